@@ -1,0 +1,214 @@
+//! `hspace bench`
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use hspace::config::Config;
+use hspace::dataset::Dataset;
+use hspace::device::device;
+use hspace::embed::embed;
+use hspace::encoder;
+use hspace::job::{Job, about};
+use hspace::network::{Mode, Pass};
+use hspace::objective::OBJECTIVES;
+use hspace::toml::{Table, Value};
+use hspace::train::Start;
+use hspace::views::measure::samples_per_second;
+use hspace::{Error, Result};
+use serde::Serialize;
+
+use crate::commands::{open, write_json};
+use crate::progress::Spinner;
+
+/// Measure this machine: products, training, views, loading, embedding.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  hspace bench
+  hspace bench --data photos/ --encoder resnet18 --image-size 64 --batch-size 32 --json bench.json")]
+pub struct Args {
+    /// Samples to measure with
+    #[arg(long, default_value = "builtin:mnist-mini")]
+    data: String,
+    /// Encoders, separated by commas
+    #[arg(long, default_value = "mlp,cnn,resnet18")]
+    encoder: String,
+    /// Width of the encoders; the default is each one's own, 16 for residual networks
+    #[arg(long)]
+    width: Option<usize>,
+    /// Samples per step
+    #[arg(long, default_value_t = 64)]
+    batch_size: usize,
+    /// Height and width of the input in pixels
+    #[arg(long)]
+    image_size: Option<usize>,
+    /// Seconds for each measurement
+    #[arg(long, default_value_t = 2.0)]
+    seconds: f64,
+    /// Write the numbers as JSON to this file (`-`: standard output)
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// cpu, or a GPU device this hspace was built with
+    #[arg(long, default_value = "cpu")]
+    device: String,
+}
+
+/// One measurement.
+#[derive(Serialize)]
+struct Line {
+    what: String,
+    rate: f64,
+    unit: &'static str,
+    /// Share of the matrix-product rate, where that says something.
+    share: Option<f64>,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let dataset = open(&args.data)?;
+    let spinner = Spinner::new("measuring");
+    let peak = products(args)?;
+    let mut lines = vec![Line {
+        what: "matrix product 1024 x 1024 x 1024".into(),
+        rate: peak / 1e9,
+        unit: "GFLOP/s",
+        share: None,
+    }];
+    for name in args.encoder.split(',') {
+        for objective in OBJECTIVES {
+            spinner.say(&format!("training {name} with {}", objective.name));
+            lines.push(training(args, &dataset, name, objective.name, peak)?);
+        }
+        spinner.say(&format!("embedding with {name}"));
+        lines.push(embedding(args, &dataset, name, peak)?);
+    }
+    spinner.say("views and loading");
+    let job = job(args, &dataset, "mlp", "simclr")?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    for threads in [1, threads] {
+        let (_, views, _) = job.encoder();
+        let samples = &*dataset.samples;
+        lines.push(Line {
+            what: format!("decoding and two random views, {threads} threads"),
+            rate: samples_per_second(views, samples, dataset.len(), threads, args.seconds)?,
+            unit: "samples/s",
+            share: None,
+        });
+    }
+    spinner.done();
+    if let Some(path) = &args.json {
+        write_json(path, &lines)?;
+    }
+    if args.json.as_deref() != Some("-".as_ref()) {
+        print(args, &lines);
+    }
+    Ok(())
+}
+
+fn print(args: &Args, lines: &[Line]) {
+    println!(
+        "{} threads, device {}, batches of {}, data {}\n",
+        std::thread::available_parallelism().map_or(1, usize::from),
+        args.device,
+        args.batch_size,
+        args.data
+    );
+    let width = lines.iter().map(|l| l.what.len()).max().unwrap_or(0);
+    for line in lines {
+        let share = line.share.map_or(String::new(), |share| {
+            format!("   {:4.1} % of the product rate", 100.0 * share)
+        });
+        println!("{:width$}  {:>9.1} {}{share}", line.what, line.rate, line.unit);
+    }
+}
+
+/// Floating-point operations per second of a large product.
+fn products(args: &Args) -> Result<f64> {
+    const SIZE: usize = 1024;
+    let device = device(&args.device)?;
+    let rate = hspace::network::layers::product_rate(SIZE, args.seconds, &device);
+    Ok(rate)
+}
+
+fn job<'a>(args: &Args, dataset: &'a Dataset, encoder: &str, objective: &str) -> Result<Job<'a>> {
+    let width = match args.width {
+        Some(width) => Some(width),
+        None => encoder.starts_with("resnet").then_some(16),
+    };
+    let mut choice = Table::from_iter([("name".to_owned(), Value::from(encoder))]);
+    if let Some(width) = width {
+        choice.insert("width".into(), (width as i64).into());
+    }
+    let mut train = Table::new();
+    train.insert("batch_size".into(), (args.batch_size as i64).into());
+    train.insert("online_probe".into(), false.into());
+    if let Some(size) = args.image_size {
+        train.insert("image_size".into(), (size as i64).into());
+    }
+    let mut table = Table::new();
+    table.insert("data".into(), args.data.clone().into());
+    table.insert("device".into(), args.device.clone().into());
+    table.insert("encoder".into(), choice.into());
+    table.insert("objective".into(), objective.into());
+    table.insert("train".into(), train.into());
+    Job::new(Config::resolve(table, about(dataset))?, dataset, None)
+}
+
+/// Training images per second, augmentation included, the first steps left out.
+fn training(args: &Args, dataset: &Dataset, name: &str, objective: &str, peak: f64) -> Result<Line> {
+    let job = job(args, dataset, name, objective)?;
+    let stop = AtomicBool::new(false);
+    let mut begun: Option<(Instant, usize)> = None;
+    let mut rate = 0.0;
+    let outcome = job.run(
+        None,
+        Start::Fresh,
+        &mut |progress| {
+            let Some((begin, first)) = begun else {
+                if progress.step >= 2 {
+                    begun = Some((Instant::now(), progress.step));
+                }
+                return;
+            };
+            let (steps, seconds) = (progress.step - first, begin.elapsed().as_secs_f64());
+            rate = (steps * args.batch_size) as f64 / seconds;
+            stop.store(steps >= 3 && seconds > args.seconds, Ordering::Relaxed);
+        },
+        &stop,
+    );
+    match outcome {
+        Ok(_) | Err(Error::Interrupted(_)) => {}
+        Err(error) => return Err(error),
+    }
+    let multiply_adds = job.multiply_adds() as f64;
+    // Backward takes two products for each of the forward pass.
+    let share = 3.0 * 2.0 * multiply_adds * rate / peak;
+    Ok(Line {
+        what: format!("training {name} with {objective}"),
+        rate,
+        unit: "samples/s",
+        share: Some(share),
+    })
+}
+
+/// Samples embedded per second.
+fn embedding(args: &Args, dataset: &Dataset, name: &str, peak: f64) -> Result<Line> {
+    let job = job(args, dataset, name, "simclr")?;
+    let (network, views, device) = job.encoder();
+    let (weights, _) = encoder::init(network, views.input().shape, 0, device);
+    let rows: Vec<usize> = (0..dataset.len().min(512)).collect();
+    let prefixed = weights.clone().prefixed("encoder");
+    let pass = Pass::new(&prefixed, Mode::Eval, device);
+    network.features(&pass.at("encoder"), encoder::blank(1, views.input().shape, device));
+    let begun = Instant::now();
+    let mut samples = 0;
+    while begun.elapsed().as_secs_f64() < args.seconds {
+        samples += embed(network, &weights, views, dataset, &rows, device, &mut |_| ())?.rows.len();
+    }
+    let rate = samples as f64 / begun.elapsed().as_secs_f64();
+    Ok(Line {
+        what: format!("embedding with {name}"),
+        rate,
+        unit: "samples/s",
+        share: Some(2.0 * pass.multiply_adds() as f64 * rate / peak),
+    })
+}

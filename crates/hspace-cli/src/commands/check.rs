@@ -1,0 +1,39 @@
+//! `hspace check`
+
+use std::path::PathBuf;
+
+use hspace::Result;
+use hspace::dataset::check::check;
+
+use crate::commands::{open, write_json};
+use crate::progress::Spinner;
+
+/// Say what a dataset holds: counts, sizes, classes, duplicates, files that cannot be read.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  hspace check photos/
+  hspace check builtin:mnist-mini --json -")]
+pub struct Args {
+    /// builtin:NAME, a folder, .npz, .npy or .csv
+    data: String,
+    /// Write the findings as JSON to this file (`-`: standard output)
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let dataset = open(&args.data)?;
+    let spinner = Spinner::new("reading");
+    let findings = check(&dataset, &|done, total| {
+        spinner.say(&format!("reading {done}/{total}"));
+    });
+    spinner.done();
+    let findings = findings?;
+    if let Some(path) = &args.json {
+        write_json(path, &findings)?;
+    }
+    if args.json.as_deref() != Some("-".as_ref()) {
+        println!("{findings}");
+    }
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! `hspace embed`
+
+use std::path::PathBuf;
+
+use hspace::Result;
+use hspace::device::device;
+use hspace::source::{Source, Sources};
+
+use crate::commands::open;
+use crate::progress::Spinner;
+
+/// Write the features of every sample: .npz (numpy reads it) or .csv.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  hspace embed runs/a --data photos/ --out emb.npz
+  hspace embed pca:50 --data builtin:mnist-mini --out emb.csv")]
+pub struct Args {
+    /// A run, `pixels`, `pca:D` or `random:ENCODER`
+    source: String,
+    /// Samples to embed
+    #[arg(long)]
+    data: String,
+    /// File to write, .npz or .csv
+    #[arg(long)]
+    out: PathBuf,
+    /// Seed of an untrained encoder
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// cpu, or a GPU device this hspace was built with
+    #[arg(long, default_value = "cpu")]
+    device: String,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let source = Source::parse(&args.source)?;
+    let dataset = open(&args.data)?;
+    let mut sources = Sources::new(&dataset, device(&args.device)?, args.seed);
+    let spinner = Spinner::new("embedding");
+    let total = dataset.len();
+    let features = sources.represent(&args.source, &source, &mut |done| {
+        spinner.say(&format!("embedding {done}/{total}"));
+    });
+    spinner.done();
+    let features = features?;
+    features.write(&args.out)?;
+    println!(
+        "{} samples, {} features each: {}",
+        features.ids.len(),
+        features.features.cols,
+        args.out.display()
+    );
+    Ok(())
+}

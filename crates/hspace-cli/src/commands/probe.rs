@@ -1,0 +1,216 @@
+//! `hspace probe`
+
+use std::path::PathBuf;
+
+use hspace::config::{merge, overlay, set};
+use hspace::dataset::{Dataset, Shape};
+use hspace::device::device;
+use hspace::probe::{Contender, Measurements, ProbeOptions, measure};
+use hspace::representation::Representation;
+use hspace::source::{Source, Sources};
+use hspace::toml::{Table, Value};
+use hspace::{Error, Result};
+
+use crate::commands::{open, write_json};
+use crate::progress::Spinner;
+
+/// Measure how easy representations make a task, beside chance, pixels, PCA and an untrained encoder.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  hspace probe runs/a --data photos/ --labels 1,10,100,all
+  hspace probe runs/a pixels pca:50 random:cnn emb.npz --data photos/ --json probe.json
+  hspace probe pixels --data fashion/ --probe knn --set knn.k=5 --set knn.metric=euclidean
+  hspace probe pixels --data fashion/ --probe linear --set linear.c=0.01")]
+pub struct Args {
+    /// Runs, feature files (.npz, .npy, .csv), `pixels`, `pca:D`, `random:ENCODER`
+    #[arg(required = true, value_name = "SOURCE")]
+    sources: Vec<String>,
+    #[command(flatten)]
+    pub flags: ProbeFlags,
+}
+
+/// How to probe.
+#[derive(clap::Args)]
+pub struct ProbeFlags {
+    /// The labelled samples
+    #[arg(long)]
+    pub data: String,
+    #[arg(long, value_name = "COUNTS", help = "Labels a class, such as 1,10,100,all [default: all]")]
+    pub labels: Option<String>,
+    /// Probes, such as linear,knn: see `hspace list probes`
+    #[arg(long, value_name = "PROBES")]
+    pub probe: Option<String>,
+    /// Column that is the task
+    #[arg(long, value_name = "COLUMN")]
+    pub label: Option<String>,
+    /// Random draws of few labels
+    #[arg(long)]
+    pub draws: Option<usize>,
+    /// Seed of the draws and of untrained encoders
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Change any setting of the probes, such as knn.k=5; may be given many times
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Measure the sources alone, without pixels, PCA and the untrained encoder beside them
+    #[arg(long)]
+    pub no_baselines: bool,
+    /// Write the measurements as JSON to this file (`-`: standard output)
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Write a page with curves, projections and neighbours to this file
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// cpu, or a GPU device this hspace was built with
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let options = args.flags.options()?;
+    measure_sources(&args.sources, &args.flags, &options).map(|_| ())
+}
+
+impl ProbeFlags {
+    /// The options: defaults, --set, flags.
+    pub fn options(&self) -> Result<ProbeOptions> {
+        let mut problems = Vec::new();
+        let mut user = Table::new();
+        for assignment in &self.set {
+            if let Err(problem) = set(&mut user, assignment) {
+                problems.push(problem);
+            }
+        }
+        let mut flags = Table::new();
+        let list = |text: &str| -> Value {
+            let item = |item: &str| match item.trim().parse::<i64>() {
+                Ok(count) => Value::Integer(count),
+                Err(_) => Value::String(item.trim().to_owned()),
+            };
+            text.split(',').map(item).collect::<Vec<_>>().into()
+        };
+        flags.insert("labels".into(), list(self.labels.as_deref().unwrap_or("all")));
+        if let Some(probes) = &self.probe {
+            flags.insert("probes".into(), list(probes));
+        }
+        if let Some(label) = &self.label {
+            flags.insert("task".into(), Value::String(label.clone()));
+        }
+        if let Some(draws) = self.draws {
+            flags.insert("draws".into(), Value::Integer(draws as i64));
+        }
+        flags.insert("seed".into(), Value::Integer(self.seed as i64));
+        merge(&mut user, flags);
+        let mut table = hspace::list::defaults::<ProbeOptions>();
+        overlay(&mut table, user, "", &mut problems);
+        match table.try_into::<ProbeOptions>() {
+            Ok(options) if problems.is_empty() => Ok(options),
+            Ok(_) => Err(Error::Config(problems)),
+            Err(error) => {
+                problems.push(error.message().to_owned());
+                Err(Error::Config(problems))
+            }
+        }
+    }
+}
+
+/// Everything `probe`, `compare` and `report` do alike: sources, baselines, measurement, outputs.
+pub fn measure_sources(
+    names: &[String],
+    flags: &ProbeFlags,
+    options: &ProbeOptions,
+) -> Result<(Measurements, Vec<Representation>)> {
+    let mut sources = Vec::new();
+    let mut problems = Vec::new();
+    for name in names {
+        match Source::parse(name) {
+            Ok(source) => sources.push((name.clone(), source)),
+            Err(Error::Config(found)) => problems.extend(found),
+            Err(other) => return Err(other),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(Error::Config(problems));
+    }
+    let device = device(&flags.device)?;
+    let dataset = open(&flags.data)?;
+    let learned: Vec<String> = sources
+        .iter()
+        .filter(|(_, source)| matches!(source, Source::Run(_) | Source::File(_)))
+        .map(|(name, _)| name.clone())
+        .collect();
+    let mut makers = Sources::new(&dataset, device, flags.seed);
+    let spinner = Spinner::new("reading");
+    let total = dataset.len();
+    let represent = |name: &str, source: &Source, makers: &mut Sources| {
+        makers.represent(name, source, &mut |done| spinner.say(&format!("{name}: {done}/{total}")))
+    };
+    // Files of features come last: by then it is known which samples can be read.
+    let is_file = |source: &Source| matches!(source, Source::File(_));
+    let mut made = Vec::new();
+    for (name, source) in sources.iter().filter(|(_, source)| !is_file(source)) {
+        made.push(represent(name, source, &mut makers)?);
+    }
+    if !flags.no_baselines && !learned.is_empty() {
+        for name in baselines(&dataset, &makers) {
+            if made.iter().all(|r| r.name != name) {
+                made.push(represent(&name, &Source::parse(&name)?, &mut makers)?);
+            }
+        }
+    }
+    for (name, source) in sources.iter().filter(|(_, source)| is_file(source)) {
+        made.push(represent(name, source, &mut makers)?);
+    }
+    let place = |r: &Representation| names.iter().position(|name| *name == r.name);
+    made.sort_by_key(|r| place(r).unwrap_or(names.len()));
+    let contenders = made.iter().cloned().map(Contender::Fixed).collect();
+    let measurements = measure(contenders, options, &flags.data, &mut |text| spinner.say(text));
+    spinner.done();
+    let measurements = measurements?;
+    if let Some(path) = &flags.json {
+        write_json(path, &measurements)?;
+    }
+    if flags.json.as_deref() != Some("-".as_ref()) {
+        println!("{}", measurements.table());
+        let headline = measurements.headline();
+        if !headline.is_empty() {
+            println!("\n{headline}");
+        }
+    }
+    if let Some(path) = &flags.html {
+        let spaces: Vec<Representation> = made
+            .iter()
+            .filter(|r| r.name == "pixels" || learned.contains(&r.name))
+            .cloned()
+            .collect();
+        let story = hspace::evaluate::Story {
+            title: names.join(", "),
+            dataset: &dataset,
+            run: None,
+            lines: &[],
+            measurements: measurements.clone(),
+            learned,
+            spaces: &spaces,
+            warnings: vec![],
+            bad: dataset.bad.clone(),
+        };
+        let page = hspace::report::html(&story.page()?)?;
+        hspace::file::write_whole(path, page.as_bytes())?;
+        println!("\npage: {}", path.display());
+    }
+    Ok((measurements, made))
+}
+
+/// What every table has beside the learned representations.
+fn baselines(dataset: &Dataset, makers: &Sources) -> Vec<String> {
+    let dims = match dataset.shape {
+        Shape::Image { .. } => 50,
+        Shape::Vector { dim } => 50.min(dim / 2),
+    };
+    let mut names = vec!["pixels".to_owned()];
+    if dims > 1 {
+        names.push(format!("pca:{dims}"));
+    }
+    names.extend(makers.architectures().map(|name| format!("random:{name}")));
+    names
+}

@@ -1,0 +1,179 @@
+//! `hspace quickstart`
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use hspace::Result;
+use hspace::config::Config;
+use hspace::dataset::{Dataset, Split};
+use hspace::evaluate::{Story, SupervisedBudget, run_facts, supervised};
+use hspace::job::{Job, about};
+use hspace::probe::{Contender, ProbeOptions, measure};
+use hspace::representation::Representation;
+use hspace::run::RunFolder;
+use hspace::source::{Source, Sources};
+use hspace::toml::{Table, Value};
+use hspace::train::{Start, Trained};
+
+use crate::commands::{open, report};
+use crate::progress::{Spinner, TrainingLine, clock, stop_flag};
+
+/// The whole job on embedded data: learn from unlabelled digits, measure, explain.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  hspace quickstart
+  hspace quickstart --seconds 60 --out runs/short")]
+pub struct Args {
+    /// Time it may take, about; a longer one trains longer
+    #[arg(long, default_value_t = 170)]
+    seconds: u64,
+    /// Folder of the run
+    #[arg(long, default_value = "runs/quickstart")]
+    out: PathBuf,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Replace the run that is in --out (the default folder is always replaced)
+    #[arg(long)]
+    overwrite: bool,
+}
+
+const DATA: &str = "builtin:mnist-mini";
+/// Passes over the data within the default budget.
+const EPOCHS: f64 = 8.0;
+const BUDGET: f64 = 170.0;
+/// Share of the budget for learning; the rest is for the baselines and the measuring.
+const LEARNING: f64 = 0.5;
+
+pub fn run(args: &Args) -> Result<()> {
+    let started = Instant::now();
+    let stop = stop_flag()?;
+    let dataset = open(DATA)?;
+    let folder = RunFolder::create(&args.out, args.overwrite || args.out == PathBuf::from("runs/quickstart"))?;
+    let train = dataset.indices(Split::Train).len();
+    println!(
+        "{train} handwritten digits to learn from without their labels, {} to test on",
+        dataset.len() - train
+    );
+    let epochs = plan(&dataset, args, stop)?;
+    let job = Job::new(config(&dataset, args.seed, epochs)?, &dataset, None)?;
+    folder.write_config(&job.config)?;
+    let mut line = TrainingLine::new("learning");
+    let trained = job.run(Some(&folder), Start::Fresh, &mut |p| line.show(p), stop)?;
+    line.done();
+    println!(
+        "learned for {}: {} steps, {:.0} images/s",
+        clock(trained.seconds),
+        trained.steps,
+        trained.samples as f64 / trained.seconds
+    );
+    show(args, &dataset, &folder, &job, trained, stop)?;
+    println!("done in {}", clock(started.elapsed().as_secs_f64()));
+    Ok(())
+}
+
+fn config(dataset: &Dataset, seed: u64, epochs: usize) -> Result<Config> {
+    let mut table = Table::new();
+    let mut set = |key: &str, value: Value| table.insert(key.to_owned(), value);
+    set("data", DATA.into());
+    set("seed", (seed as i64).into());
+    set("encoder", "cnn".into());
+    set("objective", "simclr".into());
+    let train = Table::from_iter([("epochs".to_owned(), Value::Integer(epochs as i64))]);
+    set("train", train.into());
+    Config::resolve(table, about(dataset))
+}
+
+/// Passes over the data: as many as the budget is meant for, fewer if a trial of the machine's
+/// speed says that they would not fit. The result is a function of the seed and this number.
+fn plan(dataset: &Dataset, args: &Args, stop: &AtomicBool) -> Result<usize> {
+    let wanted = (EPOCHS * args.seconds as f64 / BUDGET).round().max(1.0);
+    let job = Job::new(config(dataset, args.seed, 1)?, dataset, None)?;
+    let trial = AtomicBool::new(false);
+    let begun = Instant::now();
+    let mut rate = 0.0;
+    let spinner = Spinner::new("trying how fast this machine is");
+    let outcome = job.run(
+        None,
+        Start::Fresh,
+        &mut |progress| {
+            rate = progress.images_per_s;
+            let enough = progress.step >= 4 && begun.elapsed().as_secs_f64() > 1.5;
+            let asked = stop.load(std::sync::atomic::Ordering::Relaxed);
+            trial.store(enough || asked, std::sync::atomic::Ordering::Relaxed);
+        },
+        &trial,
+    );
+    spinner.done();
+    match outcome {
+        Ok(_) | Err(hspace::Error::Interrupted(_)) => {}
+        Err(error) => return Err(error),
+    }
+    let samples = dataset.indices(Split::Train).len() as f64;
+    let fit = (LEARNING * args.seconds as f64 * rate / samples).floor().max(1.0);
+    if fit < wanted {
+        println!(
+            "at {rate:.0} images/s this machine has time for {fit} passes over the data, not \
+             {wanted}; more --seconds gives a better result"
+        );
+    }
+    Ok(wanted.min(fit) as usize)
+}
+
+/// Contenders, measurement, table, headline, report.
+fn show(
+    args: &Args,
+    dataset: &Dataset,
+    folder: &RunFolder,
+    job: &Job,
+    trained: Trained,
+    stop: &AtomicBool,
+) -> Result<()> {
+    let run = args.out.display().to_string();
+    let learned = "simclr cnn".to_owned();
+    let (_, _, device) = job.encoder();
+    let mut makers = Sources::new(dataset, device.clone(), args.seed);
+    let spinner = Spinner::new("embedding");
+    let named = [
+        (learned.as_str(), Source::parse(&run)?),
+        ("pixels", Source::Pixels),
+        ("pca:50", Source::Pca(50)),
+        ("random:cnn", Source::Random("cnn".into())),
+    ];
+    let mut made: Vec<Representation> = Vec::new();
+    for (name, source) in &named {
+        spinner.say(&format!("embedding {name}"));
+        made.push(makers.represent(name, source, &mut |_| ())?);
+    }
+    let spaces = vec![made[1].clone(), made[0].clone()];
+    let budget = SupervisedBudget {
+        draws: 3,
+        steps: 60,
+        batch: 64,
+        passes: 2,
+    };
+    let ids = made[0].ids.clone();
+    let mut contenders: Vec<Contender> = made.into_iter().map(Contender::Fixed).collect();
+    contenders.push(supervised(&job.config, dataset, ids, budget, stop));
+    let options = ProbeOptions {
+        seed: args.seed,
+        ..ProbeOptions::default()
+    };
+    let measurements = measure(contenders, &options, DATA, &mut |text| spinner.say(text))?;
+    spinner.done();
+    println!("\n{}", measurements.table());
+    println!("\n{}", measurements.headline());
+    let story = Story {
+        title: "hspace quickstart".into(),
+        dataset,
+        run: Some(run_facts(&job.config, &trained.lines, job.parameters())),
+        lines: &trained.lines,
+        measurements,
+        learned: vec![learned],
+        spaces: &spaces,
+        warnings: trained.warnings,
+        bad: trained.bad,
+    };
+    report::write(folder, &story.page()?)
+}

@@ -1,0 +1,93 @@
+//! `hspace report`
+
+use std::path::PathBuf;
+
+use hspace::config::Config;
+use hspace::evaluate::{Story, run_facts};
+use hspace::job::{Job, about};
+use hspace::run::RunFolder;
+use hspace::train::Line;
+use hspace::{Error, Result};
+
+use crate::commands::open;
+use crate::commands::probe::{ProbeFlags, measure_sources};
+use crate::settings::read;
+
+/// Measure a run beside its baselines and write report.html and summary.json into its folder.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  hspace report runs/a
+  hspace report runs/a --data other-photos/ --labels 1,5,10,50,all")]
+pub struct Args {
+    /// The run
+    run: PathBuf,
+    /// Other data than the run's own
+    #[arg(long)]
+    data: Option<String>,
+    /// Labels a class
+    #[arg(long, value_name = "COUNTS", default_value = "1,10,100,all")]
+    labels: String,
+    /// Random draws of few labels
+    #[arg(long)]
+    draws: Option<usize>,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let folder = RunFolder::open(&args.run)?;
+    let table = read(&args.run.join("config.toml"))?;
+    let own = Config::data_of(&table).unwrap_or_default().to_owned();
+    let data = args.data.clone().unwrap_or(own);
+    let dataset = open(&data)?;
+    let config = Config::resolve(table, about(&dataset))?;
+    let name = args.run.display().to_string();
+    let flags = ProbeFlags {
+        data,
+        labels: Some(args.labels.clone()),
+        probe: None,
+        label: Some(config.label.clone()),
+        draws: args.draws,
+        seed: config.seed,
+        set: vec![],
+        no_baselines: false,
+        json: None,
+        html: None,
+        device: config.device.clone(),
+    };
+    let options = flags.options()?;
+    let (measurements, made) = measure_sources(std::slice::from_ref(&name), &flags, &options)?;
+    let lines: Vec<Line> = folder.read_metrics(usize::MAX)?;
+    let parameters = Job::new(config.clone(), &dataset, None)?.parameters();
+    let mut spaces: Vec<_> = made
+        .into_iter()
+        .filter(|r| r.name == "pixels" || r.name == name)
+        .collect();
+    spaces.sort_by_key(|space| space.name == name);
+    let story = Story {
+        title: name.clone(),
+        dataset: &dataset,
+        run: Some(run_facts(&config, &lines, parameters)),
+        lines: &lines,
+        measurements,
+        learned: vec![name],
+        spaces: &spaces,
+        warnings: vec![],
+        bad: dataset.bad.clone(),
+    };
+    write(&folder, &story.page()?)
+}
+
+/// Writes report.html and summary.json into the run's folder and says so.
+pub fn write(folder: &RunFolder, page: &hspace::report::Page) -> Result<()> {
+    folder.write("report.html", &hspace::report::html(page)?)?;
+    let summary = serde_json::json!({
+        "headline": page.headline,
+        "run": page.run,
+        "warnings": page.warnings,
+        "measurements": page.measurements,
+    });
+    let text = serde_json::to_string_pretty(&summary).map_err(|e| Error::file(folder.path(), e))?;
+    folder.write("summary.json", &text)?;
+    let path = folder.path().join("report.html");
+    println!("\nreport: {}", path.display());
+    Ok(())
+}

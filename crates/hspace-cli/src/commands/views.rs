@@ -1,0 +1,55 @@
+//! `hspace views`
+
+use std::path::PathBuf;
+
+use hspace::config::Config;
+use hspace::job::{Job, about};
+use hspace::views::sheet::contact_sheet;
+use hspace::toml::Value;
+use hspace::{Error, Result};
+
+use crate::commands::open;
+use crate::settings::SettingFlags;
+
+/// Draw samples beside their random views: what the encoder will see.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  hspace views builtin:mnist-mini
+  hspace views photos/ --out views.png --image-size 128 --set views.flip.horizontal=0")]
+pub struct Args {
+    /// builtin:NAME, a folder, .npz, .npy or .csv
+    data: String,
+    /// PNG file to write
+    #[arg(long, default_value = "views.png")]
+    out: PathBuf,
+    /// Samples: rows of the sheet
+    #[arg(long, default_value_t = 8)]
+    samples: usize,
+    /// Views of each: columns
+    #[arg(long, default_value_t = 8)]
+    views: usize,
+    #[command(flatten)]
+    settings: SettingFlags,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let mut table = args.settings.table()?;
+    table.insert("data".into(), Value::String(args.data.clone()));
+    let dataset = open(&args.data)?;
+    let config = Config::resolve(table, about(&dataset))?;
+    let job = Job::new(config, &dataset, None)?;
+    let (_, views, _) = job.encoder();
+    let sheet = contact_sheet(&dataset, views, args.samples, args.views, job.config.seed)?;
+    let mut png = std::io::Cursor::new(Vec::new());
+    sheet
+        .write_to(&mut png, hspace::image::ImageFormat::Png)
+        .map_err(|e| Error::file(&args.out, e))?;
+    hspace::file::write_whole(&args.out, &png.into_inner())?;
+    println!(
+        "{}: the sample, then {} random views of it, for {} samples",
+        args.out.display(),
+        args.views,
+        args.samples
+    );
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! The binary `hspace`: flags in, library call, text out.
+
+mod commands;
+mod progress;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use commands::{bench, check, compare, embed, list, probe, quickstart, report, train, views};
+
+/// Learn a representation, measure how much easier it makes your task, see why, and ship it.
+#[derive(Parser)]
+#[command(name = "hspace", version, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  hspace quickstart                                  the whole job on embedded data, 3 minutes
+  hspace check photos/                               what is in a folder of images
+  hspace train --data photos/ --out runs/a           learn from them
+  hspace probe runs/a --data photos/ --labels 1,10   measure it against pixels, PCA, chance
+  hspace report runs/a                               see why";
+
+#[derive(Subcommand)]
+enum Command {
+    Quickstart(quickstart::Args),
+    Check(check::Args),
+    Views(views::Args),
+    Train(train::Args),
+    Embed(embed::Args),
+    Probe(probe::Args),
+    Compare(compare::Args),
+    Report(report::Args),
+    Bench(bench::Args),
+    List(list::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Quickstart(args) => quickstart::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Views(args) => views::run(&args),
+        Command::Train(args) => train::run(&args),
+        Command::Embed(args) => embed::run(&args),
+        Command::Probe(args) => probe::run(&args),
+        Command::Compare(args) => compare::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::List(args) => list::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        // 130 is what shells expect after Ctrl-C.
+        Err(hspace::Error::Interrupted(text)) => {
+            eprintln!("{text}");
+            ExitCode::from(130)
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

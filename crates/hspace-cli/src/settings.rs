@@ -1,0 +1,100 @@
+//! Flags that end up in the configuration.
+
+use std::path::{Path, PathBuf};
+
+use hspace::config::{merge, set};
+use hspace::toml::{Table, Value};
+use hspace::{Error, Result};
+
+/// The settings of a run, as flags.
+#[derive(clap::Args, Default)]
+pub struct SettingFlags {
+    /// Read settings from this file (a run's config.toml repeats that run); flags go before it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Change any setting, such as objective.temperature=0.2; may be given many times
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Encoder: see `hspace list encoders`
+    #[arg(long)]
+    pub encoder: Option<String>,
+    /// Objective: see `hspace list objectives`
+    #[arg(long)]
+    pub objective: Option<String>,
+    /// Passes over the data
+    #[arg(long)]
+    pub epochs: Option<usize>,
+    /// Samples per step
+    #[arg(long)]
+    pub batch_size: Option<usize>,
+    /// Highest learning rate
+    #[arg(long)]
+    pub learning_rate: Option<f64>,
+    /// Height and width of the encoder's input in pixels
+    #[arg(long)]
+    pub image_size: Option<usize>,
+    /// Column that is the task
+    #[arg(long, value_name = "COLUMN")]
+    pub label: Option<String>,
+    /// Seed of everything random
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// cpu, or a GPU device this hspace was built with
+    #[arg(long)]
+    pub device: Option<String>,
+}
+
+impl SettingFlags {
+    /// File, then --set, then flags, as one table.
+    pub fn table(&self) -> Result<Table> {
+        let mut table = match &self.config {
+            Some(path) => read(path)?,
+            None => Table::new(),
+        };
+        let mut problems = Vec::new();
+        let mut over = Table::new();
+        let flags = [
+            ("encoder.name", text(&self.encoder)),
+            ("objective.name", text(&self.objective)),
+            ("label", text(&self.label)),
+            ("device", text(&self.device)),
+            ("train.epochs", self.epochs.map(|n| n.to_string())),
+            ("train.batch_size", self.batch_size.map(|n| n.to_string())),
+            ("train.image_size", self.image_size.map(|n| n.to_string())),
+            ("train.learning_rate", self.learning_rate.map(|x| format!("{x:?}"))),
+            ("seed", self.seed.map(|n| n.to_string())),
+        ];
+        let flags = flags
+            .into_iter()
+            .filter_map(|(key, value)| Some(format!("{key}={}", value?)));
+        for assignment in self.set.iter().cloned().chain(flags) {
+            if let Err(problem) = set(&mut over, &assignment) {
+                problems.push(problem);
+            }
+        }
+        if !problems.is_empty() {
+            return Err(Error::Config(problems));
+        }
+        // Another encoder or objective than the file's begins from its own defaults.
+        for section in ["encoder", "objective"] {
+            let name = |table: &Table| table.get(section)?.get("name").cloned();
+            if name(&over).is_some() && name(&over) != name(&table) {
+                table.remove(section);
+            }
+        }
+        merge(&mut table, over);
+        Ok(table)
+    }
+}
+
+/// A string as TOML, in quotes.
+fn text(value: &Option<String>) -> Option<String> {
+    Some(Value::String(value.clone()?).to_string())
+}
+
+/// Reads a TOML file.
+pub fn read(path: &Path) -> Result<Table> {
+    let text = hspace::file::read_text(path)?;
+    text.parse()
+        .map_err(|e: hspace::toml::de::Error| Error::file(path, e.message()))
+}

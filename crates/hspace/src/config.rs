@@ -1,0 +1,406 @@
+//! The configuration of a run: flags, file and defaults made one, and checked whole.
+//!
+//! A configuration is a TOML table laid over the table of defaults. The defaults come from the
+//! structs that are configured (the encoder's and the objective's from their entry in the lists),
+//! so the keys that are accepted and the keys that exist are the same by construction.
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use crate::dataset::{Kind, Shape};
+use crate::encoder::ENCODERS;
+use crate::error::{Error, Result, unknown};
+use crate::list;
+use crate::objective::{OBJECTIVES, Look};
+use crate::train::TrainSettings;
+use crate::views::ViewsConfig;
+
+/// Where the defaults of `[views]` come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ViewSet {
+    /// `strong` for objectives that compare several views of a sample, else `weak`.
+    Auto,
+    /// Views that change a lot, as contrastive methods need, chosen by the kind of data.
+    Strong,
+    /// Small shifts and, where it makes sense, mirroring.
+    Weak,
+    /// None.
+    None,
+}
+
+/// A name and its settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    /// Name in its list.
+    pub name: String,
+    /// All settings.
+    pub settings: Table,
+}
+
+/// Every setting of a run, resolved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// As given to `--data`.
+    pub data: String,
+    /// Column that is the task; `auto`: the first label column.
+    pub label: String,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// `cpu`, or a GPU device that the binary was built with.
+    pub device: String,
+    /// Where the defaults of `views` come from.
+    pub view_set: ViewSet,
+    /// The encoder.
+    pub encoder: Choice,
+    /// The objective.
+    pub objective: Choice,
+    /// The random views.
+    pub views: ViewsConfig,
+    /// The training.
+    pub train: TrainSettings,
+}
+
+/// The settings outside any section.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Top {
+    data: String,
+    label: String,
+    seed: u64,
+    device: String,
+    view_set: ViewSet,
+}
+
+impl Default for Top {
+    fn default() -> Self {
+        Top {
+            data: String::new(),
+            label: "auto".into(),
+            seed: 0,
+            device: "cpu".into(),
+            view_set: ViewSet::Auto,
+        }
+    }
+}
+
+const SECTIONS: [&str; 4] = ["encoder", "objective", "views", "train"];
+
+/// Sets `key` (dotted) to `text` read as a TOML value, or as a string if it is none.
+///
+/// # Errors
+/// If `assignment` is not `key=value`, or goes through something that is no section.
+pub fn set(table: &mut Table, assignment: &str) -> std::result::Result<(), String> {
+    let (key, text) = assignment
+        .split_once('=')
+        .ok_or_else(|| format!("--set {assignment}: give it as key=value"))?;
+    let value = text
+        .parse::<Value>()
+        .unwrap_or_else(|_| Value::String(text.to_owned()));
+    let mut path: Vec<&str> = key.trim().split('.').collect();
+    let last = path.pop().unwrap_or_default();
+    let mut at = table;
+    for part in path {
+        let inner = at
+            .entry(part)
+            .or_insert_with(|| Value::Table(Table::new()));
+        at = inner
+            .as_table_mut()
+            .ok_or_else(|| format!("--set {assignment}: `{part}` is no section"))?;
+    }
+    at.insert(last.to_owned(), value);
+    Ok(())
+}
+
+/// Lays `over` onto `base`, section by section.
+pub fn merge(base: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(Value::Table(base)), Value::Table(over)) => merge(base, over),
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+}
+
+/// Lays `user` onto `defaults`, whose keys are the only ones accepted; notes each unknown key and
+/// each value of the wrong type under `path`.
+pub fn overlay(defaults: &mut Table, user: Table, path: &str, problems: &mut Vec<String>) {
+    for (key, value) in user {
+        let full = match path {
+            "" => key.clone(),
+            _ => format!("{path}.{key}"),
+        };
+        let Some(default) = defaults.get_mut(&key) else {
+            let what = match path {
+                "" => "key".to_owned(),
+                _ => format!("key in [{path}]"),
+            };
+            problems.push(unknown(&what, &key, defaults.keys().map(String::as_str)));
+            continue;
+        };
+        match (default, value) {
+            (Value::Table(inner), Value::Table(user)) => overlay(inner, user, &full, problems),
+            (default, value) => match fit(default, value) {
+                Ok(value) => *default = value,
+                Err(text) => problems.push(format!("{full}={text}")),
+            },
+        }
+    }
+}
+
+/// The user's value in the default's type.
+fn fit(default: &Value, value: Value) -> std::result::Result<Value, String> {
+    match (default, value) {
+        (Value::Float(_), Value::Integer(whole)) => Ok(Value::Float(whole as f64)),
+        (Value::Array(default), Value::Array(items)) => {
+            let floats = matches!(default.first(), Some(Value::Float(_)));
+            let float = |item| match item {
+                Value::Integer(whole) if floats => Value::Float(whole as f64),
+                other => other,
+            };
+            Ok(Value::Array(items.into_iter().map(float).collect()))
+        }
+        // `auto` stands for numbers too, and a number may be given back to `auto`.
+        (Value::String(auto), value) if auto == "auto" => Ok(value),
+        (_, Value::String(auto)) if auto == "auto" => Ok(Value::String(auto)),
+        (default, value) if default.same_type(&value) => Ok(value),
+        (default, value) => Err(format!(
+            "{value} must be a {}, such as {default}",
+            default.type_str()
+        )),
+    }
+}
+
+/// What the data say, for the defaults that depend on it.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// What the samples show.
+    pub kind: Kind,
+    /// Their shape.
+    pub shape: Shape,
+    /// Number of training samples.
+    pub samples: usize,
+}
+
+impl Config {
+    /// The source of the data, if it is named.
+    pub fn data_of(table: &Table) -> Option<&str> {
+        table.get("data")?.as_str()
+    }
+
+    /// The device that is named, or the default.
+    pub fn device_of(table: &Table) -> &str {
+        let named = table.get("device").and_then(Value::as_str);
+        named.unwrap_or("cpu")
+    }
+
+    /// Makes the configuration out of what the user gave and what the data are.
+    ///
+    /// # Errors
+    /// Every unknown name and key, every value of the wrong type or out of range: all at once.
+    pub fn resolve(mut user: Table, about: About) -> Result<Config> {
+        let mut problems = Vec::new();
+        let mut sections = SECTIONS.map(|name| match user.remove(name) {
+            Some(Value::Table(table)) => table,
+            None => Table::new(),
+            // `encoder = "cnn"` is short for its name.
+            Some(Value::String(text)) if name == "encoder" || name == "objective" => {
+                Table::from_iter([("name".to_owned(), Value::String(text))])
+            }
+            Some(other) => {
+                problems.push(format!("{name}={other} must be a section, [{name}]"));
+                Table::new()
+            }
+        });
+        let mut top = list::defaults::<Top>();
+        let known: Vec<String> = top.keys().cloned().chain(SECTIONS.map(Into::into)).collect();
+        user.retain(|key, _| {
+            let ok = known.iter().any(|k| k == key);
+            if !ok {
+                problems.push(unknown("key", key, known.iter().map(String::as_str)));
+            }
+            ok
+        });
+        overlay(&mut top, user, "", &mut problems);
+        let top: Top = parse("", top, &mut problems).unwrap_or_default();
+
+        let default_encoder = match about.shape {
+            Shape::Image { .. } => "cnn",
+            Shape::Vector { .. } => "mlp",
+        };
+        let encoder = choose("encoder", ENCODERS, default_encoder, &mut sections[0], &mut problems);
+        let objective = choose("objective", OBJECTIVES, "simclr", &mut sections[1], &mut problems);
+
+        let views = match (top.view_set, &objective) {
+            (ViewSet::Auto, Some((made, _))) => {
+                let mut streams = made.streams().into_iter();
+                let compares = |looks: Vec<Look>| {
+                    looks.iter().filter(|&&look| look == Look::Random).count() > 1
+                };
+                match streams.any(|stream| compares(stream.looks)) {
+                    true => ViewsConfig::preset(about.kind),
+                    false => ViewsConfig::weak(about.kind),
+                }
+            }
+            (ViewSet::Strong, _) => ViewsConfig::preset(about.kind),
+            (ViewSet::Weak, _) => ViewsConfig::weak(about.kind),
+            (ViewSet::None | ViewSet::Auto, _) => ViewsConfig::none(),
+        };
+        let mut table = Table::try_from(&views).map_err(Error::config)?;
+        overlay(&mut table, std::mem::take(&mut sections[2]), "views", &mut problems);
+        let views: ViewsConfig = parse("views.", table, &mut problems).unwrap_or(views);
+        problems.extend(views.validate());
+
+        let mut table = list::defaults::<TrainSettings>();
+        overlay(&mut table, std::mem::take(&mut sections[3]), "train", &mut problems);
+        let train: Option<TrainSettings> = parse("train.", table, &mut problems);
+        let mut train = train.unwrap_or_default();
+        train.resolve(about.samples, about.shape);
+        problems.extend(train.problems());
+
+        match (encoder, objective) {
+            (Some((_, encoder)), Some((_, objective))) if problems.is_empty() => Ok(Config {
+                data: top.data,
+                label: top.label,
+                seed: top.seed,
+                device: top.device,
+                view_set: top.view_set,
+                encoder,
+                objective,
+                views,
+                train,
+            }),
+            _ => Err(Error::Config(problems)),
+        }
+    }
+
+    /// As config.toml; [`Config::resolve`] on it gives the same configuration.
+    pub fn to_toml(&self) -> String {
+        let top = Top {
+            data: self.data.clone(),
+            label: self.label.clone(),
+            seed: self.seed,
+            device: self.device.clone(),
+            view_set: self.view_set,
+        };
+        let table = |value: std::result::Result<Table, toml::ser::Error>| value.expect("plain settings serialise");
+        let mut all = table(Table::try_from(top));
+        for (section, choice) in [("encoder", &self.encoder), ("objective", &self.objective)] {
+            let mut settings = Table::from_iter([("name".into(), choice.name.clone().into())]);
+            settings.extend(choice.settings.clone());
+            all.insert(section.into(), settings.into());
+        }
+        all.insert("views".into(), table(Table::try_from(&self.views)).into());
+        all.insert("train".into(), table(Table::try_from(&self.train)).into());
+        all.to_string()
+    }
+}
+
+/// Takes `name` and the settings out of a section and makes the thing once, to check it.
+fn choose<T: ?Sized>(
+    what: &str,
+    entries: &'static [list::Entry<T>],
+    default: &str,
+    section: &mut Table,
+    problems: &mut Vec<String>,
+) -> Option<(Box<T>, Choice)> {
+    let name = match section.remove("name") {
+        Some(Value::String(name)) => name,
+        None => default.to_owned(),
+        Some(other) => {
+            problems.push(format!("{what}.name={other} must be a name in quotes"));
+            return None;
+        }
+    };
+    let entry = match list::find(what, entries, &name) {
+        Ok(entry) => entry,
+        Err(problem) => {
+            problems.push(problem);
+            return None;
+        }
+    };
+    let mut settings = (entry.defaults)();
+    overlay(&mut settings, std::mem::take(section), what, problems);
+    match (entry.make)(settings.clone()) {
+        Ok(made) => Some((made, Choice { name, settings })),
+        Err(problem) => {
+            problems.push(format!("{what}.{problem}"));
+            None
+        }
+    }
+}
+
+fn parse<C: serde::de::DeserializeOwned>(
+    path: &str,
+    table: Table,
+    problems: &mut Vec<String>,
+) -> Option<C> {
+    // Section by section, so that each bad value gets its own line.
+    match table.try_into::<C>() {
+        Ok(value) => Some(value),
+        Err(error) => {
+            problems.push(format!("{path}{}", error.message()));
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::settings::Auto;
+
+    const DIGITS: About = About {
+        kind: Kind::Digits,
+        shape: Shape::Image {
+            channels: 1,
+            height: 28,
+            width: 28,
+        },
+        samples: 1000,
+    };
+
+    fn table(sets: &[&str]) -> Table {
+        let mut table = Table::new();
+        sets.iter().for_each(|s| set(&mut table, s).unwrap());
+        table
+    }
+
+    #[test]
+    fn written_and_read_it_is_the_same() {
+        let given = ["data=builtin:mnist-mini", "train.epochs=3", "encoder.width=8"];
+        let config = Config::resolve(table(&given), DIGITS).unwrap();
+        assert_eq!(config.train.epochs, Auto::Is(3));
+        let again = Config::resolve(config.to_toml().parse().unwrap(), DIGITS).unwrap();
+        assert_eq!(config, again);
+    }
+
+    #[test]
+    fn all_problems_at_once() {
+        let given = [
+            "sed=1",
+            "encoder.name=resnet81",
+            "objective.temprature=0.2",
+            "train.epochs=many",
+            "train.warmup=2",
+        ];
+        let Error::Config(problems) = Config::resolve(table(&given), DIGITS).unwrap_err() else {
+            panic!("a settings error");
+        };
+        for part in ["did you mean `seed`", "resnet18", "`temperature`", "epochs"] {
+            assert!(problems.iter().any(|p| p.contains(part)), "{part}: {problems:#?}");
+        }
+    }
+
+    #[test]
+    fn the_default_encoder_fits_the_data() {
+        let vectors = About {
+            kind: Kind::Vectors,
+            shape: Shape::Vector { dim: 5 },
+            samples: 100,
+        };
+        let config = Config::resolve(Table::new(), vectors).unwrap();
+        assert_eq!(config.encoder.name, "mlp");
+    }
+}

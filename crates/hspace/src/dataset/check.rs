@@ -1,0 +1,515 @@
+//! A full pass over the data: what is there, and what might spoil a measurement.
+//!
+//! Every sample is decoded once, in parallel; kept of each are 16 bytes of hash. Sums are added
+//! up in a fixed order, so that the findings do not depend on the number of threads.
+
+mod scan;
+mod text;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use scan::scan;
+
+use crate::dataset::{BadFile, Column, Dataset, Kind, Role, Shape, Split, Values};
+use crate::error::{Error, Result};
+
+/// So many examples of a kind are listed.
+const EXAMPLES: usize = 5;
+/// Fewer training samples of a class than this are warned about.
+const TINY_CLASS: usize = 5;
+/// A largest class so many times the smallest is warned about.
+const IMBALANCE: usize = 10;
+
+/// All that [`check`] found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Findings {
+    /// As given to `--data`.
+    pub name: String,
+    /// What the samples show.
+    pub kind: Kind,
+    /// Readable training samples.
+    pub train: usize,
+    /// Readable test samples.
+    pub test: usize,
+    /// Sizes of images; none for vectors.
+    pub sizes: Option<Sizes>,
+    /// Number of features; none for images.
+    pub features: Option<usize>,
+    /// Images by number of channels.
+    pub channels: BTreeMap<usize, usize>,
+    /// Images by bits per value.
+    pub bits: BTreeMap<usize, usize>,
+    /// Mean of each channel in `0..1`; of all features together for vectors.
+    pub mean: Vec<f32>,
+    /// Standard deviation, likewise.
+    pub std: Vec<f32>,
+    /// What is known about the samples.
+    pub columns: Vec<ColumnFindings>,
+    /// Exact duplicates.
+    pub duplicates: Duplicates,
+    /// Files left out when the data were opened, and those that could not be decoded.
+    pub bad: Vec<BadFile>,
+    /// What might spoil a measurement, in words.
+    pub warnings: Vec<String>,
+}
+
+/// Sizes of images as `[width, height]` in pixels, ordered by area.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sizes {
+    /// The smallest.
+    pub min: [usize; 2],
+    /// The one in the middle.
+    pub median: [usize; 2],
+    /// The largest.
+    pub max: [usize; 2],
+    /// How many different ones.
+    pub distinct: usize,
+}
+
+/// What a column holds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ColumnFindings {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// Samples without a value.
+    pub unknown: usize,
+    /// Its values.
+    pub values: ValueFindings,
+}
+
+/// The values of a column.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ValueFindings {
+    /// Each class with its number of training and test samples.
+    Classes(Vec<(String, usize, usize)>),
+    /// Smallest, mean and largest value.
+    Numbers {
+        /// The smallest.
+        min: f64,
+        /// The mean.
+        mean: f64,
+        /// The largest.
+        max: f64,
+    },
+}
+
+/// Samples whose decoded values are the same.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Duplicates {
+    /// Training samples that repeat an earlier training sample.
+    pub within_train: usize,
+    /// Test samples that repeat an earlier test sample.
+    pub within_test: usize,
+    /// Test samples that are also in the training set.
+    pub across: usize,
+    /// A few pairs of ids, those across splits first.
+    pub examples: Vec<[String; 2]>,
+}
+
+/// Decodes every sample and reports what is there.
+///
+/// `progress(done, all)` is called now and then, from any thread. A sample that cannot be decoded
+/// is listed in [`Findings::bad`].
+///
+/// # Errors
+/// If not one sample can be read.
+pub fn check(dataset: &Dataset, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Findings> {
+    let indices: Vec<usize> = (0..dataset.len()).collect();
+    let seen = scan(dataset, &indices, true, progress);
+    if seen.hashes.is_empty() {
+        let why = seen
+            .bad
+            .first()
+            .map_or(String::new(), |(_, reason)| format!(": {reason}"));
+        return Err(Error::data(format!(
+            "{}: not one sample can be read{why}",
+            dataset.name
+        )));
+    }
+    let mut readable = vec![true; dataset.len()];
+    let mut bad = dataset.bad.clone();
+    for (index, reason) in &seen.bad {
+        readable[*index] = false;
+        bad.push(BadFile {
+            path: dataset.ids[*index].clone(),
+            reason: reason.clone(),
+        });
+    }
+    let count = |split| {
+        (0..dataset.len())
+            .filter(|&i| readable[i] && dataset.split[i] == split)
+            .count()
+    };
+    let (mean, std) = seen.moments.finish();
+    let mut findings = Findings {
+        name: dataset.name.clone(),
+        kind: dataset.kind,
+        train: count(Split::Train),
+        test: count(Split::Test),
+        sizes: sizes(&seen.sizes),
+        features: match dataset.shape {
+            Shape::Vector { dim } => Some(dim),
+            Shape::Image { .. } => None,
+        },
+        channels: seen.channels,
+        bits: seen.bits,
+        mean,
+        std,
+        columns: dataset
+            .columns
+            .iter()
+            .map(|c| describe(c, &dataset.split, &readable))
+            .collect(),
+        duplicates: duplicates(dataset, seen.hashes),
+        bad,
+        warnings: Vec::new(),
+    };
+    findings.warnings = warnings(&findings);
+    Ok(findings)
+}
+
+/// Mean and standard deviation of each channel of the training images, in `0..1`.
+///
+/// At most `limit` training samples, evenly spaced, are looked at. Vectors: of all features
+/// together, in their own unit.
+///
+/// # Errors
+/// If there is no readable training sample among them.
+pub fn channel_statistics(dataset: &Dataset, limit: usize) -> Result<(Vec<f32>, Vec<f32>)> {
+    let train = dataset.indices(Split::Train);
+    let count = train.len().min(limit);
+    let chosen: Vec<usize> = (0..count).map(|i| train[i * train.len() / count]).collect();
+    let seen = scan(dataset, &chosen, false, &|_, _| ());
+    if seen.moments.count == 0 {
+        let why = seen
+            .bad
+            .first()
+            .map_or(String::new(), |(_, reason)| format!(": {reason}"));
+        return Err(Error::data(format!(
+            "{}: no readable training sample{why}",
+            dataset.name
+        )));
+    }
+    Ok(seen.moments.finish())
+}
+
+fn sizes(counts: &BTreeMap<(usize, usize), usize>) -> Option<Sizes> {
+    let mut all: Vec<_> = counts.iter().collect();
+    all.sort_by_key(|((w, h), _)| (w * h, *w));
+    let total: usize = counts.values().sum();
+    let mut before = 0;
+    let middle = all.iter().find(|(_, n)| {
+        before += **n;
+        before * 2 >= total
+    });
+    let pair = |entry: &(&(usize, usize), &usize)| [entry.0.0, entry.0.1];
+    Some(Sizes {
+        min: all.first().map(pair)?,
+        median: middle.map(pair)?,
+        max: all.last().map(pair)?,
+        distinct: all.len(),
+    })
+}
+
+fn describe(column: &Column, split: &[Split], readable: &[bool]) -> ColumnFindings {
+    let mut unknown = 0;
+    let values = match &column.values {
+        Values::Classes { names, index } => {
+            let mut counts: Vec<_> = names.iter().map(|name| (name.clone(), 0, 0)).collect();
+            for ((class, split), _) in index.iter().zip(split).zip(readable).filter(|(_, ok)| **ok)
+            {
+                match (class.and_then(|c| counts.get_mut(c as usize)), split) {
+                    (Some((_, train, _)), Split::Train) => *train += 1,
+                    (Some((_, _, test)), Split::Test) => *test += 1,
+                    (None, _) => unknown += 1,
+                }
+            }
+            ValueFindings::Classes(counts)
+        }
+        Values::Numbers(numbers) => {
+            let of_readable = numbers.iter().zip(readable).filter(|(_, ok)| **ok);
+            let known: Vec<f64> = of_readable.clone().filter_map(|(v, _)| *v).collect();
+            unknown = of_readable.count() - known.len();
+            ValueFindings::Numbers {
+                min: known.iter().copied().fold(f64::INFINITY, f64::min),
+                mean: known.iter().sum::<f64>() / known.len() as f64,
+                max: known.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            }
+        }
+    };
+    ColumnFindings {
+        name: column.name.clone(),
+        role: column.role,
+        unknown,
+        values,
+    }
+}
+
+fn duplicates(dataset: &Dataset, mut hashes: Vec<([u8; 16], usize)>) -> Duplicates {
+    hashes.sort_unstable();
+    let mut found = Duplicates::default();
+    let (mut across, mut within) = (Vec::new(), Vec::new());
+    for group in hashes
+        .chunk_by(|a, b| a.0 == b.0)
+        .filter(|group| group.len() > 1)
+    {
+        let of = |split| {
+            group
+                .iter()
+                .map(|g| g.1)
+                .filter(move |&i| dataset.split[i] == split)
+        };
+        let (train, test): (Vec<_>, Vec<_>) =
+            (of(Split::Train).collect(), of(Split::Test).collect());
+        found.within_train += train.len().saturating_sub(1);
+        found.within_test += test.len().saturating_sub(1);
+        if let (Some(&a), Some(&b)) = (train.first(), test.first()) {
+            found.across += test.len();
+            across.push([a, b]);
+        } else {
+            within.push([group[0].1, group[1].1]);
+        }
+    }
+    across.sort_unstable();
+    within.sort_unstable();
+    let pairs = across.into_iter().chain(within).take(EXAMPLES);
+    found.examples = pairs
+        .map(|pair| pair.map(|i| dataset.ids[i].clone()))
+        .collect();
+    found
+}
+
+fn warnings(f: &Findings) -> Vec<String> {
+    let mut out = Vec::new();
+    if f.train == 0 {
+        out.push("no training samples".to_string());
+    }
+    if f.test == 0 {
+        out.push("no test samples: nothing can be measured on them".to_string());
+    }
+    let tasks = f.columns.iter().filter(|c| c.role == Role::Label);
+    for column in tasks {
+        let ValueFindings::Classes(classes) = &column.values else {
+            continue;
+        };
+        let name = &column.name;
+        let few = |what: &str, chosen: Vec<&(String, usize, usize)>| {
+            let names: Vec<&str> = chosen.iter().take(EXAMPLES).map(|c| c.0.as_str()).collect();
+            let dots = if chosen.len() > EXAMPLES { ", ..." } else { "" };
+            (!chosen.is_empty()).then(|| {
+                format!(
+                    "{name}: {} {what}: {}{dots}",
+                    chosen.len(),
+                    names.join(", ")
+                )
+            })
+        };
+        if let [only] = &classes[..] {
+            out.push(format!(
+                "{name}: one class only ({}), so there is nothing to tell apart",
+                only.0
+            ));
+            continue;
+        }
+        let tiny = |c: &&(String, usize, usize)| (1..TINY_CLASS).contains(&c.1);
+        out.extend(few(
+            "classes without a training sample",
+            classes.iter().filter(|c| c.1 == 0).collect(),
+        ));
+        out.extend(few(
+            "classes of fewer than 5 training samples",
+            classes.iter().filter(tiny).collect(),
+        ));
+        if f.test > 0 {
+            out.extend(few(
+                "classes without a test sample",
+                classes.iter().filter(|c| c.2 == 0).collect(),
+            ));
+        }
+        let most = classes.iter().max_by_key(|c| c.1);
+        let least = classes.iter().filter(|c| c.1 > 0).min_by_key(|c| c.1);
+        if let (Some(most), Some(least)) = (most, least)
+            && most.1 >= IMBALANCE * least.1
+        {
+            out.push(format!(
+                "{name}: unbalanced, {} of {} but {} of {}; look at balanced accuracy",
+                most.1, most.0, least.1, least.0
+            ));
+        }
+    }
+    if f.duplicates.across > 0 {
+        out.push(format!(
+            "{} test samples are also in the training set",
+            f.duplicates.across
+        ));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::dataset::{Image, OpenOptions, Pixels, Sample, Samples};
+
+    /// Tiny images given as they are; `None` cannot be read.
+    struct Given(Vec<Option<Image<'static>>>);
+
+    impl Samples for Given {
+        fn get(&self, index: usize) -> Result<Sample<'_>> {
+            let broken = || Error::file("somewhere", "cut short");
+            self.0[index].clone().map(Sample::Image).ok_or_else(broken)
+        }
+    }
+
+    fn grey(values: &[u8]) -> Option<Image<'static>> {
+        let pixels = Pixels::U8(Cow::Owned(values.to_vec()));
+        Some(Image {
+            width: values.len(),
+            height: 1,
+            channels: 1,
+            pixels,
+        })
+    }
+
+    fn dataset(
+        images: Vec<Option<Image<'static>>>,
+        split: Vec<Split>,
+        classes: Vec<u32>,
+    ) -> Dataset {
+        let names = (0..=classes.iter().copied().max().unwrap_or(0)).map(|c| format!("c{c}"));
+        let index = classes.into_iter().map(Some).collect();
+        let values = Values::Classes {
+            names: names.collect(),
+            index,
+        };
+        Dataset {
+            name: "given".into(),
+            kind: Kind::Grey,
+            shape: Shape::Image {
+                channels: 1,
+                height: 1,
+                width: 2,
+            },
+            ids: (0..images.len()).map(|i| format!("s{i}")).collect(),
+            columns: vec![Column {
+                name: "label".into(),
+                role: Role::Label,
+                values,
+            }],
+            split,
+            bad: vec![BadFile {
+                path: "early".into(),
+                reason: "empty".into(),
+            }],
+            samples: Box::new(Given(images)),
+        }
+    }
+
+    const TRAIN: Split = Split::Train;
+    const TEST: Split = Split::Test;
+
+    #[test]
+    fn everything_is_counted() {
+        let wide = Image {
+            width: 1,
+            height: 1,
+            channels: 1,
+            pixels: Pixels::U16(vec![65_535].into()),
+        };
+        let images = vec![
+            grey(&[0, 255]),
+            grey(&[0, 255]),
+            None,
+            Some(wide),
+            grey(&[0, 255]),
+        ];
+        let data = dataset(
+            images,
+            vec![TRAIN, TRAIN, TRAIN, TEST, TEST],
+            vec![0, 0, 0, 1, 1],
+        );
+        let last = AtomicUsize::new(0);
+        let found = check(&data, &|done, all| {
+            last.store(done * 10 + all, Ordering::Relaxed)
+        })
+        .unwrap();
+        assert_eq!(last.into_inner(), 55);
+        assert_eq!((found.train, found.test), (2, 2));
+        let sizes = Sizes {
+            min: [1, 1],
+            median: [2, 1],
+            max: [2, 1],
+            distinct: 2,
+        };
+        assert_eq!(found.sizes, Some(sizes));
+        assert_eq!(found.bits, BTreeMap::from([(8, 3), (16, 1)]));
+        // Three zeros and four ones.
+        assert!((found.mean[0] - 4.0 / 7.0).abs() < 1e-6);
+        assert!((found.std[0] - (12f32 / 49.0).sqrt()).abs() < 1e-6);
+        let d = &found.duplicates;
+        assert_eq!((d.within_train, d.within_test, d.across), (1, 0, 1));
+        assert_eq!(d.examples, [["s0".to_string(), "s4".to_string()]]);
+        let bad: Vec<&str> = found.bad.iter().map(|b| b.path.as_str()).collect();
+        assert_eq!(bad, ["early", "s2"]);
+        assert_eq!(found.bad[1].reason, "cut short");
+        let counts = vec![("c0".to_string(), 2, 0), ("c1".to_string(), 0, 2)];
+        assert_eq!(found.columns[0].values, ValueFindings::Classes(counts));
+        let text = found.to_string();
+        for part in [
+            "2 train, 2 test",
+            "1x1 to 2x1, median 2x1, 2 different",
+            "1 test samples are also in the training set",
+            "label: 1 classes without a training sample: c1",
+            "label: 1 classes of fewer than 5 training samples: c0",
+            "s2: cut short",
+        ] {
+            assert!(text.contains(part), "{part} is missing in\n{text}");
+        }
+        assert!(serde_json::to_string(&found).is_ok());
+    }
+
+    #[test]
+    fn one_class_and_imbalance_are_warned_about() {
+        let many = |n: u8| (0..n).map(|i| grey(&[i, i])).collect::<Vec<_>>();
+        let found = check(&dataset(many(6), vec![TRAIN; 6], vec![0; 6]), &|_, _| ()).unwrap();
+        assert!(found.to_string().contains("one class only (c0)"), "{found}");
+        assert!(found.to_string().contains("no test samples"), "{found}");
+        let classes = [vec![0; 60], vec![1; 6]].concat();
+        let found = check(&dataset(many(66), vec![TRAIN; 66], classes), &|_, _| ()).unwrap();
+        assert!(
+            found
+                .to_string()
+                .contains("unbalanced, 60 of c0 but 6 of c1"),
+            "{found}"
+        );
+        let none = check(&dataset(vec![None], vec![TRAIN], vec![0]), &|_, _| ());
+        assert!(
+            none.err()
+                .unwrap()
+                .to_string()
+                .contains("not one sample can be read: cut short")
+        );
+    }
+
+    #[test]
+    fn statistics_look_at_training_samples_alone() {
+        let images = vec![grey(&[255, 255]), grey(&[0, 0]), grey(&[255, 255])];
+        let data = dataset(images, vec![TEST, TRAIN, TEST], vec![0; 3]);
+        assert_eq!(
+            channel_statistics(&data, 2_000).unwrap(),
+            (vec![0.0], vec![0.0])
+        );
+        assert!(channel_statistics(&data, 0).is_err());
+        let shapes = Dataset::open("builtin:shapes", &OpenOptions::default()).unwrap();
+        let (mean, std) = channel_statistics(&shapes, 2_000).unwrap();
+        assert!(mean.len() == 3 && mean[1] == 0.0 && std[0] > 0.1);
+    }
+}

@@ -1,0 +1,95 @@
+//! Findings as a block of text.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::{EXAMPLES, Findings, ValueFindings};
+
+impl fmt::Display for Findings {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pair = |[w, h]: [usize; 2]| format!("{w}x{h}");
+        let list = |counts: &BTreeMap<usize, usize>| {
+            let parts: Vec<String> = counts.iter().map(|(k, n)| format!("{k} ({n})")).collect();
+            parts.join(", ")
+        };
+        let numbers = |values: &[f32]| {
+            let parts: Vec<String> = values.iter().map(|v| format!("{v:.4}")).collect();
+            parts.join(" ")
+        };
+        writeln!(
+            out,
+            "{} ({})",
+            self.name,
+            format!("{:?}", self.kind).to_lowercase()
+        )?;
+        writeln!(
+            out,
+            "  samples     {} train, {} test",
+            self.train, self.test
+        )?;
+        if let Some(features) = self.features {
+            writeln!(out, "  features    {features}")?;
+        }
+        if let Some(sizes) = &self.sizes {
+            let (min, median, max) = (pair(sizes.min), pair(sizes.median), pair(sizes.max));
+            match sizes.distinct {
+                1 => writeln!(out, "  size        {min}")?,
+                n => writeln!(
+                    out,
+                    "  size        {min} to {max}, median {median}, {n} different"
+                )?,
+            }
+            writeln!(out, "  channels    {}", list(&self.channels))?;
+            writeln!(out, "  bits        {}", list(&self.bits))?;
+        }
+        writeln!(out, "  mean        {}", numbers(&self.mean))?;
+        writeln!(out, "  std         {}", numbers(&self.std))?;
+        for column in &self.columns {
+            let role = format!("{:?}", column.role).to_lowercase();
+            write!(out, "  {role:<11} {}: ", column.name)?;
+            match &column.values {
+                ValueFindings::Classes(classes) => {
+                    const SHOWN: usize = 12;
+                    let shown = classes.iter().take(SHOWN);
+                    let parts: Vec<String> = shown
+                        .map(|(name, train, test)| format!("{name} {train}+{test}"))
+                        .collect();
+                    let dots = if classes.len() > SHOWN { ", ..." } else { "" };
+                    write!(
+                        out,
+                        "{} classes (train+test): {}{dots}",
+                        classes.len(),
+                        parts.join(", ")
+                    )?;
+                }
+                ValueFindings::Numbers { min, mean, max } => {
+                    write!(out, "numbers from {min} to {max}, mean {mean:.4}")?;
+                }
+            }
+            match column.unknown {
+                0 => writeln!(out)?,
+                n => writeln!(out, "; {n} unknown")?,
+            }
+        }
+        let d = &self.duplicates;
+        let (train, test, across) = (d.within_train, d.within_test, d.across);
+        writeln!(
+            out,
+            "  duplicates  {train} within train, {test} within test, {across} across"
+        )?;
+        for [a, b] in &d.examples {
+            writeln!(out, "              {a} = {b}")?;
+        }
+        writeln!(out, "  bad files   {}", self.bad.len())?;
+        for bad in self.bad.iter().take(EXAMPLES) {
+            writeln!(out, "              {}: {}", bad.path, bad.reason)?;
+        }
+        if self.bad.len() > EXAMPLES {
+            writeln!(out, "              and {} more", self.bad.len() - EXAMPLES)?;
+        }
+        for warning in &self.warnings {
+            writeln!(out, "  warning     {warning}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! Samples held in memory: one buffer, lent out piece by piece.
+
+use std::borrow::Cow;
+
+use crate::dataset::{Image, Pixels, Sample, Samples, Shape};
+use crate::error::{Error, Result};
+use crate::matrix::Matrix;
+
+/// Images of one size, `[samples, height, width, channels]`.
+pub struct Images {
+    /// All pixels.
+    pub pixels: Pixels<'static>,
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// 1 or 3.
+    pub channels: usize,
+}
+
+impl Images {
+    /// The shape of one image.
+    pub fn shape(&self) -> Shape {
+        Shape::Image {
+            channels: self.channels,
+            height: self.height,
+            width: self.width,
+        }
+    }
+}
+
+impl Samples for Images {
+    fn get(&self, index: usize) -> Result<Sample<'_>> {
+        let size = self.width * self.height * self.channels;
+        let range = index * size..(index + 1) * size;
+        let pixels = match &self.pixels {
+            Pixels::U8(all) => all.get(range).map(|p| Pixels::U8(Cow::Borrowed(p))),
+            Pixels::U16(all) => all.get(range).map(|p| Pixels::U16(Cow::Borrowed(p))),
+        };
+        let pixels = pixels.ok_or_else(|| no_sample(index))?;
+        Ok(Sample::Image(Image {
+            width: self.width,
+            height: self.height,
+            channels: self.channels,
+            pixels,
+        }))
+    }
+}
+
+/// Vectors: one row per sample.
+pub struct Vectors(pub Matrix);
+
+impl Samples for Vectors {
+    fn get(&self, index: usize) -> Result<Sample<'_>> {
+        if index >= self.0.rows {
+            return Err(no_sample(index));
+        }
+        Ok(Sample::Vector(Cow::Borrowed(self.0.row(index))))
+    }
+}
+
+fn no_sample(index: usize) -> Error {
+    Error::data(format!("there is no sample number {index}"))
+}

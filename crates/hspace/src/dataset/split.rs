@@ -1,0 +1,60 @@
+//! A test set for data that have none.
+//!
+//! A sample is held out when the BLAKE3 hash of its id, read as a number in `0..1`, is below the
+//! share asked for. The choice looks at nothing but the id, so adding, removing or relabelling
+//! other samples never moves one from test to train, and every class loses the same share up to
+//! chance. The price of that stability: a very small class may end up on one side only, which
+//! `check` warns about.
+
+use crate::dataset::Split;
+
+/// Splits by a hash of each id; `holdout` in `0..1` is the expected share of test samples.
+pub fn by_hash(ids: &[String], holdout: f64) -> Vec<Split> {
+    let place = |id: &String| {
+        let hash = blake3::hash(id.as_bytes());
+        let mut first = [0; 8];
+        first.copy_from_slice(&hash.as_bytes()[..8]);
+        u64::from_le_bytes(first) as f64 / 2f64.powi(64)
+    };
+    let choose = |id| {
+        if place(id) < holdout {
+            Split::Test
+        } else {
+            Split::Train
+        }
+    };
+    ids.iter().map(choose).collect()
+}
+
+/// Reads a split's name: `val` counts as train, since test samples are for the end alone.
+pub fn parse(name: &str) -> Option<Split> {
+    match name.trim().to_ascii_lowercase().as_str() {
+        "train" | "training" | "val" | "valid" | "validation" => Some(Split::Train),
+        "test" | "testing" => Some(Split::Test),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_share_is_met_and_old_samples_stay() {
+        let ids: Vec<String> = (0..10_000).map(|i| format!("photos/{i}.jpg")).collect();
+        let all = by_hash(&ids, 0.2);
+        let test = all.iter().filter(|&&s| s == Split::Test).count();
+        assert!((1_850..2_150).contains(&test), "{test}");
+        let some: Vec<String> = ids.iter().step_by(3).cloned().collect();
+        let expected: Vec<Split> = all.iter().step_by(3).copied().collect();
+        assert_eq!(by_hash(&some, 0.2), expected);
+        // A larger share only ever adds test samples.
+        let more = by_hash(&ids, 0.3);
+        assert!(
+            all.iter()
+                .zip(&more)
+                .all(|(a, b)| *a == Split::Train || *b == Split::Test)
+        );
+        assert!(by_hash(&ids, 0.0).iter().all(|&s| s == Split::Train));
+    }
+}

@@ -1,0 +1,99 @@
+//! Samples → features `[n, d]`.
+//!
+//! A learned encoder is a plain configuration with one function, [`Encoder::features`]. It keeps
+//! no weights and knows no objective. The closed-form ones (`pixels`, `pca:D`, `random:ENCODER`)
+//! are in [`crate::source`], since they are features of a dataset more than networks.
+
+mod cnn;
+mod mlp;
+mod resnet;
+
+use burn::tensor::{Device, Tensor};
+
+use crate::dataset::Shape;
+use crate::error::Result;
+use crate::list::{self, Entry};
+use crate::network::{Mode, Pass, Scope, Weights};
+
+/// A network from samples to features.
+pub trait Encoder: Send + Sync {
+    /// Features `[n, d]` of samples `[n, channels, height, width]`; vectors come as
+    /// `[n, dim, 1, 1]`. Weights are looked up under `scope`, with torchvision's names where the
+    /// architecture exists there.
+    fn features(&self, scope: &Scope, x: Tensor<4>) -> Tensor<2>;
+
+    /// Problems with the settings, or with samples of this shape; empty if there are none.
+    fn problems(&self, shape: Shape) -> Vec<String>;
+}
+
+/// The learned encoders.
+pub static ENCODERS: &[Entry<dyn Encoder>] = &[
+    mlp::ENTRY,
+    cnn::ENTRY,
+    resnet::RESNET18,
+    resnet::RESNET34,
+    resnet::RESNET50,
+];
+
+/// The encoder of that name with its settings (see the entry's defaults for the keys).
+///
+/// # Errors
+/// Unknown names and settings that do not fit.
+pub fn make(name: &str, settings: toml::Table) -> std::result::Result<Box<dyn Encoder>, String> {
+    let entry = list::find("encoder", ENCODERS, name)?;
+    (entry.make)(settings).map_err(|problem| format!("encoder.{problem}"))
+}
+
+/// Zeros in the shape of `n` samples, `[n, channels, height, width]`.
+pub fn blank(n: usize, shape: Shape, device: &Device) -> Tensor<4> {
+    Tensor::zeros(axes(n, shape), device)
+}
+
+/// The four axes of a batch of `n` samples.
+pub fn axes(n: usize, shape: Shape) -> [usize; 4] {
+    match shape {
+        Shape::Image {
+            channels,
+            height,
+            width,
+        } => [n, channels, height, width],
+        Shape::Vector { dim } => [n, dim, 1, 1],
+    }
+}
+
+/// Fresh weights of an encoder, names without a prefix, and its number of features.
+pub fn init(encoder: &dyn Encoder, shape: Shape, seed: u64, device: &Device) -> (Weights, usize) {
+    let none = Weights::default();
+    let pass = Pass::new(&none, Mode::Init(seed), device);
+    let [_, dim] = encoder
+        .features(&pass.at("encoder"), blank(2, shape, device))
+        .dims();
+    (pass.into_fresh().under("encoder"), dim)
+}
+
+/// Shared by the convolutional encoders: only images of a size that survives the strides.
+fn image_problems(name: &str, shape: Shape, least: usize) -> Vec<String> {
+    match shape {
+        Shape::Vector { dim } => vec![format!(
+            "encoder `{name}` takes images, but the samples are vectors of {dim} numbers; \
+             use `mlp`"
+        )],
+        Shape::Image { height, width, .. } if height.min(width) < least => vec![format!(
+            "encoder `{name}` takes images of at least {least}x{least} pixels, but they are \
+             {width}x{height}; set train.image_size={least} or more, or use `mlp`"
+        )],
+        Shape::Image { .. } => vec![],
+    }
+}
+
+/// Checks settings and shape together.
+///
+/// # Errors
+/// Everything that [`Encoder::problems`] finds.
+pub fn check(encoder: &dyn Encoder, shape: Shape) -> Result<()> {
+    let problems = encoder.problems(shape);
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(crate::error::Error::Config(problems)),
+    }
+}

@@ -1,0 +1,59 @@
+//! A small convolutional network: four blocks, each halving the image and doubling the channels.
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use super::{Encoder, image_problems};
+use crate::dataset::Shape;
+use crate::list::{self, Entry};
+use crate::network::Scope;
+use crate::network::layers::{Conv, conv_block, global_average_pool};
+
+/// 3×3 convolution, batch normalisation, ReLU; four times with `width`, 2, 4 and 8 `width`
+/// channels; then the mean over the image: `8 width` features.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Cnn {
+    /// Channels of the first block.
+    width: usize,
+}
+
+impl Default for Cnn {
+    fn default() -> Self {
+        Cnn { width: 32 }
+    }
+}
+
+const BLOCKS: usize = 4;
+
+pub(super) const ENTRY: Entry<dyn Encoder> = Entry {
+    name: "cnn",
+    summary: "four convolution blocks for small images",
+    source: "",
+    defaults: list::defaults::<Cnn>,
+    make: |table| Ok(Box::new(list::parse::<Cnn>(table)?)),
+};
+
+impl Encoder for Cnn {
+    fn features(&self, scope: &Scope, mut x: Tensor<4>) -> Tensor<2> {
+        for i in 0..BLOCKS {
+            let block = Conv {
+                out: self.width << i,
+                kernel: 3,
+                stride: 2,
+                relu: true,
+            };
+            let (conv, norm) = (scope.at(format!("conv{i}")), scope.at(format!("bn{i}")));
+            x = conv_block(&conv, &norm, x, block, None);
+        }
+        global_average_pool(x)
+    }
+
+    fn problems(&self, shape: Shape) -> Vec<String> {
+        let mut problems = image_problems("cnn", shape, 8);
+        if self.width == 0 {
+            problems.push("encoder.width must be at least 1".to_owned());
+        }
+        problems
+    }
+}

@@ -1,0 +1,60 @@
+//! Multilayer perceptron for vectors and small images.
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
+use serde::{Deserialize, Serialize};
+
+use super::Encoder;
+use crate::dataset::Shape;
+use crate::list::{self, Entry};
+use crate::network::Scope;
+use crate::network::layers::{batch_norm, flatten, linear};
+
+/// Linear, batch normalisation, ReLU; `layers` times.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Mlp {
+    /// Units of each hidden layer.
+    width: usize,
+    /// Number of hidden layers; the last one's output is the feature vector.
+    layers: usize,
+}
+
+impl Default for Mlp {
+    fn default() -> Self {
+        Mlp {
+            width: 512,
+            layers: 3,
+        }
+    }
+}
+
+pub(super) const ENTRY: Entry<dyn Encoder> = Entry {
+    name: "mlp",
+    summary: "fully connected layers; images are flattened",
+    source: "",
+    defaults: list::defaults::<Mlp>,
+    make: |table| Ok(Box::new(list::parse::<Mlp>(table)?)),
+};
+
+impl Encoder for Mlp {
+    fn features(&self, scope: &Scope, x: Tensor<4>) -> Tensor<2> {
+        let mut x = flatten(x);
+        for i in 0..self.layers {
+            let x1 = linear(&scope.at(3 * i), x, self.width, false);
+            x = relu(batch_norm(&scope.at(3 * i + 1), x1));
+        }
+        x
+    }
+
+    fn problems(&self, _: Shape) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.width == 0 {
+            problems.push("encoder.width must be at least 1".to_owned());
+        }
+        if self.layers == 0 {
+            problems.push("encoder.layers must be at least 1".to_owned());
+        }
+        problems
+    }
+}

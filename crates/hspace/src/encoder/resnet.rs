@@ -1,0 +1,260 @@
+//! Residual networks (He et al. 2016, arXiv:1512.03385), with torchvision's parameter names.
+//!
+//! Stride 2 of a bottleneck is in its 3×3 convolution, as in torchvision ("v1.5"). We leave out
+//! the classification layer: heads belong to objectives.
+
+use burn::tensor::Tensor;
+use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::MaxPoolOptions;
+use serde::{Deserialize, Serialize};
+
+use super::{Encoder, image_problems};
+use crate::dataset::Shape;
+use crate::list::{self, Entry};
+use crate::network::Scope;
+use crate::network::layers::{Conv, conv_block, global_average_pool};
+
+const SOURCE: &str = "He et al. 2016, Deep residual learning, arXiv:1512.03385";
+
+/// What a user may set.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Settings {
+    /// Channels of the first stage; the others have 2, 4 and 8 times as many.
+    width: usize,
+    /// First layer.
+    stem: Stem,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            width: 64,
+            stem: Stem::Auto,
+        }
+    }
+}
+
+/// The first layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Stem {
+    /// `small` below 96 pixels, `imagenet` from there.
+    Auto,
+    /// One 3×3 convolution at full resolution.
+    Small,
+    /// 7×7 convolution of stride 2 and max pooling of stride 2.
+    Imagenet,
+}
+
+struct ResNet {
+    name: &'static str,
+    blocks: [usize; 4],
+    bottleneck: bool,
+    settings: Settings,
+}
+
+pub(super) const RESNET18: Entry<dyn Encoder> = Entry {
+    name: "resnet18",
+    summary: "residual network, 18 layers of 3x3 convolutions",
+    source: SOURCE,
+    defaults: list::defaults::<Settings>,
+    make: |table| make("resnet18", [2, 2, 2, 2], false, table),
+};
+
+pub(super) const RESNET34: Entry<dyn Encoder> = Entry {
+    name: "resnet34",
+    summary: "residual network, 34 layers of 3x3 convolutions",
+    make: |table| make("resnet34", [3, 4, 6, 3], false, table),
+    ..RESNET18
+};
+
+pub(super) const RESNET50: Entry<dyn Encoder> = Entry {
+    name: "resnet50",
+    summary: "residual network, 50 layers in bottleneck blocks",
+    make: |table| make("resnet50", [3, 4, 6, 3], true, table),
+    ..RESNET18
+};
+
+fn make(
+    name: &'static str,
+    blocks: [usize; 4],
+    bottleneck: bool,
+    table: toml::Table,
+) -> Result<Box<dyn Encoder>, String> {
+    let settings = list::parse(table)?;
+    Ok(Box::new(ResNet {
+        name,
+        blocks,
+        bottleneck,
+        settings,
+    }))
+}
+
+impl ResNet {
+    fn stem(&self, scope: &Scope, x: Tensor<4>) -> Tensor<4> {
+        let [_, _, height, width] = x.dims();
+        let small = match self.settings.stem {
+            Stem::Auto => height.min(width) < 96,
+            Stem::Small => true,
+            Stem::Imagenet => false,
+        };
+        let stem = Conv {
+            out: self.settings.width,
+            kernel: if small { 3 } else { 7 },
+            stride: if small { 1 } else { 2 },
+            relu: true,
+        };
+        let x = conv_block(&scope.at("conv1"), &scope.at("bn1"), x, stem, None);
+        if small {
+            return x;
+        }
+        let pool = MaxPoolOptions::new([3, 3]).with_stride([2, 2]);
+        max_pool2d(x, pool.with_padding([1, 1]))
+    }
+
+    /// One residual block: every branch's convolutions, the shortcut, the addition.
+    fn block(&self, scope: &Scope, x: Tensor<4>, planes: usize, stride: usize) -> Tensor<4> {
+        let [_, channels, _, _] = x.dims();
+        let out = if self.bottleneck { 4 * planes } else { planes };
+        let conv = |out, kernel, stride, relu| Conv {
+            out,
+            kernel,
+            stride,
+            relu,
+        };
+        let shortcut = if stride == 1 && channels == out {
+            x.clone()
+        } else {
+            let down = scope.at("downsample");
+            let project = conv(out, 1, stride, false);
+            conv_block(&down.at(0), &down.at(1), x.clone(), project, None)
+        };
+        let layers = if self.bottleneck {
+            vec![
+                conv(planes, 1, 1, true),
+                conv(planes, 3, stride, true),
+                conv(out, 1, 1, true),
+            ]
+        } else {
+            vec![conv(planes, 3, stride, true), conv(planes, 3, 1, true)]
+        };
+        let last = layers.len();
+        let mut y = x;
+        for (i, layer) in (1..).zip(layers) {
+            let (conv, norm) = (scope.at(format!("conv{i}")), scope.at(format!("bn{i}")));
+            let residual = (i == last).then(|| shortcut.clone());
+            y = conv_block(&conv, &norm, y, layer, residual);
+        }
+        y
+    }
+}
+
+impl Encoder for ResNet {
+    fn features(&self, scope: &Scope, x: Tensor<4>) -> Tensor<2> {
+        let mut x = self.stem(scope, x);
+        for (stage, &blocks) in self.blocks.iter().enumerate() {
+            let layer = scope.at(format!("layer{}", stage + 1));
+            let planes = self.settings.width << stage;
+            for block in 0..blocks {
+                let stride = if stage > 0 && block == 0 { 2 } else { 1 };
+                x = self.block(&layer.at(block), x, planes, stride);
+            }
+        }
+        global_average_pool(x)
+    }
+
+    fn problems(&self, shape: Shape) -> Vec<String> {
+        let least = match self.settings.stem {
+            Stem::Imagenet => 32,
+            Stem::Auto | Stem::Small => 8,
+        };
+        let mut problems = image_problems(self.name, shape, least);
+        if self.settings.width == 0 {
+            problems.push("encoder.width must be at least 1".to_owned());
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::encoder::{axes, init};
+    use crate::golden::{assert_close, fill, number, numbers};
+    use crate::network::weights::{values, vector};
+    use crate::network::{Mode, Pass, Weights};
+
+    /// The golden script's weights: each tensor by its shape and the length of its name.
+    fn by_formula(fresh: Weights, device: &Device) -> Weights {
+        let mut weights = fresh.clone();
+        for (name, weight) in fresh.iter() {
+            let shape = &weight.shape;
+            let n = shape.iter().product();
+            let fan_in: usize = shape[1..].iter().product();
+            let value = |x: f32| {
+                if name.ends_with("running_var") {
+                    1.0 + 0.5 * x * x
+                } else if shape.len() == 4 {
+                    x * (2.0 / fan_in as f32).sqrt()
+                } else if name.ends_with(".weight") {
+                    1.0 + 0.2 * x
+                } else {
+                    0.1 * x
+                }
+            };
+            let values = fill(n, name.len() as f64).into_iter().map(value).collect();
+            weights.set(name, vector(values, device));
+        }
+        weights
+    }
+
+    fn agrees_with_torchvision(name: &str) {
+        let device = Device::flex();
+        let settings = toml::Table::from_iter([("stem".to_owned(), "imagenet".into())]);
+        let encoder = crate::encoder::make(name, settings).unwrap();
+        let shape = Shape::Image {
+            channels: 3,
+            height: 64,
+            width: 64,
+        };
+        let (fresh, dim) = init(&*encoder, shape, 0, &device);
+        assert_eq!(dim, if name == "resnet50" { 2048 } else { 512 });
+        let weights = by_formula(fresh, &device).prefixed("encoder");
+        let x = vector(fill(2 * 3 * 64 * 64, 0.5), &device).reshape(axes(2, shape));
+        let first = |features: Tensor<2>| values(features.slice([0..2, 0..8]));
+
+        let pass = Pass::new(&weights, Mode::Eval, &device);
+        let features = encoder.features(&pass.at("encoder"), x.clone());
+        assert_close("eval", &first(features), &numbers(&[name, "eval_first"]), 1e-4);
+
+        let tracked = weights.tracked(|_| true);
+        let pass = Pass::new(&tracked, Mode::Train, &device);
+        let features = encoder.features(&pass.at("encoder"), x);
+        let trained = first(features.clone().inner());
+        assert_close("train", &trained, &numbers(&[name, "train_first"]), 1e-3);
+        let mut gradients = features.powi_scalar(2).mean().backward();
+        let conv1 = &tracked.get("encoder.conv1.weight").unwrap().value;
+        let gradient = conv1.grad_remove(&mut gradients).unwrap();
+        let norm = values((gradient.clone() * gradient).sum().sqrt());
+        assert_close("gradient", &norm, &[number(&[name, "conv1_grad_norm"])], 1e-3);
+        for (full, value) in pass.into_statistics() {
+            if let Some(name_in_bn1) = full.strip_prefix("encoder.bn1.") {
+                let golden = numbers(&[name, &format!("{name_in_bn1}_first")]);
+                assert_close(name_in_bn1, &values(value.slice([0..4])), &golden, 1e-4);
+            }
+        }
+    }
+
+    #[test]
+    fn resnet18_agrees_with_torchvision() {
+        agrees_with_torchvision("resnet18");
+    }
+
+    #[test]
+    fn resnet50_agrees_with_torchvision() {
+        agrees_with_torchvision("resnet50");
+    }
+}

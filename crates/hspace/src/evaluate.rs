@@ -1,0 +1,241 @@
+//! A comparison, put together: the contenders with their baselines, and the page that shows them.
+
+use std::sync::atomic::AtomicBool;
+
+use toml::Table;
+
+use crate::config::Config;
+use crate::dataset::{BadFile, Dataset, Shape, Split, Values};
+use crate::embed::embed;
+use crate::error::{Error, Result};
+use crate::job::{Job, about};
+use crate::matrix::Matrix;
+use crate::probe::{Contender, Measurements};
+use crate::report::{Curve, Neighbours, Page, Projection, RunFacts, neighbours, project};
+use crate::representation::Representation;
+use crate::source::represent_rows;
+use crate::train::{Line, Start};
+
+/// Samples on each projection.
+const PROJECTED: usize = 1000;
+/// Test images whose neighbours are shown, and how many neighbours of each.
+const QUERIES: usize = 8;
+const NEAREST: usize = 6;
+/// Training samples among which neighbours are looked for.
+const CANDIDATES: usize = 10_000;
+
+/// How long the supervised baseline is trained on each draw of labels.
+#[derive(Clone, Copy, Debug)]
+pub struct SupervisedBudget {
+    /// Draws per number of labels; the encoder is trained anew for each.
+    pub draws: usize,
+    /// Steps at least.
+    pub steps: usize,
+    /// Samples per step at most.
+    pub batch: usize,
+    /// Passes over the labelled samples at least.
+    pub passes: usize,
+}
+
+/// The supervised baseline: the encoder of `like`, trained by `supervised` on each draw of labels
+/// alone, with the same views. `ids` are those of the other contenders' rows.
+pub fn supervised<'a>(
+    like: &'a Config,
+    dataset: &'a Dataset,
+    ids: Vec<String>,
+    budget: SupervisedBudget,
+    stop: &'a AtomicBool,
+) -> Contender<'a> {
+    let rows = rows_of(dataset, &ids);
+    let fit = move |labelled: &[usize], seed: u64| -> Result<Representation> {
+        let labelled: Vec<usize> = labelled.iter().map(|&i| rows[i]).collect();
+        let config = supervised_config(like, dataset, labelled.len(), budget, seed)?;
+        let job = Job::new(config, dataset, Some(&labelled))?;
+        let trained = job.run(None, Start::Fresh, &mut |_| (), stop)?;
+        let mut needed = labelled;
+        needed.extend(rows.iter().filter(|&&row| dataset.split[row] == Split::Test));
+        needed.sort_unstable();
+        let (encoder, views, device) = job.encoder();
+        let weights = &trained.encoder;
+        let features = embed(encoder, weights, views, dataset, &needed, device, &mut |_| ())?;
+        let origin = "trained on each draw of labels".to_owned();
+        Ok(represent_rows(dataset, "supervised", features, origin))
+    };
+    Contender::PerDraw {
+        name: format!("supervised {}", like.encoder.name),
+        draws: budget.draws,
+        fit: Box::new(fit),
+    }
+}
+
+/// `like` with the objective `supervised` and a length fit for `labelled` samples.
+fn supervised_config(
+    like: &Config,
+    dataset: &Dataset,
+    labelled: usize,
+    budget: SupervisedBudget,
+    seed: u64,
+) -> Result<Config> {
+    let mut table: Table = like
+        .to_toml()
+        .parse()
+        .map_err(|e| Error::data(format!("the run's settings: {e}")))?;
+    let about = crate::config::About {
+        samples: labelled,
+        ..about(dataset)
+    };
+    let batch = (1usize << (labelled / 2).max(2).ilog2()).min(budget.batch);
+    let epochs = (budget.steps * batch).div_ceil(labelled.max(1)).max(budget.passes);
+    let mut train = Table::new();
+    if let Some(size) = table.get("train").and_then(|t| t.get("image_size")) {
+        train.insert("image_size".into(), size.clone());
+    }
+    train.insert("batch_size".into(), (batch as i64).into());
+    train.insert("epochs".into(), (epochs as i64).into());
+    train.insert("online_probe".into(), false.into());
+    table.insert("train".into(), train.into());
+    table.insert("objective".into(), "supervised".into());
+    table.insert("seed".into(), ((seed >> 1) as i64).into());
+    Config::resolve(table, about)
+}
+
+/// Rows of the dataset that bear `ids`.
+fn rows_of(dataset: &Dataset, ids: &[String]) -> Vec<usize> {
+    let index: std::collections::HashMap<&str, usize> = (0..dataset.len())
+        .map(|row| (dataset.ids[row].as_str(), row))
+        .collect();
+    ids.iter().filter_map(|id| index.get(id.as_str()).copied()).collect()
+}
+
+/// How an encoder came about, from what its run left behind.
+pub fn run_facts(config: &Config, lines: &[Line], parameters: usize) -> RunFacts {
+    let (steps, seconds) = lines.last().map_or((0, 0.0), |l| (l.step, l.seconds));
+    let samples = steps * config.train.batch_size.get();
+    RunFacts {
+        encoder: config.encoder.name.clone(),
+        objective: config.objective.name.clone(),
+        data: config.data.clone(),
+        seed: config.seed,
+        steps: steps as u64,
+        seconds,
+        images_per_s: samples as f64 / seconds.max(1e-9),
+        parameters,
+        config: config.to_toml(),
+    }
+}
+
+/// Curves worth a picture, from the log of a training.
+pub fn curves(lines: &[Line]) -> Vec<Curve> {
+    let names = ["loss", "accuracy", "online_probe", "effective_rank", "spread", "lr"];
+    let curve = |name: &&str| {
+        let points = lines
+            .iter()
+            .filter_map(|line| Some((line.step as f64, *line.values.get(*name)?)));
+        let (x, y): (Vec<f64>, Vec<f64>) = points.unzip();
+        (x.len() > 1).then(|| Curve {
+            name: (*name).to_owned(),
+            x,
+            y,
+        })
+    };
+    names.iter().filter_map(curve).collect()
+}
+
+/// What a page is made from.
+pub struct Story<'a> {
+    /// The page's title.
+    pub title: String,
+    /// The data.
+    pub dataset: &'a Dataset,
+    /// How the encoder came about, where there is one.
+    pub run: Option<RunFacts>,
+    /// The log of its training.
+    pub lines: &'a [Line],
+    /// The results.
+    pub measurements: Measurements,
+    /// Names of the learned representations among them.
+    pub learned: Vec<String>,
+    /// Spaces to draw side by side, the first being the raw pixels.
+    pub spaces: &'a [Representation],
+    /// What was noticed.
+    pub warnings: Vec<String>,
+    /// What could not be read.
+    pub bad: Vec<BadFile>,
+}
+
+impl Story<'_> {
+    /// The page: projections are computed and neighbours looked up here.
+    ///
+    /// # Errors
+    /// If samples cannot be read any more.
+    pub fn page(self) -> Result<Page> {
+        let task = self.measurements.task.clone();
+        let seed = self.measurements.seed;
+        let projections = self.spaces.iter().map(|space| projection(space, &task, seed));
+        Ok(Page {
+            projections: projections.collect::<Result<_>>()?,
+            neighbours: self.neighbours(&task)?,
+            title: self.title,
+            headline: self.measurements.headline(),
+            learned: self.learned,
+            run: self.run,
+            training: curves(self.lines),
+            measurements: Some(self.measurements),
+            warnings: self.warnings,
+            bad_files: self.bad,
+        })
+    }
+
+    fn neighbours(&self, task: &str) -> Result<Option<Neighbours>> {
+        let Some(first) = self.spaces.first() else {
+            return Ok(None);
+        };
+        let of = |split| (0..first.ids.len()).filter(move |&i| first.split[i] == split);
+        let train: Vec<usize> = of(Split::Train).take(CANDIDATES).collect();
+        let test: Vec<usize> = of(Split::Test).collect();
+        if !matches!(self.dataset.shape, Shape::Image { .. }) || train.is_empty() || test.is_empty() {
+            return Ok(None);
+        }
+        // Spread over the test samples, not chosen.
+        let queries: Vec<usize> = test
+            .iter()
+            .step_by(test.len().div_ceil(QUERIES))
+            .copied()
+            .collect();
+        let rows = rows_of(self.dataset, &first.ids);
+        let in_dataset = |list: Vec<usize>| list.into_iter().map(|i| rows[train[i]]).collect();
+        let spaces: Vec<(String, Vec<Vec<usize>>)> = self
+            .spaces
+            .iter()
+            .map(|space| {
+                let among = space.features.select(&train);
+                let lists = neighbours(&among, &space.features.select(&queries), NEAREST);
+                (space.name.clone(), lists.into_iter().map(in_dataset).collect())
+            })
+            .collect();
+        let queries: Vec<usize> = queries.into_iter().map(|i| rows[i]).collect();
+        Neighbours::new(self.dataset, task, &queries, &spaces).map(Some)
+    }
+}
+
+/// Test samples on a plane, coloured by the task's classes.
+fn projection(space: &Representation, task: &str, seed: u64) -> Result<Projection> {
+    let test: Vec<usize> = (0..space.ids.len())
+        .filter(|&i| space.split[i] == Split::Test)
+        .take(PROJECTED)
+        .collect();
+    let features: Matrix = space.features.select(&test);
+    let column = space.columns.iter().find(|c| c.name == task);
+    let (classes, class) = match column.map(|c| &c.values) {
+        Some(Values::Classes { names, index }) => {
+            (names.clone(), test.iter().map(|&i| index[i]).collect())
+        }
+        _ => (vec![], vec![None; test.len()]),
+    };
+    Ok(Projection {
+        name: space.name.clone(),
+        points: project(&features, seed)?,
+        class,
+        classes,
+    })
+}

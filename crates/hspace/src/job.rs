@@ -1,0 +1,254 @@
+//! A configuration and a dataset, made ready to train.
+
+use std::sync::atomic::AtomicBool;
+
+use burn::tensor::Device;
+
+use crate::config::{About, Config};
+use crate::dataset::check::channel_statistics;
+use crate::dataset::{Dataset, Role, Sample, Shape, Split, Values};
+use crate::matrix::Matrix;
+use crate::device::device;
+use crate::encoder::{self, Encoder};
+use crate::error::{Error, Result, unknown};
+use crate::objective::{self, Facts, Objective};
+use crate::run::{EncoderFile, RunFolder};
+use crate::train::{Progress, Setup, Start, Trained, train};
+use crate::views::{InputSpec, Marginals, Views};
+
+/// Training samples from which the input's mean and spread are measured.
+const STATISTICS: usize = 2000;
+
+/// A training, ready to start: nothing has been written yet.
+pub struct Job<'a> {
+    /// The resolved configuration.
+    pub config: Config,
+    dataset: &'a Dataset,
+    rows: Vec<usize>,
+    facts: Facts,
+    encoder: Box<dyn Encoder>,
+    objective: Box<dyn Objective>,
+    views: Views,
+    device: Device,
+}
+
+/// What a configuration needs to know of a dataset.
+pub fn about(dataset: &Dataset) -> About {
+    About {
+        kind: dataset.kind,
+        shape: dataset.shape,
+        samples: dataset.indices(Split::Train).len(),
+    }
+}
+
+/// The column that is the task: the one named, or the first label column; `None` without labels.
+///
+/// # Errors
+/// If the name is none of the columns.
+pub fn task_of(dataset: &Dataset, label: &str) -> Result<Option<usize>> {
+    let columns = &dataset.columns;
+    if label == "auto" {
+        return Ok(columns.iter().position(|c| c.role == Role::Label));
+    }
+    match columns.iter().position(|c| c.name == label) {
+        Some(column) => Ok(Some(column)),
+        None => Err(Error::config(unknown(
+            "column",
+            label,
+            columns.iter().map(|c| c.name.as_str()),
+        ))),
+    }
+}
+
+/// The encoder's input for images of `size` pixels (vectors keep their dimension).
+fn input_of(dataset: &Dataset, size: Option<usize>) -> Result<InputSpec> {
+    let shape = match (dataset.shape, size) {
+        (Shape::Image { channels, .. }, Some(size)) => Shape::Image {
+            channels,
+            height: size,
+            width: size,
+        },
+        (shape, _) => shape,
+    };
+    let (mean, std) = channel_statistics(dataset, STATISTICS)?;
+    Ok(InputSpec { shape, mean, std })
+}
+
+impl<'a> Job<'a> {
+    /// Makes everything that `config` names. `labelled` restricts the labels that may be used to
+    /// those of these rows; otherwise all training labels may be. Test labels never are.
+    ///
+    /// # Errors
+    /// Every problem of configuration and data together.
+    pub fn new(config: Config, dataset: &'a Dataset, labelled: Option<&[usize]>) -> Result<Job<'a>> {
+        let device = device(&config.device)?;
+        let rows = dataset.indices(Split::Train);
+        if rows.len() < 2 {
+            return Err(Error::data(format!(
+                "{} has {} training samples; at least 2 are needed",
+                dataset.name,
+                rows.len()
+            )));
+        }
+        let size = match dataset.shape {
+            Shape::Image { .. } => Some(*config.train.image_size.get()),
+            Shape::Vector { .. } => None,
+        };
+        let input = input_of(dataset, size)?;
+        let facts = facts(dataset, input.shape, &config.label, labelled)?;
+        let encoder = encoder::make(&config.encoder.name, config.encoder.settings.clone());
+        let objective = objective::make(&config.objective.name, config.objective.settings.clone());
+        let (encoder, mut objective) = (
+            encoder.map_err(Error::config)?,
+            objective.map_err(Error::config)?,
+        );
+        let mut problems = encoder.problems(input.shape);
+        problems.extend(objective.prepare(&facts));
+        let batch = *config.train.batch_size.get();
+        if batch > rows.len() {
+            problems.push(format!(
+                "train.batch_size={batch} is more than the {} training samples; lower it, or \
+                 leave it on `auto`",
+                rows.len()
+            ));
+        }
+        if !problems.is_empty() {
+            return Err(Error::Config(problems));
+        }
+        let reference = marginals(dataset, &rows)?;
+        let views = Views::new(config.views.clone(), input, reference)?;
+        Ok(Job {
+            config,
+            dataset,
+            rows,
+            facts,
+            encoder,
+            objective,
+            views,
+            device,
+        })
+    }
+
+    /// The encoder's parameters: how many there are.
+    pub fn parameters(&self) -> usize {
+        let shape = self.facts.shape;
+        let (weights, _) = encoder::init(&*self.encoder, shape, 0, &self.device);
+        weights.trained_values()
+    }
+
+    /// Multiply-adds of one sample's loss, forward, all views and heads included.
+    pub fn multiply_adds(&self) -> usize {
+        let Job {
+            objective,
+            encoder,
+            facts,
+            device,
+            ..
+        } = self;
+        let samples = 2;
+        objective::cost(&**objective, &**encoder, facts, samples, device) / samples
+    }
+
+    /// Trains (see [`train`]); with a folder, leaves the encoder there.
+    ///
+    /// # Errors
+    /// As [`train`].
+    pub fn run(
+        &self,
+        folder: Option<&RunFolder>,
+        start: Start,
+        progress: &mut dyn FnMut(&Progress),
+        stop: &AtomicBool,
+    ) -> Result<Trained> {
+        let setup = Setup {
+            dataset: self.dataset,
+            rows: self.rows.clone(),
+            facts: self.facts.clone(),
+            encoder: &*self.encoder,
+            objective: &*self.objective,
+            views: &self.views,
+            settings: self.config.train.clone(),
+            seed: self.config.seed,
+            device: self.device.clone(),
+        };
+        let trained = train(&setup, folder, start, progress, stop)?;
+        if let Some(folder) = folder {
+            let mut bad = self.dataset.bad.clone();
+            bad.extend(trained.bad.iter().cloned());
+            folder.write_bad_files(&bad)?;
+            folder.write_encoder(self.describe(), &trained.encoder)?;
+        }
+        Ok(trained)
+    }
+
+    /// encoder.toml, its hash still empty.
+    pub fn describe(&self) -> EncoderFile {
+        let shape = self.facts.shape;
+        let (_, features) = encoder::init(&*self.encoder, shape, 0, &self.device);
+        EncoderFile {
+            architecture: self.config.encoder.name.clone(),
+            features,
+            hash: String::new(),
+            classes: self.facts.classes().map_or(vec![], |(names, _)| names.to_vec()),
+            settings: self.config.encoder.settings.clone(),
+            input: self.views.input().clone(),
+        }
+    }
+
+    /// The encoder and what its input is.
+    pub fn encoder(&self) -> (&dyn Encoder, &Views, &Device) {
+        (&*self.encoder, &self.views, &self.device)
+    }
+}
+
+/// Some training vectors, from which feature corruption draws; `None` for images.
+fn marginals(dataset: &Dataset, rows: &[usize]) -> Result<Option<Marginals>> {
+    let Shape::Vector { dim } = dataset.shape else {
+        return Ok(None);
+    };
+    let every = rows.len().div_ceil(STATISTICS);
+    let (mut data, mut n) = (Vec::new(), 0);
+    for &row in rows.iter().step_by(every) {
+        if let Sample::Vector(vector) = dataset.samples.get(row)? {
+            data.extend_from_slice(&vector);
+            n += 1;
+        }
+    }
+    Ok(Marginals::new(Matrix::new(n, dim, data)))
+}
+
+/// The columns an objective may see: test rows, and rows outside `labelled`, are masked.
+fn facts(
+    dataset: &Dataset,
+    shape: Shape,
+    label: &str,
+    labelled: Option<&[usize]>,
+) -> Result<Facts> {
+    let task = task_of(dataset, label)?;
+    let mut allowed: Vec<bool> = dataset.split.iter().map(|&s| s == Split::Train).collect();
+    if let Some(labelled) = labelled {
+        let given: Vec<bool> = allowed.iter().map(|_| false).collect();
+        let train = std::mem::replace(&mut allowed, given);
+        labelled.iter().for_each(|&row| allowed[row] = train[row]);
+    }
+    let mut columns = dataset.columns.clone();
+    for column in &mut columns {
+        match &mut column.values {
+            Values::Classes { index, .. } => mask(index, &allowed),
+            Values::Numbers(numbers) => mask(numbers, &allowed),
+        }
+    }
+    Ok(Facts {
+        shape,
+        columns,
+        task,
+    })
+}
+
+fn mask<T>(values: &mut [Option<T>], allowed: &[bool]) {
+    for (value, &allowed) in values.iter_mut().zip(allowed) {
+        if !allowed {
+            *value = None;
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! hspace learns representations of data, measures how much easier each one makes a task, shows
+//! why, and ships the winner.
+//!
+//! Data flow in one direction, through seven nouns:
+//!
+//! ```text
+//! Dataset → Views → Encoder ⟵ Objective            learn     (train)
+//!                   Encoder → Representation        embed     (embed, source)
+//!                             Representation → Probe → Report  measure, show
+//! ```
+//!
+//! - [`dataset`]: samples, ids, columns, splits. Knows nothing of training.
+//! - [`views`]: random views of a sample, a pure function of (seed, epoch, sample id, view).
+//! - [`encoder`]: samples to features. Knows no objective.
+//! - [`objective`]: what an encoder learns from. Knows no probe.
+//! - [`representation`]: features with ids and columns, also read from any other tool's file.
+//! - [`probe`]: a representation's measurements. Sees no encoder.
+//! - [`report`]: measurements to HTML. Sees nothing else.
+//!
+//! Around them: [`network`] holds the named weights and layers, [`mod@train`] the loop, [`config`]
+//! the settings, [`run`] the folder on disk, [`job`] puts a configuration and a dataset together,
+//! and [`evaluate`] the contenders of a comparison.
+
+pub mod config;
+pub mod dataset;
+pub mod device;
+pub mod embed;
+pub mod encoder;
+pub mod error;
+pub mod evaluate;
+pub mod file;
+#[cfg(test)]
+mod golden;
+pub mod job;
+pub mod list;
+pub mod matrix;
+pub mod network;
+pub mod objective;
+pub mod pca;
+pub mod probe;
+pub mod report;
+pub mod representation;
+pub mod run;
+pub mod source;
+pub mod train;
+pub mod views;
+
+pub use error::{Error, Result};
+// Types of these appear in our own interfaces.
+pub use {image, toml};

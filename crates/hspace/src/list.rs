@@ -1,0 +1,56 @@
+//! Extension points: each is one static list of entries.
+//!
+//! The list feeds the command line, the configuration parser, the documentation and the
+//! conformance tests. Adding an encoder or an objective is one file and one line in its list.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use toml::Table;
+
+use crate::error::unknown;
+
+/// One line of a list: a plain configuration struct under the name it is chosen by.
+pub struct Entry<T: ?Sized> {
+    /// As in `--encoder cnn`.
+    pub name: &'static str,
+    /// One line for `hspace list`.
+    pub summary: &'static str,
+    /// Author, year, title or identifier; empty where there is nothing to cite.
+    pub source: &'static str,
+    /// Every setting with its default. Its keys are the only ones accepted.
+    pub defaults: fn() -> Table,
+    /// Makes the thing from settings; the error names key and value.
+    pub make: fn(Table) -> Result<Box<T>, String>,
+}
+
+/// Finds an entry by name.
+///
+/// # Errors
+/// The nearest valid name and the whole list.
+pub fn find<T: ?Sized>(
+    what: &str,
+    list: &'static [Entry<T>],
+    name: &str,
+) -> Result<&'static Entry<T>, String> {
+    list.iter()
+        .find(|entry| entry.name == name)
+        .ok_or_else(|| unknown(what, name, list.iter().map(|entry| entry.name)))
+}
+
+/// The default settings of a configuration struct, as a table.
+///
+/// # Panics
+/// If the struct does not serialise to a table: a bug that the conformance tests catch.
+pub fn defaults<C: Default + Serialize>() -> Table {
+    Table::try_from(C::default()).expect("plain settings serialise to a table")
+}
+
+/// Reads a configuration struct from a table.
+///
+/// # Errors
+/// What does not fit, with its key.
+pub fn parse<C: DeserializeOwned>(table: Table) -> Result<C, String> {
+    table
+        .try_into()
+        .map_err(|error: toml::de::Error| error.message().to_owned())
+}

@@ -1,0 +1,177 @@
+//! Networks as plain functions of named weights.
+//!
+//! A network is one function of its input and a [`Scope`], the place in the tree of weights where
+//! it looks up its own. [`Scope::weight`] says name, shape and initialisation together, so the
+//! same function makes the weights (in [`Mode::Init`]), trains them and applies them, and a list
+//! of parameters that disagrees with the forward pass cannot exist.
+//!
+//! Networks hold no state. What training changes besides the gradients' targets (running
+//! statistics of batch normalisation) is gathered in the [`Pass`] and written back by the trainer
+//! after the step; a momentum teacher is a copy of some weights under another name; to freeze a
+//! network is to evaluate it in [`Mode::Eval`].
+
+pub mod layers;
+pub mod weights;
+
+use std::cell::{Cell, RefCell};
+
+use burn::tensor::{Device, Tensor};
+
+pub use weights::{Weight, Weights};
+
+/// What a pass through a network is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Make the weights that are missing, from this seed. Each weight's values depend on the seed
+    /// and its own name alone, not on the order of creation.
+    Init(u64),
+    /// Batch statistics are used, and the running ones gathered.
+    Train,
+    /// Running statistics are used; nothing changes.
+    Eval,
+}
+
+/// Starting values of a weight.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// Normal with standard deviation `sqrt(2 / fan_out)` (He et al. 2015), torchvision's choice
+    /// for convolutions.
+    KaimingFanOut,
+    /// Uniform in `±1/sqrt(fan_in)`: PyTorch's default for linear layers, weight and bias.
+    /// The number is the fan-in.
+    UniformFanIn(usize),
+    /// The same number everywhere.
+    Constant(f32),
+}
+
+/// One run of the networks over the same weights.
+pub struct Pass<'a> {
+    weights: &'a Weights,
+    mode: Mode,
+    device: Device,
+    fresh: RefCell<Weights>,
+    statistics: RefCell<Vec<(String, Tensor<1>)>>,
+    multiply_adds: Cell<usize>,
+}
+
+impl<'a> Pass<'a> {
+    /// A pass over `weights`.
+    pub fn new(weights: &'a Weights, mode: Mode, device: &Device) -> Self {
+        Pass {
+            weights,
+            mode,
+            device: device.clone(),
+            fresh: RefCell::default(),
+            statistics: RefCell::default(),
+            multiply_adds: Cell::default(),
+        }
+    }
+
+    /// The place `path` in the tree of weights.
+    pub fn at(&self, path: &str) -> Scope<'_> {
+        Scope {
+            pass: self,
+            path: path.to_owned(),
+            frozen: false,
+        }
+    }
+
+    /// The device that inputs must be on.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Multiply-adds of the products so far (convolutions, linear layers), for speed reports.
+    pub fn multiply_adds(&self) -> usize {
+        self.multiply_adds.get()
+    }
+
+    /// Weights made in [`Mode::Init`].
+    pub fn into_fresh(self) -> Weights {
+        self.fresh.into_inner()
+    }
+
+    /// New values of running statistics gathered in [`Mode::Train`], by full name.
+    pub fn into_statistics(self) -> Vec<(String, Tensor<1>)> {
+        self.statistics.into_inner()
+    }
+}
+
+/// A place in the tree of weights, such as `encoder.layer1.0`.
+#[derive(Clone)]
+pub struct Scope<'a> {
+    pass: &'a Pass<'a>,
+    path: String,
+    frozen: bool,
+}
+
+impl<'a> Scope<'a> {
+    /// The place `name` under this one.
+    pub fn at(&self, name: impl std::fmt::Display) -> Scope<'a> {
+        Scope {
+            pass: self.pass,
+            path: format!("{}.{name}", self.path),
+            frozen: self.frozen,
+        }
+    }
+
+    /// The same place, whose weights no optimizer touches: they are made as buffers.
+    /// Evaluating through it costs no automatic differentiation (momentum teachers).
+    pub fn frozen(mut self) -> Self {
+        self.frozen = true;
+        self
+    }
+
+    /// Whether batch statistics are to be used.
+    pub fn training(&self) -> bool {
+        self.pass.mode != Mode::Eval
+    }
+
+    /// A trained weight with `D` axes. Weight decay applies to those with two axes or more.
+    ///
+    /// # Panics
+    /// If the weight is missing outside [`Mode::Init`] or has another shape. Weights that come
+    /// from a file are checked by [`Weights::check_like`] before any pass.
+    pub fn weight<const D: usize>(&self, name: &str, shape: [usize; D], init: Init) -> Tensor<D> {
+        self.lookup(name, &shape, init, !self.frozen).reshape(shape)
+    }
+
+    /// A running statistic, `[dim]`: saved with the weights, changed only through
+    /// [`Scope::update`].
+    pub fn buffer(&self, name: &str, dim: usize, init: f32) -> Tensor<1> {
+        self.lookup(name, &[dim], Init::Constant(init), false)
+    }
+
+    /// Counts the multiply-adds of a product.
+    fn count(&self, multiply_adds: usize) {
+        let counter = &self.pass.multiply_adds;
+        counter.set(counter.get() + multiply_adds);
+    }
+
+    /// Notes the new value of a buffer for after the step.
+    pub fn update(&self, name: &str, value: Tensor<1>) {
+        if self.pass.mode == Mode::Train {
+            let full = format!("{}.{name}", self.path);
+            self.pass.statistics.borrow_mut().push((full, value));
+        }
+    }
+
+    fn lookup(&self, name: &str, shape: &[usize], init: Init, trained: bool) -> Tensor<1> {
+        let full = format!("{}.{name}", self.path);
+        if let Some(weight) = self.pass.weights.get(&full) {
+            assert_eq!(weight.shape, shape, "shape of the weight `{full}`");
+            return weight.value.clone();
+        }
+        let Mode::Init(seed) = self.pass.mode else {
+            panic!("the weight `{full}` is missing");
+        };
+        let mut fresh = self.pass.fresh.borrow_mut();
+        if let Some(weight) = fresh.get(&full) {
+            return weight.value.clone();
+        }
+        let weight = Weight::init(&full, shape, init, trained, seed, &self.pass.device);
+        let value = weight.value.clone();
+        fresh.insert(full, weight);
+        value
+    }
+}

@@ -1,0 +1,250 @@
+//! Named weights: what a trained network *is*.
+
+use std::collections::BTreeMap;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rand_distr::{Distribution, Normal, Uniform};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::SeedableRng;
+
+use super::Init;
+use crate::error::{Error, Result};
+
+/// One weight. Its values are kept flat: optimizers, teachers and files need no axes.
+#[derive(Clone, Debug)]
+pub struct Weight {
+    /// `[product of shape]`, row-major.
+    pub value: Tensor<1>,
+    /// The axes, in PyTorch's order.
+    pub shape: Vec<usize>,
+    /// Whether gradients change it; running statistics and teachers are not trained.
+    pub trained: bool,
+}
+
+impl Weight {
+    /// A new weight whose values depend on `seed` and `name` alone.
+    pub(super) fn init(
+        name: &str,
+        shape: &[usize],
+        init: Init,
+        trained: bool,
+        seed: u64,
+        device: &Device,
+    ) -> Weight {
+        let n: usize = shape.iter().product();
+        let mut rng = rng_for(name, seed);
+        let values: Vec<f32> = match init {
+            Init::Constant(value) => vec![value; n],
+            Init::KaimingFanOut => {
+                let fan_out = shape[0] * shape[2..].iter().product::<usize>();
+                let std = (2.0 / fan_out as f32).sqrt();
+                let normal = Normal::new(0.0, std).expect("a positive standard deviation");
+                (0..n).map(|_| normal.sample(&mut rng)).collect()
+            }
+            Init::UniformFanIn(fan_in) => {
+                let bound = 1.0 / (fan_in as f32).sqrt();
+                let uniform = Uniform::new_inclusive(-bound, bound).expect("an ordered range");
+                (0..n).map(|_| uniform.sample(&mut rng)).collect()
+            }
+        };
+        Weight {
+            value: vector(values, device),
+            shape: shape.to_vec(),
+            trained,
+        }
+    }
+
+    /// Weight decay is for matrices and kernels, not for biases and normalisation
+    /// (Goyal et al. 2017).
+    pub fn decays(&self) -> bool {
+        self.shape.len() > 1
+    }
+}
+
+/// A generator that depends on a seed and a name.
+pub(crate) fn rng_for(name: &str, seed: u64) -> Xoshiro256PlusPlus {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&seed.to_le_bytes());
+    hasher.update(name.as_bytes());
+    Xoshiro256PlusPlus::from_seed(*hasher.finalize().as_bytes())
+}
+
+/// Host values as a tensor `[n]`.
+pub(crate) fn vector(values: Vec<f32>, device: &Device) -> Tensor<1> {
+    let n = values.len();
+    Tensor::from_data(TensorData::new(values, [n]), device)
+}
+
+/// A tensor's values on the host.
+pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor
+        .into_data_as::<f32>()
+        .as_slice::<f32>()
+        .expect("converted to f32")
+        .to_vec()
+}
+
+/// Weights by full name (`encoder.conv1.weight`), in alphabetical order. Cloning shares the
+/// values.
+#[derive(Clone, Debug, Default)]
+pub struct Weights(BTreeMap<String, Weight>);
+
+impl Weights {
+    /// The weight of that name.
+    pub fn get(&self, name: &str) -> Option<&Weight> {
+        self.0.get(name)
+    }
+
+    /// Adds or replaces a weight.
+    pub fn insert(&mut self, name: String, weight: Weight) {
+        self.0.insert(name, weight);
+    }
+
+    /// Replaces the values of a weight.
+    ///
+    /// # Panics
+    /// If there is none of that name: that is a bug of the caller.
+    pub fn set(&mut self, name: &str, value: Tensor<1>) {
+        let weight = self.0.get_mut(name);
+        weight.unwrap_or_else(|| panic!("no weight `{name}`")).value = value;
+    }
+
+    /// Adds all of `other`.
+    pub fn extend(&mut self, other: Weights) {
+        self.0.extend(other.0);
+    }
+
+    /// Names and weights, alphabetically.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Weight)> {
+        self.0.iter().map(|(name, weight)| (name.as_str(), weight))
+    }
+
+    /// Number of values that training changes.
+    pub fn trained_values(&self) -> usize {
+        let trained = self.0.values().filter(|w| w.trained);
+        trained.map(|w| w.shape.iter().product::<usize>()).sum()
+    }
+
+    /// The weights under `prefix.`, with the prefix taken off.
+    pub fn under(&self, prefix: &str) -> Weights {
+        let dotted = format!("{prefix}.");
+        let within = self.0.iter().filter_map(|(name, weight)| {
+            let rest = name.strip_prefix(&dotted)?;
+            Some((rest.to_owned(), weight.clone()))
+        });
+        Weights(within.collect())
+    }
+
+    /// The same weights under `prefix.`.
+    pub fn prefixed(self, prefix: &str) -> Weights {
+        let renamed = self.0.into_iter();
+        Weights(renamed.map(|(n, w)| (format!("{prefix}.{n}"), w)).collect())
+    }
+
+    /// Lets the weights under `to` follow those under `from`:
+    /// `to ← momentum · to + (1 − momentum) · from`. Momentum 0 copies. Running statistics are
+    /// copied by momentum 0 alone: a teacher gathers its own.
+    pub fn follow(&mut self, from: &str, to: &str, momentum: f64) {
+        for (name, source) in self.under(from).0 {
+            let target = format!("{to}.{name}");
+            let Some(weight) = self.0.get_mut(&target) else {
+                continue;
+            };
+            if !source.trained && momentum > 0.0 {
+                continue;
+            }
+            weight.value = if momentum == 0.0 {
+                source.value
+            } else {
+                weight.value.clone() * momentum + source.value * (1.0 - momentum)
+            };
+        }
+    }
+
+    /// A copy in which the trained weights that `select` names ask for gradients.
+    pub fn tracked(&self, select: impl Fn(&str) -> bool) -> Weights {
+        let copy = self.0.iter().map(|(name, weight)| {
+            let mut weight = weight.clone();
+            if weight.trained && select(name) {
+                weight.value = weight.value.autodiff().require_grad();
+            }
+            (name.clone(), weight)
+        });
+        Weights(copy.collect())
+    }
+
+    /// Checks that `self` has exactly the names and shapes of `expected`; `path` is where it came
+    /// from.
+    ///
+    /// # Errors
+    /// Lists every missing, extra and wrongly shaped tensor.
+    pub fn check_like(&self, expected: &Weights, path: &std::path::Path) -> Result<()> {
+        let mut problems = Vec::new();
+        for (name, weight) in &expected.0 {
+            match self.0.get(name) {
+                None => problems.push(format!("missing: {name} {:?}", weight.shape)),
+                Some(found) if found.shape != weight.shape => problems.push(format!(
+                    "{name}: has shape {:?}, the network needs {:?}",
+                    found.shape, weight.shape
+                )),
+                Some(_) => {}
+            }
+        }
+        for name in self.0.keys().filter(|name| !expected.0.contains_key(*name)) {
+            problems.push(format!("not part of the network: {name}"));
+        }
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(Error::file(
+            path,
+            format!(
+                "the weights do not fit the network:\n  {}",
+                problems.join("\n  ")
+            ),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn weight(values: &[f32], device: &Device) -> Weight {
+        Weight {
+            value: vector(values.to_vec(), device),
+            shape: vec![values.len()],
+            trained: true,
+        }
+    }
+
+    #[test]
+    fn a_follower_moves_towards_what_it_follows() {
+        let device = Device::flex();
+        let mut weights = Weights::default();
+        weights.insert("encoder.w".into(), weight(&[1.0, 2.0], &device));
+        weights.insert("teacher.w".into(), weight(&[0.0, 0.0], &device));
+        weights.follow("encoder", "teacher", 0.75);
+        let moved = values(weights.get("teacher.w").unwrap().value.clone());
+        assert_eq!(moved, [0.25, 0.5]);
+        weights.follow("encoder", "teacher", 0.0);
+        let copied = values(weights.get("teacher.w").unwrap().value.clone());
+        assert_eq!(copied, [1.0, 2.0]);
+    }
+
+    #[test]
+    fn every_misfit_is_listed() {
+        let device = Device::flex();
+        let (mut have, mut need) = (Weights::default(), Weights::default());
+        have.insert("a".into(), weight(&[1.0], &device));
+        have.insert("extra".into(), weight(&[1.0], &device));
+        need.insert("a".into(), weight(&[1.0, 2.0], &device));
+        need.insert("b".into(), weight(&[1.0], &device));
+        let path = std::path::Path::new("w.safetensors");
+        let text = have.check_like(&need, path).unwrap_err().to_string();
+        for part in ["w.safetensors", "missing: b", "a: has shape [1]", "extra"] {
+            assert!(text.contains(part), "{text}");
+        }
+        assert!(need.check_like(&need, path).is_ok());
+    }
+}

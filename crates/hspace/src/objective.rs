@@ -1,0 +1,251 @@
+//! What an encoder learns from: loss, heads, teachers, decoders.
+//!
+//! An objective is one file and one line in [`OBJECTIVES`]. It is a plain configuration; the
+//! trainer asks it four things and knows nothing else about it:
+//!
+//! - [`Objective::streams`]: which samples and views a step needs (FixMatch asks for a labelled
+//!   and an unlabelled stream, domain adaptation for one a domain);
+//! - [`Objective::turns`]: which weights are trained one after the other within a step (a GAN
+//!   has two turns, each with its own optimizer state) and which are not yet or no longer trained
+//!   (greedy layer-wise pretraining changes its one turn with progress);
+//! - [`Objective::loss`]: the number to lower, from the streams' batches;
+//! - [`Objective::after_step`]: what follows without gradients (momentum teachers, queues).
+
+mod autoencoder;
+mod byol;
+mod heads;
+mod simclr;
+mod supervised;
+
+use burn::tensor::{Device, Tensor};
+
+use crate::dataset::{Column, Shape, Values};
+use crate::encoder::{self, Encoder};
+use crate::list::{self, Entry};
+use crate::network::{Mode, Pass, Scope, Weights};
+
+/// Which samples a stream draws from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// All training samples.
+    All,
+    /// Those whose label for the task is known and may be used.
+    Labelled,
+}
+
+/// How a stream shows a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// A random view of the run's `[views]`.
+    Random,
+    /// As it is, resized to the input.
+    Plain,
+}
+
+/// Samples and views that each step needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// Which samples.
+    pub which: Which,
+    /// The views of each sample, in the order of [`Batch::views`].
+    pub looks: Vec<Look>,
+    /// Samples of this stream per sample of `train.batch_size`.
+    pub share: usize,
+}
+
+/// One stream's samples of one step.
+#[derive(Clone)]
+pub struct Batch {
+    /// One tensor `[n, channels, height, width]` for each look.
+    pub views: Vec<Tensor<4>>,
+    /// The samples' rows in the dataset, n of them: the key into [`Facts::columns`].
+    pub rows: Vec<usize>,
+}
+
+/// What an objective may know of the data.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Shape of the encoder's input.
+    pub shape: Shape,
+    /// Columns of the dataset by row. What must not be used is `None`.
+    pub columns: Vec<Column>,
+    /// Index into `columns` of the task, if there is one.
+    pub task: Option<usize>,
+}
+
+impl Facts {
+    /// Class names and each row's class, for the task.
+    pub fn classes(&self) -> Option<(&[String], &[Option<u32>])> {
+        match &self.columns[self.task?].values {
+            Values::Classes { names, index } => Some((names, index)),
+            Values::Numbers(_) => None,
+        }
+    }
+
+    /// Rows whose value for the task is known.
+    pub fn labelled(&self, row: usize) -> bool {
+        self.task.is_some_and(|task| match &self.columns[task].values {
+            Values::Classes { index, .. } => index[row].is_some(),
+            Values::Numbers(numbers) => numbers[row].is_some(),
+        })
+    }
+}
+
+/// Weights trained together, with one optimizer state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Names the turn in logs and checkpoints.
+    pub name: &'static str,
+    /// Prefixes of the weights it trains; empty means all of them.
+    pub trains: Vec<&'static str>,
+}
+
+impl Turn {
+    /// Whether it trains the weight of that name.
+    pub fn covers(&self, weight: &str) -> bool {
+        self.trains.is_empty() || self.trains.iter().any(|prefix| weight.starts_with(prefix))
+    }
+}
+
+/// The encoder and the weights of one pass, as an objective sees them.
+pub struct Net<'a> {
+    /// The encoder.
+    pub encoder: &'a dyn Encoder,
+    /// The weights.
+    pub pass: &'a Pass<'a>,
+}
+
+impl Net<'_> {
+    /// Features `[n, d]` of samples `[n, c, h, w]`.
+    pub fn encode(&self, x: Tensor<4>) -> Tensor<2> {
+        self.encoder.features(&self.pass.at("encoder"), x)
+    }
+
+    /// Features by the momentum teacher's copy of the encoder: no gradients, no cost of them.
+    pub fn encode_by_teacher(&self, x: Tensor<4>) -> Tensor<2> {
+        let scope = self.pass.at("teacher.encoder").frozen();
+        self.encoder.features(&scope, x)
+    }
+
+    /// The place of a head, such as `projector`.
+    pub fn at(&self, name: &str) -> Scope<'_> {
+        self.pass.at(name)
+    }
+}
+
+/// The result of [`Objective::loss`].
+pub struct Loss {
+    /// What the optimizer lowers, `[1]`, a mean over samples.
+    pub total: Tensor<1>,
+    /// Named numbers worth a curve (parts of the loss, training accuracy), each `[1]`.
+    pub parts: Vec<(&'static str, Tensor<1>)>,
+    /// Features `[n, d]` of this step, watched for collapse.
+    pub features: Tensor<2>,
+}
+
+/// What an encoder learns from.
+pub trait Objective: Send + Sync {
+    /// Takes what it needs to know of the data; answers with the problems, such as missing
+    /// labels.
+    fn prepare(&mut self, facts: &Facts) -> Vec<String>;
+
+    /// The samples and views of a step.
+    fn streams(&self) -> Vec<Stream>;
+
+    /// The turns of a step at `progress` in 0..=1 of the training.
+    fn turns(&self, _progress: f64) -> Vec<Turn> {
+        vec![Turn {
+            name: "all",
+            trains: vec![],
+        }]
+    }
+
+    /// The loss of turn `turn` on one batch per stream.
+    fn loss(&self, net: &Net, batches: &[Batch], turn: usize) -> Loss;
+
+    /// Called once on fresh weights (a teacher starts as a copy).
+    fn after_init(&self, _weights: &mut Weights) {}
+
+    /// Called after each step with the progress in 0..=1.
+    fn after_step(&self, _weights: &mut Weights, _progress: f64) {}
+}
+
+/// All objectives.
+pub static OBJECTIVES: &[Entry<dyn Objective>] = &[
+    supervised::ENTRY,
+    simclr::ENTRY,
+    byol::ENTRY,
+    autoencoder::ENTRY,
+];
+
+/// The objective of that name with its settings (see the entry's defaults for the keys).
+///
+/// # Errors
+/// Unknown names and settings that do not fit.
+pub fn make(name: &str, settings: toml::Table) -> Result<Box<dyn Objective>, String> {
+    let entry = list::find("objective", OBJECTIVES, name)?;
+    (entry.make)(settings).map_err(|problem| format!("objective.{problem}"))
+}
+
+/// Fresh weights of everything that objective and encoder need: the loss is evaluated once on
+/// blank samples, which makes each weight where it is first used.
+pub fn init(
+    objective: &dyn Objective,
+    encoder: &dyn Encoder,
+    facts: &Facts,
+    seed: u64,
+    device: &Device,
+) -> Weights {
+    let none = Weights::default();
+    let pass = Pass::new(&none, Mode::Init(seed), device);
+    try_once(objective, encoder, facts, 2, &pass);
+    let mut weights = pass.into_fresh();
+    objective.after_init(&mut weights);
+    weights
+}
+
+/// Multiply-adds of one step's loss on `samples` samples, forward.
+pub fn cost(
+    objective: &dyn Objective,
+    encoder: &dyn Encoder,
+    facts: &Facts,
+    samples: usize,
+    device: &Device,
+) -> usize {
+    let none = Weights::default();
+    let pass = Pass::new(&none, Mode::Init(0), device);
+    try_once(objective, encoder, facts, samples, &pass);
+    pass.multiply_adds()
+}
+
+/// Every turn's loss on `n` blank samples.
+fn try_once(objective: &dyn Objective, encoder: &dyn Encoder, facts: &Facts, n: usize, pass: &Pass) {
+    let row = (0..facts.columns.first().map_or(1, rows))
+        .find(|&row| facts.labelled(row))
+        .unwrap_or(0);
+    let blank = |stream: &Stream| Batch {
+        views: vec![encoder::blank(n, facts.shape, pass.device()); stream.looks.len()],
+        rows: vec![row; n],
+    };
+    let batches: Vec<Batch> = objective.streams().iter().map(blank).collect();
+    let net = Net { encoder, pass };
+    for turn in 0..objective.turns(0.0).len() {
+        objective.loss(&net, &batches, turn);
+    }
+}
+
+fn rows(column: &Column) -> usize {
+    match &column.values {
+        Values::Classes { index, .. } => index.len(),
+        Values::Numbers(numbers) => numbers.len(),
+    }
+}
+
+/// Both views of unlabelled samples: what joint-embedding objectives ask for.
+fn two_views() -> Vec<Stream> {
+    vec![Stream {
+        which: Which::All,
+        looks: vec![Look::Random, Look::Random],
+        share: 1,
+    }]
+}

@@ -1,0 +1,54 @@
+//! Heads that several objectives put on an encoder.
+
+use burn::tensor::Tensor;
+use burn::tensor::module::interpolate;
+use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
+
+use crate::dataset::Shape;
+use crate::encoder::axes;
+use crate::network::Scope;
+use crate::network::layers::{Conv, conv, conv_block, linear, perceptron};
+
+/// Two-layer projector or predictor, `[n, d]` to `[n, out]`: linear, batch normalisation, ReLU,
+/// linear (Grill et al. 2020).
+pub(super) fn projector(scope: &Scope, x: Tensor<2>, hidden: usize, out: usize) -> Tensor<2> {
+    perceptron(scope, x, &[hidden, out], true)
+}
+
+/// Features `[n, d]` back to samples of `shape`.
+///
+/// Images: a linear layer to a quarter-size map, then two times nearest-neighbour upsampling and
+/// a convolution block (which leaves no checkerboard, Odena et al. 2016), then a last
+/// convolution. Vectors: a perceptron with one hidden layer. The output is linear, without
+/// bounds.
+pub(super) fn decode(scope: &Scope, z: Tensor<2>, shape: Shape, width: usize) -> Tensor<4> {
+    let [n, _] = z.dims();
+    match shape {
+        Shape::Vector { dim } => perceptron(scope, z, &[8 * width, dim], true).reshape([n, dim, 1, 1]),
+        Shape::Image {
+            channels,
+            height,
+            width: columns,
+        } => {
+            let (h, w) = (height.div_ceil(4), columns.div_ceil(4));
+            let map = linear(&scope.at("linear"), z, 4 * width * h * w, true);
+            let mut x = map.reshape([n, 4 * width, h, w]);
+            for (i, size) in [[height.div_ceil(2), columns.div_ceil(2)], [height, columns]]
+                .into_iter()
+                .enumerate()
+            {
+                let nearest = InterpolateOptions::new(InterpolateMode::Nearest);
+                x = interpolate(x, nearest.with_output_size(size));
+                let block = Conv {
+                    out: (2 * width) >> i,
+                    kernel: 3,
+                    stride: 1,
+                    relu: true,
+                };
+                let (c, norm) = (scope.at(format!("conv{i}")), scope.at(format!("bn{i}")));
+                x = conv_block(&c, &norm, x, block, None);
+            }
+            conv(&scope.at("out"), x, channels, 3).reshape(axes(n, shape))
+        }
+    }
+}

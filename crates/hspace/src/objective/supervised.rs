@@ -1,0 +1,162 @@
+//! Supervised learning: softmax (multinomial logistic) regression on the learned features.
+//!
+//! `loss = −mean Σ_c w_c t_c log softmax(W h + b)_c`, where the target t is the label smoothed
+//! by ε: `1 − ε + ε/C` for the label's class, `ε/C` for the others (Szegedy et al. 2016,
+//! arXiv:1512.00567), and w is 1 or the inverse class frequency, divided by its mean.
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::log_softmax;
+use serde::{Deserialize, Serialize};
+
+use super::{Batch, Facts, Look, Loss, Net, Objective, Stream, Which};
+use crate::list::{self, Entry};
+use crate::network::layers::{linear, pick};
+use crate::network::weights::vector;
+
+/// What a user may set.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Settings {
+    /// ε of label smoothing, 0 ≤ ε < 1.
+    label_smoothing: f64,
+    /// `none`, or `balanced`: weights n / (C · n_c) as in scikit-learn.
+    class_weights: ClassWeights,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ClassWeights {
+    #[default]
+    None,
+    Balanced,
+}
+
+#[derive(Default)]
+struct Supervised {
+    settings: Settings,
+    labels: Vec<Option<u32>>,
+    weights: Vec<f32>,
+}
+
+pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+    name: "supervised",
+    summary: "softmax classifier on the features, trained with them on the labels",
+    source: "label smoothing: Szegedy et al. 2016, arXiv:1512.00567",
+    defaults: list::defaults::<Settings>,
+    make: |table| {
+        let settings: Settings = list::parse(table)?;
+        if !(0.0..1.0).contains(&settings.label_smoothing) {
+            return Err(format!(
+                "label_smoothing={} must be in 0..1 (1 excluded)",
+                settings.label_smoothing
+            ));
+        }
+        Ok(Box::new(Supervised {
+            settings,
+            ..Supervised::default()
+        }))
+    },
+};
+
+impl Objective for Supervised {
+    fn prepare(&mut self, facts: &Facts) -> Vec<String> {
+        let Some((names, labels)) = facts.classes() else {
+            return vec![
+                "objective `supervised` needs classes, but the data have no label column of \
+                 classes; label by sub-folder or labels.csv, or use `simclr`"
+                    .to_owned(),
+            ];
+        };
+        let mut counts = vec![0usize; names.len()];
+        labels.iter().flatten().for_each(|&c| counts[c as usize] += 1);
+        let present = counts.iter().filter(|&&n| n > 0).count();
+        if present < 2 {
+            return vec![format!(
+                "objective `supervised` needs labels of at least two classes, but the training \
+                 samples show {present}"
+            )];
+        }
+        let total: usize = counts.iter().sum();
+        self.weights = match self.settings.class_weights {
+            ClassWeights::None => vec![1.0; names.len()],
+            ClassWeights::Balanced => {
+                let weight = |n: usize| total as f32 / (present * n.max(1)) as f32;
+                counts.into_iter().map(weight).collect()
+            }
+        };
+        self.labels = labels.to_vec();
+        vec![]
+    }
+
+    fn streams(&self) -> Vec<Stream> {
+        vec![Stream {
+            which: Which::Labelled,
+            looks: vec![Look::Random],
+            share: 1,
+        }]
+    }
+
+    fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
+        let batch = &batches[0];
+        let label = |&row: &usize| self.labels[row].expect("the stream is of labelled samples");
+        let labels: Vec<u32> = batch.rows.iter().map(label).collect();
+        let features = net.encode(batch.views[0].clone());
+        let logits = linear(&net.at("head"), features.clone(), self.weights.len(), true);
+        let classes = vector(self.weights.clone(), net.pass.device());
+        let smoothing = self.settings.label_smoothing;
+        let total = cross_entropy(logits.clone(), &labels, classes, smoothing);
+        let accuracy = accuracy(logits, &labels, net);
+        Loss {
+            total,
+            parts: vec![("accuracy", accuracy)],
+            features,
+        }
+    }
+}
+
+/// Weighted mean of the smoothed cross-entropies, `[1]`, as `torch.nn.CrossEntropyLoss`:
+/// logits `[n, C]`, n labels, weights of the classes `[C]`.
+fn cross_entropy(
+    logits: Tensor<2>,
+    labels: &[u32],
+    weights: Tensor<1>,
+    smoothing: f64,
+) -> Tensor<1> {
+    let [n, classes] = logits.dims();
+    let weighted = log_softmax(logits, 1) * weights.clone().reshape([1, classes]);
+    let own = pick(weighted.clone(), labels).sum();
+    let spread = weighted.sum() / classes as f64;
+    let per_sample = weights.reshape([1, classes]).expand([n, classes]);
+    let normaliser = pick(per_sample, labels).sum();
+    -(own * (1.0 - smoothing) + spread * smoothing) / normaliser
+}
+
+fn accuracy(logits: Tensor<2>, labels: &[u32], net: &Net) -> Tensor<1> {
+    let [n, _] = logits.dims();
+    let logits = logits.inner();
+    let best = logits.clone().max_dim(1).reshape([n]);
+    let right = pick(logits, labels).equal(best).float();
+    right.mean().to_device(net.pass.device())
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::golden::{assert_close, fill, number, numbers};
+    use crate::network::weights::values;
+
+    #[test]
+    fn agrees_with_pytorch() {
+        let device = Device::flex();
+        let leaf = vector(fill(24, 0.3), &device).autodiff().require_grad();
+        let weights = vector(vec![1.0, 0.5, 2.0, 1.5], &device);
+        let logits = leaf.clone().reshape([6, 4]);
+        let loss = cross_entropy(logits, &[0, 1, 2, 3, 1, 1], weights, 0.1);
+        let mut gradients = loss.backward();
+        assert_close("loss", &values(loss.inner()), &[number(&["supervised", "loss"])], 1e-6);
+        let gradient = values(leaf.grad_remove(&mut gradients).unwrap());
+        assert_close("gradient", &gradient, &numbers(&["supervised", "grad"]), 1e-5);
+    }
+}

@@ -1,0 +1,120 @@
+//! Draws of a few labels, and what their spread says.
+//!
+//! A draw is a function of the seed, its number and the class alone: every representation is given
+//! the same labels, so differences are taken on pairs. A larger draw holds the smaller ones of the
+//! same number, which smooths the few-label curve.
+//!
+//! **What an interval holds.** With m draws of spread s and a standard error e of the test set
+//! (bootstrap over test samples), the 95 % interval is mean ± √((t·s)²/m + (1.96·e)²) with Student's
+//! t of m − 1 degrees of freedom: both which labels one happened to have and which test samples.
+//! With one draw (all labels) the test set's share is left. It holds no spread over training runs of
+//! the encoder: that takes several runs.
+
+use rand::{RngExt, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+use super::scores::deviation;
+use super::{Estimate, Labels};
+
+/// Rows of one draw of `per_class` labels a class, ascending; all of a class that has no more.
+///
+/// `rows` are the labelled training rows and `classes` their classes.
+pub fn draw(rows: &[usize], classes: &[u32], per_class: usize, seed: u64, number: u64) -> Vec<usize> {
+    let count = classes.iter().max().map_or(0, |&c| c as usize + 1);
+    let mut members = vec![Vec::new(); count];
+    for (&row, &class) in rows.iter().zip(classes) {
+        members[class as usize].push(row);
+    }
+    let mut drawn = Vec::new();
+    for (class, mut own) in members.into_iter().enumerate() {
+        own = shuffled(own, mix(&[seed, number, class as u64]));
+        own.truncate(per_class);
+        drawn.extend(own);
+    }
+    drawn.sort_unstable();
+    drawn
+}
+
+/// How many draws `labels` are worth when `asked` is the number for few labels: the spread over
+/// draws falls as labels grow, and the cost rises.
+pub fn draws(labels: Labels, asked: usize) -> usize {
+    match labels {
+        Labels::All => 1,
+        Labels::PerClass(k) if k >= 100 => asked.min(3),
+        Labels::PerClass(k) if k >= 50 => asked.min(5),
+        Labels::PerClass(_) => asked,
+    }
+}
+
+/// The mean of `values` over draws with its 95 % interval; `test_error` is the standard error from
+/// the test set.
+pub fn estimate(values: &[f64], test_error: f64) -> Estimate {
+    let m = values.len();
+    let mean = values.iter().sum::<f64>() / m.max(1) as f64;
+    let t = StudentsT::new(0.0, 1.0, m.saturating_sub(1).max(1) as f64)
+        .map_or(f64::INFINITY, |student| student.inverse_cdf(0.975));
+    let half = if m < 2 { 0.0 } else { t * deviation(values) / (m as f64).sqrt() };
+    let half = half.hypot(1.96 * test_error);
+    Estimate { mean, low: mean - half, high: mean + half }
+}
+
+/// `items` in an order that depends on their number and the seed alone (Fisher and Yates).
+pub(super) fn shuffled<T>(mut items: Vec<T>, seed: u64) -> Vec<T> {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+    for i in 0..items.len() {
+        let other = random.random_range(i..items.len());
+        items.swap(i, other);
+    }
+    items
+}
+
+/// One seed from several numbers (the finaliser of SplitMix64, chained).
+pub(super) fn mix(parts: &[u64]) -> u64 {
+    parts.iter().fold(0x9e37_79b9_7f4a_7c15, |state, part| {
+        let mut z = (state ^ part).wrapping_add(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn draws_are_stratified_nested_and_repeatable() {
+        let rows: Vec<usize> = (0..100).map(|i| i * 3).collect();
+        let classes: Vec<u32> = (0..100).map(|i| u32::from(i % 5 == 0)).collect();
+        let five = draw(&rows, &classes, 5, 1, 0);
+        assert_eq!(five, draw(&rows, &classes, 5, 1, 0));
+        assert_ne!(five, draw(&rows, &classes, 5, 1, 1));
+        assert_ne!(five, draw(&rows, &classes, 5, 2, 0));
+        assert_eq!(five.iter().filter(|&&r| (r / 3) % 5 == 0).count(), 5);
+        assert_eq!(five.len(), 10);
+        let ten = draw(&rows, &classes, 10, 1, 0);
+        assert!(five.iter().all(|r| ten.contains(r)));
+        assert_eq!(draw(&rows, &classes, 50, 1, 0).len(), 20 + 50);
+    }
+
+    #[test]
+    fn a_class_does_not_move_the_draws_of_another() {
+        let rows: Vec<usize> = (0..60).collect();
+        let two: Vec<u32> = (0..60).map(|i| i % 2).collect();
+        let three: Vec<u32> = (0..60).map(|i| if i % 2 == 0 { 0 } else { 1 + (i / 2) % 2 }).collect();
+        let zeros = |classes: &[u32]| -> Vec<usize> {
+            draw(&rows, classes, 4, 9, 3).into_iter().filter(|r| r % 2 == 0).collect()
+        };
+        assert_eq!(zeros(&two), zeros(&three));
+    }
+
+    #[test]
+    fn intervals_are_student_s() {
+        let e = estimate(&[1.0, 2.0, 3.0, 4.0, 5.0], 0.0);
+        // t(0.975, 4) = 2.776445, s/√m = 0.7071068
+        assert!((e.high - e.mean - 1.963_243).abs() < 1e-5, "{e:?}");
+        let one = estimate(&[0.8], 0.01);
+        assert!((one.low - 0.7804).abs() < 1e-12);
+    }
+}

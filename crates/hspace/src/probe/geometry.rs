@@ -1,0 +1,87 @@
+//! The shape of a representation.
+//!
+//! - **Effective rank** (RankMe; Garrido et al. 2023, eq. 1): `exp(−Σ pₖ ln pₖ)` with
+//!   `pₖ = σₖ/Σσ`, the singular values of the rows as they are (not centred).
+//! - **Alignment** and **uniformity** (Wang & Isola 2020), on rows of length 1: the mean of `‖x − y‖²`
+//!   over pairs of one class, and `ln mean exp(−2‖x − y‖²)` over all pairs.
+//!
+//! The paper's alignment takes two views of a sample as a pair; we take two samples of a class, which
+//! any tool's features allow. Look at up to 2,000 evenly spaced rows.
+
+use crate::error::Result;
+use crate::matrix::{Matrix, eigen, gram};
+
+const ROWS: usize = 2000;
+/// Rows and dimensions above which the eigenvalues would take too long.
+const LIMIT: usize = 1024;
+
+/// RankMe of `features` `[n, d]`, from 1 to min(n, d); 0 where all features are zero.
+///
+/// # Errors
+/// When features are not finite.
+pub fn effective_rank(features: &Matrix) -> Result<f64> {
+    let rows = features.spaced(if features.cols > LIMIT { LIMIT } else { ROWS });
+    let view = if rows.cols <= rows.rows { rows.view() } else { rows.view().transpose() };
+    let (values, _) = eigen(&gram(view), false)?;
+    // Squared singular values below single-precision rounding are no dimensions.
+    let floor = values.last().copied().unwrap_or(0.0) * 1e-10;
+    let singular: Vec<f64> = values.iter().filter(|&&v| v > floor).map(|v| v.sqrt()).collect();
+    let total: f64 = singular.iter().sum();
+    if total == 0.0 {
+        return Ok(0.0);
+    }
+    Ok(singular.iter().map(|s| -s / total * (s / total).ln()).sum::<f64>().exp())
+}
+
+/// (alignment, uniformity) of `features` `[n, d]`; alignment only with `labels` `[n]` and at least one
+/// pair of a class.
+pub fn alignment_and_uniformity(features: &Matrix, labels: Option<&[u32]>) -> (Option<f64>, f64) {
+    let picked = crate::matrix::spaced(features.rows, ROWS);
+    let mut rows = features.select(&picked);
+    for row in rows.data.chunks_exact_mut(features.cols.max(1)) {
+        let length = row.iter().map(|x| x * x).sum::<f32>().sqrt();
+        if length > 0.0 {
+            row.iter_mut().for_each(|x| *x /= length);
+        }
+    }
+    let products = rows.times_transposed(&rows);
+    let (mut near, mut pairs, mut potential) = (0.0, 0usize, 0.0);
+    for i in 0..rows.rows {
+        for j in 0..i {
+            let squared = (2.0 - 2.0 * f64::from(products.row(i)[j])).max(0.0);
+            potential += (-2.0 * squared).exp();
+            if labels.is_some_and(|l| l[picked[i]] == l[picked[j]]) {
+                near += squared;
+                pairs += 1;
+            }
+        }
+    }
+    let all = (rows.rows * rows.rows.saturating_sub(1) / 2).max(1) as f64;
+    ((pairs > 0).then(|| near / pairs as f64), (potential / all).max(f64::MIN_POSITIVE).ln())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_effective_rank_of_known_shapes() -> Result<()> {
+        let mut identity = Matrix::zeros(8, 8);
+        (0..8).for_each(|i| identity.data[i * 9] = 3.0);
+        assert!((effective_rank(&identity)? - 8.0).abs() < 1e-6);
+        let line = Matrix::new(20, 3, (0..60).map(|i| (i / 3 + 1) as f32).collect());
+        assert!((effective_rank(&line)? - 1.0).abs() < 1e-3);
+        assert_eq!(effective_rank(&Matrix::zeros(4, 4))?, 0.0);
+        Ok(())
+    }
+
+    #[test]
+    fn opposite_points_are_uniform_and_equal_ones_aligned() {
+        let x = Matrix::new(4, 1, vec![1.0, 2.0, -1.0, -3.0]);
+        let (alignment, uniformity) = alignment_and_uniformity(&x, Some(&[0, 0, 1, 1]));
+        assert_eq!(alignment, Some(0.0));
+        // Two pairs at distance 0, four at distance 2.
+        assert!((uniformity - ((2.0 + 4.0 * (-8.0f64).exp()) / 6.0).ln()).abs() < 1e-9);
+        assert_eq!(alignment_and_uniformity(&x, None).0, None);
+    }
+}

@@ -1,0 +1,264 @@
+//! What a measurement can be asked for: plain structs that read from and write to TOML whole.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::{Labels, PROBES};
+use crate::error::{Error, Result, unknown};
+
+/// A value, or `auto`: chosen inside the training data. Written as the string `"auto"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Auto<T> {
+    /// Choose it.
+    #[default]
+    Auto,
+    /// Given.
+    Set(T),
+}
+
+impl<T: Serialize> Serialize for Auto<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        match self {
+            Auto::Auto => serializer.serialize_str("auto"),
+            Auto::Set(value) => value.serialize(serializer),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Auto<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Word {
+            Auto,
+        }
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "expected `auto` or a number")]
+        enum Either<T> {
+            Word(Word),
+            Value(T),
+        }
+        Ok(match Either::deserialize(deserializer)? {
+            Either::Word(Word::Auto) => Auto::Auto,
+            Either::Value(value) => Auto::Set(value),
+        })
+    }
+}
+
+/// Everything [`measure`](super::measure) can be told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProbeOptions {
+    /// Names from [`PROBES`].
+    pub probes: Vec<String>,
+    /// Labels a class, as numbers and `"all"`. For a numeric target: labels in total.
+    #[serde(with = "label_list")]
+    pub labels: Vec<Labels>,
+    /// Random draws of few labels; at most 5 from 50 labels a class on, 3 from 100 on, 1 for all.
+    pub draws: usize,
+    /// Seed of the draws, the folds and the clusters.
+    pub seed: u64,
+    /// Name of the column that is the task; `auto` is the first label column.
+    pub task: String,
+    /// Name of the representation that label savings are counted against.
+    pub baseline: String,
+    /// Of the linear probe.
+    pub linear: LinearOptions,
+    /// Of the kNN probe.
+    pub knn: KnnOptions,
+    /// Of the ridge probe.
+    pub ridge: RidgeOptions,
+}
+
+impl Default for ProbeOptions {
+    fn default() -> Self {
+        ProbeOptions {
+            probes: ["linear", "knn", "geometry"].map(String::from).to_vec(),
+            labels: vec![
+                Labels::PerClass(1),
+                Labels::PerClass(5),
+                Labels::PerClass(10),
+                Labels::PerClass(50),
+                Labels::PerClass(100),
+                Labels::All,
+            ],
+            draws: 10,
+            seed: 0,
+            task: "auto".into(),
+            baseline: "pixels".into(),
+            linear: LinearOptions::default(),
+            knn: KnnOptions::default(),
+            ridge: RidgeOptions::default(),
+        }
+    }
+}
+
+/// Softmax regression.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LinearOptions {
+    /// Inverse strength of the L2 penalty, on the features as they are, as in scikit-learn. > 0
+    pub c: Auto<f64>,
+}
+
+/// Nearest neighbours.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KnnOptions {
+    /// Number of neighbours, ≥ 1.
+    pub k: Auto<usize>,
+    /// How rows are compared.
+    pub metric: KnnMetric,
+    /// How neighbours vote.
+    pub weights: KnnWeights,
+}
+
+/// Ridge regression.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RidgeOptions {
+    /// Penalty on the squared weights, as in scikit-learn. ≥ 0
+    pub alpha: Auto<f64>,
+}
+
+/// `knn.metric`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KnnMetric {
+    /// The better by leave-one-out.
+    #[default]
+    Auto,
+    /// 1 − cosine.
+    Cosine,
+    /// Straight distance.
+    Euclidean,
+}
+
+/// `knn.weights`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KnnWeights {
+    /// The better by leave-one-out.
+    #[default]
+    Auto,
+    /// One vote each.
+    Uniform,
+    /// 1/distance.
+    Distance,
+}
+
+impl ProbeOptions {
+    /// Finds every value that cannot be.
+    ///
+    /// # Errors
+    /// All problems at once.
+    pub fn check(&self) -> Result<()> {
+        let mut problems = Vec::new();
+        let names = || PROBES.iter().map(|p| p.0);
+        for name in self.probes.iter().filter(|name| !names().any(|n| n == *name)) {
+            problems.push(unknown("probe", name, names()));
+        }
+        if self.probes.is_empty() {
+            problems.push(format!("no probe is asked for; choose from {}", names().collect::<Vec<_>>().join(", ")));
+        }
+        if self.labels.is_empty() || self.labels.contains(&Labels::PerClass(0)) {
+            problems.push("labels: give numbers of at least 1, or `all`".into());
+        }
+        if self.draws == 0 {
+            problems.push("draws: must be at least 1".into());
+        }
+        if matches!(self.linear.c, Auto::Set(c) if !(c.is_finite() && c > 0.0)) {
+            problems.push("linear.c: must be `auto` or a number above 0".into());
+        }
+        if self.knn.k == Auto::Set(0) {
+            problems.push("knn.k: must be `auto` or at least 1".into());
+        }
+        if matches!(self.ridge.alpha, Auto::Set(a) if !(a.is_finite() && a >= 0.0)) {
+            problems.push("ridge.alpha: must be `auto` or a number of at least 0".into());
+        }
+        if problems.is_empty() { Ok(()) } else { Err(Error::Config(problems)) }
+    }
+}
+
+impl fmt::Display for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Labels::PerClass(k) => write!(f, "{k}"),
+            Labels::All => write!(f, "all"),
+        }
+    }
+}
+
+impl FromStr for Labels {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Labels> {
+        match text.trim() {
+            "all" => Ok(Labels::All),
+            number => match number.parse() {
+                Ok(k) if k > 0 => Ok(Labels::PerClass(k)),
+                _ => Err(Error::config(format!("labels: `{text}` is neither a number of at least 1 nor `all`"))),
+            },
+        }
+    }
+}
+
+/// `[1, 10, "all"]`
+mod label_list {
+    use super::*;
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged, expecting = "expected a number of labels a class, or `all`")]
+    enum Entry {
+        Number(usize),
+        Word(String),
+    }
+
+    pub fn serialize<S: Serializer>(labels: &[Labels], serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_seq(labels.iter().map(|l| match l {
+            Labels::PerClass(k) => Entry::Number(*k),
+            Labels::All => Entry::Word("all".into()),
+        }))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<Labels>, D::Error> {
+        Vec::<Entry>::deserialize(deserializer)?
+            .into_iter()
+            .map(|entry| match entry {
+                Entry::Number(k) => Ok(Labels::PerClass(k)),
+                Entry::Word(word) => word.parse().map_err(serde::de::Error::custom),
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_survive_toml_and_are_complete() -> std::result::Result<(), Box<dyn std::error::Error>> {
+        let text = toml::to_string(&ProbeOptions::default())?;
+        assert!(text.contains("c = \"auto\"") && text.contains("100, \"all\"]"), "{text}");
+        assert_eq!(toml::from_str::<ProbeOptions>(&text)?, ProbeOptions::default());
+        let set: ProbeOptions = toml::from_str("labels = [\"all\"]\nlinear.c = 1\nknn.k = 5\nknn.metric = \"euclidean\"")?;
+        assert_eq!((set.linear.c, set.knn.k), (Auto::Set(1.0), Auto::Set(5)));
+        assert!(toml::from_str::<ProbeOptions>("knn.neighbours = 5").is_err());
+        assert!(toml::from_str::<ProbeOptions>("knn.k = \"five\"").is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn all_problems_are_found_at_once() {
+        let options = ProbeOptions {
+            probes: vec!["liner".into()],
+            draws: 0,
+            linear: LinearOptions { c: Auto::Set(-1.0) },
+            ..ProbeOptions::default()
+        };
+        let text = options.check().map_or_else(|e| e.to_string(), |()| String::new());
+        assert!(text.starts_with("3 problems") && text.contains("`linear`?"), "{text}");
+    }
+}

@@ -1,0 +1,150 @@
+//! Measurements as text.
+
+use super::{Labels, Measurements, Row, Savings};
+
+impl Measurements {
+    /// One table a probe: representations by numbers of labels, means ± half of the 95 % interval,
+    /// chance in the last line; then shapes and warnings.
+    pub fn table(&self) -> String {
+        let mut text = String::new();
+        let mut probes: Vec<&str> = Vec::new();
+        for row in &self.rows {
+            if !probes.contains(&row.probe.as_str()) {
+                probes.push(&row.probe);
+            }
+        }
+        let per = if self.classes.is_empty() { "labels" } else { "labels a class" };
+        for probe in probes {
+            let rows: Vec<&Row> = self.rows.iter().filter(|r| r.probe == probe).collect();
+            let measure = rows.first().and_then(|r| r.scores.first()).map_or("", |s| s.0.as_str());
+            text.push_str(&format!("{measure} of the {probe} probe, by {per} (± half of the 95 % interval)\n"));
+            text.push_str(&self.block(&rows));
+            text.push('\n');
+        }
+        text.push_str(&self.shapes());
+        for n in self.nuisances.iter().filter(|n| n.warning) {
+            text.push_str(&format!(
+                "warning: `{}` can be read off {} ({} where guessing gives {})\n",
+                n.column,
+                n.representation,
+                cell(n.decodability.mean, n.decodability.low, n.decodability.high),
+                short(n.chance)
+            ));
+        }
+        text
+    }
+
+    fn block(&self, rows: &[&Row]) -> String {
+        let mut labels: Vec<Labels> = rows.iter().map(|r| r.labels).collect();
+        labels.sort_unstable();
+        labels.dedup();
+        let mut header = vec![String::new()];
+        header.extend(labels.iter().map(Labels::to_string));
+        let mut lines = vec![header];
+        for (name, _) in &self.origins {
+            let mut line = vec![name.clone()];
+            line.extend(labels.iter().map(|l| {
+                let row = rows.iter().find(|r| r.labels == *l && r.representation == *name);
+                let score = row.and_then(|r| r.scores.first());
+                score.map_or("-".into(), |s| cell(s.1.mean, s.1.low, s.1.high))
+            }));
+            lines.push(line);
+        }
+        let mut chance = vec!["chance".to_string()];
+        chance.extend(labels.iter().map(|_| short(self.chance)));
+        lines.push(chance);
+        aligned(&lines)
+    }
+
+    fn shapes(&self) -> String {
+        if self.geometry.is_empty() {
+            return String::new();
+        }
+        let titles = ["", "dimensions", "effective rank", "alignment", "uniformity", "NMI", "ARI"];
+        let mut lines = vec![titles.map(String::from).to_vec()];
+        let maybe = |value: Option<f64>| value.map_or("-".into(), short);
+        for g in &self.geometry {
+            lines.push(vec![
+                g.representation.clone(),
+                g.dim.to_string(),
+                format!("{:.1}", g.effective_rank),
+                maybe(g.alignment),
+                short(g.uniformity),
+                maybe(g.nmi),
+                maybe(g.ari),
+            ]);
+        }
+        format!("shape of the test features\n{}\n", aligned(&lines))
+    }
+
+    /// What the first representation saves, in a sentence: at 10 labels a class where that was
+    /// measured, else at the largest number for which the baseline's curve gives an answer. Empty
+    /// without a baseline.
+    pub fn headline(&self) -> String {
+        let subject = self.origins.iter().map(|o| o.0.as_str()).find(|name| self.savings.iter().any(|s| s.representation == *name));
+        let Some(subject) = subject else { return String::new() };
+        let own: Vec<&Savings> = self.savings.iter().filter(|s| s.representation == subject).collect();
+        let probe = &own[0].probe;
+        let ten = self.rows.iter().find(|r| r.labels == Labels::PerClass(10)).map(|r| r.labelled);
+        let candidates = || own.iter().filter(|s| s.probe == *probe);
+        let chosen = candidates()
+            .find(|s| Some(s.labels) == ten)
+            .or_else(|| candidates().filter(|s| !s.at_least).max_by_key(|s| s.labels))
+            .unwrap_or(&own[0]);
+        let baseline = if chosen.baseline == "pixels" { "raw pixels" } else { &chosen.baseline };
+        let whole = |labels: f64| format!("{labels:.0}");
+        let equals = &chosen.equals;
+        let amount = if chosen.at_least {
+            format!("more than {}", whole(equals.mean))
+        } else if chosen.at_most {
+            format!("at most {}", whole(equals.mean))
+        } else {
+            format!("{} (95 % interval {}..{})", whole(equals.mean), whole(equals.low), whole(equals.high))
+        };
+        format!("{} labels on {subject} do what {amount} labels do on {baseline}", chosen.labels)
+    }
+}
+
+/// `.848 ±.012`
+fn cell(mean: f64, low: f64, high: f64) -> String {
+    format!("{} ±{}", short(mean), short((high - low) / 2.0))
+}
+
+/// Three decimals, without the zero before the point.
+fn short(value: f64) -> String {
+    let text = format!("{value:.3}");
+    match text.strip_prefix("-0.") {
+        Some(rest) => format!("-.{rest}"),
+        None => text.strip_prefix('0').map_or(text.clone(), String::from),
+    }
+}
+
+/// Columns of equal width: the first to the left, the others to the right.
+fn aligned(lines: &[Vec<String>]) -> String {
+    let columns = lines.first().map_or(0, Vec::len);
+    let width = |c: usize| lines.iter().map(|l| l[c].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for line in lines {
+        let mut out = format!("  {:<w$}", line[0], w = widths[0]);
+        for (cell, w) in line.iter().zip(&widths).skip(1) {
+            out.push_str(&format!("  {cell:>w$}"));
+        }
+        text.push_str(out.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_and_columns_line_up() {
+        assert_eq!(cell(0.8484, 0.8364, 0.8604), ".848 ±.012");
+        assert_eq!((short(-0.25), short(1.0)), ("-.250".into(), "1.000".into()));
+        let lines = [vec!["a".into(), "1".into()], vec!["long".into(), "100".into()]];
+        assert_eq!(aligned(&lines), "  a       1\n  long  100\n");
+    }
+}

@@ -1,0 +1,342 @@
+//! Measurements → one self-contained page.
+//!
+//! [`fn@html`] knows nothing but the numbers in a [`Page`]. They are plain data: written to the run
+//! folder as JSON, read back, they give the same page again. The page needs no network and no
+//! script, works from `file://`, and prints.
+
+mod charts;
+mod confusion;
+mod look;
+mod neighbours;
+mod projection;
+mod sections;
+mod tables;
+
+use maud::{DOCTYPE, PreEscaped, html};
+use serde::{Deserialize, Serialize};
+
+pub use neighbours::{Neighbours, Query, Sprite, Thumb, neighbours};
+pub use projection::{Projection, project};
+
+use crate::dataset::BadFile;
+use crate::error::Result;
+use crate::probe::Measurements;
+use look::Looks;
+
+/// All that a report shows. A part that is absent or empty leaves its section out.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Page {
+    /// The page's title, such as the run's name.
+    pub title: String,
+    /// What was found, in a sentence or two.
+    pub headline: String,
+    /// Names of the representations the page is about, as in `measurements`: they are drawn in the
+    /// accent colours, everything else as a baseline.
+    pub learned: Vec<String>,
+    /// How the encoder came about; `None` where only features were measured.
+    pub run: Option<RunFacts>,
+    /// The results.
+    pub measurements: Option<Measurements>,
+    /// What was logged during training.
+    pub training: Vec<Curve>,
+    /// Representations on a plane, side by side.
+    pub projections: Vec<Projection>,
+    /// Nearest training images of some test images.
+    pub neighbours: Option<Neighbours>,
+    /// What a reader must know before believing the numbers.
+    pub warnings: Vec<String>,
+    /// Files that could not be used.
+    pub bad_files: Vec<BadFile>,
+}
+
+/// How an encoder came about.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RunFacts {
+    /// Name of the encoder.
+    pub encoder: String,
+    /// Name of the objective.
+    pub objective: String,
+    /// As given to `--data`.
+    pub data: String,
+    /// Seed of everything.
+    pub seed: u64,
+    /// Steps of training done.
+    pub steps: u64,
+    /// Time they took.
+    pub seconds: f64,
+    /// Training images (or vectors) a second.
+    pub images_per_s: f64,
+    /// Number of the encoder's weights.
+    pub parameters: usize,
+    /// The resolved settings, as in `config.toml`.
+    pub config: String,
+}
+
+/// Something logged during training.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Curve {
+    /// `loss`, `effective_rank`, `online_probe`, `lr`. Names with `probe` or `accuracy` are shown
+    /// in percent.
+    pub name: String,
+    /// Steps, ascending.
+    #[serde(deserialize_with = "numbers_or_nan")]
+    pub x: Vec<f64>,
+    /// The value at each step; gaps where it is not finite.
+    #[serde(deserialize_with = "numbers_or_nan")]
+    pub y: Vec<f64>,
+}
+
+/// JSON has no NaN: it is written as `null` and read back as NaN.
+fn numbers_or_nan<'de, D>(from: D) -> std::result::Result<Vec<f64>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    let values = Vec::<Option<f64>>::deserialize(from)?;
+    Ok(values.into_iter().map(|v| v.unwrap_or(f64::NAN)).collect())
+}
+
+/// The page as one HTML document. All text is escaped; numbers that are not finite show as a dash
+/// or a gap.
+///
+/// # Errors
+/// None at present; a page that cannot be drawn would be one.
+pub fn html(page: &Page) -> Result<String> {
+    let measured = page
+        .measurements
+        .iter()
+        .flat_map(|m| tables::representations(m));
+    let drawn = page.projections.iter().map(|p| p.name.as_str());
+    let looks = Looks::new(measured.chain(drawn).chain(["chance"]), &page.learned);
+    let document = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (page.title) " · hspace" }
+                style { (PreEscaped(include_str!("report/style.css"))) }
+            }
+            body {
+                main {
+                    (sections::header(page))
+                    @if let Some(m) = &page.measurements {
+                        (sections::results(m, &looks))
+                        (sections::few_labels(m, &looks))
+                    }
+                    (sections::projections(&page.projections))
+                    (sections::strips(page.neighbours.as_ref()))
+                    @if let Some(m) = &page.measurements {
+                        (sections::confusions(m, &looks))
+                        (sections::geometry(m, &looks))
+                        (sections::nuisances(m, &looks))
+                    }
+                    (sections::training(page))
+                    @if let Some(m) = &page.measurements { (sections::method(m)) }
+                    (sections::settings(page.run.as_ref()))
+                    (sections::bad_files(&page.bad_files))
+                }
+            }
+        }
+    };
+    Ok(document.into_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::{Confusion, Estimate, Geometry, Labels, Nuisance, Row, Savings};
+
+    fn estimate(mean: f64) -> Estimate {
+        Estimate {
+            mean,
+            low: mean - 0.02,
+            high: mean + 0.02,
+        }
+    }
+
+    /// Two representations, two probes, three numbers of labels; one value is NaN, names are odd.
+    fn page() -> Page {
+        let names = ["pixels", "a<b>&\"c\""];
+        let mut rows = Vec::new();
+        for (r, name) in names.iter().enumerate() {
+            for probe in ["linear", "knn"] {
+                let columns = [
+                    (Labels::PerClass(1), 2),
+                    (Labels::PerClass(10), 20),
+                    (Labels::All, 400),
+                ];
+                for (i, (labels, labelled)) in columns.into_iter().enumerate() {
+                    let mean = 0.5 + 0.1 * i as f64 + 0.05 * r as f64;
+                    let mean = if (r, i, probe) == (0, 0, "knn") {
+                        f64::NAN
+                    } else {
+                        mean
+                    };
+                    let scores = vec![
+                        ("accuracy".into(), estimate(mean)),
+                        ("log_loss".into(), estimate(0.7)),
+                    ];
+                    let (representation, probe) = (name.to_string(), probe.to_string());
+                    let draws = vec![mean; if labels == Labels::All { 1 } else { 5 }];
+                    rows.push(Row {
+                        representation,
+                        probe,
+                        labels,
+                        labelled,
+                        scores,
+                        draws,
+                        chosen: Vec::new(),
+                    });
+                }
+            }
+        }
+        let learned = names[1].to_string();
+        let classes = vec!["cat".to_string(), "<script>alert(1)</script>".into()];
+        let measurements = Measurements {
+            protocol: 1,
+            code_version: "0.1.0".into(),
+            data: "folder".into(),
+            task: "animal".into(),
+            split_hash: "5eed".into(),
+            seed: 3,
+            train: 400,
+            test: 100,
+            classes: classes.clone(),
+            chance: 0.5,
+            origins: names.map(|n| (n.to_string(), "hash".to_string())).to_vec(),
+            rows,
+            savings: vec![Savings {
+                representation: learned.clone(),
+                baseline: "pixels".into(),
+                probe: "linear".into(),
+                labels: 20,
+                equals: Estimate {
+                    mean: 55.4,
+                    low: 40.0,
+                    high: 70.0,
+                },
+                at_least: false,
+                at_most: false,
+            }],
+            geometry: vec![Geometry {
+                representation: learned.clone(),
+                dim: 8,
+                effective_rank: f64::NAN,
+                alignment: None,
+                uniformity: -2.0,
+                nmi: Some(0.5),
+                ari: None,
+            }],
+            nuisances: vec![Nuisance {
+                representation: learned.clone(),
+                column: "hospital".into(),
+                decodability: estimate(0.8),
+                chance: 0.5,
+                warning: true,
+            }],
+            confusions: vec![Confusion {
+                representation: learned.clone(),
+                classes: classes.clone(),
+                counts: vec![vec![40, 10], vec![5, 45]],
+            }],
+        };
+        let curve = |name: &str, y: Vec<f64>| Curve {
+            name: name.into(),
+            x: vec![0.0, 1.0, 2.0],
+            y,
+        };
+        Page {
+            title: "run <1>".into(),
+            headline: "It works.".into(),
+            learned: vec![learned.clone()],
+            run: Some(RunFacts {
+                seconds: f64::INFINITY,
+                config: "seed = 3".into(),
+                ..RunFacts::default()
+            }),
+            measurements: Some(measurements),
+            training: vec![
+                curve("loss", vec![2.0, f64::NAN, 1.0]),
+                curve("lr", vec![f64::NAN; 3]),
+            ],
+            projections: vec![Projection {
+                name: learned,
+                points: vec![[0.0, 1.0], [f32::NAN, 0.0], [2.0, 2.0]],
+                class: vec![Some(0), Some(1), None],
+                classes,
+            }],
+            neighbours: None,
+            warnings: vec!["mind <this>".into()],
+            bad_files: vec![BadFile {
+                path: "x&y.png".into(),
+                reason: "empty".into(),
+            }],
+        }
+    }
+
+    #[test]
+    fn everything_is_shown_escaped_and_without_network_script_or_nan() {
+        let text = html(&page()).expect("page");
+        let sections = [
+            "Results",
+            "With few labels",
+            "The space",
+            "What is mistaken",
+            "Shape of",
+            "What should not",
+            "Training",
+            "How this was",
+        ];
+        for heading in sections {
+            assert!(text.contains(&format!("<h2>{heading}")), "{heading}");
+        }
+        for part in [
+            "20 labels",
+            ">55<",
+            "(95 % interval 40–70)",
+            "mind &lt;this&gt;",
+            "x&amp;y.png",
+            "seed = 3",
+        ] {
+            assert!(text.contains(part), "{part}");
+        }
+        for part in ["<script", "http", "NaN", "inf<", "a<b>", "<1>"] {
+            assert!(!text.contains(part), "{part}");
+        }
+    }
+
+    #[test]
+    fn sections_without_data_are_left_out() {
+        let text = html(&Page {
+            title: "t".into(),
+            ..Page::default()
+        })
+        .expect("page");
+        assert!(!text.contains("<section"), "{text}");
+        let mut bare = page();
+        if let Some(m) = &mut bare.measurements {
+            m.rows.clear();
+            m.geometry.clear();
+        }
+        let text = html(&bare).expect("page");
+        assert!(!text.contains("Results") && !text.contains("Shape of"));
+    }
+
+    #[test]
+    fn a_page_is_the_same_after_json() {
+        let mut page = page();
+        // NaN is read back in a page's own curves and points; measurements are always finite in JSON.
+        if let Some(m) = &mut page.measurements {
+            m.rows.retain(|r| r.draws.iter().all(|d| d.is_finite()));
+            m.geometry.clear();
+        }
+        if let Some(run) = &mut page.run {
+            run.seconds = 75.0;
+        }
+        let json = serde_json::to_string(&page).expect("JSON");
+        let back: Page = serde_json::from_str(&json).expect("read back");
+        assert_eq!(html(&back).expect("page"), html(&page).expect("page"));
+    }
+}

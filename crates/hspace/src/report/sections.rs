@@ -1,0 +1,392 @@
+//! The page's sections, from top to bottom. One that has no data is empty.
+
+use maud::{Markup, PreEscaped, html};
+
+use super::look::{Looks, short};
+use super::neighbours::Neighbours;
+use super::projection::Projection;
+use super::tables::{self, Measure, grouped, name, probe_title};
+use super::{Page, RunFacts, charts, confusion, neighbours, projection};
+use crate::dataset::BadFile;
+use crate::probe::{Labels, Measurements, Savings};
+
+/// Bad files listed by name; the rest are counted and found in `bad_files.csv`.
+const BAD_FILES: usize = 20;
+
+/// A section with its heading and one line that says how to read it.
+fn section(title: &str, lede: Markup, body: Markup) -> Markup {
+    html! { section { h2 { (title) } p.lede { (lede) } (body) } }
+}
+
+/// The top of the page: what was found, how the encoder came about, what to beware of.
+pub(super) fn header(page: &Page) -> Markup {
+    let facts = key_numbers(page);
+    html! {
+        header {
+            p.eyebrow { "hspace report" }
+            h1 { (page.title) }
+            @if !page.headline.is_empty() { p.headline { (page.headline.replace(" %", "\u{a0}%")) } }
+            @if !facts.is_empty() {
+                div.facts { @for (value, unit, what) in &facts {
+                    div.fact { div.value { (value) @if !unit.is_empty() { span { (unit) } } } div.what { (what) } }
+                } }
+            }
+            @if let Some(run) = &page.run {
+                p.run {
+                    "Trained " b { (run.encoder) } " with " b { (run.objective) } " on " b { (run.data) }
+                    ": " (grouped(run.steps as usize)) " steps in " (duration(run.seconds))
+                    @if run.images_per_s.is_finite() { ", " (grouped(run.images_per_s.round() as usize)) " samples/s" }
+                    ", " (short(run.parameters as f64)) " weights, seed " (run.seed) "."
+                }
+            }
+            @if !page.warnings.is_empty() {
+                div.callout role="note" {
+                    b { "Before you rely on this" }
+                    ul { @for warning in &page.warnings { li { (warning) } } }
+                }
+            }
+        }
+    }
+}
+
+/// Up to four numbers for the top of the page, about the first learned representation: value,
+/// unit, what it is.
+fn key_numbers(page: &Page) -> Vec<(String, String, String)> {
+    let (Some(m), Some(learned)) = (&page.measurements, page.learned.first()) else {
+        return Vec::new();
+    };
+    let mut facts = Vec::new();
+    if let Some(s) = m
+        .savings
+        .iter()
+        .find(|s| s.representation == *learned && s.equals.mean.is_finite())
+    {
+        let ratio = s.equals.mean / s.labels.max(1) as f64;
+        let bound = if s.at_least {
+            "≥ "
+        } else if s.at_most {
+            "≤ "
+        } else {
+            ""
+        };
+        let equals = grouped(s.equals.mean.max(0.0).round() as usize);
+        let what = format!(
+            "label savings: {} do what {bound}{equals} do on {}",
+            grouped(s.labels),
+            s.baseline
+        );
+        facts.push((format!("{bound}{ratio:.1}"), "×".into(), what));
+    }
+    let probe = tables::probes(m).first().copied().unwrap_or_default();
+    let score = |name: &str, labels| {
+        let (key, e) = tables::find(m, name, probe, labels).and_then(tables::first)?;
+        e.mean.is_finite().then_some((key.as_str(), e.mean))
+    };
+    for (labels, words) in [
+        (Labels::PerClass(10), "with 10 labels a class"),
+        (Labels::All, "with all labels"),
+    ] {
+        let Some((key, mean)) = score(learned, labels) else {
+            continue;
+        };
+        let measure = Measure::of(key);
+        let pixels =
+            score("pixels", labels).map(|(_, p)| format!("; pixels {}", measure.number(p)));
+        let what = format!(
+            "{} {words}{}",
+            measure.title.to_lowercase(),
+            pixels.unwrap_or_default()
+        );
+        let unit = if measure.percent { "%" } else { "" };
+        facts.push((measure.number(mean), unit.into(), what));
+    }
+    if let Some(g) = m
+        .geometry
+        .iter()
+        .find(|g| g.representation == *learned && g.effective_rank.is_finite())
+    {
+        let what = "effective rank: dimensions really in use".to_string();
+        facts.push((
+            format!("{:.0}", g.effective_rank),
+            format!("of {}", g.dim),
+            what,
+        ));
+    }
+    facts
+}
+
+/// `75` as `1 min 15 s`.
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if !s.is_finite() || s < 0.0 => "–".into(),
+        s if s < 60.0 => format!("{s:.0} s"),
+        s if s < 3600.0 => format!("{:.0} min {:.0} s", (s / 60.0).floor(), (s % 60.0).floor()),
+        s => format!(
+            "{:.0} h {:.0} min",
+            (s / 3600.0).floor(),
+            (s % 3600.0 / 60.0).floor()
+        ),
+    }
+}
+
+/// The tables of results, what they mean in labels saved, and further measures.
+pub(super) fn results(m: &Measurements, looks: &Looks) -> Markup {
+    if m.rows.is_empty() {
+        return html! {};
+    }
+    let lede = html! {
+        "How well " b { (m.task) } " of " (grouped(m.test)) " held-out samples is predicted from each "
+        "representation by a simple model. Means over draws of labels, ± half the 95 % interval; best in bold."
+    };
+    let probes = tables::probes(m);
+    let body = html! {
+        @for probe in &probes { (tables::results(m, probe, looks)) }
+        @if !m.savings.is_empty() { ul.savings { @for s in &m.savings { li { (saving(s)) } } } }
+        @if m.rows.iter().any(|r| r.labels == Labels::All && r.scores.len() > 1) {
+            details { summary { "All measures" } @for probe in &probes { (tables::measures(m, probe, looks)) } }
+        }
+    };
+    section("Results", lede, body)
+}
+
+/// "100 labels on A do what 520 (410–640) do on B."
+fn saving(s: &Savings) -> Markup {
+    let count = |value: f64| {
+        if value.is_finite() {
+            grouped(value.max(0.0).round() as usize)
+        } else {
+            "–".into()
+        }
+    };
+    html! {
+        b { (grouped(s.labels)) " labels" } " on " (s.representation) " do what "
+        b { @if s.at_least { "at least " } @else if s.at_most { "at most " } (count(s.equals.mean)) }
+        @if s.equals.high > s.equals.low { " (95 % interval " (count(s.equals.low)) "–" (count(s.equals.high)) ")" }
+        " do on " (s.baseline) ", " (probe_title(&s.probe).to_lowercase()) "."
+    }
+}
+
+/// Few-label curves, one panel a probe.
+pub(super) fn few_labels(m: &Measurements, looks: &Looks) -> Markup {
+    let names = || {
+        tables::representations(m)
+            .into_iter()
+            .filter(|n| *n != "chance")
+    };
+    let curves = |probe: &str| -> Vec<_> {
+        let lines = names().map(|n| (n.to_string(), looks.of(n), tables::curve(m, n, probe)));
+        lines.filter(|(_, _, points)| !points.is_empty()).collect()
+    };
+    let every: Vec<_> = tables::probes(m).into_iter().flat_map(curves).collect();
+    let reach = charts::reach(every.iter().flat_map(|(_, _, points)| points));
+    let panel = |probe: &str| {
+        let lines = curves(probe);
+        let several = lines.iter().any(|(_, _, points)| points.len() > 1);
+        let row = m.rows.iter().find(|r| r.probe == probe);
+        let measure = Measure::of(
+            row.and_then(tables::first)
+                .map_or("accuracy", |(key, _)| key),
+        );
+        let chance = (!m.classes.is_empty()).then_some(m.chance);
+        several.then(|| {
+            let chart = charts::few_label(&lines, reach, chance, &measure.title, measure.percent);
+            html! { figure { figcaption { (probe_title(probe)) } (chart) } }
+        })
+    };
+    let panels: Vec<Markup> = tables::probes(m).into_iter().filter_map(panel).collect();
+    if panels.is_empty() {
+        return html! {};
+    }
+    let lede = html! { "The same numbers as curves: the further a line lies to the left, the fewer labels it needs. Bands are 95 % intervals." };
+    section(
+        "With few labels",
+        lede,
+        html! { div.panels { @for panel in &panels { (panel) } } },
+    )
+}
+
+/// The representations on a plane, side by side.
+pub(super) fn projections(of: &[Projection]) -> Markup {
+    let of: Vec<&Projection> = of.iter().filter(|p| !p.points.is_empty()).collect();
+    let Some(classes) = of.iter().map(|p| &p.classes).max_by_key(|c| c.len()) else {
+        return html! {};
+    };
+    let lede = html! {
+        "Each dot is a test sample, placed near its neighbours by t-SNE, which saw no labels. "
+        "Who is near whom can be read here; distances between far groups and their sizes cannot."
+    };
+    let body = html! {
+        div.panels { @for p in &of {
+            figure { figcaption { (p.name) span { (grouped(p.points.len())) " samples" } } (projection::picture(p)) }
+        } }
+        @if classes.len() > 1 { (projection::legend(classes)) }
+    };
+    section("The space, seen from above", lede, body)
+}
+
+/// Nearest neighbours of some test images.
+pub(super) fn strips(of: Option<&Neighbours>) -> Markup {
+    let Some(of) = of.filter(|n| !n.queries.is_empty()) else {
+        return html! {};
+    };
+    let shares = of
+        .spaces
+        .iter()
+        .enumerate()
+        .filter_map(|(i, name)| Some((name, of.agreement(i)?)));
+    let shares: Vec<(&String, f64)> = shares.collect();
+    let lede = html! {
+        "A test image and its nearest training images by angle. Images of another class are outlined in red."
+        @for (i, (name, share)) in shares.iter().enumerate() {
+            @if i == 0 { " Of those shown, of the same class: " } @else { ", " }
+            (name) " " b { (format!("{:.0}\u{a0}%", 100.0 * share)) }
+        }
+        @if !shares.is_empty() { "." }
+    };
+    section("Nearest neighbours", lede, neighbours::strips(of))
+}
+
+/// Confusion matrices: the learned ones, baselines folded away.
+pub(super) fn confusions(m: &Measurements, looks: &Looks) -> Markup {
+    if m.confusions.is_empty() {
+        return html! {};
+    }
+    let learned = |c: &&crate::probe::Confusion| looks.of(&c.representation).learned;
+    let mut shown: Vec<_> = m.confusions.iter().filter(learned).collect();
+    let mut rest: Vec<_> = m.confusions.iter().filter(|c| !learned(c)).collect();
+    if shown.is_empty() {
+        std::mem::swap(&mut shown, &mut rest);
+    }
+    let figure = |c: &crate::probe::Confusion| {
+        html! {
+            div.confusion {
+                figure { figcaption { (name(&c.representation, &looks.of(&c.representation))) } (confusion::grid(c)) }
+                @let mistakes = confusion::mistakes(c, 8);
+                @if !mistakes.is_empty() {
+                    div.mistakes {
+                        h3 { "Commonest mistakes" }
+                        ol { @for (class, answer, count) in &mistakes {
+                            li { b { (class) } " taken for " b { (answer) } span { (grouped(*count)) "×" } }
+                        } }
+                    }
+                }
+            }
+        }
+    };
+    let lede = html! { "How the test samples of each class were answered by the linear probe with all labels." };
+    let body = html! {
+        @for c in &shown { (figure(c)) }
+        @if !rest.is_empty() { details { summary { "Baselines" } @for c in &rest { (figure(c)) } } }
+    };
+    section("What is mistaken for what", lede, body)
+}
+
+/// Effective rank and its kin.
+pub(super) fn geometry(m: &Measurements, looks: &Looks) -> Markup {
+    if m.geometry.is_empty() {
+        return html! {};
+    }
+    section(
+        "Shape of the space",
+        html! { "What the features look like, without a probe." },
+        tables::geometry(&m.geometry, looks),
+    )
+}
+
+/// What the representations carry that they should not.
+pub(super) fn nuisances(m: &Measurements, looks: &Looks) -> Markup {
+    if m.nuisances.is_empty() {
+        return html! {};
+    }
+    let lede = html! {
+        "Columns the representation should not carry, read off it by a linear probe: balanced accuracy "
+        "(classes) or R² (numbers), times 100. Above chance is a warning."
+    };
+    section(
+        "What should not be in it",
+        lede,
+        tables::nuisances(&m.nuisances, looks),
+    )
+}
+
+/// Small panels of what was logged.
+pub(super) fn training(page: &Page) -> Markup {
+    let even = page.training.len().is_multiple_of(2);
+    let curves = page
+        .training
+        .iter()
+        .map(|c| charts::trace(c, even).into_string());
+    let curves: Vec<String> = curves.filter(|svg| !svg.is_empty()).collect();
+    if curves.is_empty() {
+        return html! {};
+    }
+    let lede = html! { "What was logged on the way. The loss says that training works, not how good the space is; the tables above do." };
+    section(
+        "Training",
+        lede,
+        html! { div.traces.even[even] { @for svg in &curves { figure { (PreEscaped(svg)) } } } },
+    )
+}
+
+/// Protocol, split, seeds, what intervals mean, where everything came from.
+pub(super) fn method(m: &Measurements) -> Markup {
+    let draws = m
+        .rows
+        .iter()
+        .filter(|r| r.labels != Labels::All)
+        .map(|r| r.draws.len());
+    let (fewest, most) = (draws.clone().min().unwrap_or(0), draws.max().unwrap_or(0));
+    let lede = html! { "So that somebody else can measure the same." };
+    let body = html! {
+        dl.method {
+            dt { "Task" } dd { (m.task) " of " (m.data) @if !m.classes.is_empty() { ", " (m.classes.len()) " classes" } }
+            dt { "Samples" } dd { (grouped(m.train)) " labelled to train on, " (grouped(m.test)) " to test on, read once, at the end" }
+            @if most > 0 {
+                dt { "Draws" }
+                dd { @if fewest == most { (most) } @else { (fewest) " to " (most) }
+                    " random draws of labels (seed " (m.seed) "), the same for every representation" }
+            }
+            dt { "Intervals" } dd { "95 %: Student's t over the draws of labels, joined with the sampling error of the test set (bootstrap); with all labels, the latter alone. Not in them: the spread over several trainings of an encoder" }
+            dt { "Choices" } dd { "Regularisation, k, metric and weighting are chosen by cross-validation inside the training labels" }
+            dt { "Protocol" } dd { "version " (m.protocol) ", hspace " (m.code_version) }
+            dt { "Split" } dd { code { (m.split_hash) } }
+            @for (name, origin) in m.origins.iter().filter(|(_, origin)| !origin.is_empty()) {
+                dt { (name) } dd { code { (origin) } }
+            }
+        }
+    };
+    section("How this was measured", lede, body)
+}
+
+/// The run's settings, folded away.
+pub(super) fn settings(run: Option<&RunFacts>) -> Markup {
+    let Some(run) = run.filter(|r| !r.config.is_empty()) else {
+        return html! {};
+    };
+    html! { section { details { summary { "All settings of the run (config.toml)" } pre { (run.config) } } } }
+}
+
+/// Files that were left out, folded away.
+pub(super) fn bad_files(files: &[BadFile]) -> Markup {
+    if files.is_empty() {
+        return html! {};
+    }
+    html! { section {
+        details {
+            summary { (grouped(files.len())) " file" @if files.len() != 1 { "s" } " left out" }
+            table { tbody { @for f in files.iter().take(BAD_FILES) { tr { th.text scope="row" { (f.path) } td.text { (f.reason) } } } } }
+            @if files.len() > BAD_FILES { p { "All of them are listed in " code { "bad_files.csv" } "." } }
+        }
+    } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_written_for_readers() {
+        let texts = [12.4, 75.0, 3900.0, f64::NAN].map(duration);
+        assert_eq!(texts, ["12 s", "1 min 15 s", "1 h 5 min", "–"]);
+    }
+}

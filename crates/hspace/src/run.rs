@@ -1,0 +1,278 @@
+//! A run on disk: one folder with everything that repeats, resumes, uses and explains it.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Config;
+use crate::dataset::{BadFile, Dataset, Shape};
+use crate::encoder::{self, Encoder};
+use crate::error::{Error, Result};
+use crate::file;
+use crate::network::Weights;
+use crate::train::Line;
+use crate::train::checkpoint::{read_weights, write_weights};
+use crate::views::{InputSpec, Views, ViewsConfig};
+
+/// The folder of a run.
+#[derive(Clone, Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+/// encoder.toml: all that is needed to use encoder.safetensors.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EncoderFile {
+    /// Name of the architecture.
+    pub architecture: String,
+    /// Number of features.
+    pub features: usize,
+    /// blake3 of encoder.safetensors.
+    pub hash: String,
+    /// Class names of the task the data had, if any.
+    pub classes: Vec<String>,
+    /// The architecture's settings.
+    pub settings: toml::Table,
+    /// Shape and normalisation of the input.
+    pub input: InputSpec,
+}
+
+/// A trained encoder, read back.
+pub struct TrainedEncoder {
+    /// What it is.
+    pub about: EncoderFile,
+    /// The function.
+    pub encoder: Box<dyn Encoder>,
+    /// Its weights, names without prefix.
+    pub weights: Weights,
+}
+
+impl TrainedEncoder {
+    /// Its input, without random views.
+    ///
+    /// # Errors
+    /// If the dataset's samples are of another kind than those it was trained on.
+    pub fn views(&self, dataset: &Dataset) -> Result<Views> {
+        let fits = match (self.about.input.shape, dataset.shape) {
+            (Shape::Vector { dim: a }, Shape::Vector { dim: b }) => a == b,
+            (Shape::Image { .. }, Shape::Image { .. }) => true,
+            _ => false,
+        };
+        if !fits {
+            return Err(Error::data(format!(
+                "the encoder takes {:?}, but the samples of {} are {:?}",
+                self.about.input.shape, dataset.name, dataset.shape
+            )));
+        }
+        Views::new(ViewsConfig::none(), self.about.input.clone(), None)
+    }
+}
+
+impl RunFolder {
+    /// Makes the folder of a new run.
+    ///
+    /// # Errors
+    /// If something is there already and `overwrite` is not set. Only a folder that is a run (or
+    /// empty) is ever overwritten.
+    pub fn create(path: &Path, overwrite: bool) -> Result<RunFolder> {
+        let run = RunFolder {
+            path: path.to_owned(),
+        };
+        let taken = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+        if path.is_file() {
+            return Err(Error::file(path, "is a file; choose another --out"));
+        }
+        if taken && !overwrite {
+            return Err(Error::file(
+                path,
+                "exists already; add --overwrite to replace it, or choose another --out \
+                 (a training that was stopped goes on with --resume)",
+            ));
+        }
+        if taken && !run.config_path().exists() {
+            return Err(Error::file(
+                path,
+                "is not empty and no run of hspace, so it is not overwritten; choose another --out",
+            ));
+        }
+        let make = || -> std::io::Result<()> {
+            if taken {
+                std::fs::remove_dir_all(path)?;
+            }
+            std::fs::create_dir_all(path.join("checkpoints"))
+        };
+        make().map_err(|e| Error::file(path, file::explain(&e)))?;
+        Ok(run)
+    }
+
+    /// Opens an existing run.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn open(path: &Path) -> Result<RunFolder> {
+        let run = RunFolder {
+            path: path.to_owned(),
+        };
+        if run.config_path().is_file() {
+            return Ok(run);
+        }
+        Err(Error::file(
+            path,
+            match path.exists() {
+                true => "is no run of hspace: it has no config.toml",
+                false => "there is no such run",
+            },
+        ))
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn config_path(&self) -> PathBuf {
+        self.path.join("config.toml")
+    }
+
+    /// The last checkpoint.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.path.join("checkpoints/last.safetensors")
+    }
+
+    /// The encoder of the best epoch, where `train.keep_best` asks for it.
+    pub fn best(&self) -> PathBuf {
+        self.path.join("checkpoints/best.safetensors")
+    }
+
+    /// The trained encoder's weights.
+    pub fn weights(&self) -> PathBuf {
+        self.path.join("encoder.safetensors")
+    }
+
+    fn metrics(&self) -> PathBuf {
+        self.path.join("metrics.jsonl")
+    }
+
+    /// Writes a text file of the run, whole.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn write(&self, name: &str, text: &str) -> Result<()> {
+        file::write_whole(&self.path.join(name), text.as_bytes())
+    }
+
+    /// Reads a text file of the run.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn read(&self, name: &str) -> Result<String> {
+        file::read_text(&self.path.join(name))
+    }
+
+    /// Writes config.toml.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn write_config(&self, config: &Config) -> Result<()> {
+        self.write("config.toml", &config.to_toml())
+    }
+
+    /// Writes the trained encoder.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn write_encoder(&self, mut about: EncoderFile, weights: &Weights) -> Result<()> {
+        write_weights(&self.weights(), weights)?;
+        about.hash = blake3::hash(&file::read(&self.weights())?).to_hex()[..16].to_owned();
+        let text = toml::to_string(&about).map_err(|e| Error::file(&self.path, e))?;
+        self.write("encoder.toml", &text)
+    }
+
+    /// Reads the trained encoder.
+    ///
+    /// # Errors
+    /// If the training has not ended, or the files are broken or do not belong together.
+    pub fn read_encoder(&self, device: &Device) -> Result<TrainedEncoder> {
+        let path = self.path.join("encoder.toml");
+        if !path.exists() {
+            return Err(Error::file(
+                &self.path,
+                format!(
+                    "has no encoder yet: the training was stopped; go on with: \
+                     hspace train --resume {}",
+                    self.path.display()
+                ),
+            ));
+        }
+        let text = file::read_text(&path)?;
+        let about: EncoderFile = toml::from_str(&text).map_err(|e| Error::file(&path, e.message()))?;
+        let encoder = encoder::make(&about.architecture, about.settings.clone())
+            .map_err(|e| Error::file(&path, e))?;
+        let weights = read_weights(&self.weights(), device)?;
+        let (like, _) = encoder::init(&*encoder, about.input.shape, 0, device);
+        weights.check_like(&like, &self.weights())?;
+        Ok(TrainedEncoder {
+            about,
+            encoder,
+            weights,
+        })
+    }
+
+    /// Writes bad_files.csv, if there is anything in it.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn write_bad_files(&self, bad: &[BadFile]) -> Result<()> {
+        if bad.is_empty() {
+            return Ok(());
+        }
+        self.write("bad_files.csv", &crate::dataset::bad_files_csv(bad))
+    }
+
+    /// The lines of metrics.jsonl up to `step`.
+    ///
+    /// # Errors
+    /// Names the file. A last line cut short by a kill is left out.
+    pub fn read_metrics(&self, step: usize) -> Result<Vec<Line>> {
+        let text = match std::fs::read_to_string(self.metrics()) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(e) => return Err(Error::file(self.metrics(), file::explain(&e))),
+        };
+        let lines = text.lines().filter_map(|l| serde_json::from_str(l).ok());
+        Ok(lines.filter(|line: &Line| line.step <= step).collect())
+    }
+
+    /// Replaces metrics.jsonl.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn write_metrics(&self, lines: &[Line]) -> Result<()> {
+        let mut text = String::new();
+        for line in lines {
+            text.push_str(&self.line(line)?);
+        }
+        file::write_whole(&self.metrics(), text.as_bytes())
+    }
+
+    /// Adds a line to metrics.jsonl.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn append_metrics(&self, line: &Line) -> Result<()> {
+        let text = self.line(line)?;
+        let append = || {
+            let mut options = std::fs::OpenOptions::new();
+            let mut file = options.create(true).append(true).open(self.metrics())?;
+            file.write_all(text.as_bytes())
+        };
+        append().map_err(|e| Error::file(self.metrics(), file::explain(&e)))
+    }
+
+    fn line(&self, line: &Line) -> Result<String> {
+        let text = serde_json::to_string(line).map_err(|e| Error::file(self.metrics(), e))?;
+        Ok(text + "\n")
+    }
+}

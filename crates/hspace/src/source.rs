@@ -1,0 +1,272 @@
+//! What can be measured: `hspace probe SOURCE…`.
+//!
+//! A source is a run, a file of features made by any tool, or a closed-form encoder. Here each
+//! becomes a [`Representation`] of a dataset; from there on nobody knows where it came from.
+
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+
+use crate::dataset::check::channel_statistics;
+use crate::dataset::{Dataset, Shape, Split};
+use crate::embed::{Embedded, embed, inputs};
+use crate::encoder::{self, ENCODERS};
+use crate::error::{Error, Result, unknown};
+use crate::list;
+use crate::pca;
+use crate::representation::{self, Representation};
+use crate::run::{EncoderFile, RunFolder, TrainedEncoder};
+use crate::views::{InputSpec, Views, ViewsConfig};
+
+/// Pixels of larger images are measured at this size: more dimensions than that help no probe.
+const PIXELS: usize = 32;
+/// Images up to this size are taken as they are.
+const SMALL: usize = 64;
+
+/// Closed-form encoders: name and summary, for `hspace list encoders`.
+pub const CLOSED_FORM: &[(&str, &str)] = &[
+    ("pixels", "the samples' own values; images over 64 px at 32 px"),
+    ("pca:D", "the first D principal components of the pixels"),
+    ("random:ENCODER", "that encoder, untrained"),
+];
+
+/// Something with features.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// The encoder of a run.
+    Run(PathBuf),
+    /// Features in .npz, .npy or .csv.
+    File(PathBuf),
+    /// Raw values.
+    Pixels,
+    /// That many principal components.
+    Pca(usize),
+    /// An encoder with fresh weights.
+    Random(String),
+}
+
+impl Source {
+    /// Reads the source's name.
+    ///
+    /// # Errors
+    /// If it is neither a known name nor a path that exists.
+    pub fn parse(text: &str) -> Result<Source> {
+        if text == "pixels" {
+            return Ok(Source::Pixels);
+        }
+        if let Some(dims) = text.strip_prefix("pca:") {
+            return match dims.parse() {
+                Ok(dims) if dims > 0 => Ok(Source::Pca(dims)),
+                _ => Err(Error::config(format!(
+                    "`{text}`: give the number of components, such as pca:50"
+                ))),
+            };
+        }
+        if let Some(name) = text.strip_prefix("random:") {
+            let entry = list::find("encoder", ENCODERS, name).map_err(Error::config)?;
+            return Ok(Source::Random(entry.name.to_owned()));
+        }
+        let path = PathBuf::from(text);
+        match (path.is_dir(), path.is_file()) {
+            (true, _) => Ok(Source::Run(path)),
+            (_, true) => Ok(Source::File(path)),
+            _ => {
+                let names = ["pixels", "pca:50", "random:cnn"];
+                let text = unknown("source", text, names);
+                Err(Error::config(format!(
+                    "{text}, and there is no run folder or features file of that name"
+                )))
+            }
+        }
+    }
+}
+
+/// Makes representations of one dataset.
+pub struct Sources<'a> {
+    dataset: &'a Dataset,
+    device: Device,
+    seed: u64,
+    /// Runs read so far: `random:ENCODER` takes settings and input of a run with that encoder.
+    runs: Vec<EncoderFile>,
+    /// Rows that could be read, once samples have been: features files are matched against them.
+    readable: Option<Vec<usize>>,
+}
+
+impl<'a> Sources<'a> {
+    /// `seed` is that of untrained encoders.
+    pub fn new(dataset: &'a Dataset, device: Device, seed: u64) -> Self {
+        Sources {
+            dataset,
+            device,
+            seed,
+            runs: Vec::new(),
+            readable: None,
+        }
+    }
+
+    /// Architectures of the runs read so far, each once.
+    pub fn architectures(&self) -> impl Iterator<Item = &str> {
+        let names: std::collections::BTreeSet<&str> =
+            self.runs.iter().map(|run| run.architecture.as_str()).collect();
+        names.into_iter()
+    }
+
+    /// The representation of every sample that can be read.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the source, or features that are not finite numbers.
+    pub fn represent(
+        &mut self,
+        name: &str,
+        source: &Source,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Representation> {
+        let made = match source {
+            Source::Pixels => self.pixels(name)?,
+            Source::Pca(dims) => {
+                let pixels = self.pixels(name)?;
+                let train: Vec<usize> = (0..pixels.ids.len())
+                    .filter(|&i| pixels.split[i] == Split::Train)
+                    .collect();
+                let fitted = pca::Pca::fit(&pixels.features.select(&train), *dims)?;
+                Representation {
+                    features: fitted.transform(&pixels.features),
+                    ..pixels
+                }
+            }
+            Source::Run(path) => {
+                let run = RunFolder::open(path)?.read_encoder(&self.device)?;
+                self.runs.push(run.about.clone());
+                self.encode(name, run, progress)?
+            }
+            Source::Random(architecture) => {
+                let run = self.untrained(architecture)?;
+                self.encode(name, run, progress)?
+            }
+            Source::File(path) => {
+                let Dataset {
+                    ids,
+                    columns,
+                    split,
+                    ..
+                } = self.dataset;
+                let all: Vec<usize> = (0..ids.len()).collect();
+                let rows = self.readable.as_ref().unwrap_or(&all);
+                let ids: Vec<String> = rows.iter().map(|&row| ids[row].clone()).collect();
+                let columns: Vec<_> = columns.iter().map(|c| c.select(rows)).collect();
+                let split: Vec<Split> = rows.iter().map(|&row| split[row]).collect();
+                representation::read(path)?.align(&ids, &columns, &split)?
+            }
+        };
+        made.check()?;
+        Ok(Representation {
+            name: name.to_owned(),
+            ..made
+        })
+    }
+
+    /// The raw values: images in 0..1, vectors standardised over the training samples.
+    fn pixels(&mut self, name: &str) -> Result<Representation> {
+        let dataset = self.dataset;
+        let input = match dataset.shape {
+            Shape::Image {
+                channels,
+                height,
+                width,
+            } => {
+                let (height, width) = match height.max(width) <= SMALL {
+                    true => (height, width),
+                    false => (PIXELS, PIXELS),
+                };
+                InputSpec {
+                    shape: Shape::Image {
+                        channels,
+                        height,
+                        width,
+                    },
+                    mean: vec![0.0; channels],
+                    std: vec![1.0; channels],
+                }
+            }
+            Shape::Vector { .. } => {
+                let (mean, std) = channel_statistics(dataset, usize::MAX)?;
+                InputSpec {
+                    shape: dataset.shape,
+                    mean,
+                    std,
+                }
+            }
+        };
+        let views = Views::new(ViewsConfig::none(), input, None)?;
+        let all: Vec<usize> = (0..dataset.len()).collect();
+        let values = inputs(&views, dataset, &all)?;
+        Ok(self.of_rows(name, values, "closed form".to_owned()))
+    }
+
+    /// An encoder with fresh weights, with the settings and the input of a run of the same
+    /// architecture if one came before, else with the defaults.
+    fn untrained(&self, architecture: &str) -> Result<TrainedEncoder> {
+        let about = match self.runs.iter().find(|run| run.architecture == architecture) {
+            Some(run) => run.clone(),
+            None => {
+                let config = crate::config::Config::resolve(
+                    toml::Table::from_iter([("encoder".into(), architecture.into())]),
+                    crate::job::about(self.dataset),
+                )?;
+                let job = crate::job::Job::new(config, self.dataset, None)?;
+                job.describe()
+            }
+        };
+        let encoder = encoder::make(architecture, about.settings.clone()).map_err(Error::config)?;
+        let (weights, _) = encoder::init(&*encoder, about.input.shape, self.seed, &self.device);
+        let hash = format!("untrained, seed {}", self.seed);
+        Ok(TrainedEncoder {
+            about: EncoderFile { hash, ..about },
+            encoder,
+            weights,
+        })
+    }
+
+    fn encode(
+        &mut self,
+        name: &str,
+        run: TrainedEncoder,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Representation> {
+        let views = run.views(self.dataset)?;
+        let all: Vec<usize> = (0..self.dataset.len()).collect();
+        let embedded = embed(
+            &*run.encoder,
+            &run.weights,
+            &views,
+            self.dataset,
+            &all,
+            &self.device,
+            progress,
+        )?;
+        Ok(self.of_rows(name, embedded, run.about.hash))
+    }
+
+    fn of_rows(&mut self, name: &str, embedded: Embedded, origin: String) -> Representation {
+        self.readable = Some(embedded.rows.clone());
+        represent_rows(self.dataset, name, embedded, origin)
+    }
+}
+
+/// Features of some rows with what the dataset knows about them.
+pub fn represent_rows(
+    dataset: &Dataset,
+    name: &str,
+    embedded: Embedded,
+    origin: String,
+) -> Representation {
+    let rows = &embedded.rows;
+    Representation {
+        name: name.to_owned(),
+        ids: rows.iter().map(|&row| dataset.ids[row].clone()).collect(),
+        columns: dataset.columns.iter().map(|c| c.select(rows)).collect(),
+        split: rows.iter().map(|&row| dataset.split[row]).collect(),
+        features: embedded.features,
+        origin,
+    }
+}

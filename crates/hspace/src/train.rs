@@ -1,0 +1,579 @@
+//! The training loop: batches, losses, updates, checkpoints. It knows no objective by name.
+
+pub mod checkpoint;
+pub mod loader;
+pub mod optimizer;
+pub mod schedule;
+pub mod settings;
+pub mod watch;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use burn::tensor::Device;
+use serde::Serialize;
+
+use crate::dataset::{BadFile, Dataset};
+use crate::embed::{embed, to_matrix};
+use crate::matrix::Matrix;
+use crate::encoder::Encoder;
+use crate::error::{Error, Result};
+use crate::network::{Mode, Pass, Weights};
+use crate::objective::{self, Batch, Facts, Net, Objective, Which};
+use crate::probe::knn;
+use crate::run::RunFolder;
+use crate::views::Views;
+use checkpoint::{Checkpoint, State};
+use loader::{Loader, Plan, Source};
+use optimizer::{Gradients, Optimizer, OptimizerState};
+pub use settings::{Metric, TrainSettings};
+
+/// Training samples that the online probe looks at.
+const ONLINE_SAMPLES: usize = 1000;
+/// Its number of neighbours.
+const ONLINE_NEIGHBOURS: usize = 10;
+/// A checkpoint is written at each epoch's end, and this long after the last one.
+const CHECKPOINT_AFTER: Duration = Duration::from_secs(120);
+
+/// All that one training needs.
+pub struct Setup<'a> {
+    /// The data.
+    pub dataset: &'a Dataset,
+    /// Rows to learn from.
+    pub rows: Vec<usize>,
+    /// Shape, columns and task.
+    pub facts: Facts,
+    /// The encoder.
+    pub encoder: &'a dyn Encoder,
+    /// The objective, prepared.
+    pub objective: &'a dyn Objective,
+    /// The views.
+    pub views: &'a Views,
+    /// Settings without `auto` (see [`TrainSettings::resolve`]).
+    pub settings: TrainSettings,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Where to compute.
+    pub device: Device,
+}
+
+/// Where training starts.
+pub enum Start {
+    /// From fresh weights.
+    Fresh,
+    /// From these encoder weights (names without prefix); everything else fresh.
+    From(Weights, PathBuf),
+    /// Where the run's last checkpoint left off.
+    Resume,
+}
+
+/// What the user sees while it runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// Steps done.
+    pub step: usize,
+    /// Steps in all.
+    pub steps: usize,
+    /// Epoch, from 1.
+    pub epoch: usize,
+    /// Loss of the step.
+    pub loss: f64,
+    /// Samples per second, over the last steps.
+    pub images_per_s: f64,
+}
+
+/// A line of metrics.jsonl.
+#[derive(Clone, Debug, Serialize, serde::Deserialize)]
+pub struct Line {
+    /// Steps done.
+    pub step: usize,
+    /// Epoch, from 1.
+    pub epoch: usize,
+    /// Seconds of training so far.
+    pub seconds: f64,
+    /// Everything measured, by name.
+    #[serde(flatten)]
+    pub values: BTreeMap<String, f64>,
+}
+
+/// The result of training.
+pub struct Trained {
+    /// The encoder's weights, names without prefix.
+    pub encoder: Weights,
+    /// Steps done in all.
+    pub steps: usize,
+    /// Seconds of training.
+    pub seconds: f64,
+    /// Samples seen.
+    pub samples: usize,
+    /// What was noticed (collapse).
+    pub warnings: Vec<String>,
+    /// Samples that could not be read.
+    pub bad: Vec<BadFile>,
+    /// The logged lines.
+    pub lines: Vec<Line>,
+}
+
+/// Trains. With a `folder`, checkpoints and metrics are written there; without, all stays in
+/// memory. `progress` hears of every step; `stop` asks to finish the step, save and return
+/// [`Error::Interrupted`].
+///
+/// # Errors
+/// A loss that is no longer finite, unreadable data, files that cannot be written, an
+/// interruption.
+pub fn train(
+    setup: &Setup,
+    folder: Option<&RunFolder>,
+    start: Start,
+    progress: &mut dyn FnMut(&Progress),
+    stop: &AtomicBool,
+) -> Result<Trained> {
+    let sources = sources(setup)?;
+    let steps_per_epoch = sources[0].steps();
+    let mut trainer = Trainer::begin(setup, folder, start, steps_per_epoch)?;
+    let plan = Plan {
+        dataset: setup.dataset,
+        views: setup.views,
+        sources,
+        seed: setup.seed,
+    };
+    std::thread::scope(|scope| {
+        let loader = Loader::start(scope, plan, trainer.state.step..trainer.steps)?;
+        trainer.run(&loader, progress, stop)?;
+        trainer.finish(loader.bad())
+    })
+}
+
+/// The streams with their rows.
+fn sources(setup: &Setup) -> Result<Vec<Source>> {
+    let batch = *setup.settings.batch_size.get();
+    let source = |stream: objective::Stream| {
+        let rows: Vec<usize> = match stream.which {
+            Which::All => setup.rows.clone(),
+            Which::Labelled => {
+                let labelled = |&&row: &&usize| setup.facts.labelled(row);
+                setup.rows.iter().filter(labelled).copied().collect()
+            }
+        };
+        let batch = batch * stream.share;
+        if rows.len() < batch {
+            return Err(Error::config(format!(
+                "train.batch_size={batch}, but there are only {} training samples for it; \
+                 lower it or leave it on `auto`",
+                rows.len()
+            )));
+        }
+        Ok(Source {
+            rows,
+            looks: stream.looks,
+            batch,
+        })
+    };
+    setup.objective.streams().into_iter().map(source).collect()
+}
+
+struct Trainer<'a> {
+    setup: &'a Setup<'a>,
+    folder: Option<&'a RunFolder>,
+    weights: Weights,
+    optimizers: BTreeMap<String, OptimizerState>,
+    state: State,
+    steps: usize,
+    steps_per_epoch: usize,
+    lines: Vec<Line>,
+    best: Option<Weights>,
+    started: Instant,
+    before: f64,
+}
+
+/// One step's result.
+struct Step {
+    loss: f64,
+    values: BTreeMap<String, f64>,
+    samples: usize,
+}
+
+impl<'a> Trainer<'a> {
+    fn begin(
+        setup: &'a Setup,
+        folder: Option<&'a RunFolder>,
+        start: Start,
+        steps_per_epoch: usize,
+    ) -> Result<Trainer<'a>> {
+        let Setup {
+            objective,
+            encoder,
+            facts,
+            seed,
+            device,
+            ..
+        } = setup;
+        let mut weights = objective::init(*objective, *encoder, facts, *seed, device);
+        let mut trainer = Trainer {
+            setup,
+            folder,
+            optimizers: BTreeMap::new(),
+            state: State::default(),
+            steps: setup.settings.epochs.get() * steps_per_epoch,
+            steps_per_epoch,
+            lines: Vec::new(),
+            best: None,
+            started: Instant::now(),
+            before: 0.0,
+            weights: Weights::default(),
+        };
+        match (start, folder) {
+            (Start::Fresh, _) => {}
+            (Start::From(encoder, path), _) => {
+                encoder.check_like(&weights.under("encoder"), &path)?;
+                weights.extend(encoder.prefixed("encoder"));
+                objective.after_init(&mut weights);
+            }
+            (Start::Resume, None) => {
+                return Err(Error::data("a training without a folder cannot be resumed"));
+            }
+            (Start::Resume, Some(folder)) => {
+                let last = Checkpoint::read(&folder.checkpoint(), &weights, device)?;
+                weights = last.weights;
+                trainer.optimizers = last.optimizers;
+                trainer.lines = folder.read_metrics(last.state.step)?;
+                trainer.before = last.state.seconds;
+                trainer.state = last.state;
+                if setup.settings.keep_best != Metric::None && folder.best().exists() {
+                    trainer.best = Some(checkpoint::read_weights(&folder.best(), device)?);
+                }
+            }
+        }
+        trainer.weights = weights;
+        if let Some(folder) = folder {
+            folder.write_metrics(&trainer.lines)?;
+            if trainer.state.step == 0 {
+                trainer.save()?;
+            }
+        }
+        Ok(trainer)
+    }
+
+    fn run(
+        &mut self,
+        loader: &Loader,
+        progress: &mut dyn FnMut(&Progress),
+        stop: &AtomicBool,
+    ) -> Result<()> {
+        let mut window = (Instant::now(), 0usize);
+        let mut saved = Instant::now();
+        while self.state.step < self.steps && !self.stopped_early() {
+            let batches = loader.next(self.setup.facts.shape, &self.setup.device)?;
+            let step = self.step(batches)?;
+            self.state.step += 1;
+            self.state.seconds = self.before + self.started.elapsed().as_secs_f64();
+            self.state.epoch_loss.0 += step.loss;
+            self.state.epoch_loss.1 += 1;
+            window.1 += step.samples;
+            let images_per_s = window.1 as f64 / window.0.elapsed().as_secs_f64();
+            progress(&Progress {
+                step: self.state.step,
+                steps: self.steps,
+                epoch: self.epoch(),
+                loss: step.loss,
+                images_per_s,
+            });
+            let mut values = step.values;
+            values.insert("images_per_s".into(), images_per_s);
+            if window.0.elapsed() > Duration::from_secs(5) {
+                window = (Instant::now(), 0);
+            }
+            let epoch_done = self.state.step.is_multiple_of(self.steps_per_epoch);
+            if epoch_done {
+                self.end_epoch(&mut values)?;
+            }
+            let every = self.setup.settings.log_every;
+            if epoch_done || self.state.step.is_multiple_of(every) || self.state.step == 1 {
+                self.log(values)?;
+            }
+            let asked = stop.load(Ordering::Relaxed);
+            if epoch_done || asked || saved.elapsed() > CHECKPOINT_AFTER {
+                self.save()?;
+                saved = Instant::now();
+            }
+            if asked && self.state.step < self.steps {
+                return Err(self.interrupted());
+            }
+        }
+        Ok(())
+    }
+
+    /// Epoch of the latest step, from 1.
+    fn epoch(&self) -> usize {
+        1 + (self.state.step.max(1) - 1) / self.steps_per_epoch
+    }
+
+    fn progress_share(&self) -> f64 {
+        self.state.step as f64 / self.steps as f64
+    }
+
+    /// All turns of one step: loss, gradients, update.
+    fn step(&mut self, batches: Vec<Batch>) -> Result<Step> {
+        let settings = &self.setup.settings;
+        let warmup = (settings.warmup * self.steps as f64).round() as usize;
+        let factor = settings.schedule.factor(self.state.step, self.steps, warmup);
+        let learning_rate = settings.learning_rate.get() * factor;
+        let optimizer = Optimizer {
+            rule: settings.optimizer,
+            weight_decay: *settings.weight_decay.get(),
+            momentum: settings.momentum,
+        };
+        let samples = batches.iter().map(|b| b.rows.len()).sum();
+        let mut step = Step {
+            loss: 0.0,
+            values: BTreeMap::from([("lr".into(), learning_rate)]),
+            samples,
+        };
+        let parts = split(batches, settings.accumulate);
+        let turns = self.setup.objective.turns(self.progress_share());
+        for (i, turn) in turns.iter().enumerate() {
+            let mut gradients = Vec::with_capacity(parts.len());
+            for part in &parts {
+                let (gradient, loss) = self.gradients(i, turn, part, &mut step.values)?;
+                gradients.push(gradient);
+                step.loss += loss / parts.len() as f64;
+            }
+            let mut gradients = optimizer::mean(gradients);
+            let norm = optimizer::clip(&mut gradients, settings.clip);
+            step.values.insert("gradient_norm".into(), norm);
+            let state = self.optimizers.entry(turn.name.to_owned()).or_default();
+            optimizer.step(&mut self.weights, gradients, state, learning_rate);
+        }
+        let progress = (self.state.step + 1) as f64 / self.steps as f64;
+        self.setup.objective.after_step(&mut self.weights, progress);
+        step.values.insert("loss".into(), step.loss);
+        Ok(step)
+    }
+
+    /// Loss and gradients of one micro-batch; running statistics are updated on the way.
+    fn gradients(
+        &mut self,
+        index: usize,
+        turn: &objective::Turn,
+        batches: &[Batch],
+        report: &mut BTreeMap<String, f64>,
+    ) -> Result<(Gradients, f64)> {
+        let tracked = self.weights.tracked(|name| turn.covers(name));
+        let pass = Pass::new(&tracked, Mode::Train, &self.setup.device);
+        let net = Net {
+            encoder: self.setup.encoder,
+            pass: &pass,
+        };
+        let loss = self.setup.objective.loss(&net, batches, index);
+        let value = f64::from(loss.total.clone().inner().into_scalar::<f32>());
+        if !value.is_finite() {
+            return Err(self.diverged(value));
+        }
+        for (name, part) in loss.parts {
+            let part = f64::from(part.inner().into_scalar::<f32>());
+            report.insert(name.to_owned(), part);
+        }
+        if self.looks_at_features() {
+            let features = to_matrix(loss.features.inner());
+            let health = watch::health(&features)?;
+            report.insert("effective_rank".into(), health.effective_rank);
+            report.insert("spread".into(), health.spread);
+            if let Some(text) = health.collapse(self.state.step + 1, features.cols)
+                && self.state.warnings.is_empty()
+            {
+                self.state.warnings.push(text);
+            }
+        }
+        let mut gradients = loss.total.backward();
+        let mut named = Gradients::new();
+        for (name, weight) in tracked.iter() {
+            if let Some(gradient) = weight.value.grad_remove(&mut gradients) {
+                named.insert(name.to_owned(), gradient);
+            }
+        }
+        for (name, value) in pass.into_statistics() {
+            self.weights.set(&name, value.inner());
+        }
+        Ok((named, value))
+    }
+
+    /// Whether the features of the coming step are measured: at logged steps after the first few.
+    fn looks_at_features(&self) -> bool {
+        let next = self.state.step + 1;
+        next.is_multiple_of(self.setup.settings.log_every) && next >= 10
+    }
+
+    fn diverged(&self, loss: f64) -> Error {
+        let step = self.state.step + 1;
+        let kept = match self.folder {
+            Some(folder) => format!(
+                "; the last good checkpoint is {}, and is kept",
+                folder.checkpoint().display()
+            ),
+            None => String::new(),
+        };
+        Error::Diverged(format!(
+            "the loss is {loss} at step {step}: training cannot go on{kept}. Lower \
+             train.learning_rate (it is {}), or set train.clip=1",
+            self.setup.settings.learning_rate.get()
+        ))
+    }
+
+    fn interrupted(&self) -> Error {
+        let (step, steps) = (self.state.step, self.steps);
+        Error::Interrupted(match self.folder {
+            Some(folder) => format!(
+                "stopped at step {step} of {steps}; everything is saved. Go on with: \
+                 hspace train --resume {}",
+                folder.path().display()
+            ),
+            None => format!("stopped at step {step} of {steps}"),
+        })
+    }
+
+    /// Measures what the end of an epoch is for: the online probe, the best weights.
+    fn end_epoch(&mut self, values: &mut BTreeMap<String, f64>) -> Result<()> {
+        let settings = &self.setup.settings;
+        if settings.online_probe && let Some(accuracy) = self.online_probe()? {
+            values.insert("online_probe".into(), accuracy);
+        }
+        let (sum, count) = std::mem::take(&mut self.state.epoch_loss);
+        values.insert("epoch_loss".into(), sum / count.max(1) as f64);
+        let watched = match settings.keep_best {
+            Metric::None => settings.stop_on,
+            keep_best => keep_best,
+        };
+        let Some(value) = watched.of(values) else {
+            return Ok(());
+        };
+        if self.state.best.is_none_or(|best| watched.better(value, best)) {
+            self.state.best = Some(value);
+            self.state.epochs_since_best = 0;
+            if settings.keep_best != Metric::None {
+                let best = self.weights.under("encoder");
+                if let Some(folder) = self.folder {
+                    checkpoint::write_weights(&folder.best(), &best)?;
+                }
+                self.best = Some(best);
+            }
+        } else {
+            self.state.epochs_since_best += 1;
+        }
+        Ok(())
+    }
+
+    fn stopped_early(&self) -> bool {
+        let settings = &self.setup.settings;
+        settings.stop_on != Metric::None && self.state.epochs_since_best >= settings.patience
+    }
+
+    /// Accuracy of kNN on the features of training samples, each left out in turn; never of test
+    /// samples. `None` without classes.
+    fn online_probe(&self) -> Result<Option<f64>> {
+        let Some((names, labels)) = self.setup.facts.classes() else {
+            return Ok(None);
+        };
+        let labelled = |&&row: &&usize| labels[row].is_some();
+        let rows: Vec<usize> = self.setup.rows.iter().filter(labelled).copied().collect();
+        if rows.len() < 2 {
+            return Ok(None);
+        }
+        let every = rows.len().div_ceil(ONLINE_SAMPLES);
+        let rows: Vec<usize> = rows.into_iter().step_by(every).collect();
+        let weights = self.weights.under("encoder");
+        let Setup {
+            encoder,
+            views,
+            dataset,
+            device,
+            ..
+        } = self.setup;
+        let features = embed(*encoder, &weights, views, dataset, &rows, device, &mut |_| {})?;
+        let labels: Vec<u32> = features.rows.iter().filter_map(|&row| labels[row]).collect();
+        Ok(Some(leave_one_out(&features.features, &labels, names.len())))
+    }
+
+    fn log(&mut self, values: BTreeMap<String, f64>) -> Result<()> {
+        let line = Line {
+            step: self.state.step,
+            epoch: self.epoch(),
+            seconds: self.state.seconds,
+            values,
+        };
+        if let Some(folder) = self.folder {
+            folder.append_metrics(&line)?;
+        }
+        self.lines.push(line);
+        Ok(())
+    }
+
+    fn save(&self) -> Result<()> {
+        let Some(folder) = self.folder else {
+            return Ok(());
+        };
+        if !optimizer::finite(&self.weights) {
+            let text = format!(
+                "a weight is no longer finite after step {}; the last good checkpoint is kept. \
+                 Lower train.learning_rate, or set train.clip=1",
+                self.state.step
+            );
+            return Err(Error::Diverged(text));
+        }
+        let checkpoint = Checkpoint {
+            state: self.state.clone(),
+            weights: self.weights.clone(),
+            optimizers: self.optimizers.clone(),
+        };
+        checkpoint.write(&folder.checkpoint())
+    }
+
+    fn finish(self, bad: Vec<BadFile>) -> Result<Trained> {
+        let batch = self.setup.settings.batch_size.get();
+        Ok(Trained {
+            encoder: self.best.unwrap_or_else(|| self.weights.under("encoder")),
+            steps: self.state.step,
+            seconds: self.state.seconds,
+            samples: self.state.step * batch,
+            warnings: self.state.warnings,
+            bad,
+            lines: self.lines,
+        })
+    }
+}
+
+/// Accuracy of cosine kNN on features `[n, d]`, each row answered by the others.
+fn leave_one_out(features: &Matrix, labels: &[u32], classes: usize) -> f64 {
+    let own: Vec<usize> = (0..features.rows).collect();
+    let metric = knn::Metric::Cosine;
+    let found = knn::neighbours(features, features, metric, ONLINE_NEIGHBOURS, Some(&own));
+    let weights = knn::Weights::Uniform;
+    let shares = knn::probabilities(&found, labels, classes, ONLINE_NEIGHBOURS, weights);
+    let right = shares.chunks_exact(classes).zip(labels).filter(|(shares, label)| {
+        let label = shares[**label as usize];
+        shares.iter().all(|&other| other <= label)
+    });
+    right.count() as f64 / features.rows as f64
+}
+
+/// Cuts every stream's batch into `n` micro-batches of equal size, as far as it has samples.
+fn split(batches: Vec<Batch>, n: usize) -> Vec<Vec<Batch>> {
+    if n == 1 {
+        return vec![batches];
+    }
+    let cut = |i: usize| {
+        let part = |batch: &Batch| {
+            let size = batch.rows.len().div_ceil(n);
+            let start = (i * size).min(batch.rows.len());
+            let length = size.min(batch.rows.len() - start);
+            let narrow = |view: &burn::tensor::Tensor<4>| view.clone().narrow(0, start, length);
+            (length > 1).then(|| Batch {
+                views: batch.views.iter().map(narrow).collect(),
+                rows: batch.rows[start..start + length].to_vec(),
+            })
+        };
+        batches.iter().map(part).collect::<Option<Vec<Batch>>>()
+    };
+    (0..n).filter_map(cut).collect()
+}

@@ -1,0 +1,256 @@
+//! Checkpoints: one safetensors file with weights, optimizer moments and the state of the run.
+//!
+//! One file, because one rename replaces it whole: a run killed at any instant has the old
+//! checkpoint or the new one, never half of each. The safetensors header holds offsets of all
+//! tensors, so a file cut short is recognised.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::tensor::Device;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+
+use super::optimizer::OptimizerState;
+use crate::error::{Error, Result};
+use crate::file;
+use crate::network::weights::{values, vector};
+use crate::network::{Weight, Weights};
+
+/// Where a run stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Steps done.
+    pub step: usize,
+    /// Seconds of training so far, over all resumptions.
+    pub seconds: f64,
+    /// Updates each turn's optimizer has made, by turn.
+    pub updates: BTreeMap<String, u64>,
+    /// Best value so far of the metric that `keep_best` or `stop_on` names.
+    pub best: Option<f64>,
+    /// Sum and number of the losses of the epoch under way.
+    pub epoch_loss: (f64, usize),
+    /// Epochs since the best value was reached.
+    pub epochs_since_best: usize,
+    /// What was noticed so far.
+    pub warnings: Vec<String>,
+}
+
+/// All that is needed to go on.
+pub struct Checkpoint {
+    /// Where the run stands.
+    pub state: State,
+    /// Every weight.
+    pub weights: Weights,
+    /// Optimizer state by turn.
+    pub optimizers: BTreeMap<String, OptimizerState>,
+}
+
+const STATE: &str = "hspace_state";
+
+/// Name, axes, values.
+type Named = (String, Vec<usize>, Vec<f32>);
+
+/// Tensors as the bytes of a safetensors file.
+fn to_bytes(
+    tensors: &[Named],
+    metadata: Option<std::collections::HashMap<String, String>>,
+) -> Result<Vec<u8>> {
+    let bytes: Vec<Vec<u8>> = tensors
+        .iter()
+        .map(|(_, _, values)| values.iter().flat_map(|v| v.to_le_bytes()).collect())
+        .collect();
+    let mut views = Vec::with_capacity(tensors.len());
+    for ((name, shape, _), bytes) in tensors.iter().zip(&bytes) {
+        let made = TensorView::new(Dtype::F32, shape.clone(), bytes);
+        let made = made.map_err(|e| Error::data(format!("tensor `{name}`: {e}")))?;
+        views.push((name.clone(), made));
+    }
+    safetensors::serialize(views, metadata).map_err(|e| Error::data(format!("safetensors: {e}")))
+}
+
+/// Writes weights alone, whole.
+///
+/// # Errors
+/// Names the file.
+pub fn write_weights(path: &Path, weights: &Weights) -> Result<()> {
+    let tensors: Vec<_> = weights
+        .iter()
+        .map(|(name, w)| (name.to_owned(), w.shape.clone(), values(w.value.clone())))
+        .collect();
+    file::write_whole(path, &to_bytes(&tensors, None)?)
+}
+
+/// Reads single-precision tensors as weights. Running statistics are told by their name.
+///
+/// # Errors
+/// Names the file: missing, cut short, not safetensors, or tensors of another type.
+pub fn read_weights(path: &Path, device: &Device) -> Result<Weights> {
+    let bytes = file::read(path)?;
+    let tensors = parse(path, &bytes)?;
+    let mut weights = Weights::default();
+    for (name, shape, values) in read_tensors(path, &tensors)? {
+        let value = vector(values, device);
+        let trained = !name.contains("running_");
+        weights.insert(name, Weight { value, shape, trained });
+    }
+    Ok(weights)
+}
+
+impl Checkpoint {
+    /// Writes the checkpoint, whole.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let mut tensors = Vec::new();
+        for (name, w) in self.weights.iter() {
+            tensors.push((format!("weights/{name}"), w.shape.clone(), values(w.value.clone())));
+        }
+        let mut state = self.state.clone();
+        for (turn, optimizer) in &self.optimizers {
+            state.updates.insert(turn.clone(), optimizer.updates);
+            for (name, moments) in &optimizer.moments {
+                for (i, moment) in moments.iter().enumerate() {
+                    let moment = values(moment.clone());
+                    let name = format!("optimizer/{turn}/{i}/{name}");
+                    tensors.push((name, vec![moment.len()], moment));
+                }
+            }
+        }
+        let state = serde_json::to_string(&state).map_err(|e| Error::file(path, e))?;
+        let metadata = [(STATE.to_owned(), state)].into();
+        file::write_whole(path, &to_bytes(&tensors, Some(metadata))?)
+    }
+
+    /// Reads a checkpoint into weights like `like` (same names, shapes and roles).
+    ///
+    /// # Errors
+    /// Names the file: missing, cut short, of another network.
+    pub fn read(path: &Path, like: &Weights, device: &Device) -> Result<Checkpoint> {
+        let bytes = file::read(path)?;
+        let tensors = parse(path, &bytes)?;
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| broken(path, &e))?;
+        let state = header.metadata().as_ref().and_then(|m| m.get(STATE));
+        let state = state.ok_or_else(|| Error::file(path, "is no checkpoint of hspace"))?;
+        let state: State = serde_json::from_str(state).map_err(|e| broken(path, &e))?;
+        let mut weights = Weights::default();
+        let mut optimizers: BTreeMap<String, OptimizerState> = BTreeMap::new();
+        for (turn, &updates) in &state.updates {
+            optimizers.entry(turn.clone()).or_default().updates = updates;
+        }
+        // Sorted, so that moment 0 of a weight comes before its moment 1.
+        for (name, shape, values) in read_tensors(path, &tensors)? {
+            let value = vector(values, device);
+            if let Some(name) = name.strip_prefix("weights/") {
+                let trained = like.get(name).is_some_and(|w| w.trained);
+                weights.insert(name.to_owned(), Weight { value, shape, trained });
+            } else if let [_, turn, _, name] = name.splitn(4, '/').collect::<Vec<_>>()[..] {
+                let optimizer = optimizers.entry(turn.to_owned()).or_default();
+                optimizer.moments.entry(name.to_owned()).or_default().push(value);
+            }
+        }
+        weights.check_like(like, path)?;
+        Ok(Checkpoint {
+            state,
+            weights,
+            optimizers,
+        })
+    }
+}
+
+fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>> {
+    SafeTensors::deserialize(bytes).map_err(|e| broken(path, &e))
+}
+
+fn broken(path: &Path, error: &dyn std::fmt::Display) -> Error {
+    Error::file(
+        path,
+        format!("is cut short or no safetensors file ({error}); take another copy of it"),
+    )
+}
+
+fn read_tensors(path: &Path, tensors: &SafeTensors) -> Result<Vec<Named>> {
+    let mut named = Vec::new();
+    for (name, view) in tensors.iter() {
+        if view.dtype() != Dtype::F32 {
+            let dtype = view.dtype();
+            return Err(Error::file(
+                path,
+                format!("tensor `{name}` is {dtype:?}; hspace reads F32"),
+            ));
+        }
+        let values = view
+            .data()
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        named.push((name.to_owned(), view.shape().to_vec(), values.collect()));
+    }
+    named.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checkpoint(device: &Device) -> Checkpoint {
+        let mut weights = Weights::default();
+        for (name, trained) in [("encoder.a", true), ("encoder.running_mean", false)] {
+            let value = vector(vec![1.5, -2.0, 1e-30, 4.0], device);
+            let shape = vec![2, 2];
+            weights.insert(name.into(), Weight { value, shape, trained });
+        }
+        let moments = (0..2).map(|i| vector(vec![i as f32; 4], device)).collect();
+        let optimizer = OptimizerState {
+            updates: 7,
+            moments: [("encoder.a".to_owned(), moments)].into(),
+        };
+        Checkpoint {
+            state: State {
+                step: 12,
+                best: Some(0.5),
+                ..State::default()
+            },
+            weights,
+            optimizers: [("all".to_owned(), optimizer)].into(),
+        }
+    }
+
+    #[test]
+    fn reads_what_it_wrote() {
+        let device = Device::flex();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last.safetensors");
+        let written = checkpoint(&device);
+        written.write(&path).unwrap();
+        let read = Checkpoint::read(&path, &written.weights, &device).unwrap();
+        assert_eq!(read.state.step, 12);
+        assert_eq!(read.optimizers["all"].updates, 7);
+        let moments = &read.optimizers["all"].moments["encoder.a"];
+        assert_eq!(values(moments[1].clone()), [1.0; 4]);
+        for (name, weight) in written.weights.iter() {
+            let again = read.weights.get(name).unwrap();
+            assert_eq!(again.trained, weight.trained);
+            assert_eq!(values(again.value.clone()), values(weight.value.clone()));
+        }
+    }
+
+    #[test]
+    fn a_file_cut_short_is_named() {
+        let device = Device::flex();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last.safetensors");
+        let written = checkpoint(&device);
+        written.write(&path).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        for keep in [0, 4, 100, bytes.len() - 1] {
+            std::fs::write(&path, &bytes[..keep]).unwrap();
+            let Err(error) = Checkpoint::read(&path, &written.weights, &device) else {
+                panic!("{keep} bytes of {} were taken", bytes.len());
+            };
+            let text = error.to_string();
+            assert!(text.contains("last.safetensors") && text.contains("cut short"), "{text}");
+        }
+    }
+}

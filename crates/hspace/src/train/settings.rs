@@ -1,0 +1,270 @@
+//! The settings of a training, and what `auto` means for each.
+
+use std::collections::BTreeMap;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::optimizer::Rule;
+use super::schedule::Schedule;
+use crate::dataset::Shape;
+
+/// A value, or `auto`: what it then is depends on the data and is written to config.toml.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Auto<T> {
+    /// Chosen from the data.
+    Auto,
+    /// Given.
+    Is(T),
+}
+
+impl<T> Auto<T> {
+    /// The value.
+    ///
+    /// # Panics
+    /// If it is still `auto`: settings are resolved before they are used.
+    pub fn get(&self) -> &T {
+        match self {
+            Auto::Is(value) => value,
+            Auto::Auto => panic!("settings are resolved before they are used"),
+        }
+    }
+
+    fn or(&mut self, value: T) {
+        if let Auto::Auto = self {
+            *self = Auto::Is(value);
+        }
+    }
+}
+
+impl<T: Serialize> Serialize for Auto<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Auto::Auto => serializer.serialize_str("auto"),
+            Auto::Is(value) => value.serialize(serializer),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Auto<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Either<T> {
+            Value(T),
+            Word(String),
+        }
+        match Either::<T>::deserialize(deserializer) {
+            Ok(Either::Value(value)) => Ok(Auto::Is(value)),
+            Ok(Either::Word(word)) if word == "auto" => Ok(Auto::Auto),
+            _ => Err(D::Error::custom("must be `auto` or a value of the right type")),
+        }
+    }
+}
+
+/// A number logged at each epoch's end that can stop the training or choose its best weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// None of them.
+    None,
+    /// Mean loss of the epoch; lower is better.
+    EpochLoss,
+    /// kNN accuracy on training samples; higher is better.
+    OnlineProbe,
+    /// Effective rank of the features; higher is better.
+    EffectiveRank,
+}
+
+impl Metric {
+    /// Its value among those logged.
+    pub(super) fn of(self, values: &BTreeMap<String, f64>) -> Option<f64> {
+        let name = match self {
+            Metric::None => return None,
+            Metric::EpochLoss => "epoch_loss",
+            Metric::OnlineProbe => "online_probe",
+            Metric::EffectiveRank => "effective_rank",
+        };
+        values.get(name).copied()
+    }
+
+    /// Whether `value` is better than `best`.
+    pub(super) fn better(self, value: f64, best: f64) -> bool {
+        match self {
+            Metric::EpochLoss => value < best,
+            _ => value > best,
+        }
+    }
+}
+
+/// How to train. `[train]` in config.toml.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainSettings {
+    /// Passes over the data. `auto`: half a million samples in all, but 5 to 200 passes.
+    pub epochs: Auto<usize>,
+    /// Samples per step. `auto`: 256, or the largest power of two within half the samples.
+    pub batch_size: Auto<usize>,
+    /// Height and width of the encoder's input, in pixels. `auto`: the images' own up to 64,
+    /// else 96.
+    pub image_size: Auto<usize>,
+    /// `adamw`, `sgd` or `lars`.
+    pub optimizer: Rule,
+    /// Learning rate at its highest. `auto`, for batch size b: AdamW 0.002 · sqrt(b/256), SGD
+    /// 0.06 · b/256, LARS 0.3 · b/256 (SimCLR's).
+    pub learning_rate: Auto<f64>,
+    /// Decay of matrices and kernels. `auto`: AdamW 0.01, SGD 0.0001, LARS 0.000001.
+    pub weight_decay: Auto<f64>,
+    /// Momentum of SGD and LARS.
+    pub momentum: f64,
+    /// Share of the steps in which the learning rate rises, 0..1.
+    pub warmup: f64,
+    /// `cosine` or `constant` after that.
+    pub schedule: Schedule,
+    /// Longest gradient allowed (all weights together); 0 for any.
+    pub clip: f64,
+    /// Micro-batches a step is made of: the batch is cut into so many, their gradients averaged.
+    pub accumulate: usize,
+    /// Steps between lines of metrics.jsonl.
+    pub log_every: usize,
+    /// Whether kNN accuracy on training samples is measured at each epoch's end.
+    pub online_probe: bool,
+    /// `none`, `epoch_loss`, `online_probe` or `effective_rank`: training stops when it has not
+    /// improved for `patience` epochs.
+    pub stop_on: Metric,
+    /// Epochs without improvement that `stop_on` allows.
+    pub patience: usize,
+    /// Same names: the weights of the best epoch are kept instead of the last.
+    pub keep_best: Metric,
+}
+
+impl Default for TrainSettings {
+    fn default() -> Self {
+        TrainSettings {
+            epochs: Auto::Auto,
+            batch_size: Auto::Auto,
+            image_size: Auto::Auto,
+            optimizer: Rule::AdamW,
+            learning_rate: Auto::Auto,
+            weight_decay: Auto::Auto,
+            momentum: 0.9,
+            warmup: 0.1,
+            schedule: Schedule::Cosine,
+            clip: 0.0,
+            accumulate: 1,
+            log_every: 10,
+            online_probe: true,
+            stop_on: Metric::None,
+            patience: 5,
+            keep_best: Metric::None,
+        }
+    }
+}
+
+impl TrainSettings {
+    /// Gives every `auto` its value for `samples` training samples of `shape`.
+    pub fn resolve(&mut self, samples: usize, shape: Shape) {
+        let half = (samples / 2).max(1);
+        self.batch_size.or(256.min(1 << half.ilog2()).max(2.min(samples)));
+        let batch = *self.batch_size.get();
+        self.epochs.or((500_000 / samples.max(1)).clamp(5, 200));
+        if let Shape::Image { height, width, .. } = shape {
+            let size = height.max(width);
+            self.image_size.or(if size <= 64 { size } else { 96 });
+        }
+        let relative = batch as f64 / 256.0;
+        self.learning_rate.or(match self.optimizer {
+            Rule::AdamW => 0.002 * relative.sqrt(),
+            Rule::Sgd => 0.06 * relative,
+            Rule::Lars => 0.3 * relative,
+        });
+        self.weight_decay.or(match self.optimizer {
+            Rule::AdamW => 1e-2,
+            Rule::Sgd => 1e-4,
+            Rule::Lars => 1e-6,
+        });
+    }
+
+    /// Every value out of its range.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        let mut check = |ok: bool, text: String| {
+            if !ok {
+                problems.push(text);
+            }
+        };
+        let whole = [
+            ("epochs", self.epochs, 1),
+            ("batch_size", self.batch_size, 2),
+            ("image_size", self.image_size, 4),
+            ("accumulate", Auto::Is(self.accumulate), 1),
+            ("log_every", Auto::Is(self.log_every), 1),
+            ("patience", Auto::Is(self.patience), 1),
+        ];
+        for (key, value, least) in whole {
+            if let Auto::Is(value) = value {
+                check(
+                    value >= least,
+                    format!("train.{key}={value} must be at least {least}"),
+                );
+            }
+        }
+        if let Auto::Is(rate) = self.learning_rate {
+            check(
+                rate.is_finite() && rate > 0.0,
+                format!("train.learning_rate={rate} must be above 0"),
+            );
+        }
+        let mut from_zero = vec![("clip", self.clip, f64::MAX)];
+        if let Auto::Is(decay) = self.weight_decay {
+            from_zero.push(("weight_decay", decay, f64::MAX));
+        }
+        from_zero.push(("momentum", self.momentum, 1.0));
+        from_zero.push(("warmup", self.warmup, 1.0));
+        for (key, value, most) in from_zero {
+            let range = if most == 1.0 { "in 0..1" } else { "0 or above" };
+            check(
+                (0.0..most).contains(&value),
+                format!("train.{key}={value} must be {range}"),
+            );
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn auto_survives_toml_and_resolves() {
+        let text = toml::to_string(&TrainSettings::default()).unwrap();
+        let mut settings: TrainSettings = toml::from_str(&text).unwrap();
+        assert_eq!(settings, TrainSettings::default());
+        let shape = Shape::Image {
+            channels: 1,
+            height: 28,
+            width: 28,
+        };
+        settings.resolve(10_000, shape);
+        assert_eq!(settings.epochs, Auto::Is(50));
+        assert_eq!(settings.batch_size, Auto::Is(256));
+        assert_eq!(settings.image_size, Auto::Is(28));
+        let mut few = TrainSettings::default();
+        few.resolve(30, shape);
+        assert_eq!(few.batch_size, Auto::Is(8));
+        assert_eq!(few.epochs, Auto::Is(200));
+    }
+
+    #[test]
+    fn values_out_of_range_are_all_named() {
+        let settings = TrainSettings {
+            epochs: Auto::Is(0),
+            warmup: 1.5,
+            learning_rate: Auto::Is(f64::NAN),
+            ..TrainSettings::default()
+        };
+        let problems = settings.problems();
+        assert_eq!(problems.len(), 3, "{problems:?}");
+    }
+}

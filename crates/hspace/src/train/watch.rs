@@ -1,0 +1,90 @@
+//! Noticing collapse: features that no longer tell samples apart.
+
+use crate::error::Result;
+use crate::matrix::Matrix;
+use crate::probe::geometry::effective_rank;
+
+/// The health of a batch of features.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Health {
+    /// Mean over dimensions of the standard deviation over samples, divided by the root mean
+    /// square of all features: 0 when all samples have the same features.
+    pub spread: f64,
+    /// Effective rank of the centred features (see [`effective_rank`]), between 1 and d.
+    pub effective_rank: f64,
+}
+
+/// Spread below which features count as collapsed.
+const LEAST_SPREAD: f64 = 1e-2;
+/// Effective rank below which features count as collapsed, if there are 8 dimensions or more.
+const LEAST_RANK: f64 = 1.5;
+
+/// Measures features `[n, d]`.
+///
+/// # Errors
+/// Features that are not finite numbers.
+pub fn health(features: &Matrix) -> Result<Health> {
+    let (n, d) = (features.rows, features.cols);
+    let mut mean = vec![0.0f64; d];
+    for i in 0..n {
+        for (m, &x) in mean.iter_mut().zip(features.row(i)) {
+            *m += f64::from(x) / n as f64;
+        }
+    }
+    let mut variance = vec![0.0f64; d];
+    let mut square = 0.0f64;
+    let mut centred = features.clone();
+    for row in centred.data.chunks_exact_mut(d) {
+        for ((x, m), v) in row.iter_mut().zip(&mean).zip(&mut variance) {
+            let value = f64::from(*x);
+            square += value * value;
+            *v += (value - m).powi(2) / n as f64;
+            *x = (value - m) as f32;
+        }
+    }
+    let rms = (square / (n * d) as f64).sqrt();
+    let std = variance.iter().map(|v| v.sqrt()).sum::<f64>() / d as f64;
+    let spread = if rms > 0.0 { std / rms } else { 0.0 };
+    let effective_rank = if spread > 1e-6 { effective_rank(&centred)? } else { 1.0 };
+    Ok(Health {
+        spread,
+        effective_rank,
+    })
+}
+
+impl Health {
+    /// What to tell the user, if the features have collapsed.
+    pub fn collapse(&self, step: usize, dim: usize) -> Option<String> {
+        let what = if self.spread < LEAST_SPREAD {
+            format!("all samples get nearly the same features (spread {:.1e})", self.spread)
+        } else if dim >= 8 && self.effective_rank < LEAST_RANK {
+            let rank = self.effective_rank;
+            format!("the features vary in one direction only (effective rank {rank:.2})")
+        } else {
+            return None;
+        };
+        Some(format!(
+            "collapse at step {step}: {what}; the representation will be useless. \
+             Lower train.learning_rate, raise train.batch_size, or try another objective"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn collapse_is_told_from_health() {
+        let n = 64;
+        let same = Matrix::new(n, 8, vec![0.7; n * 8]);
+        assert!(health(&same).unwrap().collapse(1, 8).unwrap().contains("same features"));
+        let line = (0..n * 8).map(|i| (i / 8) as f32 * ((i % 8) as f32 + 1.0)).collect();
+        let line = health(&Matrix::new(n, 8, line)).unwrap();
+        assert!(line.collapse(1, 8).unwrap().contains("one direction"), "{line:?}");
+        let spread = (0..n * 8).map(|i| ((i * 7919) % 101) as f32 / 50.0).collect();
+        let good = health(&Matrix::new(n, 8, spread)).unwrap();
+        assert_eq!(good.collapse(1, 8), None, "{good:?}");
+        assert!(good.effective_rank > 5.0, "{good:?}");
+    }
+}
