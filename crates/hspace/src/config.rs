@@ -349,7 +349,7 @@ fn parse<C: serde::de::DeserializeOwned>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::settings::Auto;
+    use crate::auto::Auto;
 
     const DIGITS: About = About {
         kind: Kind::Digits,
@@ -371,7 +371,7 @@ mod tests {
     fn written_and_read_it_is_the_same() {
         let given = ["data=builtin:mnist-mini", "train.epochs=3", "encoder.width=8"];
         let config = Config::resolve(table(&given), DIGITS).unwrap();
-        assert_eq!(config.train.epochs, Auto::Is(3));
+        assert_eq!(config.train.epochs, Auto::Set(3));
         let again = Config::resolve(config.to_toml().parse().unwrap(), DIGITS).unwrap();
         assert_eq!(config, again);
     }

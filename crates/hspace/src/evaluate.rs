@@ -13,7 +13,6 @@ use crate::matrix::Matrix;
 use crate::probe::{Contender, Measurements};
 use crate::report::{Curve, Neighbours, Page, Projection, RunFacts, neighbours, project};
 use crate::representation::Representation;
-use crate::source::represent_rows;
 use crate::train::{Line, Start};
 
 /// Samples on each projection.
@@ -47,19 +46,16 @@ pub fn supervised<'a>(
     stop: &'a AtomicBool,
 ) -> Contender<'a> {
     let rows = rows_of(dataset, &ids);
-    let fit = move |labelled: &[usize], seed: u64| -> Result<Representation> {
-        let labelled: Vec<usize> = labelled.iter().map(|&i| rows[i]).collect();
+    let fit = move |labelled: &[usize], needed: &[usize], seed: u64| -> Result<Matrix> {
+        let in_dataset = |part: &[usize]| part.iter().map(|&i| rows[i]).collect::<Vec<_>>();
+        let (labelled, needed) = (in_dataset(labelled), in_dataset(needed));
         let config = supervised_config(like, dataset, labelled.len(), budget, seed)?;
         let job = Job::new(config, dataset, Some(&labelled))?;
         let trained = job.run(None, Start::Fresh, &mut |_| (), stop)?;
-        let mut needed = labelled;
-        needed.extend(rows.iter().filter(|&&row| dataset.split[row] == Split::Test));
-        needed.sort_unstable();
         let (encoder, views, device) = job.encoder();
         let weights = &trained.encoder;
         let features = embed(encoder, weights, views, dataset, &needed, device, &mut |_| ())?;
-        let origin = "trained on each draw of labels".to_owned();
-        Ok(represent_rows(dataset, "supervised", features, origin))
+        Ok(features.features)
     };
     Contender::PerDraw {
         name: format!("supervised {}", like.encoder.name),

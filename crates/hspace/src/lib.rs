@@ -9,6 +9,8 @@
 //!                             Representation → Probe → Report  measure, show
 //! ```
 //!
+//! Data and measuring are in the crate `hspace-core`, re-exported here; learning is in this one.
+//!
 //! - [`dataset`]: samples, ids, columns, splits. Knows nothing of training.
 //! - [`views`]: random views of a sample, a pure function of (seed, epoch, sample id, view).
 //! - [`encoder`]: samples to features. Knows no objective.
@@ -22,29 +24,23 @@
 //! and [`evaluate`] the contenders of a comparison.
 
 pub mod config;
-pub mod dataset;
 pub mod device;
 pub mod embed;
 pub mod encoder;
-pub mod error;
 pub mod evaluate;
-pub mod file;
 #[cfg(test)]
 mod golden;
 pub mod job;
 pub mod list;
-pub mod matrix;
 pub mod network;
 pub mod objective;
-pub mod pca;
-pub mod probe;
-pub mod report;
-pub mod representation;
 pub mod run;
 pub mod source;
 pub mod train;
-pub mod views;
 
-pub use error::{Error, Result};
-// Types of these appear in our own interfaces.
-pub use {image, toml};
+pub use hspace_core::{
+    Error, Result, auto, dataset, error, file, image, matrix, pca, probe, report, representation,
+    views,
+};
+// Settings are TOML tables.
+pub use toml;

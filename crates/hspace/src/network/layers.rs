@@ -77,18 +77,38 @@ pub fn conv_block(
     block: Conv,
     residual: Option<Tensor<4>>,
 ) -> Tensor<4> {
-    let [_, channels, _, _] = x.dims();
+    let [n, channels, h, w] = x.dims();
     let shape = [block.out, channels, block.kernel, block.kernel];
     let weight = conv.weight("weight", shape, Init::KaimingFanOut);
+    let (h, w) = (h.div_ceil(block.stride), w.div_ceil(block.stride));
+    conv.count(n * h * w * shape.iter().product::<usize>());
     let pad = block.kernel / 2;
-    let y = convolve(x, weight, block.stride, pad);
-    conv.count(y.shape().num_elements() * channels * block.kernel * block.kernel);
+    if h * w > SMALL_MAP || x.device().inner() != Device::flex() {
+        let options = ConvOptions::new([block.stride; 2], [pad; 2], [1, 1], 1);
+        let y = conv2d(x, weight, None, options);
+        return finish(norm, y, residual, block.relu);
+    }
+    // All in the layout [positions, channels]; the permutations are views, not copies.
+    let positions = n * h * w;
+    let rows = |x: Tensor<4>| x.permute([0, 2, 3, 1]).reshape([positions, block.out]);
+    let y = convolve_as_product(x, weight, block.stride, pad);
+    let y = finish(norm, y, residual.map(rows), block.relu);
+    y.reshape([n, h, w, block.out]).permute([0, 3, 1, 2])
+}
+
+/// What follows the convolution in a block.
+fn finish<const D: usize>(
+    norm: &Scope,
+    y: Tensor<D>,
+    residual: Option<Tensor<D>>,
+    with_relu: bool,
+) -> Tensor<D> {
     let y = batch_norm(norm, y);
     let y = match residual {
         Some(residual) => y + residual,
         None => y,
     };
-    if block.relu { relu(y) } else { y }
+    if with_relu { relu(y) } else { y }
 }
 
 /// Convolution with bias and nothing else, for the last layer of decoders.
@@ -149,20 +169,10 @@ pub fn pick(x: Tensor<2>, columns: &[u32]) -> Tensor<1> {
     x.gather(1, index).reshape([n])
 }
 
-/// Convolution `[n, c, h, w]` with `weight [out, c, k, k]`, same padding on all sides.
-fn convolve(x: Tensor<4>, weight: Tensor<4>, stride: usize, pad: usize) -> Tensor<4> {
-    let [_, _, h, w] = x.dims();
-    let small = h.div_ceil(stride) * w.div_ceil(stride) <= SMALL_MAP;
-    if small && x.device().inner() == Device::flex() {
-        return convolve_as_product(x, weight, stride, pad);
-    }
-    let options = ConvOptions::new([stride; 2], [pad; 2], [1, 1], 1);
-    conv2d(x, weight, None, options)
-}
-
-/// The same as one matrix product over all positions of the batch: every tap of the kernel is a
-/// strided slice of the padded images, and the taps side by side are the rows of the left factor.
-fn convolve_as_product(x: Tensor<4>, weight: Tensor<4>, stride: usize, pad: usize) -> Tensor<4> {
+/// Convolution of `[n, c, h, w]` with `weight [out, c, k, k]` as one matrix product over all
+/// positions of the batch: `[n · rows · columns, out]`. Every tap of the kernel is a strided slice
+/// of the padded images, and the taps side by side are the rows of the left factor.
+fn convolve_as_product(x: Tensor<4>, weight: Tensor<4>, stride: usize, pad: usize) -> Tensor<2> {
     let [n, c, h, w] = x.dims();
     let [out, _, k, _] = weight.dims();
     let (rows, columns) = ((h + 2 * pad - k) / stride + 1, (w + 2 * pad - k) / stride + 1);
@@ -181,8 +191,7 @@ fn convolve_as_product(x: Tensor<4>, weight: Tensor<4>, stride: usize, pad: usiz
         .collect();
     let patches = Tensor::cat(taps, 3).reshape([n * rows * columns, k * k * c]);
     let kernel = weight.permute([2, 3, 1, 0]).reshape([k * k * c, out]);
-    let product = patches.matmul(kernel);
-    product.reshape([n, rows, columns, out]).permute([0, 3, 1, 2])
+    patches.matmul(kernel)
 }
 
 /// Floating-point operations per second of square products of `size`, measured for `seconds`.
@@ -215,8 +224,9 @@ mod tests {
             let weight = random([4, 3, kernel, kernel]);
             let options = ConvOptions::new([stride; 2], [pad; 2], [1, 1], 1);
             let expected = conv2d(x.clone(), weight.clone(), None, options);
+            let [n, out, h, w] = expected.dims();
             let got = convolve_as_product(x, weight, stride, pad);
-            assert_eq!(got.dims(), expected.dims());
+            let got = got.reshape([n, h, w, out]).permute([0, 3, 1, 2]);
             let pairs = values(got).into_iter().zip(values(expected));
             for (got, expected) in pairs {
                 assert!((got - expected).abs() < 1e-4, "{got} is not {expected}");

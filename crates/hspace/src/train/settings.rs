@@ -2,65 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::optimizer::Rule;
 use super::schedule::Schedule;
+use crate::auto::Auto;
 use crate::dataset::Shape;
-
-/// A value, or `auto`: what it then is depends on the data and is written to config.toml.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Auto<T> {
-    /// Chosen from the data.
-    Auto,
-    /// Given.
-    Is(T),
-}
-
-impl<T> Auto<T> {
-    /// The value.
-    ///
-    /// # Panics
-    /// If it is still `auto`: settings are resolved before they are used.
-    pub fn get(&self) -> &T {
-        match self {
-            Auto::Is(value) => value,
-            Auto::Auto => panic!("settings are resolved before they are used"),
-        }
-    }
-
-    fn or(&mut self, value: T) {
-        if let Auto::Auto = self {
-            *self = Auto::Is(value);
-        }
-    }
-}
-
-impl<T: Serialize> Serialize for Auto<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Auto::Auto => serializer.serialize_str("auto"),
-            Auto::Is(value) => value.serialize(serializer),
-        }
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Auto<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Either<T> {
-            Value(T),
-            Word(String),
-        }
-        match Either::<T>::deserialize(deserializer) {
-            Ok(Either::Value(value)) => Ok(Auto::Is(value)),
-            Ok(Either::Word(word)) if word == "auto" => Ok(Auto::Auto),
-            _ => Err(D::Error::custom("must be `auto` or a value of the right type")),
-        }
-    }
-}
 
 /// A number logged at each epoch's end that can stop the training or choose its best weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -197,26 +144,26 @@ impl TrainSettings {
             ("epochs", self.epochs, 1),
             ("batch_size", self.batch_size, 2),
             ("image_size", self.image_size, 4),
-            ("accumulate", Auto::Is(self.accumulate), 1),
-            ("log_every", Auto::Is(self.log_every), 1),
-            ("patience", Auto::Is(self.patience), 1),
+            ("accumulate", Auto::Set(self.accumulate), 1),
+            ("log_every", Auto::Set(self.log_every), 1),
+            ("patience", Auto::Set(self.patience), 1),
         ];
         for (key, value, least) in whole {
-            if let Auto::Is(value) = value {
+            if let Auto::Set(value) = value {
                 check(
                     value >= least,
                     format!("train.{key}={value} must be at least {least}"),
                 );
             }
         }
-        if let Auto::Is(rate) = self.learning_rate {
+        if let Auto::Set(rate) = self.learning_rate {
             check(
                 rate.is_finite() && rate > 0.0,
                 format!("train.learning_rate={rate} must be above 0"),
             );
         }
         let mut from_zero = vec![("clip", self.clip, f64::MAX)];
-        if let Auto::Is(decay) = self.weight_decay {
+        if let Auto::Set(decay) = self.weight_decay {
             from_zero.push(("weight_decay", decay, f64::MAX));
         }
         from_zero.push(("momentum", self.momentum, 1.0));
@@ -247,21 +194,21 @@ mod tests {
             width: 28,
         };
         settings.resolve(10_000, shape);
-        assert_eq!(settings.epochs, Auto::Is(50));
-        assert_eq!(settings.batch_size, Auto::Is(256));
-        assert_eq!(settings.image_size, Auto::Is(28));
+        assert_eq!(settings.epochs, Auto::Set(50));
+        assert_eq!(settings.batch_size, Auto::Set(256));
+        assert_eq!(settings.image_size, Auto::Set(28));
         let mut few = TrainSettings::default();
         few.resolve(30, shape);
-        assert_eq!(few.batch_size, Auto::Is(8));
-        assert_eq!(few.epochs, Auto::Is(200));
+        assert_eq!(few.batch_size, Auto::Set(8));
+        assert_eq!(few.epochs, Auto::Set(200));
     }
 
     #[test]
     fn values_out_of_range_are_all_named() {
         let settings = TrainSettings {
-            epochs: Auto::Is(0),
+            epochs: Auto::Set(0),
             warmup: 1.5,
-            learning_rate: Auto::Is(f64::NAN),
+            learning_rate: Auto::Set(f64::NAN),
             ..TrainSettings::default()
         };
         let problems = settings.problems();

@@ -6,46 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Labels, PROBES};
+use crate::auto::Auto;
 use crate::error::{Error, Result, unknown};
-
-/// A value, or `auto`: chosen inside the training data. Written as the string `"auto"`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Auto<T> {
-    /// Choose it.
-    #[default]
-    Auto,
-    /// Given.
-    Set(T),
-}
-
-impl<T: Serialize> Serialize for Auto<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        match self {
-            Auto::Auto => serializer.serialize_str("auto"),
-            Auto::Set(value) => value.serialize(serializer),
-        }
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Auto<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "lowercase")]
-        enum Word {
-            Auto,
-        }
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "expected `auto` or a number")]
-        enum Either<T> {
-            Word(Word),
-            Value(T),
-        }
-        Ok(match Either::deserialize(deserializer)? {
-            Either::Word(Word::Auto) => Auto::Auto,
-            Either::Value(value) => Auto::Set(value),
-        })
-    }
-}
 
 /// Everything [`measure`](super::measure) can be told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

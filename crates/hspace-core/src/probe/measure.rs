@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::few_labels::{draw, draws, estimate, mix};
-use super::options::{Auto, ProbeOptions};
+use super::options::ProbeOptions;
 use super::ridge::Ridge;
 use super::savings::savings;
 use super::scores::{Answers, CLASS_SCORES, ClassAnswers, NUMBER_SCORES, NumberAnswers, bounded};
@@ -11,6 +11,7 @@ use super::{
     Confusion, Contender, Estimate, Geometry, Labels, Measurements, Nuisance, PROTOCOL, Row, cluster, geometry, knn,
     linear,
 };
+use crate::auto::Auto;
 use crate::dataset::{Column, Role, Split, Values};
 use crate::error::{Error, Result, unknown};
 use crate::matrix::{Matrix, spaced};
@@ -334,11 +335,12 @@ fn run(&self, contender: &Contender<'_>, out: &mut Measurements, progress: &mut 
             let (train, test) = match (contender, &fixed) {
                 (Contender::Fixed(r), Some((test, _))) => (r.features.select(rows), test),
                 (Contender::PerDraw { fit, .. }, _) => {
-                    let r = fit(rows, mix(&[options.seed, number as u64]))?;
-                    known.check(&r)?;
-                    origin = r.origin.clone();
-                    fitted = r.features.select(&task.test);
-                    (r.features.select(rows), &fitted)
+                    let needed: Vec<usize> = rows.iter().chain(&task.test).copied().collect();
+                    let features = fit(rows, &needed, mix(&[options.seed, number as u64]))?;
+                    origin = "learned anew from each draw of labels".into();
+                    let (train, test): (Vec<usize>, Vec<usize>) = (0..needed.len()).partition(|&i| i < rows.len());
+                    fitted = features.select(&test);
+                    (features.select(&train), &fitted)
                 }
                 (Contender::Fixed(r), None) => return Err(Error::data(format!("{} has no test rows", r.name))),
             };

@@ -8,8 +8,7 @@
 //! 1. The rows are centred (the free intercept takes the mean up) and divided by one number, with C
 //!    multiplied by its square.
 //! 2. With fewer rows than dimensions they are rotated into their own span, where every optimal W lies.
-//! 3. The search runs in coordinates in which the Hessian is near the identity: at W = 0, or, with many
-//!    rows, averaged over classes at the solution for a sample of the rows, where the search then starts.
+//! 3. The search runs in coordinates in which the Hessian at W = 0 is the identity.
 //!
 //! `c = auto` measures C on rows whose mean squared norm is 1, and takes the value of the lowest
 //! cross-validated log loss on a grid. Since C is the variance of a prior on W, a value found on a
@@ -29,7 +28,7 @@ use rayon::prelude::*;
 
 use super::few_labels::{draw, mix};
 use crate::error::{Error, Result};
-use crate::matrix::{Matrix, gram, spaced};
+use crate::matrix::{Matrix, gram};
 use crate::pca::Pca;
 
 /// Rows of a block: its share of the gradient is a single-precision product, the sum over blocks double.
@@ -107,7 +106,7 @@ fn prepare(features: &Matrix, labels: &[u32], classes: usize) -> Result<(Basis, 
     }
     let place = |&label: &u32| present.partition_point(|&c| c < label as usize) as u32;
     let y = labels.iter().map(place).collect();
-    Ok((Basis::new(features)?, present, y))
+    Ok((Basis::new(features, present.len())?, present, y))
 }
 
 /// Weights and intercepts of the classes in the coordinates of a [`Basis`].
@@ -125,19 +124,20 @@ struct Basis {
     mean: Vec<f64>,
     scale: f64,
     rotation: Option<Matrix>,
-    /// Second moments `XᵀX/n`, or only their diagonal.
+    /// The Hessian's block at W = 0, without the penalty.
     moments: Moments,
 }
 
+/// `XᵀX/(n · classes)` `[p, p]`, or only its diagonal: each class's block of the Hessian of the mean loss
+/// at W = 0.
 enum Moments {
     Full(Mat<f64>),
     Diagonal(Vec<f64>),
 }
 
 impl Moments {
-    /// Of `rows` `[n, p]`.
-    fn of(rows: &Matrix, full: bool) -> Moments {
-        let n = rows.rows.max(1) as f64;
+    fn of(rows: &Matrix, full: bool, classes: usize) -> Moments {
+        let n = (rows.rows.max(1) * classes) as f64;
         if full {
             return Moments::Full(gram(rows.view()) * faer::Scale(1.0 / n));
         }
@@ -149,10 +149,61 @@ impl Moments {
         }
         Moments::Diagonal(sums)
     }
+
+    /// The root of the block with the penalty's `decay` on the diagonal.
+    fn root(&self, decay: f64) -> Result<Root> {
+        match self {
+            Moments::Diagonal(d) => Ok(Root::Diagonal(d.iter().map(|m| (m + decay).sqrt()).collect())),
+            Moments::Full(m) => {
+                let mut l = m.clone();
+                // A little more than the decay keeps directions that do not vary from drowning in rounding.
+                l.diagonal_mut().column_vector_mut().iter_mut().for_each(|x| *x += decay + 1e-9);
+                let scratch = cholesky_in_place_scratch::<f64>(l.nrows(), Par::Seq, Default::default());
+                cholesky_in_place(
+                    l.as_mut(),
+                    Default::default(),
+                    Par::Seq,
+                    MemStack::new(&mut MemBuffer::new(scratch)),
+                    Default::default(),
+                )
+                .map_err(|_| Error::data("the features' covariance is not positive; are all features finite?"))?;
+                Ok(Root::Factor(l))
+            }
+        }
+    }
+}
+
+impl Root {
+    /// `x ← Lᵀ x`
+    fn multiply_transposed(&self, x: &mut [f64]) {
+        match self {
+            Root::Diagonal(d) => x.iter_mut().zip(d).for_each(|(x, d)| *x *= d),
+            Root::Factor(l) => {
+                for i in 0..x.len() {
+                    x[i] = l.col_as_slice(i)[i..].iter().zip(&x[i..]).map(|(l, x)| l * x).sum();
+                }
+            }
+        }
+    }
+
+    /// `x ← L⁻¹ x`, or with `transposed` `x ← L⁻ᵀ x`
+    fn divide(&self, x: &mut [f64], transposed: bool) {
+        match self {
+            Root::Diagonal(d) => x.iter_mut().zip(d).for_each(|(x, d)| *x /= d),
+            Root::Factor(l) => {
+                let n = x.len();
+                let x = MatMut::from_column_major_slice_mut(x, n, 1);
+                match transposed {
+                    true => solve_upper_triangular_in_place(l.transpose(), x, Par::Seq),
+                    false => solve_lower_triangular_in_place(l.as_ref(), x, Par::Seq),
+                }
+            }
+        }
+    }
 }
 
 impl Basis {
-    fn new(features: &Matrix) -> Result<Basis> {
+    fn new(features: &Matrix, classes: usize) -> Result<Basis> {
         let (mean, rotation, mut rows);
         if features.rows <= ROTATE && features.rows < features.cols {
             let pca = Pca::full(features)?;
@@ -171,31 +222,14 @@ impl Basis {
             *x = (f64::from(*x) / scale) as f32;
         }
         let full = rotation.is_none() && rows.cols <= FACTOR;
-        let moments = Moments::of(&rows.spaced(HESSIAN_ROWS), full);
+        let moments = Moments::of(&rows.spaced(HESSIAN_ROWS), full, classes);
         Ok(Basis { rows, mean, scale, rotation, moments })
     }
 
     /// The solution for all rows.
     fn solve(&self, y: &[u32], classes: usize, c: f64, start: Option<Fitted>) -> Result<Fitted> {
-        let n = self.rows.rows;
-        let all: Vec<usize> = (0..n).collect();
-        if n < 2 * HESSIAN_ROWS {
-            return self.problem(&all, y, classes).solve(c, start.as_ref(), FINAL);
-        }
-        // Per row the same penalty as with all rows.
-        let few = spaced(n, HESSIAN_ROWS);
-        let c_few = c * n as f64 / few.len() as f64;
-        let rough = self.problem(&few, y, classes).solve(c_few, start.as_ref(), ROUGH)?;
-        // A row's share in the Hessian, as far as it is the same for all classes, is 1 − Σ p².
-        let mut rows = self.rows.select(&few);
-        let probabilities = rough.probabilities(&rows);
-        for (row, p) in rows.data.chunks_exact_mut(self.rows.cols.max(1)).zip(probabilities.chunks_exact(classes)) {
-            let share = (1.0 - p.iter().map(|p| p * p).sum::<f64>()).max(0.0).sqrt() as f32;
-            row.iter_mut().for_each(|x| *x *= share);
-        }
-        let moments = Moments::of(&rows, matches!(self.moments, Moments::Full(_)));
-        let problem = Problem { moments: &moments, ..self.problem(&all, y, classes) };
-        problem.solve(c, Some(&rough), FINAL)
+        let all: Vec<usize> = (0..self.rows.rows).collect();
+        self.problem(&all, y, classes).solve(c, start.as_ref(), FINAL)
     }
 
     fn problem<'a>(&'a self, index: &[usize], y: &'a [u32], classes: usize) -> Problem<'a> {
@@ -351,7 +385,7 @@ struct Problem<'a> {
     moments: &'a Moments,
 }
 
-/// The square root L of the Hessian of the mean loss at W = 0, with Hessian = L Lᵀ.
+/// A square root L of a class's block of the Hessian: block = L Lᵀ.
 enum Root {
     Factor(Mat<f64>),
     Diagonal(Vec<f64>),
@@ -361,7 +395,7 @@ impl Problem<'_> {
     fn solve(&self, c: f64, start: Option<&Fitted>, effort: Effort) -> Result<Fitted> {
         let c = if self.classes == 2 { c / 2.0 } else { c };
         let decay = 1.0 / (c * self.rows.rows.max(1) as f64);
-        let objective = Objective { problem: self, decay, root: self.root(decay)?, last: RefCell::new(None) };
+        let objective = Objective { problem: self, decay, root: self.moments.root(decay)?, last: RefCell::new(None) };
         let failed = |e: argmin::core::Error| Error::data(format!("the linear probe could not be fitted: {e}"));
         let solver = LBFGS::new(MoreThuenteLineSearch::new(), 10)
             .with_tolerance_grad(effort.gradient)
@@ -381,29 +415,6 @@ impl Problem<'_> {
         let best = result.state().get_best_param().unwrap_or(&fallback);
         Ok(objective.unwhiten(best))
     }
-
-    fn root(&self, decay: f64) -> Result<Root> {
-        let share = 1.0 / self.classes as f64;
-        match self.moments {
-            Moments::Diagonal(d) => Ok(Root::Diagonal(d.iter().map(|m| (m * share + decay).sqrt()).collect())),
-            Moments::Full(m) => {
-                let p = m.nrows();
-                // A little more than the decay keeps directions that do not vary from drowning in rounding.
-                let floor = decay + 1e-9;
-                let mut l = Mat::from_fn(p, p, |i, j| m[(i, j)] * share + if i == j { floor } else { 0.0 });
-                let scratch = cholesky_in_place_scratch::<f64>(p, Par::Seq, Default::default());
-                cholesky_in_place(
-                    l.as_mut(),
-                    Default::default(),
-                    Par::Seq,
-                    MemStack::new(&mut MemBuffer::new(scratch)),
-                    Default::default(),
-                )
-                .map_err(|_| Error::data("the features' covariance is not positive; are all features finite?"))?;
-                Ok(Root::Factor(l))
-            }
-        }
-    }
 }
 
 /// The mean loss as a function of `Lᵀ W` (column by column) and `b/√classes`, one after the other.
@@ -418,17 +429,7 @@ struct Objective<'a> {
 impl Objective<'_> {
     fn whiten(&self, fitted: &Fitted) -> Vec<f64> {
         let mut w = fitted.weights.clone();
-        match &self.root {
-            Root::Factor(l) => {
-                for j in 0..w.ncols() {
-                    let column: Vec<f64> = w.col_as_slice(j).to_vec();
-                    for (i, out) in w.col_as_slice_mut(j).iter_mut().enumerate() {
-                        *out = (i..column.len()).map(|r| l[(r, i)] * column[r]).sum();
-                    }
-                }
-            }
-            Root::Diagonal(d) => scale_rows(&mut w, d, |x, d| x * d),
-        }
+        self.each_class(&mut w, |root, x| root.multiply_transposed(x));
         let k = (self.problem.classes as f64).sqrt();
         flat(&w, fitted.bias.iter().map(|b| b / k))
     }
@@ -436,12 +437,16 @@ impl Objective<'_> {
     fn unwhiten(&self, point: &[f64]) -> Fitted {
         let (p, k) = (self.problem.rows.cols, self.problem.classes);
         let mut weights = Mat::from_fn(p, k, |i, j| point[j * p + i]);
-        match &self.root {
-            Root::Factor(l) => solve_upper_triangular_in_place(l.transpose(), weights.as_mut(), Par::Seq),
-            Root::Diagonal(d) => scale_rows(&mut weights, d, |x, d| x / d),
-        }
+        self.each_class(&mut weights, |root, x| root.divide(x, true));
         let root = (k as f64).sqrt();
         Fitted { weights, bias: point[p * k..].iter().map(|b| b * root).collect() }
+    }
+
+    fn each_class(&self, w: &mut Mat<f64>, f: impl Fn(&Root, &mut [f64]) + Sync) {
+        let root = &self.root;
+        let columns = w.col_iter_mut().filter_map(|c| c.try_as_col_major_mut().map(|c| c.as_slice_mut()));
+        let columns: Vec<&mut [f64]> = columns.collect();
+        columns.into_par_iter().for_each(|x| f(root, x));
     }
 
     fn evaluate(&self, point: &[f64]) -> (f64, Vec<f64>) {
@@ -468,12 +473,9 @@ impl Objective<'_> {
                 bias[j] += b[j] / n;
             }
         }
-        match &self.root {
-            Root::Factor(l) => solve_lower_triangular_in_place(l.as_ref(), gradient.as_mut(), Par::Seq),
-            Root::Diagonal(d) => scale_rows(&mut gradient, d, |x, d| x / d),
-        }
+        self.each_class(&mut gradient, |root, x| root.divide(x, false));
         let root = (k as f64).sqrt();
-        let out = flat(&gradient, bias.iter().map(|b| b * root)); eprintln!("{n} {loss:.10} {:.3e}", out.iter().map(|x| x*x).sum::<f64>().sqrt()); (loss, out)
+        (loss, flat(&gradient, bias.iter().map(|b| b * root)))
     }
 
     fn cached<T>(&self, point: &[f64], pick: impl Fn(f64, &Vec<f64>) -> T) -> T {
@@ -514,14 +516,6 @@ fn block(x: MatRef<'_, f32>, y: &[u32], w: MatRef<'_, f32>, bias: &[f64]) -> (f6
     let out = MatMut::from_column_major_slice_mut(&mut gradient, p, k);
     matmul(out, Accum::Replace, x.transpose(), MatRef::from_row_major_slice(&z, r, k), 1.0, Par::Seq);
     (loss, gradient, sums)
-}
-
-fn scale_rows(w: &mut Mat<f64>, d: &[f64], f: impl Fn(f64, f64) -> f64) {
-    for j in 0..w.ncols() {
-        for (x, &d) in w.col_as_slice_mut(j).iter_mut().zip(d) {
-            *x = f(*x, d);
-        }
-    }
 }
 
 fn flat(w: &Mat<f64>, bias: impl Iterator<Item = f64>) -> Vec<f64> {
@@ -592,7 +586,7 @@ mod tests {
             let (basis, present, y) = prepare(&x, &case.labels, case.classes)?;
             let rows: Vec<usize> = (0..case.rows).collect();
             let problem = basis.problem(&rows, &y, present.len());
-            let root = problem.root(0.1)?;
+            let root = problem.moments.root(0.1)?;
             let objective = Objective { problem: &problem, decay: 0.1, root, last: RefCell::new(None) };
             let size = (basis.rows.cols + 1) * present.len();
             let point: Vec<f64> = (0..size).map(|i| ((i * 31) % 17) as f64 / 17.0 - 0.4).collect();

@@ -10,7 +10,8 @@
 
 use rayon::prelude::*;
 
-use super::options::{Auto, KnnMetric, KnnOptions, KnnWeights};
+use super::options::{KnnMetric, KnnOptions, KnnWeights};
+use crate::auto::Auto;
 use super::scores::largest;
 use crate::matrix::{Matrix, spaced};
 

@@ -1,0 +1,421 @@
+//! What hspace learns from: samples, their ids, their columns and their split.
+//!
+//! A [`Dataset`] knows nothing of training. Samples are fetched one at a time, so a folder of a
+//! million files costs no more memory than its list of names.
+//!
+//! Each format is one file in `dataset/` and one line in [`DATASETS`]; [`Dataset::open`] asks them
+//! in turn.
+
+mod array;
+mod builtin;
+pub mod check;
+mod column;
+mod decode;
+mod idx;
+mod image_folder;
+mod labels_csv;
+mod memory;
+mod npz;
+mod shapes;
+mod split;
+mod table;
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result, unknown};
+
+/// The shape of one sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Shape {
+    /// An image, `[channels, height, width]`.
+    Image {
+        /// 1 (grey) or 3 (RGB).
+        channels: usize,
+        /// Rows of pixels.
+        height: usize,
+        /// Columns of pixels.
+        width: usize,
+    },
+    /// A vector of `dim` numbers.
+    Vector {
+        /// Number of features.
+        dim: usize,
+    },
+}
+
+/// What the samples show: chooses the views that make sense (`digits` are never mirrored).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Handwriting, glyphs, documents: orientation and side carry meaning.
+    Digits,
+    /// Grey images of things that may be mirrored (clothes, X-rays).
+    Grey,
+    /// Photographs in colour.
+    Photo,
+    /// Rows of numbers.
+    Vectors,
+}
+
+/// Which part of the data a sample belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    /// To learn from; every choice is made inside it.
+    Train,
+    /// Read once, at the end.
+    Test,
+}
+
+/// Pixel values as stored, interleaved, row-major: `[height, width, channels]`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pixels<'a> {
+    /// 0..=255
+    U8(Cow<'a, [u8]>),
+    /// 0..=65535
+    U16(Cow<'a, [u16]>),
+}
+
+/// One decoded image. Alpha is already blended onto white and the EXIF orientation applied.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Image<'a> {
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// 1 or 3.
+    pub channels: usize,
+    /// The values.
+    pub pixels: Pixels<'a>,
+}
+
+/// One sample.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Sample<'a> {
+    /// An image.
+    Image(Image<'a>),
+    /// A vector.
+    Vector(Cow<'a, [f32]>),
+}
+
+/// Where samples come from. `get` may be called from many threads at once.
+pub trait Samples: Send + Sync {
+    /// Sample `index`, decoded.
+    ///
+    /// # Errors
+    /// When the file behind it cannot be read or decoded; the error names it.
+    fn get(&self, index: usize) -> Result<Sample<'_>>;
+}
+
+/// What a column is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// A task: something the representation should make easy.
+    Label,
+    /// Something it should *not* carry (hospital, scanner): probed too, and warned about.
+    Nuisance,
+    /// A known generating factor (builtin:shapes).
+    Factor,
+}
+
+/// A column of known values, one per sample; `None` where unknown.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// Class `names` and each sample's index into them.
+    Classes {
+        /// Distinct class names, in natural order.
+        names: Vec<String>,
+        /// Each sample's class.
+        index: Vec<Option<u32>>,
+    },
+    /// A number per sample.
+    Numbers(Vec<Option<f64>>),
+}
+
+/// A named column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// `label` where the data give no name.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// The values.
+    pub values: Values,
+}
+
+impl Column {
+    /// The values of `rows`, in that order.
+    pub fn select(&self, rows: &[usize]) -> Column {
+        let values = match &self.values {
+            Values::Classes { names, index } => Values::Classes {
+                names: names.clone(),
+                index: rows.iter().map(|&row| index[row]).collect(),
+            },
+            Values::Numbers(numbers) => {
+                Values::Numbers(rows.iter().map(|&row| numbers[row]).collect())
+            }
+        };
+        Column {
+            values,
+            ..self.clone()
+        }
+    }
+}
+
+/// A file that could not be used, and why. Listed in `bad_files.csv`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadFile {
+    /// The file, relative to the dataset.
+    pub path: String,
+    /// Why it was left out.
+    pub reason: String,
+}
+
+/// Samples with their ids, columns and split. All vectors have one entry per sample.
+pub struct Dataset {
+    /// As given to `--data`.
+    pub name: String,
+    /// What the samples show.
+    pub kind: Kind,
+    /// Shape of a sample; in a folder of mixed sizes, the most common one.
+    pub shape: Shape,
+    /// Unique and stable: the relative path, or `train/000123` for arrays.
+    pub ids: Vec<String>,
+    /// Labels, targets, nuisances, factors. The first `Label` column is the default task.
+    pub columns: Vec<Column>,
+    /// Train or test.
+    pub split: Vec<Split>,
+    /// What had to be left out.
+    pub bad: Vec<BadFile>,
+    /// The samples themselves.
+    pub samples: Box<dyn Samples>,
+}
+
+/// How data are to be read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OpenOptions {
+    /// The column that is the default task; the first label column if not given.
+    pub label: Option<String>,
+    /// Share of samples held out as test set where the data have no split of their own, in `0..1`.
+    pub holdout: f64,
+    /// Images of more pixels than this are left out, unread.
+    pub max_pixels: u64,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        OpenOptions {
+            label: None,
+            holdout: 0.2,
+            max_pixels: 100_000_000,
+        }
+    }
+}
+
+/// Tries to open a source: `None` where this is not its format.
+pub type Open = fn(source: &str, options: &OpenOptions) -> Option<Result<Dataset>>;
+
+/// One kind of data that hspace can read.
+pub struct Entry {
+    /// How lists call it; for built-in data, what `--data` takes.
+    pub name: &'static str,
+    /// One line on what it is.
+    pub summary: &'static str,
+    /// Recognises and opens it.
+    pub open: Open,
+}
+
+/// Every kind of data, in the order they are tried.
+pub static DATASETS: &[Entry] = &[
+    builtin::ENTRY,
+    shapes::ENTRY,
+    npz::ENTRY,
+    npz::ENTRY_NPY,
+    table::ENTRY,
+    idx::ENTRY,
+    image_folder::ENTRY,
+];
+
+impl Dataset {
+    /// Opens `builtin:NAME`, a folder or a file: the first of [`DATASETS`] that recognises it.
+    ///
+    /// # Errors
+    /// If nothing is there, if no format fits, if the data are broken as a whole, or if the
+    /// options do not fit. Single broken files are left out and listed in [`Dataset::bad`].
+    pub fn open(source: &str, options: &OpenOptions) -> Result<Dataset> {
+        if !(0.0..1.0).contains(&options.holdout) {
+            let text = format!(
+                "holdout must be at least 0 and below 1, not {}",
+                options.holdout
+            );
+            return Err(Error::config(text));
+        }
+        let builtin = source.starts_with("builtin:");
+        if !builtin && let Err(error) = std::fs::metadata(source) {
+            let hint = "give a folder, a file, or `builtin:mnist-mini`";
+            return Err(Error::file(
+                source,
+                format!("cannot be opened: {error}; {hint}"),
+            ));
+        }
+        let mut dataset = match DATASETS
+            .iter()
+            .find_map(|entry| (entry.open)(source, options))
+        {
+            Some(opened) => opened?,
+            None if builtin => {
+                let names = DATASETS.iter().map(|entry| entry.name);
+                let names = names.filter(|name| name.starts_with("builtin:"));
+                return Err(Error::config(unknown("dataset", source, names)));
+            }
+            None => {
+                let known: Vec<&str> = DATASETS.iter().map(|entry| entry.name).collect();
+                let text = format!("not a format hspace reads ({})", known.join(", "));
+                return Err(Error::file(source, text));
+            }
+        };
+        dataset.name = source.to_string();
+        if let Some(label) = &options.label {
+            dataset.choose_task(label)?;
+        }
+        Ok(dataset)
+    }
+
+    /// The default task: the first label column.
+    pub fn task(&self) -> Option<&Column> {
+        self.columns.iter().find(|c| c.role == Role::Label)
+    }
+
+    /// The column called `name`.
+    ///
+    /// # Errors
+    /// If there is none; the error lists those there are.
+    pub fn column(&self, name: &str) -> Result<&Column> {
+        let found = self.columns.iter().find(|c| c.name == name);
+        found.ok_or_else(|| {
+            if self.columns.is_empty() {
+                return Error::config(format!("no column `{name}`: {} has no labels", self.name));
+            }
+            Error::config(unknown(
+                "column",
+                name,
+                self.columns.iter().map(|c| c.name.as_str()),
+            ))
+        })
+    }
+
+    /// Makes the column `name` a label and the default task.
+    fn choose_task(&mut self, name: &str) -> Result<()> {
+        self.column(name)?;
+        self.columns.sort_by_key(|c| c.name != name);
+        self.columns[0].role = Role::Label;
+        Ok(())
+    }
+
+    /// [`Dataset::bad`] as the text of `bad_files.csv`.
+    pub fn bad_files_csv(&self) -> String {
+        bad_files_csv(&self.bad)
+    }
+
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// Indices of the samples of one split, ascending.
+    pub fn indices(&self, split: Split) -> Vec<usize> {
+        (0..self.len())
+            .filter(|&i| self.split[i] == split)
+            .collect()
+    }
+}
+
+/// The text of `bad_files.csv`: a header `path,reason` and one line per file.
+pub fn bad_files_csv(bad: &[BadFile]) -> String {
+    let field = |text: &str| {
+        if text.contains([',', '"', '\n', '\r']) {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        } else {
+            text.to_string()
+        }
+    };
+    let mut out = String::from("path,reason\n");
+    for file in bad {
+        out.push_str(&format!("{},{}\n", field(&file.path), field(&file.reason)));
+    }
+    out
+}
+
+/// The extension of `path` in lower case, empty if there is none.
+fn extension(path: impl AsRef<Path>) -> String {
+    let extension = path.as_ref().extension().and_then(|e| e.to_str());
+    extension.unwrap_or_default().to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(source: &str, options: &OpenOptions) -> String {
+        Dataset::open(source, options)
+            .err()
+            .map_or(String::new(), |e| e.to_string())
+    }
+
+    #[test]
+    fn unknown_sources_are_answered_with_what_there_is() {
+        let options = OpenOptions::default();
+        let text = failure("builtin:mnist-mimi", &options);
+        assert!(
+            text.contains("did you mean `builtin:mnist-mini`?"),
+            "{text}"
+        );
+        let text = failure("no/such/folder", &options);
+        assert!(
+            text.contains("no/such/folder") && text.contains("builtin:mnist-mini"),
+            "{text}"
+        );
+        let file = tempfile::Builder::new().suffix(".xyz").tempfile().unwrap();
+        let text = failure(file.path().to_str().unwrap(), &options);
+        assert!(text.contains("not a format"), "{text}");
+        let options = OpenOptions {
+            holdout: 1.0,
+            ..options
+        };
+        assert!(failure("builtin:shapes", &options).contains("holdout"));
+    }
+
+    #[test]
+    fn the_task_can_be_chosen() {
+        let label = |name: &str| OpenOptions {
+            label: Some(name.into()),
+            ..OpenOptions::default()
+        };
+        let dataset = Dataset::open("builtin:shapes", &label("size")).unwrap();
+        assert_eq!(dataset.task().unwrap().name, "size");
+        let text = failure("builtin:shapes", &label("colur"));
+        assert!(text.contains("did you mean `colour`?"), "{text}");
+    }
+
+    #[test]
+    fn bad_files_are_quoted_as_csv() {
+        let bad = [BadFile {
+            path: "a,b.png".into(),
+            reason: "says \"no\"".into(),
+        }];
+        assert_eq!(
+            bad_files_csv(&bad),
+            "path,reason\n\"a,b.png\",\"says \"\"no\"\"\"\n"
+        );
+    }
+}

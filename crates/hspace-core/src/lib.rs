@@ -1,0 +1,22 @@
+//! The part of hspace that needs no tensor engine: data in, measurements out, on plain arrays.
+//!
+//! - [`dataset`]: samples, ids, columns, splits. Knows nothing of training.
+//! - [`views`]: random views of a sample, a pure function of (seed, epoch, sample id, view).
+//! - [`representation`]: features with ids and columns, also read from any other tool's file.
+//! - [`probe`]: a representation's measurements. Sees no encoder: there is none in this crate.
+//! - [`report`]: measurements to HTML. Sees nothing else.
+
+pub mod auto;
+pub mod dataset;
+pub mod error;
+pub mod file;
+pub mod matrix;
+pub mod pca;
+pub mod probe;
+pub mod report;
+pub mod representation;
+pub mod views;
+
+pub use error::{Error, Result};
+// Pictures appear in our own interfaces.
+pub use image;

@@ -1,0 +1,223 @@
+//! A plain row-major matrix: what features are once they have left the tensor engine.
+//!
+//! Every product here is cut into blocks of a fixed size whose results are put together in a fixed
+//! order, so that the numbers do not depend on the number of threads.
+
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, MatMut, MatRef, Par};
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+
+/// Rows of one block of a product.
+const BLOCK: usize = 256;
+
+/// Row-major `[rows, cols]` single-precision numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Matrix {
+    /// Number of rows (samples).
+    pub rows: usize,
+    /// Number of columns (dimensions).
+    pub cols: usize,
+    /// `rows × cols` values, one row after the other.
+    pub data: Vec<f32>,
+}
+
+impl Matrix {
+    /// Wraps `data`, which must hold `rows × cols` values.
+    ///
+    /// # Panics
+    /// If the length does not fit: that is a bug of the caller.
+    pub fn new(rows: usize, cols: usize, data: Vec<f32>) -> Self {
+        assert_eq!(data.len(), rows * cols, "{rows}x{cols} matrix");
+        Matrix { rows, cols, data }
+    }
+
+    /// A matrix of zeros.
+    pub fn zeros(rows: usize, cols: usize) -> Self {
+        Matrix::new(rows, cols, vec![0.0; rows * cols])
+    }
+
+    /// Row `i`.
+    pub fn row(&self, i: usize) -> &[f32] {
+        &self.data[i * self.cols..(i + 1) * self.cols]
+    }
+
+    /// The rows named by `index`, in that order.
+    pub fn select(&self, index: &[usize]) -> Matrix {
+        let mut data = Vec::with_capacity(index.len() * self.cols);
+        for &i in index {
+            data.extend_from_slice(self.row(i));
+        }
+        Matrix::new(index.len(), self.cols, data)
+    }
+
+    /// At most `limit` rows, evenly spaced over all of them (all where there are no more).
+    pub fn spaced(&self, limit: usize) -> Matrix {
+        self.select(&spaced(self.rows, limit))
+    }
+
+    /// Mean of each column, `[cols]`; zeros where there is no row.
+    pub fn column_means(&self) -> Vec<f64> {
+        let mut sum = vec![0.0; self.cols];
+        for row in self.data.chunks_exact(self.cols.max(1)) {
+            for (s, &x) in sum.iter_mut().zip(row) {
+                *s += f64::from(x);
+            }
+        }
+        let n = self.rows.max(1) as f64;
+        sum.iter().map(|s| s / n).collect()
+    }
+
+    /// Every row minus `mean` `[cols]`.
+    pub fn minus(&self, mean: &[f64]) -> Matrix {
+        let mut data = self.data.clone();
+        for row in data.chunks_exact_mut(self.cols.max(1)) {
+            for (x, m) in row.iter_mut().zip(mean) {
+                *x = (f64::from(*x) - m) as f32;
+            }
+        }
+        Matrix::new(self.rows, self.cols, data)
+    }
+
+    /// The product with `right` `[cols, m]`, giving `[rows, m]`.
+    ///
+    /// # Panics
+    /// If the shapes do not fit: that is a bug of the caller.
+    pub fn times(&self, right: &Matrix) -> Matrix {
+        self.times_view(right.view())
+    }
+
+    /// The product with the transpose of `right` `[m, cols]`, giving `[rows, m]`.
+    ///
+    /// # Panics
+    /// If the shapes do not fit: that is a bug of the caller.
+    pub fn times_transposed(&self, right: &Matrix) -> Matrix {
+        self.times_view(right.view().transpose())
+    }
+
+    fn times_view(&self, right: MatRef<'_, f32>) -> Matrix {
+        assert_eq!(self.cols, right.nrows(), "inner dimensions of a product");
+        let m = right.ncols();
+        let mut out = Matrix::zeros(self.rows, m);
+        if m > 0 && self.cols > 0 {
+            out.data
+                .par_chunks_mut(BLOCK * m)
+                .zip(self.data.par_chunks(BLOCK * self.cols))
+                .for_each(|(out, left)| {
+                    let rows = left.len() / self.cols;
+                    let left = MatRef::from_row_major_slice(left, rows, self.cols);
+                    let out = MatMut::from_row_major_slice_mut(out, rows, m);
+                    matmul(out, Accum::Replace, left, right, 1.0, Par::Seq);
+                });
+        }
+        out
+    }
+
+    /// The matrix as faer sees it.
+    pub(crate) fn view(&self) -> MatRef<'_, f32> {
+        MatRef::from_row_major_slice(&self.data, self.rows, self.cols)
+    }
+}
+
+/// At most `limit` of the indices `0..n`, evenly spaced, ascending.
+pub(crate) fn spaced(n: usize, limit: usize) -> Vec<usize> {
+    if n <= limit {
+        return (0..n).collect();
+    }
+    (0..limit).map(|i| i * n / limit).collect()
+}
+
+/// `AᵀA` `[m, m]` of a view `A` `[k, m]`, summed in double precision over blocks of rows.
+pub(crate) fn gram(a: MatRef<'_, f32>) -> Mat<f64> {
+    const PANEL: usize = 128;
+    let (k, m) = a.shape();
+    let starts: Vec<usize> = (0..m).step_by(PANEL).collect();
+    let panels: Vec<Mat<f64>> = starts
+        .par_iter()
+        .map(|&j| {
+            let width = PANEL.min(m - j);
+            let mut part = Mat::<f32>::zeros(m, width);
+            let mut sum = Mat::<f64>::zeros(m, width);
+            for i in (0..k).step_by(BLOCK) {
+                let block = a.subrows(i, BLOCK.min(k - i));
+                let right = block.subcols(j, width);
+                matmul(&mut part, Accum::Replace, block.transpose(), right, 1.0, Par::Seq);
+                for c in 0..width {
+                    for (s, &p) in sum.col_as_slice_mut(c).iter_mut().zip(part.col_as_slice(c)) {
+                        *s += f64::from(p);
+                    }
+                }
+            }
+            sum
+        })
+        .collect();
+    Mat::from_fn(m, m, |i, j| panels[j / PANEL][(i, j % PANEL)])
+}
+
+/// Eigenvalues, ascending, of a symmetric matrix, and where asked its eigenvectors as columns.
+///
+/// # Errors
+/// When the decomposition does not converge, which values that are not finite bring about.
+pub(crate) fn eigen(a: &Mat<f64>, vectors: bool) -> Result<(Vec<f64>, Mat<f64>)> {
+    let n = a.nrows();
+    let want = if vectors { ComputeEigenvectors::Yes } else { ComputeEigenvectors::No };
+    let mut values = faer::diag::Diag::<f64>::zeros(n);
+    let mut columns = Mat::<f64>::zeros(if vectors { n } else { 0 }, if vectors { n } else { 0 });
+    let scratch = self_adjoint_evd_scratch::<f64>(n, want, Par::Seq, Default::default());
+    self_adjoint_evd(
+        a.as_ref(),
+        values.as_mut(),
+        vectors.then(|| columns.as_mut()),
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(scratch)),
+        Default::default(),
+    )
+    .map_err(|_| Error::data("the eigenvalues of the features' covariance could not be found; are all features finite?"))?;
+    Ok((values.column_vector().iter().copied().collect(), columns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(rows: usize, cols: usize) -> Matrix {
+        let data = (0..rows * cols).map(|i| ((i * 7919) % 101) as f32 / 50.0 - 1.0).collect();
+        Matrix::new(rows, cols, data)
+    }
+
+    #[test]
+    fn products_agree_with_the_obvious_loops() {
+        let (a, b) = (numbers(300, 17), numbers(17, 5));
+        let c = a.times(&b);
+        let transposed: Vec<f32> = (0..5 * 17).map(|i| b.data[i % 17 * 5 + i / 17]).collect();
+        assert_eq!(c, a.times_transposed(&Matrix::new(5, 17, transposed)));
+        let g = gram(a.view());
+        for i in 0..17 {
+            let plain: f32 = (0..17).map(|k| a.row(299)[k] * b.row(k)[i % 5]).sum();
+            assert!((c.row(299)[i % 5] - plain).abs() < 1e-4);
+            let plain: f64 = (0..300).map(|k| f64::from(a.row(k)[i] * a.row(k)[3])).sum();
+            assert!((g[(i, 3)] - plain).abs() < 1e-3);
+        }
+    }
+
+    #[test]
+    fn eigenvectors_rebuild_the_matrix() -> Result<()> {
+        let g = gram(numbers(40, 6).view());
+        let (values, vectors) = eigen(&g, true)?;
+        assert!(values.is_sorted());
+        let rebuilt: f64 = (0..6).map(|k| values[k] * vectors[(1, k)] * vectors[(4, k)]).sum();
+        assert!((rebuilt - g[(1, 4)]).abs() < 1e-9 * values[5]);
+        let (alone, _) = eigen(&g, false)?;
+        assert!((alone[5] - values[5]).abs() < 1e-9 * values[5]);
+        Ok(())
+    }
+
+    #[test]
+    fn spaced_rows_cover_the_whole() {
+        assert_eq!(spaced(3, 5), [0, 1, 2]);
+        assert_eq!(spaced(10, 3), [0, 3, 6]);
+    }
+}
