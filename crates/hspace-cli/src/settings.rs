@@ -61,7 +61,10 @@ impl SettingFlags {
             ("train.epochs", self.epochs.map(|n| n.to_string())),
             ("train.batch_size", self.batch_size.map(|n| n.to_string())),
             ("train.image_size", self.image_size.map(|n| n.to_string())),
-            ("train.learning_rate", self.learning_rate.map(|x| format!("{x:?}"))),
+            (
+                "train.learning_rate",
+                self.learning_rate.map(|x| format!("{x:?}")),
+            ),
             ("seed", self.seed.map(|n| n.to_string())),
         ];
         let flags = flags

@@ -60,4 +60,3 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Auto<T> {
         })
     }
 }
-

@@ -75,7 +75,10 @@ pub fn unknown<'a>(what: &str, name: &str, valid: impl IntoIterator<Item = &'a s
         .min()
         .filter(|(distance, v)| *distance <= 1 + v.len() / 3);
     let hint = nearest.map_or(String::new(), |(_, v)| format!("; did you mean `{v}`?"));
-    format!("unknown {what} `{name}`{hint} (valid: {})", valid.join(", "))
+    format!(
+        "unknown {what} `{name}`{hint} (valid: {})",
+        valid.join(", ")
+    )
 }
 
 #[cfg(test)]

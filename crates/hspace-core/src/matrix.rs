@@ -110,7 +110,7 @@ impl Matrix {
                     let rows = left.len() / self.cols;
                     let left = MatRef::from_row_major_slice(left, rows, self.cols);
                     let out = MatMut::from_row_major_slice_mut(out, rows, m);
-                    matmul(out, Accum::Replace, left, right, 1.0, Par::Seq);
+                    product(out, left, right);
                 });
         }
         out
@@ -120,6 +120,21 @@ impl Matrix {
     pub(crate) fn view(&self) -> MatRef<'_, f32> {
         MatRef::from_row_major_slice(&self.data, self.rows, self.cols)
     }
+}
+
+/// `out ← left × right` on the calling thread.
+pub(crate) fn product(out: MatMut<'_, f32>, left: MatRef<'_, f32>, right: MatRef<'_, f32>) {
+    matmul(out, Accum::Replace, left, right, 1.0, Par::Seq);
+    settle();
+}
+
+/// To be called after faer's products and decompositions, on the thread they ran on.
+///
+/// Their kernels leave the upper halves of the vector registers in use, after which every `exp` on
+/// that thread takes some 30 times as long. faer's own reductions put this right when they return.
+pub(crate) fn settle() {
+    let few = [1.0f32; 16];
+    std::hint::black_box(MatRef::from_row_major_slice(&few, 4, 4).norm_max());
 }
 
 /// At most `limit` of the indices `0..n`, evenly spaced, ascending.
@@ -144,7 +159,7 @@ pub(crate) fn gram(a: MatRef<'_, f32>) -> Mat<f64> {
             for i in (0..k).step_by(BLOCK) {
                 let block = a.subrows(i, BLOCK.min(k - i));
                 let right = block.subcols(j, width);
-                matmul(&mut part, Accum::Replace, block.transpose(), right, 1.0, Par::Seq);
+                product(part.as_mut(), block.transpose(), right);
                 for c in 0..width {
                     for (s, &p) in sum.col_as_slice_mut(c).iter_mut().zip(part.col_as_slice(c)) {
                         *s += f64::from(p);
@@ -163,19 +178,24 @@ pub(crate) fn gram(a: MatRef<'_, f32>) -> Mat<f64> {
 /// When the decomposition does not converge, which values that are not finite bring about.
 pub(crate) fn eigen(a: &Mat<f64>, vectors: bool) -> Result<(Vec<f64>, Mat<f64>)> {
     let n = a.nrows();
-    let want = if vectors { ComputeEigenvectors::Yes } else { ComputeEigenvectors::No };
+    let want = if vectors {
+        ComputeEigenvectors::Yes
+    } else {
+        ComputeEigenvectors::No
+    };
     let mut values = faer::diag::Diag::<f64>::zeros(n);
     let mut columns = Mat::<f64>::zeros(if vectors { n } else { 0 }, if vectors { n } else { 0 });
     let scratch = self_adjoint_evd_scratch::<f64>(n, want, Par::Seq, Default::default());
-    self_adjoint_evd(
+    let found = self_adjoint_evd(
         a.as_ref(),
         values.as_mut(),
         vectors.then(|| columns.as_mut()),
         Par::Seq,
         MemStack::new(&mut MemBuffer::new(scratch)),
         Default::default(),
-    )
-    .map_err(|_| Error::data("the eigenvalues of the features' covariance could not be found; are all features finite?"))?;
+    );
+    settle();
+    found.map_err(|_| Error::data("the eigenvalues of the features' covariance could not be found; are all features finite?"))?;
     Ok((values.column_vector().iter().copied().collect(), columns))
 }
 
@@ -184,7 +204,9 @@ mod tests {
     use super::*;
 
     fn numbers(rows: usize, cols: usize) -> Matrix {
-        let data = (0..rows * cols).map(|i| ((i * 7919) % 101) as f32 / 50.0 - 1.0).collect();
+        let data = (0..rows * cols)
+            .map(|i| ((i * 7919) % 101) as f32 / 50.0 - 1.0)
+            .collect();
         Matrix::new(rows, cols, data)
     }
 
@@ -208,7 +230,9 @@ mod tests {
         let g = gram(numbers(40, 6).view());
         let (values, vectors) = eigen(&g, true)?;
         assert!(values.is_sorted());
-        let rebuilt: f64 = (0..6).map(|k| values[k] * vectors[(1, k)] * vectors[(4, k)]).sum();
+        let rebuilt: f64 = (0..6)
+            .map(|k| values[k] * vectors[(1, k)] * vectors[(4, k)])
+            .sum();
         assert!((rebuilt - g[(1, 4)]).abs() < 1e-9 * values[5]);
         let (alone, _) = eigen(&g, false)?;
         assert!((alone[5] - values[5]).abs() < 1e-9 * values[5]);

@@ -66,11 +66,18 @@ impl Pca {
         let mean = rows.column_means();
         let centred = rows.minus(&mean);
         let wide = rows.rows < rows.cols;
-        let product = if wide { gram(centred.view().transpose()) } else { gram(centred.view()) };
+        let product = if wide {
+            gram(centred.view().transpose())
+        } else {
+            gram(centred.view())
+        };
         let (values, vectors) = eigen(&product, true)?;
         let n = values.len();
         let largest = values.last().copied().unwrap_or(0.0);
-        let rank = values.iter().filter(|&&v| v > NOISE * largest && v > 0.0).count();
+        let rank = values
+            .iter()
+            .filter(|&&v| v > NOISE * largest && v > 0.0)
+            .count();
         let rank = rank.min(rows.rows.saturating_sub(1));
         let picked = |i: usize, j: usize| vectors[(i, n - 1 - j)];
         let mut components = if wide {
@@ -83,13 +90,19 @@ impl Pca {
             }
             Matrix::new(rows.cols, n, transposed).times(&Matrix::new(n, rank, left))
         } else {
-            let data = (0..n * rank).map(|e| picked(e / rank, e % rank) as f32).collect();
+            let data = (0..n * rank)
+                .map(|e| picked(e / rank, e % rank) as f32)
+                .collect();
             Matrix::new(n, rank, data)
         };
         point_forward(&mut components);
         let freedom = rows.rows.saturating_sub(1).max(1) as f64;
         let variances = (0..rank).map(|j| values[n - 1 - j] / freedom).collect();
-        Ok(Pca { mean, components, variances })
+        Ok(Pca {
+            mean,
+            components,
+            variances,
+        })
     }
 
     /// The coordinates `[n, dims]` of `rows` `[n, d]`.

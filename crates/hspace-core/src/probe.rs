@@ -15,6 +15,7 @@ pub mod ridge;
 pub mod savings;
 pub mod scores;
 mod table;
+mod task;
 
 pub use measure::measure;
 pub use options::{KnnMetric, KnnOptions, KnnWeights, LinearOptions, ProbeOptions, RidgeOptions};
@@ -30,10 +31,22 @@ pub const PROTOCOL: u32 = 1;
 
 /// The probes by name, with a line on each: `hspace list probes`.
 pub const PROBES: &[(&str, &str)] = &[
-    ("linear", "softmax regression by L-BFGS, its L2 chosen inside the training labels (numeric targets: ridge)"),
-    ("knn", "k nearest neighbours; k, metric and weights chosen inside the training labels"),
-    ("ridge", "ridge regression for numeric targets, its penalty chosen by leave-one-out"),
-    ("geometry", "effective rank, alignment, uniformity; k-means clusters against the classes (NMI, ARI)"),
+    (
+        "linear",
+        "softmax regression by L-BFGS, its L2 chosen inside the training labels (numeric targets: ridge)",
+    ),
+    (
+        "knn",
+        "k nearest neighbours; k, metric and weights chosen inside the training labels",
+    ),
+    (
+        "ridge",
+        "ridge regression for numeric targets, its penalty chosen by leave-one-out",
+    ),
+    (
+        "geometry",
+        "effective rank, alignment, uniformity; k-means clusters against the classes (NMI, ARI)",
+    ),
 ];
 
 /// Learns from the training labels of one draw alone and gives features `[needed, d]`.
@@ -197,4 +210,186 @@ pub struct Measurements {
     pub nuisances: Vec<Nuisance>,
     /// Confusion matrices.
     pub confusions: Vec<Confusion>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::{Column, Role, Split, Values};
+    use crate::matrix::Matrix;
+    use crate::representation::Representation;
+
+    const N: usize = 240;
+
+    /// Three classes on the first axis, a number on the second, a scanner on the third.
+    fn data(name: &str) -> Representation {
+        let noise =
+            |i: usize, salt: usize| ((i * 7919 + salt * 104_729) % 1009) as f32 / 1009.0 - 0.5;
+        let row = |i: usize| {
+            [
+                (i % 3) as f32 + noise(i, 1),
+                noise(i, 2),
+                (i / 3 % 2) as f32 + noise(i, 3),
+            ]
+        };
+        let classes = |name: &str, role, k: usize, of: &dyn Fn(usize) -> usize| Column {
+            name: name.into(),
+            role,
+            values: Values::Classes {
+                names: (0..k).map(|c| c.to_string()).collect(),
+                index: (0..N).map(|i| Some(of(i) as u32)).collect(),
+            },
+        };
+        Representation {
+            name: name.into(),
+            features: Matrix::new(N, 3, (0..N).flat_map(row).collect()),
+            ids: (0..N).map(|i| format!("{i}")).collect(),
+            columns: vec![
+                classes("label", Role::Label, 3, &|i| i % 3),
+                Column {
+                    name: "height".into(),
+                    role: Role::Label,
+                    values: Values::Numbers(
+                        (0..N)
+                            .map(|i| Some(f64::from(noise(i, 2)) * 10.0))
+                            .collect(),
+                    ),
+                },
+                classes("scanner", Role::Nuisance, 2, &|i| i / 3 % 2),
+            ],
+            split: (0..N)
+                .map(|i| {
+                    if i % 4 == 0 {
+                        Split::Test
+                    } else {
+                        Split::Train
+                    }
+                })
+                .collect(),
+            origin: "test".into(),
+        }
+    }
+
+    fn short() -> ProbeOptions {
+        ProbeOptions {
+            labels: vec![Labels::PerClass(2), Labels::PerClass(10), Labels::All],
+            draws: 3,
+            ..ProbeOptions::default()
+        }
+    }
+
+    fn complaint(contenders: Vec<Contender<'_>>, options: &ProbeOptions) -> String {
+        measure(contenders, options, "test", &mut |_| ())
+            .map_or_else(|e| e.to_string(), |_| String::new())
+    }
+
+    #[test]
+    fn every_probe_measures_repeatably_and_above_chance() -> Result<()> {
+        for (name, summary) in PROBES {
+            assert!(!summary.is_empty());
+            let task = if *name == "ridge" { "height" } else { "label" };
+            let options = ProbeOptions {
+                probes: vec![name.to_string()],
+                task: task.into(),
+                ..short()
+            };
+            let run = || {
+                measure(
+                    vec![Contender::Fixed(data("a"))],
+                    &options,
+                    "test",
+                    &mut |_| (),
+                )
+            };
+            let measured = run()?;
+            assert_eq!(measured, run()?, "{name}");
+            for row in &measured.rows {
+                assert_eq!(row.probe, *name);
+                assert!(
+                    row.scores
+                        .iter()
+                        .all(|s| s.1.low <= s.1.mean && s.1.mean <= s.1.high)
+                );
+            }
+            match measured.rows.last() {
+                Some(row) => assert!(row.scores[0].1.low > measured.chance, "{name}: {row:?}"),
+                None => assert!(measured.geometry[0].nmi.is_some(), "{name}"),
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_whole_comparison() -> Result<()> {
+        let mut worse = data("pixels");
+        for (i, x) in worse.features.data.iter_mut().enumerate() {
+            *x += ((i * 31) % 17) as f32 / 5.0;
+        }
+        let good = data("a").features;
+        let anew = Contender::PerDraw {
+            name: "supervised".into(),
+            draws: 2,
+            fit: Box::new(move |_, needed, _| Ok(good.select(needed))),
+        };
+        let contenders = vec![Contender::Fixed(data("a")), Contender::Fixed(worse), anew];
+        let measured = measure(contenders, &short(), "test", &mut |_| ())?;
+        // 3 contenders, 2 probes, 3 numbers of labels.
+        assert_eq!(measured.rows.len(), 18);
+        let draws = |name: &str| -> Vec<&[f64]> {
+            let rows = measured
+                .rows
+                .iter()
+                .filter(|r| r.representation == name && r.probe == "linear");
+            rows.map(|r| r.draws.as_slice()).collect()
+        };
+        // The same labels for every contender: equal features, equal numbers.
+        assert_eq!(draws("a")[0][..2], draws("supervised")[0][..]);
+        assert_eq!(measured.nuisances.len(), 2);
+        assert!(measured.nuisances[0].warning, "{:?}", measured.nuisances[0]);
+        assert_eq!(measured.confusions.len(), 3);
+        assert_eq!(measured.geometry.len(), 2);
+        let table = measured.table();
+        for text in [
+            "accuracy of the linear probe",
+            "supervised",
+            "chance",
+            "warning: `scanner`",
+        ] {
+            assert!(table.contains(text), "{table}");
+        }
+        assert!(
+            measured.headline().starts_with("30 labels on a do what "),
+            "{}",
+            measured.headline()
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn what_cannot_be_measured_is_said() {
+        let fixed = |r: Representation| vec![Contender::Fixed(r)];
+        assert!(complaint(Vec::new(), &short()).contains("nothing to measure"));
+        let mut other = data("b");
+        other.ids[3] = "x".into();
+        let two = vec![Contender::Fixed(data("a")), Contender::Fixed(other)];
+        assert!(complaint(two, &short()).contains("same ids"));
+        let twice = vec![Contender::Fixed(data("a")), Contender::Fixed(data("a"))];
+        assert!(complaint(twice, &short()).contains("measured twice"));
+        let mut broken = data("a");
+        broken.features.data[7] = f32::INFINITY;
+        assert!(complaint(fixed(broken), &short()).contains("row 2"));
+        let mut single = data("a");
+        if let Values::Classes { index, .. } = &mut single.columns[0].values {
+            index.fill(Some(1));
+        }
+        assert!(complaint(fixed(single), &short()).contains("all 180 training labels"));
+        let mut untested = data("a");
+        untested.split.fill(Split::Train);
+        assert!(complaint(fixed(untested), &short()).contains("no test sample"));
+        let typo = ProbeOptions {
+            task: "lable".into(),
+            ..short()
+        };
+        assert!(complaint(fixed(data("a")), &typo).contains("did you mean `label`"));
+    }
 }

@@ -122,7 +122,7 @@ pub fn html(page: &Page) -> Result<String> {
                 main {
                     (sections::header(page))
                     @if let Some(m) = &page.measurements {
-                        (sections::results(m, &looks))
+                        (sections::results(m, &page.learned, &looks))
                         (sections::few_labels(m, &looks))
                     }
                     (sections::projections(&page.projections))

@@ -62,12 +62,25 @@ pub fn read(path: &Path) -> Result<Stored> {
         "npz" => npz::read_npz(path),
         "npy" => npz::read_npy(path),
         "csv" => table::read(path),
-        _ => Err(Error::file(path, "features are read from .npz, .npy or .csv; rename or convert the file")),
+        _ => Err(Error::file(
+            path,
+            "features are read from .npz, .npy or .csv; rename or convert the file",
+        )),
     }?;
     let n = stored.features.rows;
-    let lengths = [("ids", stored.ids.as_ref().map(Vec::len)), ("split", stored.split.as_ref().map(Vec::len))];
-    let columns = stored.columns.iter().map(|c| (c.name.as_str(), Some(values_len(c))));
-    if let Some((what, len)) = lengths.into_iter().chain(columns).find(|(_, len)| len.is_some_and(|len| len != n)) {
+    let lengths = [
+        ("ids", stored.ids.as_ref().map(Vec::len)),
+        ("split", stored.split.as_ref().map(Vec::len)),
+    ];
+    let columns = stored
+        .columns
+        .iter()
+        .map(|c| (c.name.as_str(), Some(values_len(c))));
+    if let Some((what, len)) = lengths
+        .into_iter()
+        .chain(columns)
+        .find(|(_, len)| len.is_some_and(|len| len != n))
+    {
         let problem = format!("{n} rows of features but {} of `{what}`", len.unwrap_or(0));
         return Err(Error::file(path, problem));
     }
@@ -80,7 +93,12 @@ impl Stored {
     /// # Errors
     /// When an id of the dataset is missing, an id is there twice, the numbers of rows differ without
     /// ids, or features are NaN or infinite.
-    pub fn align(self, ids: &[String], columns: &[Column], split: &[Split]) -> Result<Representation> {
+    pub fn align(
+        self,
+        ids: &[String],
+        columns: &[Column],
+        split: &[Split],
+    ) -> Result<Representation> {
         let features = match &self.ids {
             Some(own) => self.features.select(&order(&self.name, own, ids)?),
             None if self.features.rows == ids.len() => self.features,
@@ -111,7 +129,12 @@ impl Representation {
     ///
     /// # Errors
     /// As [`Stored::align`].
-    pub fn align(&self, ids: &[String], columns: &[Column], split: &[Split]) -> Result<Representation> {
+    pub fn align(
+        &self,
+        ids: &[String],
+        columns: &[Column],
+        split: &[Split],
+    ) -> Result<Representation> {
         Stored {
             name: self.name.clone(),
             features: self.features.clone(),
@@ -129,8 +152,11 @@ impl Representation {
     /// Naming the first such row and column, and how many rows there are.
     pub fn check(&self) -> Result<()> {
         let bad = |row: &[f32]| row.iter().position(|x| !x.is_finite());
-        let mut found = (0..self.features.rows).filter_map(|i| bad(self.features.row(i)).map(|c| (i, c)));
-        let Some((row, column)) = found.next() else { return Ok(()) };
+        let mut found =
+            (0..self.features.rows).filter_map(|i| bad(self.features.row(i)).map(|c| (i, c)));
+        let Some((row, column)) = found.next() else {
+            return Ok(());
+        };
         let value = self.features.row(row)[column];
         Err(Error::data(format!(
             "{}: feature {column} of `{}` (row {row}) is {value}, and {} more rows hold NaN or infinite features; leave those samples out or mend what made them",
@@ -148,7 +174,10 @@ impl Representation {
         match extension(path).as_str() {
             "npz" => write_whole(path, |file| npz::write(self, file)),
             "csv" => write_whole(path, |file| table::write(self, file)),
-            _ => Err(Error::file(path, "features are written as .npz or .csv; choose one of these endings")),
+            _ => Err(Error::file(
+                path,
+                "features are written as .npz or .csv; choose one of these endings",
+            )),
         }
     }
 }
@@ -158,14 +187,25 @@ fn order(name: &str, own: &[String], wanted: &[String]) -> Result<Vec<usize>> {
     let mut place: HashMap<&str, usize> = HashMap::with_capacity(own.len());
     for (i, id) in own.iter().enumerate() {
         if place.insert(id, i).is_some() {
-            return Err(Error::data(format!("{name}: the id `{id}` is there twice; ids must be unique")));
+            return Err(Error::data(format!(
+                "{name}: the id `{id}` is there twice; ids must be unique"
+            )));
         }
     }
-    let missing: Vec<&str> = wanted.iter().map(String::as_str).filter(|id| !place.contains_key(id)).collect();
+    let missing: Vec<&str> = wanted
+        .iter()
+        .map(String::as_str)
+        .filter(|id| !place.contains_key(id))
+        .collect();
     if missing.is_empty() {
         return Ok(wanted.iter().map(|id| place[id.as_str()]).collect());
     }
-    let shown = missing.iter().take(3).map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ");
+    let shown = missing
+        .iter()
+        .take(3)
+        .map(|id| format!("`{id}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
     Err(Error::data(format!(
         "{name}: {} of the {} samples of the data are not among the {} ids of the file, such as {shown} (the file has, for example, `{}`); embed the same data",
         missing.len(),
@@ -179,19 +219,37 @@ fn order(name: &str, own: &[String], wanted: &[String]) -> Result<Vec<usize>> {
 /// text is unknown.
 fn column_from_text(name: &str, role: Role, texts: &[String]) -> Column {
     let given = || texts.iter().map(|t| t.trim()).filter(|t| !t.is_empty());
-    let numeric = given().all(|t| t.parse::<f64>().is_ok()) && !given().all(|t| t.parse::<i64>().is_ok());
+    let numeric =
+        given().all(|t| t.parse::<f64>().is_ok()) && !given().all(|t| t.parse::<i64>().is_ok());
     let values = if numeric {
-        Values::Numbers(texts.iter().map(|t| t.trim().parse().ok().filter(|v: &f64| v.is_finite())).collect())
+        Values::Numbers(
+            texts
+                .iter()
+                .map(|t| t.trim().parse().ok().filter(|v: &f64| v.is_finite()))
+                .collect(),
+        )
     } else {
-        let mut names: Vec<String> = given().map(String::from).collect::<BTreeSet<_>>().into_iter().collect();
+        let mut names: Vec<String> = given()
+            .map(String::from)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
         if names.iter().all(|n| n.parse::<i64>().is_ok()) {
             names.sort_by_key(|n| n.parse::<i64>().unwrap_or(0));
         }
-        let place: HashMap<&str, u32> = names.iter().enumerate().map(|(i, n)| (n.as_str(), i as u32)).collect();
+        let place: HashMap<&str, u32> = names
+            .iter()
+            .enumerate()
+            .map(|(i, n)| (n.as_str(), i as u32))
+            .collect();
         let index = texts.iter().map(|t| place.get(t.trim()).copied()).collect();
         Values::Classes { names, index }
     };
-    Column { name: name.into(), role, values }
+    Column {
+        name: name.into(),
+        role,
+        values,
+    }
 }
 
 fn values_len(column: &Column) -> usize {
@@ -204,10 +262,14 @@ fn values_len(column: &Column) -> usize {
 /// The values of a column as text, empty where unknown.
 fn column_to_text(column: &Column) -> Vec<String> {
     match &column.values {
-        Values::Classes { names, index } => {
-            index.iter().map(|i| i.map_or(String::new(), |i| names[i as usize].clone())).collect()
-        }
-        Values::Numbers(values) => values.iter().map(|v| v.map_or(String::new(), |v| format!("{v:?}"))).collect(),
+        Values::Classes { names, index } => index
+            .iter()
+            .map(|i| i.map_or(String::new(), |i| names[i as usize].clone()))
+            .collect(),
+        Values::Numbers(values) => values
+            .iter()
+            .map(|v| v.map_or(String::new(), |v| format!("{v:?}")))
+            .collect(),
     }
 }
 
@@ -230,7 +292,9 @@ fn column_name(stored: &str) -> Option<(&str, Role)> {
         Some(("column", name)) => Some((name, Role::Label)),
         Some(("nuisance", name)) => Some((name, Role::Nuisance)),
         Some(("factor", name)) => Some((name, Role::Factor)),
-        _ if ["labels", "label", "y", "target", "targets"].contains(&stored) => Some(("label", Role::Label)),
+        _ if ["labels", "label", "y", "target", "targets"].contains(&stored) => {
+            Some(("label", Role::Label))
+        }
         _ => None,
     }
 }
@@ -239,7 +303,10 @@ fn parse_split(path: &Path, texts: &[String]) -> Result<Vec<Split>> {
     let one = |text: &String| match text.trim().to_ascii_lowercase().as_str() {
         "train" | "training" => Ok(Split::Train),
         "test" => Ok(Split::Test),
-        other => Err(Error::file(path, format!("split `{other}` is neither `train` nor `test`"))),
+        other => Err(Error::file(
+            path,
+            format!("split `{other}` is neither `train` nor `test`"),
+        )),
     };
     texts.iter().map(one).collect()
 }
@@ -252,7 +319,8 @@ fn split_text(split: Split) -> &'static str {
 }
 
 fn extension(path: &Path) -> String {
-    path.extension().map_or(String::new(), |e| e.to_string_lossy().to_ascii_lowercase())
+    path.extension()
+        .map_or(String::new(), |e| e.to_string_lossy().to_ascii_lowercase())
 }
 
 /// Hash of a file's bytes, 16 hexadecimal digits.
@@ -264,8 +332,14 @@ fn file_hash(path: &Path) -> Result<String> {
 }
 
 /// Writes beside `path`, then renames: readers see the old file or the whole new one.
-fn write_whole(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+fn write_whole(
+    path: &Path,
+    fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+) -> Result<()> {
+    let folder = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let write = || -> io::Result<()> {
         let mut builder = tempfile::Builder::new();
         #[cfg(unix)]
@@ -315,7 +389,10 @@ mod tests {
             assert_eq!(after.ids.as_ref(), Some(&before.ids));
             assert_eq!(after.split.as_ref(), Some(&before.split));
             assert_eq!(after.columns, before.columns, "{name}");
-            assert_eq!(std::fs::read_dir(folder.path())?.count(), if name == "a.npz" { 1 } else { 2 });
+            assert_eq!(
+                std::fs::read_dir(folder.path())?.count(),
+                if name == "a.npz" { 1 } else { 2 }
+            );
         }
         assert!(sample().write(&folder.path().join("a.txt")).is_err());
         assert!(sample().write(&folder.path().join("none/a.csv")).is_err());
@@ -328,11 +405,20 @@ mod tests {
         for name in ["probe_other.npz", "probe_other.csv", "probe_other.npy"] {
             let path = golden.join(name);
             let stored = read(&path)?;
-            assert_eq!((stored.features.rows, stored.features.cols), (3, 4), "{name}");
+            assert_eq!(
+                (stored.features.rows, stored.features.cols),
+                (3, 4),
+                "{name}"
+            );
             assert_eq!(stored.features.row(2), [8.0, 9.0, 10.0, 11.0], "{name}");
             if name != "probe_other.npy" {
-                assert_eq!(stored.ids.as_deref().map(|ids| ids[1].as_str()), Some("b.png"));
-                let Values::Classes { names, index } = &stored.columns[0].values else { return Err("no classes".into()) };
+                assert_eq!(
+                    stored.ids.as_deref().map(|ids| ids[1].as_str()),
+                    Some("b.png")
+                );
+                let Values::Classes { names, index } = &stored.columns[0].values else {
+                    return Err("no classes".into());
+                };
                 assert_eq!((names.len(), index[2]), (2, Some(1)));
             }
         }
@@ -346,17 +432,34 @@ mod tests {
         let aligned = r.align(&ids, &[], &[Split::Train, Split::Test])?;
         assert_eq!(aligned.features.row(0), [3.25, 4.0]);
         let unknown = ["x/ä.png", "z.png"].map(String::from);
-        let text = r.align(&unknown, &[], &[Split::Train; 2]).map_or_else(|e| e.to_string(), |_| String::new());
-        assert!(text.contains("1 of the 2") && text.contains("`z.png`"), "{text}");
+        let text = r
+            .align(&unknown, &[], &[Split::Train; 2])
+            .map_or_else(|e| e.to_string(), |_| String::new());
+        assert!(
+            text.contains("1 of the 2") && text.contains("`z.png`"),
+            "{text}"
+        );
         Ok(())
     }
 
     #[test]
     fn rows_without_ids_must_be_as_many() {
         let r = sample();
-        let stored = Stored { name: "f.npy".into(), features: r.features, ids: None, columns: Vec::new(), split: None, origin: String::new() };
-        let text = stored.align(&["a".to_string()], &[], &[Split::Train]).map_or_else(|e| e.to_string(), |_| String::new());
-        assert!(text.contains("3 rows") && text.contains("1 samples"), "{text}");
+        let stored = Stored {
+            name: "f.npy".into(),
+            features: r.features,
+            ids: None,
+            columns: Vec::new(),
+            split: None,
+            origin: String::new(),
+        };
+        let text = stored
+            .align(&["a".to_string()], &[], &[Split::Train])
+            .map_or_else(|e| e.to_string(), |_| String::new());
+        assert!(
+            text.contains("3 rows") && text.contains("1 samples"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -364,7 +467,10 @@ mod tests {
         let mut r = sample();
         r.features.data[3] = f32::NAN;
         let text = r.check().map_or_else(|e| e.to_string(), |()| String::new());
-        assert!(text.contains("feature 1 of `x/2.png` (row 1) is NaN"), "{text}");
+        assert!(
+            text.contains("feature 1 of `x/2.png` (row 1) is NaN"),
+            "{text}"
+        );
     }
 
     #[test]

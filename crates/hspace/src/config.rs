@@ -11,7 +11,7 @@ use crate::dataset::{Kind, Shape};
 use crate::encoder::ENCODERS;
 use crate::error::{Error, Result, unknown};
 use crate::list;
-use crate::objective::{OBJECTIVES, Look};
+use crate::objective::{Look, OBJECTIVES};
 use crate::train::TrainSettings;
 use crate::views::ViewsConfig;
 
@@ -100,9 +100,7 @@ pub fn set(table: &mut Table, assignment: &str) -> std::result::Result<(), Strin
     let last = path.pop().unwrap_or_default();
     let mut at = table;
     for part in path {
-        let inner = at
-            .entry(part)
-            .or_insert_with(|| Value::Table(Table::new()));
+        let inner = at.entry(part).or_insert_with(|| Value::Table(Table::new()));
         at = inner
             .as_table_mut()
             .ok_or_else(|| format!("--set {assignment}: `{part}` is no section"))?;
@@ -214,7 +212,11 @@ impl Config {
             }
         });
         let mut top = list::defaults::<Top>();
-        let known: Vec<String> = top.keys().cloned().chain(SECTIONS.map(Into::into)).collect();
+        let known: Vec<String> = top
+            .keys()
+            .cloned()
+            .chain(SECTIONS.map(Into::into))
+            .collect();
         user.retain(|key, _| {
             let ok = known.iter().any(|k| k == key);
             if !ok {
@@ -229,8 +231,20 @@ impl Config {
             Shape::Image { .. } => "cnn",
             Shape::Vector { .. } => "mlp",
         };
-        let encoder = choose("encoder", ENCODERS, default_encoder, &mut sections[0], &mut problems);
-        let objective = choose("objective", OBJECTIVES, "simclr", &mut sections[1], &mut problems);
+        let encoder = choose(
+            "encoder",
+            ENCODERS,
+            default_encoder,
+            &mut sections[0],
+            &mut problems,
+        );
+        let objective = choose(
+            "objective",
+            OBJECTIVES,
+            "simclr",
+            &mut sections[1],
+            &mut problems,
+        );
 
         let views = match (top.view_set, &objective) {
             (ViewSet::Auto, Some((made, _))) => {
@@ -248,12 +262,22 @@ impl Config {
             (ViewSet::None | ViewSet::Auto, _) => ViewsConfig::none(),
         };
         let mut table = Table::try_from(&views).map_err(Error::config)?;
-        overlay(&mut table, std::mem::take(&mut sections[2]), "views", &mut problems);
+        overlay(
+            &mut table,
+            std::mem::take(&mut sections[2]),
+            "views",
+            &mut problems,
+        );
         let views: ViewsConfig = parse("views.", table, &mut problems).unwrap_or(views);
         problems.extend(views.validate());
 
         let mut table = list::defaults::<TrainSettings>();
-        overlay(&mut table, std::mem::take(&mut sections[3]), "train", &mut problems);
+        overlay(
+            &mut table,
+            std::mem::take(&mut sections[3]),
+            "train",
+            &mut problems,
+        );
         let train: Option<TrainSettings> = parse("train.", table, &mut problems);
         let mut train = train.unwrap_or_default();
         train.resolve(about.samples, about.shape);
@@ -284,7 +308,9 @@ impl Config {
             device: self.device.clone(),
             view_set: self.view_set,
         };
-        let table = |value: std::result::Result<Table, toml::ser::Error>| value.expect("plain settings serialise");
+        let table = |value: std::result::Result<Table, toml::ser::Error>| {
+            value.expect("plain settings serialise")
+        };
         let mut all = table(Table::try_from(top));
         for (section, choice) in [("encoder", &self.encoder), ("objective", &self.objective)] {
             let mut settings = Table::from_iter([("name".into(), choice.name.clone().into())]);
@@ -331,19 +357,23 @@ fn choose<T: ?Sized>(
     }
 }
 
-fn parse<C: serde::de::DeserializeOwned>(
+/// Reads a struct from a table; each value that does not fit is a problem of its own.
+fn parse<C: Default + Serialize + serde::de::DeserializeOwned>(
     path: &str,
     table: Table,
     problems: &mut Vec<String>,
 ) -> Option<C> {
-    // Section by section, so that each bad value gets its own line.
-    match table.try_into::<C>() {
-        Ok(value) => Some(value),
-        Err(error) => {
-            problems.push(format!("{path}{}", error.message()));
-            None
+    if let Ok(value) = table.clone().try_into::<C>() {
+        return Some(value);
+    }
+    for (key, value) in table {
+        let mut alone = list::defaults::<C>();
+        alone.insert(key.clone(), value.clone());
+        if let Err(error) = alone.try_into::<C>() {
+            problems.push(format!("{path}{key}={value}: {}", error.message()));
         }
     }
+    None
 }
 
 #[cfg(test)]
@@ -369,7 +399,11 @@ mod tests {
 
     #[test]
     fn written_and_read_it_is_the_same() {
-        let given = ["data=builtin:mnist-mini", "train.epochs=3", "encoder.width=8"];
+        let given = [
+            "data=builtin:mnist-mini",
+            "train.epochs=3",
+            "encoder.width=8",
+        ];
         let config = Config::resolve(table(&given), DIGITS).unwrap();
         assert_eq!(config.train.epochs, Auto::Set(3));
         let again = Config::resolve(config.to_toml().parse().unwrap(), DIGITS).unwrap();
@@ -389,7 +423,10 @@ mod tests {
             panic!("a settings error");
         };
         for part in ["did you mean `seed`", "resnet18", "`temperature`", "epochs"] {
-            assert!(problems.iter().any(|p| p.contains(part)), "{part}: {problems:#?}");
+            assert!(
+                problems.iter().any(|p| p.contains(part)),
+                "{part}: {problems:#?}"
+            );
         }
     }
 

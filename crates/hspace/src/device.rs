@@ -2,8 +2,8 @@
 
 use burn::tensor::Device;
 
-use crate::error::{Result, unknown};
 use crate::error::Error;
+use crate::error::{Result, unknown};
 
 /// The devices this build can use; `cpu` is always among them.
 pub const DEVICES: &[&str] = &[

@@ -54,7 +54,15 @@ pub fn supervised<'a>(
         let trained = job.run(None, Start::Fresh, &mut |_| (), stop)?;
         let (encoder, views, device) = job.encoder();
         let weights = &trained.encoder;
-        let features = embed(encoder, weights, views, dataset, &needed, device, &mut |_| ())?;
+        let features = embed(
+            encoder,
+            weights,
+            views,
+            dataset,
+            &needed,
+            device,
+            &mut |_| (),
+        )?;
         Ok(features.features)
     };
     Contender::PerDraw {
@@ -81,7 +89,9 @@ fn supervised_config(
         ..about(dataset)
     };
     let batch = (1usize << (labelled / 2).max(2).ilog2()).min(budget.batch);
-    let epochs = (budget.steps * batch).div_ceil(labelled.max(1)).max(budget.passes);
+    let epochs = (budget.steps * batch)
+        .div_ceil(labelled.max(1))
+        .max(budget.passes);
     let mut train = Table::new();
     if let Some(size) = table.get("train").and_then(|t| t.get("image_size")) {
         train.insert("image_size".into(), size.clone());
@@ -100,7 +110,9 @@ fn rows_of(dataset: &Dataset, ids: &[String]) -> Vec<usize> {
     let index: std::collections::HashMap<&str, usize> = (0..dataset.len())
         .map(|row| (dataset.ids[row].as_str(), row))
         .collect();
-    ids.iter().filter_map(|id| index.get(id.as_str()).copied()).collect()
+    ids.iter()
+        .filter_map(|id| index.get(id.as_str()).copied())
+        .collect()
 }
 
 /// How an encoder came about, from what its run left behind.
@@ -122,7 +134,14 @@ pub fn run_facts(config: &Config, lines: &[Line], parameters: usize) -> RunFacts
 
 /// Curves worth a picture, from the log of a training.
 pub fn curves(lines: &[Line]) -> Vec<Curve> {
-    let names = ["loss", "accuracy", "online_probe", "effective_rank", "spread", "lr"];
+    let names = [
+        "loss",
+        "accuracy",
+        "online_probe",
+        "effective_rank",
+        "spread",
+        "lr",
+    ];
     let curve = |name: &&str| {
         let points = lines
             .iter()
@@ -167,7 +186,10 @@ impl Story<'_> {
     pub fn page(self) -> Result<Page> {
         let task = self.measurements.task.clone();
         let seed = self.measurements.seed;
-        let projections = self.spaces.iter().map(|space| projection(space, &task, seed));
+        let projections = self
+            .spaces
+            .iter()
+            .map(|space| projection(space, &task, seed));
         Ok(Page {
             projections: projections.collect::<Result<_>>()?,
             neighbours: self.neighbours(&task)?,
@@ -189,7 +211,8 @@ impl Story<'_> {
         let of = |split| (0..first.ids.len()).filter(move |&i| first.split[i] == split);
         let train: Vec<usize> = of(Split::Train).take(CANDIDATES).collect();
         let test: Vec<usize> = of(Split::Test).collect();
-        if !matches!(self.dataset.shape, Shape::Image { .. }) || train.is_empty() || test.is_empty() {
+        if !matches!(self.dataset.shape, Shape::Image { .. }) || train.is_empty() || test.is_empty()
+        {
             return Ok(None);
         }
         // Spread over the test samples, not chosen.
@@ -206,7 +229,10 @@ impl Story<'_> {
             .map(|space| {
                 let among = space.features.select(&train);
                 let lists = neighbours(&among, &space.features.select(&queries), NEAREST);
-                (space.name.clone(), lists.into_iter().map(in_dataset).collect())
+                (
+                    space.name.clone(),
+                    lists.into_iter().map(in_dataset).collect(),
+                )
             })
             .collect();
         let queries: Vec<usize> = queries.into_iter().map(|i| rows[i]).collect();

@@ -22,9 +22,20 @@ pub fn numbers(path: &[&str]) -> Vec<f64> {
     list.map(|v| v.as_f64().expect("a golden number")).collect()
 }
 
+/// The script's `scatter`: in -1..1, without a pattern.
+pub fn scatter(n: usize, phase: f64) -> Vec<f32> {
+    let value = |i: usize| {
+        let x = (12.9898 * i as f64 + phase).sin() * 43758.5453;
+        (2.0 * (x - x.floor()) - 1.0) as f32
+    };
+    (0..n).map(value).collect()
+}
+
 /// The script's `fill`: `sin(0.7 i + phase)`.
 pub fn fill(n: usize, phase: f64) -> Vec<f32> {
-    (0..n).map(|i| (0.7 * i as f64 + phase).sin() as f32).collect()
+    (0..n)
+        .map(|i| (0.7 * i as f64 + phase).sin() as f32)
+        .collect()
 }
 
 /// Asserts agreement within `tolerance`, relative to the largest of the expected values.

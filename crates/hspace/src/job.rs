@@ -7,10 +7,10 @@ use burn::tensor::Device;
 use crate::config::{About, Config};
 use crate::dataset::check::channel_statistics;
 use crate::dataset::{Dataset, Role, Sample, Shape, Split, Values};
-use crate::matrix::Matrix;
 use crate::device::device;
 use crate::encoder::{self, Encoder};
 use crate::error::{Error, Result, unknown};
+use crate::matrix::Matrix;
 use crate::objective::{self, Facts, Objective};
 use crate::run::{EncoderFile, RunFolder};
 use crate::train::{Progress, Setup, Start, Trained, train};
@@ -80,7 +80,11 @@ impl<'a> Job<'a> {
     ///
     /// # Errors
     /// Every problem of configuration and data together.
-    pub fn new(config: Config, dataset: &'a Dataset, labelled: Option<&[usize]>) -> Result<Job<'a>> {
+    pub fn new(
+        config: Config,
+        dataset: &'a Dataset,
+        labelled: Option<&[usize]>,
+    ) -> Result<Job<'a>> {
         let device = device(&config.device)?;
         let rows = dataset.indices(Split::Train);
         if rows.len() < 2 {
@@ -189,7 +193,10 @@ impl<'a> Job<'a> {
             architecture: self.config.encoder.name.clone(),
             features,
             hash: String::new(),
-            classes: self.facts.classes().map_or(vec![], |(names, _)| names.to_vec()),
+            classes: self
+                .facts
+                .classes()
+                .map_or(vec![], |(names, _)| names.to_vec()),
             settings: self.config.encoder.settings.clone(),
             input: self.views.input().clone(),
         }

@@ -84,10 +84,11 @@ impl Facts {
 
     /// Rows whose value for the task is known.
     pub fn labelled(&self, row: usize) -> bool {
-        self.task.is_some_and(|task| match &self.columns[task].values {
-            Values::Classes { index, .. } => index[row].is_some(),
-            Values::Numbers(numbers) => numbers[row].is_some(),
-        })
+        self.task
+            .is_some_and(|task| match &self.columns[task].values {
+                Values::Classes { index, .. } => index[row].is_some(),
+                Values::Numbers(numbers) => numbers[row].is_some(),
+            })
     }
 }
 
@@ -219,7 +220,13 @@ pub fn cost(
 }
 
 /// Every turn's loss on `n` blank samples.
-fn try_once(objective: &dyn Objective, encoder: &dyn Encoder, facts: &Facts, n: usize, pass: &Pass) {
+fn try_once(
+    objective: &dyn Objective,
+    encoder: &dyn Encoder,
+    facts: &Facts,
+    n: usize,
+    pass: &Pass,
+) {
     let row = (0..facts.columns.first().map_or(1, rows))
         .find(|&row| facts.labelled(row))
         .unwrap_or(0);

@@ -207,7 +207,8 @@ impl RunFolder {
             ));
         }
         let text = file::read_text(&path)?;
-        let about: EncoderFile = toml::from_str(&text).map_err(|e| Error::file(&path, e.message()))?;
+        let about: EncoderFile =
+            toml::from_str(&text).map_err(|e| Error::file(&path, e.message()))?;
         let encoder = encoder::make(&about.architecture, about.settings.clone())
             .map_err(|e| Error::file(&path, e))?;
         let weights = read_weights(&self.weights(), device)?;

@@ -25,7 +25,10 @@ const SMALL: usize = 64;
 
 /// Closed-form encoders: name and summary, for `hspace list encoders`.
 pub const CLOSED_FORM: &[(&str, &str)] = &[
-    ("pixels", "the samples' own values; images over 64 px at 32 px"),
+    (
+        "pixels",
+        "the samples' own values; images over 64 px at 32 px",
+    ),
     ("pca:D", "the first D principal components of the pixels"),
     ("random:ENCODER", "that encoder, untrained"),
 ];
@@ -106,8 +109,11 @@ impl<'a> Sources<'a> {
 
     /// Architectures of the runs read so far, each once.
     pub fn architectures(&self) -> impl Iterator<Item = &str> {
-        let names: std::collections::BTreeSet<&str> =
-            self.runs.iter().map(|run| run.architecture.as_str()).collect();
+        let names: std::collections::BTreeSet<&str> = self
+            .runs
+            .iter()
+            .map(|run| run.architecture.as_str())
+            .collect();
         names.into_iter()
     }
 
@@ -206,7 +212,11 @@ impl<'a> Sources<'a> {
     /// An encoder with fresh weights, with the settings and the input of a run of the same
     /// architecture if one came before, else with the defaults.
     fn untrained(&self, architecture: &str) -> Result<TrainedEncoder> {
-        let about = match self.runs.iter().find(|run| run.architecture == architecture) {
+        let about = match self
+            .runs
+            .iter()
+            .find(|run| run.architecture == architecture)
+        {
             Some(run) => run.clone(),
             None => {
                 let config = crate::config::Config::resolve(

@@ -17,9 +17,9 @@ use serde::Serialize;
 
 use crate::dataset::{BadFile, Dataset};
 use crate::embed::{embed, to_matrix};
-use crate::matrix::Matrix;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
+use crate::matrix::Matrix;
 use crate::network::{Mode, Pass, Weights};
 use crate::objective::{self, Batch, Facts, Net, Objective, Which};
 use crate::probe::knn;
@@ -318,7 +318,9 @@ impl<'a> Trainer<'a> {
     fn step(&mut self, batches: Vec<Batch>) -> Result<Step> {
         let settings = &self.setup.settings;
         let warmup = (settings.warmup * self.steps as f64).round() as usize;
-        let factor = settings.schedule.factor(self.state.step, self.steps, warmup);
+        let factor = settings
+            .schedule
+            .factor(self.state.step, self.steps, warmup);
         let learning_rate = settings.learning_rate.get() * factor;
         let optimizer = Optimizer {
             rule: settings.optimizer,
@@ -436,7 +438,9 @@ impl<'a> Trainer<'a> {
     /// Measures what the end of an epoch is for: the online probe, the best weights.
     fn end_epoch(&mut self, values: &mut BTreeMap<String, f64>) -> Result<()> {
         let settings = &self.setup.settings;
-        if settings.online_probe && let Some(accuracy) = self.online_probe()? {
+        if settings.online_probe
+            && let Some(accuracy) = self.online_probe()?
+        {
             values.insert("online_probe".into(), accuracy);
         }
         let (sum, count) = std::mem::take(&mut self.state.epoch_loss);
@@ -448,7 +452,11 @@ impl<'a> Trainer<'a> {
         let Some(value) = watched.of(values) else {
             return Ok(());
         };
-        if self.state.best.is_none_or(|best| watched.better(value, best)) {
+        if self
+            .state
+            .best
+            .is_none_or(|best| watched.better(value, best))
+        {
             self.state.best = Some(value);
             self.state.epochs_since_best = 0;
             if settings.keep_best != Metric::None {
@@ -490,9 +498,25 @@ impl<'a> Trainer<'a> {
             device,
             ..
         } = self.setup;
-        let features = embed(*encoder, &weights, views, dataset, &rows, device, &mut |_| {})?;
-        let labels: Vec<u32> = features.rows.iter().filter_map(|&row| labels[row]).collect();
-        Ok(Some(leave_one_out(&features.features, &labels, names.len())))
+        let features = embed(
+            *encoder,
+            &weights,
+            views,
+            dataset,
+            &rows,
+            device,
+            &mut |_| {},
+        )?;
+        let labels: Vec<u32> = features
+            .rows
+            .iter()
+            .filter_map(|&row| labels[row])
+            .collect();
+        Ok(Some(leave_one_out(
+            &features.features,
+            &labels,
+            names.len(),
+        )))
     }
 
     fn log(&mut self, values: BTreeMap<String, f64>) -> Result<()> {
@@ -550,10 +574,13 @@ fn leave_one_out(features: &Matrix, labels: &[u32], classes: usize) -> f64 {
     let found = knn::neighbours(features, features, metric, ONLINE_NEIGHBOURS, Some(&own));
     let weights = knn::Weights::Uniform;
     let shares = knn::probabilities(&found, labels, classes, ONLINE_NEIGHBOURS, weights);
-    let right = shares.chunks_exact(classes).zip(labels).filter(|(shares, label)| {
-        let label = shares[**label as usize];
-        shares.iter().all(|&other| other <= label)
-    });
+    let right = shares
+        .chunks_exact(classes)
+        .zip(labels)
+        .filter(|(shares, label)| {
+            let label = shares[**label as usize];
+            shares.iter().all(|&other| other <= label)
+        });
     right.count() as f64 / features.rows as f64
 }
 

@@ -117,7 +117,10 @@ fn print(args: &Args, lines: &[Line]) {
         let share = line.share.map_or(String::new(), |share| {
             format!("   {:4.1} % of the product rate", 100.0 * share)
         });
-        println!("{:width$}  {:>9.1} {}{share}", line.what, line.rate, line.unit);
+        println!(
+            "{:width$}  {:>9.1} {}{share}",
+            line.what, line.rate, line.unit
+        );
     }
 }
 
@@ -154,7 +157,13 @@ fn job<'a>(args: &Args, dataset: &'a Dataset, encoder: &str, objective: &str) ->
 }
 
 /// Training images per second, augmentation included, the first steps left out.
-fn training(args: &Args, dataset: &Dataset, name: &str, objective: &str, peak: f64) -> Result<Line> {
+fn training(
+    args: &Args,
+    dataset: &Dataset,
+    name: &str,
+    objective: &str,
+    peak: f64,
+) -> Result<Line> {
     let job = job(args, dataset, name, objective)?;
     let stop = AtomicBool::new(false);
     let mut begun: Option<(Instant, usize)> = None;
@@ -198,11 +207,24 @@ fn embedding(args: &Args, dataset: &Dataset, name: &str, peak: f64) -> Result<Li
     let rows: Vec<usize> = (0..dataset.len().min(512)).collect();
     let prefixed = weights.clone().prefixed("encoder");
     let pass = Pass::new(&prefixed, Mode::Eval, device);
-    network.features(&pass.at("encoder"), encoder::blank(1, views.input().shape, device));
+    network.features(
+        &pass.at("encoder"),
+        encoder::blank(1, views.input().shape, device),
+    );
     let begun = Instant::now();
     let mut samples = 0;
     while begun.elapsed().as_secs_f64() < args.seconds {
-        samples += embed(network, &weights, views, dataset, &rows, device, &mut |_| ())?.rows.len();
+        samples += embed(
+            network,
+            &weights,
+            views,
+            dataset,
+            &rows,
+            device,
+            &mut |_| (),
+        )?
+        .rows
+        .len();
     }
     let rate = samples as f64 / begun.elapsed().as_secs_f64();
     Ok(Line {

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use hspace::Result;
 use hspace::run::RunFolder;
 use hspace::toml::{Table, Value};
-use hspace::Result;
 
 use crate::commands::probe::{ProbeFlags, measure_sources};
 use crate::settings::read;
@@ -55,7 +55,10 @@ fn flat(table: &Table) -> Vec<(String, String)> {
 
 /// The settings in which runs differ, one a line.
 fn differences(runs: &[(&str, Vec<(String, String)>)]) -> String {
-    let keys: BTreeSet<&String> = runs.iter().flat_map(|(_, s)| s.iter().map(|(k, _)| k)).collect();
+    let keys: BTreeSet<&String> = runs
+        .iter()
+        .flat_map(|(_, s)| s.iter().map(|(k, _)| k))
+        .collect();
     let mut text = String::new();
     for key in keys {
         let of = |settings: &[(String, String)]| {

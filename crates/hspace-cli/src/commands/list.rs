@@ -26,7 +26,11 @@ pub fn run(args: &Args) -> Result<()> {
         What::Encoders => hspace::encoder::ENCODERS
             .iter()
             .map(|e| (e.name, e.summary, keys(&(e.defaults)())))
-            .chain(hspace::source::CLOSED_FORM.iter().map(|(n, s)| (*n, *s, String::new())))
+            .chain(
+                hspace::source::CLOSED_FORM
+                    .iter()
+                    .map(|(n, s)| (*n, *s, String::new())),
+            )
             .collect(),
         What::Objectives => hspace::objective::OBJECTIVES
             .iter()

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use hspace::config::{merge, overlay, set};
-use hspace::dataset::{Dataset, Shape};
+use hspace::dataset::{Dataset, Shape, Split};
 use hspace::device::device;
 use hspace::probe::{Contender, Measurements, ProbeOptions, measure};
 use hspace::representation::Representation;
@@ -35,7 +35,11 @@ pub struct ProbeFlags {
     /// The labelled samples
     #[arg(long)]
     pub data: String,
-    #[arg(long, value_name = "COUNTS", help = "Labels a class, such as 1,10,100,all [default: all]")]
+    #[arg(
+        long,
+        value_name = "COUNTS",
+        help = "Labels a class, such as 1,10,100,all [default: all]"
+    )]
     pub labels: Option<String>,
     /// Probes, such as linear,knn: see `hspace list probes`
     #[arg(long, value_name = "PROBES")]
@@ -89,7 +93,10 @@ impl ProbeFlags {
             };
             text.split(',').map(item).collect::<Vec<_>>().into()
         };
-        flags.insert("labels".into(), list(self.labels.as_deref().unwrap_or("all")));
+        flags.insert(
+            "labels".into(),
+            list(self.labels.as_deref().unwrap_or("all")),
+        );
         if let Some(probes) = &self.probe {
             flags.insert("probes".into(), list(probes));
         }
@@ -143,7 +150,9 @@ pub fn measure_sources(
     let spinner = Spinner::new("reading");
     let total = dataset.len();
     let represent = |name: &str, source: &Source, makers: &mut Sources| {
-        makers.represent(name, source, &mut |done| spinner.say(&format!("{name}: {done}/{total}")))
+        makers.represent(name, source, &mut |done| {
+            spinner.say(&format!("{name}: {done}/{total}"))
+        })
     };
     // Files of features come last: by then it is known which samples can be read.
     let is_file = |source: &Source| matches!(source, Source::File(_));
@@ -154,7 +163,10 @@ pub fn measure_sources(
     if !flags.no_baselines && !learned.is_empty() {
         for name in baselines(&dataset, &makers) {
             if made.iter().all(|r| r.name != name) {
-                made.push(represent(&name, &Source::parse(&name)?, &mut makers)?);
+                match represent(&name, &Source::parse(&name)?, &mut makers) {
+                    Ok(baseline) => made.push(baseline),
+                    Err(error) => eprintln!("note: without the baseline {name}: {error}"),
+                }
             }
         }
     }
@@ -164,7 +176,9 @@ pub fn measure_sources(
     let place = |r: &Representation| names.iter().position(|name| *name == r.name);
     made.sort_by_key(|r| place(r).unwrap_or(names.len()));
     let contenders = made.iter().cloned().map(Contender::Fixed).collect();
-    let measurements = measure(contenders, options, &flags.data, &mut |text| spinner.say(text));
+    let measurements = measure(contenders, options, &flags.data, &mut |text| {
+        spinner.say(text)
+    });
     spinner.done();
     let measurements = measurements?;
     if let Some(path) = &flags.json {
@@ -203,9 +217,10 @@ pub fn measure_sources(
 
 /// What every table has beside the learned representations.
 fn baselines(dataset: &Dataset, makers: &Sources) -> Vec<String> {
+    let train = dataset.indices(Split::Train).len();
     let dims = match dataset.shape {
-        Shape::Image { .. } => 50,
-        Shape::Vector { dim } => 50.min(dim / 2),
+        Shape::Image { .. } => 50.min(train / 2),
+        Shape::Vector { dim } => 50.min(dim / 2).min(train / 2),
     };
     let mut names = vec!["pixels".to_owned()];
     if dims > 1 {

@@ -39,6 +39,8 @@ pub struct Args {
     overwrite: bool,
 }
 
+/// Channels of the encoder's first block: small, so that many steps fit into the budget.
+const WIDTH: i64 = 16;
 const DATA: &str = "builtin:mnist-mini";
 /// Passes over the data within the default budget.
 const EPOCHS: f64 = 8.0;
@@ -50,7 +52,10 @@ pub fn run(args: &Args) -> Result<()> {
     let started = Instant::now();
     let stop = stop_flag()?;
     let dataset = open(DATA)?;
-    let folder = RunFolder::create(&args.out, args.overwrite || args.out == PathBuf::from("runs/quickstart"))?;
+    let folder = RunFolder::create(
+        &args.out,
+        args.overwrite || args.out == PathBuf::from("runs/quickstart"),
+    )?;
     let train = dataset.indices(Split::Train).len();
     println!(
         "{train} handwritten digits to learn from without their labels, {} to test on",
@@ -78,7 +83,11 @@ fn config(dataset: &Dataset, seed: u64, epochs: usize) -> Result<Config> {
     let mut set = |key: &str, value: Value| table.insert(key.to_owned(), value);
     set("data", DATA.into());
     set("seed", (seed as i64).into());
-    set("encoder", "cnn".into());
+    let width = Table::from_iter([
+        ("name".to_owned(), "cnn".into()),
+        ("width".to_owned(), WIDTH.into()),
+    ]);
+    set("encoder", width.into());
     set("objective", "simclr".into());
     let train = Table::from_iter([("epochs".to_owned(), Value::Integer(epochs as i64))]);
     set("train", train.into());
@@ -111,7 +120,9 @@ fn plan(dataset: &Dataset, args: &Args, stop: &AtomicBool) -> Result<usize> {
         Err(error) => return Err(error),
     }
     let samples = dataset.indices(Split::Train).len() as f64;
-    let fit = (LEARNING * args.seconds as f64 * rate / samples).floor().max(1.0);
+    let fit = (LEARNING * args.seconds as f64 * rate / samples)
+        .floor()
+        .max(1.0);
     if fit < wanted {
         println!(
             "at {rate:.0} images/s this machine has time for {fit} passes over the data, not \

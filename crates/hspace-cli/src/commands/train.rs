@@ -55,7 +55,10 @@ pub fn run(args: &Args) -> Result<()> {
     let dataset = open(source)?;
     let config = Config::resolve(table, about(&dataset))?;
     let out = args.out.clone().unwrap_or_else(|| {
-        PathBuf::from(format!("runs/{}-{}", config.objective.name, config.encoder.name))
+        PathBuf::from(format!(
+            "runs/{}-{}",
+            config.objective.name, config.encoder.name
+        ))
     });
     let job = Job::new(config, &dataset, None)?;
     let start = match &args.init_from {

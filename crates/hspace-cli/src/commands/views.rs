@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use hspace::config::Config;
 use hspace::job::{Job, about};
-use hspace::views::sheet::contact_sheet;
 use hspace::toml::Value;
+use hspace::views::sheet::contact_sheet;
 use hspace::{Error, Result};
 
 use crate::commands::open;

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use scan::scan;
 
-use crate::dataset::{BadFile, Column, Dataset, Kind, Role, Shape, Split, Values};
+use crate::dataset::{BadFile, Column, Dataset, Kind, Role, Sample, Shape, Split, Values};
 use crate::error::{Error, Result};
 
 /// So many examples of a kind are listed.
@@ -173,10 +173,10 @@ pub fn check(dataset: &Dataset, progress: &(dyn Fn(usize, usize) + Sync)) -> Res
     Ok(findings)
 }
 
-/// Mean and standard deviation of each channel of the training images, in `0..1`.
+/// Mean and standard deviation of each channel of the training images, in `0..1`; of each feature
+/// of vectors, in its own unit. The deviation of what never varies is given as 1.
 ///
-/// At most `limit` training samples, evenly spaced, are looked at. Vectors: of all features
-/// together, in their own unit.
+/// At most `limit` training samples, evenly spaced, are looked at.
 ///
 /// # Errors
 /// If there is no readable training sample among them.
@@ -184,6 +184,9 @@ pub fn channel_statistics(dataset: &Dataset, limit: usize) -> Result<(Vec<f32>, 
     let train = dataset.indices(Split::Train);
     let count = train.len().min(limit);
     let chosen: Vec<usize> = (0..count).map(|i| train[i * train.len() / count]).collect();
+    if let Shape::Vector { dim } = dataset.shape {
+        return feature_statistics(dataset, &chosen, dim);
+    }
     let seen = scan(dataset, &chosen, false, &|_, _| ());
     if seen.moments.count == 0 {
         let why = seen
@@ -195,7 +198,34 @@ pub fn channel_statistics(dataset: &Dataset, limit: usize) -> Result<(Vec<f32>, 
             dataset.name
         )));
     }
-    Ok(seen.moments.finish())
+    let (mean, std) = seen.moments.finish();
+    Ok((mean, std.into_iter().map(or_one).collect()))
+}
+
+fn or_one(std: f32) -> f32 {
+    if std > 0.0 { std } else { 1.0 }
+}
+
+/// Mean and standard deviation of each of `dim` features over `rows`, by centred sums.
+fn feature_statistics(
+    dataset: &Dataset,
+    rows: &[usize],
+    dim: usize,
+) -> Result<(Vec<f32>, Vec<f32>)> {
+    let (mut mean, mut squares) = (vec![0.0f64; dim], vec![0.0f64; dim]);
+    for (n, &row) in (1..).zip(rows) {
+        let Sample::Vector(vector) = dataset.samples.get(row)? else {
+            return Err(Error::data(format!("{} is no vector", dataset.ids[row])));
+        };
+        for ((mean, squares), &x) in mean.iter_mut().zip(&mut squares).zip(vector.iter()) {
+            let before = f64::from(x) - *mean;
+            *mean += before / f64::from(n);
+            *squares += before * (f64::from(x) - *mean);
+        }
+    }
+    let n = rows.len().max(1) as f64;
+    let std = squares.into_iter().map(|s| or_one((s / n).sqrt() as f32));
+    Ok((mean.into_iter().map(|m| m as f32).collect(), std.collect()))
 }
 
 fn sizes(counts: &BTreeMap<(usize, usize), usize>) -> Option<Sizes> {

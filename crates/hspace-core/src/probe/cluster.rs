@@ -63,7 +63,11 @@ fn lloyd(x: &Matrix, k: usize, seed: u64) -> (f64, Vec<u32>) {
 
 /// Nearest centre of each row and the squared distance to it.
 fn assign(x: &Matrix, centres: &Matrix) -> (Vec<u32>, Vec<f64>) {
-    let square = |row: &[f32]| row.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>();
+    let square = |row: &[f32]| {
+        row.iter()
+            .map(|&v| f64::from(v) * f64::from(v))
+            .sum::<f64>()
+    };
     let sizes: Vec<f64> = (0..centres.rows).map(|c| square(centres.row(c))).collect();
     let products = x.times_transposed(centres);
     let nearest = |i: usize| {
@@ -112,19 +116,35 @@ pub fn agreement(a: &[u32], b: &[u32]) -> (f64, f64) {
         table[i as usize * cols + j as usize] += 1.0;
     }
     let n = a.len() as f64;
-    let left: Vec<f64> = (0..rows).map(|i| table[i * cols..(i + 1) * cols].iter().sum()).collect();
-    let right: Vec<f64> = (0..cols).map(|j| (0..rows).map(|i| table[i * cols + j]).sum()).collect();
+    let left: Vec<f64> = (0..rows)
+        .map(|i| table[i * cols..(i + 1) * cols].iter().sum())
+        .collect();
+    let right: Vec<f64> = (0..cols)
+        .map(|j| (0..rows).map(|i| table[i * cols + j]).sum())
+        .collect();
     let entropy = |counts: &[f64]| -> f64 {
-        counts.iter().filter(|&&c| c > 0.0).map(|c| -c / n * (c / n).ln()).sum()
+        counts
+            .iter()
+            .filter(|&&c| c > 0.0)
+            .map(|c| -c / n * (c / n).ln())
+            .sum()
     };
     let shared: f64 = entropy(&left) + entropy(&right) - entropy(&table);
     let mean = (entropy(&left) + entropy(&right)) / 2.0;
-    let nmi = if mean > 0.0 { (shared / mean).clamp(0.0, 1.0) } else { 1.0 };
+    let nmi = if mean > 0.0 {
+        (shared / mean).clamp(0.0, 1.0)
+    } else {
+        1.0
+    };
     let pairs = |counts: &[f64]| -> f64 { counts.iter().map(|c| c * (c - 1.0) / 2.0).sum() };
     let (both, one, other) = (pairs(&table), pairs(&left), pairs(&right));
     let chance = one * other / (n * (n - 1.0) / 2.0).max(1.0);
     let most = (one + other) / 2.0;
-    let ari = if most == chance { 1.0 } else { (both - chance) / (most - chance) };
+    let ari = if most == chance {
+        1.0
+    } else {
+        (both - chance) / (most - chance)
+    };
     (nmi, ari)
 }
 
@@ -142,9 +162,13 @@ mod tests {
 
     #[test]
     fn agreement_is_scikit_learn_s() -> serde_json::Result<()> {
-        let golden: Golden = serde_json::from_str(include_str!("../../tests/golden/probe_clusters.json"))?;
+        let golden: Golden =
+            serde_json::from_str(include_str!("../../tests/golden/probe_clusters.json"))?;
         let (nmi, ari) = agreement(&golden.a, &golden.b);
-        assert!((nmi - golden.nmi).abs() < 1e-10 && (ari - golden.ari).abs() < 1e-10, "{nmi} {ari}");
+        assert!(
+            (nmi - golden.nmi).abs() < 1e-10 && (ari - golden.ari).abs() < 1e-10,
+            "{nmi} {ari}"
+        );
         assert_eq!(agreement(&[0, 1, 1], &[1, 0, 0]), (1.0, 1.0));
         Ok(())
     }
@@ -152,7 +176,10 @@ mod tests {
     #[test]
     fn clusters_far_apart_are_found() {
         let truth: Vec<u32> = (0..90).map(|i| i % 3).collect();
-        let data = truth.iter().enumerate().flat_map(|(i, &c)| [c as f32 * 10.0, ((i * 31) % 7) as f32 / 7.0]);
+        let data = truth
+            .iter()
+            .enumerate()
+            .flat_map(|(i, &c)| [c as f32 * 10.0, ((i * 31) % 7) as f32 / 7.0]);
         let clusters = kmeans(&Matrix::new(90, 2, data.collect()), 3, 0);
         assert_eq!(agreement(&clusters, &truth), (1.0, 1.0));
     }

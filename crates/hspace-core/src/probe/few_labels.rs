@@ -20,7 +20,13 @@ use super::{Estimate, Labels};
 /// Rows of one draw of `per_class` labels a class, ascending; all of a class that has no more.
 ///
 /// `rows` are the labelled training rows and `classes` their classes.
-pub fn draw(rows: &[usize], classes: &[u32], per_class: usize, seed: u64, number: u64) -> Vec<usize> {
+pub fn draw(
+    rows: &[usize],
+    classes: &[u32],
+    per_class: usize,
+    seed: u64,
+    number: u64,
+) -> Vec<usize> {
     let count = classes.iter().max().map_or(0, |&c| c as usize + 1);
     let mut members = vec![Vec::new(); count];
     for (&row, &class) in rows.iter().zip(classes) {
@@ -54,9 +60,17 @@ pub fn estimate(values: &[f64], test_error: f64) -> Estimate {
     let mean = values.iter().sum::<f64>() / m.max(1) as f64;
     let t = StudentsT::new(0.0, 1.0, m.saturating_sub(1).max(1) as f64)
         .map_or(f64::INFINITY, |student| student.inverse_cdf(0.975));
-    let half = if m < 2 { 0.0 } else { t * deviation(values) / (m as f64).sqrt() };
+    let half = if m < 2 {
+        0.0
+    } else {
+        t * deviation(values) / (m as f64).sqrt()
+    };
     let half = half.hypot(1.96 * test_error);
-    Estimate { mean, low: mean - half, high: mean + half }
+    Estimate {
+        mean,
+        low: mean - half,
+        high: mean + half,
+    }
 }
 
 /// `items` in an order that depends on their number and the seed alone (Fisher and Yates).
@@ -102,9 +116,14 @@ mod tests {
     fn a_class_does_not_move_the_draws_of_another() {
         let rows: Vec<usize> = (0..60).collect();
         let two: Vec<u32> = (0..60).map(|i| i % 2).collect();
-        let three: Vec<u32> = (0..60).map(|i| if i % 2 == 0 { 0 } else { 1 + (i / 2) % 2 }).collect();
+        let three: Vec<u32> = (0..60)
+            .map(|i| if i % 2 == 0 { 0 } else { 1 + (i / 2) % 2 })
+            .collect();
         let zeros = |classes: &[u32]| -> Vec<usize> {
-            draw(&rows, classes, 4, 9, 3).into_iter().filter(|r| r % 2 == 0).collect()
+            draw(&rows, classes, 4, 9, 3)
+                .into_iter()
+                .filter(|r| r % 2 == 0)
+                .collect()
         };
         assert_eq!(zeros(&two), zeros(&three));
     }

@@ -21,16 +21,28 @@ const LIMIT: usize = 1024;
 /// When features are not finite.
 pub fn effective_rank(features: &Matrix) -> Result<f64> {
     let rows = features.spaced(if features.cols > LIMIT { LIMIT } else { ROWS });
-    let view = if rows.cols <= rows.rows { rows.view() } else { rows.view().transpose() };
+    let view = if rows.cols <= rows.rows {
+        rows.view()
+    } else {
+        rows.view().transpose()
+    };
     let (values, _) = eigen(&gram(view), false)?;
     // Squared singular values below single-precision rounding are no dimensions.
     let floor = values.last().copied().unwrap_or(0.0) * 1e-10;
-    let singular: Vec<f64> = values.iter().filter(|&&v| v > floor).map(|v| v.sqrt()).collect();
+    let singular: Vec<f64> = values
+        .iter()
+        .filter(|&&v| v > floor)
+        .map(|v| v.sqrt())
+        .collect();
     let total: f64 = singular.iter().sum();
     if total == 0.0 {
         return Ok(0.0);
     }
-    Ok(singular.iter().map(|s| -s / total * (s / total).ln()).sum::<f64>().exp())
+    Ok(singular
+        .iter()
+        .map(|s| -s / total * (s / total).ln())
+        .sum::<f64>()
+        .exp())
 }
 
 /// (alignment, uniformity) of `features` `[n, d]`; alignment only with `labels` `[n]` and at least one
@@ -57,7 +69,10 @@ pub fn alignment_and_uniformity(features: &Matrix, labels: Option<&[u32]>) -> (O
         }
     }
     let all = (rows.rows * rows.rows.saturating_sub(1) / 2).max(1) as f64;
-    ((pairs > 0).then(|| near / pairs as f64), (potential / all).max(f64::MIN_POSITIVE).ln())
+    (
+        (pairs > 0).then(|| near / pairs as f64),
+        (potential / all).max(f64::MIN_POSITIVE).ln(),
+    )
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@
 use rayon::prelude::*;
 
 use super::options::{KnnMetric, KnnOptions, KnnWeights};
-use crate::auto::Auto;
 use super::scores::largest;
+use crate::auto::Auto;
 use crate::matrix::{Matrix, spaced};
 
 /// Query rows and training rows of one block of distances.
@@ -71,7 +71,13 @@ pub type Neighbours = Vec<Vec<(f32, u32)>>;
 
 /// The `k` nearest rows of `train` `[n, d]` to each row of `queries` `[m, d]`. Where `own` is given,
 /// `own[i]` is query i's row in `train`, which is left out.
-pub fn neighbours(train: &Matrix, queries: &Matrix, metric: Metric, k: usize, own: Option<&[usize]>) -> Neighbours {
+pub fn neighbours(
+    train: &Matrix,
+    queries: &Matrix,
+    metric: Metric,
+    k: usize,
+    own: Option<&[usize]>,
+) -> Neighbours {
     let (train, queries) = match metric {
         Metric::Cosine => (unit_rows(train), unit_rows(queries)),
         Metric::Euclidean => {
@@ -80,12 +86,25 @@ pub fn neighbours(train: &Matrix, queries: &Matrix, metric: Metric, k: usize, ow
         }
     };
     let squares = |m: &Matrix| -> Vec<f32> {
-        (0..m.rows).map(|i| m.row(i).iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>() as f32).collect()
+        (0..m.rows)
+            .map(|i| {
+                m.row(i)
+                    .iter()
+                    .map(|&x| f64::from(x) * f64::from(x))
+                    .sum::<f64>() as f32
+            })
+            .collect()
     };
     let (train_squares, query_squares) = (squares(&train), squares(&queries));
     let train_blocks: Vec<Matrix> = (0..train.rows)
         .step_by(TRAIN)
-        .map(|j| Matrix::new(TRAIN.min(train.rows - j), train.cols, train.data[j * train.cols..(j + TRAIN).min(train.rows) * train.cols].to_vec()))
+        .map(|j| {
+            Matrix::new(
+                TRAIN.min(train.rows - j),
+                train.cols,
+                train.data[j * train.cols..(j + TRAIN).min(train.rows) * train.cols].to_vec(),
+            )
+        })
         .collect();
     let starts: Vec<usize> = (0..queries.rows).step_by(QUERIES).collect();
     let found: Vec<Neighbours> = starts
@@ -111,14 +130,22 @@ pub fn neighbours(train: &Matrix, queries: &Matrix, metric: Metric, k: usize, ow
                     }
                 }
             }
-            best.into_iter().map(|nearest| nearest.finish(metric)).collect()
+            best.into_iter()
+                .map(|nearest| nearest.finish(metric))
+                .collect()
         })
         .collect();
     found.into_iter().flatten().collect()
 }
 
 /// Class probabilities `[m, classes]`: shares of the votes of the first `k` neighbours.
-pub fn probabilities(found: &Neighbours, labels: &[u32], classes: usize, k: usize, weights: Weights) -> Vec<f64> {
+pub fn probabilities(
+    found: &Neighbours,
+    labels: &[u32],
+    classes: usize,
+    k: usize,
+    weights: Weights,
+) -> Vec<f64> {
     let mut out = vec![0.0; found.len() * classes];
     for (row, near) in out.chunks_exact_mut(classes).zip(found) {
         let near = &near[..k.min(near.len())];
@@ -156,7 +183,11 @@ pub fn choose(train: &Matrix, labels: &[u32], classes: usize, options: &KnnOptio
         Auto::Set(k) => vec![k.min(train.rows)],
         Auto::Auto => GRID.into_iter().filter(|&k| k <= most).collect(),
     };
-    let mut best = Settings { k: ks[0], metric: metrics[0], weights: weights[0] };
+    let mut best = Settings {
+        k: ks[0],
+        metric: metrics[0],
+        weights: weights[0],
+    };
     let mut right = None;
     if metrics.len() * weights.len() * ks.len() == 1 || train.rows < 2 * classes {
         return best;
@@ -190,7 +221,11 @@ struct Nearest {
 
 impl Nearest {
     fn new(k: usize) -> Self {
-        Nearest { k, limit: f32::INFINITY, kept: Vec::with_capacity(2 * k) }
+        Nearest {
+            k,
+            limit: f32::INFINITY,
+            kept: Vec::with_capacity(2 * k),
+        }
     }
 
     /// Takes a candidate below the limit; rows must come in ascending order.
@@ -198,7 +233,10 @@ impl Nearest {
         self.kept.push((distance, row));
         if self.kept.len() == 2 * self.k {
             self.prune();
-            self.limit = self.kept.iter().fold(f32::NEG_INFINITY, |most, n| most.max(n.0));
+            self.limit = self
+                .kept
+                .iter()
+                .fold(f32::NEG_INFINITY, |most, n| most.max(n.0));
         }
     }
 
@@ -213,7 +251,11 @@ impl Nearest {
         self.prune();
         self.kept.sort_unstable_by(order);
         for n in &mut self.kept {
-            n.0 = if metric == Metric::Euclidean { n.0.max(0.0).sqrt() } else { n.0.max(0.0) };
+            n.0 = if metric == Metric::Euclidean {
+                n.0.max(0.0).sqrt()
+            } else {
+                n.0.max(0.0)
+            };
         }
         self.kept
     }
@@ -227,9 +269,14 @@ fn order(a: &(f32, u32), b: &(f32, u32)) -> std::cmp::Ordering {
 fn unit_rows(m: &Matrix) -> Matrix {
     let mut out = m.clone();
     for row in out.data.chunks_exact_mut(m.cols.max(1)) {
-        let length = row.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
+        let length = row
+            .iter()
+            .map(|&x| f64::from(x) * f64::from(x))
+            .sum::<f64>()
+            .sqrt();
         if length > 0.0 {
-            row.iter_mut().for_each(|x| *x = (f64::from(*x) / length) as f32);
+            row.iter_mut()
+                .for_each(|x| *x = (f64::from(*x) / length) as f32);
         }
     }
     out
@@ -240,7 +287,9 @@ mod tests {
     use super::*;
 
     fn numbers(rows: usize, cols: usize, shift: usize) -> Matrix {
-        let data = (0..rows * cols).map(|i| (((i + shift) * 7919) % 1009) as f32 / 500.0 - 1.0).collect();
+        let data = (0..rows * cols)
+            .map(|i| (((i + shift) * 7919) % 1009) as f32 / 500.0 - 1.0)
+            .collect();
         Matrix::new(rows, cols, data)
     }
 
@@ -252,7 +301,10 @@ mod tests {
             let mut all: Vec<(f32, u32)> = (0..2500)
                 .map(|t| {
                     let pairs = train.row(t).iter().zip(queries.row(q));
-                    (pairs.map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt(), t as u32)
+                    (
+                        pairs.map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt(),
+                        t as u32,
+                    )
                 })
                 .collect();
             all.sort_by(order);
@@ -263,13 +315,24 @@ mod tests {
         }
         let own: Vec<usize> = (0..300).collect();
         let left_out = neighbours(&train, &train.select(&own), Metric::Cosine, 3, Some(&own));
-        assert!(left_out.iter().zip(own).all(|(near, i)| near.iter().all(|n| n.1 as usize != i)));
+        assert!(
+            left_out
+                .iter()
+                .zip(own)
+                .all(|(near, i)| near.iter().all(|n| n.1 as usize != i))
+        );
     }
 
     #[test]
     fn ties_go_to_the_lower_row_and_class() {
         let train = Matrix::new(4, 1, vec![1.0, 1.0, -1.0, 5.0]);
-        let found = neighbours(&train, &Matrix::new(1, 1, vec![0.0]), Metric::Euclidean, 3, None);
+        let found = neighbours(
+            &train,
+            &Matrix::new(1, 1, vec![0.0]),
+            Metric::Euclidean,
+            3,
+            None,
+        );
         assert_eq!(found[0].iter().map(|n| n.1).collect::<Vec<_>>(), [0, 1, 2]);
         let p = probabilities(&found, &[1, 0, 2, 2], 3, 3, Weights::Uniform);
         assert_eq!(largest(&p), 0);
@@ -278,9 +341,18 @@ mod tests {
     #[test]
     fn a_neighbour_at_no_distance_outvotes_all() {
         let train = Matrix::new(3, 1, vec![0.0, 0.1, 0.1]);
-        let found = neighbours(&train, &Matrix::new(1, 1, vec![0.0]), Metric::Euclidean, 3, None);
+        let found = neighbours(
+            &train,
+            &Matrix::new(1, 1, vec![0.0]),
+            Metric::Euclidean,
+            3,
+            None,
+        );
         let p = probabilities(&found, &[0, 1, 1], 2, 3, Weights::Distance);
         assert!(p[0] > 0.9, "{p:?} {found:?}");
-        assert_eq!(probabilities(&found, &[0, 1, 1], 2, 3, Weights::Uniform)[1], 2.0 / 3.0);
+        assert_eq!(
+            probabilities(&found, &[0, 1, 1], 2, 3, Weights::Uniform)[1],
+            2.0 / 3.0
+        );
     }
 }

@@ -2,18 +2,19 @@
 
 use std::collections::HashMap;
 
-use super::few_labels::{draw, draws, estimate, mix};
+use super::few_labels::{estimate, mix};
 use super::options::ProbeOptions;
 use super::ridge::Ridge;
 use super::savings::savings;
 use super::scores::{Answers, CLASS_SCORES, ClassAnswers, NUMBER_SCORES, NumberAnswers, bounded};
+use super::task::{Known, Plan, Task, task_column};
 use super::{
-    Confusion, Contender, Estimate, Geometry, Labels, Measurements, Nuisance, PROTOCOL, Row, cluster, geometry, knn,
-    linear,
+    Confusion, Contender, Estimate, Geometry, Labels, Measurements, Nuisance, PROTOCOL, Row,
+    cluster, geometry, knn, linear,
 };
 use crate::auto::Auto;
-use crate::dataset::{Column, Role, Split, Values};
-use crate::error::{Error, Result, unknown};
+use crate::dataset::{Column, Role};
+use crate::error::{Error, Result};
 use crate::matrix::{Matrix, spaced};
 use crate::representation::Representation;
 
@@ -43,7 +44,9 @@ pub fn measure(
         Contender::PerDraw { .. } => None,
     });
     let Some(first) = first else {
-        return Err(Error::config("there is nothing to measure; name at least one representation, such as `pixels`"));
+        return Err(Error::config(
+            "there is nothing to measure; name at least one representation, such as `pixels`",
+        ));
     };
     let known = Known::of(first);
     check_names(&contenders)?;
@@ -54,8 +57,13 @@ pub fn measure(
     }
     let column = task_column(first, &options.task)?;
     let task = Task::new(column, &known.split)?;
-    let study = Study { probes: task.probes(options)?, plans: task.plans(options), known, task, options };
-    let Study { known, task, probes, .. } = &study;
+    let study = Study {
+        probes: task.probes(options)?,
+        plans: task.plans(options),
+        task,
+        options,
+    };
+    let Study { task, probes, .. } = &study;
     let mut out = Measurements {
         protocol: PROTOCOL,
         code_version: env!("CARGO_PKG_VERSION").into(),
@@ -90,12 +98,24 @@ pub fn measure(
         }
     }
     let curve = |name: &str, probe: &str| -> Vec<&Row> {
-        out.rows.iter().filter(|row| row.representation == name && row.probe == probe).collect()
+        out.rows
+            .iter()
+            .filter(|row| row.representation == name && row.probe == probe)
+            .collect()
     };
-    let others = contenders.iter().map(Contender::name).filter(|name| *name != options.baseline);
+    let others = contenders
+        .iter()
+        .map(Contender::name)
+        .filter(|name| *name != options.baseline);
     out.savings = others
         .flat_map(|name| probes.iter().map(move |probe| (name, *probe)))
-        .flat_map(|(name, probe)| savings(&curve(name, probe), &curve(&options.baseline, probe), options.seed))
+        .flat_map(|(name, probe)| {
+            savings(
+                &curve(name, probe),
+                &curve(&options.baseline, probe),
+                options.seed,
+            )
+        })
         .collect();
     Ok(out)
 }
@@ -114,185 +134,11 @@ fn check_names(contenders: &[Contender<'_>]) -> Result<()> {
     let mut names: Vec<&str> = contenders.iter().map(Contender::name).collect();
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(Error::config(format!("`{}` is to be measured twice; name it once", pair[0]))),
+        Some(pair) => Err(Error::config(format!(
+            "`{}` is to be measured twice; name it once",
+            pair[0]
+        ))),
         None => Ok(()),
-    }
-}
-
-/// What all contenders must share.
-struct Known {
-    name: String,
-    ids: Vec<String>,
-    columns: Vec<Column>,
-    split: Vec<Split>,
-}
-
-impl Known {
-    fn of(r: &Representation) -> Known {
-        Known { name: r.name.clone(), ids: r.ids.clone(), columns: r.columns.clone(), split: r.split.clone() }
-    }
-
-    fn check(&self, r: &Representation) -> Result<()> {
-        let what = if r.ids != self.ids {
-            "ids"
-        } else if r.split != self.split {
-            "split"
-        } else if r.columns != self.columns {
-            "columns"
-        } else {
-            return r.check();
-        };
-        Err(Error::data(format!(
-            "{} and {} do not have the same {what} ({} and {} samples); embed both from the same data",
-            self.name,
-            r.name,
-            self.ids.len(),
-            r.ids.len()
-        )))
-    }
-
-    fn split_hash(&self) -> String {
-        let mut hash = blake3::Hasher::new();
-        for (id, split) in self.ids.iter().zip(&self.split) {
-            hash.update(id.as_bytes());
-            hash.update(if *split == Split::Train { b"\0train\n" } else { b"\0test\n" });
-        }
-        hash.finalize().to_hex()[..16].to_string()
-    }
-}
-
-fn task_column<'a>(r: &'a Representation, task: &str) -> Result<&'a Column> {
-    let names = r.columns.iter().map(|c| c.name.as_str());
-    let found = match task {
-        "auto" => r.columns.iter().find(|c| c.role == Role::Label),
-        name => r.columns.iter().find(|c| c.name == name),
-    };
-    found.ok_or_else(|| match task {
-        "auto" => Error::data("the data have no label column, so there is no task to measure; give labels (folders, labels.csv or an array `labels`)"),
-        name => Error::config(unknown("column", name, names)),
-    })
-}
-
-/// The labelled rows of one column.
-struct Task {
-    /// Empty for a numeric target.
-    classes: Vec<String>,
-    truth: Truth,
-    train: Vec<usize>,
-    test: Vec<usize>,
-}
-
-/// One value per row of the data; those of unlabelled rows are never read.
-enum Truth {
-    Classes(Vec<u32>),
-    Numbers(Vec<f64>),
-}
-
-/// The draws for one number of labels.
-struct Plan {
-    labels: Labels,
-    draws: Vec<Vec<usize>>,
-}
-
-impl Task {
-    fn new(column: &Column, split: &[Split]) -> Result<Task> {
-        let (classes, truth, labelled): (_, _, Vec<bool>) = match &column.values {
-            Values::Classes { names, index } => (
-                names.clone(),
-                Truth::Classes(index.iter().map(|i| i.unwrap_or(0)).collect()),
-                index.iter().map(Option::is_some).collect(),
-            ),
-            Values::Numbers(values) => (
-                Vec::new(),
-                Truth::Numbers(values.iter().map(|v| v.unwrap_or(0.0)).collect()),
-                values.iter().map(|v| v.is_some_and(f64::is_finite)).collect(),
-            ),
-        };
-        let rows = |part: Split| -> Vec<usize> {
-            (0..split.len()).filter(|&i| split[i] == part && labelled[i]).collect()
-        };
-        let task = Task { classes, truth, train: rows(Split::Train), test: rows(Split::Test) };
-        for (part, rows) in [("training", &task.train), ("test", &task.test)] {
-            if rows.is_empty() {
-                return Err(Error::data(format!("no {part} sample has a value of `{}`, so nothing can be measured", column.name)));
-            }
-        }
-        if let Truth::Classes(index) = &task.truth {
-            let one = index[task.train[0]];
-            if task.train.iter().all(|&i| index[i] == one) {
-                return Err(Error::data(format!(
-                    "all {} training labels of `{}` are `{}`; a classification task needs two classes",
-                    task.train.len(),
-                    column.name,
-                    task.classes[one as usize]
-                )));
-            }
-        }
-        Ok(task)
-    }
-
-    /// The probes that fit the task, in the order asked for.
-    fn probes(&self, options: &ProbeOptions) -> Result<Vec<&'static str>> {
-        let numeric = self.classes.is_empty();
-        let mut probes: Vec<&'static str> = Vec::new();
-        for name in &options.probes {
-            let probe = match (name.as_str(), numeric) {
-                ("geometry", _) => continue,
-                ("ridge", false) => {
-                    return Err(Error::config("the ridge probe is for numeric targets, and this task has classes; use linear"));
-                }
-                (_, true) => "ridge",
-                ("knn", false) => "knn",
-                _ => "linear",
-            };
-            if !probes.contains(&probe) {
-                probes.push(probe);
-            }
-        }
-        Ok(probes)
-    }
-
-    /// Accuracy on the test rows by always answering the commonest training class; 0 for numbers.
-    fn chance(&self) -> f64 {
-        let Truth::Classes(index) = &self.truth else { return 0.0 };
-        let count = |rows: &[usize], class: u32| rows.iter().filter(|&&i| index[i] == class).count();
-        let commonest = (0..self.classes.len() as u32).rev().max_by_key(|&c| count(&self.train, c)).unwrap_or(0);
-        count(&self.test, commonest) as f64 / self.test.len() as f64
-    }
-
-    fn plans(&self, options: &ProbeOptions) -> Vec<Plan> {
-        let groups: Vec<u32> = match &self.truth {
-            Truth::Classes(index) => self.train.iter().map(|&i| index[i]).collect(),
-            Truth::Numbers(_) => vec![0; self.train.len()],
-        };
-        let mut wanted = options.labels.clone();
-        wanted.sort_unstable();
-        wanted.dedup();
-        let mut plans: Vec<Plan> = Vec::new();
-        for labels in wanted {
-            let drawn = match labels {
-                Labels::All => vec![self.train.clone()],
-                Labels::PerClass(k) if self.classes.is_empty() && k < 3 => continue,
-                Labels::PerClass(k) => (0..draws(labels, options.draws) as u64)
-                    .map(|number| draw(&self.train, &groups, k, options.seed, number))
-                    .collect(),
-            };
-            // Once a draw holds every label, further draws are the same.
-            let everything = drawn[0].len() == self.train.len();
-            let drawn = if everything { vec![self.train.clone()] } else { drawn };
-            if everything && labels != Labels::All && options.labels.contains(&Labels::All) {
-                continue;
-            }
-            plans.push(Plan { labels, draws: drawn });
-        }
-        plans
-    }
-
-    fn truth_of(&self, rows: &[usize]) -> (Vec<u32>, Vec<f64>) {
-        match &self.truth {
-            Truth::Classes(index) => (rows.iter().map(|&i| index[i]).collect(), Vec::new()),
-            Truth::Numbers(values) => (Vec::new(), rows.iter().map(|&i| values[i]).collect()),
-        }
     }
 }
 
@@ -306,7 +152,6 @@ struct Answered {
 
 /// Everything that is the same for all contenders.
 struct Study<'a> {
-    known: Known,
     task: Task,
     plans: Vec<Plan>,
     probes: Vec<&'static str>,
@@ -314,71 +159,108 @@ struct Study<'a> {
 }
 
 impl Study<'_> {
-/// Measures one contender by all plans and probes; returns where its features came from.
-fn run(&self, contender: &Contender<'_>, out: &mut Measurements, progress: &mut dyn FnMut(&str)) -> Result<String> {
-    let Study { known, task, plans, probes, options } = self;
-    let name = contender.name();
-    let fixed = match contender {
-        Contender::Fixed(r) => Some((r.features.select(&task.test), r.origin.clone())),
-        Contender::PerDraw { .. } => None,
-    };
-    let mut results: HashMap<(&str, usize), Vec<Answered>> = HashMap::new();
-    let mut origin = fixed.as_ref().map_or(String::new(), |f| f.1.clone());
-    for (p, plan) in plans.iter().enumerate() {
-        let count = match contender {
-            Contender::Fixed(_) => plan.draws.len(),
-            Contender::PerDraw { draws, .. } => plan.draws.len().min((*draws).max(1)),
+    /// Measures one contender by all plans and probes; returns where its features came from.
+    fn run(
+        &self,
+        contender: &Contender<'_>,
+        out: &mut Measurements,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<String> {
+        let Study {
+            task,
+            plans,
+            probes,
+            options,
+            ..
+        } = self;
+        let name = contender.name();
+        let fixed = match contender {
+            Contender::Fixed(r) => Some((r.features.select(&task.test), r.origin.clone())),
+            Contender::PerDraw { .. } => None,
         };
-        for (number, rows) in plan.draws[..count].iter().enumerate() {
-            progress(&format!("{name}: {} labels, draw {} of {count}", rows.len(), number + 1));
-            let fitted;
-            let (train, test) = match (contender, &fixed) {
-                (Contender::Fixed(r), Some((test, _))) => (r.features.select(rows), test),
-                (Contender::PerDraw { fit, .. }, _) => {
-                    let needed: Vec<usize> = rows.iter().chain(&task.test).copied().collect();
-                    let features = fit(rows, &needed, mix(&[options.seed, number as u64]))?;
-                    origin = "learned anew from each draw of labels".into();
-                    let (train, test): (Vec<usize>, Vec<usize>) = (0..needed.len()).partition(|&i| i < rows.len());
-                    fitted = features.select(&test);
-                    (features.select(&train), &fitted)
-                }
-                (Contender::Fixed(r), None) => return Err(Error::data(format!("{} has no test rows", r.name))),
+        let mut results: HashMap<(&str, usize), Vec<Answered>> = HashMap::new();
+        let mut origin = fixed.as_ref().map_or(String::new(), |f| f.1.clone());
+        for (p, plan) in plans.iter().enumerate() {
+            let count = match contender {
+                Contender::Fixed(_) => plan.draws.len(),
+                Contender::PerDraw { draws, .. } => plan.draws.len().min((*draws).max(1)),
             };
-            for &probe in probes {
-                let answered = answer(probe, task, &train, rows, test, number == 0, options)?;
-                results.entry((probe, p)).or_default().push(answered);
+            for (number, rows) in plan.draws[..count].iter().enumerate() {
+                progress(&format!(
+                    "{name}: {} labels, draw {} of {count}",
+                    rows.len(),
+                    number + 1
+                ));
+                let fitted;
+                let (train, test) = match (contender, &fixed) {
+                    (Contender::Fixed(r), Some((test, _))) => (r.features.select(rows), test),
+                    (Contender::PerDraw { fit, .. }, _) => {
+                        let needed: Vec<usize> = rows.iter().chain(&task.test).copied().collect();
+                        let features = fit(rows, &needed, mix(&[options.seed, number as u64]))?;
+                        if features.rows != needed.len()
+                            || features.data.iter().any(|x| !x.is_finite())
+                        {
+                            return Err(Error::data(format!(
+                                "{name}: {} rows of features for {} samples, or NaN or infinite values among them",
+                                features.rows,
+                                needed.len()
+                            )));
+                        }
+                        origin = "learned anew from each draw of labels".into();
+                        let (train, test): (Vec<usize>, Vec<usize>) =
+                            (0..needed.len()).partition(|&i| i < rows.len());
+                        fitted = features.select(&test);
+                        (features.select(&train), &fitted)
+                    }
+                    (Contender::Fixed(r), None) => {
+                        return Err(Error::data(format!("{} has no test rows", r.name)));
+                    }
+                };
+                for &probe in probes {
+                    let answered = answer(probe, task, &train, rows, test, number == 0, options)?;
+                    results.entry((probe, p)).or_default().push(answered);
+                }
             }
         }
-    }
-    let names: &[&str] = if task.classes.is_empty() { &NUMBER_SCORES } else { &CLASS_SCORES };
-    for &probe in probes {
-        for (p, plan) in plans.iter().enumerate() {
-            let answered = results.remove(&(probe, p)).unwrap_or_default();
-            let Some(head) = answered.first() else { continue };
-            if let (Labels::All, "linear", Some(counts)) = (plan.labels, probe, &head.confusion) {
-                out.confusions.push(Confusion {
+        let names: &[&str] = if task.classes.is_empty() {
+            &NUMBER_SCORES
+        } else {
+            &CLASS_SCORES
+        };
+        for &probe in probes {
+            for (p, plan) in plans.iter().enumerate() {
+                let answered = results.remove(&(probe, p)).unwrap_or_default();
+                let Some(head) = answered.first() else {
+                    continue;
+                };
+                if let (Labels::All, "linear", Some(counts)) = (plan.labels, probe, &head.confusion)
+                {
+                    out.confusions.push(Confusion {
+                        representation: name.into(),
+                        classes: task.classes.clone(),
+                        counts: counts.clone(),
+                    });
+                }
+                let scores = names.iter().enumerate().map(|(s, measure)| {
+                    let values: Vec<f64> = answered.iter().map(|a| a.scores[s]).collect();
+                    (
+                        measure.to_string(),
+                        bounded(measure, estimate(&values, head.errors[s])),
+                    )
+                });
+                out.rows.push(Row {
                     representation: name.into(),
-                    classes: task.classes.clone(),
-                    counts: counts.clone(),
+                    probe: probe.into(),
+                    labels: plan.labels,
+                    labelled: plan.draws[0].len(),
+                    scores: scores.collect(),
+                    draws: answered.iter().map(|a| a.scores[0]).collect(),
+                    chosen: answered.into_iter().map(|a| a.chosen).collect(),
                 });
             }
-            let scores = names.iter().enumerate().map(|(s, measure)| {
-                let values: Vec<f64> = answered.iter().map(|a| a.scores[s]).collect();
-                (measure.to_string(), bounded(measure, estimate(&values, head.errors[s])))
-            });
-            out.rows.push(Row {
-                representation: name.into(),
-                probe: probe.into(),
-                labels: plan.labels,
-                labelled: plan.draws[0].len(),
-                scores: scores.collect(),
-                draws: answered.iter().map(|a| a.scores[0]).collect(),
-                chosen: answered.into_iter().map(|a| a.chosen).collect(),
-            });
         }
+        Ok(origin)
     }
-    Ok(origin)
-}
 }
 
 /// Fits one probe on `train` (the features of `rows`) and scores it on `test`; standard errors from
@@ -402,22 +284,45 @@ fn answer(
         };
         let ridge = Ridge::fit(train, &targets, alpha)?;
         let predicted = ridge.predict(test);
-        let answers = NumberAnswers { predicted: &predicted, truth: &true_numbers };
-        return Ok(Answered::of(&answers, format!("alpha={:.3e}", ridge.alpha), None, with_errors, options));
+        let answers = NumberAnswers {
+            predicted: &predicted,
+            truth: &true_numbers,
+        };
+        return Ok(Answered::of(
+            &answers,
+            format!("alpha={:.3e}", ridge.alpha),
+            None,
+            with_errors,
+            options,
+        ));
     }
     let (probabilities, chosen) = if probe == "knn" {
         let settings = knn::choose(train, &labels, classes, &options.knn);
         let found = knn::neighbours(train, test, settings.metric, settings.k, None);
-        (knn::probabilities(&found, &labels, classes, settings.k, settings.weights), settings.to_string())
+        (
+            knn::probabilities(&found, &labels, classes, settings.k, settings.weights),
+            settings.to_string(),
+        )
     } else {
         let (model, c) = fit_linear(train, &labels, classes, options)?;
         (model.probabilities(test), format!("c={c:.3e}"))
     };
     let answers = ClassAnswers::new(&probabilities, &truth, classes);
-    Ok(Answered::of(&answers, chosen, Some(answers.confusion()), with_errors, options))
+    Ok(Answered::of(
+        &answers,
+        chosen,
+        Some(answers.confusion()),
+        with_errors,
+        options,
+    ))
 }
 
-fn fit_linear(train: &Matrix, labels: &[u32], classes: usize, options: &ProbeOptions) -> Result<(linear::Softmax, f64)> {
+fn fit_linear(
+    train: &Matrix,
+    labels: &[u32],
+    classes: usize,
+    options: &ProbeOptions,
+) -> Result<(linear::Softmax, f64)> {
     match options.linear.c {
         Auto::Set(c) => Ok((linear::fit(train, labels, classes, c)?, c)),
         Auto::Auto => linear::fit_auto(train, labels, classes, options.seed),
@@ -432,19 +337,34 @@ impl Answered {
         with_errors: bool,
         options: &ProbeOptions,
     ) -> Answered {
-        let errors = if with_errors { answers.standard_errors(options.seed) } else { Vec::new() };
-        Answered { scores: answers.plain(), errors, chosen, confusion }
+        let errors = if with_errors {
+            answers.standard_errors(options.seed)
+        } else {
+            Vec::new()
+        };
+        Answered {
+            scores: answers.plain(),
+            errors,
+            chosen,
+            confusion,
+        }
     }
 }
 
 /// Geometry and clusters, on test rows.
 fn shape(r: &Representation, task: &Task, seed: u64) -> Result<Geometry> {
-    let rows: Vec<usize> = spaced(task.test.len(), SHAPE_ROWS).into_iter().map(|i| task.test[i]).collect();
+    let rows: Vec<usize> = spaced(task.test.len(), SHAPE_ROWS)
+        .into_iter()
+        .map(|i| task.test[i])
+        .collect();
     let features = r.features.select(&rows);
     let labels = Some(task.truth_of(&rows).0).filter(|labels| !labels.is_empty());
     let (alignment, uniformity) = geometry::alignment_and_uniformity(&features, labels.as_deref());
     let agreement = labels.map(|labels| {
-        cluster::agreement(&cluster::kmeans(&features, task.classes.len(), seed), &labels)
+        cluster::agreement(
+            &cluster::kmeans(&features, task.classes.len(), seed),
+            &labels,
+        )
     });
     Ok(Geometry {
         representation: r.name.clone(),
@@ -459,19 +379,49 @@ fn shape(r: &Representation, task: &Task, seed: u64) -> Result<Geometry> {
 
 /// Reads a column off a representation that should not hold it; `None` where the column does not vary
 /// or one split has no value of it.
-fn nuisance(r: &Representation, column: &Column, options: &ProbeOptions) -> Result<Option<Nuisance>> {
-    let Ok(task) = Task::new(column, &r.split) else { return Ok(None) };
+fn nuisance(
+    r: &Representation,
+    column: &Column,
+    options: &ProbeOptions,
+) -> Result<Option<Nuisance>> {
+    let Ok(task) = Task::new(column, &r.split) else {
+        return Ok(None);
+    };
     let numeric = task.classes.is_empty();
-    let rows: Vec<usize> = spaced(task.train.len(), NUISANCE_ROWS).into_iter().map(|i| task.train[i]).collect();
+    let rows: Vec<usize> = spaced(task.train.len(), NUISANCE_ROWS)
+        .into_iter()
+        .map(|i| task.train[i])
+        .collect();
     let probe = if numeric { "ridge" } else { "linear" };
-    let answered = answer(probe, &task, &r.features.select(&rows), &rows, &r.features.select(&task.test), true, options)?;
+    let answered = answer(
+        probe,
+        &task,
+        &r.features.select(&rows),
+        &rows,
+        &r.features.select(&task.test),
+        true,
+        options,
+    )?;
     // Balanced accuracy, or R².
     let measure = usize::from(!numeric);
-    let name = if numeric { NUMBER_SCORES[measure] } else { CLASS_SCORES[measure] };
-    let decodability: Estimate = bounded(name, estimate(&[answered.scores[measure]], answered.errors[measure]));
+    let name = if numeric {
+        NUMBER_SCORES[measure]
+    } else {
+        CLASS_SCORES[measure]
+    };
+    let decodability: Estimate = bounded(
+        name,
+        estimate(&[answered.scores[measure]], answered.errors[measure]),
+    );
     let (truth, _) = task.truth_of(&task.test);
-    let seen = (0..task.classes.len() as u32).filter(|c| truth.contains(c)).count();
-    let chance = if numeric { 0.0 } else { 1.0 / seen.max(1) as f64 };
+    let seen = (0..task.classes.len() as u32)
+        .filter(|c| truth.contains(c))
+        .count();
+    let chance = if numeric {
+        0.0
+    } else {
+        1.0 / seen.max(1) as f64
+    };
     Ok(Some(Nuisance {
         representation: r.name.clone(),
         column: column.name.clone(),

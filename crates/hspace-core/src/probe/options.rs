@@ -119,11 +119,18 @@ impl ProbeOptions {
     pub fn check(&self) -> Result<()> {
         let mut problems = Vec::new();
         let names = || PROBES.iter().map(|p| p.0);
-        for name in self.probes.iter().filter(|name| !names().any(|n| n == *name)) {
+        for name in self
+            .probes
+            .iter()
+            .filter(|name| !names().any(|n| n == *name))
+        {
             problems.push(unknown("probe", name, names()));
         }
         if self.probes.is_empty() {
-            problems.push(format!("no probe is asked for; choose from {}", names().collect::<Vec<_>>().join(", ")));
+            problems.push(format!(
+                "no probe is asked for; choose from {}",
+                names().collect::<Vec<_>>().join(", ")
+            ));
         }
         if self.labels.is_empty() || self.labels.contains(&Labels::PerClass(0)) {
             problems.push("labels: give numbers of at least 1, or `all`".into());
@@ -140,7 +147,11 @@ impl ProbeOptions {
         if matches!(self.ridge.alpha, Auto::Set(a) if !(a.is_finite() && a >= 0.0)) {
             problems.push("ridge.alpha: must be `auto` or a number of at least 0".into());
         }
-        if problems.is_empty() { Ok(()) } else { Err(Error::Config(problems)) }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Config(problems))
+        }
     }
 }
 
@@ -161,7 +172,9 @@ impl FromStr for Labels {
             "all" => Ok(Labels::All),
             number => match number.parse() {
                 Ok(k) if k > 0 => Ok(Labels::PerClass(k)),
-                _ => Err(Error::config(format!("labels: `{text}` is neither a number of at least 1 nor `all`"))),
+                _ => Err(Error::config(format!(
+                    "labels: `{text}` is neither a number of at least 1 nor `all`"
+                ))),
             },
         }
     }
@@ -178,14 +191,19 @@ mod label_list {
         Word(String),
     }
 
-    pub fn serialize<S: Serializer>(labels: &[Labels], serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(
+        labels: &[Labels],
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
         serializer.collect_seq(labels.iter().map(|l| match l {
             Labels::PerClass(k) => Entry::Number(*k),
             Labels::All => Entry::Word("all".into()),
         }))
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<Labels>, D::Error> {
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> std::result::Result<Vec<Labels>, D::Error> {
         Vec::<Entry>::deserialize(deserializer)?
             .into_iter()
             .map(|entry| match entry {
@@ -201,11 +219,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn defaults_survive_toml_and_are_complete() -> std::result::Result<(), Box<dyn std::error::Error>> {
+    fn defaults_survive_toml_and_are_complete()
+    -> std::result::Result<(), Box<dyn std::error::Error>> {
         let text = toml::to_string(&ProbeOptions::default())?;
-        assert!(text.contains("c = \"auto\"") && text.contains("100, \"all\"]"), "{text}");
-        assert_eq!(toml::from_str::<ProbeOptions>(&text)?, ProbeOptions::default());
-        let set: ProbeOptions = toml::from_str("labels = [\"all\"]\nlinear.c = 1\nknn.k = 5\nknn.metric = \"euclidean\"")?;
+        assert!(
+            text.contains("c = \"auto\"") && text.contains("100, \"all\"]"),
+            "{text}"
+        );
+        assert_eq!(
+            toml::from_str::<ProbeOptions>(&text)?,
+            ProbeOptions::default()
+        );
+        let set: ProbeOptions = toml::from_str(
+            "labels = [\"all\"]\nlinear.c = 1\nknn.k = 5\nknn.metric = \"euclidean\"",
+        )?;
         assert_eq!((set.linear.c, set.knn.k), (Auto::Set(1.0), Auto::Set(5)));
         assert!(toml::from_str::<ProbeOptions>("knn.neighbours = 5").is_err());
         assert!(toml::from_str::<ProbeOptions>("knn.k = \"five\"").is_err());
@@ -220,7 +247,12 @@ mod tests {
             linear: LinearOptions { c: Auto::Set(-1.0) },
             ..ProbeOptions::default()
         };
-        let text = options.check().map_or_else(|e| e.to_string(), |()| String::new());
-        assert!(text.starts_with("3 problems") && text.contains("`linear`?"), "{text}");
+        let text = options
+            .check()
+            .map_or_else(|e| e.to_string(), |()| String::new());
+        assert!(
+            text.starts_with("3 problems") && text.contains("`linear`?"),
+            "{text}"
+        );
     }
 }

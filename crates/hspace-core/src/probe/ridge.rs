@@ -29,7 +29,10 @@ impl Ridge {
     /// With fewer than 3 rows, features that do not vary or are not finite.
     pub fn fit(features: &Matrix, targets: &[f64], alpha: Option<f64>) -> Result<Ridge> {
         if features.rows < 3 {
-            return Err(Error::data(format!("ridge regression needs at least 3 labelled rows, not {}", features.rows)));
+            return Err(Error::data(format!(
+                "ridge regression needs at least 3 labelled rows, not {}",
+                features.rows
+            )));
         }
         let pca = Pca::full(features)?;
         let t = pca.transform(features);
@@ -63,20 +66,39 @@ impl Ridge {
             total
         };
         let alpha = alpha.unwrap_or_else(|| {
-            let candidates = GRID.map(|e| scale.max(f64::MIN_POSITIVE) * 10f64.powf(f64::from(e) / 2.0));
+            let candidates =
+                GRID.map(|e| scale.max(f64::MIN_POSITIVE) * 10f64.powf(f64::from(e) / 2.0));
             let scored = candidates.map(|a| (press(a), a));
-            scored.min_by(|a, b| a.0.total_cmp(&b.0)).map_or(scale, |best| best.1)
+            scored
+                .min_by(|a, b| a.0.total_cmp(&b.0))
+                .map_or(scale, |best| best.1)
         });
-        let weights: Vec<f64> = product.iter().zip(&lambda).map(|(p, l)| p / (l + alpha)).collect();
+        let weights: Vec<f64> = product
+            .iter()
+            .zip(&lambda)
+            .map(|(p, l)| p / (l + alpha))
+            .collect();
         let intercept = intercept - weights.iter().zip(&means).map(|(w, m)| w * m).sum::<f64>();
-        Ok(Ridge { alpha, pca, weights, intercept })
+        Ok(Ridge {
+            alpha,
+            pca,
+            weights,
+            intercept,
+        })
     }
 
     /// Predictions `[m]` for `features` `[m, d]`.
     pub fn predict(&self, features: &Matrix) -> Vec<f64> {
         let t = self.pca.transform(features);
-        let one = |row: &[f32]| row.iter().zip(&self.weights).map(|(&x, w)| f64::from(x) * w).sum::<f64>();
-        (0..t.rows).map(|i| self.intercept + one(t.row(i))).collect()
+        let one = |row: &[f32]| {
+            row.iter()
+                .zip(&self.weights)
+                .map(|(&x, w)| f64::from(x) * w)
+                .sum::<f64>()
+        };
+        (0..t.rows)
+            .map(|i| self.intercept + one(t.row(i)))
+            .collect()
     }
 }
 
@@ -95,8 +117,10 @@ mod tests {
     }
 
     #[test]
-    fn predictions_agree_with_scikit_learn() -> std::result::Result<(), Box<dyn std::error::Error>> {
-        let golden: Golden = serde_json::from_str(include_str!("../../tests/golden/probe_ridge.json"))?;
+    fn predictions_agree_with_scikit_learn() -> std::result::Result<(), Box<dyn std::error::Error>>
+    {
+        let golden: Golden =
+            serde_json::from_str(include_str!("../../tests/golden/probe_ridge.json"))?;
         let features = Matrix::new(golden.rows, golden.cols, golden.features);
         let ridge = Ridge::fit(&features, &golden.target, Some(golden.alpha))?;
         for (ours, theirs) in ridge.predict(&features).iter().zip(&golden.predicted) {
@@ -108,9 +132,17 @@ mod tests {
     #[test]
     fn the_penalty_falls_when_there_is_no_noise() -> Result<()> {
         let x = Matrix::new(40, 2, (0..80).map(|i| ((i * 37) % 41) as f32).collect());
-        let y: Vec<f64> = (0..40).map(|i| 3.0 * f64::from(x.row(i)[0]) - f64::from(x.row(i)[1]) + 2.0).collect();
+        let y: Vec<f64> = (0..40)
+            .map(|i| 3.0 * f64::from(x.row(i)[0]) - f64::from(x.row(i)[1]) + 2.0)
+            .collect();
         let ridge = Ridge::fit(&x, &y, None)?;
-        assert!(ridge.predict(&x).iter().zip(&y).all(|(a, b)| (a - b).abs() < 1e-2));
+        assert!(
+            ridge
+                .predict(&x)
+                .iter()
+                .zip(&y)
+                .all(|(a, b)| (a - b).abs() < 1e-2)
+        );
         let noise: Vec<f64> = (0..40).map(|i| f64::from((i * 7919) % 13)).collect();
         assert!(Ridge::fit(&x, &noise, None)?.alpha > ridge.alpha);
         Ok(())

@@ -15,7 +15,9 @@ const RESAMPLES: usize = 2000;
 
 /// Savings of every row of `of` over the curve of `baseline`, both of one probe.
 pub fn savings(of: &[&Row], baseline: &[&Row], seed: u64) -> Vec<Savings> {
-    of.iter().filter_map(|row| one(row, baseline, seed)).collect()
+    of.iter()
+        .filter_map(|row| one(row, baseline, seed))
+        .collect()
 }
 
 fn one(row: &Row, baseline: &[&Row], seed: u64) -> Option<Savings> {
@@ -23,19 +25,30 @@ fn one(row: &Row, baseline: &[&Row], seed: u64) -> Option<Savings> {
     let mut points: Vec<&Row> = baseline.to_vec();
     points.sort_by_key(|point| point.labelled);
     let mean = |draws: &[f64]| draws.iter().sum::<f64>() / draws.len().max(1) as f64;
-    let curve: Vec<(f64, f64)> = points.iter().map(|p| (p.labelled as f64, mean(&p.draws))).collect();
+    let curve: Vec<(f64, f64)> = points
+        .iter()
+        .map(|p| (p.labelled as f64, mean(&p.draws)))
+        .collect();
     let (labels, place) = crossing(&curve, mean(&row.draws))?;
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut sampled: Vec<f64> = (0..RESAMPLES)
         .filter_map(|_| {
-            let longest = points.iter().map(|p| p.draws.len()).chain([row.draws.len()]).max()?;
+            let longest = points
+                .iter()
+                .map(|p| p.draws.len())
+                .chain([row.draws.len()])
+                .max()?;
             // One list of draw numbers serves every curve with as many draws, so pairs stay pairs.
             let uniform: Vec<f64> = (0..longest).map(|_| random.random::<f64>()).collect();
             let again = |draws: &[f64]| {
-                let pick = |u: &f64| draws[((u * draws.len() as f64) as usize).min(draws.len() - 1)];
+                let pick =
+                    |u: &f64| draws[((u * draws.len() as f64) as usize).min(draws.len() - 1)];
                 uniform[..draws.len()].iter().map(pick).sum::<f64>() / draws.len() as f64
             };
-            let curve: Vec<(f64, f64)> = points.iter().map(|p| (p.labelled as f64, again(&p.draws))).collect();
+            let curve: Vec<(f64, f64)> = points
+                .iter()
+                .map(|p| (p.labelled as f64, again(&p.draws)))
+                .collect();
             crossing(&curve, again(&row.draws)).map(|c| c.0)
         })
         .collect();
@@ -46,7 +59,11 @@ fn one(row: &Row, baseline: &[&Row], seed: u64) -> Option<Savings> {
         baseline: first.representation.clone(),
         probe: row.probe.clone(),
         labels: row.labelled,
-        equals: Estimate { mean: labels, low: at(0.025).min(labels), high: at(0.975).max(labels) },
+        equals: Estimate {
+            mean: labels,
+            low: at(0.025).min(labels),
+            high: at(0.975).max(labels),
+        },
         at_least: place == Place::Above,
         at_most: place == Place::Below,
     })
@@ -72,11 +89,18 @@ fn crossing(curve: &[(f64, f64)], accuracy: f64) -> Option<(f64, Place)> {
         let height = height.max(reached);
         if accuracy <= height && height > reached {
             let share = (accuracy - reached) / (height - reached);
-            return Some(((labels.ln() + share * (next.ln() - labels.ln())).exp(), Place::Inside));
+            return Some((
+                (labels.ln() + share * (next.ln() - labels.ln())).exp(),
+                Place::Inside,
+            ));
         }
         (labels, reached) = (next, height);
     }
-    let place = if accuracy > reached { Place::Above } else { Place::Inside };
+    let place = if accuracy > reached {
+        Place::Above
+    } else {
+        Place::Inside
+    };
     Some((labels, place))
 }
 
@@ -112,7 +136,10 @@ mod tests {
 
     #[test]
     fn the_interval_holds_the_estimate_and_narrows_without_spread() {
-        let base = [row("pixels", 10, vec![0.5, 0.52, 0.48]), row("pixels", 1000, vec![0.9])];
+        let base = [
+            row("pixels", 10, vec![0.5, 0.52, 0.48]),
+            row("pixels", 1000, vec![0.9]),
+        ];
         let base: Vec<&Row> = base.iter().collect();
         let noisy = row("a", 10, vec![0.6, 0.7, 0.8]);
         let saved = &savings(&[&noisy], &base, 0)[0];

@@ -11,8 +11,14 @@ use rayon::prelude::*;
 use super::Estimate;
 
 /// Names of the measures of a classifier, in the order of their values.
-pub const CLASS_SCORES: [&str; 6] =
-    ["accuracy", "balanced_accuracy", "macro_f1", "macro_auroc", "log_loss", "calibration_error"];
+pub const CLASS_SCORES: [&str; 6] = [
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "macro_auroc",
+    "log_loss",
+    "calibration_error",
+];
 
 /// Names of the measures of a regression, in the order of their values.
 pub const NUMBER_SCORES: [&str; 2] = ["r2", "mean_absolute_error"];
@@ -47,7 +53,8 @@ pub trait Answers: Sync {
         let samples: Vec<Vec<f64>> = (0..RESAMPLES)
             .into_par_iter()
             .map(|i| {
-                let mut random = Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_mul(RESAMPLES).wrapping_add(i));
+                let mut random =
+                    Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_mul(RESAMPLES).wrapping_add(i));
                 let mut weights = vec![0.0; n];
                 for _ in 0..n {
                     weights[random.random_range(0..n)] += 1.0;
@@ -85,7 +92,13 @@ impl<'a> ClassAnswers<'a> {
                 order
             })
             .collect();
-        ClassAnswers { probabilities, truth, classes, answered, ranking }
+        ClassAnswers {
+            probabilities,
+            truth,
+            classes,
+            answered,
+            ranking,
+        }
     }
 
     /// `counts[true][answered]`
@@ -104,7 +117,11 @@ impl<'a> ClassAnswers<'a> {
         for tied in self.ranking[c].chunk_by(|a, b| p(a) == p(b)) {
             let (mut positive, mut negative) = (0.0, 0.0);
             for &i in tied {
-                let side = if self.truth[i as usize] as usize == c { &mut positive } else { &mut negative };
+                let side = if self.truth[i as usize] as usize == c {
+                    &mut positive
+                } else {
+                    &mut negative
+                };
                 *side += weights[i as usize];
             }
             area += positive * (outside + negative / 2.0);
@@ -140,7 +157,10 @@ impl Answers for ClassAnswers<'_> {
         }
         let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len().max(1) as f64;
         let classes = || 0..k;
-        let recall = classes().filter(|&c| is[c] > 0.0).map(|c| right[c] / is[c]).collect();
+        let recall = classes()
+            .filter(|&c| is[c] > 0.0)
+            .map(|c| right[c] / is[c])
+            .collect();
         let f1 = classes()
             .filter(|&c| is[c] + said[c] > 0.0)
             .map(|c| 2.0 * right[c] / (is[c] + said[c]))
@@ -179,7 +199,11 @@ impl Answers for NumberAnswers<'_> {
         let mean = sum(&|_, t| t) / total;
         let spread = sum(&|_, t| (t - mean) * (t - mean));
         let residual = sum(&|p, t| (p - t) * (p - t));
-        let r2 = if spread > 0.0 { 1.0 - residual / spread } else { 0.0 };
+        let r2 = if spread > 0.0 {
+            1.0 - residual / spread
+        } else {
+            0.0
+        };
         vec![r2, sum(&|p, t| (p - t).abs()) / total]
     }
 }
@@ -212,7 +236,11 @@ pub(super) fn bounded(name: &str, estimate: Estimate) -> Estimate {
         "log_loss" | "mean_absolute_error" => (0.0, f64::INFINITY),
         _ => (0.0, 1.0),
     };
-    Estimate { low: estimate.low.max(least), high: estimate.high.min(most), ..estimate }
+    Estimate {
+        low: estimate.low.max(least),
+        high: estimate.high.min(most),
+        ..estimate
+    }
 }
 
 #[cfg(test)]
@@ -233,13 +261,20 @@ mod tests {
 
     #[test]
     fn measures_agree_with_scikit_learn() -> serde_json::Result<()> {
-        let golden: Golden = serde_json::from_str(include_str!("../../tests/golden/probe_scores.json"))?;
+        let golden: Golden =
+            serde_json::from_str(include_str!("../../tests/golden/probe_scores.json"))?;
         let answers = ClassAnswers::new(&golden.probabilities, &golden.truth, golden.classes);
-        for (name, (ours, theirs)) in CLASS_SCORES.iter().zip(answers.plain().iter().zip(&golden.scores)) {
+        for (name, (ours, theirs)) in CLASS_SCORES
+            .iter()
+            .zip(answers.plain().iter().zip(&golden.scores))
+        {
             assert!((ours - theirs).abs() < 1e-10, "{name}: {ours} {theirs}");
         }
         assert_eq!(answers.confusion(), golden.confusion);
-        let numbers = NumberAnswers { predicted: &golden.predicted, truth: &golden.target };
+        let numbers = NumberAnswers {
+            predicted: &golden.predicted,
+            truth: &golden.target,
+        };
         for (ours, theirs) in numbers.plain().iter().zip(&golden.number_scores) {
             assert!((ours - theirs).abs() < 1e-10, "{ours} {theirs}");
         }
@@ -250,17 +285,33 @@ mod tests {
     fn the_bootstrap_finds_the_binomial_error() {
         let n = 2000;
         let truth = vec![0u32; n];
-        let probabilities: Vec<f64> =
-            (0..n).flat_map(|i| if i % 4 == 0 { [0.2, 0.8] } else { [0.8, 0.2] }).collect();
+        let probabilities: Vec<f64> = (0..n)
+            .flat_map(|i| if i % 4 == 0 { [0.2, 0.8] } else { [0.8, 0.2] })
+            .collect();
         let errors = ClassAnswers::new(&probabilities, &truth, 2).standard_errors(1);
         let binomial = (0.75f64 * 0.25 / n as f64).sqrt();
-        assert!((errors[0] / binomial - 1.0).abs() < 0.25, "{} {binomial}", errors[0]);
+        assert!(
+            (errors[0] / binomial - 1.0).abs() < 0.25,
+            "{} {binomial}",
+            errors[0]
+        );
     }
 
     #[test]
     fn intervals_stay_within_what_is_possible() {
-        let wide = Estimate { mean: 0.99, low: -0.1, high: 1.2 };
-        assert_eq!(bounded("accuracy", wide), Estimate { mean: 0.99, low: 0.0, high: 1.0 });
+        let wide = Estimate {
+            mean: 0.99,
+            low: -0.1,
+            high: 1.2,
+        };
+        assert_eq!(
+            bounded("accuracy", wide),
+            Estimate {
+                mean: 0.99,
+                low: 0.0,
+                high: 1.0
+            }
+        );
         assert_eq!(bounded("log_loss", wide).high, 1.2);
     }
 }

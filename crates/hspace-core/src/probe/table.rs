@@ -1,6 +1,6 @@
 //! Measurements as text.
 
-use super::{Labels, Measurements, Row, Savings};
+use super::{Estimate, Labels, Measurements, Row, Savings};
 
 impl Measurements {
     /// One table a probe: representations by numbers of labels, means ± half of the 95 % interval,
@@ -13,11 +13,20 @@ impl Measurements {
                 probes.push(&row.probe);
             }
         }
-        let per = if self.classes.is_empty() { "labels" } else { "labels a class" };
+        let per = if self.classes.is_empty() {
+            "labels"
+        } else {
+            "labels a class"
+        };
         for probe in probes {
             let rows: Vec<&Row> = self.rows.iter().filter(|r| r.probe == probe).collect();
-            let measure = rows.first().and_then(|r| r.scores.first()).map_or("", |s| s.0.as_str());
-            text.push_str(&format!("{measure} of the {probe} probe, by {per} (± half of the 95 % interval)\n"));
+            let measure = rows
+                .first()
+                .and_then(|r| r.scores.first())
+                .map_or("", |s| s.0.as_str());
+            text.push_str(&format!(
+                "{measure} of the {probe} probe, by {per} (± half of the 95 % interval)\n"
+            ));
             text.push_str(&self.block(&rows));
             text.push('\n');
         }
@@ -44,7 +53,9 @@ impl Measurements {
         for (name, _) in &self.origins {
             let mut line = vec![name.clone()];
             line.extend(labels.iter().map(|l| {
-                let row = rows.iter().find(|r| r.labels == *l && r.representation == *name);
+                let row = rows
+                    .iter()
+                    .find(|r| r.labels == *l && r.representation == *name);
                 let score = row.and_then(|r| r.scores.first());
                 score.map_or("-".into(), |s| cell(s.1.mean, s.1.low, s.1.high))
             }));
@@ -60,7 +71,15 @@ impl Measurements {
         if self.geometry.is_empty() {
             return String::new();
         }
-        let titles = ["", "dimensions", "effective rank", "alignment", "uniformity", "NMI", "ARI"];
+        let titles = [
+            "",
+            "dimensions",
+            "effective rank",
+            "alignment",
+            "uniformity",
+            "NMI",
+            "ARI",
+        ];
         let mut lines = vec![titles.map(String::from).to_vec()];
         let maybe = |value: Option<f64>| value.map_or("-".into(), short);
         for g in &self.geometry {
@@ -77,31 +96,49 @@ impl Measurements {
         format!("shape of the test features\n{}\n", aligned(&lines))
     }
 
-    /// What the first representation saves, in a sentence: at 10 labels a class where that was
-    /// measured, else at the largest number for which the baseline's curve gives an answer. Empty
-    /// without a baseline.
-    pub fn headline(&self) -> String {
-        let subject = self.origins.iter().map(|o| o.0.as_str()).find(|name| self.savings.iter().any(|s| s.representation == *name));
-        let Some(subject) = subject else { return String::new() };
-        let own: Vec<&Savings> = self.savings.iter().filter(|s| s.representation == subject).collect();
-        let probe = &own[0].probe;
-        let ten = self.rows.iter().find(|r| r.labels == Labels::PerClass(10)).map(|r| r.labelled);
-        let candidates = || own.iter().filter(|s| s.probe == *probe);
-        let chosen = candidates()
-            .find(|s| Some(s.labels) == ten)
-            .or_else(|| candidates().filter(|s| !s.at_least).max_by_key(|s| s.labels))
-            .unwrap_or(&own[0]);
-        let baseline = if chosen.baseline == "pixels" { "raw pixels" } else { &chosen.baseline };
-        let whole = |labels: f64| format!("{labels:.0}");
-        let equals = &chosen.equals;
-        let amount = if chosen.at_least {
-            format!("more than {}", whole(equals.mean))
-        } else if chosen.at_most {
-            format!("at most {}", whole(equals.mean))
-        } else {
-            format!("{} (95 % interval {}..{})", whole(equals.mean), whole(equals.low), whole(equals.high))
+    /// The saving that the headline tells: of the first representation that has any, by its first
+    /// probe, at ten labels a class, or else at the most labels whose worth is not just a bound.
+    pub fn headline_saving(&self) -> Option<&Savings> {
+        let first = self.savings.first()?;
+        let own = || {
+            self.savings
+                .iter()
+                .filter(|s| s.representation == first.representation && s.probe == first.probe)
         };
-        format!("{} labels on {subject} do what {amount} labels do on {baseline}", chosen.labels)
+        let ten = self
+            .rows
+            .iter()
+            .find(|r| r.labels == Labels::PerClass(10))
+            .map(|r| r.labelled);
+        own()
+            .find(|s| Some(s.labels) == ten)
+            .or_else(|| own().filter(|s| !s.at_least).max_by_key(|s| s.labels))
+            .or(Some(first))
+    }
+
+    /// "100 labels on A do what 520 (95 % interval 410..690) labels do on raw pixels"; empty where
+    /// nothing was compared.
+    pub fn headline(&self) -> String {
+        let Some(chosen) = self.headline_saving() else {
+            return String::new();
+        };
+        let baseline = if chosen.baseline == "pixels" {
+            "raw pixels"
+        } else {
+            &chosen.baseline
+        };
+        let Estimate { mean, low, high } = chosen.equals;
+        let amount = if chosen.at_least {
+            format!("more than {mean:.0}")
+        } else if chosen.at_most {
+            format!("at most {mean:.0}")
+        } else {
+            format!("{mean:.0} (95 % interval {low:.0}..{high:.0})")
+        };
+        format!(
+            "{} labels on {} do what {amount} labels do on {baseline}",
+            chosen.labels, chosen.representation
+        )
     }
 }
 
@@ -122,7 +159,13 @@ fn short(value: f64) -> String {
 /// Columns of equal width: the first to the left, the others to the right.
 fn aligned(lines: &[Vec<String>]) -> String {
     let columns = lines.first().map_or(0, Vec::len);
-    let width = |c: usize| lines.iter().map(|l| l[c].chars().count()).max().unwrap_or(0);
+    let width = |c: usize| {
+        lines
+            .iter()
+            .map(|l| l[c].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
     for line in lines {
@@ -144,7 +187,10 @@ mod tests {
     fn numbers_are_short_and_columns_line_up() {
         assert_eq!(cell(0.8484, 0.8364, 0.8604), ".848 ±.012");
         assert_eq!((short(-0.25), short(1.0)), ("-.250".into(), "1.000".into()));
-        let lines = [vec!["a".into(), "1".into()], vec!["long".into(), "100".into()]];
+        let lines = [
+            vec!["a".into(), "1".into()],
+            vec!["long".into(), "100".into()],
+        ];
         assert_eq!(aligned(&lines), "  a       1\n  long  100\n");
     }
 }

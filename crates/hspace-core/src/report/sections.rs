@@ -56,11 +56,7 @@ fn key_numbers(page: &Page) -> Vec<(String, String, String)> {
         return Vec::new();
     };
     let mut facts = Vec::new();
-    if let Some(s) = m
-        .savings
-        .iter()
-        .find(|s| s.representation == *learned && s.equals.mean.is_finite())
-    {
+    if let Some(s) = m.headline_saving().filter(|s| s.equals.mean.is_finite()) {
         let ratio = s.equals.mean / s.labels.max(1) as f64;
         let bound = if s.at_least {
             "≥ "
@@ -130,7 +126,7 @@ fn duration(seconds: f64) -> String {
 }
 
 /// The tables of results, what they mean in labels saved, and further measures.
-pub(super) fn results(m: &Measurements, looks: &Looks) -> Markup {
+pub(super) fn results(m: &Measurements, learned: &[String], looks: &Looks) -> Markup {
     if m.rows.is_empty() {
         return html! {};
     }
@@ -139,9 +135,18 @@ pub(super) fn results(m: &Measurements, looks: &Looks) -> Markup {
         "representation by a simple model. Means over draws of labels, ± half the 95 % interval; best in bold."
     };
     let probes = tables::probes(m);
+    let is_own = |s: &&Savings| {
+        learned.contains(&s.representation) && probes.first() == Some(&s.probe.as_str())
+    };
+    let own: Vec<&Savings> = m.savings.iter().filter(is_own).collect();
     let body = html! {
         @for probe in &probes { (tables::results(m, probe, looks)) }
-        @if !m.savings.is_empty() { ul.savings { @for s in &m.savings { li { (saving(s)) } } } }
+        @if !own.is_empty() { ul.savings { @for s in own { li { (saving(s)) } } } }
+        @if !m.savings.is_empty() {
+            details { summary { "Label savings of everything measured" }
+                ul.savings { @for s in &m.savings { li { (saving(s)) } } }
+            }
+        }
         @if m.rows.iter().any(|r| r.labels == Labels::All && r.scores.len() > 1) {
             details { summary { "All measures" } @for probe in &probes { (tables::measures(m, probe, looks)) } }
         }

@@ -4,7 +4,10 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{Representation, Stored, column_from_text, column_name, column_to_text, file_hash, parse_split, split_text, stored_names};
+use super::{
+    Representation, Stored, column_from_text, column_name, column_to_text, file_hash, parse_split,
+    split_text, stored_names,
+};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 
@@ -20,12 +23,19 @@ pub(super) fn read(path: &Path) -> Result<Stored> {
     let id = all().find(|&i| IDS.contains(&named(i)));
     let split = all().find(|&i| named(i) == "split");
     let columns: Vec<usize> = all().filter(|&i| column_name(named(i)).is_some()).collect();
-    let mut features: Vec<usize> = all().filter(|&i| named(i).starts_with("embedding_")).collect();
+    let mut features: Vec<usize> = all()
+        .filter(|&i| named(i).starts_with("embedding_"))
+        .collect();
     if features.is_empty() {
-        features = all().filter(|&i| Some(i) != id && Some(i) != split && !columns.contains(&i)).collect();
+        features = all()
+            .filter(|&i| Some(i) != id && Some(i) != split && !columns.contains(&i))
+            .collect();
     }
     if features.is_empty() {
-        return Err(Error::file(path, "no columns of features; call them embedding_0, embedding_1, …"));
+        return Err(Error::file(
+            path,
+            "no columns of features; call them embedding_0, embedding_1, …",
+        ));
     }
     let (mut data, mut rows) = (Vec::new(), 0);
     let mut texts: Vec<Vec<String>> = vec![Vec::new(); header.len()];
@@ -35,14 +45,22 @@ pub(super) fn read(path: &Path) -> Result<Stored> {
         for &i in &features {
             let text = record.get(i).unwrap_or("").trim();
             data.push(text.parse::<f32>().map_err(|_| {
-                Error::file(path, format!("row {rows}, column `{}`: `{text}` is not a number", named(i)))
+                Error::file(
+                    path,
+                    format!(
+                        "row {rows}, column `{}`: `{text}` is not a number",
+                        named(i)
+                    ),
+                )
             })?);
         }
         for &i in columns.iter().chain(&id).chain(&split) {
             texts[i].push(record.get(i).unwrap_or("").to_string());
         }
     }
-    let column = |&i: &usize| column_name(named(i)).map(|(name, role)| column_from_text(name, role, &texts[i]));
+    let column = |&i: &usize| {
+        column_name(named(i)).map(|(name, role)| column_from_text(name, role, &texts[i]))
+    };
     Ok(Stored {
         name: path.display().to_string(),
         features: Matrix::new(rows, features.len(), data),

@@ -183,7 +183,7 @@ mod tests {
 
     use super::*;
     use crate::encoder::{axes, init};
-    use crate::golden::{assert_close, fill, number, numbers};
+    use crate::golden::{assert_close, number, numbers, scatter};
     use crate::network::weights::{values, vector};
     use crate::network::{Mode, Pass, Weights};
 
@@ -198,14 +198,17 @@ mod tests {
                 if name.ends_with("running_var") {
                     1.0 + 0.5 * x * x
                 } else if shape.len() == 4 {
-                    x * (2.0 / fan_in as f32).sqrt()
+                    x * (6.0 / fan_in as f32).sqrt()
                 } else if name.ends_with(".weight") {
                     1.0 + 0.2 * x
                 } else {
                     0.1 * x
                 }
             };
-            let values = fill(n, name.len() as f64).into_iter().map(value).collect();
+            let values = scatter(n, name.len() as f64)
+                .into_iter()
+                .map(value)
+                .collect();
             weights.set(name, vector(values, device));
         }
         weights
@@ -223,12 +226,17 @@ mod tests {
         let (fresh, dim) = init(&*encoder, shape, 0, &device);
         assert_eq!(dim, if name == "resnet50" { 2048 } else { 512 });
         let weights = by_formula(fresh, &device).prefixed("encoder");
-        let x = vector(fill(2 * 3 * 64 * 64, 0.5), &device).reshape(axes(2, shape));
+        let x = vector(scatter(2 * 3 * 64 * 64, 0.5), &device).reshape(axes(2, shape));
         let first = |features: Tensor<2>| values(features.slice([0..2, 0..8]));
 
         let pass = Pass::new(&weights, Mode::Eval, &device);
         let features = encoder.features(&pass.at("encoder"), x.clone());
-        assert_close("eval", &first(features), &numbers(&[name, "eval_first"]), 1e-4);
+        assert_close(
+            "eval",
+            &first(features),
+            &numbers(&[name, "eval_first"]),
+            1e-4,
+        );
 
         let tracked = weights.tracked(|_| true);
         let pass = Pass::new(&tracked, Mode::Train, &device);
@@ -239,7 +247,12 @@ mod tests {
         let conv1 = &tracked.get("encoder.conv1.weight").unwrap().value;
         let gradient = conv1.grad_remove(&mut gradients).unwrap();
         let norm = values((gradient.clone() * gradient).sum().sqrt());
-        assert_close("gradient", &norm, &[number(&[name, "conv1_grad_norm"])], 1e-3);
+        assert_close(
+            "gradient",
+            &norm,
+            &[number(&[name, "conv1_grad_norm"])],
+            1e-3,
+        );
         for (full, value) in pass.into_statistics() {
             if let Some(name_in_bn1) = full.strip_prefix("encoder.bn1.") {
                 let golden = numbers(&[name, &format!("{name_in_bn1}_first")]);

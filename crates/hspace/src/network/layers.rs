@@ -116,7 +116,11 @@ pub fn conv(scope: &Scope, x: Tensor<4>, out: usize, kernel: usize) -> Tensor<4>
     let [_, channels, _, _] = x.dims();
     let shape = [out, channels, kernel, kernel];
     let weight = scope.weight("weight", shape, Init::KaimingFanOut);
-    let bias = scope.weight("bias", [out], Init::UniformFanIn(channels * kernel * kernel));
+    let bias = scope.weight(
+        "bias",
+        [out],
+        Init::UniformFanIn(channels * kernel * kernel),
+    );
     let options = ConvOptions::new([1, 1], [kernel / 2; 2], [1, 1], 1);
     let y = conv2d(x, weight, Some(bias), options);
     scope.count(y.shape().num_elements() * channels * kernel * kernel);
@@ -175,7 +179,10 @@ pub fn pick(x: Tensor<2>, columns: &[u32]) -> Tensor<1> {
 fn convolve_as_product(x: Tensor<4>, weight: Tensor<4>, stride: usize, pad: usize) -> Tensor<2> {
     let [n, c, h, w] = x.dims();
     let [out, _, k, _] = weight.dims();
-    let (rows, columns) = ((h + 2 * pad - k) / stride + 1, (w + 2 * pad - k) / stride + 1);
+    let (rows, columns) = (
+        (h + 2 * pad - k) / stride + 1,
+        (w + 2 * pad - k) / stride + 1,
+    );
     let framed = Tensor::zeros([n, h + 2 * pad, w + 2 * pad, c], &x.device());
     let inside = [0..n, pad..pad + h, pad..pad + w, 0..c];
     let framed = framed.slice_assign(inside, x.permute([0, 2, 3, 1]));
@@ -218,7 +225,8 @@ mod tests {
     #[test]
     fn both_convolutions_agree() {
         let device = Device::flex();
-        for (size, kernel, stride, pad) in [(7, 3, 1, 1), (8, 3, 2, 1), (9, 1, 2, 0), (5, 5, 1, 2)] {
+        for (size, kernel, stride, pad) in [(7, 3, 1, 1), (8, 3, 2, 1), (9, 1, 2, 0), (5, 5, 1, 2)]
+        {
             let random = |dims| Tensor::<4>::random(dims, Distribution::Normal(0.0, 1.0), &device);
             let x = random([2, 3, size, size + 1]);
             let weight = random([4, 3, kernel, kernel]);

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::heads::projector;
 use super::{Batch, Facts, Loss, Net, Objective, Stream, two_views};
 use crate::list::{self, Entry};
-use crate::network::layers::l2_normalise;
 use crate::network::Weights;
+use crate::network::layers::l2_normalise;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -67,7 +67,12 @@ impl Objective for Byol {
         let [first, second] = [0, 1].map(|view| {
             let x = batches[0].views[view].clone();
             let features = net.encode(x.clone());
-            let z = projector(&net.at("projector"), features.clone(), self.hidden, self.projection);
+            let z = projector(
+                &net.at("projector"),
+                features.clone(),
+                self.hidden,
+                self.projection,
+            );
             let q = projector(&net.at("predictor"), z, self.hidden, self.projection);
             let taught = net.encode_by_teacher(x);
             let scope = net.at("teacher.projector").frozen();
@@ -117,7 +122,12 @@ mod tests {
         let target = vector(fill(30, 1.1), &device).reshape([6, 5]);
         let loss = distance(leaf.clone().reshape([6, 5]), target);
         let mut gradients = loss.backward();
-        assert_close("loss", &values(loss.inner()), &[number(&["byol", "loss"])], 1e-6);
+        assert_close(
+            "loss",
+            &values(loss.inner()),
+            &[number(&["byol", "loss"])],
+            1e-6,
+        );
         let gradient = values(leaf.grad_remove(&mut gradients).unwrap());
         assert_close("gradient", &gradient, &numbers(&["byol", "grad"]), 1e-5);
     }

@@ -24,7 +24,9 @@ pub(super) fn projector(scope: &Scope, x: Tensor<2>, hidden: usize, out: usize) 
 pub(super) fn decode(scope: &Scope, z: Tensor<2>, shape: Shape, width: usize) -> Tensor<4> {
     let [n, _] = z.dims();
     match shape {
-        Shape::Vector { dim } => perceptron(scope, z, &[8 * width, dim], true).reshape([n, dim, 1, 1]),
+        Shape::Vector { dim } => {
+            perceptron(scope, z, &[8 * width, dim], true).reshape([n, dim, 1, 1])
+        }
         Shape::Image {
             channels,
             height,

@@ -64,7 +64,12 @@ impl Objective for SimClr {
 
     fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
         let features = net.encode(Tensor::cat(batches[0].views.clone(), 0));
-        let z = projector(&net.at("projector"), features.clone(), self.hidden, self.projection);
+        let z = projector(
+            &net.at("projector"),
+            features.clone(),
+            self.hidden,
+            self.projection,
+        );
         Loss {
             total: nt_xent(z, self.temperature, net.pass.device()),
             parts: vec![],
@@ -96,7 +101,12 @@ mod tests {
         let leaf = vector(fill(60, 0.3), &device).autodiff().require_grad();
         let loss = nt_xent(leaf.clone().reshape([12, 5]), 0.2, &device);
         let mut gradients = loss.backward();
-        assert_close("loss", &values(loss.inner()), &[number(&["simclr", "loss"])], 1e-6);
+        assert_close(
+            "loss",
+            &values(loss.inner()),
+            &[number(&["simclr", "loss"])],
+            1e-6,
+        );
         let gradient = values(leaf.grad_remove(&mut gradients).unwrap());
         assert_close("gradient", &gradient, &numbers(&["simclr", "grad"]), 1e-5);
     }

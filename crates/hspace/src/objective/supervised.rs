@@ -68,7 +68,10 @@ impl Objective for Supervised {
             ];
         };
         let mut counts = vec![0usize; names.len()];
-        labels.iter().flatten().for_each(|&c| counts[c as usize] += 1);
+        labels
+            .iter()
+            .flatten()
+            .for_each(|&c| counts[c as usize] += 1);
         let present = counts.iter().filter(|&&n| n > 0).count();
         if present < 2 {
             return vec![format!(
@@ -155,8 +158,18 @@ mod tests {
         let logits = leaf.clone().reshape([6, 4]);
         let loss = cross_entropy(logits, &[0, 1, 2, 3, 1, 1], weights, 0.1);
         let mut gradients = loss.backward();
-        assert_close("loss", &values(loss.inner()), &[number(&["supervised", "loss"])], 1e-6);
+        assert_close(
+            "loss",
+            &values(loss.inner()),
+            &[number(&["supervised", "loss"])],
+            1e-6,
+        );
         let gradient = values(leaf.grad_remove(&mut gradients).unwrap());
-        assert_close("gradient", &gradient, &numbers(&["supervised", "grad"]), 1e-5);
+        assert_close(
+            "gradient",
+            &gradient,
+            &numbers(&["supervised", "grad"]),
+            1e-5,
+        );
     }
 }

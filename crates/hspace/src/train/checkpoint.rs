@@ -92,7 +92,14 @@ pub fn read_weights(path: &Path, device: &Device) -> Result<Weights> {
     for (name, shape, values) in read_tensors(path, &tensors)? {
         let value = vector(values, device);
         let trained = !name.contains("running_");
-        weights.insert(name, Weight { value, shape, trained });
+        weights.insert(
+            name,
+            Weight {
+                value,
+                shape,
+                trained,
+            },
+        );
     }
     Ok(weights)
 }
@@ -105,7 +112,11 @@ impl Checkpoint {
     pub fn write(&self, path: &Path) -> Result<()> {
         let mut tensors = Vec::new();
         for (name, w) in self.weights.iter() {
-            tensors.push((format!("weights/{name}"), w.shape.clone(), values(w.value.clone())));
+            tensors.push((
+                format!("weights/{name}"),
+                w.shape.clone(),
+                values(w.value.clone()),
+            ));
         }
         let mut state = self.state.clone();
         for (turn, optimizer) in &self.optimizers {
@@ -144,10 +155,21 @@ impl Checkpoint {
             let value = vector(values, device);
             if let Some(name) = name.strip_prefix("weights/") {
                 let trained = like.get(name).is_some_and(|w| w.trained);
-                weights.insert(name.to_owned(), Weight { value, shape, trained });
+                weights.insert(
+                    name.to_owned(),
+                    Weight {
+                        value,
+                        shape,
+                        trained,
+                    },
+                );
             } else if let [_, turn, _, name] = name.splitn(4, '/').collect::<Vec<_>>()[..] {
                 let optimizer = optimizers.entry(turn.to_owned()).or_default();
-                optimizer.moments.entry(name.to_owned()).or_default().push(value);
+                optimizer
+                    .moments
+                    .entry(name.to_owned())
+                    .or_default()
+                    .push(value);
             }
         }
         weights.check_like(like, path)?;
@@ -199,7 +221,14 @@ mod tests {
         for (name, trained) in [("encoder.a", true), ("encoder.running_mean", false)] {
             let value = vector(vec![1.5, -2.0, 1e-30, 4.0], device);
             let shape = vec![2, 2];
-            weights.insert(name.into(), Weight { value, shape, trained });
+            weights.insert(
+                name.into(),
+                Weight {
+                    value,
+                    shape,
+                    trained,
+                },
+            );
         }
         let moments = (0..2).map(|i| vector(vec![i as f32; 4], device)).collect();
         let optimizer = OptimizerState {
@@ -250,7 +279,10 @@ mod tests {
                 panic!("{keep} bytes of {} were taken", bytes.len());
             };
             let text = error.to_string();
-            assert!(text.contains("last.safetensors") && text.contains("cut short"), "{text}");
+            assert!(
+                text.contains("last.safetensors") && text.contains("cut short"),
+                "{text}"
+            );
         }
     }
 }

@@ -107,7 +107,8 @@ impl Loader {
             .map_err(|_| Error::data("the loading thread ended early"))??;
         let batch = |(views, rows): (Vec<Vec<f32>>, Vec<usize>)| {
             let n = rows.len();
-            let tensor = |values| Tensor::from_data(TensorData::new(values, axes(n, shape)), device);
+            let tensor =
+                |values| Tensor::from_data(TensorData::new(values, axes(n, shape)), device);
             Batch {
                 views: views.into_iter().map(tensor).collect(),
                 rows,
@@ -118,7 +119,10 @@ impl Loader {
 
     /// Samples that could not be read so far, by row.
     pub fn bad(&self) -> Vec<BadFile> {
-        let bad = self.bad.lock().expect("no thread panics with the lock held");
+        let bad = self
+            .bad
+            .lock()
+            .expect("no thread panics with the lock held");
         bad.values().cloned().collect()
     }
 }
@@ -159,7 +163,12 @@ fn load(
     let one = |&row: &usize| -> Result<Vec<f32>> {
         let sample = plan.dataset.samples.get(row)?;
         let mut out = vec![0.0; len * source.looks.len()];
-        for (view, (look, out)) in source.looks.iter().zip(out.chunks_exact_mut(len)).enumerate() {
+        for (view, (look, out)) in source
+            .looks
+            .iter()
+            .zip(out.chunks_exact_mut(len))
+            .enumerate()
+        {
             let key = Key {
                 seed: plan.seed,
                 epoch: pass as u64,

@@ -112,7 +112,8 @@ impl TrainSettings {
     /// Gives every `auto` its value for `samples` training samples of `shape`.
     pub fn resolve(&mut self, samples: usize, shape: Shape) {
         let half = (samples / 2).max(1);
-        self.batch_size.or(256.min(1 << half.ilog2()).max(2.min(samples)));
+        self.batch_size
+            .or(256.min(1 << half.ilog2()).max(2.min(samples)));
         let batch = *self.batch_size.get();
         self.epochs.or((500_000 / samples.max(1)).clamp(5, 200));
         if let Shape::Image { height, width, .. } = shape {

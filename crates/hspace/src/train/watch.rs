@@ -45,7 +45,11 @@ pub fn health(features: &Matrix) -> Result<Health> {
     let rms = (square / (n * d) as f64).sqrt();
     let std = variance.iter().map(|v| v.sqrt()).sum::<f64>() / d as f64;
     let spread = if rms > 0.0 { std / rms } else { 0.0 };
-    let effective_rank = if spread > 1e-6 { effective_rank(&centred)? } else { 1.0 };
+    let effective_rank = if spread > 1e-6 {
+        effective_rank(&centred)?
+    } else {
+        1.0
+    };
     Ok(Health {
         spread,
         effective_rank,
@@ -56,7 +60,10 @@ impl Health {
     /// What to tell the user, if the features have collapsed.
     pub fn collapse(&self, step: usize, dim: usize) -> Option<String> {
         let what = if self.spread < LEAST_SPREAD {
-            format!("all samples get nearly the same features (spread {:.1e})", self.spread)
+            format!(
+                "all samples get nearly the same features (spread {:.1e})",
+                self.spread
+            )
         } else if dim >= 8 && self.effective_rank < LEAST_RANK {
             let rank = self.effective_rank;
             format!("the features vary in one direction only (effective rank {rank:.2})")
@@ -78,11 +85,24 @@ mod tests {
     fn collapse_is_told_from_health() {
         let n = 64;
         let same = Matrix::new(n, 8, vec![0.7; n * 8]);
-        assert!(health(&same).unwrap().collapse(1, 8).unwrap().contains("same features"));
-        let line = (0..n * 8).map(|i| (i / 8) as f32 * ((i % 8) as f32 + 1.0)).collect();
+        assert!(
+            health(&same)
+                .unwrap()
+                .collapse(1, 8)
+                .unwrap()
+                .contains("same features")
+        );
+        let line = (0..n * 8)
+            .map(|i| (i / 8) as f32 * ((i % 8) as f32 + 1.0))
+            .collect();
         let line = health(&Matrix::new(n, 8, line)).unwrap();
-        assert!(line.collapse(1, 8).unwrap().contains("one direction"), "{line:?}");
-        let spread = (0..n * 8).map(|i| ((i * 7919) % 101) as f32 / 50.0).collect();
+        assert!(
+            line.collapse(1, 8).unwrap().contains("one direction"),
+            "{line:?}"
+        );
+        let spread = (0..n * 8)
+            .map(|i| ((i * 7919) % 101) as f32 / 50.0)
+            .collect();
         let good = health(&Matrix::new(n, 8, spread)).unwrap();
         assert_eq!(good.collapse(1, 8), None, "{good:?}");
         assert!(good.effective_rank > 5.0, "{good:?}");

@@ -23,6 +23,12 @@ def fill(n, phase):
     return torch.sin(0.7 * i + phase).float()
 
 
+def scatter(n, phase):
+    """In -1..1, without a pattern, computed in double precision, then rounded."""
+    x = torch.sin(12.9898 * torch.arange(n, dtype=torch.float64) + phase) * 43758.5453
+    return (2 * (x - x.floor()) - 1).float()
+
+
 def weights(model):
     """Each tensor by its shape and the length of its name."""
     state = {}
@@ -30,11 +36,11 @@ def weights(model):
         if name.endswith("num_batches_tracked") or name.startswith("fc."):
             state[name] = tensor
             continue
-        values = fill(tensor.numel(), len(name))
+        values = scatter(tensor.numel(), len(name))
         if name.endswith("running_var"):
             values = 1 + 0.5 * values * values
         elif tensor.dim() == 4:
-            values = values * math.sqrt(2 / (tensor[0].numel()))
+            values = values * math.sqrt(6 / tensor[0].numel())
         elif name.endswith(".weight"):
             values = 1 + 0.2 * values
         else:
@@ -51,7 +57,7 @@ def features(model, x):
 def resnet(make, size):
     model = make(weights=None)
     weights(model)
-    x = fill(2 * 3 * size * size, 0.5).reshape(2, 3, size, size)
+    x = scatter(2 * 3 * size * size, 0.5).reshape(2, 3, size, size)
     model.eval()
     with torch.no_grad():
         evaluated = features(model, x)

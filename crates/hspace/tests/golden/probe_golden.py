@@ -1,1 +1,0 @@
-../../../hspace-core/tests/golden/probe_golden.py
