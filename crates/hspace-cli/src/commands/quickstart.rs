@@ -1,7 +1,7 @@
 //! `hspace quickstart`
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use hspace::Result;
@@ -46,7 +46,9 @@ const DATA: &str = "builtin:mnist-mini";
 const EPOCHS: f64 = 8.0;
 const BUDGET: f64 = 170.0;
 /// Share of the budget for learning; the rest is for the baselines and the measuring.
-const LEARNING: f64 = 0.5;
+const LEARNING: f64 = 0.55;
+/// Seconds of the trial of the machine's speed.
+const TRIAL: f64 = 3.0;
 
 pub fn run(args: &Args) -> Result<()> {
     let started = Instant::now();
@@ -99,20 +101,26 @@ fn config(dataset: &Dataset, seed: u64, epochs: usize) -> Result<Config> {
 fn plan(dataset: &Dataset, args: &Args, stop: &AtomicBool) -> Result<usize> {
     let wanted = (EPOCHS * args.seconds as f64 / BUDGET).round().max(1.0);
     let job = Job::new(config(dataset, args.seed, 1)?, dataset, None)?;
-    let trial = AtomicBool::new(false);
-    let begun = Instant::now();
+    let batch = *job.config.train.batch_size.get() as f64;
+    let enough = AtomicBool::new(false);
+    let mut begun = None;
     let mut rate = 0.0;
     let spinner = Spinner::new("trying how fast this machine is");
     let outcome = job.run(
         None,
         Start::Fresh,
         &mut |progress| {
-            rate = progress.images_per_s;
-            let enough = progress.step >= 4 && begun.elapsed().as_secs_f64() > 1.5;
-            let asked = stop.load(std::sync::atomic::Ordering::Relaxed);
-            trial.store(enough || asked, std::sync::atomic::Ordering::Relaxed);
+            // The first steps are slower than the others.
+            if progress.step == 2 {
+                begun = Some(Instant::now());
+            } else if let Some(begun) = begun {
+                let seconds = begun.elapsed().as_secs_f64();
+                rate = (progress.step - 2) as f64 * batch / seconds;
+                let asked = stop.load(Ordering::Relaxed);
+                enough.store(asked || seconds > TRIAL, Ordering::Relaxed);
+            }
         },
-        &trial,
+        &enough,
     );
     spinner.done();
     match outcome {

@@ -32,8 +32,10 @@ const FACTOR: usize = 1536;
 const HESSIAN_ROWS: usize = 4096;
 /// Labels that cross-validation looks at; of more, a stratified draw.
 const CV_ROWS: usize = 2000;
-/// C, on rows of mean squared norm 1, where cross-validation is impossible (a class with one label).
-const FALLBACK: f64 = 0.1;
+/// C, on rows of mean squared norm 1, where cross-validation is impossible (a class with one label). Chosen on
+/// held-out training images of MNIST and Fashion-MNIST (one label a class, 20 draws): of 0.01..100 about
+/// the most accurate on both, by less than .01 over its neighbours.
+const FALLBACK: f64 = 3.0;
 
 /// A fitted linear classifier.
 #[derive(Clone, Debug)]

@@ -1,1 +1,0 @@
-../../hspace-core/src/pca.rs
