@@ -51,9 +51,9 @@ pub const PROBES: &[(&str, &str)] = &[
 
 /// Learns from the training labels of one draw alone and gives features `[needed, d]`.
 ///
-/// Arguments: the labelled training rows, the rows whose features are wanted (in this order), and a
+/// Called from several threads at once. Arguments: the labelled training rows, the rows whose features are wanted (in this order), and a
 /// seed.
-pub type FitOnDraw<'a> = dyn Fn(&[usize], &[usize], u64) -> Result<Matrix> + 'a;
+pub type FitOnDraw<'a> = dyn Fn(&[usize], &[usize], u64) -> Result<Matrix> + Sync + 'a;
 
 /// Something to be measured.
 pub enum Contender<'a> {

@@ -86,6 +86,21 @@ impl<'a> Pass<'a> {
         self.multiply_adds.get()
     }
 
+    /// What the pass is for.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The weights it is over.
+    pub fn weights(&self) -> &Weights {
+        self.weights
+    }
+
+    /// Notes new values of running statistics.
+    pub fn note_statistics(&self, values: impl IntoIterator<Item = (String, Tensor<1>)>) {
+        self.statistics.borrow_mut().extend(values);
+    }
+
     /// Weights made in [`Mode::Init`].
     pub fn into_fresh(self) -> Weights {
         self.fresh.into_inner()

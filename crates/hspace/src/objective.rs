@@ -14,6 +14,7 @@
 mod autoencoder;
 mod byol;
 mod heads;
+mod net;
 mod simclr;
 mod supervised;
 
@@ -22,7 +23,9 @@ use burn::tensor::{Device, Tensor};
 use crate::dataset::{Column, Shape, Values};
 use crate::encoder::{self, Encoder};
 use crate::list::{self, Entry};
-use crate::network::{Mode, Pass, Scope, Weights};
+use crate::network::{Mode, Pass, Weights};
+
+pub use net::Net;
 
 /// Which samples a stream draws from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,32 +108,6 @@ impl Turn {
     /// Whether it trains the weight of that name.
     pub fn covers(&self, weight: &str) -> bool {
         self.trains.is_empty() || self.trains.iter().any(|prefix| weight.starts_with(prefix))
-    }
-}
-
-/// The encoder and the weights of one pass, as an objective sees them.
-pub struct Net<'a> {
-    /// The encoder.
-    pub encoder: &'a dyn Encoder,
-    /// The weights.
-    pub pass: &'a Pass<'a>,
-}
-
-impl Net<'_> {
-    /// Features `[n, d]` of samples `[n, c, h, w]`.
-    pub fn encode(&self, x: Tensor<4>) -> Tensor<2> {
-        self.encoder.features(&self.pass.at("encoder"), x)
-    }
-
-    /// Features by the momentum teacher's copy of the encoder: no gradients, no cost of them.
-    pub fn encode_by_teacher(&self, x: Tensor<4>) -> Tensor<2> {
-        let scope = self.pass.at("teacher.encoder").frozen();
-        self.encoder.features(&scope, x)
-    }
-
-    /// The place of a head, such as `projector`.
-    pub fn at(&self, name: &str) -> Scope<'_> {
-        self.pass.at(name)
     }
 }
 
@@ -235,7 +212,7 @@ fn try_once(
         rows: vec![row; n],
     };
     let batches: Vec<Batch> = objective.streams().iter().map(blank).collect();
-    let net = Net { encoder, pass };
+    let net = Net::new(encoder, pass);
     for turn in 0..objective.turns(0.0).len() {
         objective.loss(&net, &batches, turn);
     }

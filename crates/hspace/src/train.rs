@@ -364,10 +364,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<(Gradients, f64)> {
         let tracked = self.weights.tracked(|name| turn.covers(name));
         let pass = Pass::new(&tracked, Mode::Train, &self.setup.device);
-        let net = Net {
-            encoder: self.setup.encoder,
-            pass: &pass,
-        };
+        let net = Net::new(self.setup.encoder, &pass);
         let loss = self.setup.objective.loss(&net, batches, index);
         let value = f64::from(loss.total.clone().inner().into_scalar::<f32>());
         if !value.is_finite() {
@@ -388,13 +385,8 @@ impl<'a> Trainer<'a> {
                 self.state.warnings.push(text);
             }
         }
-        let mut gradients = loss.total.backward();
-        let mut named = Gradients::new();
-        for (name, weight) in tracked.iter() {
-            if let Some(gradient) = weight.value.grad_remove(&mut gradients) {
-                named.insert(name.to_owned(), gradient);
-            }
-        }
+        let named = net.gradients(&loss.total);
+        drop(net);
         for (name, value) in pass.into_statistics() {
             self.weights.set(&name, value.inner());
         }

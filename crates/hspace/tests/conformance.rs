@@ -112,19 +112,11 @@ impl Case {
     fn loss(&self, weights: &Weights) -> (f64, Gradients, Vec<(String, Tensor<1>)>) {
         let tracked = weights.tracked(|_| true);
         let pass = Pass::new(&tracked, Mode::Train, &self.device);
-        let net = Net {
-            encoder: &*self.encoder,
-            pass: &pass,
-        };
+        let net = Net::new(&*self.encoder, &pass);
         let loss = self.objective.loss(&net, &self.batches(), 0);
         let value = f64::from(loss.total.clone().inner().into_scalar::<f32>());
-        let mut gradients = loss.total.backward();
-        let mut named = Gradients::new();
-        for (name, weight) in tracked.iter() {
-            if let Some(gradient) = weight.value.grad_remove(&mut gradients) {
-                named.insert(name.to_owned(), gradient);
-            }
-        }
+        let named = net.gradients(&loss.total);
+        drop(net);
         (value, named, pass.into_statistics())
     }
 }
@@ -218,10 +210,7 @@ fn learning_does_not_collapse() {
     for case in Case::all() {
         let weights = case.weights(6);
         let pass = Pass::new(&weights, Mode::Train, &case.device);
-        let net = Net {
-            encoder: &*case.encoder,
-            pass: &pass,
-        };
+        let net = Net::new(&*case.encoder, &pass);
         let features = net.encode(samples(case.shape, 0.0, &case.device));
         let data = features.into_data_as::<f32>();
         let values = data.as_slice::<f32>().unwrap().to_vec();

@@ -1,6 +1,8 @@
 //! Contenders × probes × numbers of labels → [`Measurements`], by one protocol for all.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 
 use super::few_labels::{estimate, mix};
 use super::options::ProbeOptions;
@@ -9,8 +11,8 @@ use super::savings::savings;
 use super::scores::{Answers, CLASS_SCORES, ClassAnswers, NUMBER_SCORES, NumberAnswers, bounded};
 use super::task::{Known, Plan, Task, task_column};
 use super::{
-    Confusion, Contender, Estimate, Geometry, Labels, Measurements, Nuisance, PROTOCOL, Row,
-    cluster, geometry, knn, linear,
+    Confusion, Contender, Estimate, FitOnDraw, Geometry, Labels, Measurements, Nuisance, PROTOCOL,
+    Row, cluster, geometry, knn, linear,
 };
 use crate::auto::Auto;
 use crate::dataset::{Column, Role};
@@ -158,7 +160,83 @@ struct Study<'a> {
     options: &'a ProbeOptions,
 }
 
+/// One draw of one plan.
+struct Draw<'a> {
+    plan: usize,
+    number: usize,
+    rows: &'a [usize],
+}
+
 impl Study<'_> {
+    /// The draws on which a contender is measured.
+    fn draws_of(&self, contender: &Contender<'_>) -> Vec<Draw<'_>> {
+        let most = match contender {
+            Contender::Fixed(_) => usize::MAX,
+            Contender::PerDraw { draws, .. } => (*draws).max(1),
+        };
+        let mut all = Vec::new();
+        for (plan, drawn) in self.plans.iter().enumerate() {
+            for (number, rows) in drawn.draws.iter().take(most).enumerate() {
+                all.push(Draw { plan, number, rows });
+            }
+        }
+        all
+    }
+
+    /// Features of each draw's own rows and the test rows, learned on as many threads as there are
+    /// cores, the largest draws first.
+    fn learn(
+        &self,
+        name: &str,
+        fit: &FitOnDraw<'_>,
+        jobs: &[Draw<'_>],
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Vec<Matrix>> {
+        let one = |job: &Draw<'_>| -> Result<Matrix> {
+            let needed: Vec<usize> = job.rows.iter().chain(&self.task.test).copied().collect();
+            let seed = mix(&[self.options.seed, job.number as u64]);
+            let features = fit(job.rows, &needed, seed)?;
+            if features.rows != needed.len() || features.data.iter().any(|x| !x.is_finite()) {
+                return Err(Error::data(format!(
+                    "{name}: {} rows of features for {} samples, or NaN or infinite values among them",
+                    features.rows,
+                    needed.len()
+                )));
+            }
+            Ok(features)
+        };
+        let next = AtomicUsize::new(0);
+        let (send, receive) = channel();
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut learned = vec![Matrix::zeros(0, 0); jobs.len()];
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                let send = send.clone();
+                let (next, one) = (&next, &one);
+                scope.spawn(move || {
+                    loop {
+                        let i = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(i) = jobs.len().checked_sub(i + 1) else {
+                            return;
+                        };
+                        let result = one(&jobs[i]);
+                        let failed = result.is_err();
+                        if send.send((i, result)).is_err() || failed {
+                            next.fetch_add(jobs.len(), Ordering::Relaxed);
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(send);
+            for (done, (i, result)) in receive.into_iter().enumerate() {
+                progress(&format!("{name}: trained {} of {}", done + 1, jobs.len()));
+                learned[i] = result?;
+            }
+            Ok(learned)
+        })
+    }
+
     /// Measures one contender by all plans and probes; returns where its features came from.
     fn run(
         &self,
@@ -180,46 +258,38 @@ impl Study<'_> {
         };
         let mut results: HashMap<(&str, usize), Vec<Answered>> = HashMap::new();
         let mut origin = fixed.as_ref().map_or(String::new(), |f| f.1.clone());
-        for (p, plan) in plans.iter().enumerate() {
-            let count = match contender {
-                Contender::Fixed(_) => plan.draws.len(),
-                Contender::PerDraw { draws, .. } => plan.draws.len().min((*draws).max(1)),
-            };
-            for (number, rows) in plan.draws[..count].iter().enumerate() {
-                progress(&format!(
-                    "{name}: {} labels, draw {} of {count}",
-                    rows.len(),
-                    number + 1
-                ));
-                let fitted;
-                let (train, test) = match (contender, &fixed) {
-                    (Contender::Fixed(r), Some((test, _))) => (r.features.select(rows), test),
-                    (Contender::PerDraw { fit, .. }, _) => {
-                        let needed: Vec<usize> = rows.iter().chain(&task.test).copied().collect();
-                        let features = fit(rows, &needed, mix(&[options.seed, number as u64]))?;
-                        if features.rows != needed.len()
-                            || features.data.iter().any(|x| !x.is_finite())
-                        {
-                            return Err(Error::data(format!(
-                                "{name}: {} rows of features for {} samples, or NaN or infinite values among them",
-                                features.rows,
-                                needed.len()
-                            )));
-                        }
-                        origin = "learned anew from each draw of labels".into();
-                        let (train, test): (Vec<usize>, Vec<usize>) =
-                            (0..needed.len()).partition(|&i| i < rows.len());
-                        fitted = features.select(&test);
-                        (features.select(&train), &fitted)
-                    }
-                    (Contender::Fixed(r), None) => {
-                        return Err(Error::data(format!("{} has no test rows", r.name)));
-                    }
-                };
-                for &probe in probes {
-                    let answered = answer(probe, task, &train, rows, test, number == 0, options)?;
-                    results.entry((probe, p)).or_default().push(answered);
+        let jobs: Vec<Draw> = self.draws_of(contender);
+        let mut learned = match contender {
+            Contender::Fixed(_) => Vec::new(),
+            Contender::PerDraw { fit, .. } => {
+                origin = "learned anew from each draw of labels".into();
+                self.learn(name, &**fit, &jobs, progress)?
+            }
+        };
+        for (i, draw) in jobs.iter().enumerate() {
+            let rows = draw.rows;
+            progress(&format!(
+                "{name}: {} labels, draw {}",
+                rows.len(),
+                draw.number + 1
+            ));
+            let fitted;
+            let (train, test) = match (contender, &fixed) {
+                (Contender::Fixed(r), Some((test, _))) => (r.features.select(rows), test),
+                _ => {
+                    let features = std::mem::replace(&mut learned[i], Matrix::zeros(0, 0));
+                    let (train, test): (Vec<usize>, Vec<usize>) =
+                        (0..features.rows).partition(|&i| i < rows.len());
+                    fitted = features.select(&test);
+                    (features.select(&train), &fitted)
                 }
+            };
+            for &probe in probes {
+                let answered = answer(probe, task, &train, rows, test, draw.number == 0, options)?;
+                results
+                    .entry((probe, draw.plan))
+                    .or_default()
+                    .push(answered);
             }
         }
         let names: &[&str] = if task.classes.is_empty() {

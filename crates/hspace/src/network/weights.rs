@@ -173,6 +173,21 @@ impl Weights {
         Weights(copy.collect())
     }
 
+    /// The weights under `prefix.`, names kept; those that ask for gradients do so as leaves of a
+    /// graph of their own.
+    pub fn leaves(&self, prefix: &str) -> Weights {
+        let dotted = format!("{prefix}.");
+        let within = self.0.iter().filter(|(name, _)| name.starts_with(&dotted));
+        let copy = within.map(|(name, weight)| {
+            let mut weight = weight.clone();
+            if weight.value.is_require_grad() {
+                weight.value = weight.value.inner().autodiff().require_grad();
+            }
+            (name.clone(), weight)
+        });
+        Weights(copy.collect())
+    }
+
     /// Checks that `self` has exactly the names and shapes of `expected`; `path` is where it came
     /// from.
     ///

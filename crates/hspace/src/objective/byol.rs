@@ -64,25 +64,20 @@ impl Objective for Byol {
     }
 
     fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
+        let views = &batches[0].views;
+        let learned = net.encode_views(views);
         let [first, second] = [0, 1].map(|view| {
-            let x = batches[0].views[view].clone();
-            let features = net.encode(x.clone());
-            let z = projector(
-                &net.at("projector"),
-                features.clone(),
-                self.hidden,
-                self.projection,
-            );
+            let scope = net.at("projector");
+            let z = projector(&scope, learned[view].clone(), self.hidden, self.projection);
             let q = projector(&net.at("predictor"), z, self.hidden, self.projection);
-            let taught = net.encode_by_teacher(x);
+            let taught = net.encode_by_teacher(views[view].clone());
             let scope = net.at("teacher.projector").frozen();
-            let target = projector(&scope, taught, self.hidden, self.projection);
-            (q, target, features)
+            (q, projector(&scope, taught, self.hidden, self.projection))
         });
         Loss {
             total: distance(first.0, second.1) + distance(second.0, first.1),
             parts: vec![],
-            features: first.2,
+            features: learned[0].clone(),
         }
     }
 

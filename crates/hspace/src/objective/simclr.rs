@@ -4,8 +4,8 @@
 //! sample of i: `loss = −mean_i log( exp(z_i·z_j(i)/τ) / Σ_{k≠i} exp(z_i·z_k/τ) )`
 //! (NT-Xent; Chen et al. 2020, arXiv:2002.05709, equation 1).
 //!
-//! Both views go through the network as one batch, so batch normalisation sees 2n samples. We
-//! deviate in one default: the temperature is 0.2 rather than 0.1 or 0.5, which suits batches of
+//! Each view goes through the encoder as its own batch (the paper's code normalises both together),
+//! the projector sees both. We deviate in one default: the temperature is 0.2 rather than 0.1 or 0.5, which suits batches of
 //! a few hundred.
 
 use burn::tensor::activation::log_softmax;
@@ -63,7 +63,7 @@ impl Objective for SimClr {
     }
 
     fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
-        let features = net.encode(Tensor::cat(batches[0].views.clone(), 0));
+        let features = Tensor::cat(net.encode_views(&batches[0].views), 0);
         let z = projector(
             &net.at("projector"),
             features.clone(),
@@ -71,7 +71,7 @@ impl Objective for SimClr {
             self.projection,
         );
         Loss {
-            total: nt_xent(z, self.temperature, net.pass.device()),
+            total: nt_xent(z, self.temperature, net.device()),
             parts: vec![],
             features,
         }

@@ -105,7 +105,7 @@ impl Objective for Supervised {
         let labels: Vec<u32> = batch.rows.iter().map(label).collect();
         let features = net.encode(batch.views[0].clone());
         let logits = linear(&net.at("head"), features.clone(), self.weights.len(), true);
-        let classes = vector(self.weights.clone(), net.pass.device());
+        let classes = vector(self.weights.clone(), net.device());
         let smoothing = self.settings.label_smoothing;
         let total = cross_entropy(logits.clone(), &labels, classes, smoothing);
         let accuracy = accuracy(logits, &labels, net);
@@ -139,7 +139,7 @@ fn accuracy(logits: Tensor<2>, labels: &[u32], net: &Net) -> Tensor<1> {
     let logits = logits.inner();
     let best = logits.clone().max_dim(1).reshape([n]);
     let right = pick(logits, labels).equal(best).float();
-    right.mean().to_device(net.pass.device())
+    right.mean().to_device(net.device())
 }
 
 #[cfg(test)]
