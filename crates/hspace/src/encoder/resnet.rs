@@ -256,7 +256,7 @@ mod tests {
         for (full, value) in pass.into_statistics() {
             if let Some(name_in_bn1) = full.strip_prefix("encoder.bn1.") {
                 let golden = numbers(&[name, &format!("{name_in_bn1}_first")]);
-                assert_close(name_in_bn1, &values(value.slice([0..4])), &golden, 1e-4);
+                assert_close(name_in_bn1, &values(value.narrow(0, 0, 4)), &golden, 1e-4);
             }
         }
     }
