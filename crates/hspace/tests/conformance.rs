@@ -141,7 +141,7 @@ fn the_loss_is_finite_and_a_function_of_the_seed() {
 fn gradients_agree_with_finite_differences() {
     for case in Case::all() {
         let weights = case.weights(3);
-        let (_, gradients, _) = case.loss(&weights);
+        let (loss, gradients, _) = case.loss(&weights);
         let norm = dot(&gradients).sqrt();
         assert!(norm > 0.0, "{}: no gradient", case.name);
         let moved = |by: f64| {
@@ -152,13 +152,12 @@ fn gradients_agree_with_finite_differences() {
             }
             case.loss(&moved).0
         };
-        // The step must be small against the curvature and large against rounding.
-        let errors = [1e-3, 3e-3, 1e-2].map(|step| {
-            let slope = (moved(step) - moved(-step)) / (2.0 * step);
-            (slope / norm - 1.0).abs()
-        });
-        let best = errors.into_iter().fold(f64::MAX, f64::min);
-        assert!(best < 0.05, "{}: slope is off by {errors:?}", case.name);
+        // Long enough that the loss changes by far more than it is rounded (1e-3 against 1e-7 of
+        // it), and no longer: deep networks with normalisation are strongly curved.
+        let step = 1e-3 * loss.abs() / norm;
+        let slope = (moved(step) - moved(-step)) / (2.0 * step);
+        let error = (slope / norm - 1.0).abs();
+        assert!(error < 0.02, "{}: the slope is off by {error}", case.name);
     }
 }
 
