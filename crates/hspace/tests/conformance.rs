@@ -152,12 +152,12 @@ fn gradients_agree_with_finite_differences() {
             }
             case.loss(&moved).0
         };
-        // Long enough that the loss changes by far more than it is rounded (1e-3 against 1e-7 of
+        // Long enough that the loss changes by far more than it is rounded (3e-4 against 1e-7 of
         // it), and no longer: deep networks with normalisation are strongly curved.
-        let step = 1e-3 * loss.abs() / norm;
+        let step = 3e-4 * loss.abs() / norm;
         let slope = (moved(step) - moved(-step)) / (2.0 * step);
         let error = (slope / norm - 1.0).abs();
-        assert!(error < 0.02, "{}: the slope is off by {error}", case.name);
+        assert!(error < 0.05, "{}: the slope is off by {error}", case.name);
     }
 }
 

@@ -535,7 +535,7 @@ mod tests {
         let data = dataset(images, vec![TEST, TRAIN, TEST], vec![0; 3]);
         assert_eq!(
             channel_statistics(&data, 2_000).unwrap(),
-            (vec![0.0], vec![0.0])
+            (vec![0.0], vec![1.0])
         );
         assert!(channel_statistics(&data, 0).is_err());
         let shapes = Dataset::open("builtin:shapes", &OpenOptions::default()).unwrap();
