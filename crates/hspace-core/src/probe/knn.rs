@@ -173,6 +173,8 @@ pub fn choose(train: &Matrix, labels: &[u32], classes: usize, options: &KnnOptio
         KnnMetric::Euclidean => &[Metric::Euclidean],
     };
     let weights: &[Weights] = match options.weights {
+        // Who fixes k asks for the plain classifier.
+        KnnWeights::Auto if options.k != Auto::Auto => &[Weights::Uniform],
         KnnWeights::Auto => &[Weights::Uniform, Weights::Distance],
         KnnWeights::Uniform => &[Weights::Uniform],
         KnnWeights::Distance => &[Weights::Distance],

@@ -73,7 +73,7 @@ pub struct KnnOptions {
     pub k: Auto<usize>,
     /// How rows are compared.
     pub metric: KnnMetric,
-    /// How neighbours vote.
+    /// How neighbours vote; `auto` is uniform where `k` is given.
     pub weights: KnnWeights,
 }
 
