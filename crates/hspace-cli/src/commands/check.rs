@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use hspace::Result;
-use hspace::dataset::check::check;
+use hspace::dataset::Dataset;
+use hspace::dataset::check::{Findings, check};
 
 use crate::commands::{open, write_json};
 use crate::progress::Spinner;
@@ -23,12 +24,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<()> {
     let dataset = open(&args.data)?;
-    let spinner = Spinner::new("reading");
-    let findings = check(&dataset, &|done, total| {
-        spinner.say(&format!("reading {done}/{total}"));
-    });
-    spinner.done();
-    let findings = findings?;
+    let findings = findings(&dataset)?;
     if let Some(path) = &args.json {
         write_json(path, &findings)?;
     }
@@ -36,4 +32,14 @@ pub fn run(args: &Args) -> Result<()> {
         println!("{findings}");
     }
     Ok(())
+}
+
+/// Reads every sample once, behind a progress line.
+pub fn findings(dataset: &Dataset) -> Result<Findings> {
+    let spinner = Spinner::new("reading");
+    let findings = check(dataset, &|done, total| {
+        spinner.say(&format!("reading {done}/{total}"));
+    });
+    spinner.done();
+    findings
 }

@@ -9,6 +9,7 @@ use hspace::toml::Value;
 use hspace::train::{Start, Trained};
 use hspace::{Error, Result};
 
+use crate::commands::check::findings;
 use crate::commands::open;
 use crate::progress::{TrainingLine, clock, stop_flag};
 use crate::settings::{SettingFlags, read};
@@ -34,6 +35,9 @@ pub struct Args {
     /// Go on with a run that was stopped
     #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "out", "overwrite", "init_from", "config", "set"])]
     resume: Option<PathBuf>,
+    /// Do not read every sample once before training to report what is there
+    #[arg(long)]
+    no_check: bool,
     /// Start from the encoder of this run
     #[arg(long, value_name = "RUN")]
     init_from: Option<PathBuf>,
@@ -70,6 +74,9 @@ pub fn run(args: &Args) -> Result<()> {
         }
     };
     let folder = RunFolder::create(&out, args.overwrite)?;
+    if !args.no_check {
+        eprintln!("{}", findings(&dataset)?);
+    }
     folder.write_config(&job.config)?;
     go(&job, &folder, start)
 }
