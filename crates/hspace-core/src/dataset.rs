@@ -9,7 +9,7 @@
 mod array;
 mod builtin;
 pub mod check;
-mod column;
+pub(crate) mod column;
 mod decode;
 mod idx;
 mod image_folder;

@@ -11,6 +11,7 @@ pub mod dataset;
 pub mod error;
 pub mod file;
 pub mod matrix;
+mod npz;
 pub mod pca;
 pub mod probe;
 pub mod report;

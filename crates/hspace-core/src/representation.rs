@@ -6,13 +6,15 @@
 mod npz;
 mod table;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::path::Path;
 
 use crate::dataset::{Column, Role, Split, Values};
+use crate::dataset::column::classes;
 use crate::error::{Error, Result};
+use crate::file::write_with;
 use crate::matrix::Matrix;
 
 /// Features `[n, d]` of n samples, and what is known about those samples.
@@ -172,8 +174,8 @@ impl Representation {
     /// When the extension is another or the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         match extension(path).as_str() {
-            "npz" => write_whole(path, |file| npz::write(self, file)),
-            "csv" => write_whole(path, |file| table::write(self, file)),
+            "npz" => write_with(path, |file| npz::write(self, file)),
+            "csv" => write_with(path, |file| table::write(self, file)),
             _ => Err(Error::file(
                 path,
                 "features are written as .npz or .csv; choose one of these endings",
@@ -218,32 +220,15 @@ fn order(name: &str, own: &[String], wanted: &[String]) -> Result<Vec<usize>> {
 /// A column from text: whole numbers and words are classes, other numbers are numbers, and an empty
 /// text is unknown.
 fn column_from_text(name: &str, role: Role, texts: &[String]) -> Column {
-    let given = || texts.iter().map(|t| t.trim()).filter(|t| !t.is_empty());
-    let numeric =
-        given().all(|t| t.parse::<f64>().is_ok()) && !given().all(|t| t.parse::<i64>().is_ok());
-    let values = if numeric {
-        Values::Numbers(
-            texts
-                .iter()
-                .map(|t| t.trim().parse().ok().filter(|v: &f64| v.is_finite()))
-                .collect(),
-        )
+    let number = |text: &String| text.trim().parse::<f64>().ok();
+    let given = || texts.iter().filter(|t| !t.trim().is_empty());
+    let numeric = given().all(|t| number(t).is_some());
+    let whole = given().all(|t| t.trim().parse::<i64>().is_ok());
+    let values = if numeric && !whole {
+        let finite = |text| number(text).filter(|v| v.is_finite());
+        Values::Numbers(texts.iter().map(finite).collect())
     } else {
-        let mut names: Vec<String> = given()
-            .map(String::from)
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect();
-        if names.iter().all(|n| n.parse::<i64>().is_ok()) {
-            names.sort_by_key(|n| n.parse::<i64>().unwrap_or(0));
-        }
-        let place: HashMap<&str, u32> = names
-            .iter()
-            .enumerate()
-            .map(|(i, n)| (n.as_str(), i as u32))
-            .collect();
-        let index = texts.iter().map(|t| place.get(t.trim()).copied()).collect();
-        Values::Classes { names, index }
+        classes(texts)
     };
     Column {
         name: name.into(),
@@ -329,31 +314,6 @@ fn file_hash(path: &Path) -> Result<String> {
     let mut file = File::open(path).map_err(|e| Error::file(path, e))?;
     io::copy(&mut file, &mut hash).map_err(|e| Error::file(path, e))?;
     Ok(hash.finalize().to_hex()[..16].to_string())
-}
-
-/// Writes beside `path`, then renames: readers see the old file or the whole new one.
-fn write_whole(
-    path: &Path,
-    fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
-) -> Result<()> {
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let write = || -> io::Result<()> {
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let temporary = builder.tempfile_in(folder)?;
-        let mut out = BufWriter::new(temporary.as_file());
-        fill(&mut out)?;
-        out.flush()?;
-        drop(out);
-        temporary.as_file().sync_all()?;
-        temporary.persist(path).map_err(|e| e.error)?;
-        Ok(())
-    };
-    write().map_err(|e| Error::file(path, format!("could not be written: {e}")))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Where tensors are computed.
 
-use burn::tensor::Device;
+use burn_tensor::Device;
 
 use crate::error::Error;
 use crate::error::{Result, unknown};

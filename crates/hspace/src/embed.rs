@@ -1,6 +1,6 @@
 //! Encoder → features of a dataset.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn_tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
 use crate::dataset::{BadFile, Dataset};

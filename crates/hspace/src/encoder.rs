@@ -8,7 +8,7 @@ mod cnn;
 mod mlp;
 mod resnet;
 
-use burn::tensor::{Device, Tensor};
+use burn_tensor::{Device, Tensor};
 
 use crate::dataset::Shape;
 use crate::error::Result;

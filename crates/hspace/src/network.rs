@@ -15,7 +15,7 @@ pub mod weights;
 
 use std::cell::{Cell, RefCell};
 
-use burn::tensor::{Device, Tensor};
+use burn_tensor::{Device, Tensor};
 
 pub use weights::{Weight, Weights};
 

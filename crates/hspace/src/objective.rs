@@ -18,7 +18,7 @@ mod net;
 mod simclr;
 mod supervised;
 
-use burn::tensor::{Device, Tensor};
+use burn_tensor::{Device, Tensor};
 
 use crate::dataset::{Column, Shape, Values};
 use crate::encoder::{self, Encoder};

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
+use burn_tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;

@@ -2,6 +2,7 @@
 
 pub mod checkpoint;
 pub mod loader;
+mod online;
 pub mod optimizer;
 pub mod schedule;
 pub mod settings;
@@ -12,17 +13,15 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use burn::tensor::Device;
+use burn_tensor::Device;
 use serde::Serialize;
 
 use crate::dataset::{BadFile, Dataset};
-use crate::embed::{embed, to_matrix};
+use crate::embed::to_matrix;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
-use crate::matrix::Matrix;
 use crate::network::{Mode, Pass, Weights};
 use crate::objective::{self, Batch, Facts, Net, Objective, Which};
-use crate::probe::knn;
 use crate::run::RunFolder;
 use crate::views::Views;
 use checkpoint::{Checkpoint, State};
@@ -30,10 +29,6 @@ use loader::{Loader, Plan, Source};
 use optimizer::{Gradients, Optimizer, OptimizerState};
 pub use settings::{Metric, TrainSettings};
 
-/// Training samples that the online probe looks at.
-const ONLINE_SAMPLES: usize = 1000;
-/// Its number of neighbours.
-const ONLINE_NEIGHBOURS: usize = 10;
 /// A checkpoint is written at each epoch's end, and this long after the last one.
 const CHECKPOINT_AFTER: Duration = Duration::from_secs(120);
 
@@ -431,7 +426,7 @@ impl<'a> Trainer<'a> {
     fn end_epoch(&mut self, values: &mut BTreeMap<String, f64>) -> Result<()> {
         let settings = &self.setup.settings;
         if settings.online_probe
-            && let Some(accuracy) = self.online_probe()?
+            && let Some(accuracy) = online::accuracy(self.setup, &self.weights.under("encoder"))?
         {
             values.insert("online_probe".into(), accuracy);
         }
@@ -467,48 +462,6 @@ impl<'a> Trainer<'a> {
     fn stopped_early(&self) -> bool {
         let settings = &self.setup.settings;
         settings.stop_on != Metric::None && self.state.epochs_since_best >= settings.patience
-    }
-
-    /// Accuracy of kNN on the features of training samples, each left out in turn; never of test
-    /// samples. `None` without classes.
-    fn online_probe(&self) -> Result<Option<f64>> {
-        let Some((names, labels)) = self.setup.facts.classes() else {
-            return Ok(None);
-        };
-        let labelled = |&&row: &&usize| labels[row].is_some();
-        let rows: Vec<usize> = self.setup.rows.iter().filter(labelled).copied().collect();
-        if rows.len() < 2 {
-            return Ok(None);
-        }
-        let every = rows.len().div_ceil(ONLINE_SAMPLES);
-        let rows: Vec<usize> = rows.into_iter().step_by(every).collect();
-        let weights = self.weights.under("encoder");
-        let Setup {
-            encoder,
-            views,
-            dataset,
-            device,
-            ..
-        } = self.setup;
-        let features = embed(
-            *encoder,
-            &weights,
-            views,
-            dataset,
-            &rows,
-            device,
-            &mut |_| {},
-        )?;
-        let labels: Vec<u32> = features
-            .rows
-            .iter()
-            .filter_map(|&row| labels[row])
-            .collect();
-        Ok(Some(leave_one_out(
-            &features.features,
-            &labels,
-            names.len(),
-        )))
     }
 
     fn log(&mut self, values: BTreeMap<String, f64>) -> Result<()> {
@@ -559,23 +512,6 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// Accuracy of cosine kNN on features `[n, d]`, each row answered by the others.
-fn leave_one_out(features: &Matrix, labels: &[u32], classes: usize) -> f64 {
-    let own: Vec<usize> = (0..features.rows).collect();
-    let metric = knn::Metric::Cosine;
-    let found = knn::neighbours(features, features, metric, ONLINE_NEIGHBOURS, Some(&own));
-    let weights = knn::Weights::Uniform;
-    let shares = knn::probabilities(&found, labels, classes, ONLINE_NEIGHBOURS, weights);
-    let right = shares
-        .chunks_exact(classes)
-        .zip(labels)
-        .filter(|(shares, label)| {
-            let label = shares[**label as usize];
-            shares.iter().all(|&other| other <= label)
-        });
-    right.count() as f64 / features.rows as f64
-}
-
 /// Cuts every stream's batch into `n` micro-batches of equal size, as far as it has samples.
 fn split(batches: Vec<Batch>, n: usize) -> Vec<Vec<Batch>> {
     if n == 1 {
@@ -586,7 +522,7 @@ fn split(batches: Vec<Batch>, n: usize) -> Vec<Vec<Batch>> {
             let size = batch.rows.len().div_ceil(n);
             let start = (i * size).min(batch.rows.len());
             let length = size.min(batch.rows.len() - start);
-            let narrow = |view: &burn::tensor::Tensor<4>| view.clone().narrow(0, start, length);
+            let narrow = |view: &burn_tensor::Tensor<4>| view.clone().narrow(0, start, length);
             (length > 1).then(|| Batch {
                 views: batch.views.iter().map(narrow).collect(),
                 rows: batch.rows[start..start + length].to_vec(),

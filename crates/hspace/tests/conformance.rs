@@ -1,6 +1,6 @@
 //! What every objective and every encoder in the lists must do, whatever it is.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn_tensor::{Device, Tensor, TensorData};
 use hspace::dataset::{Column, Role, Shape, Values};
 use hspace::encoder::{self, ENCODERS, Encoder, axes};
 use hspace::network::weights::Weights;

@@ -16,14 +16,13 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use npyz::npz::NpzArchive;
-
 use crate::dataset::array::{self, Array, Data};
 use crate::dataset::memory::{Images, Vectors};
 use crate::dataset::{Column, Dataset, Entry, Kind, OpenOptions, Pixels, Role, Samples, Shape};
 use crate::dataset::{Split, Values, column, extension, split};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
+use crate::npz::NpzReader;
 
 /// The line for archives in the list of datasets.
 pub const ENTRY: Entry = Entry {
@@ -91,19 +90,16 @@ fn open_npy(path: &Path, options: &OpenOptions) -> Result<Dataset> {
 }
 
 fn open_npz(path: &Path, options: &OpenOptions) -> Result<Dataset> {
-    let archive = NpzArchive::open(path);
+    let archive = NpzReader::open(path);
     let mut archive =
         archive.map_err(|e| Error::file(path, format!("not a readable .npz: {e}")))?;
-    let names: HashSet<String> = archive.array_names().map(str::to_string).collect();
+    let names = archive.names();
     let mut load = |name: &str| -> Result<Option<Array>> {
-        if !names.contains(name) {
+        if !names.iter().any(|held| held == name) {
             return Ok(None);
         }
         let wrong = |e: &dyn std::fmt::Display| Error::file(path, format!("array `{name}`: {e}"));
-        let entry = archive
-            .zip_archive()
-            .by_name(&npyz::npz::file_name_from_array_name(name));
-        let entry = entry.map_err(|e| wrong(&e))?;
+        let entry = archive.array(name).map_err(|e| wrong(&e))?;
         let size = entry.size();
         array::read(entry, size).map(Some).map_err(|e| wrong(&e))
     };
@@ -128,11 +124,9 @@ fn open_npz(path: &Path, options: &OpenOptions) -> Result<Dataset> {
                 .transpose()
         };
         let x = first(&PLAIN_NAMES, &mut load)?.ok_or_else(|| {
-            let mut held: Vec<&str> = names.iter().map(String::as_str).collect();
-            held.sort_unstable();
             let text = format!(
                 "holds {}; `train_images` or `features` is needed",
-                held.join(", ")
+                names.join(", ")
             );
             Error::file(path, text)
         })?;
@@ -355,14 +349,11 @@ mod tests {
 
     fn npz(arrays: &[(&str, Vec<u8>)]) -> tempfile::NamedTempFile {
         let file = tempfile::Builder::new().suffix(".npz").tempfile().unwrap();
-        let mut writer = npyz::npz::NpzWriter::new(file.reopen().unwrap());
+        let mut writer = crate::npz::NpzWriter::new(file.reopen().unwrap());
         for (name, bytes) in arrays {
-            let zip = writer.zip_writer();
-            zip.start_file(format!("{name}.npy"), Default::default())
-                .unwrap();
-            zip.write_all(bytes).unwrap();
+            writer.array(name).unwrap().write_all(bytes).unwrap();
         }
-        drop(writer);
+        writer.finish().unwrap();
         file
     }
 

@@ -4,8 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, Write};
 use std::path::Path;
 
-use npyz::npz::{NpzArchive, NpzWriter, file_name_from_array_name};
-use npyz::{DType, NpyFile, Order, TypeChar, TypeStr, WriterBuilder};
+use npyz::{DType, NpyFile, Order, TypeChar, TypeStr, WriteOptions, WriterBuilder};
 
 use super::{
     Representation, Stored, column_from_text, column_name, column_to_text, file_hash, parse_split,
@@ -14,6 +13,7 @@ use super::{
 use crate::dataset::{Column, Role, Values};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
+use crate::npz::{NpzReader, NpzWriter};
 
 /// Names of the features' array, by preference.
 const FEATURES: [&str; 7] = [
@@ -45,9 +45,8 @@ pub(super) fn read_npy(path: &Path) -> Result<Stored> {
 }
 
 pub(super) fn read_npz(path: &Path) -> Result<Stored> {
-    let mut archive = NpzArchive::open(path).map_err(|e| broken(path, e))?;
-    let mut names: Vec<String> = archive.array_names().map(String::from).collect();
-    names.sort();
+    let mut archive = NpzReader::open(path).map_err(|e| broken(path, e))?;
+    let names = archive.names();
     let name = features_name(path, &mut archive, &names)?;
     let features = with(path, &mut archive, &name, matrix)?;
     let mut stored = Stored {
@@ -97,7 +96,7 @@ pub(super) fn read_npz(path: &Path) -> Result<Stored> {
 /// The array that holds the features: a known name, or the only one of two dimensions.
 fn features_name(
     path: &Path,
-    archive: &mut NpzArchive<BufReader<File>>,
+    archive: &mut NpzReader,
     names: &[String],
 ) -> Result<String> {
     if let Some(name) = FEATURES.iter().find(|f| names.iter().any(|n| n == *f)) {
@@ -126,14 +125,12 @@ type Array<'a> = NpyFile<&'a mut dyn Read>;
 
 fn with<T>(
     path: &Path,
-    archive: &mut NpzArchive<BufReader<File>>,
+    archive: &mut NpzReader,
     name: &str,
     f: impl FnOnce(Array<'_>) -> io::Result<T>,
 ) -> Result<T> {
     let open = || -> io::Result<T> {
-        let mut file = archive
-            .zip_archive()
-            .by_name(&file_name_from_array_name(name))?;
+        let mut file = archive.array(name)?;
         let file: &mut dyn Read = &mut file;
         f(Array::new(file)?)
     };
@@ -244,10 +241,10 @@ fn invalid(problem: &str) -> io::Error {
 pub(super) fn write<W: Write + Seek>(r: &Representation, file: W) -> io::Result<()> {
     let mut out = NpzWriter::new(file);
     let shape = [r.features.rows as u64, r.features.cols as u64];
-    let mut features = out
-        .array("features", Default::default())?
+    let mut features = WriteOptions::new()
         .default_dtype()
         .shape(&shape)
+        .writer(out.array("features")?)
         .begin_nd()?;
     features.extend(&r.features.data)?;
     features.finish()?;
@@ -264,17 +261,17 @@ pub(super) fn write<W: Write + Seek>(r: &Representation, file: W) -> io::Result<
             Values::Classes { .. } => write_texts(&mut out, stored, &column_to_text(column))?,
             Values::Numbers(values) => {
                 let shape = [values.len() as u64];
-                let mut array = out
-                    .array(stored, Default::default())?
+                let mut array = WriteOptions::new()
                     .default_dtype()
                     .shape(&shape)
+                    .writer(out.array(stored)?)
                     .begin_nd()?;
                 array.extend(values.iter().map(|v| v.unwrap_or(f64::NAN)))?;
                 array.finish()?;
             }
         }
     }
-    out.zip_writer().finish()?.flush()
+    out.finish()
 }
 
 fn write_texts<W: Write + Seek>(
@@ -292,10 +289,10 @@ fn write_texts<W: Write + Seek>(
         .parse()
         .map_err(|_| invalid("text too long"))?;
     let shape = [texts.len() as u64];
-    let array = out.array::<str>(name, Default::default())?;
-    let mut array = array
+    let mut array = WriteOptions::<str>::new()
         .dtype(DType::new_scalar(kind))
         .shape(&shape)
+        .writer(out.array(name)?)
         .begin_nd()?;
     for text in texts {
         array.push(text.as_str())?;

@@ -1,6 +1,6 @@
 //! A small convolutional network: four blocks, each halving the image and doubling the channels.
 
-use burn::tensor::Tensor;
+use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::{Encoder, image_problems};

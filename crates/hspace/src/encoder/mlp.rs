@@ -1,7 +1,7 @@
 //! Multilayer perceptron for vectors and small images.
 
-use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
+use burn_tensor::Tensor;
+use burn_tensor::activation::relu;
 use serde::{Deserialize, Serialize};
 
 use super::Encoder;

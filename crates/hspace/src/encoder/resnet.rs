@@ -3,9 +3,9 @@
 //! Stride 2 of a bottleneck is in its 3×3 convolution, as in torchvision ("v1.5"). We leave out
 //! the classification layer: heads belong to objectives.
 
-use burn::tensor::Tensor;
-use burn::tensor::module::max_pool2d;
-use burn::tensor::ops::MaxPoolOptions;
+use burn_tensor::Tensor;
+use burn_tensor::module::max_pool2d;
+use burn_tensor::ops::MaxPoolOptions;
 use serde::{Deserialize, Serialize};
 
 use super::{Encoder, image_problems};
@@ -179,7 +179,7 @@ impl Encoder for ResNet {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
+    use burn_tensor::Device;
 
     use super::*;
     use crate::encoder::{axes, init};

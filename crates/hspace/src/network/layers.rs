@@ -3,10 +3,10 @@
 //! Convolution, normalisation, activation and residual addition meet in [`conv_block`] and
 //! nowhere else: faster kernels for a device are put there, and no encoder notices.
 
-use burn::tensor::activation::relu;
-use burn::tensor::module::{batch_norm as normalise, batch_norm_train, conv2d};
-use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Device, Int, Slice, Tensor};
+use burn_tensor::activation::relu;
+use burn_tensor::module::{batch_norm as normalise, batch_norm_train, conv2d};
+use burn_tensor::ops::ConvOptions;
+use burn_tensor::{Device, Int, Slice, Tensor};
 
 use super::{Init, Scope};
 
@@ -168,7 +168,7 @@ pub fn l2_normalise(x: Tensor<2>) -> Tensor<2> {
 pub fn pick(x: Tensor<2>, columns: &[u32]) -> Tensor<1> {
     let n = columns.len();
     let index: Vec<i64> = columns.iter().map(|&c| i64::from(c)).collect();
-    let data = burn::tensor::TensorData::new(index, [n, 1]);
+    let data = burn_tensor::TensorData::new(index, [n, 1]);
     let index = Tensor::<2, Int>::from_data(data, &x.device().inner());
     x.gather(1, index).reshape([n])
 }
@@ -217,7 +217,7 @@ pub fn product_rate(size: usize, seconds: f64, device: &Device) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Distribution;
+    use burn_tensor::Distribution;
 
     use super::*;
     use crate::network::weights::values;

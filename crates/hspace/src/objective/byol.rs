@@ -8,7 +8,7 @@
 //! Each view goes through the networks as its own batch, so that batch statistics are of one
 //! view, as in the paper.
 
-use burn::tensor::Tensor;
+use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::heads::projector;
@@ -104,7 +104,7 @@ fn distance(prediction: Tensor<2>, target: Tensor<2>) -> Tensor<1> {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
+    use burn_tensor::Device;
 
     use super::*;
     use crate::golden::{assert_close, fill, number, numbers};

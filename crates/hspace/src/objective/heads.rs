@@ -1,8 +1,8 @@
 //! Heads that several objectives put on an encoder.
 
-use burn::tensor::Tensor;
-use burn::tensor::module::interpolate;
-use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
+use burn_tensor::Tensor;
+use burn_tensor::module::interpolate;
+use burn_tensor::ops::{InterpolateMode, InterpolateOptions};
 
 use crate::dataset::Shape;
 use crate::encoder::axes;

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use burn::tensor::{Device, Tensor};
+use burn_tensor::{Device, Tensor};
 
 use crate::encoder::Encoder;
 use crate::network::{Mode, Pass, Scope, Weights};
@@ -141,7 +141,7 @@ impl<'a> Net<'a> {
 }
 
 /// The gradients that were found, by the names of their weights.
-fn collect(weights: &Weights, found: &mut burn::tensor::Gradients) -> Gradients {
+fn collect(weights: &Weights, found: &mut burn_tensor::Gradients) -> Gradients {
     weights
         .iter()
         .filter_map(|(name, weight)| Some((name.to_owned(), weight.value.grad_remove(found)?)))

@@ -8,8 +8,8 @@
 //! the projector sees both. We deviate in one default: the temperature is 0.2 rather than 0.1 or 0.5, which suits batches of
 //! a few hundred.
 
-use burn::tensor::activation::log_softmax;
-use burn::tensor::{Device, Tensor};
+use burn_tensor::activation::log_softmax;
+use burn_tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::heads::projector;

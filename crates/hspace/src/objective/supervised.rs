@@ -4,8 +4,8 @@
 //! by ε: `1 − ε + ε/C` for the label's class, `ε/C` for the others (Szegedy et al. 2016,
 //! arXiv:1512.00567), and w is 1 or the inverse class frequency, divided by its mean.
 
-use burn::tensor::Tensor;
-use burn::tensor::activation::log_softmax;
+use burn_tensor::Tensor;
+use burn_tensor::activation::log_softmax;
 use serde::{Deserialize, Serialize};
 
 use super::{Batch, Facts, Look, Loss, Net, Objective, Stream, Which};
@@ -144,7 +144,7 @@ fn accuracy(logits: Tensor<2>, labels: &[u32], net: &Net) -> Tensor<1> {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
+    use burn_tensor::Device;
 
     use super::*;
     use crate::golden::{assert_close, fill, number, numbers};

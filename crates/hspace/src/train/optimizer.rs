@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::Tensor;
+use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::network::Weights;
@@ -168,7 +168,7 @@ pub fn finite(weights: &Weights) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
+    use burn_tensor::Device;
 
     use super::*;
     use crate::golden::{assert_close, numbers};

@@ -1,0 +1,613 @@
+//! Convolution as a plain sum of products: any kernel, stride, padding and number of channels.
+//!
+//! The input rows that a unit of work needs are copied once, framed with zeros, into a slab that
+//! stays in the second-level cache; from there on no address is ever outside. One tap row of the
+//! kernel is then a run of `kernel · inputs` adjacent numbers.
+
+use rayon::prelude::*;
+
+use crate::buffer::Buffer;
+use crate::conv::{Conv, Finish, Machine, RawFinish};
+use crate::micro::{Block, Walk, column_block, over_rows, product};
+use crate::norm::Moments;
+use crate::scratch::Scratch;
+use crate::simd::{LANES, Simd, kernel};
+use crate::sum;
+use crate::units::{self, Rows};
+
+/// Numbers of output that a unit of work aims at.
+const UNIT: usize = 16 << 10;
+
+/// Which taps are summed, and from where: output (y, x) sees the input rows
+/// `y · step + top .. + rows` and the columns `x · step + left .. + columns`.
+struct Taps {
+    rows: usize,
+    columns: usize,
+    top: isize,
+    left: isize,
+    step: usize,
+}
+
+/// A framed copy of the input rows that some output rows of one image need.
+struct Slab {
+    row_len: usize,
+}
+
+impl Taps {
+    /// Rows and columns of input for `rows` × `columns` outputs.
+    fn reach(&self, rows: usize, columns: usize) -> (usize, usize) {
+        (
+            (rows - 1) * self.step + self.rows,
+            (columns - 1) * self.step + self.columns,
+        )
+    }
+}
+
+/// Copies the input rows for output rows `first..first + rows` of an image `[h, w, c]` to `slab`,
+/// zeros where the image ends.
+fn fill(
+    slab: &mut [f32],
+    image: &[f32],
+    (h, w, c): (usize, usize, usize),
+    taps: &Taps,
+    first: usize,
+    (rows, columns): (usize, usize),
+) -> Slab {
+    let (height, width) = taps.reach(rows, columns);
+    let row_len = width * c;
+    let before = ((-taps.left).max(0) as usize).min(width);
+    let from = taps.left.max(0) as usize;
+    let inside = w.saturating_sub(from).min(width - before);
+    for (i, row) in slab[..height * row_len].chunks_exact_mut(row_len).enumerate() {
+        let y = (first * taps.step + i) as isize + taps.top;
+        if y < 0 || y >= h as isize {
+            row.fill(0.0);
+            continue;
+        }
+        let start = (y as usize * w + from) * c;
+        row[..before * c].fill(0.0);
+        row[before * c..(before + inside) * c].copy_from_slice(&image[start..start + inside * c]);
+        row[(before + inside) * c..].fill(0.0);
+    }
+    Slab { row_len }
+}
+
+/// Weights packed for the inner loop: for each block of columns every tap and input channel, and
+/// for those the block's columns side by side, zeros beyond the last.
+/// `at(row, column)` is the place of a tap in the kernel.
+fn pack(
+    on: Machine,
+    conv: &Conv,
+    weight: &[f32],
+    turned: bool,
+    taps: &Taps,
+    at: impl Fn(usize, usize) -> (usize, usize) + Sync,
+) -> Buffer {
+    let (inputs, outputs, k) = (conv.inputs, conv.outputs, conv.kernel);
+    let depth = taps.rows * taps.columns * inputs;
+    let mut packed = Buffer::any(depth * outputs.next_multiple_of(LANES));
+    let width = on.isa.width();
+    let (mut blocks, mut rest, mut first) = (Vec::new(), &mut packed[..], 0);
+    while first < outputs {
+        let block = column_block(width, outputs, first);
+        let (part, after) = rest.split_at_mut(depth * block);
+        blocks.push((first, block, part));
+        rest = after;
+        first += block;
+    }
+    blocks.into_par_iter().for_each(|(first, block, part)| {
+        if first + block > outputs {
+            part.fill(0.0);
+        }
+        for input in 0..inputs {
+            for tap in 0..taps.rows * taps.columns {
+                let (ky, kx) = at(tap / taps.columns, tap % taps.columns);
+                let to = &mut part[(tap * inputs + input) * block..][..block];
+                for (output, to) in (first..outputs).zip(to) {
+                    let (o, i) = if turned { (input, output) } else { (output, input) };
+                    let channels = if turned { outputs } else { inputs };
+                    *to = weight[((o * channels + i) * k + ky) * k + kx];
+                }
+            }
+        }
+    });
+    packed
+}
+
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn forward(
+    on: Machine,
+    conv: &Conv,
+    x: &[f32],
+    weight: &[f32],
+    turned: bool,
+    y: &mut [f32],
+    finish: Finish,
+    moments: Option<&mut Moments>,
+) {
+    let k = conv.kernel;
+    let taps = Taps {
+        rows: k,
+        columns: k,
+        top: -(conv.pad as isize),
+        left: -(conv.pad as isize),
+        step: conv.stride,
+    };
+    let turn = |ky: usize, kx: usize| if turned { (k - 1 - ky, k - 1 - kx) } else { (ky, kx) };
+    let packed = pack(on, conv, weight, turned, &taps, turn);
+    let (out_h, out_w) = (conv.out_h(), conv.out_w());
+    let row = out_w * conv.outputs;
+    let cuts = units::cut(conv.n, out_h, UNIT / row, 1);
+    let image_len = conv.h * conv.w * conv.inputs;
+    let size = (conv.h, conv.w, conv.inputs);
+    let wanted = moments.is_some();
+    let parts = units::over(&cuts, y, row, |unit, y| {
+        let need = |(_, _, rows)| {
+            let (height, width) = taps.reach(rows, out_w);
+            height * width * conv.inputs
+        };
+        let mut slab = Scratch::any(unit.per_image(out_h).map(need).sum());
+        let mut offsets = Vec::with_capacity(unit.count * out_w);
+        let (mut at, mut row_len) = (0, 0);
+        for (image, first, rows) in unit.per_image(out_h) {
+            let image = &x[image * image_len..(image + 1) * image_len];
+            row_len = fill(&mut slab[at..], image, size, &taps, first, (rows, out_w)).row_len;
+            for row in 0..rows {
+                let start = at + row * taps.step * row_len;
+                offsets.extend((0..out_w).map(|x| start + x * taps.step * conv.inputs));
+            }
+            at += need((0, 0, rows));
+        }
+        let walk = Walk {
+            k: k * conv.inputs,
+            a_step: 1,
+            b_step: 0,
+            segments: k,
+            a_segment: row_len,
+            b_segment: 0,
+        };
+        let finish = RawFinish::at(&finish, unit.first * row);
+        let places: Vec<usize> = (0..offsets.len()).map(|i| i * conv.outputs).collect();
+        // SAFETY: the slab holds a walk from every offset, `packed` one for every block of
+        // columns, `y` (and the residual) `outputs` numbers at every place.
+        unsafe {
+            positions(
+                on.isa,
+                &walk,
+                &slab,
+                &offsets,
+                &packed,
+                y,
+                &places,
+                conv.outputs,
+                finish,
+            );
+        }
+        wanted.then(|| Moments::of(on, y, conv.outputs))
+    });
+    if let Some(moments) = moments {
+        parts.into_iter().flatten().for_each(|part| moments.merge(&part));
+    }
+}
+
+/// Gradient for the input where the stride is above 1: the positions that share a remainder see
+/// the same taps, and are a convolution of their own.
+pub(crate) fn data_gradient(on: Machine, conv: &Conv, dy: &[f32], weight: &[f32], dx: &mut [f32]) {
+    let (k, s) = (conv.kernel, conv.stride);
+    // First tap and first output row (or column) of the positions with that remainder.
+    let phase = |r: usize| {
+        let tap = (r + conv.pad) % s;
+        let count = if tap < k { (k - tap).div_ceil(s) } else { 0 };
+        let first = ((r + conv.pad - tap) / s) as isize - count as isize + 1;
+        (tap, count, first)
+    };
+    let back = Conv {
+        inputs: conv.outputs,
+        outputs: conv.inputs,
+        ..*conv
+    };
+    let phases: Vec<(usize, usize, Taps, Buffer)> = (0..s * s)
+        .map(|i| (i / s, i % s))
+        .filter_map(|(ry, rx)| {
+            let ((ty, rows, top), (tx, columns, left)) = (phase(ry), phase(rx));
+            let taps = Taps {
+                rows,
+                columns,
+                top,
+                left,
+                step: 1,
+            };
+            let at = |y: usize, x: usize| (ty + s * (rows - 1 - y), tx + s * (columns - 1 - x));
+            (rows * columns > 0).then(|| {
+                let packed = pack(on, &back, weight, true, &taps, at);
+                (ry, rx, taps, packed)
+            })
+        })
+        .collect();
+    let (out_h, out_w) = (conv.out_h(), conv.out_w());
+    let row = conv.w * conv.inputs;
+    let cuts = units::cut(conv.n, conv.h, UNIT / row, s);
+    let image_len = out_h * out_w * conv.outputs;
+    let size = (out_h, out_w, conv.outputs);
+    units::over(&cuts, dx, row, |unit, dx| {
+        if phases.len() < s * s {
+            dx.fill(0.0);
+        }
+        for (ry, rx, taps, packed) in &phases {
+            // Positions of this phase, by image: quotients of row and column.
+            let columns = (conv.w + s - 1 - rx) / s;
+            let quotients = |first: usize, rows: usize| {
+                let from = (first + s - 1 - ry) / s;
+                (from, (first + rows + s - 1 - ry) / s - from)
+            };
+            if columns == 0 {
+                continue;
+            }
+            let need = |rows: usize| match rows {
+                0 => 0,
+                _ => {
+                    let (height, width) = taps.reach(rows, columns);
+                    height * width * conv.outputs
+                }
+            };
+            let parts = unit.per_image(conv.h);
+            let total = parts.map(|(_, first, rows)| need(quotients(first, rows).1)).sum();
+            let mut slab = Scratch::any(total);
+            let (mut offsets, mut places) = (Vec::new(), Vec::new());
+            let (mut at, mut row_len) = (0, 0);
+            for (image, first, rows) in unit.per_image(conv.h) {
+                let start = (image * conv.h + first - unit.first) * row;
+                let (from, count) = quotients(first, rows);
+                if count == 0 {
+                    continue;
+                }
+                let image = &dy[image * image_len..(image + 1) * image_len];
+                row_len = fill(&mut slab[at..], image, size, taps, from, (count, columns)).row_len;
+                for i in 0..count {
+                    let line = start + ((from + i) * s + ry - first) * row;
+                    for x in 0..columns {
+                        offsets.push(at + i * row_len + x * conv.outputs);
+                        places.push(line + (x * s + rx) * conv.inputs);
+                    }
+                }
+                at += need(count);
+            }
+            let walk = Walk {
+                k: taps.columns * conv.outputs,
+                a_step: 1,
+                b_step: 0,
+                segments: taps.rows,
+                a_segment: row_len,
+                b_segment: 0,
+            };
+            let finish = RawFinish::at(&Finish::default(), 0);
+            // SAFETY: as in `forward`.
+            unsafe {
+                positions(
+                    on.isa,
+                    &walk,
+                    &slab,
+                    &offsets,
+                    packed,
+                    dx,
+                    &places,
+                    conv.inputs,
+                    finish,
+                );
+            }
+        }
+    });
+}
+
+kernel! {
+    /// The outputs of some positions: position q's factors start at `slab[offsets[q]]`, its
+    /// results go to `y[places[q]]`. The walk's steps through `packed` are filled in here.
+    ///
+    /// # Safety
+    /// `slab` must hold the walk from each offset, `packed` as much for each block of columns, `y`
+    /// and the finish's residual `outputs` numbers at each place.
+    fn positions(
+        walk: &Walk,
+        slab: &[f32],
+        offsets: &[usize],
+        packed: &[f32],
+        y: &mut [f32],
+        places: &[usize],
+        outputs: usize,
+        finish: RawFinish,
+    ) = positions_with
+}
+
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+unsafe fn positions_with<S: Simd>(
+    walk: &Walk,
+    slab: &[f32],
+    offsets: &[usize],
+    packed: &[f32],
+    y: &mut [f32],
+    places: &[usize],
+    outputs: usize,
+    finish: RawFinish,
+) {
+    let (mut first, mut from) = (0, 0);
+    while first < outputs {
+        let block = column_block(S::WIDTH, outputs, first);
+        let mut positions = Positions {
+            walk: Walk {
+                b_step: block,
+                b_segment: walk.k * block,
+                ..*walk
+            },
+            slab: slab.as_ptr(),
+            offsets,
+            packed: packed[from..].as_ptr(),
+            y: y.as_mut_ptr(),
+            places,
+            first,
+            outputs,
+            finish,
+        };
+        // SAFETY: the caller's promises.
+        unsafe {
+            if block == LANES {
+                over_rows::<S, 1>(offsets.len(), &mut positions);
+            } else {
+                over_rows::<S, 2>(offsets.len(), &mut positions);
+            }
+        }
+        from += walk.segments * walk.k * block;
+        first += block;
+    }
+}
+
+struct Positions<'a> {
+    walk: Walk,
+    slab: *const f32,
+    offsets: &'a [usize],
+    packed: *const f32,
+    y: *mut f32,
+    places: &'a [usize],
+    first: usize,
+    outputs: usize,
+    finish: RawFinish,
+}
+
+impl<S: Simd> Block<S> for Positions<'_> {
+    #[inline(always)]
+    unsafe fn block<const P: usize, const V: usize>(&mut self, first: usize) {
+        // SAFETY: the promises of `positions`.
+        unsafe {
+            let mut a = [self.slab; P];
+            for (p, a) in a.iter_mut().enumerate() {
+                *a = a.add(*self.offsets.get_unchecked(first + p));
+            }
+            let sums = product::<S, P, V>(&self.walk, a, self.packed);
+            for (p, sums) in sums.into_iter().enumerate() {
+                let place = *self.places.get_unchecked(first + p);
+                for (v, sum) in sums.into_iter().enumerate() {
+                    let channel = self.first + v * LANES;
+                    let lanes = (self.outputs - channel).min(LANES);
+                    let place = place + channel;
+                    self.finish.write::<S>(sum, self.y, place, channel, lanes);
+                }
+            }
+        }
+    }
+}
+
+pub(crate) fn weight_gradient(on: Machine, conv: &Conv, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+    let (k, inputs, outputs) = (conv.kernel, conv.inputs, conv.outputs);
+    let taps = Taps {
+        rows: k,
+        columns: k,
+        top: -(conv.pad as isize),
+        left: -(conv.pad as isize),
+        step: conv.stride,
+    };
+    let (out_h, out_w) = (conv.out_h(), conv.out_w());
+    let wide = outputs.next_multiple_of(LANES);
+    // Sums of one row of the kernel, [column, input, output].
+    let line = k * inputs * wide;
+    // Rows of the output at a time: slab and gradients together stay in the cache.
+    let per_row = taps.step * conv.w * inputs + out_w * wide;
+    let target = (8 * UNIT / per_row).max(1);
+    let sums = if k * line > CACHED_SUMS {
+        let images: Vec<Vec<Pair>> = (0..conv.n)
+            .into_par_iter()
+            .map(|image| {
+                let (one, x, dy) = conv.some(image..image + 1, x, dy);
+                let cuts = units::cut(1, out_h, target, 1);
+                let pair = |unit| Pair::of(&one, &taps, x, dy, unit);
+                cuts.into_iter().map(pair).collect()
+            })
+            .collect();
+        let mut sums = Buffer::any(k * line);
+        let rows = k * inputs;
+        let block = rows.div_ceil(rows.div_ceil(BLOCK));
+        let mut parts: Vec<(usize, usize, &mut [f32])> = Vec::new();
+        for (ky, sums) in sums.chunks_exact_mut(line).enumerate() {
+            let blocks = sums.chunks_mut(block * wide).enumerate();
+            parts.extend(blocks.map(|(i, sums)| (ky, i * block, sums)));
+        }
+        let parts = parts.into_par_iter().with_max_len(1);
+        parts.for_each(|(ky, first, sums)| {
+            sums.fill(0.0);
+            let pairs = images.iter().flatten();
+            pairs.for_each(|pair| pair.add(on, &taps, ky, first, sums));
+        });
+        sums
+    } else {
+        let work = 256usize.div_ceil(out_h * out_w);
+        sum::chunked(conv.n, k * line, work, |images, sums| {
+            for image in images {
+                let (one, x, dy) = conv.some(image..image + 1, x, dy);
+                for unit in units::cut(1, out_h, target, 1) {
+                    let pair = Pair::of(&one, &taps, x, dy, unit);
+                    for (ky, sums) in sums.chunks_exact_mut(line).enumerate() {
+                        pair.add(on, &taps, ky, 0, sums);
+                    }
+                }
+            }
+        })
+    };
+    // [ky, kx, input, output] to [output, input, ky, kx], a vector of outputs at a time.
+    let depth = k * k * inputs;
+    let rows = dw.par_chunks_mut(LANES * depth).enumerate();
+    rows.for_each(|(i, dw)| {
+        for place in 0..depth {
+            let (input, tap) = (place / (k * k), place % (k * k));
+            let from = &sums[(tap * inputs + input) * wide + i * LANES..][..LANES];
+            for (dw, from) in dw.chunks_exact_mut(depth).zip(from) {
+                dw[place] = *from;
+            }
+        }
+    });
+}
+
+/// Numbers of sums that stay in the second-level cache beside a unit of work.
+const CACHED_SUMS: usize = 256 << 10;
+/// Rows of sums in a unit of work, where they do not.
+const BLOCK: usize = 128;
+
+/// Framed inputs and widened gradients of some output rows of an image.
+struct Pair {
+    slab: Scratch,
+    row_len: usize,
+    gradients: Scratch,
+    inputs: usize,
+    wide: usize,
+    rows: usize,
+    columns: usize,
+}
+
+impl Pair {
+    fn of(conv: &Conv, taps: &Taps, x: &[f32], dy: &[f32], unit: Rows) -> Pair {
+        let Rows { first, count } = unit;
+        let (out_w, outputs) = (conv.out_w(), conv.outputs);
+        let (height, width) = taps.reach(count, out_w);
+        let mut slab = Scratch::any(height * width * conv.inputs);
+        let size = (conv.h, conv.w, conv.inputs);
+        let row_len = fill(&mut slab, x, size, taps, first, (count, out_w)).row_len;
+        let wide = outputs.next_multiple_of(LANES);
+        let mut gradients = Scratch::any(count * out_w * wide);
+        let rows = &dy[first * out_w * outputs..][..count * out_w * outputs];
+        widen(rows, outputs, &mut gradients);
+        Pair {
+            slab,
+            row_len,
+            gradients,
+            inputs: conv.inputs,
+            wide,
+            rows: count,
+            columns: out_w,
+        }
+    }
+
+    /// Adds the products for row `ky` of the kernel to `sums`, rows `first` and on of its
+    /// `[column · input, output]`.
+    fn add(&self, on: Machine, taps: &Taps, ky: usize, first: usize, sums: &mut [f32]) {
+        let walk = Walk {
+            k: self.columns,
+            a_step: taps.step * self.inputs,
+            b_step: self.wide,
+            segments: self.rows,
+            a_segment: taps.step * self.row_len,
+            b_segment: self.columns * self.wide,
+        };
+        let left = &self.slab[ky * self.row_len + first..];
+        let rows = sums.len() / self.wide;
+        // SAFETY: row r of the product walks from `left[r]` over the slab's rows, and the
+        // gradients have a row of `wide` numbers for every term.
+        unsafe { add_outer(on.isa, &walk, left, &self.gradients, sums, rows, self.wide) };
+    }
+}
+
+/// Copies rows of `c` numbers to rows of the next multiple of [`LANES`], zeros beyond.
+fn widen(rows: &[f32], c: usize, out: &mut [f32]) {
+    let wide = c.next_multiple_of(LANES);
+    if wide == c {
+        return out.copy_from_slice(rows);
+    }
+    for (out, row) in out.chunks_exact_mut(wide).zip(rows.chunks_exact(c)) {
+        out[..c].copy_from_slice(row);
+        out[c..].fill(0.0);
+    }
+}
+
+kernel! {
+    /// Adds to `sums [rows, columns]` the products of rows of the left factor, which start one
+    /// number apart, and columns of the right one; `columns` is a multiple of [`LANES`].
+    ///
+    /// # Safety
+    /// `left` must hold the walk from each of its first `rows` numbers, `right` `columns` numbers
+    /// at each term.
+    pub(crate) fn add_outer(
+        walk: &Walk,
+        left: &[f32],
+        right: &[f32],
+        sums: &mut [f32],
+        rows: usize,
+        columns: usize,
+    ) = add_outer_with
+}
+
+#[inline(always)]
+unsafe fn add_outer_with<S: Simd>(
+    walk: &Walk,
+    left: &[f32],
+    right: &[f32],
+    sums: &mut [f32],
+    rows: usize,
+    columns: usize,
+) {
+    assert!(sums.len() >= rows * columns, "room for the sums");
+    let mut first = 0;
+    while first < columns {
+        let block = column_block(S::WIDTH, columns, first);
+        let mut outer = Outer {
+            walk,
+            left: left.as_ptr(),
+            right: right[first..].as_ptr(),
+            sums: sums[first..].as_mut_ptr(),
+            columns,
+        };
+        // SAFETY: the caller's promises.
+        unsafe {
+            if block == LANES {
+                over_rows::<S, 1>(rows, &mut outer);
+            } else {
+                over_rows::<S, 2>(rows, &mut outer);
+            }
+        }
+        first += block;
+    }
+}
+
+struct Outer<'a> {
+    walk: &'a Walk,
+    left: *const f32,
+    right: *const f32,
+    sums: *mut f32,
+    columns: usize,
+}
+
+impl<S: Simd> Block<S> for Outer<'_> {
+    #[inline(always)]
+    unsafe fn block<const P: usize, const V: usize>(&mut self, first: usize) {
+        // SAFETY: the promises of `add_outer`.
+        unsafe {
+            let mut a = [self.left; P];
+            for (p, a) in a.iter_mut().enumerate() {
+                *a = a.add(first + p);
+            }
+            let products = product::<S, P, V>(self.walk, a, self.right);
+            for (p, products) in products.into_iter().enumerate() {
+                for (v, product) in products.into_iter().enumerate() {
+                    let to = self.sums.add((first + p) * self.columns + v * LANES);
+                    S::store(to, S::add(S::load(to), product));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! What training spends its time on, on the CPU: convolution, batch normalisation, products.
+//!
+//! Plain slices and shapes in, no tensor engine. Images are channels last, `[n, h, w, c]`. Every
+//! kernel is compiled for each instruction set ([`Isa`]) and chosen when the program runs; work is
+//! stolen by images or rows, and sums are taken in an order that does not depend on who did what.
+//!
+//! Results differ in the last digits between instruction sets, and between Winograd and direct
+//! convolution, but not from run to run nor with the number of threads.
+
+mod buffer;
+pub mod conv;
+mod direct;
+mod micro;
+pub mod norm;
+mod simd;
+mod scratch;
+mod sum;
+mod units;
+mod winograd;
+
+pub use buffer::Buffer;
+pub use conv::{Conv, Machine};
+pub use simd::Isa;

@@ -1,0 +1,542 @@
+//! Batch normalisation of rows of channels, `[rows, c]`, with what surrounds it in a block:
+//! residual addition and ReLU, forward and back.
+
+use rayon::prelude::*;
+
+use crate::conv::Machine;
+use crate::simd::{LANES, Simd, kernel};
+
+/// Numbers that one piece of work goes through.
+const PIECE: usize = 64 << 10;
+
+/// Mean of each channel and the sum of squared distances from it.
+#[derive(Clone, Debug, Default)]
+pub struct Moments {
+    count: usize,
+    mean: Vec<f32>,
+    squares: Vec<f32>,
+}
+
+impl Moments {
+    /// Of no rows.
+    pub(crate) fn new(channels: usize) -> Moments {
+        Moments {
+            count: 0,
+            mean: vec![0.0; channels],
+            squares: vec![0.0; channels],
+        }
+    }
+
+    /// Of some rows, centred: the mean first, then the distances from it.
+    pub(crate) fn of(on: Machine, rows: &[f32], channels: usize) -> Moments {
+        let mut moments = Moments::new(channels);
+        moments.count = rows.len() / channels;
+        // SAFETY: both have `channels` numbers.
+        unsafe { measure(on.isa, rows, &mut moments.mean, &mut moments.squares) };
+        moments
+    }
+
+    /// Adds other rows' (Chan et al. 1983).
+    pub(crate) fn merge(&mut self, other: &Moments) {
+        if other.count == 0 {
+            return;
+        }
+        let (a, b) = (self.count as f32, other.count as f32);
+        let share = b / (a + b);
+        let cross = a * share;
+        let own = self.mean.iter_mut().zip(&mut self.squares);
+        for ((mean, squares), (m, s)) in own.zip(other.mean.iter().zip(&other.squares)) {
+            let distance = m - *mean;
+            *mean += distance * share;
+            *squares += s + distance * distance * cross;
+        }
+        self.count += other.count;
+    }
+
+    /// Number of rows.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Mean of each channel.
+    pub fn mean(&self) -> &[f32] {
+        &self.mean
+    }
+
+    /// Variance of each channel, the mean of squared distances (biased, as batch normalisation
+    /// uses it).
+    pub fn variance(&self) -> Vec<f32> {
+        let count = self.count as f32;
+        self.squares.iter().map(|s| s / count).collect()
+    }
+}
+
+/// Moments of `rows [n, channels]`.
+pub fn moments(on: Machine, rows: &[f32], channels: usize) -> Moments {
+    let piece = piece(channels);
+    let parts: Vec<Moments> = rows
+        .par_chunks(piece)
+        .map(|rows| Moments::of(on, rows, channels))
+        .collect();
+    let mut all = Moments::new(channels);
+    parts.iter().for_each(|part| all.merge(part));
+    all
+}
+
+/// Whole rows in about [`PIECE`] numbers.
+fn piece(channels: usize) -> usize {
+    (PIECE / channels).max(1) * channels
+}
+
+/// `out = max(0, scale · y + shift + residual)`, as far as asked for; `scale` and `shift` by
+/// channel.
+///
+/// # Panics
+/// If lengths differ.
+pub fn apply(
+    on: Machine,
+    y: &[f32],
+    scale: &[f32],
+    shift: &[f32],
+    residual: Option<&[f32]>,
+    relu: bool,
+    out: &mut [f32],
+) {
+    let channels = scale.len();
+    assert!(
+        shift.len() == channels
+            && y.len().is_multiple_of(channels)
+            && out.len() == y.len()
+            && residual.is_none_or(|r| r.len() == y.len()),
+        "lengths of rows and channels"
+    );
+    let piece = piece(channels);
+    out.par_chunks_mut(piece).enumerate().for_each(|(i, out)| {
+        let at = i * piece;
+        let y = &y[at..at + out.len()];
+        let residual = residual.map(|r| &r[at..at + out.len()]);
+        // SAFETY: whole rows of equal length everywhere.
+        unsafe { scale_rows(on.isa, y, scale, shift, residual, relu, out) };
+    });
+}
+
+/// What went through a normalisation, for the way back.
+#[derive(Clone, Copy)]
+pub struct Normalised<'a> {
+    /// What was normalised, `[rows, c]`.
+    pub y: &'a [f32],
+    /// Its mean by channel.
+    pub mean: &'a [f32],
+    /// `1 / sqrt(variance + ε)` by channel.
+    pub inverse: &'a [f32],
+    /// The gain γ by channel.
+    pub gain: &'a [f32],
+    /// Whether a ReLU followed.
+    pub gate: Gate<'a>,
+}
+
+/// Gradients for gain and bias, `[c]` each.
+#[derive(Clone, Debug)]
+pub struct GainBias {
+    /// For the gain.
+    pub gain: Vec<f32>,
+    /// For the bias.
+    pub bias: Vec<f32>,
+}
+
+/// Way back through ReLU and batch normalisation with batch statistics: `dy` for what was
+/// normalised, and, if asked for, `residual` for what was added after the normalisation.
+///
+/// # Panics
+/// If lengths differ.
+pub fn backward(
+    on: Machine,
+    done: Normalised,
+    dout: &[f32],
+    dy: &mut [f32],
+    mut residual: Option<&mut [f32]>,
+) -> GainBias {
+    let channels = done.mean.len();
+    assert!(
+        done.inverse.len() == channels
+            && done.gain.len() == channels
+            && done.y.len() == dout.len()
+            && dy.len() == dout.len()
+            && match done.gate {
+                Gate::Open => true,
+                Gate::Output(output) => output.len() == dout.len(),
+                Gate::Line { scale, shift } => scale.len() == channels && shift.len() == channels,
+            }
+            && residual.as_ref().is_none_or(|r| r.len() == dout.len()),
+        "lengths of rows and channels"
+    );
+    let piece = piece(channels);
+    let pieces = dout.len().div_ceil(piece);
+    let within = |i: usize| i * piece..((i + 1) * piece).min(dout.len());
+    let sums: Vec<(Vec<f32>, Vec<f32>)> = (0..pieces)
+        .into_par_iter()
+        .map(|i| {
+            let (mut sum, mut moment) = (vec![0.0; channels], vec![0.0; channels]);
+            let (dout, y) = (&dout[within(i)], &done.y[within(i)]);
+            let gate = done.gate.within(within(i));
+            // SAFETY: whole rows of equal length everywhere.
+            unsafe { gradient_sums(on.isa, dout, y, gate, done.mean, &mut sum, &mut moment) };
+            (sum, moment)
+        })
+        .collect();
+    let mut bias = vec![0.0f64; channels];
+    let mut gain = vec![0.0f64; channels];
+    for (sum, moment) in &sums {
+        bias.iter_mut().zip(sum).for_each(|(a, &b)| *a += f64::from(b));
+        gain.iter_mut().zip(moment).for_each(|(a, &b)| *a += f64::from(b));
+    }
+    let scaled = gain.iter().zip(done.inverse);
+    let gain: Vec<f32> = scaled.map(|(&g, &i)| (g * f64::from(i)) as f32).collect();
+    let bias: Vec<f32> = bias.iter().map(|&b| b as f32).collect();
+
+    // dy = α dz + β (y − mean) + δ
+    let count = (dout.len() / channels) as f32;
+    let by_channel = |f: &dyn Fn(usize) -> f32| (0..channels).map(f).collect::<Vec<f32>>();
+    let alpha = by_channel(&|c| done.gain[c] * done.inverse[c]);
+    let beta = by_channel(&|c| -alpha[c] * done.inverse[c] * gain[c] / count);
+    let delta = by_channel(&|c| -alpha[c] * bias[c] / count);
+    let line = Line {
+        mean: done.mean,
+        alpha: &alpha,
+        beta: &beta,
+        delta: &delta,
+    };
+    let mut parts: Vec<_> = dy.chunks_mut(piece).map(|dy| (dy, None)).collect();
+    if let Some(residual) = &mut residual {
+        let residuals = residual.chunks_mut(piece);
+        parts.iter_mut().zip(residuals).for_each(|(part, r)| part.1 = Some(r));
+    }
+    parts.into_par_iter().enumerate().for_each(|(i, (dy, residual))| {
+        let (dout, y) = (&dout[within(i)], &done.y[within(i)]);
+        let gate = done.gate.within(within(i));
+        // SAFETY: whole rows of equal length everywhere.
+        unsafe { gradient_rows(on.isa, dout, y, gate, line, dy, residual) };
+    });
+    GainBias { gain, bias }
+}
+
+kernel! {
+    /// Mean and sum of squared distances of each channel of `rows [n, mean.len()]`.
+    ///
+    /// # Safety
+    /// `mean` and `squares` must be equally long, `rows` whole rows.
+    fn measure(rows: &[f32], mean: &mut [f32], squares: &mut [f32]) = measure_with
+}
+
+/// Rows in flight, so that additions need not wait for one another.
+const FLIGHT: usize = 4;
+
+#[inline(always)]
+unsafe fn measure_with<S: Simd>(rows: &[f32], mean: &mut [f32], squares: &mut [f32]) {
+    let channels = mean.len();
+    let n = rows.len() / channels;
+    // SAFETY: every address is that of `lanes` numbers of row i, channel c.
+    unsafe {
+        for c in (0..channels).step_by(LANES) {
+            let lanes = (channels - c).min(LANES);
+            let at = |i: usize| S::load_first(rows.as_ptr().add(i * channels + c), lanes);
+            let mut sums = [S::splat(0.0); FLIGHT];
+            for i in 0..n {
+                sums[i % FLIGHT] = S::add(sums[i % FLIGHT], at(i));
+            }
+            let center = S::mul(total::<S>(sums), S::splat(1.0 / n as f32));
+            let mut sums = [S::splat(0.0); FLIGHT];
+            for i in 0..n {
+                let distance = S::sub(at(i), center);
+                sums[i % FLIGHT] = S::mul_add(distance, distance, sums[i % FLIGHT]);
+            }
+            S::store_first(mean.as_mut_ptr().add(c), center, lanes);
+            S::store_first(squares.as_mut_ptr().add(c), total::<S>(sums), lanes);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn total<S: Simd>(sums: [S::V; FLIGHT]) -> S::V {
+    // SAFETY: arithmetic alone.
+    unsafe { S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3])) }
+}
+
+kernel! {
+    /// [`apply`] on some rows.
+    ///
+    /// # Safety
+    /// All are whole rows of equal length; `scale` and `shift` have a number per channel.
+    fn scale_rows(
+        y: &[f32],
+        scale: &[f32],
+        shift: &[f32],
+        residual: Option<&[f32]>,
+        relu: bool,
+        out: &mut [f32],
+    ) = scale_rows_with
+}
+
+#[inline(always)]
+unsafe fn scale_rows_with<S: Simd>(
+    y: &[f32],
+    scale: &[f32],
+    shift: &[f32],
+    residual: Option<&[f32]>,
+    relu: bool,
+    out: &mut [f32],
+) {
+    let channels = scale.len();
+    // SAFETY: every address is that of `lanes` numbers of row i, channel c.
+    unsafe {
+        for i in 0..y.len() / channels {
+            for c in (0..channels).step_by(LANES) {
+                let lanes = (channels - c).min(LANES);
+                let at = i * channels + c;
+                let y = S::load_first(y.as_ptr().add(at), lanes);
+                let scale = S::load_first(scale.as_ptr().add(c), lanes);
+                let shift = S::load_first(shift.as_ptr().add(c), lanes);
+                let mut value = S::mul_add(y, scale, shift);
+                if let Some(residual) = residual {
+                    value = S::add(value, S::load_first(residual.as_ptr().add(at), lanes));
+                }
+                if relu {
+                    // In this order a NaN stays one.
+                    value = S::max(S::splat(0.0), value);
+                }
+                S::store_first(out.as_mut_ptr().add(at), value, lanes);
+            }
+        }
+    }
+}
+
+/// What a gradient passes through before it reaches the normalisation.
+#[derive(Clone, Copy)]
+pub enum Gate<'a> {
+    /// Nothing.
+    Open,
+    /// A ReLU after a residual addition, with this output.
+    Output(&'a [f32]),
+    /// A ReLU right after the normalisation, whose outputs are positive where
+    /// `scale · y + shift` is.
+    Line {
+        /// By channel.
+        scale: &'a [f32],
+        /// By channel.
+        shift: &'a [f32],
+    },
+}
+
+impl<'a> Gate<'a> {
+    /// The same for a part of the rows.
+    fn within(self, part: std::ops::Range<usize>) -> Gate<'a> {
+        match self {
+            Gate::Output(output) => Gate::Output(&output[part]),
+            other => other,
+        }
+    }
+
+    /// `dz` where the gate is open, else 0: of the numbers at `at`, which are those of channels
+    /// `c` and on.
+    ///
+    /// # Safety
+    /// The output must have `lanes` numbers at `at`, or scale and shift at `c`.
+    #[inline(always)]
+    unsafe fn pass<S: Simd>(self, dz: S::V, y: S::V, at: usize, c: usize, lanes: usize) -> S::V {
+        // SAFETY: by the contract.
+        unsafe {
+            match self {
+                Gate::Open => dz,
+                Gate::Output(out) => S::gate(dz, S::load_first(out.as_ptr().add(at), lanes)),
+                Gate::Line { scale, shift } => {
+                    let scale = S::load_first(scale.as_ptr().add(c), lanes);
+                    let shift = S::load_first(shift.as_ptr().add(c), lanes);
+                    S::gate(dz, S::mul_add(y, scale, shift))
+                }
+            }
+        }
+    }
+}
+
+kernel! {
+    /// Adds up, by channel, the gated gradients and their products with the distance of `y` from
+    /// its mean.
+    ///
+    /// # Safety
+    /// All are whole rows of equal length; `mean`, `sum` and `moment` have a number per channel.
+    fn gradient_sums(
+        dout: &[f32],
+        y: &[f32],
+        gate: Gate,
+        mean: &[f32],
+        sum: &mut [f32],
+        moment: &mut [f32],
+    ) = gradient_sums_with
+}
+
+#[inline(always)]
+unsafe fn gradient_sums_with<S: Simd>(
+    dout: &[f32],
+    y: &[f32],
+    gate: Gate,
+    mean: &[f32],
+    sum: &mut [f32],
+    moment: &mut [f32],
+) {
+    // The kind of gate is decided here, once, and not for every vector.
+    // SAFETY: as promised.
+    unsafe {
+        match gate {
+            Gate::Open => gradient_sums_at::<S>(dout, y, Gate::Open, mean, sum, moment),
+            Gate::Output(out) => {
+                gradient_sums_at::<S>(dout, y, Gate::Output(out), mean, sum, moment);
+            }
+            Gate::Line { scale, shift } => {
+                let gate = Gate::Line { scale, shift };
+                gradient_sums_at::<S>(dout, y, gate, mean, sum, moment);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn gradient_sums_at<S: Simd>(
+    dout: &[f32],
+    y: &[f32],
+    gate: Gate,
+    mean: &[f32],
+    sum: &mut [f32],
+    moment: &mut [f32],
+) {
+    let channels = mean.len();
+    let n = dout.len() / channels;
+    let mut c = 0;
+    // SAFETY: every address is that of `lanes` numbers of row i, channel c.
+    unsafe {
+        while c < channels {
+            let whole = channels - c >= FLIGHT * LANES;
+            if whole {
+                // Several vectors of a row at once: memory is read as it lies.
+                let mut center = [S::splat(0.0); FLIGHT];
+                for (v, center) in center.iter_mut().enumerate() {
+                    *center = S::load(mean.as_ptr().add(c + v * LANES));
+                }
+                let mut sums = [S::splat(0.0); FLIGHT];
+                let mut moments = [S::splat(0.0); FLIGHT];
+                for i in 0..n {
+                    for v in 0..FLIGHT {
+                        let (c, at) = (c + v * LANES, i * channels + c + v * LANES);
+                        let y = S::load(y.as_ptr().add(at));
+                        let dz = S::load(dout.as_ptr().add(at));
+                        let dz = gate.pass::<S>(dz, y, at, c, LANES);
+                        sums[v] = S::add(sums[v], dz);
+                        moments[v] = S::mul_add(dz, S::sub(y, center[v]), moments[v]);
+                    }
+                }
+                for v in 0..FLIGHT {
+                    S::store(sum.as_mut_ptr().add(c + v * LANES), sums[v]);
+                    S::store(moment.as_mut_ptr().add(c + v * LANES), moments[v]);
+                }
+                c += FLIGHT * LANES;
+                continue;
+            }
+            let lanes = (channels - c).min(LANES);
+            let center = S::load_first(mean.as_ptr().add(c), lanes);
+            let mut sums = [S::splat(0.0); FLIGHT];
+            let mut moments = [S::splat(0.0); FLIGHT];
+            for i in 0..n {
+                let at = i * channels + c;
+                let y = S::load_first(y.as_ptr().add(at), lanes);
+                let dz = S::load_first(dout.as_ptr().add(at), lanes);
+                let dz = gate.pass::<S>(dz, y, at, c, lanes);
+                sums[i % FLIGHT] = S::add(sums[i % FLIGHT], dz);
+                let distance = S::sub(y, center);
+                moments[i % FLIGHT] = S::mul_add(dz, distance, moments[i % FLIGHT]);
+            }
+            S::store_first(sum.as_mut_ptr().add(c), total::<S>(sums), lanes);
+            S::store_first(moment.as_mut_ptr().add(c), total::<S>(moments), lanes);
+            c += LANES;
+        }
+    }
+}
+
+/// `dy = alpha · dz + beta · (y − mean) + delta`, all by channel.
+#[derive(Clone, Copy)]
+struct Line<'a> {
+    mean: &'a [f32],
+    alpha: &'a [f32],
+    beta: &'a [f32],
+    delta: &'a [f32],
+}
+
+kernel! {
+    /// The gradient for what was normalised, and the gated gradient itself to `residual`.
+    ///
+    /// # Safety
+    /// All are whole rows of equal length; the line's parts have a number per channel.
+    fn gradient_rows(
+        dout: &[f32],
+        y: &[f32],
+        gate: Gate,
+        line: Line,
+        dy: &mut [f32],
+        residual: Option<&mut [f32]>,
+    ) = gradient_rows_with
+}
+
+#[inline(always)]
+unsafe fn gradient_rows_with<S: Simd>(
+    dout: &[f32],
+    y: &[f32],
+    gate: Gate,
+    line: Line,
+    dy: &mut [f32],
+    residual: Option<&mut [f32]>,
+) {
+    // The kind of gate is decided here, once, and not for every vector.
+    // SAFETY: as promised.
+    unsafe {
+        match gate {
+            Gate::Open => gradient_rows_at::<S>(dout, y, Gate::Open, line, dy, residual),
+            Gate::Output(out) => {
+                gradient_rows_at::<S>(dout, y, Gate::Output(out), line, dy, residual);
+            }
+            Gate::Line { scale, shift } => {
+                let gate = Gate::Line { scale, shift };
+                gradient_rows_at::<S>(dout, y, gate, line, dy, residual);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn gradient_rows_at<S: Simd>(
+    dout: &[f32],
+    y: &[f32],
+    gate: Gate,
+    line: Line,
+    dy: &mut [f32],
+    mut residual: Option<&mut [f32]>,
+) {
+    let channels = line.mean.len();
+    // SAFETY: every address is that of `lanes` numbers of row i, channel c.
+    unsafe {
+        for i in 0..dout.len() / channels {
+            for c in (0..channels).step_by(LANES) {
+                let lanes = (channels - c).min(LANES);
+                let at = i * channels + c;
+                let of = |part: &[f32]| S::load_first(part.as_ptr().add(c), lanes);
+                let y = S::load_first(y.as_ptr().add(at), lanes);
+                let dz = S::load_first(dout.as_ptr().add(at), lanes);
+                let dz = gate.pass::<S>(dz, y, at, c, lanes);
+                let distance = S::sub(y, of(line.mean));
+                let value = S::mul_add(distance, of(line.beta), of(line.delta));
+                let value = S::mul_add(dz, of(line.alpha), value);
+                S::store_first(dy.as_mut_ptr().add(at), value, lanes);
+                if let Some(residual) = &mut residual {
+                    S::store_first(residual.as_mut_ptr().add(at), dz, lanes);
+                }
+            }
+        }
+    }
+}

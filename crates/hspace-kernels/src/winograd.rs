@@ -1,0 +1,835 @@
+//! 3 × 3 convolutions of stride 1 by minimal filtering (Winograd 1980; Lavin & Gray 2016,
+//! arXiv:1509.09308): F(4×4, 3×3) for the outputs and the input's gradient, F(3×3, 4×4) for the
+//! weights' gradient. Both see tiles of 6 × 6 inputs, and transform them alike.
+//!
+//! We interpolate at 0, ±2/3, ±3/2 and ∞ instead of the usual 0, ±1, ±2: the same number of
+//! operations, and half the rounding error.
+//!
+//! A unit of work is a few rows of tiles. Its transformed inputs, their products with the
+//! transformed weights (one matrix product for each of the 36 places in a tile) and the results
+//! stay in the second-level cache.
+
+use rayon::prelude::*;
+
+use crate::buffer::Buffer;
+use crate::conv::{Conv, Finish, Machine, RawFinish};
+use crate::direct::add_outer;
+use crate::micro::{Block, Walk, column_block, over_rows, product};
+use crate::norm::Moments;
+use crate::scratch::Scratch;
+use crate::simd::{LANES, Simd, kernel};
+use crate::sum;
+use crate::units::{self, Rows};
+
+/// Outputs of a tile, each way.
+const TILE: usize = 4;
+/// Inputs of a tile, each way.
+const SPAN: usize = 6;
+/// Places of a tile.
+const PLACES: usize = SPAN * SPAN;
+/// Numbers between the end of one place's plane and the next, so that the planes do not compete
+/// for the same cache lines.
+const GAP: usize = 16;
+/// Numbers that the planes of a unit may take together.
+const UNIT: usize = 64 << 10;
+
+/// The interpolation points besides 0, their negatives and ∞. Their product is 1.
+const NEAR: f32 = 2.0 / 3.0;
+const FAR: f32 = 1.5;
+const NEAR2: f32 = NEAR * NEAR;
+const FAR2: f32 = FAR * FAR;
+
+/// Product of a point's distances to the other finite points: of 0, of ±2/3, of ±3/2.
+const AT_ZERO: f32 = 1.0;
+const AT_NEAR: f32 = 2.0 * NEAR2 * (NEAR2 - FAR2);
+const AT_FAR: f32 = 2.0 * FAR2 * (FAR2 - NEAR2);
+/// Value of a filter of three taps at each point, divided by that product: the factors of the taps.
+const FILTER: [[f32; 3]; SPAN] = [
+    [1.0 / AT_ZERO, 0.0, 0.0],
+    [1.0 / AT_NEAR, NEAR / AT_NEAR, NEAR2 / AT_NEAR],
+    [1.0 / AT_NEAR, -NEAR / AT_NEAR, NEAR2 / AT_NEAR],
+    [1.0 / AT_FAR, FAR / AT_FAR, FAR2 / AT_FAR],
+    [1.0 / AT_FAR, -FAR / AT_FAR, FAR2 / AT_FAR],
+    [0.0, 0.0, 1.0],
+];
+
+/// Weights transformed and packed: for each place, for each block of columns, every input
+/// channel, and for those the block's columns side by side.
+fn transform_weights(on: Machine, conv: &Conv, weight: &[f32], turned: bool) -> Buffer {
+    let (inputs, outputs) = (conv.inputs, conv.outputs);
+    let (deep, wide) = (inputs.next_multiple_of(LANES), outputs.next_multiple_of(LANES));
+    // [input, tap, output], so that a vector holds one tap of several outputs.
+    let mut taps = Buffer::any(inputs * 9 * wide);
+    let rows = taps.par_chunks_mut(9 * wide).enumerate().with_min_len(16);
+    rows.for_each(|(input, taps)| {
+        for tap in 0..9 {
+            let row = &mut taps[tap * wide..][..wide];
+            row[outputs..].fill(0.0);
+            for (output, value) in row[..outputs].iter_mut().enumerate() {
+                *value = if turned {
+                    weight[(input * outputs + output) * 9 + 8 - tap]
+                } else {
+                    weight[(output * inputs + input) * 9 + tap]
+                };
+            }
+        }
+    });
+    let plane = deep * wide;
+    let mut packed = if deep == inputs {
+        Buffer::any(PLACES * plane)
+    } else {
+        Buffer::zeros(PLACES * plane)
+    };
+    packed.par_chunks_mut(SPAN * plane).enumerate().for_each(|(row, packed)| {
+        // SAFETY: `taps` is `[inputs, 9, wide]`, `packed` six planes of `deep × wide`.
+        unsafe { filter_row(on.isa, &taps, inputs, wide, row, packed, deep) };
+    });
+    packed
+}
+
+kernel! {
+    /// Row `row` of the 6 × 6 transformed weights.
+    ///
+    /// # Safety
+    /// `taps` must be `[inputs, 9, wide]` and `packed` six planes of `deep × wide`, `deep` at least
+    /// `inputs`.
+    fn filter_row(
+        taps: &[f32],
+        inputs: usize,
+        wide: usize,
+        row: usize,
+        packed: &mut [f32],
+        deep: usize,
+    ) = filter_row_with
+}
+
+#[inline(always)]
+unsafe fn filter_row_with<S: Simd>(
+    taps: &[f32],
+    inputs: usize,
+    wide: usize,
+    row: usize,
+    packed: &mut [f32],
+    deep: usize,
+) {
+    let mut first = 0;
+    while first < wide {
+        let block = column_block(S::WIDTH, wide, first);
+        for input in 0..inputs {
+            for column in (0..block).step_by(LANES) {
+                // SAFETY: every address is that of a vector of outputs of one tap, or of one
+                // place.
+                unsafe {
+                    let from = taps.as_ptr().add(input * 9 * wide + first + column);
+                    let mut half = [S::splat(0.0); 3];
+                    for (x, half) in half.iter_mut().enumerate() {
+                        let tap = |y: usize| S::load(from.add((3 * y + x) * wide));
+                        *half = filter_point::<S>(row, [tap(0), tap(1), tap(2)]);
+                    }
+                    for x in 0..SPAN {
+                        let at = x * deep * wide + first * deep + input * block + column;
+                        S::store(packed.as_mut_ptr().add(at), filter_point::<S>(x, half));
+                    }
+                }
+            }
+        }
+        first += block;
+    }
+}
+
+/// Three taps at one point.
+#[inline(always)]
+unsafe fn filter_point<S: Simd>(point: usize, taps: [S::V; 3]) -> S::V {
+    let [a, b, c] = FILTER[point];
+    // SAFETY: arithmetic alone.
+    unsafe {
+        let sum = S::mul_add(S::splat(b), taps[1], S::mul(S::splat(a), taps[0]));
+        S::mul_add(S::splat(c), taps[2], sum)
+    }
+}
+
+/// How a unit's tiles lie in memory.
+#[derive(Clone, Copy)]
+struct Planes {
+    /// Tiles.
+    tiles: usize,
+    /// Channels, a multiple of [`LANES`].
+    channels: usize,
+}
+
+impl Planes {
+    /// Numbers from one place's plane to the next.
+    fn stride(self) -> usize {
+        self.tiles * self.channels + GAP
+    }
+
+    fn len(self) -> usize {
+        PLACES * self.stride()
+    }
+}
+
+/// Rows of tiles so that the planes of a unit of both channel counts fit.
+fn rows_of_tiles(per_row: usize, inputs: usize, outputs: usize) -> usize {
+    let channels = inputs.next_multiple_of(LANES) + outputs.next_multiple_of(LANES);
+    let tiles = (UNIT / (PLACES * channels)).max(16);
+    (tiles / per_row).max(1)
+}
+
+/// Transforms the tiles of some rows of tiles: `first..first + rows` of an image `[h, w, c]`
+/// whose tile (0, 0) begins `pad` before its corner.
+struct Source<'a> {
+    image: &'a [f32],
+    h: usize,
+    w: usize,
+    c: usize,
+    pad: usize,
+    /// Side of the window copied for each row of tiles: 6 for inputs, 4 for gradients.
+    span: usize,
+}
+
+impl Source<'_> {
+    /// Copies the window of one row of tiles, `[span, width, channels]`, zeros where the image
+    /// ends and beyond its channels.
+    fn window(&self, tile_row: usize, width: usize, channels: usize, window: &mut [f32]) {
+        for (i, row) in window.chunks_exact_mut(width * channels).take(self.span).enumerate() {
+            let y = (TILE * tile_row + i).wrapping_sub(self.pad);
+            if y >= self.h {
+                row.fill(0.0);
+                continue;
+            }
+            let inside = self.w.min(width - self.pad);
+            let (before, rest) = row.split_at_mut(self.pad * channels);
+            let (within, after) = rest.split_at_mut(inside * channels);
+            before.fill(0.0);
+            after.fill(0.0);
+            let line = &self.image[y * self.w * self.c..][..inside * self.c];
+            if channels == self.c {
+                within.copy_from_slice(line);
+                continue;
+            }
+            for (to, from) in within.chunks_exact_mut(channels).zip(line.chunks_exact(self.c)) {
+                to[..self.c].copy_from_slice(from);
+                to[self.c..].fill(0.0);
+            }
+        }
+    }
+}
+
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn forward(
+    on: Machine,
+    conv: &Conv,
+    x: &[f32],
+    weight: &[f32],
+    turned: bool,
+    y: &mut [f32],
+    finish: Finish,
+    moments: Option<&mut Moments>,
+) {
+    let packed = transform_weights(on, conv, weight, turned);
+    let (out_h, out_w) = (conv.out_h(), conv.out_w());
+    let per_row = out_w.div_ceil(TILE);
+    let row = out_w * conv.outputs;
+    let target = TILE * rows_of_tiles(per_row, conv.inputs, conv.outputs);
+    let cuts = units::cut(conv.n, out_h, target, TILE);
+    let wide = conv.outputs.next_multiple_of(LANES);
+    let wanted = moments.is_some();
+    let parts = units::over(&cuts, y, row, |unit, y| {
+        let (inputs, from) = transform_inputs(on, conv, x, unit);
+        let to = Planes {
+            tiles: from.tiles,
+            channels: wide,
+        };
+        let mut products = Scratch::any(to.len());
+        // SAFETY: the planes are as long as `from` and `to` say, `packed` has a plane of weights for
+        // each place.
+        unsafe { multiply(on.isa, &inputs, from, &packed, &mut products, to) };
+        let finish = RawFinish::at(&finish, unit.first * row);
+        let mut tile = 0;
+        for (image, first, rows) in unit.per_image(out_h) {
+            let start = (image * out_h + first - unit.first) * row;
+            for tile_row in 0..rows.div_ceil(TILE) {
+                let lines = (rows - TILE * tile_row).min(TILE);
+                let at = start + TILE * tile_row * row;
+                // SAFETY: the tiles are among `to`'s, and `y` (and the residual) hold `lines`
+                // rows of `out_w × outputs` numbers from `at` on.
+                unsafe {
+                    restore(
+                        on.isa,
+                        &products,
+                        to,
+                        tile,
+                        y,
+                        at,
+                        lines,
+                        out_w,
+                        conv.outputs,
+                        finish,
+                    );
+                }
+                tile += per_row;
+            }
+        }
+        wanted.then(|| Moments::of(on, y, conv.outputs))
+    });
+    if let Some(moments) = moments {
+        parts.into_iter().flatten().for_each(|part| moments.merge(&part));
+    }
+}
+
+/// The transformed inputs of a unit of output rows.
+fn transform_inputs(on: Machine, conv: &Conv, x: &[f32], unit: Rows) -> (Scratch, Planes) {
+    let (out_h, out_w) = (conv.out_h(), conv.out_w());
+    let per_row = out_w.div_ceil(TILE);
+    let parts = || unit.per_image(out_h);
+    let tile_rows: usize = parts().map(|(_, _, rows)| rows.div_ceil(TILE)).sum();
+    let planes = Planes {
+        tiles: tile_rows * per_row,
+        channels: conv.inputs.next_multiple_of(LANES),
+    };
+    let mut transformed = Scratch::any(planes.len());
+    let width = TILE * per_row + SPAN - TILE;
+    let mut window = Scratch::any(SPAN * width * planes.channels);
+    let len = conv.h * conv.w * conv.inputs;
+    let mut tile = 0;
+    for (image, first, rows) in parts() {
+        let source = Source {
+            image: &x[image * len..][..len],
+            h: conv.h,
+            w: conv.w,
+            c: conv.inputs,
+            pad: conv.pad,
+            span: SPAN,
+        };
+        for tile_row in 0..rows.div_ceil(TILE) {
+            source.window(first / TILE + tile_row, width, planes.channels, &mut window);
+            // SAFETY: the window is `[6, width, channels]` with room for `per_row` tiles, the
+            // planes have `tile + per_row` tiles or more.
+            unsafe { transform(on.isa, &window, width, per_row, &mut transformed, planes, tile) };
+            tile += per_row;
+        }
+    }
+    (transformed, planes)
+}
+
+pub(crate) fn weight_gradient(on: Machine, conv: &Conv, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+    let (inputs, outputs) = (conv.inputs, conv.outputs);
+    let (deep, wide) = (inputs.next_multiple_of(LANES), outputs.next_multiple_of(LANES));
+    let per_row = conv.out_w().div_ceil(TILE);
+    let plane = deep * wide;
+    let sums = if PLACES * plane > CACHED_SUMS {
+        sums_by_place(on, conv, x, dy, plane)
+    } else {
+        // Enough tiles for a chunk to be worth the pass over its sums.
+        let work = 64usize.div_ceil(per_row * conv.out_h().div_ceil(TILE));
+        sum::chunked(conv.n, PLACES * plane, work, |images, sums| {
+            let (few, x, dy) = conv.some(images, x, dy);
+            let target = TILE * rows_of_tiles(per_row, inputs, outputs);
+            for unit in units::cut(few.n, conv.out_h(), target, TILE) {
+                let tiles = Tiles::of(on, &few, x, dy, unit);
+                for (place, sums) in sums.chunks_exact_mut(plane).enumerate() {
+                    tiles.add(on, place, sums);
+                }
+            }
+        })
+    };
+    let rows = dw.par_chunks_mut(LANES * inputs * 9).enumerate();
+    rows.for_each(|(i, dw)| {
+        // SAFETY: `sums` are 36 planes `[deep, wide]`, `dw` the taps of at most 16 outputs.
+        unsafe { restore_weights(on.isa, &sums, deep, wide, i * LANES, inputs, dw) };
+    });
+}
+
+/// Numbers of sums that stay in the second-level cache beside a unit of work.
+const CACHED_SUMS: usize = 256 << 10;
+
+/// The sums for all 36 places where they are too many for the cache: all tiles are transformed
+/// first, and then each place is summed by itself.
+fn sums_by_place(on: Machine, conv: &Conv, x: &[f32], dy: &[f32], plane: usize) -> Buffer {
+    let per_row = conv.out_w().div_ceil(TILE);
+    let target = TILE * (128 / per_row).max(1);
+    let cuts = units::cut(conv.n, conv.out_h(), target, TILE);
+    let tiles: Vec<Tiles> = cuts
+        .into_par_iter()
+        .with_max_len(1)
+        .map(|unit| Tiles::of(on, conv, x, dy, unit))
+        .collect();
+    let mut sums = Buffer::any(PLACES * plane);
+    let places = sums.par_chunks_mut(plane).with_max_len(1).enumerate();
+    places.for_each(|(place, sums)| {
+        sums.fill(0.0);
+        tiles.iter().for_each(|tiles| tiles.add(on, place, sums));
+    });
+    sums
+}
+
+/// Transformed tiles of inputs and of gradients.
+struct Tiles {
+    inputs: Scratch,
+    from: Planes,
+    gradients: Scratch,
+    to: Planes,
+}
+
+impl Tiles {
+    fn of(on: Machine, conv: &Conv, x: &[f32], dy: &[f32], unit: Rows) -> Tiles {
+        let (inputs, from) = transform_inputs(on, conv, x, unit);
+        let (gradients, to) = transform_gradients(on, conv, dy, unit, from.tiles);
+        Tiles {
+            inputs,
+            from,
+            gradients,
+            to,
+        }
+    }
+
+    /// Adds their products at one place to `sums [deep, wide]`.
+    fn add(&self, on: Machine, place: usize, sums: &mut [f32]) {
+        let (deep, wide) = (self.from.channels, self.to.channels);
+        let walk = Walk {
+            k: self.from.tiles,
+            a_step: deep,
+            b_step: wide,
+            segments: 1,
+            a_segment: 0,
+            b_segment: 0,
+        };
+        let left = &self.inputs[place * self.from.stride()..];
+        let right = &self.gradients[place * self.to.stride()..];
+        // SAFETY: both planes have a row per tile, of `deep` and of `wide` numbers.
+        unsafe { add_outer(on.isa, &walk, left, right, sums, deep, wide) };
+    }
+}
+
+/// The transformed gradients of a unit of output rows.
+fn transform_gradients(
+    on: Machine,
+    conv: &Conv,
+    dy: &[f32],
+    unit: Rows,
+    tiles: usize,
+) -> (Scratch, Planes) {
+    let (out_h, out_w) = (conv.out_h(), conv.out_w());
+    let per_row = out_w.div_ceil(TILE);
+    let planes = Planes {
+        tiles,
+        channels: conv.outputs.next_multiple_of(LANES),
+    };
+    let mut transformed = Scratch::any(planes.len());
+    let width = TILE * per_row;
+    let mut window = Scratch::any(TILE * width * planes.channels);
+    let len = out_h * out_w * conv.outputs;
+    let mut tile = 0;
+    for (image, first, rows) in unit.per_image(out_h) {
+        let source = Source {
+            image: &dy[image * len..][..len],
+            h: out_h,
+            w: out_w,
+            c: conv.outputs,
+            pad: 0,
+            span: TILE,
+        };
+        for tile_row in 0..rows.div_ceil(TILE) {
+            source.window(first / TILE + tile_row, width, planes.channels, &mut window);
+            // SAFETY: the window is `[4, width, channels]` with room for `per_row` tiles, the
+            // planes have `tile + per_row` tiles or more.
+            unsafe {
+                transform_filter(on.isa, &window, width, per_row, &mut transformed, planes, tile);
+            }
+            tile += per_row;
+        }
+    }
+    (transformed, planes)
+}
+
+/// Six numbers of the input to six points.
+#[inline(always)]
+unsafe fn input_points<S: Simd>(d: [S::V; SPAN]) -> [S::V; SPAN] {
+    // SAFETY: arithmetic alone.
+    unsafe {
+        let times = |by: f32, x: S::V, plus: S::V| S::mul_add(S::splat(by), x, plus);
+        let near_even = times(-FAR2, d[2], d[4]);
+        let near_odd = times(-FAR2, d[1], d[3]);
+        let far_even = times(-NEAR2, d[2], d[4]);
+        let far_odd = times(-NEAR2, d[1], d[3]);
+        let both = -(NEAR2 + FAR2);
+        [
+            times(both, d[2], S::add(d[0], d[4])),
+            times(NEAR, near_odd, near_even),
+            times(-NEAR, near_odd, near_even),
+            times(FAR, far_odd, far_even),
+            times(-FAR, far_odd, far_even),
+            times(both, d[3], S::add(d[1], d[5])),
+        ]
+    }
+}
+
+/// Six points to four outputs.
+#[inline(always)]
+unsafe fn four_outputs<S: Simd>(m: [S::V; SPAN]) -> [S::V; 4] {
+    // SAFETY: arithmetic alone.
+    unsafe {
+        let times = |by: f32, x: S::V, plus: S::V| S::mul_add(S::splat(by), x, plus);
+        let (near, near_odd) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
+        let (far, far_odd) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
+        let scale = |by: f32, x: S::V| S::mul(S::splat(by), x);
+        [
+            S::add(m[0], S::add(near, far)),
+            times(FAR, far_odd, scale(NEAR, near_odd)),
+            times(FAR2, far, scale(NEAR2, near)),
+            times(FAR2 * FAR, far_odd, times(NEAR2 * NEAR, near_odd, m[5])),
+        ]
+    }
+}
+
+/// Six points to three taps.
+#[inline(always)]
+unsafe fn three_taps<S: Simd>(m: [S::V; SPAN]) -> [S::V; 3] {
+    // SAFETY: arithmetic alone.
+    unsafe {
+        let times = |by: f32, x: S::V, plus: S::V| S::mul_add(S::splat(by), x, plus);
+        let (near, near_odd) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
+        let (far, far_odd) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
+        let scale = |by: f32, x: S::V| S::mul(S::splat(by), x);
+        [
+            S::add(m[0], S::add(near, far)),
+            times(FAR, far_odd, scale(NEAR, near_odd)),
+            times(FAR2, far, times(NEAR2, near, m[5])),
+        ]
+    }
+}
+
+/// Four numbers of a filter to six points.
+#[inline(always)]
+unsafe fn four_taps<S: Simd>(g: [S::V; 4]) -> [S::V; SPAN] {
+    // SAFETY: arithmetic alone.
+    unsafe {
+        let times = |by: f32, x: S::V, plus: S::V| S::mul_add(S::splat(by), x, plus);
+        let scale = |by: f32, x: S::V| S::mul(S::splat(by), x);
+        let pair = |point: f32, at: f32| {
+            let even = scale(1.0 / at, times(point * point, g[2], g[0]));
+            let odd = scale(point / at, times(point * point, g[3], g[1]));
+            (S::add(even, odd), S::sub(even, odd))
+        };
+        let (near, minus_near) = pair(NEAR, AT_NEAR);
+        let (far, minus_far) = pair(FAR, AT_FAR);
+        [scale(1.0 / AT_ZERO, g[0]), near, minus_near, far, minus_far, g[3]]
+    }
+}
+
+kernel! {
+    /// Transforms one row of tiles of 6 × 6 inputs from `window [6, width, channels]` into tiles
+    /// `tile..tile + count` of the planes.
+    ///
+    /// # Safety
+    /// The window must hold `4 · count + 2` columns, the planes those tiles.
+    fn transform(
+        window: &[f32],
+        width: usize,
+        count: usize,
+        to: &mut [f32],
+        planes: Planes,
+        tile: usize,
+    ) = transform_with
+}
+
+#[inline(always)]
+unsafe fn transform_with<S: Simd>(
+    window: &[f32],
+    width: usize,
+    count: usize,
+    to: &mut [f32],
+    planes: Planes,
+    tile: usize,
+) {
+    let (channels, stride) = (planes.channels, planes.stride());
+    let (window, to) = (window.as_ptr(), to.as_mut_ptr());
+    // SAFETY: every address is that of a vector of channels of a window's place or of a tile's.
+    unsafe {
+        for i in 0..count {
+            for c in (0..channels).step_by(LANES) {
+                let from = window.add(TILE * i * channels + c);
+                let to = to.add((tile + i) * channels + c);
+                let mut half = [[S::splat(0.0); SPAN]; SPAN];
+                for x in 0..SPAN {
+                    let mut column = [S::splat(0.0); SPAN];
+                    for (y, value) in column.iter_mut().enumerate() {
+                        *value = S::load(from.add((y * width + x) * channels));
+                    }
+                    let points = input_points::<S>(column);
+                    for (half, point) in half.iter_mut().zip(points) {
+                        half[x] = point;
+                    }
+                }
+                for (y, half) in half.into_iter().enumerate() {
+                    for (x, point) in input_points::<S>(half).into_iter().enumerate() {
+                        S::store(to.add((y * SPAN + x) * stride), point);
+                    }
+                }
+            }
+        }
+    }
+}
+
+kernel! {
+    /// Transforms one row of tiles of 4 × 4 gradients from `window [4, width, channels]` into
+    /// tiles `tile..tile + count` of the planes.
+    ///
+    /// # Safety
+    /// The window must hold `4 · count` columns, the planes those tiles.
+    fn transform_filter(
+        window: &[f32],
+        width: usize,
+        count: usize,
+        to: &mut [f32],
+        planes: Planes,
+        tile: usize,
+    ) = transform_filter_with
+}
+
+#[inline(always)]
+unsafe fn transform_filter_with<S: Simd>(
+    window: &[f32],
+    width: usize,
+    count: usize,
+    to: &mut [f32],
+    planes: Planes,
+    tile: usize,
+) {
+    let (channels, stride) = (planes.channels, planes.stride());
+    let (window, to) = (window.as_ptr(), to.as_mut_ptr());
+    // SAFETY: every address is that of a vector of channels of a window's place or of a tile's.
+    unsafe {
+        for i in 0..count {
+            for c in (0..channels).step_by(LANES) {
+                let from = window.add(TILE * i * channels + c);
+                let to = to.add((tile + i) * channels + c);
+                let mut half = [[S::splat(0.0); TILE]; SPAN];
+                for x in 0..TILE {
+                    let mut column = [S::splat(0.0); TILE];
+                    for (y, value) in column.iter_mut().enumerate() {
+                        *value = S::load(from.add((y * width + x) * channels));
+                    }
+                    let points = four_taps::<S>(column);
+                    for (half, point) in half.iter_mut().zip(points) {
+                        half[x] = point;
+                    }
+                }
+                for (y, half) in half.into_iter().enumerate() {
+                    for (x, point) in four_taps::<S>(half).into_iter().enumerate() {
+                        S::store(to.add((y * SPAN + x) * stride), point);
+                    }
+                }
+            }
+        }
+    }
+}
+
+kernel! {
+    /// For each place the product of the inputs' plane `[tiles, deep]` and the weights' plane.
+    ///
+    /// # Safety
+    /// The planes must be as long as said, `packed` 36 planes of `from.channels × to.channels`.
+    fn multiply(
+        inputs: &[f32],
+        from: Planes,
+        packed: &[f32],
+        products: &mut [f32],
+        to: Planes,
+    ) = multiply_with
+}
+
+#[inline(always)]
+unsafe fn multiply_with<S: Simd>(
+    inputs: &[f32],
+    from: Planes,
+    packed: &[f32],
+    products: &mut [f32],
+    to: Planes,
+) {
+    let (deep, wide) = (from.channels, to.channels);
+    for place in 0..PLACES {
+        let mut first = 0;
+        while first < wide {
+            let block = column_block(S::WIDTH, wide, first);
+            // SAFETY: the starts of the place's planes, and of the block's part of them.
+            unsafe {
+                let mut rows = Products {
+                    walk: Walk {
+                        k: deep,
+                        a_step: 1,
+                        b_step: block,
+                        segments: 1,
+                        a_segment: 0,
+                        b_segment: 0,
+                    },
+                    inputs: inputs.as_ptr().add(place * from.stride()),
+                    deep,
+                    packed: packed.as_ptr().add((place * wide + first) * deep),
+                    products: products.as_mut_ptr().add(place * to.stride() + first),
+                    wide,
+                };
+                if block == LANES {
+                    over_rows::<S, 1>(to.tiles, &mut rows);
+                } else {
+                    over_rows::<S, 2>(to.tiles, &mut rows);
+                }
+            }
+            first += block;
+        }
+    }
+}
+
+struct Products {
+    walk: Walk,
+    inputs: *const f32,
+    deep: usize,
+    packed: *const f32,
+    products: *mut f32,
+    wide: usize,
+}
+
+impl<S: Simd> Block<S> for Products {
+    #[inline(always)]
+    unsafe fn block<const P: usize, const V: usize>(&mut self, first: usize) {
+        // SAFETY: the promises of `multiply`.
+        unsafe {
+            let mut a = [self.inputs; P];
+            for (p, a) in a.iter_mut().enumerate() {
+                *a = a.add((first + p) * self.deep);
+            }
+            let sums = product::<S, P, V>(&self.walk, a, self.packed);
+            for (p, sums) in sums.into_iter().enumerate() {
+                for (v, sum) in sums.into_iter().enumerate() {
+                    S::store(self.products.add((first + p) * self.wide + v * LANES), sum);
+                }
+            }
+        }
+    }
+}
+
+kernel! {
+    /// Turns the products of one row of tiles, from tile `tile` on, into `lines` rows of
+    /// `[out_w, outputs]` at `y[at..]`, finished.
+    ///
+    /// # Safety
+    /// The planes must have those tiles; `y` and the finish's residual those rows.
+    fn restore(
+        products: &[f32],
+        planes: Planes,
+        tile: usize,
+        y: &mut [f32],
+        at: usize,
+        lines: usize,
+        out_w: usize,
+        outputs: usize,
+        finish: RawFinish,
+    ) = restore_with
+}
+
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+unsafe fn restore_with<S: Simd>(
+    products: &[f32],
+    planes: Planes,
+    tile: usize,
+    y: &mut [f32],
+    at: usize,
+    lines: usize,
+    out_w: usize,
+    outputs: usize,
+    finish: RawFinish,
+) {
+    let (wide, stride) = (planes.channels, planes.stride());
+    // SAFETY: every address is that of a vector of channels of a tile's place, or of the first
+    // lanes of an output.
+    unsafe {
+        for (i, x0) in (0..out_w).step_by(TILE).enumerate() {
+            let columns = (out_w - x0).min(TILE);
+            for c in (0..outputs).step_by(LANES) {
+                let lanes = (outputs - c).min(LANES);
+                let from = products.as_ptr().add((tile + i) * wide + c);
+                let mut half = [[S::splat(0.0); SPAN]; TILE];
+                for x in 0..SPAN {
+                    let mut column = [S::splat(0.0); SPAN];
+                    for (y, value) in column.iter_mut().enumerate() {
+                        *value = S::load(from.add((y * SPAN + x) * stride));
+                    }
+                    for (half, value) in half.iter_mut().zip(four_outputs::<S>(column)) {
+                        half[x] = value;
+                    }
+                }
+                if finish.nothing() && lanes == LANES && columns == TILE {
+                    for (line, half) in half.into_iter().enumerate().take(lines) {
+                        let to = y.as_mut_ptr().add(at + (line * out_w + x0) * outputs + c);
+                        for (x, value) in four_outputs::<S>(half).into_iter().enumerate() {
+                            S::store(to.add(x * outputs), value);
+                        }
+                    }
+                    continue;
+                }
+                for (line, half) in half.into_iter().enumerate().take(lines) {
+                    let row = four_outputs::<S>(half).into_iter().enumerate();
+                    for (x, value) in row.take(columns) {
+                        let place = at + (line * out_w + x0 + x) * outputs + c;
+                        finish.write::<S>(value, y.as_mut_ptr(), place, c, lanes);
+                    }
+                }
+            }
+        }
+    }
+}
+
+kernel! {
+    /// The taps `[output, input, 9]` of outputs `first` and on, as many as `dw` has room for, at
+    /// most [`LANES`], from `sums`, 36 planes `[deep, wide]`.
+    ///
+    /// # Safety
+    /// `sums` must be that long, and have all those inputs and outputs.
+    fn restore_weights(
+        sums: &[f32],
+        deep: usize,
+        wide: usize,
+        first: usize,
+        inputs: usize,
+        dw: &mut [f32],
+    ) = restore_weights_with
+}
+
+#[inline(always)]
+unsafe fn restore_weights_with<S: Simd>(
+    sums: &[f32],
+    deep: usize,
+    wide: usize,
+    first: usize,
+    inputs: usize,
+    dw: &mut [f32],
+) {
+    for input in 0..inputs {
+        let mut taps = [[0.0f32; LANES]; 9];
+        // SAFETY: every address is that of a vector of outputs in one of the planes.
+        unsafe {
+            let from = sums.as_ptr().add(input * wide + first);
+            let mut half = [[S::splat(0.0); SPAN]; 3];
+            for x in 0..SPAN {
+                let mut column = [S::splat(0.0); SPAN];
+                for (y, value) in column.iter_mut().enumerate() {
+                    *value = S::load(from.add((y * SPAN + x) * deep * wide));
+                }
+                for (half, value) in half.iter_mut().zip(three_taps::<S>(column)) {
+                    half[x] = value;
+                }
+            }
+            for (y, half) in half.into_iter().enumerate() {
+                for (x, tap) in three_taps::<S>(half).into_iter().enumerate() {
+                    S::store(taps[3 * y + x].as_mut_ptr(), tap);
+                }
+            }
+        }
+        for (output, dw) in dw.chunks_exact_mut(9 * inputs).enumerate() {
+            for (tap, dw) in dw[9 * input..][..9].iter_mut().enumerate() {
+                *dw = taps[tap][output];
+            }
+        }
+    }
+}
