@@ -15,7 +15,9 @@ pub(crate) struct NpzReader(ZipArchive<BufReader<File>>);
 impl NpzReader {
     /// Reads the archive's directory.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        Ok(NpzReader(ZipArchive::new(BufReader::new(File::open(path)?))?))
+        Ok(NpzReader(ZipArchive::new(BufReader::new(File::open(
+            path,
+        )?))?))
     }
 
     /// Names of the arrays, alphabetically.
@@ -48,7 +50,8 @@ impl<W: Write + Seek> NpzWriter<W> {
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Stored)
             .large_file(true);
-        self.0.start_file(file_name_from_array_name(name), options)?;
+        self.0
+            .start_file(file_name_from_array_name(name), options)?;
         Ok(&mut self.0)
     }
 

@@ -11,8 +11,8 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use crate::dataset::{Column, Role, Split, Values};
 use crate::dataset::column::classes;
+use crate::dataset::{Column, Role, Split, Values};
 use crate::error::{Error, Result};
 use crate::file::write_with;
 use crate::matrix::Matrix;

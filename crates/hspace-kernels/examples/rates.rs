@@ -41,7 +41,13 @@ fn main() {
     println!("{isa:?}");
     println!(
         "{:<34} {:>8} {:>15} {:>15} {:>15} {:>8} {:>8}",
-        "images, size, channels, kernel/stride", "way", "forward", "data grad.", "weight grad.", "norm", "back"
+        "images, size, channels, kernel/stride",
+        "way",
+        "forward",
+        "data grad.",
+        "weight grad.",
+        "norm",
+        "back"
     );
     for (n, size, inputs, outputs, kernel, stride) in [
         (64, 32, 3, 16, 3, 1),
@@ -80,7 +86,8 @@ fn main() {
         let mut dx = Buffer::any(conv.input_len());
         let mut dw = Buffer::any(conv.weight_len());
         for (way, on) in [("auto", best), ("direct", best.direct())] {
-            let rate = |ms: f64| format!("{ms:7.2} {:7.0}", conv.multiply_adds() as f64 * 2e-6 / ms);
+            let rate =
+                |ms: f64| format!("{ms:7.2} {:7.0}", conv.multiply_adds() as f64 * 2e-6 / ms);
             let f = median(|| {
                 conv::forward_with_moments(on, &conv, &x, &w, &mut y);
             });

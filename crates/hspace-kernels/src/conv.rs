@@ -107,7 +107,10 @@ impl Conv {
                 && self.n * self.inputs * self.outputs > 0,
             "a convolution without outputs: {self:?}"
         );
-        assert!(self.pad < self.kernel, "padding beyond the kernel: {self:?}");
+        assert!(
+            self.pad < self.kernel,
+            "padding beyond the kernel: {self:?}"
+        );
         let lens = (self.input_len(), self.weight_len(), self.output_len());
         assert_eq!((input, weight, output), lens, "lengths for {self:?}");
     }
@@ -134,6 +137,23 @@ impl Conv {
         };
         let within = |len: usize| images.start * len..images.end * len;
         (few, &x[within(x_len)], &y[within(y_len)])
+    }
+
+    /// A matrix product (kernel 1 at every place) does not care which positions are whose: as
+    /// images of one row, long enough to be summed over at once.
+    fn in_rows(&self) -> Conv {
+        if (self.kernel, self.stride) != (1, 1) {
+            return *self;
+        }
+        let positions = self.n * self.h * self.w;
+        let divides = |w: &usize| positions.is_multiple_of(*w);
+        let w = (32..=256).rev().find(divides).unwrap_or(positions);
+        Conv {
+            n: positions / w,
+            h: 1,
+            w,
+            ..*self
+        }
     }
 
     /// The convolution whose forward pass is this one's gradient for the input, at stride 1.
@@ -217,7 +237,7 @@ pub fn weight_gradient(on: Machine, conv: &Conv, x: &[f32], dy: &[f32], dw: &mut
     if conv.fits_winograd(on) {
         winograd::weight_gradient(on, conv, x, dy, dw);
     } else {
-        direct::weight_gradient(on, conv, x, dy, dw);
+        direct::weight_gradient(on, &conv.in_rows(), x, dy, dw);
     }
 }
 
@@ -252,7 +272,9 @@ pub(crate) struct RawFinish {
 impl RawFinish {
     /// For outputs from number `from` of the whole output on.
     pub(crate) fn at(finish: &Finish, from: usize) -> RawFinish {
-        let start = |part: Option<&[f32]>, from: usize| part.map_or(std::ptr::null(), |p| p[from..].as_ptr());
+        let start = |part: Option<&[f32]>, from: usize| {
+            part.map_or(std::ptr::null(), |p| p[from..].as_ptr())
+        };
         RawFinish {
             bias: start(finish.bias, 0),
             residual: start(finish.residual, from),

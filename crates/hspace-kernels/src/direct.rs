@@ -58,7 +58,10 @@ fn fill(
     let before = ((-taps.left).max(0) as usize).min(width);
     let from = taps.left.max(0) as usize;
     let inside = w.saturating_sub(from).min(width - before);
-    for (i, row) in slab[..height * row_len].chunks_exact_mut(row_len).enumerate() {
+    for (i, row) in slab[..height * row_len]
+        .chunks_exact_mut(row_len)
+        .enumerate()
+    {
         let y = (first * taps.step + i) as isize + taps.top;
         if y < 0 || y >= h as isize {
             row.fill(0.0);
@@ -104,7 +107,11 @@ fn pack(
                 let (ky, kx) = at(tap / taps.columns, tap % taps.columns);
                 let to = &mut part[(tap * inputs + input) * block..][..block];
                 for (output, to) in (first..outputs).zip(to) {
-                    let (o, i) = if turned { (input, output) } else { (output, input) };
+                    let (o, i) = if turned {
+                        (input, output)
+                    } else {
+                        (output, input)
+                    };
                     let channels = if turned { outputs } else { inputs };
                     *to = weight[((o * channels + i) * k + ky) * k + kx];
                 }
@@ -133,7 +140,13 @@ pub(crate) fn forward(
         left: -(conv.pad as isize),
         step: conv.stride,
     };
-    let turn = |ky: usize, kx: usize| if turned { (k - 1 - ky, k - 1 - kx) } else { (ky, kx) };
+    let turn = |ky: usize, kx: usize| {
+        if turned {
+            (k - 1 - ky, k - 1 - kx)
+        } else {
+            (ky, kx)
+        }
+    };
     let packed = pack(on, conv, weight, turned, &taps, turn);
     let (out_h, out_w) = (conv.out_h(), conv.out_w());
     let row = out_w * conv.outputs;
@@ -186,7 +199,10 @@ pub(crate) fn forward(
         wanted.then(|| Moments::of(on, y, conv.outputs))
     });
     if let Some(moments) = moments {
-        parts.into_iter().flatten().for_each(|part| moments.merge(&part));
+        parts
+            .into_iter()
+            .flatten()
+            .for_each(|part| moments.merge(&part));
     }
 }
 
@@ -251,7 +267,9 @@ pub(crate) fn data_gradient(on: Machine, conv: &Conv, dy: &[f32], weight: &[f32]
                 }
             };
             let parts = unit.per_image(conv.h);
-            let total = parts.map(|(_, first, rows)| need(quotients(first, rows).1)).sum();
+            let total = parts
+                .map(|(_, first, rows)| need(quotients(first, rows).1))
+                .sum();
             let mut slab = Scratch::any(total);
             let (mut offsets, mut places) = (Vec::new(), Vec::new());
             let (mut at, mut row_len) = (0, 0);

@@ -97,5 +97,9 @@ pub(crate) unsafe fn over_rows<S: Simd, const V: usize>(rows: usize, block: &mut
 #[inline(always)]
 pub(crate) fn column_block(width: usize, columns: usize, first: usize) -> usize {
     let left = columns.next_multiple_of(LANES) - first;
-    if width == 2 && left >= 2 * LANES { 2 * LANES } else { LANES }
+    if width == 2 && left >= 2 * LANES {
+        2 * LANES
+    } else {
+        LANES
+    }
 }

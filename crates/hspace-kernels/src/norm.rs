@@ -187,8 +187,12 @@ pub fn backward(
     let mut bias = vec![0.0f64; channels];
     let mut gain = vec![0.0f64; channels];
     for (sum, moment) in &sums {
-        bias.iter_mut().zip(sum).for_each(|(a, &b)| *a += f64::from(b));
-        gain.iter_mut().zip(moment).for_each(|(a, &b)| *a += f64::from(b));
+        bias.iter_mut()
+            .zip(sum)
+            .for_each(|(a, &b)| *a += f64::from(b));
+        gain.iter_mut()
+            .zip(moment)
+            .for_each(|(a, &b)| *a += f64::from(b));
     }
     let scaled = gain.iter().zip(done.inverse);
     let gain: Vec<f32> = scaled.map(|(&g, &i)| (g * f64::from(i)) as f32).collect();
@@ -209,14 +213,20 @@ pub fn backward(
     let mut parts: Vec<_> = dy.chunks_mut(piece).map(|dy| (dy, None)).collect();
     if let Some(residual) = &mut residual {
         let residuals = residual.chunks_mut(piece);
-        parts.iter_mut().zip(residuals).for_each(|(part, r)| part.1 = Some(r));
+        parts
+            .iter_mut()
+            .zip(residuals)
+            .for_each(|(part, r)| part.1 = Some(r));
     }
-    parts.into_par_iter().enumerate().for_each(|(i, (dy, residual))| {
-        let (dout, y) = (&dout[within(i)], &done.y[within(i)]);
-        let gate = done.gate.within(within(i));
-        // SAFETY: whole rows of equal length everywhere.
-        unsafe { gradient_rows(on.isa, dout, y, gate, line, dy, residual) };
-    });
+    parts
+        .into_par_iter()
+        .enumerate()
+        .for_each(|(i, (dy, residual))| {
+            let (dout, y) = (&dout[within(i)], &done.y[within(i)]);
+            let gate = done.gate.within(within(i));
+            // SAFETY: whole rows of equal length everywhere.
+            unsafe { gradient_rows(on.isa, dout, y, gate, line, dy, residual) };
+        });
     GainBias { gain, bias }
 }
 
@@ -235,23 +245,53 @@ const FLIGHT: usize = 4;
 unsafe fn measure_with<S: Simd>(rows: &[f32], mean: &mut [f32], squares: &mut [f32]) {
     let channels = mean.len();
     let n = rows.len() / channels;
+    let share = 1.0 / n as f32;
+    let rows = rows.as_ptr();
+    let mut c = 0;
     // SAFETY: every address is that of `lanes` numbers of row i, channel c.
     unsafe {
-        for c in (0..channels).step_by(LANES) {
-            let lanes = (channels - c).min(LANES);
-            let at = |i: usize| S::load_first(rows.as_ptr().add(i * channels + c), lanes);
-            let mut sums = [S::splat(0.0); FLIGHT];
+        while c + FLIGHT * LANES <= channels {
+            // Several vectors of a row at once: memory is read as it lies.
+            let mut center = [S::splat(0.0); FLIGHT];
             for i in 0..n {
-                sums[i % FLIGHT] = S::add(sums[i % FLIGHT], at(i));
+                for (v, sum) in center.iter_mut().enumerate() {
+                    *sum = S::add(*sum, S::load(rows.add(i * channels + c + v * LANES)));
+                }
             }
-            let center = S::mul(total::<S>(sums), S::splat(1.0 / n as f32));
+            for center in &mut center {
+                *center = S::mul(*center, S::splat(share));
+            }
             let mut sums = [S::splat(0.0); FLIGHT];
             for i in 0..n {
-                let distance = S::sub(at(i), center);
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    let x = S::load(rows.add(i * channels + c + v * LANES));
+                    let distance = S::sub(x, center[v]);
+                    *sum = S::mul_add(distance, distance, *sum);
+                }
+            }
+            for v in 0..FLIGHT {
+                S::store(mean.as_mut_ptr().add(c + v * LANES), center[v]);
+                S::store(squares.as_mut_ptr().add(c + v * LANES), sums[v]);
+            }
+            c += FLIGHT * LANES;
+        }
+        while c < channels {
+            let lanes = (channels - c).min(LANES);
+            let mut sums = [S::splat(0.0); FLIGHT];
+            for i in 0..n {
+                let x = S::load_first(rows.add(i * channels + c), lanes);
+                sums[i % FLIGHT] = S::add(sums[i % FLIGHT], x);
+            }
+            let center = S::mul(total::<S>(sums), S::splat(share));
+            let mut sums = [S::splat(0.0); FLIGHT];
+            for i in 0..n {
+                let x = S::load_first(rows.add(i * channels + c), lanes);
+                let distance = S::sub(x, center);
                 sums[i % FLIGHT] = S::mul_add(distance, distance, sums[i % FLIGHT]);
             }
             S::store_first(mean.as_mut_ptr().add(c), center, lanes);
             S::store_first(squares.as_mut_ptr().add(c), total::<S>(sums), lanes);
+            c += LANES;
         }
     }
 }

@@ -48,14 +48,18 @@ impl Drop for Scratch {
 impl Deref for Scratch {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
-        self.buffer.as_ref().map_or(&[], |buffer| &buffer[..self.len])
+        self.buffer
+            .as_ref()
+            .map_or(&[], |buffer| &buffer[..self.len])
     }
 }
 
 impl DerefMut for Scratch {
     fn deref_mut(&mut self) -> &mut [f32] {
         let len = self.len;
-        self.buffer.as_mut().map_or(&mut [], |buffer| &mut buffer[..len])
+        self.buffer
+            .as_mut()
+            .map_or(&mut [], |buffer| &mut buffer[..len])
     }
 }
 

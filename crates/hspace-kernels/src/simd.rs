@@ -157,7 +157,11 @@ impl Simd for Portable {
         let fused = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
         let mut out = c;
         for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
-            *out = if fused { a.mul_add(b, *out) } else { a * b + *out };
+            *out = if fused {
+                a.mul_add(b, *out)
+            } else {
+                a * b + *out
+            };
         }
         out
     }

@@ -34,11 +34,14 @@ fn add_up(parts: Vec<Buffer>) -> Buffer {
     let mut parts = parts.into_iter();
     let mut total = parts.next().expect("at least one chunk");
     let rest: Vec<Buffer> = parts.collect();
-    total.par_chunks_mut(PIECE).enumerate().for_each(|(i, total)| {
-        for part in &rest {
-            let part = &part[i * PIECE..][..total.len()];
-            total.iter_mut().zip(part).for_each(|(a, b)| *a += b);
-        }
-    });
+    total
+        .par_chunks_mut(PIECE)
+        .enumerate()
+        .for_each(|(i, total)| {
+            for part in &rest {
+                let part = &part[i * PIECE..][..total.len()];
+                total.iter_mut().zip(part).for_each(|(a, b)| *a += b);
+            }
+        });
     total
 }

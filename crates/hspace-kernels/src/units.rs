@@ -97,9 +97,13 @@ mod tests {
 
     #[test]
     fn every_row_is_in_one_unit() {
-        for (images, height, target, step) in
-            [(1, 1, 1, 1), (3, 5, 2, 1), (4, 7, 20, 4), (2, 9, 4, 4), (5, 8, 1, 4)]
-        {
+        for (images, height, target, step) in [
+            (1, 1, 1, 1),
+            (3, 5, 2, 1),
+            (4, 7, 20, 4),
+            (2, 9, 4, 4),
+            (5, 8, 1, 4),
+        ] {
             let mut next = 0;
             for unit in cut(images, height, target, step) {
                 assert_eq!(unit.first, next);

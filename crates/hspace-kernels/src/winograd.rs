@@ -57,7 +57,10 @@ const FILTER: [[f32; 3]; SPAN] = [
 /// channel, and for those the block's columns side by side.
 fn transform_weights(on: Machine, conv: &Conv, weight: &[f32], turned: bool) -> Buffer {
     let (inputs, outputs) = (conv.inputs, conv.outputs);
-    let (deep, wide) = (inputs.next_multiple_of(LANES), outputs.next_multiple_of(LANES));
+    let (deep, wide) = (
+        inputs.next_multiple_of(LANES),
+        outputs.next_multiple_of(LANES),
+    );
     // [input, tap, output], so that a vector holds one tap of several outputs.
     let mut taps = Buffer::any(inputs * 9 * wide);
     let rows = taps.par_chunks_mut(9 * wide).enumerate().with_min_len(16);
@@ -80,10 +83,13 @@ fn transform_weights(on: Machine, conv: &Conv, weight: &[f32], turned: bool) -> 
     } else {
         Buffer::zeros(PLACES * plane)
     };
-    packed.par_chunks_mut(SPAN * plane).enumerate().for_each(|(row, packed)| {
-        // SAFETY: `taps` is `[inputs, 9, wide]`, `packed` six planes of `deep × wide`.
-        unsafe { filter_row(on.isa, &taps, inputs, wide, row, packed, deep) };
-    });
+    packed
+        .par_chunks_mut(SPAN * plane)
+        .enumerate()
+        .for_each(|(row, packed)| {
+            // SAFETY: `taps` is `[inputs, 9, wide]`, `packed` six planes of `deep × wide`.
+            unsafe { filter_row(on.isa, &taps, inputs, wide, row, packed, deep) };
+        });
     packed
 }
 
@@ -191,7 +197,11 @@ impl Source<'_> {
     /// Copies the window of one row of tiles, `[span, width, channels]`, zeros where the image
     /// ends and beyond its channels.
     fn window(&self, tile_row: usize, width: usize, channels: usize, window: &mut [f32]) {
-        for (i, row) in window.chunks_exact_mut(width * channels).take(self.span).enumerate() {
+        for (i, row) in window
+            .chunks_exact_mut(width * channels)
+            .take(self.span)
+            .enumerate()
+        {
             let y = (TILE * tile_row + i).wrapping_sub(self.pad);
             if y >= self.h {
                 row.fill(0.0);
@@ -207,7 +217,10 @@ impl Source<'_> {
                 within.copy_from_slice(line);
                 continue;
             }
-            for (to, from) in within.chunks_exact_mut(channels).zip(line.chunks_exact(self.c)) {
+            for (to, from) in within
+                .chunks_exact_mut(channels)
+                .zip(line.chunks_exact(self.c))
+            {
                 to[..self.c].copy_from_slice(from);
                 to[self.c..].fill(0.0);
             }
@@ -273,7 +286,10 @@ pub(crate) fn forward(
         wanted.then(|| Moments::of(on, y, conv.outputs))
     });
     if let Some(moments) = moments {
-        parts.into_iter().flatten().for_each(|part| moments.merge(&part));
+        parts
+            .into_iter()
+            .flatten()
+            .for_each(|part| moments.merge(&part));
     }
 }
 
@@ -305,7 +321,17 @@ fn transform_inputs(on: Machine, conv: &Conv, x: &[f32], unit: Rows) -> (Scratch
             source.window(first / TILE + tile_row, width, planes.channels, &mut window);
             // SAFETY: the window is `[6, width, channels]` with room for `per_row` tiles, the
             // planes have `tile + per_row` tiles or more.
-            unsafe { transform(on.isa, &window, width, per_row, &mut transformed, planes, tile) };
+            unsafe {
+                transform(
+                    on.isa,
+                    &window,
+                    width,
+                    per_row,
+                    &mut transformed,
+                    planes,
+                    tile,
+                )
+            };
             tile += per_row;
         }
     }
@@ -314,7 +340,10 @@ fn transform_inputs(on: Machine, conv: &Conv, x: &[f32], unit: Rows) -> (Scratch
 
 pub(crate) fn weight_gradient(on: Machine, conv: &Conv, x: &[f32], dy: &[f32], dw: &mut [f32]) {
     let (inputs, outputs) = (conv.inputs, conv.outputs);
-    let (deep, wide) = (inputs.next_multiple_of(LANES), outputs.next_multiple_of(LANES));
+    let (deep, wide) = (
+        inputs.next_multiple_of(LANES),
+        outputs.next_multiple_of(LANES),
+    );
     let per_row = conv.out_w().div_ceil(TILE);
     let plane = deep * wide;
     let sums = if PLACES * plane > CACHED_SUMS {
@@ -434,7 +463,15 @@ fn transform_gradients(
             // SAFETY: the window is `[4, width, channels]` with room for `per_row` tiles, the
             // planes have `tile + per_row` tiles or more.
             unsafe {
-                transform_filter(on.isa, &window, width, per_row, &mut transformed, planes, tile);
+                transform_filter(
+                    on.isa,
+                    &window,
+                    width,
+                    per_row,
+                    &mut transformed,
+                    planes,
+                    tile,
+                );
             }
             tile += per_row;
         }
@@ -513,7 +550,14 @@ unsafe fn four_taps<S: Simd>(g: [S::V; 4]) -> [S::V; SPAN] {
         };
         let (near, minus_near) = pair(NEAR, AT_NEAR);
         let (far, minus_far) = pair(FAR, AT_FAR);
-        [scale(1.0 / AT_ZERO, g[0]), near, minus_near, far, minus_far, g[3]]
+        [
+            scale(1.0 / AT_ZERO, g[0]),
+            near,
+            minus_near,
+            far,
+            minus_far,
+            g[3],
+        ]
     }
 }
 

@@ -2,7 +2,7 @@
 
 use hspace_kernels::conv::{self, Finish};
 use hspace_kernels::norm::{self, Gate, Normalised};
-use hspace_kernels::{Conv, Isa, Machine};
+use hspace_kernels::{Conv, Isa, Machine, pool};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus as Rng;
 
@@ -19,11 +19,7 @@ fn numbers(rng: &mut Rng, n: usize) -> Vec<f32> {
 
 /// `(y, dx, dw)` by seven loops.
 fn twin(conv: &Conv, x: &[f32], w: &[f32], dy: &[f32]) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
-    let (mut y, mut dx, mut dw) = (
-        vec![0.0; dy.len()],
-        vec![0.0; x.len()],
-        vec![0.0; w.len()],
-    );
+    let (mut y, mut dx, mut dw) = (vec![0.0; dy.len()], vec![0.0; x.len()], vec![0.0; w.len()]);
     let (out_h, out_w, k) = (conv.out_h(), conv.out_w(), conv.kernel);
     for image in 0..conv.n {
         for oy in 0..out_h {
@@ -84,7 +80,9 @@ impl Guarded {
     }
 
     fn intact(&self) -> bool {
-        let guards = self.0[..GUARD].iter().chain(&self.0[self.0.len() - GUARD..]);
+        let guards = self.0[..GUARD]
+            .iter()
+            .chain(&self.0[self.0.len() - GUARD..]);
         guards.into_iter().all(|x| x.is_nan())
     }
 }
@@ -139,7 +137,10 @@ fn check(rng: &mut Rng, conv: Conv) {
             .map(|(i, (y, r))| f64::from(y + bias[i % conv.outputs] + r).max(0.0))
             .collect();
         let off = distance(finished.get(), &expected);
-        assert!(off < 1e-6 && finished.intact(), "finish of {conv:?} on {on:?}: {off}");
+        assert!(
+            off < 1e-6 && finished.intact(),
+            "finish of {conv:?} on {on:?}: {off}"
+        );
     }
 }
 
@@ -170,7 +171,17 @@ fn convolutions_agree_with_seven_loops() {
 #[test]
 fn tiles_of_every_remainder() {
     let mut rng = Rng::seed_from_u64(2);
-    for (h, w) in [(1, 1), (2, 5), (3, 4), (4, 3), (5, 9), (8, 8), (33, 6), (6, 34), (70, 31)] {
+    for (h, w) in [
+        (1, 1),
+        (2, 5),
+        (3, 4),
+        (4, 3),
+        (5, 9),
+        (8, 8),
+        (33, 6),
+        (6, 34),
+        (70, 31),
+    ] {
         for pad in 0..3 {
             if h.min(w) + 2 * pad >= 3 {
                 let conv = Conv {
@@ -257,7 +268,9 @@ fn normalisation_agrees_with_its_formula() {
                 .map(|v| 1.0 / (v + epsilon).sqrt())
                 .collect();
             let scale: Vec<f32> = gain.iter().zip(&inverse).map(|(g, i)| g * i).collect();
-            let shift: Vec<f32> = (0..c).map(|i| bias[i] - moments.mean()[i] * scale[i]).collect();
+            let shift: Vec<f32> = (0..c)
+                .map(|i| bias[i] - moments.mean()[i] * scale[i])
+                .collect();
             let mut out = vec![0.0; rows * c];
             norm::apply(on, &y, &scale, &shift, Some(&r), true, &mut out);
             let done = Normalised {
@@ -287,8 +300,11 @@ fn normalisation_agrees_with_its_formula() {
             assert_eq!(gated(Gate::Open), gated(Gate::Output(&ones)));
 
             // The same in double precision, by the definition.
-            let (mut expected, mut expected_dy, mut expected_dr) =
-                (vec![0.0; rows * c], vec![0.0; rows * c], vec![0.0; rows * c]);
+            let (mut expected, mut expected_dy, mut expected_dr) = (
+                vec![0.0; rows * c],
+                vec![0.0; rows * c],
+                vec![0.0; rows * c],
+            );
             for k in 0..c {
                 let at = |i: usize| i * c + k;
                 let n = rows as f64;
@@ -302,7 +318,11 @@ fn normalisation_agrees_with_its_formula() {
                 for i in 0..rows {
                     let z = g * hat(i) + b + f64::from(r[at(i)]);
                     expected[at(i)] = z.max(0.0);
-                    dz[i] = if out[at(i)] > 0.0 { f64::from(dout[at(i)]) } else { 0.0 };
+                    dz[i] = if out[at(i)] > 0.0 {
+                        f64::from(dout[at(i)])
+                    } else {
+                        0.0
+                    };
                     expected_dr[at(i)] = dz[i];
                 }
                 let sum: f64 = dz.iter().sum();
@@ -320,7 +340,60 @@ fn normalisation_agrees_with_its_formula() {
             assert!(distance(&out, &expected) < 2e-6);
             assert!(distance(&dr, &expected_dr) < 1e-7);
             let size: f64 = expected_dy.iter().map(|d: &f64| d.abs()).sum();
-            assert!(size < 1e-6 || distance(&dy, &expected_dy) < 1e-5, "{rows} × {c}");
+            assert!(
+                size < 1e-6 || distance(&dy, &expected_dy) < 1e-5,
+                "{rows} × {c}"
+            );
         }
+    }
+}
+
+#[test]
+fn pooling_agrees_with_its_definition() {
+    let mut rng = Rng::seed_from_u64(6);
+    for (h, w, kernel, stride, pad) in [
+        (7, 9, 3, 2, 1),
+        (8, 8, 2, 2, 0),
+        (5, 6, 3, 1, 1),
+        (1, 3, 3, 2, 1),
+    ] {
+        let shape = Conv {
+            n: 3,
+            h,
+            w,
+            inputs: 5,
+            outputs: 5,
+            kernel,
+            stride,
+            pad,
+        };
+        let mut x = numbers(&mut rng, shape.input_len());
+        x[..10].fill(f32::NEG_INFINITY);
+        let dy = numbers(&mut rng, shape.output_len());
+        let mut y = vec![0.0; dy.len()];
+        let mut places = vec![200; dy.len()];
+        pool::forward(&shape, &x, &mut y, &mut places);
+        let mut dx = vec![f32::NAN; x.len()];
+        pool::backward(&shape, &dy, &places, &mut dx);
+        let mut expected_dx = vec![0.0; x.len()];
+        for (i, (&y, &dy)) in y.iter().zip(&dy).enumerate() {
+            let (c, ox) = (i % 5, i / 5 % shape.out_w());
+            let (oy, image) = (
+                i / 5 / shape.out_w() % shape.out_h(),
+                i / 5 / shape.out_w() / shape.out_h(),
+            );
+            let rows = (oy * stride).saturating_sub(pad)..(oy * stride + kernel - pad).min(h);
+            let window = rows.flat_map(|iy| {
+                let columns =
+                    (ox * stride).saturating_sub(pad)..(ox * stride + kernel - pad).min(w);
+                columns.map(move |ix| ((image * h + iy) * w + ix) * 5 + c)
+            });
+            let best = window
+                .reduce(|a, b| if x[b] > x[a] { b } else { a })
+                .unwrap();
+            assert_eq!(y, x[best]);
+            expected_dx[best] += dy;
+        }
+        assert_eq!(dx, expected_dx);
     }
 }

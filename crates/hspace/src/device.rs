@@ -1,13 +1,19 @@
-//! Where tensors are computed.
+//! Where tensors are computed, and how.
 
-use burn_tensor::Device;
+use std::ops::Deref;
 
-use crate::error::Error;
-use crate::error::{Result, unknown};
+use hspace_kernels::Machine;
+
+use crate::error::{Error, Result, unknown};
 
 /// The devices this build can use; `cpu` is always among them.
+///
+/// `cpu:direct` computes convolutions as plain sums of products, without Winograd; `cpu:burn`
+/// leaves them to burn: slow, and there to compare with.
 pub const DEVICES: &[&str] = &[
     "cpu",
+    "cpu:direct",
+    "cpu:burn",
     #[cfg(feature = "wgpu")]
     "wgpu",
     #[cfg(feature = "vulkan")]
@@ -20,23 +26,82 @@ pub const DEVICES: &[&str] = &[
     "rocm",
 ];
 
+/// A place for burn's tensors, and our kernels if they run there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Device {
+    place: burn_tensor::Device,
+    kernels: Option<Machine>,
+}
+
+impl Device {
+    /// The processor, with our kernels at their fastest.
+    pub fn cpu() -> Device {
+        Device::cpu_with(Some(Machine::best()))
+    }
+
+    /// The processor with these kernels; without, all is left to burn.
+    pub fn cpu_with(kernels: Option<Machine>) -> Device {
+        Device {
+            place: burn_tensor::Device::flex(),
+            kernels,
+        }
+    }
+
+    /// How our kernels run, if they do.
+    pub fn kernels(&self) -> Option<Machine> {
+        self.kernels
+    }
+}
+
+#[cfg(any(
+    feature = "wgpu",
+    feature = "vulkan",
+    feature = "metal",
+    feature = "cuda",
+    feature = "rocm"
+))]
+impl From<burn_tensor::Device> for Device {
+    fn from(place: burn_tensor::Device) -> Device {
+        Device {
+            place,
+            kernels: None,
+        }
+    }
+}
+
+impl Deref for Device {
+    type Target = burn_tensor::Device;
+    fn deref(&self) -> &burn_tensor::Device {
+        &self.place
+    }
+}
+
+// So that tensors are made on a `&Device` as on one of burn's.
+impl From<&Device> for burn_tensor::TensorCreationOptions {
+    fn from(device: &Device) -> Self {
+        (&device.place).into()
+    }
+}
+
 /// The device of that name.
 ///
 /// # Errors
 /// If this build does not have it.
 pub fn device(name: &str) -> Result<Device> {
     match name {
-        "cpu" => Ok(Device::flex()),
+        "cpu" => Ok(Device::cpu()),
+        "cpu:direct" => Ok(Device::cpu_with(Some(Machine::best().direct()))),
+        "cpu:burn" => Ok(Device::cpu_with(None)),
         #[cfg(feature = "wgpu")]
-        "wgpu" => Ok(Device::wgpu(Default::default())),
+        "wgpu" => Ok(burn_tensor::Device::wgpu(Default::default()).into()),
         #[cfg(feature = "vulkan")]
-        "vulkan" => Ok(Device::vulkan(Default::default())),
+        "vulkan" => Ok(burn_tensor::Device::vulkan(Default::default()).into()),
         #[cfg(feature = "metal")]
-        "metal" => Ok(Device::metal(Default::default())),
+        "metal" => Ok(burn_tensor::Device::metal(Default::default()).into()),
         #[cfg(feature = "cuda")]
-        "cuda" => Ok(Device::cuda(0)),
+        "cuda" => Ok(burn_tensor::Device::cuda(0).into()),
         #[cfg(feature = "rocm")]
-        "rocm" => Ok(Device::rocm(0)),
+        "rocm" => Ok(burn_tensor::Device::rocm(0).into()),
         _ => Err(Error::config(format!(
             "{}; GPU devices are chosen when hspace is built, such as with --features cuda",
             unknown("device", name, DEVICES.iter().copied())

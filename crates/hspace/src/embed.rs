@@ -1,6 +1,7 @@
 //! Encoder → features of a dataset.
 
-use burn_tensor::{Device, Tensor, TensorData};
+use crate::device::Device;
+use burn_tensor::{Tensor, TensorData};
 use rayon::prelude::*;
 
 use crate::dataset::{BadFile, Dataset};

@@ -8,7 +8,8 @@ mod cnn;
 mod mlp;
 mod resnet;
 
-use burn_tensor::{Device, Tensor};
+use crate::device::Device;
+use burn_tensor::Tensor;
 
 use crate::dataset::Shape;
 use crate::error::Result;

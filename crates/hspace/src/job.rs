@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use burn_tensor::Device;
+use crate::device::Device;
 
 use crate::config::{About, Config};
 use crate::dataset::check::channel_statistics;

@@ -10,12 +10,16 @@
 //! after the step; a momentum teacher is a copy of some weights under another name; to freeze a
 //! network is to evaluate it in [`Mode::Eval`].
 
+mod kernels;
 pub mod layers;
+pub mod maps;
 pub mod weights;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 
-use burn_tensor::{Device, Tensor};
+use crate::device::Device;
+use burn_tensor::Tensor;
 
 pub use weights::{Weight, Weights};
 
@@ -50,7 +54,7 @@ pub struct Pass<'a> {
     mode: Mode,
     device: Device,
     fresh: RefCell<Weights>,
-    statistics: RefCell<Vec<(String, Tensor<1>)>>,
+    statistics: RefCell<BTreeMap<String, Tensor<1>>>,
     multiply_adds: Cell<usize>,
 }
 
@@ -96,18 +100,13 @@ impl<'a> Pass<'a> {
         self.weights
     }
 
-    /// Notes new values of running statistics.
-    pub fn note_statistics(&self, values: impl IntoIterator<Item = (String, Tensor<1>)>) {
-        self.statistics.borrow_mut().extend(values);
-    }
-
     /// Weights made in [`Mode::Init`].
     pub fn into_fresh(self) -> Weights {
         self.fresh.into_inner()
     }
 
     /// New values of running statistics gathered in [`Mode::Train`], by full name.
-    pub fn into_statistics(self) -> Vec<(String, Tensor<1>)> {
+    pub fn into_statistics(self) -> BTreeMap<String, Tensor<1>> {
         self.statistics.into_inner()
     }
 }
@@ -137,6 +136,11 @@ impl<'a> Scope<'a> {
         self
     }
 
+    /// The device of the pass.
+    pub fn device(&self) -> &'a Device {
+        &self.pass.device
+    }
+
     /// Whether batch statistics are to be used.
     pub fn training(&self) -> bool {
         self.pass.mode != Mode::Eval
@@ -152,8 +156,12 @@ impl<'a> Scope<'a> {
     }
 
     /// A running statistic, `[dim]`: saved with the weights, changed only through
-    /// [`Scope::update`].
+    /// [`Scope::update`]. A second batch in the same pass sees what the first one made of it.
     pub fn buffer(&self, name: &str, dim: usize, init: f32) -> Tensor<1> {
+        let full = format!("{}.{name}", self.path);
+        if let Some(newer) = self.pass.statistics.borrow().get(&full) {
+            return newer.clone();
+        }
         self.lookup(name, &[dim], Init::Constant(init), false)
     }
 
@@ -167,7 +175,7 @@ impl<'a> Scope<'a> {
     pub fn update(&self, name: &str, value: Tensor<1>) {
         if self.pass.mode == Mode::Train {
             let full = format!("{}.{name}", self.path);
-            self.pass.statistics.borrow_mut().push((full, value));
+            self.pass.statistics.borrow_mut().insert(full, value);
         }
     }
 

@@ -18,7 +18,8 @@ mod net;
 mod simclr;
 mod supervised;
 
-use burn_tensor::{Device, Tensor};
+use crate::device::Device;
+use burn_tensor::Tensor;
 
 use crate::dataset::{Column, Shape, Values};
 use crate::encoder::{self, Encoder};

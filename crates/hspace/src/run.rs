@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use burn_tensor::Device;
+use crate::device::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use burn_tensor::Device;
+use crate::device::Device;
 
 use crate::dataset::check::channel_statistics;
 use crate::dataset::{Dataset, Shape, Split};

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use burn_tensor::Device;
+use crate::device::Device;
 use serde::Serialize;
 
 use crate::dataset::{BadFile, Dataset};

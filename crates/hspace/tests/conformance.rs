@@ -1,7 +1,10 @@
 //! What every objective and every encoder in the lists must do, whatever it is.
 
-use burn_tensor::{Device, Tensor, TensorData};
+use std::collections::BTreeMap;
+
+use burn_tensor::{Tensor, TensorData};
 use hspace::dataset::{Column, Role, Shape, Values};
+use hspace::device::Device;
 use hspace::encoder::{self, ENCODERS, Encoder, axes};
 use hspace::network::weights::Weights;
 use hspace::network::{Mode, Pass};
@@ -78,7 +81,7 @@ impl Case {
             shape,
             encoder: encoder.1,
             objective,
-            device: Device::flex(),
+            device: Device::cpu(),
         }
     }
 
@@ -120,7 +123,7 @@ impl Case {
     }
 
     /// Loss of the first turn, gradients of the trained weights, and new running statistics.
-    fn loss(&self, weights: &Weights) -> (f64, Gradients, Vec<(String, Tensor<1>)>) {
+    fn loss(&self, weights: &Weights) -> (f64, Gradients, BTreeMap<String, Tensor<1>>) {
         let tracked = weights.tracked(|_| true);
         let pass = Pass::new(&tracked, Mode::Train, &self.device);
         let net = Net::new(&*self.encoder, &pass);
@@ -220,7 +223,7 @@ fn a_handful_of_samples_is_learned_and_stays_told_apart() {
 fn evaluation_changes_nothing_and_ignores_the_rest_of_the_batch() {
     for shape in [IMAGE, VECTOR] {
         for (name, encoder) in encoders_for(shape) {
-            let device = Device::flex();
+            let device = Device::cpu();
             let (weights, dim) = encoder::init(&*encoder, shape, 7, &device);
             let weights = weights.prefixed("encoder");
             let features = |x: Tensor<4>| {

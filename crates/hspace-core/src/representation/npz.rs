@@ -94,11 +94,7 @@ pub(super) fn read_npz(path: &Path) -> Result<Stored> {
 }
 
 /// The array that holds the features: a known name, or the only one of two dimensions.
-fn features_name(
-    path: &Path,
-    archive: &mut NpzReader,
-    names: &[String],
-) -> Result<String> {
+fn features_name(path: &Path, archive: &mut NpzReader, names: &[String]) -> Result<String> {
     if let Some(name) = FEATURES.iter().find(|f| names.iter().any(|n| n == *f)) {
         return Ok(name.to_string());
     }

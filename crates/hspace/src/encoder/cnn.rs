@@ -7,7 +7,8 @@ use super::{Encoder, image_problems};
 use crate::dataset::Shape;
 use crate::list::{self, Entry};
 use crate::network::Scope;
-use crate::network::layers::{Conv, conv_block, global_average_pool};
+use crate::network::layers::{Conv, conv_block};
+use crate::network::maps::Maps;
 
 /// 3×3 convolution, batch normalisation, ReLU; four times with `width`, 2, 4 and 8 `width`
 /// channels; then the mean over the image: `8 width` features.
@@ -35,7 +36,8 @@ pub(super) const ENTRY: Entry<dyn Encoder> = Entry {
 };
 
 impl Encoder for Cnn {
-    fn features(&self, scope: &Scope, mut x: Tensor<4>) -> Tensor<2> {
+    fn features(&self, scope: &Scope, x: Tensor<4>) -> Tensor<2> {
+        let mut x = Maps::from_images(scope, x);
         for i in 0..BLOCKS {
             let block = Conv {
                 out: self.width << i,
@@ -46,7 +48,7 @@ impl Encoder for Cnn {
             let (conv, norm) = (scope.at(format!("conv{i}")), scope.at(format!("bn{i}")));
             x = conv_block(&conv, &norm, x, block, None);
         }
-        global_average_pool(x)
+        x.mean()
     }
 
     fn problems(&self, shape: Shape) -> Vec<String> {

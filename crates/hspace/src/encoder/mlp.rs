@@ -1,14 +1,13 @@
 //! Multilayer perceptron for vectors and small images.
 
 use burn_tensor::Tensor;
-use burn_tensor::activation::relu;
 use serde::{Deserialize, Serialize};
 
 use super::Encoder;
 use crate::dataset::Shape;
 use crate::list::{self, Entry};
 use crate::network::Scope;
-use crate::network::layers::{batch_norm, flatten, linear};
+use crate::network::layers::{dense_block, flatten};
 
 /// Linear, batch normalisation, ReLU; `layers` times.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -41,8 +40,7 @@ impl Encoder for Mlp {
     fn features(&self, scope: &Scope, x: Tensor<4>) -> Tensor<2> {
         let mut x = flatten(x);
         for i in 0..self.layers {
-            let x1 = linear(&scope.at(3 * i), x, self.width, false);
-            x = relu(batch_norm(&scope.at(3 * i + 1), x1));
+            x = dense_block(&scope.at(3 * i), &scope.at(3 * i + 1), x, self.width);
         }
         x
     }

@@ -4,15 +4,14 @@
 //! the classification layer: heads belong to objectives.
 
 use burn_tensor::Tensor;
-use burn_tensor::module::max_pool2d;
-use burn_tensor::ops::MaxPoolOptions;
 use serde::{Deserialize, Serialize};
 
 use super::{Encoder, image_problems};
 use crate::dataset::Shape;
 use crate::list::{self, Entry};
 use crate::network::Scope;
-use crate::network::layers::{Conv, conv_block, global_average_pool};
+use crate::network::layers::{Conv, conv_block};
+use crate::network::maps::Maps;
 
 const SOURCE: &str = "He et al. 2016, Deep residual learning, arXiv:1512.03385";
 
@@ -92,7 +91,7 @@ fn make(
 }
 
 impl ResNet {
-    fn stem(&self, scope: &Scope, x: Tensor<4>) -> Tensor<4> {
+    fn stem(&self, scope: &Scope, x: Maps) -> Maps {
         let [_, _, height, width] = x.dims();
         let small = match self.settings.stem {
             Stem::Auto => height.min(width) < 96,
@@ -106,15 +105,11 @@ impl ResNet {
             relu: true,
         };
         let x = conv_block(&scope.at("conv1"), &scope.at("bn1"), x, stem, None);
-        if small {
-            return x;
-        }
-        let pool = MaxPoolOptions::new([3, 3]).with_stride([2, 2]);
-        max_pool2d(x, pool.with_padding([1, 1]))
+        if small { x } else { x.max_pool() }
     }
 
     /// One residual block: every branch's convolutions, the shortcut, the addition.
-    fn block(&self, scope: &Scope, x: Tensor<4>, planes: usize, stride: usize) -> Tensor<4> {
+    fn block(&self, scope: &Scope, x: Maps, planes: usize, stride: usize) -> Maps {
         let [_, channels, _, _] = x.dims();
         let out = if self.bottleneck { 4 * planes } else { planes };
         let conv = |out, kernel, stride, relu| Conv {
@@ -152,7 +147,7 @@ impl ResNet {
 
 impl Encoder for ResNet {
     fn features(&self, scope: &Scope, x: Tensor<4>) -> Tensor<2> {
-        let mut x = self.stem(scope, x);
+        let mut x = self.stem(scope, Maps::from_images(scope, x));
         for (stage, &blocks) in self.blocks.iter().enumerate() {
             let layer = scope.at(format!("layer{}", stage + 1));
             let planes = self.settings.width << stage;
@@ -161,7 +156,7 @@ impl Encoder for ResNet {
                 x = self.block(&layer.at(block), x, planes, stride);
             }
         }
-        global_average_pool(x)
+        x.mean()
     }
 
     fn problems(&self, shape: Shape) -> Vec<String> {
@@ -179,7 +174,7 @@ impl Encoder for ResNet {
 
 #[cfg(test)]
 mod tests {
-    use burn_tensor::Device;
+    use crate::device::Device;
 
     use super::*;
     use crate::encoder::{axes, init};
@@ -215,7 +210,7 @@ mod tests {
     }
 
     fn agrees_with_torchvision(name: &str) {
-        let device = Device::flex();
+        let device = Device::cpu();
         let settings = toml::Table::from_iter([("stem".to_owned(), "imagenet".into())]);
         let encoder = crate::encoder::make(name, settings).unwrap();
         let shape = Shape::Image {

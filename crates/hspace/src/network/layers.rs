@@ -1,20 +1,23 @@
 //! The layers that encoders, heads and decoders are made of.
 //!
 //! Convolution, normalisation, activation and residual addition meet in [`conv_block`] and
-//! nowhere else: faster kernels for a device are put there, and no encoder notices.
+//! nowhere else. On the CPU it is one operation of our kernels, elsewhere a composition of burn's.
 
 use burn_tensor::activation::relu;
 use burn_tensor::module::{batch_norm as normalise, batch_norm_train, conv2d};
 use burn_tensor::ops::ConvOptions;
-use burn_tensor::{Device, Int, Slice, Tensor};
+use burn_tensor::{Int, Tensor};
+use hspace_kernels::Machine;
 
+use crate::device::Device;
+
+use super::kernels::{self, BlockWeights};
+use super::maps::Maps;
+use super::weights::{values, vector};
 use super::{Init, Scope};
 
 /// Added to variances, as in PyTorch.
 const EPSILON: f64 = 1e-5;
-/// Output positions up to which a convolution on the CPU is one product over the whole batch: on
-/// small maps burn's own, a product per image, keeps the cores a quarter as busy.
-const SMALL_MAP: usize = 256;
 /// Share of the newest batch in the running statistics, as in PyTorch.
 const MOMENTUM: f64 = 0.1;
 
@@ -23,10 +26,73 @@ pub fn linear(scope: &Scope, x: Tensor<2>, out: usize, bias: bool) -> Tensor<2> 
     let [n, dim] = x.dims();
     scope.count(n * dim * out);
     let init = Init::UniformFanIn(dim);
-    let y = x.matmul(scope.weight("weight", [out, dim], init).transpose());
+    let weight = scope.weight("weight", [out, dim], init);
+    let y = match scope.device().kernels() {
+        Some(on) => {
+            let (x, weight) = (x.reshape([n, 1, 1, dim]), weight.reshape([out, dim, 1, 1]));
+            kernels::convolve(on, x, weight, 1).reshape([n, out])
+        }
+        None => x.matmul(weight.transpose()),
+    };
     match bias {
         true => y + scope.weight("bias", [out], init).unsqueeze(),
         false => y,
+    }
+}
+
+/// Linear layer without bias, batch normalisation, ReLU: `[n, in]` to `[n, out]`. `linear` and
+/// `norm` are where the two layers keep their weights.
+pub fn dense_block(linear: &Scope, norm: &Scope, x: Tensor<2>, out: usize) -> Tensor<2> {
+    let Some(on) = linear.device().kernels() else {
+        return relu(batch_norm(norm, self::linear(linear, x, out, false)));
+    };
+    // One position of a convolution.
+    let [n, dim] = x.dims();
+    linear.count(n * dim * out);
+    let weight = linear.weight("weight", [out, dim], Init::UniformFanIn(dim));
+    let weight = weight.reshape([out, dim, 1, 1]);
+    let block = Conv {
+        out,
+        kernel: 1,
+        stride: 1,
+        relu: true,
+    };
+    let x = Maps::last(x.reshape([n, 1, 1, dim]));
+    on_cpu(on, norm, x, weight, block, None)
+        .into_numbers()
+        .reshape([n, out])
+}
+
+/// The weights and running statistics of a batch normalisation, `[c]` each.
+struct Affine {
+    gain: Tensor<1>,
+    bias: Tensor<1>,
+    running_mean: Tensor<1>,
+    running_var: Tensor<1>,
+}
+
+impl Affine {
+    fn new(scope: &Scope, channels: usize) -> Affine {
+        Affine {
+            gain: scope.weight("weight", [channels], Init::Constant(1.0)),
+            bias: scope.weight("bias", [channels], Init::Constant(0.0)),
+            running_mean: scope.buffer("running_mean", channels, 0.0),
+            running_var: scope.buffer("running_var", channels, 1.0),
+        }
+    }
+
+    /// Notes what the running statistics become after a batch of this mean and unbiased variance.
+    fn follow(self, scope: &Scope, mean: Tensor<1>, variance: Tensor<1>) {
+        let keep = 1.0 - MOMENTUM;
+        scope.update("running_mean", mean * MOMENTUM + self.running_mean * keep);
+        scope.update("running_var", variance * MOMENTUM + self.running_var * keep);
+    }
+
+    /// Scale and shift that normalise by the running statistics.
+    fn line(self) -> (Tensor<1>, Tensor<1>) {
+        let scale = self.gain / (self.running_var + EPSILON).sqrt();
+        let shift = self.bias - self.running_mean * scale.clone();
+        (scale, shift)
     }
 }
 
@@ -34,21 +100,20 @@ pub fn linear(scope: &Scope, x: Tensor<2>, out: usize, bias: bool) -> Tensor<2> 
 /// Running variances are unbiased, as PyTorch keeps them.
 pub fn batch_norm<const D: usize>(scope: &Scope, x: Tensor<D>) -> Tensor<D> {
     let dims = x.dims();
-    let channels = dims[1];
-    let gain = scope.weight("weight", [channels], Init::Constant(1.0));
-    let bias = scope.weight("bias", [channels], Init::Constant(0.0));
-    let running_mean = scope.buffer("running_mean", channels, 0.0);
-    let running_var = scope.buffer("running_var", channels, 1.0);
+    let affine = Affine::new(scope, dims[1]);
     if !scope.training() {
+        let Affine {
+            gain,
+            bias,
+            running_mean,
+            running_var,
+        } = affine;
         return normalise(x, gain, bias, running_mean, running_var, EPSILON);
     }
-    let count = (dims.iter().product::<usize>() / channels) as f64;
-    let batch = batch_norm_train(x, gain, bias, EPSILON);
+    let count = (dims.iter().product::<usize>() / dims[1]) as f64;
+    let batch = batch_norm_train(x, affine.gain.clone(), affine.bias.clone(), EPSILON);
     let unbiased = count / (count - 1.0).max(1.0);
-    let mean = batch.mean.inner() * MOMENTUM + running_mean * (1.0 - MOMENTUM);
-    let var = batch.variance.inner() * (MOMENTUM * unbiased) + running_var * (1.0 - MOMENTUM);
-    scope.update("running_mean", mean);
-    scope.update("running_var", var);
+    affine.follow(scope, batch.mean.inner(), batch.variance.inner() * unbiased);
     batch.output
 }
 
@@ -73,37 +138,71 @@ pub struct Conv {
 pub fn conv_block(
     conv: &Scope,
     norm: &Scope,
-    x: Tensor<4>,
+    x: Maps,
     block: Conv,
-    residual: Option<Tensor<4>>,
-) -> Tensor<4> {
+    residual: Option<Maps>,
+) -> Maps {
     let [n, channels, h, w] = x.dims();
     let shape = [block.out, channels, block.kernel, block.kernel];
     let weight = conv.weight("weight", shape, Init::KaimingFanOut);
     let (h, w) = (h.div_ceil(block.stride), w.div_ceil(block.stride));
     conv.count(n * h * w * shape.iter().product::<usize>());
-    let pad = block.kernel / 2;
-    if h * w > SMALL_MAP || x.device().inner() != Device::flex() {
-        let options = ConvOptions::new([block.stride; 2], [pad; 2], [1, 1], 1);
-        let y = conv2d(x, weight, None, options);
-        return finish(norm, y, residual, block.relu);
+    match conv.device().kernels() {
+        Some(on) => on_cpu(on, norm, x, weight, block, residual),
+        None => composed(norm, x, weight, block, residual),
     }
-    // All in the layout [positions, channels]; the permutations are views, not copies.
-    let positions = n * h * w;
-    let rows = |x: Tensor<4>| x.permute([0, 2, 3, 1]).reshape([positions, block.out]);
-    let y = convolve_as_product(x, weight, block.stride, pad);
-    let y = finish(norm, y, residual.map(rows), block.relu);
-    y.reshape([n, h, w, block.out]).permute([0, 3, 1, 2])
 }
 
-/// What follows the convolution in a block.
-fn finish<const D: usize>(
+/// The block as one operation of our kernels.
+fn on_cpu(
+    on: Machine,
     norm: &Scope,
-    y: Tensor<D>,
-    residual: Option<Tensor<D>>,
-    with_relu: bool,
-) -> Tensor<D> {
+    x: Maps,
+    weight: Tensor<4>,
+    block: Conv,
+    residual: Option<Maps>,
+) -> Maps {
+    let affine = Affine::new(norm, block.out);
+    let (x, residual) = (x.into_numbers(), residual.map(Maps::into_numbers));
+    if norm.training() {
+        let weights = BlockWeights {
+            weight,
+            gain: affine.gain.clone(),
+            bias: affine.bias.clone(),
+        };
+        let (out, batch) =
+            kernels::training_block(on, x, weights, block.stride, residual, block.relu, EPSILON);
+        let unbiased = batch.count as f64 / (batch.count as f64 - 1.0).max(1.0);
+        let device = norm.device();
+        let mean = vector(batch.mean, device);
+        let variance = vector(batch.variance, device) * unbiased;
+        affine.follow(norm, mean, variance);
+        return Maps::last(out);
+    }
+    let inputs = [&x, &weight].into_iter().chain(&residual);
+    let tracked = inputs.map(Tensor::is_autodiff).any(|tracked| tracked);
+    let (scale, shift) = affine.line();
+    if !tracked && !scale.is_autodiff() {
+        let line = (&values(scale)[..], &values(shift)[..]);
+        let out = kernels::folded_block(on, x, weight, line, block.stride, residual, block.relu);
+        return Maps::last(out);
+    }
+    let channels = [1, 1, 1, block.out];
+    let y = kernels::convolve(on, x, weight, block.stride);
+    let y = y * scale.reshape(channels) + shift.reshape(channels);
+    Maps::last(ended(y, residual, block.relu))
+}
+
+/// The block as a composition of burn's operations.
+fn composed(norm: &Scope, x: Maps, weight: Tensor<4>, block: Conv, residual: Option<Maps>) -> Maps {
+    let options = ConvOptions::new([block.stride; 2], [block.kernel / 2; 2], [1, 1], 1);
+    let y = conv2d(x.into_images(), weight, None, options);
     let y = batch_norm(norm, y);
+    Maps::first(ended(y, residual.map(Maps::into_images), block.relu))
+}
+
+/// What follows the normalisation in a block.
+fn ended(y: Tensor<4>, residual: Option<Tensor<4>>, with_relu: bool) -> Tensor<4> {
     let y = match residual {
         Some(residual) => y + residual,
         None => y,
@@ -112,25 +211,23 @@ fn finish<const D: usize>(
 }
 
 /// Convolution with bias and nothing else, for the last layer of decoders.
-pub fn conv(scope: &Scope, x: Tensor<4>, out: usize, kernel: usize) -> Tensor<4> {
-    let [_, channels, _, _] = x.dims();
+pub fn conv(scope: &Scope, x: Maps, out: usize, kernel: usize) -> Maps {
+    let [n, channels, h, w] = x.dims();
     let shape = [out, channels, kernel, kernel];
     let weight = scope.weight("weight", shape, Init::KaimingFanOut);
-    let bias = scope.weight(
-        "bias",
-        [out],
-        Init::UniformFanIn(channels * kernel * kernel),
-    );
-    let options = ConvOptions::new([1, 1], [kernel / 2; 2], [1, 1], 1);
-    let y = conv2d(x, weight, Some(bias), options);
-    scope.count(y.shape().num_elements() * channels * kernel * kernel);
-    y
-}
-
-/// Mean over the image, `[n, c, h, w]` to `[n, c]`.
-pub fn global_average_pool(x: Tensor<4>) -> Tensor<2> {
-    let [n, c, h, w] = x.dims();
-    x.reshape([n, c, h * w]).mean_dim(2).reshape([n, c])
+    let fan_in = channels * kernel * kernel;
+    let bias = scope.weight("bias", [out], Init::UniformFanIn(fan_in));
+    scope.count(n * h * w * out * fan_in);
+    match scope.device().kernels() {
+        Some(on) => {
+            let y = kernels::convolve(on, x.into_numbers(), weight, 1);
+            Maps::last(y + bias.reshape([1, 1, 1, out]))
+        }
+        None => {
+            let options = ConvOptions::new([1, 1], [kernel / 2; 2], [1, 1], 1);
+            Maps::first(conv2d(x.into_images(), weight, Some(bias), options))
+        }
+    }
 }
 
 /// Everything but the first axis in one, `[n, c, h, w]` to `[n, c·h·w]`.
@@ -144,17 +241,15 @@ pub fn flatten(x: Tensor<4>) -> Tensor<2> {
 /// `torch.nn.Sequential` of linear, normalisation, activation.
 pub fn perceptron(scope: &Scope, mut x: Tensor<2>, dims: &[usize], norm: bool) -> Tensor<2> {
     let step = if norm { 3 } else { 2 };
-    for (i, &dim) in dims.iter().enumerate() {
-        let last = i + 1 == dims.len();
-        x = linear(&scope.at(step * i), x, dim, last || !norm);
-        if !last {
-            if norm {
-                x = batch_norm(&scope.at(step * i + 1), x);
-            }
-            x = relu(x);
-        }
+    let (last, hidden) = dims.split_last().expect("at least one layer");
+    for (i, &dim) in hidden.iter().enumerate() {
+        let layer = scope.at(step * i);
+        x = match norm {
+            true => dense_block(&layer, &scope.at(step * i + 1), x, dim),
+            false => relu(linear(&layer, x, dim, true)),
+        };
     }
-    x
+    linear(&scope.at(step * hidden.len()), x, *last, true)
 }
 
 /// Rows scaled to length 1, `[n, d]`. The constant under the root keeps the gradient of a row of
@@ -171,34 +266,6 @@ pub fn pick(x: Tensor<2>, columns: &[u32]) -> Tensor<1> {
     let data = burn_tensor::TensorData::new(index, [n, 1]);
     let index = Tensor::<2, Int>::from_data(data, &x.device().inner());
     x.gather(1, index).reshape([n])
-}
-
-/// Convolution of `[n, c, h, w]` with `weight [out, c, k, k]` as one matrix product over all
-/// positions of the batch: `[n · rows · columns, out]`. Every tap of the kernel is a strided slice
-/// of the padded images, and the taps side by side are the rows of the left factor.
-fn convolve_as_product(x: Tensor<4>, weight: Tensor<4>, stride: usize, pad: usize) -> Tensor<2> {
-    let [n, c, h, w] = x.dims();
-    let [out, _, k, _] = weight.dims();
-    let (rows, columns) = (
-        (h + 2 * pad - k) / stride + 1,
-        (w + 2 * pad - k) / stride + 1,
-    );
-    let framed = Tensor::zeros([n, h + 2 * pad, w + 2 * pad, c], &x.device());
-    let inside = [0..n, pad..pad + h, pad..pad + w, 0..c];
-    let framed = framed.slice_assign(inside, x.permute([0, 2, 3, 1]));
-    let tap = |start: usize, count: usize| {
-        let end = start + stride * (count - 1) + 1;
-        Slice::new(start as isize, Some(end as isize), stride as isize)
-    };
-    let taps = (0..k * k)
-        .map(|i| {
-            let window = [Slice::full(), tap(i / k, rows), tap(i % k, columns)];
-            framed.clone().slice(window)
-        })
-        .collect();
-    let patches = Tensor::cat(taps, 3).reshape([n * rows * columns, k * k * c]);
-    let kernel = weight.permute([2, 3, 1, 0]).reshape([k * k * c, out]);
-    patches.matmul(kernel)
 }
 
 /// Floating-point operations per second of square products of `size`, measured for `seconds`.
@@ -220,25 +287,127 @@ mod tests {
     use burn_tensor::Distribution;
 
     use super::*;
-    use crate::network::weights::values;
+    use crate::network::{Mode, Pass, Weights};
+
+    /// Features, gradients by weight and input, and running statistics of a block.
+    fn run(on: Option<Machine>, mode: Mode, block: Conv, x: &Tensor<4>) -> Vec<(String, Vec<f32>)> {
+        let device = Device::cpu_with(on);
+        let none = Weights::default();
+        let residual = |scope: &Scope, x: &Tensor<4>| {
+            let skip = Conv {
+                kernel: 1,
+                relu: false,
+                ..block
+            };
+            let x = Maps::from_images(scope, x.clone());
+            conv_block(&scope.at("skip"), &scope.at("skip_bn"), x, skip, None)
+        };
+        let features = |pass: &Pass, x: &Tensor<4>| {
+            let scope = pass.at("encoder");
+            let skip = residual(&scope, x);
+            let x = Maps::from_images(&scope, x.clone());
+            let y = conv_block(&scope.at("conv"), &scope.at("bn"), x, block, Some(skip));
+            let last = Conv { stride: 1, ..block };
+            conv_block(&scope.at("conv2"), &scope.at("bn2"), y, last, None).into_images()
+        };
+        let init = Pass::new(&none, Mode::Init(7), &device);
+        features(&init, x);
+        let weights = init.into_fresh().tracked(|_| true);
+        let pass = Pass::new(&weights, mode, &device);
+        let x = x.clone().autodiff().require_grad();
+        let y = features(&pass, &x);
+        let mut found = vec![("output".to_owned(), values(y.clone().inner()))];
+        // Some gradient that differs from place to place.
+        let mut gradients = (y.clone() * y).sum().backward();
+        found.push((
+            "input".into(),
+            values(x.grad_remove(&mut gradients).unwrap()),
+        ));
+        for (name, weight) in weights.iter() {
+            if let Some(gradient) = weight.value.grad_remove(&mut gradients) {
+                found.push((name.to_owned(), values(gradient)));
+            }
+        }
+        let statistics = pass.into_statistics();
+        found.extend(
+            statistics
+                .into_iter()
+                .map(|(name, value)| (name, values(value))),
+        );
+        found
+    }
 
     #[test]
-    fn both_convolutions_agree() {
-        let device = Device::flex();
-        for (size, kernel, stride, pad) in [(7, 3, 1, 1), (8, 3, 2, 1), (9, 1, 2, 0), (5, 5, 1, 2)]
+    fn our_blocks_agree_with_burns() {
+        let cpu = burn_tensor::Device::flex();
+        for (inputs, out, kernel, stride) in
+            [(3, 8, 3, 1), (16, 20, 3, 1), (16, 32, 3, 2), (5, 16, 5, 2)]
         {
-            let random = |dims| Tensor::<4>::random(dims, Distribution::Normal(0.0, 1.0), &device);
-            let x = random([2, 3, size, size + 1]);
-            let weight = random([4, 3, kernel, kernel]);
-            let options = ConvOptions::new([stride; 2], [pad; 2], [1, 1], 1);
-            let expected = conv2d(x.clone(), weight.clone(), None, options);
-            let [n, out, h, w] = expected.dims();
-            let got = convolve_as_product(x, weight, stride, pad);
-            let got = got.reshape([n, h, w, out]).permute([0, 3, 1, 2]);
-            let pairs = values(got).into_iter().zip(values(expected));
-            for (got, expected) in pairs {
-                assert!((got - expected).abs() < 1e-4, "{got} is not {expected}");
+            let x = Tensor::<4>::random([4, inputs, 9, 10], Distribution::Normal(0.0, 1.0), &cpu);
+            let block = Conv {
+                out,
+                kernel,
+                stride,
+                relu: true,
+            };
+            for mode in [Mode::Train, Mode::Eval] {
+                let expected = run(None, mode, block, &x);
+                for on in [Machine::best(), Machine::best().direct()] {
+                    let found = run(Some(on), mode, block, &x);
+                    assert_eq!(found.len(), expected.len());
+                    for ((name, found), (same, expected)) in found.iter().zip(&expected) {
+                        assert_eq!(name, same);
+                        let size = expected.iter().fold(0.0f32, |a, b| a.max(b.abs()));
+                        for (a, b) in found.iter().zip(expected) {
+                            let off = (a - b).abs();
+                            assert!(
+                                off <= 2e-4 * size.max(1e-3),
+                                "{mode:?} {name}: {a} is not {b}"
+                            );
+                        }
+                    }
+                }
             }
+        }
+    }
+
+    #[test]
+    fn folded_and_composed_blocks_agree() {
+        let cpu = burn_tensor::Device::flex();
+        let x = Tensor::<4>::random([3, 16, 7, 7], Distribution::Normal(0.0, 1.0), &cpu);
+        let evaluated = |on: Option<Machine>| {
+            let device = Device::cpu_with(on);
+            let block = Conv {
+                out: 16,
+                kernel: 3,
+                stride: 1,
+                relu: true,
+            };
+            let features = |pass: &Pass| {
+                let scope = pass.at("encoder");
+                let x = Maps::from_images(&scope, x.clone());
+                let skip = Some(x.clone());
+                conv_block(&scope.at("conv"), &scope.at("bn"), x, block, skip)
+            };
+            let none = Weights::default();
+            let init = Pass::new(&none, Mode::Init(3), &device);
+            features(&init);
+            let mut weights = init.into_fresh();
+            let statistics: Vec<f32> = (0..16).map(|i| 0.1 + i as f32 / 7.0).collect();
+            for name in ["weight", "bias", "running_mean", "running_var"] {
+                weights.set(
+                    &format!("encoder.bn.{name}"),
+                    vector(statistics.clone(), &device),
+                );
+            }
+            let pass = Pass::new(&weights, Mode::Eval, &device);
+            values(features(&pass).into_images())
+        };
+        let pairs = evaluated(Some(Machine::best()))
+            .into_iter()
+            .zip(evaluated(None));
+        for (got, expected) in pairs {
+            assert!((got - expected).abs() < 1e-4, "{got} is not {expected}");
         }
     }
 }

@@ -1,13 +1,12 @@
 //! Heads that several objectives put on an encoder.
 
 use burn_tensor::Tensor;
-use burn_tensor::module::interpolate;
-use burn_tensor::ops::{InterpolateMode, InterpolateOptions};
 
 use crate::dataset::Shape;
 use crate::encoder::axes;
 use crate::network::Scope;
 use crate::network::layers::{Conv, conv, conv_block, linear, perceptron};
+use crate::network::maps::Maps;
 
 /// Two-layer projector or predictor, `[n, d]` to `[n, out]`: linear, batch normalisation, ReLU,
 /// linear (Grill et al. 2020).
@@ -34,13 +33,12 @@ pub(super) fn decode(scope: &Scope, z: Tensor<2>, shape: Shape, width: usize) ->
         } => {
             let (h, w) = (height.div_ceil(4), columns.div_ceil(4));
             let map = linear(&scope.at("linear"), z, 4 * width * h * w, true);
-            let mut x = map.reshape([n, 4 * width, h, w]);
+            let mut x = Maps::from_images(scope, map.reshape([n, 4 * width, h, w]));
             for (i, size) in [[height.div_ceil(2), columns.div_ceil(2)], [height, columns]]
                 .into_iter()
                 .enumerate()
             {
-                let nearest = InterpolateOptions::new(InterpolateMode::Nearest);
-                x = interpolate(x, nearest.with_output_size(size));
+                x = x.upsample(size);
                 let block = Conv {
                     out: (2 * width) >> i,
                     kernel: 3,
@@ -50,7 +48,9 @@ pub(super) fn decode(scope: &Scope, z: Tensor<2>, shape: Shape, width: usize) ->
                 let (c, norm) = (scope.at(format!("conv{i}")), scope.at(format!("bn{i}")));
                 x = conv_block(&c, &norm, x, block, None);
             }
-            conv(&scope.at("out"), x, channels, 3).reshape(axes(n, shape))
+            conv(&scope.at("out"), x, channels, 3)
+                .into_images()
+                .reshape(axes(n, shape))
         }
     }
 }

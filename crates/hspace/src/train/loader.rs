@@ -9,7 +9,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::Scope;
 
-use burn_tensor::{Device, Tensor, TensorData};
+use crate::device::Device;
+use burn_tensor::{Tensor, TensorData};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 

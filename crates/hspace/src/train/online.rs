@@ -36,7 +36,11 @@ pub(super) fn accuracy(setup: &Setup, encoder: &Weights) -> Result<Option<f64>> 
     )?;
     let of_row = |&row: &usize| labels[row];
     let labels: Vec<u32> = embedded.rows.iter().filter_map(of_row).collect();
-    Ok(Some(leave_one_out(&embedded.features, &labels, names.len())))
+    Ok(Some(leave_one_out(
+        &embedded.features,
+        &labels,
+        names.len(),
+    )))
 }
 
 /// Accuracy of cosine kNN on features `[n, d]`, each row answered by the others.

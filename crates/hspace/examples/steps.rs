@@ -1,0 +1,159 @@
+//! Our side of `bench/steps.py`: training steps and inference of one network, on request.
+//!
+//! Arguments: network (`residual`, `cnn`, `mlp`), width, image size, batch, device. Each line of
+//! standard input, `train N` or `infer N`, is answered by the milliseconds of N runs.
+
+use std::io::BufRead;
+use std::time::Instant;
+
+use burn_tensor::activation::log_softmax;
+use burn_tensor::{Distribution, Tensor};
+use hspace::dataset::Shape;
+use hspace::device::{Device, device};
+use hspace::encoder::{self, Encoder};
+use hspace::network::layers::{Conv, conv_block, linear, pick};
+use hspace::network::maps::Maps;
+use hspace::network::{Mode, Pass, Scope, Weights};
+use hspace::train::optimizer::{Gradients, Optimizer, OptimizerState, Rule};
+
+/// Three stages of two residual blocks, `width` to 4 `width` channels (He et al. 2016, 4.2).
+struct Residual {
+    width: usize,
+}
+
+impl Encoder for Residual {
+    fn features(&self, scope: &Scope, x: Tensor<4>) -> Tensor<2> {
+        let conv = |out, kernel, stride, relu| Conv {
+            out,
+            kernel,
+            stride,
+            relu,
+        };
+        let layer = |name: String, x: Maps, block, residual| {
+            let (c, n) = (
+                scope.at(format!("{name}.conv")),
+                scope.at(format!("{name}.bn")),
+            );
+            conv_block(&c, &n, x, block, residual)
+        };
+        let x = Maps::from_images(scope, x);
+        let mut x = layer("stem".into(), x, conv(self.width, 3, 1, true), None);
+        for stage in 0..3 {
+            let out = self.width << stage;
+            for block in 0..2 {
+                let stride = if stage > 0 && block == 0 { 2 } else { 1 };
+                let name = format!("layer{stage}.{block}");
+                let shortcut = if stride == 1 {
+                    x.clone()
+                } else {
+                    let project = conv(out, 1, stride, false);
+                    layer(format!("{name}.down"), x.clone(), project, None)
+                };
+                let y = layer(format!("{name}.0"), x, conv(out, 3, stride, true), None);
+                x = layer(
+                    format!("{name}.1"),
+                    y,
+                    conv(out, 3, 1, true),
+                    Some(shortcut),
+                );
+            }
+        }
+        x.mean()
+    }
+
+    fn problems(&self, _: Shape) -> Vec<String> {
+        vec![]
+    }
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let number = |i: usize| args[i].parse::<usize>().expect("a number");
+    let (width, size, batch) = (number(1), number(2), number(3));
+    let on = device(&args[4]).expect("a device");
+    let shape = Shape::Image {
+        channels: if args[0] == "mlp" { 1 } else { 3 },
+        height: size,
+        width: size,
+    };
+    let settings = |text: String| text.parse().expect("settings");
+    let network: Box<dyn Encoder> = match args[0].as_str() {
+        "residual" => Box::new(Residual { width }),
+        "mlp" => encoder::make("mlp", settings(format!("width={width}\nlayers=3"))).expect("mlp"),
+        name => encoder::make(name, settings(format!("width={width}"))).expect("an encoder"),
+    };
+    let mut bench = Bench::new(network, shape, batch, on);
+    for line in std::io::stdin().lock().lines() {
+        let line = line.expect("a line");
+        let (what, times) = line.split_once(' ').expect("`train N` or `infer N`");
+        let times: usize = times.parse().expect("a number of runs");
+        let ms = (0..times).map(|_| {
+            let begun = Instant::now();
+            if what == "train" {
+                bench.train();
+            } else {
+                bench.infer();
+            }
+            format!("{:.3}", begun.elapsed().as_secs_f64() * 1e3)
+        });
+        println!("{}", ms.collect::<Vec<_>>().join(" "));
+    }
+}
+
+struct Bench {
+    network: Box<dyn Encoder>,
+    weights: Weights,
+    state: OptimizerState,
+    x: Tensor<4>,
+    on: Device,
+}
+
+impl Bench {
+    fn new(network: Box<dyn Encoder>, shape: Shape, batch: usize, on: Device) -> Bench {
+        let normal = Distribution::Normal(0.0, 1.0);
+        let x = Tensor::random(encoder::axes(batch, shape), normal, &on);
+        let none = Weights::default();
+        let pass = Pass::new(&none, Mode::Init(0), &on);
+        logits(&*network, &pass, x.clone());
+        let weights = pass.into_fresh();
+        Bench {
+            network,
+            weights,
+            state: OptimizerState::default(),
+            x,
+            on,
+        }
+    }
+
+    fn train(&mut self) {
+        let tracked = self.weights.tracked(|_| true);
+        let pass = Pass::new(&tracked, Mode::Train, &self.on);
+        let logits = logits(&*self.network, &pass, self.x.clone());
+        let classes: Vec<u32> = (0..logits.dims()[0] as u32).map(|i| i % 10).collect();
+        let loss = -pick(log_softmax(logits, 1), &classes).mean();
+        let mut found = loss.backward();
+        let gradients: Gradients = tracked
+            .iter()
+            .filter_map(|(name, w)| Some((name.to_owned(), w.value.grad_remove(&mut found)?)))
+            .collect();
+        for (name, value) in pass.into_statistics() {
+            self.weights.set(&name, value.inner());
+        }
+        let sgd = Optimizer {
+            rule: Rule::Sgd,
+            weight_decay: 0.0,
+            momentum: 0.9,
+        };
+        sgd.step(&mut self.weights, gradients, &mut self.state, 0.01);
+    }
+
+    fn infer(&self) {
+        let pass = Pass::new(&self.weights, Mode::Eval, &self.on);
+        logits(&*self.network, &pass, self.x.clone()).into_data();
+    }
+}
+
+fn logits(network: &dyn Encoder, pass: &Pass, x: Tensor<4>) -> Tensor<2> {
+    let features = network.features(&pass.at("encoder"), x);
+    linear(&pass.at("head"), features, 10, true)
+}
