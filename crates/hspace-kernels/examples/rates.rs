@@ -109,10 +109,14 @@ fn main() {
                 },
             };
             let b = median(|| {
-                norm::backward(on, done, &dy, &mut dz, None);
+                norm::Back::new(on, done, &dy).0.all(&mut dz, None);
+            });
+            let both = median(|| {
+                let (back, _) = norm::Back::new(on, done, &dy);
+                conv::gradients(on, &conv, &back, &x, &w, &mut dw, Some(&mut dx), None);
             });
             println!(
-                "{shape:<34} {way:>8} {} {} {} {a:8.2} {b:8.2}  (no moments {plain:.2})",
+                "{shape:<34} {way:>8} {} {} {} {a:8.2} {b:8.2}  (no moments {plain:.2}, whole way back {both:.2})",
                 rate(f),
                 rate(d),
                 rate(g)

@@ -5,8 +5,13 @@
 //! ([`crate::winograd`]) unless the [`Machine`] says otherwise, everything else directly
 //! ([`crate::direct`]).
 
-use crate::norm::Moments;
+use rayon::prelude::*;
+
+use crate::buffer::Buffer;
+use crate::norm::{Back, Moments};
+use crate::scratch::Scratch;
 use crate::simd::{Isa, LANES};
+use crate::units::{self, Rows};
 use crate::{direct, winograd};
 
 /// How kernels run. Results are a function of it and of the operands, not of the number of
@@ -193,7 +198,18 @@ pub fn forward(on: Machine, conv: &Conv, x: &[f32], weight: &[f32], y: &mut [f32
     if let Some(residual) = finish.residual {
         assert_eq!(residual.len(), y.len(), "length of the residual");
     }
-    run(on, conv, x, weight, false, y, finish, None);
+    let way = Way::forward(on, conv, weight);
+    let row = conv.out_w() * conv.outputs;
+    units::over(&way.cut(conv.n), y, row, |unit, y| {
+        way.outputs(
+            on,
+            conv.n,
+            x,
+            unit,
+            y,
+            RawFinish::at(&finish, unit.first * row),
+        );
+    });
 }
 
 /// Convolves `x` into `y` and gathers the outputs' mean and variance of each channel on the way.
@@ -208,9 +224,14 @@ pub fn forward_with_moments(
     y: &mut [f32],
 ) -> Moments {
     conv.check(x.len(), weight.len(), y.len());
+    let way = Way::forward(on, conv, weight);
+    let row = conv.out_w() * conv.outputs;
+    let parts = units::over(&way.cut(conv.n), y, row, |unit, y| {
+        way.outputs(on, conv.n, x, unit, y, RawFinish::at(&Finish::default(), 0));
+        Moments::of(on, y, conv.outputs)
+    });
     let mut moments = Moments::new(conv.outputs);
-    let finish = Finish::default();
-    run(on, conv, x, weight, false, y, finish, Some(&mut moments));
+    parts.iter().for_each(|part| moments.merge(part));
     moments
 }
 
@@ -220,12 +241,18 @@ pub fn forward_with_moments(
 /// As [`forward`].
 pub fn data_gradient(on: Machine, conv: &Conv, dy: &[f32], weight: &[f32], dx: &mut [f32]) {
     conv.check(dx.len(), weight.len(), dy.len());
-    if conv.stride == 1 {
-        let back = conv.transposed();
-        run(on, &back, dy, weight, true, dx, Finish::default(), None);
-    } else {
-        direct::data_gradient(on, conv, dy, weight, dx);
-    }
+    let way = Way::back(on, conv, weight);
+    let cuts = way.cut(conv.n);
+    units::over(&cuts, dx, conv.w * conv.inputs, |unit, dx| {
+        way.outputs(
+            on,
+            conv.n,
+            dy,
+            unit,
+            dx,
+            RawFinish::at(&Finish::default(), 0),
+        );
+    });
 }
 
 /// Gradient for the weights.
@@ -234,30 +261,221 @@ pub fn data_gradient(on: Machine, conv: &Conv, dy: &[f32], weight: &[f32], dx: &
 /// As [`forward`].
 pub fn weight_gradient(on: Machine, conv: &Conv, x: &[f32], dy: &[f32], dw: &mut [f32]) {
     conv.check(x.len(), dw.len(), dy.len());
-    if conv.fits_winograd(on) {
-        winograd::weight_gradient(on, conv, x, dy, dw);
+    let (conv, sums) = Sums::new(on, conv);
+    let total = if sums.len() > CACHED_SUMS {
+        sums.by_block(on, &conv, x, dy)
     } else {
-        direct::weight_gradient(on, &conv.in_rows(), x, dy, dw);
+        let chunks = units::chunks(conv.n, sums.len(), sums.work(&conv));
+        let parts = chunks.into_par_iter().with_max_len(1).map(|images| {
+            let mut part = Buffer::zeros(sums.len());
+            let (few, x, dy) = conv.some(images, x, dy);
+            sums.add(on, &few, x, dy, &mut part);
+            part
+        });
+        units::add_up(parts.collect())
+    };
+    sums.restore(on, &conv, &total, dw);
+}
+
+/// Numbers of sums that stay in the second-level cache beside a unit of work.
+const CACHED_SUMS: usize = 256 << 10;
+/// Numbers of gradients that do.
+const CACHED_GRADIENTS: usize = 128 << 10;
+
+/// Both gradients of a convolution whose output was normalised, and that for what was added after
+/// the normalisation, if asked for.
+///
+/// The gradients for the convolution's output are never written to memory as a whole, where they
+/// need not be: a few images' are computed, used for both gradients, and forgotten.
+///
+/// # Panics
+/// As [`forward`].
+#[allow(clippy::too_many_arguments)]
+pub fn gradients(
+    on: Machine,
+    conv: &Conv,
+    back: &Back,
+    x: &[f32],
+    weight: &[f32],
+    dw: &mut [f32],
+    mut dx: Option<&mut [f32]>,
+    mut residual: Option<&mut [f32]>,
+) {
+    conv.check(x.len(), dw.len(), conv.output_len());
+    let image = conv.output_len() / conv.n;
+    let own = Sums::new(on, conv);
+    if own.1.len() > CACHED_SUMS || image > CACHED_GRADIENTS || own.0 != *conv {
+        let mut dy = Buffer::any(conv.output_len());
+        back.all(&mut dy, residual);
+        weight_gradient(on, conv, x, &dy, dw);
+        if let Some(dx) = dx {
+            data_gradient(on, conv, &dy, weight, dx);
+        }
+        return;
+    }
+    let sums = own.1;
+    let x_image = conv.input_len() / conv.n;
+    let way = dx.is_some().then(|| Way::back(on, conv, weight));
+    let chunks = units::chunks(conv.n, sums.len(), sums.work(conv));
+    let mut parts = Vec::with_capacity(chunks.len());
+    for images in chunks {
+        let dx = split(&mut dx, images.len() * x_image);
+        let residual = split(&mut residual, images.len() * image);
+        parts.push((images, dx, residual));
+    }
+    let together = (CACHED_GRADIENTS / 4 / image).max(1);
+    let parts = parts.into_par_iter().with_max_len(1);
+    let parts = parts.map(|(images, mut dx, mut residual)| {
+        let mut part = Buffer::zeros(sums.len());
+        for first in images.clone().step_by(together) {
+            let few = first..(first + together).min(images.end);
+            let mut dy = Scratch::any(few.len() * image);
+            let within = few.start * image..few.end * image;
+            back.rows(within, &mut dy, split(&mut residual, few.len() * image));
+            let n = few.len();
+            let few_conv = Conv { n, ..*conv };
+            let x = &x[few.start * x_image..few.end * x_image];
+            sums.add(on, &few_conv, x, &dy, &mut part);
+            if let (Some(way), Some(mut dx)) = (&way, split(&mut dx, n * x_image)) {
+                for unit in way.cut(n) {
+                    let (now, rest) = dx.split_at_mut(unit.count * conv.w * conv.inputs);
+                    way.outputs(on, n, &dy, unit, now, RawFinish::at(&Finish::default(), 0));
+                    dx = rest;
+                }
+            }
+        }
+        part
+    });
+    let total = units::add_up(parts.collect());
+    sums.restore(on, conv, &total, dw);
+}
+
+/// Takes the first `len` numbers off, where there are any.
+fn split<'a>(numbers: &mut Option<&'a mut [f32]>, len: usize) -> Option<&'a mut [f32]> {
+    let (first, rest) = numbers.take()?.split_at_mut(len);
+    *numbers = Some(rest);
+    Some(first)
+}
+
+/// A forward convolution, or the gradient for the input, with its weights ready.
+struct Way {
+    /// What it computes as if forward, except for [`Weights::Phases`].
+    conv: Conv,
+    weights: Weights,
+}
+
+enum Weights {
+    Winograd(winograd::Packed),
+    Direct(direct::Packed),
+    Phases(direct::Phases),
+}
+
+impl Way {
+    fn forward(on: Machine, conv: &Conv, weight: &[f32]) -> Way {
+        Way::new(on, *conv, weight, false)
+    }
+
+    /// The gradient for the input of `conv`.
+    fn back(on: Machine, conv: &Conv, weight: &[f32]) -> Way {
+        if conv.stride == 1 {
+            return Way::new(on, conv.transposed(), weight, true);
+        }
+        Way {
+            conv: *conv,
+            weights: Weights::Phases(direct::Phases::new(on, conv, weight)),
+        }
+    }
+
+    /// `turned` takes the weights of the convolution that this one is the gradient of: inputs and
+    /// outputs swapped, kernels turned by half a circle.
+    fn new(on: Machine, conv: Conv, weight: &[f32], turned: bool) -> Way {
+        let weights = if conv.fits_winograd(on) {
+            Weights::Winograd(winograd::Packed::new(on, &conv, weight, turned))
+        } else {
+            Weights::Direct(direct::Packed::new(on, &conv, weight, turned))
+        };
+        Way { conv, weights }
+    }
+
+    /// Units of work for `n` images.
+    fn cut(&self, n: usize) -> Vec<Rows> {
+        let conv = &self.conv;
+        match &self.weights {
+            Weights::Winograd(_) => units::cut(n, conv.out_h(), winograd::Packed::target(conv), 4),
+            Weights::Direct(_) => units::cut(n, conv.out_h(), direct::Packed::target(conv), 1),
+            Weights::Phases(_) => units::cut(n, conv.h, direct::Phases::target(conv), conv.stride),
+        }
+    }
+
+    /// The outputs of a unit of `n` images.
+    fn outputs(
+        &self,
+        on: Machine,
+        n: usize,
+        x: &[f32],
+        unit: Rows,
+        y: &mut [f32],
+        finish: RawFinish,
+    ) {
+        let conv = Conv { n, ..self.conv };
+        match &self.weights {
+            Weights::Winograd(packed) => packed.outputs(on, &conv, x, unit, y, finish),
+            Weights::Direct(packed) => packed.outputs(on, &conv, x, unit, y, finish),
+            Weights::Phases(phases) => phases.outputs(on, &conv, x, unit, y),
+        }
     }
 }
 
-/// A stride-1 or forward convolution; `turned` takes the weights of the convolution that this one
-/// is the gradient of: inputs and outputs swapped, kernels turned by half a circle.
-#[allow(clippy::too_many_arguments)]
-fn run(
-    on: Machine,
-    conv: &Conv,
-    x: &[f32],
-    weight: &[f32],
-    turned: bool,
-    y: &mut [f32],
-    finish: Finish,
-    moments: Option<&mut Moments>,
-) {
-    if conv.fits_winograd(on) {
-        winograd::forward(on, conv, x, weight, turned, y, finish, moments);
-    } else {
-        direct::forward(on, conv, x, weight, turned, y, finish, moments);
+/// The sums that make up the gradient for the weights.
+enum Sums {
+    Winograd(winograd::Sums),
+    Direct(direct::Sums),
+}
+
+impl Sums {
+    /// With the shapes that they are best computed for.
+    fn new(on: Machine, conv: &Conv) -> (Conv, Sums) {
+        if conv.fits_winograd(on) {
+            (*conv, Sums::Winograd(winograd::Sums::new(conv)))
+        } else {
+            let conv = conv.in_rows();
+            (conv, Sums::Direct(direct::Sums::new(&conv)))
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Sums::Winograd(sums) => sums.len(),
+            Sums::Direct(sums) => sums.len(),
+        }
+    }
+
+    fn work(&self, conv: &Conv) -> usize {
+        match self {
+            Sums::Winograd(sums) => sums.work(conv),
+            Sums::Direct(sums) => sums.work(conv),
+        }
+    }
+
+    fn add(&self, on: Machine, conv: &Conv, x: &[f32], dy: &[f32], part: &mut [f32]) {
+        match self {
+            Sums::Winograd(sums) => sums.add(on, conv, x, dy, part),
+            Sums::Direct(sums) => sums.add(on, conv, x, dy, part),
+        }
+    }
+
+    fn by_block(&self, on: Machine, conv: &Conv, x: &[f32], dy: &[f32]) -> Buffer {
+        match self {
+            Sums::Winograd(sums) => sums.by_block(on, conv, x, dy),
+            Sums::Direct(sums) => sums.by_block(on, conv, x, dy),
+        }
+    }
+
+    fn restore(&self, on: Machine, conv: &Conv, total: &[f32], dw: &mut [f32]) {
+        match self {
+            Sums::Winograd(sums) => sums.restore(on, conv, total, dw),
+            Sums::Direct(sums) => sums.restore(conv, total, dw),
+        }
     }
 }
 

@@ -9,10 +9,8 @@ use rayon::prelude::*;
 use crate::buffer::Buffer;
 use crate::conv::{Conv, Finish, Machine, RawFinish};
 use crate::micro::{Block, Walk, column_block, over_rows, product};
-use crate::norm::Moments;
 use crate::scratch::Scratch;
 use crate::simd::{LANES, Simd, kernel};
-use crate::sum;
 use crate::units::{self, Rows};
 
 /// Numbers of output that a unit of work aims at.
@@ -34,6 +32,17 @@ struct Slab {
 }
 
 impl Taps {
+    /// All taps of a convolution.
+    fn of(conv: &Conv) -> Taps {
+        Taps {
+            rows: conv.kernel,
+            columns: conv.kernel,
+            top: -(conv.pad as isize),
+            left: -(conv.pad as isize),
+            step: conv.stride,
+        }
+    }
+
     /// Rows and columns of input for `rows` × `columns` outputs.
     fn reach(&self, rows: usize, columns: usize) -> (usize, usize) {
         (
@@ -121,66 +130,72 @@ fn pack(
     packed
 }
 
-#[allow(clippy::too_many_arguments)]
-pub(crate) fn forward(
-    on: Machine,
-    conv: &Conv,
-    x: &[f32],
-    weight: &[f32],
-    turned: bool,
-    y: &mut [f32],
-    finish: Finish,
-    moments: Option<&mut Moments>,
-) {
-    let k = conv.kernel;
-    let taps = Taps {
-        rows: k,
-        columns: k,
-        top: -(conv.pad as isize),
-        left: -(conv.pad as isize),
-        step: conv.stride,
-    };
-    let turn = |ky: usize, kx: usize| {
-        if turned {
-            (k - 1 - ky, k - 1 - kx)
-        } else {
-            (ky, kx)
-        }
-    };
-    let packed = pack(on, conv, weight, turned, &taps, turn);
-    let (out_h, out_w) = (conv.out_h(), conv.out_w());
-    let row = out_w * conv.outputs;
-    let cuts = units::cut(conv.n, out_h, UNIT / row, 1);
-    let image_len = conv.h * conv.w * conv.inputs;
-    let size = (conv.h, conv.w, conv.inputs);
-    let wanted = moments.is_some();
-    let parts = units::over(&cuts, y, row, |unit, y| {
-        let need = |(_, _, rows)| {
+/// The weights of a convolution, ready for use.
+pub(crate) struct Packed {
+    taps: Taps,
+    packed: Buffer,
+}
+
+impl Packed {
+    /// `turned` takes the weights of the convolution that this one is the gradient of.
+    pub(crate) fn new(on: Machine, conv: &Conv, weight: &[f32], turned: bool) -> Packed {
+        let k = conv.kernel;
+        let taps = Taps::of(conv);
+        let turn = |y: usize, x: usize| {
+            if turned {
+                (k - 1 - y, k - 1 - x)
+            } else {
+                (y, x)
+            }
+        };
+        let packed = pack(on, conv, weight, turned, &taps, turn);
+        Packed { taps, packed }
+    }
+
+    /// The outputs of the rows of `unit`, to `y`.
+    pub(crate) fn outputs(
+        &self,
+        on: Machine,
+        conv: &Conv,
+        x: &[f32],
+        unit: Rows,
+        y: &mut [f32],
+        finish: RawFinish,
+    ) {
+        let Packed { taps, packed } = self;
+        let (out_h, out_w) = (conv.out_h(), conv.out_w());
+        let image_len = conv.h * conv.w * conv.inputs;
+        let size = (conv.h, conv.w, conv.inputs);
+        let need = |rows| {
             let (height, width) = taps.reach(rows, out_w);
             height * width * conv.inputs
         };
-        let mut slab = Scratch::any(unit.per_image(out_h).map(need).sum());
+        let total = unit.per_image(out_h).map(|(_, _, rows)| need(rows)).sum();
+        let mut slab = Scratch::any(total);
         let mut offsets = Vec::with_capacity(unit.count * out_w);
         let (mut at, mut row_len) = (0, 0);
         for (image, first, rows) in unit.per_image(out_h) {
-            let image = &x[image * image_len..(image + 1) * image_len];
-            row_len = fill(&mut slab[at..], image, size, &taps, first, (rows, out_w)).row_len;
+            let image = &x[image * image_len..][..image_len];
+            row_len = fill(&mut slab[at..], image, size, taps, first, (rows, out_w)).row_len;
             for row in 0..rows {
                 let start = at + row * taps.step * row_len;
                 offsets.extend((0..out_w).map(|x| start + x * taps.step * conv.inputs));
             }
-            at += need((0, 0, rows));
+            at += need(rows);
         }
         let walk = Walk {
-            k: k * conv.inputs,
+            k: taps.columns * conv.inputs,
             a_step: 1,
             b_step: 0,
-            segments: k,
+            segments: taps.rows,
             a_segment: row_len,
             b_segment: 0,
         };
-        let finish = RawFinish::at(&finish, unit.first * row);
         let places: Vec<usize> = (0..offsets.len()).map(|i| i * conv.outputs).collect();
+        assert!(
+            y.len() == places.len() * conv.outputs,
+            "room for the outputs"
+        );
         // SAFETY: the slab holds a walk from every offset, `packed` one for every block of
         // columns, `y` (and the residual) `outputs` numbers at every place.
         unsafe {
@@ -189,43 +204,51 @@ pub(crate) fn forward(
                 &walk,
                 &slab,
                 &offsets,
-                &packed,
+                packed,
                 y,
                 &places,
                 conv.outputs,
                 finish,
             );
         }
-        wanted.then(|| Moments::of(on, y, conv.outputs))
-    });
-    if let Some(moments) = moments {
-        parts
-            .into_iter()
-            .flatten()
-            .for_each(|part| moments.merge(&part));
+    }
+
+    /// Rows of output of a good unit of work.
+    pub(crate) fn target(conv: &Conv) -> usize {
+        UNIT / (conv.out_w() * conv.outputs)
     }
 }
 
-/// Gradient for the input where the stride is above 1: the positions that share a remainder see
-/// the same taps, and are a convolution of their own.
-pub(crate) fn data_gradient(on: Machine, conv: &Conv, dy: &[f32], weight: &[f32], dx: &mut [f32]) {
-    let (k, s) = (conv.kernel, conv.stride);
-    // First tap and first output row (or column) of the positions with that remainder.
-    let phase = |r: usize| {
-        let tap = (r + conv.pad) % s;
-        let count = if tap < k { (k - tap).div_ceil(s) } else { 0 };
-        let first = ((r + conv.pad - tap) / s) as isize - count as isize + 1;
-        (tap, count, first)
-    };
-    let back = Conv {
-        inputs: conv.outputs,
-        outputs: conv.inputs,
-        ..*conv
-    };
-    let phases: Vec<(usize, usize, Taps, Buffer)> = (0..s * s)
-        .map(|i| (i / s, i % s))
-        .filter_map(|(ry, rx)| {
-            let ((ty, rows, top), (tx, columns, left)) = (phase(ry), phase(rx));
+/// The weights for the gradient for the input where the stride is above 1: the positions that
+/// share a remainder see the same taps, and are a convolution of their own.
+pub(crate) struct Phases(Vec<Phase>);
+
+/// The positions of one remainder of row and column.
+struct Phase {
+    row: usize,
+    column: usize,
+    taps: Taps,
+    packed: Buffer,
+}
+
+impl Phases {
+    pub(crate) fn new(on: Machine, conv: &Conv, weight: &[f32]) -> Phases {
+        let (k, s) = (conv.kernel, conv.stride);
+        // First tap, number of taps, and first output row (or column) that a position sees.
+        let seen = |r: usize| {
+            let tap = (r + conv.pad) % s;
+            let count = if tap < k { (k - tap).div_ceil(s) } else { 0 };
+            let first = ((r + conv.pad - tap) / s) as isize - count as isize + 1;
+            (tap, count, first)
+        };
+        let back = Conv {
+            inputs: conv.outputs,
+            outputs: conv.inputs,
+            ..*conv
+        };
+        let phase = |i: usize| {
+            let (row, column) = (i / s, i % s);
+            let ((ty, rows, top), (tx, columns, left)) = (seen(row), seen(column));
             let taps = Taps {
                 rows,
                 columns,
@@ -234,87 +257,107 @@ pub(crate) fn data_gradient(on: Machine, conv: &Conv, dy: &[f32], weight: &[f32]
                 step: 1,
             };
             let at = |y: usize, x: usize| (ty + s * (rows - 1 - y), tx + s * (columns - 1 - x));
-            (rows * columns > 0).then(|| {
-                let packed = pack(on, &back, weight, true, &taps, at);
-                (ry, rx, taps, packed)
+            (rows * columns > 0).then(|| Phase {
+                row,
+                column,
+                packed: pack(on, &back, weight, true, &taps, at),
+                taps,
             })
-        })
-        .collect();
-    let (out_h, out_w) = (conv.out_h(), conv.out_w());
-    let row = conv.w * conv.inputs;
-    let cuts = units::cut(conv.n, conv.h, UNIT / row, s);
-    let image_len = out_h * out_w * conv.outputs;
-    let size = (out_h, out_w, conv.outputs);
-    units::over(&cuts, dx, row, |unit, dx| {
-        if phases.len() < s * s {
+        };
+        Phases((0..s * s).filter_map(phase).collect())
+    }
+
+    /// Rows of input of a good unit of work.
+    pub(crate) fn target(conv: &Conv) -> usize {
+        UNIT / (conv.w * conv.inputs)
+    }
+
+    /// The gradient for the rows of `unit` of the input of `conv`, to `dx`.
+    pub(crate) fn outputs(&self, on: Machine, conv: &Conv, dy: &[f32], unit: Rows, dx: &mut [f32]) {
+        let s = conv.stride;
+        if self.0.len() < s * s {
             dx.fill(0.0);
         }
-        for (ry, rx, taps, packed) in &phases {
-            // Positions of this phase, by image: quotients of row and column.
-            let columns = (conv.w + s - 1 - rx) / s;
-            let quotients = |first: usize, rows: usize| {
-                let from = (first + s - 1 - ry) / s;
-                (from, (first + rows + s - 1 - ry) / s - from)
-            };
-            if columns == 0 {
+        for phase in &self.0 {
+            phase.outputs(on, conv, dy, unit, dx);
+        }
+    }
+}
+
+impl Phase {
+    fn outputs(&self, on: Machine, conv: &Conv, dy: &[f32], unit: Rows, dx: &mut [f32]) {
+        let (s, taps) = (conv.stride, &self.taps);
+        let (out_h, out_w) = (conv.out_h(), conv.out_w());
+        let row = conv.w * conv.inputs;
+        let image_len = out_h * out_w * conv.outputs;
+        let size = (out_h, out_w, conv.outputs);
+        // Positions of this phase: quotients of row and column.
+        let columns = (conv.w + s - 1 - self.column) / s;
+        let quotients = |first: usize, rows: usize| {
+            let from = (first + s - 1 - self.row) / s;
+            (from, (first + rows + s - 1 - self.row) / s - from)
+        };
+        let need = |rows: usize| {
+            let (height, width) = taps.reach(rows.max(1), columns.max(1));
+            if rows * columns == 0 {
+                0
+            } else {
+                height * width * conv.outputs
+            }
+        };
+        let parts = unit.per_image(conv.h);
+        let total = parts
+            .map(|(_, first, rows)| need(quotients(first, rows).1))
+            .sum();
+        if total == 0 {
+            return;
+        }
+        let mut slab = Scratch::any(total);
+        let (mut offsets, mut places) = (Vec::new(), Vec::new());
+        let (mut at, mut row_len) = (0, 0);
+        for (image, first, rows) in unit.per_image(conv.h) {
+            let start = (image * conv.h + first - unit.first) * row;
+            let (from, count) = quotients(first, rows);
+            if count == 0 {
                 continue;
             }
-            let need = |rows: usize| match rows {
-                0 => 0,
-                _ => {
-                    let (height, width) = taps.reach(rows, columns);
-                    height * width * conv.outputs
+            let image = &dy[image * image_len..][..image_len];
+            row_len = fill(&mut slab[at..], image, size, taps, from, (count, columns)).row_len;
+            for i in 0..count {
+                let line = start + ((from + i) * s + self.row - first) * row;
+                for x in 0..columns {
+                    offsets.push(at + i * row_len + x * conv.outputs);
+                    places.push(line + (x * s + self.column) * conv.inputs);
                 }
-            };
-            let parts = unit.per_image(conv.h);
-            let total = parts
-                .map(|(_, first, rows)| need(quotients(first, rows).1))
-                .sum();
-            let mut slab = Scratch::any(total);
-            let (mut offsets, mut places) = (Vec::new(), Vec::new());
-            let (mut at, mut row_len) = (0, 0);
-            for (image, first, rows) in unit.per_image(conv.h) {
-                let start = (image * conv.h + first - unit.first) * row;
-                let (from, count) = quotients(first, rows);
-                if count == 0 {
-                    continue;
-                }
-                let image = &dy[image * image_len..(image + 1) * image_len];
-                row_len = fill(&mut slab[at..], image, size, taps, from, (count, columns)).row_len;
-                for i in 0..count {
-                    let line = start + ((from + i) * s + ry - first) * row;
-                    for x in 0..columns {
-                        offsets.push(at + i * row_len + x * conv.outputs);
-                        places.push(line + (x * s + rx) * conv.inputs);
-                    }
-                }
-                at += need(count);
             }
-            let walk = Walk {
-                k: taps.columns * conv.outputs,
-                a_step: 1,
-                b_step: 0,
-                segments: taps.rows,
-                a_segment: row_len,
-                b_segment: 0,
-            };
-            let finish = RawFinish::at(&Finish::default(), 0);
-            // SAFETY: as in `forward`.
-            unsafe {
-                positions(
-                    on.isa,
-                    &walk,
-                    &slab,
-                    &offsets,
-                    packed,
-                    dx,
-                    &places,
-                    conv.inputs,
-                    finish,
-                );
-            }
+            at += need(count);
         }
-    });
+        let walk = Walk {
+            k: taps.columns * conv.outputs,
+            a_step: 1,
+            b_step: 0,
+            segments: taps.rows,
+            a_segment: row_len,
+            b_segment: 0,
+        };
+        let finish = RawFinish::at(&Finish::default(), 0);
+        let last = places.iter().max().map_or(0, |last| last + conv.inputs);
+        assert!(dx.len() >= last, "room for the gradient");
+        // SAFETY: as for the outputs.
+        unsafe {
+            positions(
+                on.isa,
+                &walk,
+                &slab,
+                &offsets,
+                &self.packed,
+                dx,
+                &places,
+                conv.inputs,
+                finish,
+            );
+        }
+    }
 }
 
 kernel! {
@@ -414,77 +457,99 @@ impl<S: Simd> Block<S> for Positions<'_> {
     }
 }
 
-pub(crate) fn weight_gradient(on: Machine, conv: &Conv, x: &[f32], dy: &[f32], dw: &mut [f32]) {
-    let (k, inputs, outputs) = (conv.kernel, conv.inputs, conv.outputs);
-    let taps = Taps {
-        rows: k,
-        columns: k,
-        top: -(conv.pad as isize),
-        left: -(conv.pad as isize),
-        step: conv.stride,
-    };
-    let (out_h, out_w) = (conv.out_h(), conv.out_w());
-    let wide = outputs.next_multiple_of(LANES);
-    // Sums of one row of the kernel, [column, input, output].
-    let line = k * inputs * wide;
-    // Rows of the output at a time: slab and gradients together stay in the cache.
-    let per_row = taps.step * conv.w * inputs + out_w * wide;
-    let target = (8 * UNIT / per_row).max(1);
-    let sums = if k * line > CACHED_SUMS {
+/// The sums that make up the gradient for the weights, `[ky, kx, input, output]`, outputs padded to
+/// whole vectors.
+pub(crate) struct Sums {
+    taps: Taps,
+    /// Numbers of one row of the kernel.
+    line: usize,
+    /// Rows of output at a time: slab and gradients together stay in the cache.
+    target: usize,
+    wide: usize,
+}
+
+impl Sums {
+    pub(crate) fn new(conv: &Conv) -> Sums {
+        let taps = Taps::of(conv);
+        let wide = conv.outputs.next_multiple_of(LANES);
+        let per_row = taps.step * conv.w * conv.inputs + conv.out_w() * wide;
+        Sums {
+            line: conv.kernel * conv.inputs * wide,
+            target: (8 * UNIT / per_row).max(1),
+            taps,
+            wide,
+        }
+    }
+
+    /// Numbers of all sums.
+    pub(crate) fn len(&self) -> usize {
+        self.taps.rows * self.line
+    }
+
+    /// Images that make a chunk worth the pass over its sums.
+    pub(crate) fn work(&self, conv: &Conv) -> usize {
+        256usize.div_ceil(conv.out_h() * conv.out_w())
+    }
+
+    /// Adds the images of `conv`.
+    pub(crate) fn add(&self, on: Machine, conv: &Conv, x: &[f32], dy: &[f32], sums: &mut [f32]) {
+        for image in 0..conv.n {
+            let (one, x, dy) = conv.some(image..image + 1, x, dy);
+            for unit in units::cut(1, conv.out_h(), self.target, 1) {
+                let pair = Pair::of(&one, &self.taps, x, dy, unit);
+                for (ky, sums) in sums.chunks_exact_mut(self.line).enumerate() {
+                    pair.add(on, &self.taps, ky, 0, sums);
+                }
+            }
+        }
+    }
+
+    /// All images, where the sums are too many for the cache: every image is framed first, and
+    /// then a block of sums at a time goes through all of them.
+    pub(crate) fn by_block(&self, on: Machine, conv: &Conv, x: &[f32], dy: &[f32]) -> Buffer {
         let images: Vec<Vec<Pair>> = (0..conv.n)
             .into_par_iter()
             .map(|image| {
                 let (one, x, dy) = conv.some(image..image + 1, x, dy);
-                let cuts = units::cut(1, out_h, target, 1);
-                let pair = |unit| Pair::of(&one, &taps, x, dy, unit);
+                let cuts = units::cut(1, conv.out_h(), self.target, 1);
+                let pair = |unit| Pair::of(&one, &self.taps, x, dy, unit);
                 cuts.into_iter().map(pair).collect()
             })
             .collect();
-        let mut sums = Buffer::any(k * line);
-        let rows = k * inputs;
+        let mut sums = Buffer::any(self.len());
+        let rows = conv.kernel * conv.inputs;
         let block = rows.div_ceil(rows.div_ceil(BLOCK));
         let mut parts: Vec<(usize, usize, &mut [f32])> = Vec::new();
-        for (ky, sums) in sums.chunks_exact_mut(line).enumerate() {
-            let blocks = sums.chunks_mut(block * wide).enumerate();
+        for (ky, sums) in sums.chunks_exact_mut(self.line).enumerate() {
+            let blocks = sums.chunks_mut(block * self.wide).enumerate();
             parts.extend(blocks.map(|(i, sums)| (ky, i * block, sums)));
         }
         let parts = parts.into_par_iter().with_max_len(1);
         parts.for_each(|(ky, first, sums)| {
             sums.fill(0.0);
             let pairs = images.iter().flatten();
-            pairs.for_each(|pair| pair.add(on, &taps, ky, first, sums));
+            pairs.for_each(|pair| pair.add(on, &self.taps, ky, first, sums));
         });
         sums
-    } else {
-        let work = 256usize.div_ceil(out_h * out_w);
-        sum::chunked(conv.n, k * line, work, |images, sums| {
-            for image in images {
-                let (one, x, dy) = conv.some(image..image + 1, x, dy);
-                for unit in units::cut(1, out_h, target, 1) {
-                    let pair = Pair::of(&one, &taps, x, dy, unit);
-                    for (ky, sums) in sums.chunks_exact_mut(line).enumerate() {
-                        pair.add(on, &taps, ky, 0, sums);
-                    }
+    }
+
+    /// `[ky, kx, input, output]` to `[output, input, ky, kx]`, a vector of outputs at a time.
+    pub(crate) fn restore(&self, conv: &Conv, sums: &[f32], dw: &mut [f32]) {
+        let (k, inputs) = (conv.kernel, conv.inputs);
+        let depth = k * k * inputs;
+        let rows = dw.par_chunks_mut(LANES * depth).enumerate();
+        rows.for_each(|(i, dw)| {
+            for place in 0..depth {
+                let (input, tap) = (place / (k * k), place % (k * k));
+                let from = &sums[(tap * inputs + input) * self.wide + i * LANES..][..LANES];
+                for (dw, from) in dw.chunks_exact_mut(depth).zip(from) {
+                    dw[place] = *from;
                 }
             }
-        })
-    };
-    // [ky, kx, input, output] to [output, input, ky, kx], a vector of outputs at a time.
-    let depth = k * k * inputs;
-    let rows = dw.par_chunks_mut(LANES * depth).enumerate();
-    rows.for_each(|(i, dw)| {
-        for place in 0..depth {
-            let (input, tap) = (place / (k * k), place % (k * k));
-            let from = &sums[(tap * inputs + input) * wide + i * LANES..][..LANES];
-            for (dw, from) in dw.chunks_exact_mut(depth).zip(from) {
-                dw[place] = *from;
-            }
-        }
-    });
+        });
+    }
 }
 
-/// Numbers of sums that stay in the second-level cache beside a unit of work.
-const CACHED_SUMS: usize = 256 << 10;
 /// Rows of sums in a unit of work, where they do not.
 const BLOCK: usize = 128;
 

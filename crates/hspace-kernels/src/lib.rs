@@ -15,7 +15,6 @@ pub mod norm;
 pub mod pool;
 mod scratch;
 mod simd;
-mod sum;
 mod units;
 mod winograd;
 

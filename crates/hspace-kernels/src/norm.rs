@@ -144,90 +144,122 @@ pub struct GainBias {
     pub bias: Vec<f32>,
 }
 
-/// Way back through ReLU and batch normalisation with batch statistics: `dy` for what was
-/// normalised, and, if asked for, `residual` for what was added after the normalisation.
-///
-/// # Panics
-/// If lengths differ.
-pub fn backward(
+/// The way back through ReLU and batch normalisation with batch statistics, once the sums over the
+/// batch are known: the gradient for what was normalised, for any of its rows.
+pub struct Back<'a> {
     on: Machine,
-    done: Normalised,
-    dout: &[f32],
-    dy: &mut [f32],
-    mut residual: Option<&mut [f32]>,
-) -> GainBias {
-    let channels = done.mean.len();
-    assert!(
-        done.inverse.len() == channels
-            && done.gain.len() == channels
-            && done.y.len() == dout.len()
-            && dy.len() == dout.len()
-            && match done.gate {
-                Gate::Open => true,
-                Gate::Output(output) => output.len() == dout.len(),
-                Gate::Line { scale, shift } => scale.len() == channels && shift.len() == channels,
-            }
-            && residual.as_ref().is_none_or(|r| r.len() == dout.len()),
-        "lengths of rows and channels"
-    );
-    let piece = piece(channels);
-    let pieces = dout.len().div_ceil(piece);
-    let within = |i: usize| i * piece..((i + 1) * piece).min(dout.len());
-    let sums: Vec<(Vec<f32>, Vec<f32>)> = (0..pieces)
-        .into_par_iter()
-        .map(|i| {
-            let (mut sum, mut moment) = (vec![0.0; channels], vec![0.0; channels]);
-            let (dout, y) = (&dout[within(i)], &done.y[within(i)]);
-            let gate = done.gate.within(within(i));
-            // SAFETY: whole rows of equal length everywhere.
-            unsafe { gradient_sums(on.isa, dout, y, gate, done.mean, &mut sum, &mut moment) };
-            (sum, moment)
-        })
-        .collect();
-    let mut bias = vec![0.0f64; channels];
-    let mut gain = vec![0.0f64; channels];
-    for (sum, moment) in &sums {
-        bias.iter_mut()
-            .zip(sum)
-            .for_each(|(a, &b)| *a += f64::from(b));
-        gain.iter_mut()
-            .zip(moment)
-            .for_each(|(a, &b)| *a += f64::from(b));
-    }
-    let scaled = gain.iter().zip(done.inverse);
-    let gain: Vec<f32> = scaled.map(|(&g, &i)| (g * f64::from(i)) as f32).collect();
-    let bias: Vec<f32> = bias.iter().map(|&b| b as f32).collect();
+    done: Normalised<'a>,
+    dout: &'a [f32],
+    alpha: Vec<f32>,
+    beta: Vec<f32>,
+    delta: Vec<f32>,
+}
 
-    // dy = α dz + β (y − mean) + δ
-    let count = (dout.len() / channels) as f32;
-    let by_channel = |f: &dyn Fn(usize) -> f32| (0..channels).map(f).collect::<Vec<f32>>();
-    let alpha = by_channel(&|c| done.gain[c] * done.inverse[c]);
-    let beta = by_channel(&|c| -alpha[c] * done.inverse[c] * gain[c] / count);
-    let delta = by_channel(&|c| -alpha[c] * bias[c] / count);
-    let line = Line {
-        mean: done.mean,
-        alpha: &alpha,
-        beta: &beta,
-        delta: &delta,
-    };
-    let mut parts: Vec<_> = dy.chunks_mut(piece).map(|dy| (dy, None)).collect();
-    if let Some(residual) = &mut residual {
-        let residuals = residual.chunks_mut(piece);
-        parts
-            .iter_mut()
-            .zip(residuals)
-            .for_each(|(part, r)| part.1 = Some(r));
+impl<'a> Back<'a> {
+    /// From the gradient `dout` for the block's output; with it come the gradients for gain and
+    /// bias.
+    ///
+    /// # Panics
+    /// If lengths differ.
+    pub fn new(on: Machine, done: Normalised<'a>, dout: &'a [f32]) -> (Back<'a>, GainBias) {
+        let channels = done.mean.len();
+        assert!(
+            done.inverse.len() == channels
+                && done.gain.len() == channels
+                && done.y.len() == dout.len()
+                && dout.len().is_multiple_of(channels)
+                && match done.gate {
+                    Gate::Open => true,
+                    Gate::Output(output) => output.len() == dout.len(),
+                    Gate::Line { scale, shift } => {
+                        scale.len() == channels && shift.len() == channels
+                    }
+                },
+            "lengths of rows and channels"
+        );
+        let piece = piece(channels);
+        let sums: Vec<(Vec<f32>, Vec<f32>)> = dout
+            .par_chunks(piece)
+            .enumerate()
+            .map(|(i, dout)| {
+                let within = i * piece..i * piece + dout.len();
+                let (y, gate) = (&done.y[within.clone()], done.gate.within(within));
+                let (mut sum, mut moment) = (vec![0.0; channels], vec![0.0; channels]);
+                // SAFETY: whole rows of equal length everywhere.
+                unsafe { gradient_sums(on.isa, dout, y, gate, done.mean, &mut sum, &mut moment) };
+                (sum, moment)
+            })
+            .collect();
+        let (mut bias, mut gain) = (vec![0.0f64; channels], vec![0.0f64; channels]);
+        for (sum, moment) in &sums {
+            bias.iter_mut()
+                .zip(sum)
+                .for_each(|(a, &b)| *a += f64::from(b));
+            gain.iter_mut()
+                .zip(moment)
+                .for_each(|(a, &b)| *a += f64::from(b));
+        }
+        let scaled = gain.iter().zip(done.inverse);
+        let gain: Vec<f32> = scaled.map(|(&g, &i)| (g * f64::from(i)) as f32).collect();
+        let bias: Vec<f32> = bias.iter().map(|&b| b as f32).collect();
+        // dy = α dz + β (y − mean) + δ
+        let count = (dout.len() / channels) as f32;
+        let by_channel = |f: &dyn Fn(usize) -> f32| (0..channels).map(f).collect::<Vec<f32>>();
+        let alpha = by_channel(&|c| done.gain[c] * done.inverse[c]);
+        let back = Back {
+            on,
+            done,
+            dout,
+            beta: by_channel(&|c| -alpha[c] * done.inverse[c] * gain[c] / count),
+            delta: by_channel(&|c| -alpha[c] * bias[c] / count),
+            alpha,
+        };
+        (back, GainBias { gain, bias })
     }
-    parts
-        .into_par_iter()
-        .enumerate()
-        .for_each(|(i, (dy, residual))| {
-            let (dout, y) = (&dout[within(i)], &done.y[within(i)]);
-            let gate = done.gate.within(within(i));
-            // SAFETY: whole rows of equal length everywhere.
-            unsafe { gradient_rows(on.isa, dout, y, gate, line, dy, residual) };
+
+    /// The gradient for the numbers `within`, whole rows, of what was normalised; and, if asked
+    /// for, that for what was added after the normalisation.
+    pub(crate) fn rows(
+        &self,
+        within: std::ops::Range<usize>,
+        dy: &mut [f32],
+        residual: Option<&mut [f32]>,
+    ) {
+        let line = Line {
+            mean: self.done.mean,
+            alpha: &self.alpha,
+            beta: &self.beta,
+            delta: &self.delta,
+        };
+        let (dout, y) = (&self.dout[within.clone()], &self.done.y[within.clone()]);
+        let gate = self.done.gate.within(within);
+        assert!(
+            dy.len() == dout.len() && residual.as_ref().is_none_or(|r| r.len() == dout.len()),
+            "lengths of rows"
+        );
+        // SAFETY: whole rows of equal length everywhere.
+        unsafe { gradient_rows(self.on.isa, dout, y, gate, line, dy, residual) };
+    }
+
+    /// The gradient for all of what was normalised; and, if asked for, that for what was added.
+    ///
+    /// # Panics
+    /// If lengths differ.
+    pub fn all(&self, dy: &mut [f32], mut residual: Option<&mut [f32]>) {
+        let piece = piece(self.alpha.len());
+        let mut parts: Vec<_> = dy.chunks_mut(piece).map(|dy| (dy, None)).collect();
+        if let Some(residual) = &mut residual {
+            let residuals = residual.chunks_mut(piece);
+            parts
+                .iter_mut()
+                .zip(residuals)
+                .for_each(|(part, r)| part.1 = Some(r));
+        }
+        let parts = parts.into_par_iter().enumerate();
+        parts.for_each(|(i, (dy, residual))| {
+            self.rows(i * piece..i * piece + dy.len(), dy, residual);
         });
-    GainBias { gain, bias }
+    }
 }
 
 kernel! {

@@ -5,6 +5,8 @@
 
 use rayon::prelude::*;
 
+use crate::buffer::Buffer;
+
 /// Consecutive rows of `images` images of `height` rows each: row r is row `r % height` of image
 /// `r / height`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +91,22 @@ pub(crate) fn chunks(images: usize, len: usize, work: usize) -> Vec<std::ops::Ra
     let count = (images / work.max(1)).clamp(2, room).min(images).max(1);
     let bound = |i: usize| i * images / count;
     (0..count).map(|i| bound(i)..bound(i + 1)).collect()
+}
+
+/// The sum of all parts, in their order.
+pub(crate) fn add_up(parts: Vec<Buffer>) -> Buffer {
+    const PIECE: usize = 4096;
+    let mut parts = parts.into_iter();
+    let mut total = parts.next().expect("at least one part");
+    let rest: Vec<Buffer> = parts.collect();
+    let pieces = total.par_chunks_mut(PIECE).enumerate();
+    pieces.for_each(|(i, total)| {
+        for part in &rest {
+            let part = &part[i * PIECE..][..total.len()];
+            total.iter_mut().zip(part).for_each(|(a, b)| *a += b);
+        }
+    });
+    total
 }
 
 #[cfg(test)]

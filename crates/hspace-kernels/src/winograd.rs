@@ -12,13 +12,11 @@
 use rayon::prelude::*;
 
 use crate::buffer::Buffer;
-use crate::conv::{Conv, Finish, Machine, RawFinish};
+use crate::conv::{Conv, Machine, RawFinish};
 use crate::direct::add_outer;
 use crate::micro::{Block, Walk, column_block, over_rows, product};
-use crate::norm::Moments;
 use crate::scratch::Scratch;
 use crate::simd::{LANES, Simd, kernel};
-use crate::sum;
 use crate::units::{self, Rows};
 
 /// Outputs of a tile, each way.
@@ -53,8 +51,10 @@ const FILTER: [[f32; 3]; SPAN] = [
     [0.0, 0.0, 1.0],
 ];
 
-/// Weights transformed and packed: for each place, for each block of columns, every input
-/// channel, and for those the block's columns side by side.
+/// The weights of a convolution, ready for use: transformed and packed, for each place, for each
+/// block of columns, every input channel, and for those the block's columns side by side.
+pub(crate) struct Packed(Buffer);
+
 fn transform_weights(on: Machine, conv: &Conv, weight: &[f32], turned: bool) -> Buffer {
     let (inputs, outputs) = (conv.inputs, conv.outputs);
     let (deep, wide) = (
@@ -228,36 +228,39 @@ impl Source<'_> {
     }
 }
 
-#[allow(clippy::too_many_arguments)]
-pub(crate) fn forward(
-    on: Machine,
-    conv: &Conv,
-    x: &[f32],
-    weight: &[f32],
-    turned: bool,
-    y: &mut [f32],
-    finish: Finish,
-    moments: Option<&mut Moments>,
-) {
-    let packed = transform_weights(on, conv, weight, turned);
-    let (out_h, out_w) = (conv.out_h(), conv.out_w());
-    let per_row = out_w.div_ceil(TILE);
-    let row = out_w * conv.outputs;
-    let target = TILE * rows_of_tiles(per_row, conv.inputs, conv.outputs);
-    let cuts = units::cut(conv.n, out_h, target, TILE);
-    let wide = conv.outputs.next_multiple_of(LANES);
-    let wanted = moments.is_some();
-    let parts = units::over(&cuts, y, row, |unit, y| {
+impl Packed {
+    /// `turned` takes the weights of the convolution that this one is the gradient of.
+    pub(crate) fn new(on: Machine, conv: &Conv, weight: &[f32], turned: bool) -> Packed {
+        Packed(transform_weights(on, conv, weight, turned))
+    }
+
+    /// Rows of output of a good unit of work.
+    pub(crate) fn target(conv: &Conv) -> usize {
+        TILE * rows_of_tiles(conv.out_w().div_ceil(TILE), conv.inputs, conv.outputs)
+    }
+
+    /// The outputs of the rows of `unit`, to `y`.
+    pub(crate) fn outputs(
+        &self,
+        on: Machine,
+        conv: &Conv,
+        x: &[f32],
+        unit: Rows,
+        y: &mut [f32],
+        finish: RawFinish,
+    ) {
+        let (out_h, out_w) = (conv.out_h(), conv.out_w());
+        let row = out_w * conv.outputs;
+        assert!(y.len() == unit.count * row, "room for the outputs");
         let (inputs, from) = transform_inputs(on, conv, x, unit);
         let to = Planes {
             tiles: from.tiles,
-            channels: wide,
+            channels: conv.outputs.next_multiple_of(LANES),
         };
         let mut products = Scratch::any(to.len());
-        // SAFETY: the planes are as long as `from` and `to` say, `packed` has a plane of weights for
+        // SAFETY: the planes are as long as `from` and `to` say, there is a plane of weights for
         // each place.
-        unsafe { multiply(on.isa, &inputs, from, &packed, &mut products, to) };
-        let finish = RawFinish::at(&finish, unit.first * row);
+        unsafe { multiply(on.isa, &inputs, from, &self.0, &mut products, to) };
         let mut tile = 0;
         for (image, first, rows) in unit.per_image(out_h) {
             let start = (image * out_h + first - unit.first) * row;
@@ -280,16 +283,9 @@ pub(crate) fn forward(
                         finish,
                     );
                 }
-                tile += per_row;
+                tile += out_w.div_ceil(TILE);
             }
         }
-        wanted.then(|| Moments::of(on, y, conv.outputs))
-    });
-    if let Some(moments) = moments {
-        parts
-            .into_iter()
-            .flatten()
-            .for_each(|part| moments.merge(&part));
     }
 }
 
@@ -338,58 +334,77 @@ fn transform_inputs(on: Machine, conv: &Conv, x: &[f32], unit: Rows) -> (Scratch
     (transformed, planes)
 }
 
-pub(crate) fn weight_gradient(on: Machine, conv: &Conv, x: &[f32], dy: &[f32], dw: &mut [f32]) {
-    let (inputs, outputs) = (conv.inputs, conv.outputs);
-    let (deep, wide) = (
-        inputs.next_multiple_of(LANES),
-        outputs.next_multiple_of(LANES),
-    );
-    let per_row = conv.out_w().div_ceil(TILE);
-    let plane = deep * wide;
-    let sums = if PLACES * plane > CACHED_SUMS {
-        sums_by_place(on, conv, x, dy, plane)
-    } else {
-        // Enough tiles for a chunk to be worth the pass over its sums.
-        let work = 64usize.div_ceil(per_row * conv.out_h().div_ceil(TILE));
-        sum::chunked(conv.n, PLACES * plane, work, |images, sums| {
-            let (few, x, dy) = conv.some(images, x, dy);
-            let target = TILE * rows_of_tiles(per_row, inputs, outputs);
-            for unit in units::cut(few.n, conv.out_h(), target, TILE) {
-                let tiles = Tiles::of(on, &few, x, dy, unit);
-                for (place, sums) in sums.chunks_exact_mut(plane).enumerate() {
-                    tiles.add(on, place, sums);
-                }
-            }
-        })
-    };
-    let rows = dw.par_chunks_mut(LANES * inputs * 9).enumerate();
-    rows.for_each(|(i, dw)| {
-        // SAFETY: `sums` are 36 planes `[deep, wide]`, `dw` the taps of at most 16 outputs.
-        unsafe { restore_weights(on.isa, &sums, deep, wide, i * LANES, inputs, dw) };
-    });
+/// The sums that make up the gradient for the weights: 36 planes `[input, output]`, both padded to
+/// whole vectors.
+pub(crate) struct Sums {
+    plane: usize,
+    per_row: usize,
+    deep: usize,
+    wide: usize,
 }
 
-/// Numbers of sums that stay in the second-level cache beside a unit of work.
-const CACHED_SUMS: usize = 256 << 10;
+impl Sums {
+    pub(crate) fn new(conv: &Conv) -> Sums {
+        let deep = conv.inputs.next_multiple_of(LANES);
+        let wide = conv.outputs.next_multiple_of(LANES);
+        Sums {
+            plane: deep * wide,
+            per_row: conv.out_w().div_ceil(TILE),
+            deep,
+            wide,
+        }
+    }
 
-/// The sums for all 36 places where they are too many for the cache: all tiles are transformed
-/// first, and then each place is summed by itself.
-fn sums_by_place(on: Machine, conv: &Conv, x: &[f32], dy: &[f32], plane: usize) -> Buffer {
-    let per_row = conv.out_w().div_ceil(TILE);
-    let target = TILE * (128 / per_row).max(1);
-    let cuts = units::cut(conv.n, conv.out_h(), target, TILE);
-    let tiles: Vec<Tiles> = cuts
-        .into_par_iter()
-        .with_max_len(1)
-        .map(|unit| Tiles::of(on, conv, x, dy, unit))
-        .collect();
-    let mut sums = Buffer::any(PLACES * plane);
-    let places = sums.par_chunks_mut(plane).with_max_len(1).enumerate();
-    places.for_each(|(place, sums)| {
-        sums.fill(0.0);
-        tiles.iter().for_each(|tiles| tiles.add(on, place, sums));
-    });
-    sums
+    /// Numbers of all sums.
+    pub(crate) fn len(&self) -> usize {
+        PLACES * self.plane
+    }
+
+    /// Images that make a chunk worth the pass over its sums.
+    pub(crate) fn work(&self, conv: &Conv) -> usize {
+        64usize.div_ceil(self.per_row * conv.out_h().div_ceil(TILE))
+    }
+
+    /// Adds the images of `conv`.
+    pub(crate) fn add(&self, on: Machine, conv: &Conv, x: &[f32], dy: &[f32], sums: &mut [f32]) {
+        let target = TILE * rows_of_tiles(self.per_row, conv.inputs, conv.outputs);
+        for unit in units::cut(conv.n, conv.out_h(), target, TILE) {
+            let tiles = Tiles::of(on, conv, x, dy, unit);
+            for (place, sums) in sums.chunks_exact_mut(self.plane).enumerate() {
+                tiles.add(on, place, sums);
+            }
+        }
+    }
+
+    /// All images, where the sums are too many for the cache: all tiles are transformed first, and
+    /// then each place is summed by itself.
+    pub(crate) fn by_block(&self, on: Machine, conv: &Conv, x: &[f32], dy: &[f32]) -> Buffer {
+        let target = TILE * (128 / self.per_row).max(1);
+        let cuts = units::cut(conv.n, conv.out_h(), target, TILE);
+        let tiles: Vec<Tiles> = cuts
+            .into_par_iter()
+            .with_max_len(1)
+            .map(|unit| Tiles::of(on, conv, x, dy, unit))
+            .collect();
+        let mut sums = Buffer::any(self.len());
+        let places = sums.par_chunks_mut(self.plane).with_max_len(1).enumerate();
+        places.for_each(|(place, sums)| {
+            sums.fill(0.0);
+            tiles.iter().for_each(|tiles| tiles.add(on, place, sums));
+        });
+        sums
+    }
+
+    /// The sums to `[output, input, 3, 3]`.
+    pub(crate) fn restore(&self, on: Machine, conv: &Conv, sums: &[f32], dw: &mut [f32]) {
+        assert_eq!(sums.len(), self.len(), "36 planes of sums");
+        let inputs = conv.inputs;
+        let rows = dw.par_chunks_mut(LANES * inputs * 9).enumerate();
+        rows.for_each(|(i, dw)| {
+            // SAFETY: `sums` are 36 planes `[deep, wide]`, `dw` the taps of at most 16 outputs.
+            unsafe { restore_weights(on.isa, sums, self.deep, self.wide, i * LANES, inputs, dw) };
+        });
+    }
 }
 
 /// Transformed tiles of inputs and of gradients.

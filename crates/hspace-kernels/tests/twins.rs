@@ -1,7 +1,7 @@
 //! Every kernel against the obvious loop in double precision, over random shapes.
 
 use hspace_kernels::conv::{self, Finish};
-use hspace_kernels::norm::{self, Gate, Normalised};
+use hspace_kernels::norm::{self, Back, Gate, Normalised};
 use hspace_kernels::{Conv, Isa, Machine, pool};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus as Rng;
@@ -144,6 +144,51 @@ fn check(rng: &mut Rng, conv: Conv) {
     }
 }
 
+/// Both gradients at once, few images at a time, are those computed one after the other.
+fn check_both(rng: &mut Rng, conv: Conv) {
+    let x = numbers(rng, conv.input_len());
+    let w = numbers(rng, conv.weight_len());
+    let (y, dout) = (
+        numbers(rng, conv.output_len()),
+        numbers(rng, conv.output_len()),
+    );
+    let ones = vec![1.0; conv.outputs];
+    let done = Normalised {
+        y: &y,
+        mean: &vec![0.1; conv.outputs],
+        inverse: &ones,
+        gain: &numbers(rng, conv.outputs),
+        gate: Gate::Line {
+            scale: &ones,
+            shift: &vec![0.2; conv.outputs],
+        },
+    };
+    for on in machines() {
+        let (back, _) = Back::new(on, done, &dout);
+        let (mut dy, mut residual) = (vec![0.0; y.len()], vec![0.0; y.len()]);
+        back.all(&mut dy, Some(&mut residual));
+        let expected = twin(&conv, &x, &w, &dy);
+        for asks in [true, false] {
+            let mut dw = Guarded::new(&vec![f32::NAN; w.len()]);
+            let mut dx = Guarded::new(&vec![f32::NAN; x.len()]);
+            let mut added = Guarded::new(&vec![f32::NAN; y.len()]);
+            let (to_x, to_added) = (dx.get_mut(), added.get_mut());
+            let (to_x, to_added) = if asks {
+                (Some(to_x), Some(to_added))
+            } else {
+                (None, None)
+            };
+            conv::gradients(on, &conv, &back, &x, &w, dw.get_mut(), to_x, to_added);
+            assert!(distance(dw.get(), &expected.2) < 3e-6, "{conv:?} on {on:?}");
+            assert!(dw.intact() && dx.intact() && added.intact());
+            if asks {
+                assert!(distance(dx.get(), &expected.1) < 3e-6, "{conv:?} on {on:?}");
+                assert_eq!(added.get(), residual);
+            }
+        }
+    }
+}
+
 #[test]
 fn convolutions_agree_with_seven_loops() {
     let mut rng = Rng::seed_from_u64(1);
@@ -165,6 +210,7 @@ fn convolutions_agree_with_seven_loops() {
         }
         tried += 1;
         check(&mut rng, conv);
+        check_both(&mut rng, conv);
     }
 }
 
@@ -215,6 +261,7 @@ fn sums_too_many_for_the_cache() {
             pad: 1,
         };
         check(&mut rng, conv);
+        check_both(&mut rng, conv);
     }
 }
 
@@ -281,14 +328,16 @@ fn normalisation_agrees_with_its_formula() {
                 gate: Gate::Output(&out),
             };
             let (mut dy, mut dr) = (vec![0.0; rows * c], vec![0.0; rows * c]);
-            let grads = norm::backward(on, done, &dout, &mut dy, Some(&mut dr));
+            let (back, grads) = Back::new(on, done, &dout);
+            back.all(&mut dy, Some(&mut dr));
 
             // A gate computed anew is the gate of the output.
             let mut plain = vec![0.0; rows * c];
             norm::apply(on, &y, &scale, &shift, None, true, &mut plain);
             let gated = |gate| {
                 let mut dy = vec![0.0; rows * c];
-                let grads = norm::backward(on, Normalised { gate, ..done }, &dout, &mut dy, None);
+                let (back, grads) = Back::new(on, Normalised { gate, ..done }, &dout);
+                back.all(&mut dy, None);
                 (dy, grads.gain, grads.bias)
             };
             let line = Gate::Line {

@@ -18,7 +18,7 @@ use burn_backend::{DType, Shape};
 use burn_flex::{Flex, FlexTensor, Layout};
 use burn_tensor::Tensor;
 use hspace_kernels::conv::{self, Finish};
-use hspace_kernels::norm::{self, Gate, Normalised};
+use hspace_kernels::norm::{self, Back, Gate, Normalised};
 use hspace_kernels::{Buffer, Conv, Machine, pool};
 
 type Node = <Autodiff<Flex> as burn_backend::BackendTypes>::FloatTensorPrimitive;
@@ -69,6 +69,14 @@ fn shapes(x: &Tensor<4>, weight: &Tensor<4>, stride: usize) -> Conv {
         stride,
         pad: kernel / 2,
     }
+}
+
+fn input_shape(conv: &Conv) -> [usize; 4] {
+    [conv.n, conv.h, conv.w, conv.inputs]
+}
+
+fn weight_shape(conv: &Conv) -> [usize; 4] {
+    [conv.outputs, conv.inputs, conv.kernel, conv.kernel]
 }
 
 fn output_shape(conv: &Conv) -> [usize; 4] {
@@ -123,33 +131,16 @@ impl Backward<Flex, 2> for Convolved {
         let (on, conv, x, weight) = ops.state;
         let dy = Numbers(gradients.consume::<Flex>(&ops.node).to_contiguous());
         let [to_x, to_weight] = ops.parents.map(|parent| parent.map(|node| node.id));
-        convolution_gradients(on, &conv, &x, &weight, dy.get(), to_x, to_weight, gradients);
-    }
-}
-
-/// Gradients of a convolution for those who ask.
-#[allow(clippy::too_many_arguments)]
-fn convolution_gradients(
-    on: Machine,
-    conv: &Conv,
-    x: &Numbers,
-    weight: &Numbers,
-    dy: &[f32],
-    to_x: Option<NodeId>,
-    to_weight: Option<NodeId>,
-    gradients: &mut Gradients,
-) {
-    if to_weight.is_some() {
-        let mut dw = Buffer::any(conv.weight_len());
-        conv::weight_gradient(on, conv, x.get(), dy, &mut dw);
-        let shape = [conv.outputs, conv.inputs, conv.kernel, conv.kernel];
-        register(gradients, to_weight, primitive(dw, &shape));
-    }
-    if to_x.is_some() {
-        let mut dx = Buffer::any(conv.input_len());
-        conv::data_gradient(on, conv, dy, weight.get(), &mut dx);
-        let shape = [conv.n, conv.h, conv.w, conv.inputs];
-        register(gradients, to_x, primitive(dx, &shape));
+        if to_weight.is_some() {
+            let mut dw = Buffer::any(conv.weight_len());
+            conv::weight_gradient(on, &conv, x.get(), dy.get(), &mut dw);
+            register(gradients, to_weight, primitive(dw, &weight_shape(&conv)));
+        }
+        if to_x.is_some() {
+            let mut dx = Buffer::any(conv.input_len());
+            conv::data_gradient(on, &conv, dy.get(), weight.get(), &mut dx);
+            register(gradients, to_x, primitive(dx, &input_shape(&conv)));
+        }
     }
 }
 
@@ -282,8 +273,6 @@ impl Trained {
         let parents = ops.parents.map(|parent| parent.map(|node| node.id));
         let dout = Numbers(gradients.consume::<Flex>(&ops.node).to_contiguous());
         let to_residual = parents.get(4).copied().flatten();
-        let mut dy = Buffer::any(done.y.len());
-        let mut residual = to_residual.map(|_| Buffer::any(done.y.len()));
         let normalised = Normalised {
             y: &done.y,
             mean: &done.mean,
@@ -295,27 +284,35 @@ impl Trained {
                 Passed::Line { scale, shift } => Gate::Line { scale, shift },
             },
         };
-        let passed_on = residual.as_deref_mut();
-        let found = norm::backward(done.on, normalised, dout.get(), &mut dy, passed_on);
-        // What is no longer needed makes room for the gradients.
-        drop((dout, done.y, done.passed));
-        if let Some(residual) = residual {
-            let residual = primitive(residual, &output_shape(&done.conv));
-            register(gradients, to_residual, residual);
-        }
+        let conv = &done.conv;
+        let (back, found) = Back::new(done.on, normalised, dout.get());
+        let mut dw = Buffer::any(conv.weight_len());
+        let mut dx = parents[0].map(|_| Buffer::any(conv.input_len()));
+        let mut residual = to_residual.map(|_| Buffer::any(conv.output_len()));
+        conv::gradients(
+            done.on,
+            conv,
+            &back,
+            done.x.get(),
+            done.weight.get(),
+            &mut dw,
+            dx.as_deref_mut(),
+            residual.as_deref_mut(),
+        );
         let vector = |values: Vec<f32>| primitive(Buffer::copy_of(&values), &[values.len()]);
         register(gradients, parents[2], vector(found.gain));
         register(gradients, parents[3], vector(found.bias));
-        convolution_gradients(
-            done.on,
-            &done.conv,
-            &done.x,
-            &done.weight,
-            &dy,
-            parents[0],
-            parents[1],
-            gradients,
-        );
+        register(gradients, parents[1], primitive(dw, &weight_shape(conv)));
+        if let Some(dx) = dx {
+            register(gradients, parents[0], primitive(dx, &input_shape(conv)));
+        }
+        if let Some(residual) = residual {
+            register(
+                gradients,
+                to_residual,
+                primitive(residual, &output_shape(conv)),
+            );
+        }
     }
 }
 
@@ -403,7 +400,6 @@ impl Backward<Flex, 1> for Pooled {
         let mut dx = Buffer::any(shape.input_len());
         pool::backward(&shape, dy.get(), &places, &mut dx);
         let [parent] = ops.parents.map(|parent| parent.map(|node| node.id));
-        let dims = [shape.n, shape.h, shape.w, shape.inputs];
-        register(gradients, parent, primitive(dx, &dims));
+        register(gradients, parent, primitive(dx, &input_shape(&shape)));
     }
 }
