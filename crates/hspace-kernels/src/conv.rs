@@ -174,10 +174,12 @@ impl Conv {
     }
 }
 
-/// What is done to each output before it is written: `max(0, y + bias + residual)`, as far as
-/// asked for.
+/// What is done to each output before it is written: `max(0, scale · y + bias + residual)`, as far
+/// as asked for.
 #[derive(Clone, Copy, Default)]
 pub struct Finish<'a> {
+    /// `[outputs]`.
+    pub scale: Option<&'a [f32]>,
     /// `[outputs]`.
     pub bias: Option<&'a [f32]>,
     /// As long as the output.
@@ -192,8 +194,8 @@ pub struct Finish<'a> {
 /// If a slice is not as long as `conv` says.
 pub fn forward(on: Machine, conv: &Conv, x: &[f32], weight: &[f32], y: &mut [f32], finish: Finish) {
     conv.check(x.len(), weight.len(), y.len());
-    if let Some(bias) = finish.bias {
-        assert_eq!(bias.len(), conv.outputs, "length of the bias");
+    for part in [finish.scale, finish.bias].into_iter().flatten() {
+        assert_eq!(part.len(), conv.outputs, "a number per channel");
     }
     if let Some(residual) = finish.residual {
         assert_eq!(residual.len(), y.len(), "length of the residual");
@@ -482,6 +484,7 @@ impl Sums {
 /// [`Finish`] as a kernel takes it: addresses, null where there is none.
 #[derive(Clone, Copy)]
 pub(crate) struct RawFinish {
+    pub(crate) scale: *const f32,
     pub(crate) bias: *const f32,
     pub(crate) residual: *const f32,
     pub(crate) relu: bool,
@@ -494,6 +497,7 @@ impl RawFinish {
             part.map_or(std::ptr::null(), |p| p[from..].as_ptr())
         };
         RawFinish {
+            scale: start(finish.scale, 0),
             bias: start(finish.bias, 0),
             residual: start(finish.residual, from),
             relu: finish.relu,
@@ -503,14 +507,14 @@ impl RawFinish {
     /// Whether outputs are written as they are.
     #[inline(always)]
     pub(crate) fn nothing(&self) -> bool {
-        self.bias.is_null() && self.residual.is_null() && !self.relu
+        self.scale.is_null() && self.bias.is_null() && self.residual.is_null() && !self.relu
     }
 
     /// Finishes `lanes` outputs of channel `channel` on, at number `place`, and writes them.
     ///
     /// # Safety
     /// `y`, and `residual` if it is not null, must be valid for `lanes` numbers from `place`, and
-    /// `bias` for as many from `channel`.
+    /// `scale` and `bias` for as many from `channel`.
     #[inline(always)]
     pub(crate) unsafe fn write<S: crate::simd::Simd>(
         &self,
@@ -522,6 +526,9 @@ impl RawFinish {
     ) {
         // SAFETY: by the contract.
         unsafe {
+            if !self.scale.is_null() {
+                value = S::mul(value, S::load_first(self.scale.add(channel), lanes));
+            }
             if !self.bias.is_null() {
                 value = S::add(value, S::load_first(self.bias.add(channel), lanes));
             }

@@ -11,8 +11,11 @@ use crate::conv::{Conv, Finish, Machine, RawFinish};
 use crate::micro::{Block, Walk, column_block, over_rows, product};
 use crate::scratch::Scratch;
 use crate::simd::{LANES, Simd, kernel};
+use crate::transpose::transpose;
 use crate::units::{self, Rows};
 
+/// Input channels that are packed together.
+const TOGETHER: usize = 32;
 /// Numbers of output that a unit of work aims at.
 const UNIT: usize = 16 << 10;
 
@@ -96,7 +99,10 @@ fn pack(
     at: impl Fn(usize, usize) -> (usize, usize) + Sync,
 ) -> Buffer {
     let (inputs, outputs, k) = (conv.inputs, conv.outputs, conv.kernel);
-    let depth = taps.rows * taps.columns * inputs;
+    let tap = |i: usize| at(i / taps.columns, i % taps.columns);
+    let places = (0..taps.rows * taps.columns).map(tap);
+    let places: Vec<usize> = places.map(|(ky, kx)| ky * k + kx).collect();
+    let depth = places.len() * inputs;
     let mut packed = Buffer::any(depth * outputs.next_multiple_of(LANES));
     let width = on.isa.width();
     let (mut blocks, mut rest, mut first) = (Vec::new(), &mut packed[..], 0);
@@ -111,18 +117,36 @@ fn pack(
         if first + block > outputs {
             part.fill(0.0);
         }
-        for input in 0..inputs {
-            for tap in 0..taps.rows * taps.columns {
-                let (ky, kx) = at(tap / taps.columns, tap % taps.columns);
-                let to = &mut part[(tap * inputs + input) * block..][..block];
-                for (output, to) in (first..outputs).zip(to) {
-                    let (o, i) = if turned {
-                        (input, output)
-                    } else {
-                        (output, input)
-                    };
-                    let channels = if turned { outputs } else { inputs };
-                    *to = weight[((o * channels + i) * k + ky) * k + kx];
+        let end = (first + block).min(outputs);
+        if k == 1 && !turned {
+            let size = (end - first, inputs);
+            return transpose(&weight[first * inputs..], inputs, part, block, size);
+        }
+        // A few inputs at a time: their lines of `part` stay in the first-level cache.
+        for from in (0..inputs).step_by(TOGETHER) {
+            let count = TOGETHER.min(inputs - from);
+            let lines = |tap: usize| (tap * inputs + from) * block;
+            if turned {
+                for (i, input) in (from..from + count).enumerate() {
+                    let filters = &weight[(input * outputs + first) * k * k..];
+                    for (tap, &place) in places.iter().enumerate() {
+                        let line = &mut part[lines(tap) + i * block..][..end - first];
+                        let filters = filters.chunks_exact(k * k);
+                        line.iter_mut()
+                            .zip(filters)
+                            .for_each(|(to, f)| *to = f[place]);
+                    }
+                }
+                continue;
+            }
+            for output in first..end {
+                let filters = &weight[(output * inputs + from) * k * k..][..count * k * k];
+                for (tap, &place) in places.iter().enumerate() {
+                    let lines = part[lines(tap)..].chunks_exact_mut(block);
+                    let filters = filters.chunks_exact(k * k);
+                    lines
+                        .zip(filters)
+                        .for_each(|(line, f)| line[output - first] = f[place]);
                 }
             }
         }
@@ -215,7 +239,8 @@ impl Packed {
 
     /// Rows of output of a good unit of work.
     pub(crate) fn target(conv: &Conv) -> usize {
-        UNIT / (conv.out_w() * conv.outputs)
+        // Enough positions to pay for a pass over the weights.
+        (UNIT / conv.outputs).max(64) / conv.out_w()
     }
 }
 
@@ -539,6 +564,10 @@ impl Sums {
         let depth = k * k * inputs;
         let rows = dw.par_chunks_mut(LANES * depth).enumerate();
         rows.for_each(|(i, dw)| {
+            if k == 1 {
+                let size = (depth, dw.len() / depth);
+                return transpose(&sums[i * LANES..], self.wide, dw, depth, size);
+            }
             for place in 0..depth {
                 let (input, tap) = (place / (k * k), place % (k * k));
                 let from = &sums[(tap * inputs + input) * self.wide + i * LANES..][..LANES];

@@ -15,6 +15,7 @@ pub mod norm;
 pub mod pool;
 mod scratch;
 mod simd;
+mod transpose;
 mod units;
 mod winograd;
 

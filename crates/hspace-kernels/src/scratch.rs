@@ -3,7 +3,6 @@
 
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
-use std::thread::{self, ThreadId};
 
 use crate::buffer::Buffer;
 
@@ -12,12 +11,19 @@ thread_local! {
     static IDLE: RefCell<Vec<Buffer>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Where this thread keeps its list, which is another place for each thread that lives.
+fn here() -> usize {
+    IDLE.try_with(|idle| std::ptr::from_ref(idle) as usize)
+        .unwrap_or(0)
+}
+
 /// Numbers that are initialised but arbitrary. Dropped by the thread that took them, their memory
 /// waits for that thread's next scratch; dropped by another, it goes back to the pool.
 pub(crate) struct Scratch {
     buffer: Option<Buffer>,
     len: usize,
-    taken_by: ThreadId,
+    /// Which thread took it: where that thread keeps its list.
+    taken_by: usize,
 }
 
 impl Scratch {
@@ -28,14 +34,14 @@ impl Scratch {
         Scratch {
             buffer: Some(fits.unwrap_or_else(|| Buffer::any(len))),
             len,
-            taken_by: thread::current().id(),
+            taken_by: here(),
         }
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        if self.taken_by != thread::current().id() {
+        if self.taken_by != here() {
             return;
         }
         if let Some(buffer) = self.buffer.take() {
@@ -77,7 +83,9 @@ mod tests {
         assert_eq!((second.as_ptr(), second.len()), (place, 50));
         let third = Scratch::any(50);
         assert_ne!(third.as_ptr(), place);
-        let elsewhere = thread::spawn(|| Scratch::any(1_000_003)).join().unwrap();
+        let elsewhere = std::thread::spawn(|| Scratch::any(1_000_003))
+            .join()
+            .unwrap();
         let place = elsewhere.as_ptr();
         drop(elsewhere);
         assert_ne!(Scratch::any(50).as_ptr(), place);

@@ -120,9 +120,10 @@ fn check(rng: &mut Rng, conv: Conv) {
             assert!((f64::from(moments.variance()[c]) - variance).abs() < 1e-5 * (1.0 + variance));
         }
 
-        let bias = numbers(rng, conv.outputs);
+        let (scale, bias) = (numbers(rng, conv.outputs), numbers(rng, conv.outputs));
         let residual = Guarded::new(&numbers(rng, conv.output_len()));
         let finish = Finish {
+            scale: Some(&scale),
             bias: Some(&bias),
             residual: Some(residual.get()),
             relu: true,
@@ -134,7 +135,9 @@ fn check(rng: &mut Rng, conv: Conv) {
             .iter()
             .zip(residual.get())
             .enumerate()
-            .map(|(i, (y, r))| f64::from(y + bias[i % conv.outputs] + r).max(0.0))
+            .map(|(i, (y, r))| {
+                f64::from(y * scale[i % conv.outputs] + bias[i % conv.outputs] + r).max(0.0)
+            })
             .collect();
         let off = distance(finished.get(), &expected);
         assert!(

@@ -261,7 +261,8 @@ impl<'a> Trainer<'a> {
         let mut saved = Instant::now();
         while self.state.step < self.steps && !self.stopped_early() {
             let batches = loader.next(self.setup.facts.shape, &self.setup.device)?;
-            let step = self.step(batches)?;
+            // From inside the pool its threads are called, and answer, sooner.
+            let step = rayon::scope(|_| self.step(batches))?;
             self.state.step += 1;
             self.state.seconds = self.before + self.started.elapsed().as_secs_f64();
             self.state.epoch_loss.0 += step.loss;

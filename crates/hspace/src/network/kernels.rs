@@ -330,8 +330,8 @@ impl Backward<Flex, 5> for Trained {
     }
 }
 
-/// The block with running statistics folded into the convolution: `scale` multiplies the weights
-/// of each output channel, `shift` is its bias. No gradients.
+/// The block with running statistics: the convolution's outputs times `scale` plus `shift`, by
+/// channel, in the same pass. No gradients.
 pub(super) fn folded_block(
     on: Machine,
     x: Tensor<4>,
@@ -342,19 +342,16 @@ pub(super) fn folded_block(
     relu: bool,
 ) -> Tensor<4> {
     let conv = shapes(&x, &weight, stride);
-    let mut folded = Buffer::copy_of(Numbers::of(weight).get());
-    let taps = folded.len() / conv.outputs;
-    for (weight, scale) in folded.chunks_exact_mut(taps).zip(scale) {
-        weight.iter_mut().for_each(|w| *w *= scale);
-    }
     let residual = residual.map(Numbers::of);
     let finish = Finish {
+        scale: Some(scale),
         bias: Some(shift),
         residual: residual.as_ref().map(Numbers::get),
         relu,
     };
     let mut y = Buffer::any(conv.output_len());
-    conv::forward(on, &conv, Numbers::of(x).get(), &folded, &mut y, finish);
+    let (x, weight) = (Numbers::of(x), Numbers::of(weight));
+    conv::forward(on, &conv, x.get(), weight.get(), &mut y, finish);
     Tensor::from_primitive::<Flex>(primitive(y, &output_shape(&conv)))
 }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use burn_tensor::Tensor;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::network::Weights;
 use crate::network::weights::values;
+use crate::network::{Weight, Weights};
 
 /// Gradients by the name of their weight.
 pub type Gradients = BTreeMap<String, Tensor<1>>;
@@ -55,36 +56,55 @@ impl Optimizer {
         learning_rate: f64,
     ) {
         state.updates += 1;
-        for (name, gradient) in gradients {
-            let weight = weights.get(&name).expect("gradients are of weights");
-            let decay = if weight.decays() {
-                self.weight_decay
-            } else {
-                0.0
-            };
-            let value = weight.value.clone();
-            let moments = state.moments.entry(name.clone()).or_default();
-            let moved = match self.rule {
-                Rule::AdamW => adamw(
-                    value,
-                    gradient,
-                    moments,
-                    state.updates,
-                    decay,
-                    learning_rate,
-                ),
-                Rule::Sgd => {
-                    let direction = gradient + value.clone() * decay;
-                    value - self.velocity(direction, moments) * learning_rate
-                }
-                Rule::Lars if weight.decays() => {
-                    let direction = gradient + value.clone() * decay;
-                    let trust = trust(&value, &direction);
-                    value - self.velocity(direction * (trust * learning_rate), moments)
-                }
-                Rule::Lars => value - self.velocity(gradient * learning_rate, moments),
-            };
-            weights.set(&name, moved);
+        // Weights do not see one another.
+        let own = gradients.into_iter().map(|(name, gradient)| {
+            let moments = state.moments.remove(&name).unwrap_or_default();
+            (name, gradient, moments)
+        });
+        let own: Vec<_> = own.collect();
+        let (fixed, updates) = (&*weights, state.updates);
+        let moved: Vec<_> = own
+            .into_par_iter()
+            .with_max_len(1)
+            .map(|(name, gradient, mut moments)| {
+                let weight = fixed.get(&name).expect("gradients are of weights");
+                let moved = self.moved(weight, gradient, &mut moments, updates, learning_rate);
+                (name, moved, moments)
+            })
+            .collect();
+        for (name, value, moments) in moved {
+            weights.set(&name, value);
+            state.moments.insert(name, moments);
+        }
+    }
+
+    /// A weight's values after an update.
+    fn moved(
+        &self,
+        weight: &Weight,
+        gradient: Tensor<1>,
+        moments: &mut Vec<Tensor<1>>,
+        updates: u64,
+        learning_rate: f64,
+    ) -> Tensor<1> {
+        let value = weight.value.clone();
+        let decay = if weight.decays() {
+            self.weight_decay
+        } else {
+            0.0
+        };
+        match self.rule {
+            Rule::AdamW => adamw(value, gradient, moments, updates, decay, learning_rate),
+            Rule::Sgd => {
+                let direction = gradient + value.clone() * decay;
+                value - self.velocity(direction, moments) * learning_rate
+            }
+            Rule::Lars if weight.decays() => {
+                let direction = gradient + value.clone() * decay;
+                let trust = trust(&value, &direction);
+                value - self.velocity(direction * (trust * learning_rate), moments)
+            }
+            Rule::Lars => value - self.velocity(gradient * learning_rate, moments),
         }
     }
 
@@ -172,7 +192,6 @@ mod tests {
 
     use super::*;
     use crate::golden::{assert_close, numbers};
-    use crate::network::Weight;
     use crate::network::weights::vector;
 
     /// Three steps of each rule on `w = (1, −2)`, shape [2, 1], with gradient `(0.5, 0.25) · k`
