@@ -8,7 +8,7 @@
 use rayon::prelude::*;
 
 use crate::buffer::Buffer;
-use crate::norm::{Back, Moments};
+use crate::norm::{self, Back, Moments};
 use crate::scratch::Scratch;
 use crate::simd::{Isa, LANES};
 use crate::units::{self, Rows};
@@ -144,12 +144,20 @@ impl Conv {
         (few, &x[within(x_len)], &y[within(y_len)])
     }
 
-    /// A matrix product (kernel 1 at every place) does not care which positions are whose: as
-    /// images of one row, long enough to be summed over at once.
-    fn in_rows(&self) -> Conv {
-        if (self.kernel, self.stride) != (1, 1) {
-            return *self;
-        }
+    /// Whether it is a matrix product: kernel 1 at every place.
+    fn is_product(&self) -> bool {
+        (self.kernel, self.stride) == (1, 1)
+    }
+
+    /// Whether it is a matrix product with more weights than inputs.
+    fn is_wide_product(&self) -> bool {
+        self.is_product() && self.n * self.h * self.w < self.outputs.max(self.inputs)
+    }
+
+    /// The transpose of a matrix product, which does not care which positions are whose: as images
+    /// of one row, long enough to be summed over at once. Its weight gradient comes as
+    /// `[outputs, inputs]` of this one, which is how weights are kept.
+    fn swapped(&self) -> Conv {
         let positions = self.n * self.h * self.w;
         let divides = |w: &usize| positions.is_multiple_of(*w);
         let w = (32..=256).rev().find(divides).unwrap_or(positions);
@@ -157,6 +165,8 @@ impl Conv {
             n: positions / w,
             h: 1,
             w,
+            inputs: self.outputs,
+            outputs: self.inputs,
             ..*self
         }
     }
@@ -200,6 +210,9 @@ pub fn forward(on: Machine, conv: &Conv, x: &[f32], weight: &[f32], y: &mut [f32
     if let Some(residual) = finish.residual {
         assert_eq!(residual.len(), y.len(), "length of the residual");
     }
+    if conv.is_wide_product() {
+        return direct::product_by_columns(on, conv, x, weight, false, y, &finish);
+    }
     let way = Way::forward(on, conv, weight);
     let row = conv.out_w() * conv.outputs;
     units::over(&way.cut(conv.n), y, row, |unit, y| {
@@ -226,6 +239,10 @@ pub fn forward_with_moments(
     y: &mut [f32],
 ) -> Moments {
     conv.check(x.len(), weight.len(), y.len());
+    if conv.is_wide_product() {
+        direct::product_by_columns(on, conv, x, weight, false, y, &Finish::default());
+        return norm::moments(on, y, conv.outputs);
+    }
     let way = Way::forward(on, conv, weight);
     let row = conv.out_w() * conv.outputs;
     let parts = units::over(&way.cut(conv.n), y, row, |unit, y| {
@@ -243,6 +260,10 @@ pub fn forward_with_moments(
 /// As [`forward`].
 pub fn data_gradient(on: Machine, conv: &Conv, dy: &[f32], weight: &[f32], dx: &mut [f32]) {
     conv.check(dx.len(), weight.len(), dy.len());
+    if conv.is_wide_product() {
+        let (back, finish) = (conv.transposed(), Finish::default());
+        return direct::product_by_columns(on, &back, dy, weight, true, dx, &finish);
+    }
     let way = Way::back(on, conv, weight);
     let cuts = way.cut(conv.n);
     units::over(&cuts, dx, conv.w * conv.inputs, |unit, dx| {
@@ -264,6 +285,11 @@ pub fn data_gradient(on: Machine, conv: &Conv, dy: &[f32], weight: &[f32], dx: &
 pub fn weight_gradient(on: Machine, conv: &Conv, x: &[f32], dy: &[f32], dw: &mut [f32]) {
     conv.check(x.len(), dw.len(), dy.len());
     let (conv, sums) = Sums::new(on, conv);
+    let (x, dy) = if let Sums::Product(_) = sums {
+        (dy, x)
+    } else {
+        (x, dy)
+    };
     let total = if sums.len() > CACHED_SUMS {
         sums.by_block(on, &conv, x, dy)
     } else {
@@ -306,7 +332,7 @@ pub fn gradients(
     conv.check(x.len(), dw.len(), conv.output_len());
     let image = conv.output_len() / conv.n;
     let own = Sums::new(on, conv);
-    if own.1.len() > CACHED_SUMS || image > CACHED_GRADIENTS || own.0 != *conv {
+    if own.1.len() > CACHED_SUMS || image > CACHED_GRADIENTS || conv.is_product() {
         let mut dy = Buffer::any(conv.output_len());
         back.all(&mut dy, residual);
         weight_gradient(on, conv, x, &dy, dw);
@@ -432,6 +458,8 @@ impl Way {
 enum Sums {
     Winograd(winograd::Sums),
     Direct(direct::Sums),
+    /// With inputs and outputs swapped ([`Conv::swapped`]).
+    Product(direct::Sums),
 }
 
 impl Sums {
@@ -439,37 +467,39 @@ impl Sums {
     fn new(on: Machine, conv: &Conv) -> (Conv, Sums) {
         if conv.fits_winograd(on) {
             (*conv, Sums::Winograd(winograd::Sums::new(conv)))
+        } else if conv.is_product() {
+            let swapped = conv.swapped();
+            (swapped, Sums::Product(direct::Sums::new(&swapped)))
         } else {
-            let conv = conv.in_rows();
-            (conv, Sums::Direct(direct::Sums::new(&conv)))
+            (*conv, Sums::Direct(direct::Sums::new(conv)))
         }
     }
 
     fn len(&self) -> usize {
         match self {
             Sums::Winograd(sums) => sums.len(),
-            Sums::Direct(sums) => sums.len(),
+            Sums::Direct(sums) | Sums::Product(sums) => sums.len(),
         }
     }
 
     fn work(&self, conv: &Conv) -> usize {
         match self {
             Sums::Winograd(sums) => sums.work(conv),
-            Sums::Direct(sums) => sums.work(conv),
+            Sums::Direct(sums) | Sums::Product(sums) => sums.work(conv),
         }
     }
 
     fn add(&self, on: Machine, conv: &Conv, x: &[f32], dy: &[f32], part: &mut [f32]) {
         match self {
             Sums::Winograd(sums) => sums.add(on, conv, x, dy, part),
-            Sums::Direct(sums) => sums.add(on, conv, x, dy, part),
+            Sums::Direct(sums) | Sums::Product(sums) => sums.add(on, conv, x, dy, part),
         }
     }
 
     fn by_block(&self, on: Machine, conv: &Conv, x: &[f32], dy: &[f32]) -> Buffer {
         match self {
             Sums::Winograd(sums) => sums.by_block(on, conv, x, dy),
-            Sums::Direct(sums) => sums.by_block(on, conv, x, dy),
+            Sums::Direct(sums) | Sums::Product(sums) => sums.by_block(on, conv, x, dy),
         }
     }
 
@@ -477,6 +507,7 @@ impl Sums {
         match self {
             Sums::Winograd(sums) => sums.restore(on, conv, total, dw),
             Sums::Direct(sums) => sums.restore(conv, total, dw),
+            Sums::Product(sums) => sums.strip(conv, total, dw),
         }
     }
 }

@@ -113,45 +113,135 @@ fn pack(
         rest = after;
         first += block;
     }
-    blocks.into_par_iter().for_each(|(first, block, part)| {
-        if first + block > outputs {
-            part.fill(0.0);
-        }
-        let end = (first + block).min(outputs);
-        if k == 1 && !turned {
-            let size = (end - first, inputs);
-            return transpose(&weight[first * inputs..], inputs, part, block, size);
-        }
-        // A few inputs at a time: their lines of `part` stay in the first-level cache.
-        for from in (0..inputs).step_by(TOGETHER) {
-            let count = TOGETHER.min(inputs - from);
-            let lines = |tap: usize| (tap * inputs + from) * block;
-            if turned {
-                for (i, input) in (from..from + count).enumerate() {
-                    let filters = &weight[(input * outputs + first) * k * k..];
-                    for (tap, &place) in places.iter().enumerate() {
-                        let line = &mut part[lines(tap) + i * block..][..end - first];
-                        let filters = filters.chunks_exact(k * k);
-                        line.iter_mut()
-                            .zip(filters)
-                            .for_each(|(to, f)| *to = f[place]);
-                    }
-                }
-                continue;
-            }
-            for output in first..end {
-                let filters = &weight[(output * inputs + from) * k * k..][..count * k * k];
-                for (tap, &place) in places.iter().enumerate() {
-                    let lines = part[lines(tap)..].chunks_exact_mut(block);
-                    let filters = filters.chunks_exact(k * k);
-                    lines
-                        .zip(filters)
-                        .for_each(|(line, f)| line[output - first] = f[place]);
-                }
-            }
-        }
+    let blocks = blocks.into_par_iter();
+    blocks.for_each(|(first, block, part)| {
+        pack_block(conv, weight, turned, &places, first, block, part);
     });
     packed
+}
+
+/// The `block` columns from column `first` on, packed.
+fn pack_block(
+    conv: &Conv,
+    weight: &[f32],
+    turned: bool,
+    places: &[usize],
+    first: usize,
+    block: usize,
+    part: &mut [f32],
+) {
+    let (inputs, outputs, k) = (conv.inputs, conv.outputs, conv.kernel);
+    if first + block > outputs {
+        part.fill(0.0);
+    }
+    let end = (first + block).min(outputs);
+    if k == 1 && !turned {
+        let size = (end - first, inputs);
+        return transpose(&weight[first * inputs..], inputs, part, block, size);
+    }
+    // A few inputs at a time: their lines of `part` stay in the first-level cache.
+    for from in (0..inputs).step_by(TOGETHER) {
+        let count = TOGETHER.min(inputs - from);
+        let lines = |tap: usize| (tap * inputs + from) * block;
+        if turned {
+            for (i, input) in (from..from + count).enumerate() {
+                let filters = &weight[(input * outputs + first) * k * k..];
+                for (tap, &place) in places.iter().enumerate() {
+                    let line = &mut part[lines(tap) + i * block..][..end - first];
+                    let filters = filters.chunks_exact(k * k);
+                    line.iter_mut()
+                        .zip(filters)
+                        .for_each(|(to, f)| *to = f[place]);
+                }
+            }
+            continue;
+        }
+        for output in first..end {
+            let filters = &weight[(output * inputs + from) * k * k..][..count * k * k];
+            for (tap, &place) in places.iter().enumerate() {
+                let lines = part[lines(tap)..].chunks_exact_mut(block);
+                let filters = filters.chunks_exact(k * k);
+                lines
+                    .zip(filters)
+                    .for_each(|(line, f)| line[output - first] = f[place]);
+            }
+        }
+    }
+}
+
+/// A place that several threads write to, each its own columns.
+#[derive(Clone, Copy)]
+struct Shared(*mut f32);
+// SAFETY: no two threads write the same number.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    fn start(&self) -> *mut f32 {
+        self.0
+    }
+}
+
+/// A matrix product (kernel 1 at every place) with more weights than inputs: threads share out the
+/// columns, and each packs a block of weights and uses it while it is in the cache.
+pub(crate) fn product_by_columns(
+    on: Machine,
+    conv: &Conv,
+    x: &[f32],
+    weight: &[f32],
+    turned: bool,
+    y: &mut [f32],
+    finish: &Finish,
+) {
+    let (inputs, outputs) = (conv.inputs, conv.outputs);
+    let positions = conv.n * conv.h * conv.w;
+    assert_eq!((conv.kernel, conv.stride), (1, 1), "a matrix product");
+    assert_eq!(
+        (x.len(), y.len()),
+        (positions * inputs, positions * outputs)
+    );
+    let offsets: Vec<usize> = (0..positions).map(|i| i * inputs).collect();
+    let places: Vec<usize> = (0..positions).map(|i| i * outputs).collect();
+    let walk = Walk {
+        k: inputs,
+        a_step: 1,
+        b_step: 0,
+        segments: 1,
+        a_segment: 0,
+        b_segment: 0,
+    };
+    let (width, y) = (on.isa.width(), Shared(y.as_mut_ptr()));
+    let (mut blocks, mut next) = (Vec::new(), 0);
+    while next < outputs {
+        let block = column_block(width, outputs, next);
+        blocks.push((next, block));
+        next += block;
+    }
+    let blocks = blocks.into_par_iter().with_max_len(1);
+    blocks.for_each(|(first, block)| {
+        let mut packed = Scratch::any(inputs * block);
+        pack_block(conv, weight, turned, &[0], first, block, &mut packed);
+        let columns = Columns {
+            first,
+            end: (first + block).min(outputs),
+            all: outputs,
+        };
+        let finish = RawFinish::at(finish, 0);
+        // SAFETY: `x` has a row of `inputs` for every position, `packed` as many lines; `y` (and
+        // the residual) have a row of `outputs`, of which this thread alone writes the columns.
+        unsafe {
+            self::positions(
+                on.isa,
+                &walk,
+                x,
+                &offsets,
+                &packed,
+                y.start(),
+                &places,
+                columns,
+                finish,
+            );
+        }
+    });
 }
 
 /// The weights of a convolution, ready for use.
@@ -229,9 +319,9 @@ impl Packed {
                 &slab,
                 &offsets,
                 packed,
-                y,
+                y.as_mut_ptr(),
                 &places,
-                conv.outputs,
+                Columns::all(conv.outputs),
                 finish,
             );
         }
@@ -376,30 +466,49 @@ impl Phase {
                 &slab,
                 &offsets,
                 &self.packed,
-                dx,
+                dx.as_mut_ptr(),
                 &places,
-                conv.inputs,
+                Columns::all(conv.inputs),
                 finish,
             );
         }
     }
 }
 
+/// Columns `first..end` of `all`; both are where a block of columns begins or ends.
+#[derive(Clone, Copy)]
+struct Columns {
+    first: usize,
+    end: usize,
+    all: usize,
+}
+
+impl Columns {
+    fn all(outputs: usize) -> Columns {
+        Columns {
+            first: 0,
+            end: outputs,
+            all: outputs,
+        }
+    }
+}
+
 kernel! {
-    /// The outputs of some positions: position q's factors start at `slab[offsets[q]]`, its
-    /// results go to `y[places[q]]`. The walk's steps through `packed` are filled in here.
+    /// Some columns of the outputs of some positions: position q's factors start at
+    /// `slab[offsets[q]]`, its results go to `y[places[q]]` and on. The walk's steps through
+    /// `packed`, which begins with the first of those columns, are filled in here.
     ///
     /// # Safety
     /// `slab` must hold the walk from each offset, `packed` as much for each block of columns, `y`
-    /// and the finish's residual `outputs` numbers at each place.
+    /// and the finish's residual a number for each of the columns after each place.
     fn positions(
         walk: &Walk,
         slab: &[f32],
         offsets: &[usize],
         packed: &[f32],
-        y: &mut [f32],
+        y: *mut f32,
         places: &[usize],
-        outputs: usize,
+        columns: Columns,
         finish: RawFinish,
     ) = positions_with
 }
@@ -411,14 +520,14 @@ unsafe fn positions_with<S: Simd>(
     slab: &[f32],
     offsets: &[usize],
     packed: &[f32],
-    y: &mut [f32],
+    y: *mut f32,
     places: &[usize],
-    outputs: usize,
+    columns: Columns,
     finish: RawFinish,
 ) {
-    let (mut first, mut from) = (0, 0);
-    while first < outputs {
-        let block = column_block(S::WIDTH, outputs, first);
+    let (mut first, mut from) = (columns.first, 0);
+    while first < columns.end {
+        let block = column_block(S::WIDTH, columns.all, first);
         let mut positions = Positions {
             walk: Walk {
                 b_step: block,
@@ -428,10 +537,10 @@ unsafe fn positions_with<S: Simd>(
             slab: slab.as_ptr(),
             offsets,
             packed: packed[from..].as_ptr(),
-            y: y.as_mut_ptr(),
+            y,
             places,
             first,
-            outputs,
+            outputs: columns.all,
             finish,
         };
         // SAFETY: the caller's promises.
@@ -558,16 +667,20 @@ impl Sums {
         sums
     }
 
+    /// The sums without what pads them: with inputs and outputs swapped, the gradient as it is.
+    pub(crate) fn strip(&self, conv: &Conv, sums: &[f32], dw: &mut [f32]) {
+        let rows = dw.par_chunks_mut(conv.outputs).with_min_len(64);
+        let padded = sums.par_chunks(self.wide).with_min_len(64);
+        rows.zip(padded)
+            .for_each(|(dw, sums)| dw.copy_from_slice(&sums[..conv.outputs]));
+    }
+
     /// `[ky, kx, input, output]` to `[output, input, ky, kx]`, a vector of outputs at a time.
     pub(crate) fn restore(&self, conv: &Conv, sums: &[f32], dw: &mut [f32]) {
         let (k, inputs) = (conv.kernel, conv.inputs);
         let depth = k * k * inputs;
         let rows = dw.par_chunks_mut(LANES * depth).enumerate();
         rows.for_each(|(i, dw)| {
-            if k == 1 {
-                let size = (depth, dw.len() / depth);
-                return transpose(&sums[i * LANES..], self.wide, dw, depth, size);
-            }
             for place in 0..depth {
                 let (input, tap) = (place / (k * k), place % (k * k));
                 let from = &sums[(tap * inputs + input) * self.wide + i * LANES..][..LANES];

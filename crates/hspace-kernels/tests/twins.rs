@@ -250,6 +250,31 @@ fn tiles_of_every_remainder() {
 }
 
 #[test]
+fn matrix_products_of_every_shape() {
+    let mut rng = Rng::seed_from_u64(7);
+    for (n, inputs, outputs) in [
+        (7, 30, 45),
+        (64, 100, 33),
+        (33, 300, 290),
+        (1, 5, 1),
+        (600, 20, 50),
+    ] {
+        let conv = Conv {
+            n,
+            h: 1,
+            w: 1,
+            inputs,
+            outputs,
+            kernel: 1,
+            stride: 1,
+            pad: 0,
+        };
+        check(&mut rng, conv);
+        check_both(&mut rng, conv);
+    }
+}
+
+#[test]
 fn sums_too_many_for_the_cache() {
     let mut rng = Rng::seed_from_u64(5);
     for (stride, inputs, outputs) in [(1, 144, 208), (2, 144, 208), (1, 96, 90)] {

@@ -1,8 +1,10 @@
 //! Our side of `bench/steps.py`: training steps and inference of one network, on request.
 //!
-//! Arguments: network (`residual`, `cnn`, `mlp`), width, image size, batch, device. Each line of
-//! standard input, `train N` or `infer N`, is answered by the milliseconds of N runs.
+//! Arguments: network (`residual`, `cnn`, `mlp`, …), width, image size, batch, device. Each line of
+//! standard input, `train N` or `infer N`, is answered by the milliseconds of N runs. `dump FILE`
+//! writes weights, input and gradients as safetensors, for `bench/gradients.py`.
 
+use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::time::Instant;
 
@@ -13,7 +15,8 @@ use hspace::device::{Device, device};
 use hspace::encoder::{self, Encoder};
 use hspace::network::layers::{Conv, conv_block, linear, pick};
 use hspace::network::maps::Maps;
-use hspace::network::{Mode, Pass, Scope, Weights};
+use hspace::network::{Mode, Pass, Scope, Weight, Weights};
+use hspace::train::checkpoint::write_weights;
 use hspace::train::optimizer::{Gradients, Optimizer, OptimizerState, Rule};
 
 /// Three stages of two residual blocks, `width` to 4 `width` channels (He et al. 2016, 4.2).
@@ -85,7 +88,13 @@ fn main() {
     let mut bench = Bench::new(network, shape, batch, on);
     for line in std::io::stdin().lock().lines() {
         let line = line.expect("a line");
-        let (what, times) = line.split_once(' ').expect("`train N` or `infer N`");
+        let (what, times) = line
+            .split_once(' ')
+            .expect("`train N`, `infer N` or `dump FILE`");
+        if what == "dump" {
+            bench.dump(times.as_ref());
+            continue;
+        }
         let times: usize = times.parse().expect("a number of runs");
         let ms = (0..times).map(|_| {
             let begun = Instant::now();
@@ -125,18 +134,45 @@ impl Bench {
         }
     }
 
-    fn train(&mut self) {
+    /// Gradients of the cross-entropy, and new running statistics.
+    fn gradients(&self) -> (Gradients, BTreeMap<String, Tensor<1>>) {
         let tracked = self.weights.tracked(|_| true);
         let pass = Pass::new(&tracked, Mode::Train, &self.on);
         let logits = logits(&*self.network, &pass, self.x.clone());
         let classes: Vec<u32> = (0..logits.dims()[0] as u32).map(|i| i % 10).collect();
         let loss = -pick(log_softmax(logits, 1), &classes).mean();
         let mut found = loss.backward();
-        let gradients: Gradients = tracked
+        let gradients = tracked
             .iter()
             .filter_map(|(name, w)| Some((name.to_owned(), w.value.grad_remove(&mut found)?)))
             .collect();
-        for (name, value) in pass.into_statistics() {
+        (gradients, pass.into_statistics())
+    }
+
+    fn dump(&self, path: &std::path::Path) {
+        let mut all = self.weights.clone();
+        for (name, value) in self.gradients().0 {
+            let shape = all.get(&name).expect("a weight").shape.clone();
+            let gradient = Weight {
+                value,
+                shape,
+                trained: false,
+            };
+            all.insert(format!("gradient.{name}"), gradient);
+        }
+        let x = Weight {
+            value: self.x.clone().flatten(0, 3),
+            shape: self.x.dims().to_vec(),
+            trained: false,
+        };
+        all.insert("x".into(), x);
+        write_weights(path, &all).expect("a writable file");
+        println!("written");
+    }
+
+    fn train(&mut self) {
+        let (gradients, statistics) = self.gradients();
+        for (name, value) in statistics {
             self.weights.set(&name, value.inner());
         }
         let sgd = Optimizer {
