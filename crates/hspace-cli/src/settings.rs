@@ -39,7 +39,7 @@ pub struct SettingFlags {
     /// Seed of everything random
     #[arg(long)]
     pub seed: Option<u64>,
-    /// cpu, or a GPU device this hspace was built with
+    /// cpu (cpu:direct: no Winograd; cpu:burn: without our kernels), or a GPU this hspace was built for
     #[arg(long)]
     pub device: Option<String>,
 }

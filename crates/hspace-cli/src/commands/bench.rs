@@ -1,10 +1,11 @@
 //! `hspace bench`
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use hspace::config::Config;
+use hspace::config::{Config, set};
 use hspace::dataset::Dataset;
 use hspace::device::device;
 use hspace::embed::embed;
@@ -33,6 +34,9 @@ pub struct Args {
     /// Encoders, separated by commas
     #[arg(long, default_value = "mlp,cnn,resnet18")]
     encoder: String,
+    /// Objectives, separated by commas; the default is all
+    #[arg(long)]
+    objective: Option<String>,
     /// Width of the encoders; the default is each one's own, 16 for residual networks
     #[arg(long)]
     width: Option<usize>,
@@ -42,13 +46,16 @@ pub struct Args {
     /// Height and width of the input in pixels
     #[arg(long)]
     image_size: Option<usize>,
+    /// Change any setting, such as views.blur.p=0; may be given many times
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
     /// Seconds for each measurement
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
     /// Write the numbers as JSON to this file (`-`: standard output)
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// cpu, or a GPU device this hspace was built with
+    /// cpu (cpu:direct: no Winograd; cpu:burn: without our kernels), or a GPU this hspace was built for
     #[arg(long, default_value = "cpu")]
     device: String,
 }
@@ -73,10 +80,21 @@ pub fn run(args: &Args) -> Result<()> {
         unit: "GFLOP/s",
         share: None,
     }];
+    let mut skipped = BTreeSet::new();
     for name in args.encoder.split(',') {
-        for objective in OBJECTIVES {
+        let wanted = |name: &str| {
+            args.objective
+                .as_ref()
+                .is_none_or(|all| all.split(',').any(|o| o == name))
+        };
+        for objective in OBJECTIVES.iter().filter(|o| wanted(o.name)) {
             spinner.say(&format!("training {name} with {}", objective.name));
-            lines.push(training(args, &dataset, name, objective.name, peak)?);
+            match training(args, &dataset, name, objective.name, peak) {
+                Ok(line) => lines.push(line),
+                // Such as a supervised objective on data without labels.
+                Err(Error::Config(problems)) => skipped.extend(problems),
+                Err(error) => return Err(error),
+            }
         }
         spinner.say(&format!("embedding with {name}"));
         lines.push(embedding(args, &dataset, name, peak)?);
@@ -95,6 +113,9 @@ pub fn run(args: &Args) -> Result<()> {
         });
     }
     spinner.done();
+    for problem in skipped {
+        eprintln!("skipped: {problem}");
+    }
     if let Some(path) = &args.json {
         write_json(path, &lines)?;
     }
@@ -153,6 +174,11 @@ fn job<'a>(args: &Args, dataset: &'a Dataset, encoder: &str, objective: &str) ->
     table.insert("encoder".into(), choice.into());
     table.insert("objective".into(), objective.into());
     table.insert("train".into(), train.into());
+    let assign = |assignment: &String| set(&mut table, assignment).err();
+    let problems: Vec<String> = args.set.iter().filter_map(assign).collect();
+    if !problems.is_empty() {
+        return Err(Error::Config(problems));
+    }
     Job::new(Config::resolve(table, about(dataset))?, dataset, None)
 }
 

@@ -26,7 +26,7 @@ pub struct Args {
     /// Seed of an untrained encoder
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// cpu, or a GPU device this hspace was built with
+    /// cpu (cpu:direct: no Winograd; cpu:burn: without our kernels), or a GPU this hspace was built for
     #[arg(long, default_value = "cpu")]
     device: String,
 }

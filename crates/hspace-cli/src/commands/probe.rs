@@ -65,7 +65,7 @@ pub struct ProbeFlags {
     /// Write a page with curves, projections and neighbours to this file
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// cpu, or a GPU device this hspace was built with
+    /// cpu (cpu:direct: no Winograd; cpu:burn: without our kernels), or a GPU this hspace was built for
     #[arg(long, default_value = "cpu")]
     pub device: String,
 }
