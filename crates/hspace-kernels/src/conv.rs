@@ -2,8 +2,7 @@
 //! `[outputs, inputs, kernel, kernel]`.
 //!
 //! Kernels of 3 and stride 1 from sixteen channels up go by Winograd's minimal filtering
-//! ([`crate::winograd`]) unless the [`Machine`] says otherwise, everything else directly
-//! ([`crate::direct`]).
+//! (`winograd.rs`) unless the [`Machine`] says otherwise, everything else directly (`direct.rs`).
 
 use rayon::prelude::*;
 

@@ -382,7 +382,6 @@ impl<'a> Trainer<'a> {
             }
         }
         let named = net.gradients(&loss.total);
-        drop(net);
         for (name, value) in pass.into_statistics() {
             self.weights.set(&name, value.inner());
         }

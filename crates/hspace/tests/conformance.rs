@@ -130,7 +130,6 @@ impl Case {
         let loss = self.objective.loss(&net, &self.batches(), 0);
         let value = f64::from(loss.total.clone().inner().into_scalar::<f32>());
         let named = net.gradients(&loss.total);
-        drop(net);
         (value, named, pass.into_statistics())
     }
 }

@@ -56,6 +56,11 @@ fn node<const D: usize>(tensor: Tensor<D>) -> Node {
     tracked.expect("our kernels see tensors on the CPU")
 }
 
+/// Whether a convolution or its residual is part of a graph.
+pub(super) fn any_tracked(x: &Tensor<4>, weight: &Tensor<4>, residual: Option<&Tensor<4>>) -> bool {
+    x.is_autodiff() || weight.is_autodiff() || residual.is_some_and(Tensor::is_autodiff)
+}
+
 /// Shapes of a convolution of `x [n, h, w, c]` with `weight [out, c, k, k]`.
 fn shapes(x: &Tensor<4>, weight: &Tensor<4>, stride: usize) -> Conv {
     let ([n, h, w, inputs], [outputs, _, kernel, _]) = (x.dims(), weight.dims());
@@ -94,7 +99,7 @@ fn register(gradients: &mut Gradients, parent: Option<NodeId>, gradient: FlexTen
 /// kernel.
 pub(super) fn convolve(on: Machine, x: Tensor<4>, weight: Tensor<4>, stride: usize) -> Tensor<4> {
     let conv = shapes(&x, &weight, stride);
-    let tracked = x.is_autodiff() || weight.is_autodiff();
+    let tracked = any_tracked(&x, &weight, None);
     let (left, right) = (Numbers::of(x.clone()), Numbers::of(weight.clone()));
     let mut y = Buffer::any(conv.output_len());
     conv::forward(
@@ -171,8 +176,7 @@ pub(super) fn training_block(
 ) -> (Tensor<4>, BatchStatistics) {
     let BlockWeights { weight, gain, bias } = weights;
     let conv = shapes(&x, &weight, stride);
-    let own = [&x, &weight].into_iter().chain(&residual);
-    let tracked = own.map(Tensor::is_autodiff).any(|t| t) || gain.is_autodiff();
+    let tracked = any_tracked(&x, &weight, residual.as_ref()) || gain.is_autodiff();
     let (left, right) = (Numbers::of(x.clone()), Numbers::of(weight.clone()));
     let mut y = Buffer::any(conv.output_len());
     let moments = conv::forward_with_moments(on, &conv, left.get(), right.get(), &mut y);

@@ -179,8 +179,7 @@ fn on_cpu(
         affine.follow(norm, mean, variance);
         return Maps::last(out);
     }
-    let inputs = [&x, &weight].into_iter().chain(&residual);
-    let tracked = inputs.map(Tensor::is_autodiff).any(|tracked| tracked);
+    let tracked = kernels::any_tracked(&x, &weight, residual.as_ref());
     let (scale, shift) = affine.line();
     if !tracked && !scale.is_autodiff() {
         let line = (&values(scale)[..], &values(shift)[..]);
