@@ -24,7 +24,7 @@ from torch import nn
 
 from steps import residual
 
-BATCH, SECONDS, IMAGES = 128, 40, 12800
+BATCH, SECONDS, IMAGES = 128, 25, 12800
 
 
 def images(folder):
@@ -74,7 +74,7 @@ def hspace(rgb, width, binary):
         command = [binary, "train", "--data", f"{folder}/rgb.npz", "--encoder", "resnet18", "--objective", "simclr"]
         command += ["--batch-size", str(BATCH), "--epochs", "100", "--out", f"{folder}/run", "--no-check"]
         for setting in ["train.image_size=32", f"encoder.width={width}", "encoder.stem=small", "views.blur.p=0",
-                        "train.online_probe=false", "train.log_every=1"]:
+                        "train.online_probe=false", "train.log_every=4"]:
             command += ["--set", setting]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(SECONDS)

@@ -45,10 +45,10 @@ const WIDTH: i64 = 32;
 const TEMPERATURE: f64 = 0.5;
 const DATA: &str = "builtin:mnist-mini";
 /// Passes over the data within the default budget.
-const EPOCHS: f64 = 24.0;
+const EPOCHS: f64 = 20.0;
 const BUDGET: f64 = 170.0;
 /// Share of the budget for learning; the rest is for the baselines and the measuring.
-const LEARNING: f64 = 0.6;
+const LEARNING: f64 = 0.45;
 /// Seconds of the trial of the machine's speed.
 const TRIAL: f64 = 3.0;
 
