@@ -7,7 +7,8 @@
 use rayon::prelude::*;
 
 use crate::buffer::Buffer;
-use crate::norm::{self, Back, Moments};
+use crate::moments::{Moments, moments};
+use crate::norm::Back;
 use crate::scratch::Scratch;
 use crate::simd::{Isa, LANES};
 use crate::units::{self, Rows};
@@ -240,7 +241,7 @@ pub fn forward_with_moments(
     conv.check(x.len(), weight.len(), y.len());
     if conv.is_wide_product() {
         direct::product_by_columns(on, conv, x, weight, false, y, &Finish::default());
-        return norm::moments(on, y, conv.outputs);
+        return moments(on, y, conv.outputs);
     }
     let way = Way::forward(on, conv, weight);
     let row = conv.out_w() * conv.outputs;

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::buffer::Buffer;
 use crate::conv::{Conv, Finish, Machine, RawFinish};
-use crate::micro::{Block, Walk, column_block, over_rows, product};
+use crate::micro::{Block, Walk, add_outer, column_block, over_rows, product};
 use crate::scratch::Scratch;
 use crate::simd::{LANES, Simd, kernel};
 use crate::transpose::transpose;
@@ -27,11 +27,6 @@ struct Taps {
     top: isize,
     left: isize,
     step: usize,
-}
-
-/// A framed copy of the input rows that some output rows of one image need.
-struct Slab {
-    row_len: usize,
 }
 
 impl Taps {
@@ -56,7 +51,7 @@ impl Taps {
 }
 
 /// Copies the input rows for output rows `first..first + rows` of an image `[h, w, c]` to `slab`,
-/// zeros where the image ends.
+/// zeros where the image ends; gives the length of a row of the slab.
 fn fill(
     slab: &mut [f32],
     image: &[f32],
@@ -64,7 +59,7 @@ fn fill(
     taps: &Taps,
     first: usize,
     (rows, columns): (usize, usize),
-) -> Slab {
+) -> usize {
     let (height, width) = taps.reach(rows, columns);
     let row_len = width * c;
     let before = ((-taps.left).max(0) as usize).min(width);
@@ -84,7 +79,7 @@ fn fill(
         row[before * c..(before + inside) * c].copy_from_slice(&image[start..start + inside * c]);
         row[(before + inside) * c..].fill(0.0);
     }
-    Slab { row_len }
+    row_len
 }
 
 /// Weights packed for the inner loop: for each block of columns every tap and input channel, and
@@ -290,7 +285,7 @@ impl Packed {
         let (mut at, mut row_len) = (0, 0);
         for (image, first, rows) in unit.per_image(out_h) {
             let image = &x[image * image_len..][..image_len];
-            row_len = fill(&mut slab[at..], image, size, taps, first, (rows, out_w)).row_len;
+            row_len = fill(&mut slab[at..], image, size, taps, first, (rows, out_w));
             for row in 0..rows {
                 let start = at + row * taps.step * row_len;
                 offsets.extend((0..out_w).map(|x| start + x * taps.step * conv.inputs));
@@ -437,7 +432,7 @@ impl Phase {
                 continue;
             }
             let image = &dy[image * image_len..][..image_len];
-            row_len = fill(&mut slab[at..], image, size, taps, from, (count, columns)).row_len;
+            row_len = fill(&mut slab[at..], image, size, taps, from, (count, columns));
             for i in 0..count {
                 let line = start + ((from + i) * s + self.row - first) * row;
                 for x in 0..columns {
@@ -545,11 +540,7 @@ unsafe fn positions_with<S: Simd>(
         };
         // SAFETY: the caller's promises.
         unsafe {
-            if block == LANES {
-                over_rows::<S, 1>(offsets.len(), &mut positions);
-            } else {
-                over_rows::<S, 2>(offsets.len(), &mut positions);
-            }
+            over_rows::<S>(offsets.len(), block, &mut positions);
         }
         from += walk.segments * walk.k * block;
         first += block;
@@ -713,7 +704,7 @@ impl Pair {
         let (height, width) = taps.reach(count, out_w);
         let mut slab = Scratch::any(height * width * conv.inputs);
         let size = (conv.h, conv.w, conv.inputs);
-        let row_len = fill(&mut slab, x, size, taps, first, (count, out_w)).row_len;
+        let row_len = fill(&mut slab, x, size, taps, first, (count, out_w));
         let wide = outputs.next_multiple_of(LANES);
         let mut gradients = Scratch::any(count * out_w * wide);
         let rows = &dy[first * out_w * outputs..][..count * out_w * outputs];
@@ -757,82 +748,5 @@ fn widen(rows: &[f32], c: usize, out: &mut [f32]) {
     for (out, row) in out.chunks_exact_mut(wide).zip(rows.chunks_exact(c)) {
         out[..c].copy_from_slice(row);
         out[c..].fill(0.0);
-    }
-}
-
-kernel! {
-    /// Adds to `sums [rows, columns]` the products of rows of the left factor, which start one
-    /// number apart, and columns of the right one; `columns` is a multiple of [`LANES`].
-    ///
-    /// # Safety
-    /// `left` must hold the walk from each of its first `rows` numbers, `right` `columns` numbers
-    /// at each term.
-    pub(crate) fn add_outer(
-        walk: &Walk,
-        left: &[f32],
-        right: &[f32],
-        sums: &mut [f32],
-        rows: usize,
-        columns: usize,
-    ) = add_outer_with
-}
-
-#[inline(always)]
-unsafe fn add_outer_with<S: Simd>(
-    walk: &Walk,
-    left: &[f32],
-    right: &[f32],
-    sums: &mut [f32],
-    rows: usize,
-    columns: usize,
-) {
-    assert!(sums.len() >= rows * columns, "room for the sums");
-    let mut first = 0;
-    while first < columns {
-        let block = column_block(S::WIDTH, columns, first);
-        let mut outer = Outer {
-            walk,
-            left: left.as_ptr(),
-            right: right[first..].as_ptr(),
-            sums: sums[first..].as_mut_ptr(),
-            columns,
-        };
-        // SAFETY: the caller's promises.
-        unsafe {
-            if block == LANES {
-                over_rows::<S, 1>(rows, &mut outer);
-            } else {
-                over_rows::<S, 2>(rows, &mut outer);
-            }
-        }
-        first += block;
-    }
-}
-
-struct Outer<'a> {
-    walk: &'a Walk,
-    left: *const f32,
-    right: *const f32,
-    sums: *mut f32,
-    columns: usize,
-}
-
-impl<S: Simd> Block<S> for Outer<'_> {
-    #[inline(always)]
-    unsafe fn block<const P: usize, const V: usize>(&mut self, first: usize) {
-        // SAFETY: the promises of `add_outer`.
-        unsafe {
-            let mut a = [self.left; P];
-            for (p, a) in a.iter_mut().enumerate() {
-                *a = a.add(first + p);
-            }
-            let products = product::<S, P, V>(self.walk, a, self.right);
-            for (p, products) in products.into_iter().enumerate() {
-                for (v, product) in products.into_iter().enumerate() {
-                    let to = self.sums.add((first + p) * self.columns + v * LANES);
-                    S::store(to, S::add(S::load(to), product));
-                }
-            }
-        }
     }
 }

@@ -11,6 +11,7 @@ mod buffer;
 pub mod conv;
 mod direct;
 mod micro;
+pub mod moments;
 pub mod norm;
 pub mod pool;
 mod scratch;

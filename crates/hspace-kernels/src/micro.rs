@@ -3,7 +3,7 @@
 //! Direct convolution, the Winograd products, weight gradients and matrix products all end here;
 //! they differ in where the factors lie and where the results go.
 
-use crate::simd::{LANES, Simd};
+use crate::simd::{LANES, Simd, kernel};
 
 /// How the sum of a product runs: `segments` runs of `k` terms. From one term to the next the
 /// left factor moves by `a_step` and the right one by `b_step`; from one segment to the next by
@@ -63,12 +63,25 @@ pub(crate) trait Block<S: Simd> {
     unsafe fn block<const P: usize, const V: usize>(&mut self, first: usize);
 }
 
-/// Covers `rows` rows with blocks as large as they come.
+/// Covers `rows` rows and a block of `columns`, one or two vectors, with blocks as large as they
+/// come.
 ///
 /// # Safety
 /// `block` must be callable for every block of rows below `rows`.
 #[inline(always)]
-pub(crate) unsafe fn over_rows<S: Simd, const V: usize>(rows: usize, block: &mut impl Block<S>) {
+pub(crate) unsafe fn over_rows<S: Simd>(rows: usize, columns: usize, block: &mut impl Block<S>) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if columns == LANES {
+            over_rows_of::<S, 1>(rows, block);
+        } else {
+            over_rows_of::<S, 2>(rows, block);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn over_rows_of<S: Simd, const V: usize>(rows: usize, block: &mut impl Block<S>) {
     let mut first = 0;
     // SAFETY: every block ends at `rows` or before.
     unsafe {
@@ -101,5 +114,78 @@ pub(crate) fn column_block(width: usize, columns: usize, first: usize) -> usize 
         2 * LANES
     } else {
         LANES
+    }
+}
+
+kernel! {
+    /// Adds to `sums [rows, columns]` the products of rows of the left factor, which start one
+    /// number apart, and columns of the right one; `columns` is a multiple of [`LANES`].
+    ///
+    /// # Safety
+    /// `left` must hold the walk from each of its first `rows` numbers, `right` `columns` numbers
+    /// at each term.
+    pub(crate) fn add_outer(
+        walk: &Walk,
+        left: &[f32],
+        right: &[f32],
+        sums: &mut [f32],
+        rows: usize,
+        columns: usize,
+    ) = add_outer_with
+}
+
+#[inline(always)]
+unsafe fn add_outer_with<S: Simd>(
+    walk: &Walk,
+    left: &[f32],
+    right: &[f32],
+    sums: &mut [f32],
+    rows: usize,
+    columns: usize,
+) {
+    assert!(sums.len() >= rows * columns, "room for the sums");
+    let mut first = 0;
+    while first < columns {
+        let block = column_block(S::WIDTH, columns, first);
+        let mut outer = Outer {
+            walk,
+            left: left.as_ptr(),
+            right: right[first..].as_ptr(),
+            sums: sums[first..].as_mut_ptr(),
+            columns,
+        };
+        // SAFETY: the caller's promises.
+        unsafe {
+            over_rows::<S>(rows, block, &mut outer);
+        }
+        first += block;
+    }
+}
+
+struct Outer<'a> {
+    walk: &'a Walk,
+    left: *const f32,
+    right: *const f32,
+    sums: *mut f32,
+    columns: usize,
+}
+
+impl<S: Simd> Block<S> for Outer<'_> {
+    #[inline(always)]
+    unsafe fn block<const P: usize, const V: usize>(&mut self, first: usize) {
+        // SAFETY: the promises of `add_outer`.
+        unsafe {
+            let mut a = [self.left; P];
+            for (p, a) in a.iter_mut().enumerate() {
+                *a = a.add(first + p);
+            }
+            let products = product::<S, P, V>(self.walk, a, self.right);
+            for (p, products) in products.into_iter().enumerate() {
+                for (v, product) in products.into_iter().enumerate() {
+                    let to = self.sums.add((first + p) * self.columns + v * LANES);
+                    S::store(to, S::add(S::load(to), product));
+                }
+            }
+        }
     }
 }

@@ -9,12 +9,14 @@
 //! transformed weights (one matrix product for each of the 36 places in a tile) and the results
 //! stay in the second-level cache.
 
+mod points;
+
 use rayon::prelude::*;
 
+use self::points::{Filter, Input, Outputs, Taps, Transform, filter_point, first_half};
 use crate::buffer::Buffer;
 use crate::conv::{Conv, Machine, RawFinish};
-use crate::direct::add_outer;
-use crate::micro::{Block, Walk, column_block, over_rows, product};
+use crate::micro::{Block, Walk, add_outer, column_block, over_rows, product};
 use crate::scratch::Scratch;
 use crate::simd::{LANES, Simd, kernel};
 use crate::units::{self, Rows};
@@ -30,26 +32,6 @@ const PLACES: usize = SPAN * SPAN;
 const GAP: usize = 16;
 /// Numbers that the planes of a unit may take together.
 const UNIT: usize = 64 << 10;
-
-/// The interpolation points besides 0, their negatives and ∞. Their product is 1.
-const NEAR: f32 = 2.0 / 3.0;
-const FAR: f32 = 1.5;
-const NEAR2: f32 = NEAR * NEAR;
-const FAR2: f32 = FAR * FAR;
-
-/// Product of a point's distances to the other finite points: of 0, of ±2/3, of ±3/2.
-const AT_ZERO: f32 = 1.0;
-const AT_NEAR: f32 = 2.0 * NEAR2 * (NEAR2 - FAR2);
-const AT_FAR: f32 = 2.0 * FAR2 * (FAR2 - NEAR2);
-/// Value of a filter of three taps at each point, divided by that product: the factors of the taps.
-const FILTER: [[f32; 3]; SPAN] = [
-    [1.0 / AT_ZERO, 0.0, 0.0],
-    [1.0 / AT_NEAR, NEAR / AT_NEAR, NEAR2 / AT_NEAR],
-    [1.0 / AT_NEAR, -NEAR / AT_NEAR, NEAR2 / AT_NEAR],
-    [1.0 / AT_FAR, FAR / AT_FAR, FAR2 / AT_FAR],
-    [1.0 / AT_FAR, -FAR / AT_FAR, FAR2 / AT_FAR],
-    [0.0, 0.0, 1.0],
-];
 
 /// The weights of a convolution, ready for use: transformed and packed, for each place, for each
 /// block of columns, every input channel, and for those the block's columns side by side.
@@ -143,17 +125,6 @@ unsafe fn filter_row_with<S: Simd>(
     }
 }
 
-/// Three taps at one point.
-#[inline(always)]
-unsafe fn filter_point<S: Simd>(point: usize, taps: [S::V; 3]) -> S::V {
-    let [a, b, c] = FILTER[point];
-    // SAFETY: arithmetic alone.
-    unsafe {
-        let sum = S::mul_add(S::splat(b), taps[1], S::mul(S::splat(a), taps[0]));
-        S::mul_add(S::splat(c), taps[2], sum)
-    }
-}
-
 /// How a unit's tiles lie in memory.
 #[derive(Clone, Copy)]
 struct Planes {
@@ -181,53 +152,6 @@ fn rows_of_tiles(per_row: usize, inputs: usize, outputs: usize) -> usize {
     (tiles / per_row).max(1)
 }
 
-/// Transforms the tiles of some rows of tiles: `first..first + rows` of an image `[h, w, c]`
-/// whose tile (0, 0) begins `pad` before its corner.
-struct Source<'a> {
-    image: &'a [f32],
-    h: usize,
-    w: usize,
-    c: usize,
-    pad: usize,
-    /// Side of the window copied for each row of tiles: 6 for inputs, 4 for gradients.
-    span: usize,
-}
-
-impl Source<'_> {
-    /// Copies the window of one row of tiles, `[span, width, channels]`, zeros where the image
-    /// ends and beyond its channels.
-    fn window(&self, tile_row: usize, width: usize, channels: usize, window: &mut [f32]) {
-        for (i, row) in window
-            .chunks_exact_mut(width * channels)
-            .take(self.span)
-            .enumerate()
-        {
-            let y = (TILE * tile_row + i).wrapping_sub(self.pad);
-            if y >= self.h {
-                row.fill(0.0);
-                continue;
-            }
-            let inside = self.w.min(width - self.pad);
-            let (before, rest) = row.split_at_mut(self.pad * channels);
-            let (within, after) = rest.split_at_mut(inside * channels);
-            before.fill(0.0);
-            after.fill(0.0);
-            let line = &self.image[y * self.w * self.c..][..inside * self.c];
-            if channels == self.c {
-                within.copy_from_slice(line);
-                continue;
-            }
-            for (to, from) in within
-                .chunks_exact_mut(channels)
-                .zip(line.chunks_exact(self.c))
-            {
-                to[..self.c].copy_from_slice(from);
-                to[self.c..].fill(0.0);
-            }
-        }
-    }
-}
-
 impl Packed {
     /// `turned` takes the weights of the convolution that this one is the gradient of.
     pub(crate) fn new(on: Machine, conv: &Conv, weight: &[f32], turned: bool) -> Packed {
@@ -252,7 +176,7 @@ impl Packed {
         let (out_h, out_w) = (conv.out_h(), conv.out_w());
         let row = out_w * conv.outputs;
         assert!(y.len() == unit.count * row, "room for the outputs");
-        let (inputs, from) = transform_inputs(on, conv, x, unit);
+        let (inputs, from) = Images::inputs(conv, x).tiles(on, conv, unit);
         let to = Planes {
             tiles: from.tiles,
             channels: conv.outputs.next_multiple_of(LANES),
@@ -289,49 +213,114 @@ impl Packed {
     }
 }
 
-/// The transformed inputs of a unit of output rows.
-fn transform_inputs(on: Machine, conv: &Conv, x: &[f32], unit: Rows) -> (Scratch, Planes) {
-    let (out_h, out_w) = (conv.out_h(), conv.out_w());
-    let per_row = out_w.div_ceil(TILE);
-    let parts = || unit.per_image(out_h);
-    let tile_rows: usize = parts().map(|(_, _, rows)| rows.div_ceil(TILE)).sum();
-    let planes = Planes {
-        tiles: tile_rows * per_row,
-        channels: conv.inputs.next_multiple_of(LANES),
-    };
-    let mut transformed = Scratch::any(planes.len());
-    let width = TILE * per_row + SPAN - TILE;
-    let mut window = Scratch::any(SPAN * width * planes.channels);
-    let len = conv.h * conv.w * conv.inputs;
-    let mut tile = 0;
-    for (image, first, rows) in parts() {
-        let source = Source {
-            image: &x[image * len..][..len],
+/// The images `[n, h, w, c]` that tiles are cut from: inputs, `pad` of zeros around them and in
+/// windows of 6, or gradients, without and in windows of 4.
+#[derive(Clone, Copy)]
+struct Images<'a> {
+    numbers: &'a [f32],
+    h: usize,
+    w: usize,
+    c: usize,
+    pad: usize,
+    span: usize,
+}
+
+impl<'a> Images<'a> {
+    fn inputs(conv: &Conv, x: &'a [f32]) -> Images<'a> {
+        Images {
+            numbers: x,
             h: conv.h,
             w: conv.w,
             c: conv.inputs,
             pad: conv.pad,
             span: SPAN,
-        };
-        for tile_row in 0..rows.div_ceil(TILE) {
-            source.window(first / TILE + tile_row, width, planes.channels, &mut window);
-            // SAFETY: the window is `[6, width, channels]` with room for `per_row` tiles, the
-            // planes have `tile + per_row` tiles or more.
-            unsafe {
-                transform(
-                    on.isa,
-                    &window,
-                    width,
-                    per_row,
-                    &mut transformed,
-                    planes,
-                    tile,
-                )
-            };
-            tile += per_row;
         }
     }
-    (transformed, planes)
+
+    fn gradients(conv: &Conv, dy: &'a [f32]) -> Images<'a> {
+        Images {
+            numbers: dy,
+            h: conv.out_h(),
+            w: conv.out_w(),
+            c: conv.outputs,
+            pad: 0,
+            span: TILE,
+        }
+    }
+
+    /// The transformed tiles for a unit of output rows.
+    fn tiles(self, on: Machine, conv: &Conv, unit: Rows) -> (Scratch, Planes) {
+        let per_row = conv.out_w().div_ceil(TILE);
+        let parts = || unit.per_image(conv.out_h());
+        let tile_rows: usize = parts().map(|(_, _, rows)| rows.div_ceil(TILE)).sum();
+        let planes = Planes {
+            tiles: tile_rows * per_row,
+            channels: self.c.next_multiple_of(LANES),
+        };
+        let mut transformed = Scratch::any(planes.len());
+        let width = TILE * per_row + self.span - TILE;
+        let mut window = Scratch::any(self.span * width * planes.channels);
+        let mut tile = 0;
+        for (image, first, rows) in parts() {
+            for tile_row in first / TILE..first / TILE + rows.div_ceil(TILE) {
+                self.window(image, tile_row, width, planes.channels, &mut window);
+                // SAFETY: the window is `[span, width, channels]` with room for `per_row` tiles,
+                // the planes have `tile + per_row` tiles or more.
+                unsafe {
+                    transform(
+                        on.isa,
+                        self.span,
+                        &window,
+                        width,
+                        per_row,
+                        &mut transformed,
+                        planes,
+                        tile,
+                    );
+                }
+                tile += per_row;
+            }
+        }
+        (transformed, planes)
+    }
+
+    /// Copies the window of one row of tiles, `[span, width, channels]`, zeros where the image
+    /// ends and beyond its channels.
+    fn window(
+        self,
+        image: usize,
+        tile_row: usize,
+        width: usize,
+        channels: usize,
+        window: &mut [f32],
+    ) {
+        let row_len = self.w * self.c;
+        let image = &self.numbers[image * self.h * row_len..][..self.h * row_len];
+        for (i, row) in window.chunks_exact_mut(width * channels).enumerate() {
+            let y = (TILE * tile_row + i).wrapping_sub(self.pad);
+            if y >= self.h {
+                row.fill(0.0);
+                continue;
+            }
+            let inside = self.w.min(width - self.pad);
+            let (before, rest) = row.split_at_mut(self.pad * channels);
+            let (within, after) = rest.split_at_mut(inside * channels);
+            before.fill(0.0);
+            after.fill(0.0);
+            let line = &image[y * row_len..][..inside * self.c];
+            if channels == self.c {
+                within.copy_from_slice(line);
+                continue;
+            }
+            for (to, from) in within
+                .chunks_exact_mut(channels)
+                .zip(line.chunks_exact(self.c))
+            {
+                to[..self.c].copy_from_slice(from);
+                to[self.c..].fill(0.0);
+            }
+        }
+    }
 }
 
 /// The sums that make up the gradient for the weights: 36 planes `[input, output]`, both padded to
@@ -417,8 +406,8 @@ struct Tiles {
 
 impl Tiles {
     fn of(on: Machine, conv: &Conv, x: &[f32], dy: &[f32], unit: Rows) -> Tiles {
-        let (inputs, from) = transform_inputs(on, conv, x, unit);
-        let (gradients, to) = transform_gradients(on, conv, dy, unit, from.tiles);
+        let (inputs, from) = Images::inputs(conv, x).tiles(on, conv, unit);
+        let (gradients, to) = Images::gradients(conv, dy).tiles(on, conv, unit);
         Tiles {
             inputs,
             from,
@@ -445,144 +434,14 @@ impl Tiles {
     }
 }
 
-/// The transformed gradients of a unit of output rows.
-fn transform_gradients(
-    on: Machine,
-    conv: &Conv,
-    dy: &[f32],
-    unit: Rows,
-    tiles: usize,
-) -> (Scratch, Planes) {
-    let (out_h, out_w) = (conv.out_h(), conv.out_w());
-    let per_row = out_w.div_ceil(TILE);
-    let planes = Planes {
-        tiles,
-        channels: conv.outputs.next_multiple_of(LANES),
-    };
-    let mut transformed = Scratch::any(planes.len());
-    let width = TILE * per_row;
-    let mut window = Scratch::any(TILE * width * planes.channels);
-    let len = out_h * out_w * conv.outputs;
-    let mut tile = 0;
-    for (image, first, rows) in unit.per_image(out_h) {
-        let source = Source {
-            image: &dy[image * len..][..len],
-            h: out_h,
-            w: out_w,
-            c: conv.outputs,
-            pad: 0,
-            span: TILE,
-        };
-        for tile_row in 0..rows.div_ceil(TILE) {
-            source.window(first / TILE + tile_row, width, planes.channels, &mut window);
-            // SAFETY: the window is `[4, width, channels]` with room for `per_row` tiles, the
-            // planes have `tile + per_row` tiles or more.
-            unsafe {
-                transform_filter(
-                    on.isa,
-                    &window,
-                    width,
-                    per_row,
-                    &mut transformed,
-                    planes,
-                    tile,
-                );
-            }
-            tile += per_row;
-        }
-    }
-    (transformed, planes)
-}
-
-/// Six numbers of the input to six points.
-#[inline(always)]
-unsafe fn input_points<S: Simd>(d: [S::V; SPAN]) -> [S::V; SPAN] {
-    // SAFETY: arithmetic alone.
-    unsafe {
-        let times = |by: f32, x: S::V, plus: S::V| S::mul_add(S::splat(by), x, plus);
-        let near_even = times(-FAR2, d[2], d[4]);
-        let near_odd = times(-FAR2, d[1], d[3]);
-        let far_even = times(-NEAR2, d[2], d[4]);
-        let far_odd = times(-NEAR2, d[1], d[3]);
-        let both = -(NEAR2 + FAR2);
-        [
-            times(both, d[2], S::add(d[0], d[4])),
-            times(NEAR, near_odd, near_even),
-            times(-NEAR, near_odd, near_even),
-            times(FAR, far_odd, far_even),
-            times(-FAR, far_odd, far_even),
-            times(both, d[3], S::add(d[1], d[5])),
-        ]
-    }
-}
-
-/// Six points to four outputs.
-#[inline(always)]
-unsafe fn four_outputs<S: Simd>(m: [S::V; SPAN]) -> [S::V; 4] {
-    // SAFETY: arithmetic alone.
-    unsafe {
-        let times = |by: f32, x: S::V, plus: S::V| S::mul_add(S::splat(by), x, plus);
-        let (near, near_odd) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
-        let (far, far_odd) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
-        let scale = |by: f32, x: S::V| S::mul(S::splat(by), x);
-        [
-            S::add(m[0], S::add(near, far)),
-            times(FAR, far_odd, scale(NEAR, near_odd)),
-            times(FAR2, far, scale(NEAR2, near)),
-            times(FAR2 * FAR, far_odd, times(NEAR2 * NEAR, near_odd, m[5])),
-        ]
-    }
-}
-
-/// Six points to three taps.
-#[inline(always)]
-unsafe fn three_taps<S: Simd>(m: [S::V; SPAN]) -> [S::V; 3] {
-    // SAFETY: arithmetic alone.
-    unsafe {
-        let times = |by: f32, x: S::V, plus: S::V| S::mul_add(S::splat(by), x, plus);
-        let (near, near_odd) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
-        let (far, far_odd) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
-        let scale = |by: f32, x: S::V| S::mul(S::splat(by), x);
-        [
-            S::add(m[0], S::add(near, far)),
-            times(FAR, far_odd, scale(NEAR, near_odd)),
-            times(FAR2, far, times(NEAR2, near, m[5])),
-        ]
-    }
-}
-
-/// Four numbers of a filter to six points.
-#[inline(always)]
-unsafe fn four_taps<S: Simd>(g: [S::V; 4]) -> [S::V; SPAN] {
-    // SAFETY: arithmetic alone.
-    unsafe {
-        let times = |by: f32, x: S::V, plus: S::V| S::mul_add(S::splat(by), x, plus);
-        let scale = |by: f32, x: S::V| S::mul(S::splat(by), x);
-        let pair = |point: f32, at: f32| {
-            let even = scale(1.0 / at, times(point * point, g[2], g[0]));
-            let odd = scale(point / at, times(point * point, g[3], g[1]));
-            (S::add(even, odd), S::sub(even, odd))
-        };
-        let (near, minus_near) = pair(NEAR, AT_NEAR);
-        let (far, minus_far) = pair(FAR, AT_FAR);
-        [
-            scale(1.0 / AT_ZERO, g[0]),
-            near,
-            minus_near,
-            far,
-            minus_far,
-            g[3],
-        ]
-    }
-}
-
 kernel! {
-    /// Transforms one row of tiles of 6 × 6 inputs from `window [6, width, channels]` into tiles
-    /// `tile..tile + count` of the planes.
+    /// Transforms one row of tiles from `window [span, width, channels]` into tiles
+    /// `tile..tile + count` of the planes: of 6 × 6 inputs or of 4 × 4 gradients, by `span`.
     ///
     /// # Safety
-    /// The window must hold `4 · count + 2` columns, the planes those tiles.
+    /// The window must hold `4 · count + span − 4` columns, the planes those tiles.
     fn transform(
+        span: usize,
         window: &[f32],
         width: usize,
         count: usize,
@@ -594,6 +453,7 @@ kernel! {
 
 #[inline(always)]
 unsafe fn transform_with<S: Simd>(
+    span: usize,
     window: &[f32],
     width: usize,
     count: usize,
@@ -601,53 +461,18 @@ unsafe fn transform_with<S: Simd>(
     planes: Planes,
     tile: usize,
 ) {
-    let (channels, stride) = (planes.channels, planes.stride());
-    let (window, to) = (window.as_ptr(), to.as_mut_ptr());
-    // SAFETY: every address is that of a vector of channels of a window's place or of a tile's.
+    // SAFETY: the caller's promises.
     unsafe {
-        for i in 0..count {
-            for c in (0..channels).step_by(LANES) {
-                let from = window.add(TILE * i * channels + c);
-                let to = to.add((tile + i) * channels + c);
-                let mut half = [[S::splat(0.0); SPAN]; SPAN];
-                for x in 0..SPAN {
-                    let mut column = [S::splat(0.0); SPAN];
-                    for (y, value) in column.iter_mut().enumerate() {
-                        *value = S::load(from.add((y * width + x) * channels));
-                    }
-                    let points = input_points::<S>(column);
-                    for (half, point) in half.iter_mut().zip(points) {
-                        half[x] = point;
-                    }
-                }
-                for (y, half) in half.into_iter().enumerate() {
-                    for (x, point) in input_points::<S>(half).into_iter().enumerate() {
-                        S::store(to.add((y * SPAN + x) * stride), point);
-                    }
-                }
-            }
+        if span == SPAN {
+            transform_by::<S, Input, SPAN>(window, width, count, to, planes, tile);
+        } else {
+            transform_by::<S, Filter, TILE>(window, width, count, to, planes, tile);
         }
     }
 }
 
-kernel! {
-    /// Transforms one row of tiles of 4 × 4 gradients from `window [4, width, channels]` into
-    /// tiles `tile..tile + count` of the planes.
-    ///
-    /// # Safety
-    /// The window must hold `4 · count` columns, the planes those tiles.
-    fn transform_filter(
-        window: &[f32],
-        width: usize,
-        count: usize,
-        to: &mut [f32],
-        planes: Planes,
-        tile: usize,
-    ) = transform_filter_with
-}
-
 #[inline(always)]
-unsafe fn transform_filter_with<S: Simd>(
+unsafe fn transform_by<S: Simd, T: Transform<N, SPAN>, const N: usize>(
     window: &[f32],
     width: usize,
     count: usize,
@@ -663,19 +488,9 @@ unsafe fn transform_filter_with<S: Simd>(
             for c in (0..channels).step_by(LANES) {
                 let from = window.add(TILE * i * channels + c);
                 let to = to.add((tile + i) * channels + c);
-                let mut half = [[S::splat(0.0); TILE]; SPAN];
-                for x in 0..TILE {
-                    let mut column = [S::splat(0.0); TILE];
-                    for (y, value) in column.iter_mut().enumerate() {
-                        *value = S::load(from.add((y * width + x) * channels));
-                    }
-                    let points = four_taps::<S>(column);
-                    for (half, point) in half.iter_mut().zip(points) {
-                        half[x] = point;
-                    }
-                }
+                let half = first_half::<S, T, N, SPAN>(from, width * channels, channels);
                 for (y, half) in half.into_iter().enumerate() {
-                    for (x, point) in four_taps::<S>(half).into_iter().enumerate() {
+                    for (x, point) in T::apply::<S>(half).into_iter().enumerate() {
                         S::store(to.add((y * SPAN + x) * stride), point);
                     }
                 }
@@ -728,11 +543,7 @@ unsafe fn multiply_with<S: Simd>(
                     products: products.as_mut_ptr().add(place * to.stride() + first),
                     wide,
                 };
-                if block == LANES {
-                    over_rows::<S, 1>(to.tiles, &mut rows);
-                } else {
-                    over_rows::<S, 2>(to.tiles, &mut rows);
-                }
+                over_rows::<S>(to.tiles, block, &mut rows);
             }
             first += block;
         }
@@ -808,27 +619,18 @@ unsafe fn restore_with<S: Simd>(
             for c in (0..outputs).step_by(LANES) {
                 let lanes = (outputs - c).min(LANES);
                 let from = products.as_ptr().add((tile + i) * wide + c);
-                let mut half = [[S::splat(0.0); SPAN]; TILE];
-                for x in 0..SPAN {
-                    let mut column = [S::splat(0.0); SPAN];
-                    for (y, value) in column.iter_mut().enumerate() {
-                        *value = S::load(from.add((y * SPAN + x) * stride));
-                    }
-                    for (half, value) in half.iter_mut().zip(four_outputs::<S>(column)) {
-                        half[x] = value;
-                    }
-                }
+                let half = first_half::<S, Outputs, SPAN, TILE>(from, SPAN * stride, stride);
                 if finish.nothing() && lanes == LANES && columns == TILE {
                     for (line, half) in half.into_iter().enumerate().take(lines) {
                         let to = y.as_mut_ptr().add(at + (line * out_w + x0) * outputs + c);
-                        for (x, value) in four_outputs::<S>(half).into_iter().enumerate() {
+                        for (x, value) in Outputs::apply::<S>(half).into_iter().enumerate() {
                             S::store(to.add(x * outputs), value);
                         }
                     }
                     continue;
                 }
                 for (line, half) in half.into_iter().enumerate().take(lines) {
-                    let row = four_outputs::<S>(half).into_iter().enumerate();
+                    let row = Outputs::apply::<S>(half).into_iter().enumerate();
                     for (x, value) in row.take(columns) {
                         let place = at + (line * out_w + x0 + x) * outputs + c;
                         finish.write::<S>(value, y.as_mut_ptr(), place, c, lanes);
@@ -869,18 +671,10 @@ unsafe fn restore_weights_with<S: Simd>(
         // SAFETY: every address is that of a vector of outputs in one of the planes.
         unsafe {
             let from = sums.as_ptr().add(input * wide + first);
-            let mut half = [[S::splat(0.0); SPAN]; 3];
-            for x in 0..SPAN {
-                let mut column = [S::splat(0.0); SPAN];
-                for (y, value) in column.iter_mut().enumerate() {
-                    *value = S::load(from.add((y * SPAN + x) * deep * wide));
-                }
-                for (half, value) in half.iter_mut().zip(three_taps::<S>(column)) {
-                    half[x] = value;
-                }
-            }
+            let plane = deep * wide;
+            let half = first_half::<S, Taps, SPAN, 3>(from, SPAN * plane, plane);
             for (y, half) in half.into_iter().enumerate() {
-                for (x, tap) in three_taps::<S>(half).into_iter().enumerate() {
+                for (x, tap) in Taps::apply::<S>(half).into_iter().enumerate() {
                     S::store(taps[3 * y + x].as_mut_ptr(), tap);
                 }
             }

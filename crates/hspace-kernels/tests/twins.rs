@@ -1,6 +1,7 @@
 //! Every kernel against the obvious loop in double precision, over random shapes.
 
 use hspace_kernels::conv::{self, Finish};
+use hspace_kernels::moments::moments;
 use hspace_kernels::norm::{self, Back, Gate, Normalised};
 use hspace_kernels::{Conv, Isa, Machine, pool};
 use rand::{RngExt, SeedableRng};
@@ -335,7 +336,7 @@ fn normalisation_agrees_with_its_formula() {
         );
         let (gain, bias) = (numbers(&mut rng, c), numbers(&mut rng, c));
         for on in machines() {
-            let moments = norm::moments(on, &y, c);
+            let moments = moments(on, &y, c);
             let epsilon = 1e-2;
             let inverse: Vec<f32> = moments
                 .variance()

@@ -1,0 +1,167 @@
+//! Filtering by way of points: numbers to a polynomial's values at six points, and back.
+
+use super::SPAN;
+use crate::simd::Simd;
+
+/// The interpolation points besides 0, their negatives and ∞. Their product is 1.
+const NEAR: f32 = 2.0 / 3.0;
+const FAR: f32 = 1.5;
+const NEAR2: f32 = NEAR * NEAR;
+const FAR2: f32 = FAR * FAR;
+
+/// Product of a point's distances to the other finite points: of 0, of ±2/3, of ±3/2.
+const AT_ZERO: f32 = 1.0;
+const AT_NEAR: f32 = 2.0 * NEAR2 * (NEAR2 - FAR2);
+const AT_FAR: f32 = 2.0 * FAR2 * (FAR2 - NEAR2);
+/// Value of a filter of three taps at each point, divided by that product: the factors of the taps.
+const FILTER: [[f32; 3]; SPAN] = [
+    [1.0 / AT_ZERO, 0.0, 0.0],
+    [1.0 / AT_NEAR, NEAR / AT_NEAR, NEAR2 / AT_NEAR],
+    [1.0 / AT_NEAR, -NEAR / AT_NEAR, NEAR2 / AT_NEAR],
+    [1.0 / AT_FAR, FAR / AT_FAR, FAR2 / AT_FAR],
+    [1.0 / AT_FAR, -FAR / AT_FAR, FAR2 / AT_FAR],
+    [0.0, 0.0, 1.0],
+];
+
+/// A transform of `N` numbers to `M`, a vector of channels at a time.
+pub(super) trait Transform<const N: usize, const M: usize> {
+    /// # Safety
+    /// As [`Simd`]: arithmetic alone.
+    unsafe fn apply<S: Simd>(numbers: [S::V; N]) -> [S::V; M];
+}
+
+/// The first half of a transform both ways: of the columns of `N` × `N` vectors, the one in row y
+/// and column x at `from + y · row + x · column`.
+///
+/// # Safety
+/// There must be a vector at each of those addresses.
+#[inline(always)]
+pub(super) unsafe fn first_half<S: Simd, T: Transform<N, M>, const N: usize, const M: usize>(
+    from: *const f32,
+    row: usize,
+    column: usize,
+) -> [[S::V; N]; M] {
+    // SAFETY: by the contract.
+    unsafe {
+        let mut half = [[S::splat(0.0); N]; M];
+        for x in 0..N {
+            let mut numbers = [S::splat(0.0); N];
+            for (y, number) in numbers.iter_mut().enumerate() {
+                *number = S::load(from.add(y * row + x * column));
+            }
+            for (half, value) in half.iter_mut().zip(T::apply::<S>(numbers)) {
+                half[x] = value;
+            }
+        }
+        half
+    }
+}
+
+/// Six numbers of the input to six points.
+pub(super) struct Input;
+
+impl Transform<6, 6> for Input {
+    #[inline(always)]
+    unsafe fn apply<S: Simd>(d: [S::V; 6]) -> [S::V; 6] {
+        // SAFETY: arithmetic alone.
+        unsafe {
+            let times = |by: f32, x: S::V, plus: S::V| S::mul_add(S::splat(by), x, plus);
+            let near_even = times(-FAR2, d[2], d[4]);
+            let near_odd = times(-FAR2, d[1], d[3]);
+            let far_even = times(-NEAR2, d[2], d[4]);
+            let far_odd = times(-NEAR2, d[1], d[3]);
+            let both = -(NEAR2 + FAR2);
+            [
+                times(both, d[2], S::add(d[0], d[4])),
+                times(NEAR, near_odd, near_even),
+                times(-NEAR, near_odd, near_even),
+                times(FAR, far_odd, far_even),
+                times(-FAR, far_odd, far_even),
+                times(both, d[3], S::add(d[1], d[5])),
+            ]
+        }
+    }
+}
+
+/// Six points to four outputs.
+pub(super) struct Outputs;
+
+impl Transform<6, 4> for Outputs {
+    #[inline(always)]
+    unsafe fn apply<S: Simd>(m: [S::V; 6]) -> [S::V; 4] {
+        // SAFETY: arithmetic alone.
+        unsafe {
+            let times = |by: f32, x: S::V, plus: S::V| S::mul_add(S::splat(by), x, plus);
+            let (near, near_odd) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
+            let (far, far_odd) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
+            let scale = |by: f32, x: S::V| S::mul(S::splat(by), x);
+            [
+                S::add(m[0], S::add(near, far)),
+                times(FAR, far_odd, scale(NEAR, near_odd)),
+                times(FAR2, far, scale(NEAR2, near)),
+                times(FAR2 * FAR, far_odd, times(NEAR2 * NEAR, near_odd, m[5])),
+            ]
+        }
+    }
+}
+
+/// Six points to three taps.
+pub(super) struct Taps;
+
+impl Transform<6, 3> for Taps {
+    #[inline(always)]
+    unsafe fn apply<S: Simd>(m: [S::V; 6]) -> [S::V; 3] {
+        // SAFETY: arithmetic alone.
+        unsafe {
+            let times = |by: f32, x: S::V, plus: S::V| S::mul_add(S::splat(by), x, plus);
+            let (near, near_odd) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
+            let (far, far_odd) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
+            let scale = |by: f32, x: S::V| S::mul(S::splat(by), x);
+            [
+                S::add(m[0], S::add(near, far)),
+                times(FAR, far_odd, scale(NEAR, near_odd)),
+                times(FAR2, far, times(NEAR2, near, m[5])),
+            ]
+        }
+    }
+}
+
+/// Four numbers of a filter to six points.
+pub(super) struct Filter;
+
+impl Transform<4, 6> for Filter {
+    #[inline(always)]
+    unsafe fn apply<S: Simd>(g: [S::V; 4]) -> [S::V; 6] {
+        // SAFETY: arithmetic alone.
+        unsafe {
+            let times = |by: f32, x: S::V, plus: S::V| S::mul_add(S::splat(by), x, plus);
+            let scale = |by: f32, x: S::V| S::mul(S::splat(by), x);
+            let pair = |point: f32, at: f32| {
+                let even = scale(1.0 / at, times(point * point, g[2], g[0]));
+                let odd = scale(point / at, times(point * point, g[3], g[1]));
+                (S::add(even, odd), S::sub(even, odd))
+            };
+            let (near, minus_near) = pair(NEAR, AT_NEAR);
+            let (far, minus_far) = pair(FAR, AT_FAR);
+            [
+                scale(1.0 / AT_ZERO, g[0]),
+                near,
+                minus_near,
+                far,
+                minus_far,
+                g[3],
+            ]
+        }
+    }
+}
+
+/// Three taps at one point.
+#[inline(always)]
+pub(super) unsafe fn filter_point<S: Simd>(point: usize, taps: [S::V; 3]) -> S::V {
+    let [a, b, c] = FILTER[point];
+    // SAFETY: arithmetic alone.
+    unsafe {
+        let sum = S::mul_add(S::splat(b), taps[1], S::mul(S::splat(a), taps[0]));
+        S::mul_add(S::splat(c), taps[2], sum)
+    }
+}
