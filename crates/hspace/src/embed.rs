@@ -1,10 +1,10 @@
 //! Encoder → features of a dataset.
 
-use crate::device::Device;
 use burn_tensor::{Tensor, TensorData};
 use rayon::prelude::*;
 
 use crate::dataset::{BadFile, Dataset};
+use crate::device::Device;
 use crate::encoder::{Encoder, axes};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;

@@ -8,10 +8,10 @@ mod cnn;
 mod mlp;
 mod resnet;
 
-use crate::device::Device;
 use burn_tensor::Tensor;
 
 use crate::dataset::Shape;
+use crate::device::Device;
 use crate::error::Result;
 use crate::list::{self, Entry};
 use crate::network::{Mode, Pass, Scope, Weights};

@@ -18,10 +18,10 @@ mod net;
 mod simclr;
 mod supervised;
 
-use crate::device::Device;
 use burn_tensor::Tensor;
 
 use crate::dataset::{Column, Shape, Values};
+use crate::device::Device;
 use crate::encoder::{self, Encoder};
 use crate::list::{self, Entry};
 use crate::network::{Mode, Pass, Weights};

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use burn_autodiff::checkpoint::base::Checkpointer;
 use burn_autodiff::checkpoint::strategy::NoCheckpointing;
 use burn_autodiff::grads::Gradients;
-use burn_autodiff::ops::{Backward, Ops, OpsKind};
+use burn_autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
 use burn_autodiff::{Autodiff, NodeId};
 use burn_backend::{DType, Shape};
 use burn_flex::{Flex, FlexTensor, Layout};
@@ -224,24 +224,25 @@ pub(super) fn training_block(
         node(bias).node(),
     ];
     let out = match residual {
-        None => {
-            let prepared = Trained.prepare::<NoCheckpointing>(nodes).compute_bound();
-            match prepared.stateful() {
-                OpsKind::Tracked(prepared) => prepared.finish(state, out),
-                OpsKind::UnTracked(prepared) => prepared.finish(out),
-            }
-        }
+        None => attach(nodes, state, out),
         Some(residual) => {
             let [x, weight, gain, bias] = nodes;
-            let nodes = [x, weight, gain, bias, node(residual).node()];
-            let prepared = Trained.prepare::<NoCheckpointing>(nodes).compute_bound();
-            match prepared.stateful() {
-                OpsKind::Tracked(prepared) => prepared.finish(state, out),
-                OpsKind::UnTracked(prepared) => prepared.finish(out),
-            }
+            attach([x, weight, gain, bias, node(residual).node()], state, out)
         }
     };
     (Tensor::from_primitive::<Autodiff<Flex>>(out), statistics)
+}
+
+/// The block's output as a node of the graph, with what it leaves for the way back.
+fn attach<const N: usize>(nodes: [NodeGuard; N], state: Block, out: FlexTensor) -> Node
+where
+    Trained: Backward<Flex, N, State = Block>,
+{
+    let prepared = Trained.prepare::<NoCheckpointing>(nodes).compute_bound();
+    match prepared.stateful() {
+        OpsKind::Tracked(prepared) => prepared.finish(state, out),
+        OpsKind::UnTracked(prepared) => prepared.finish(out),
+    }
 }
 
 /// What a [`training_block`] leaves for the way back.
@@ -336,7 +337,7 @@ impl Backward<Flex, 5> for Trained {
 
 /// The block with running statistics: the convolution's outputs times `scale` plus `shift`, by
 /// channel, in the same pass. No gradients.
-pub(super) fn folded_block(
+pub(super) fn inference_block(
     on: Machine,
     x: Tensor<4>,
     weight: Tensor<4>,

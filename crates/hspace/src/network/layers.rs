@@ -183,7 +183,7 @@ fn on_cpu(
     let (scale, shift) = affine.line();
     if !tracked && !scale.is_autodiff() {
         let line = (&values(scale)[..], &values(shift)[..]);
-        let out = kernels::folded_block(on, x, weight, line, block.stride, residual, block.relu);
+        let out = kernels::inference_block(on, x, weight, line, block.stride, residual, block.relu);
         return Maps::last(out);
     }
     let channels = [1, 1, 1, block.out];
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn folded_and_composed_blocks_agree() {
+    fn inference_agrees_with_burns() {
         let cpu = burn_tensor::Device::flex();
         let x = Tensor::<4>::random([3, 16, 7, 7], Distribution::Normal(0.0, 1.0), &cpu);
         let evaluated = |on: Option<Machine>| {

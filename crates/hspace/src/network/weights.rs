@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::device::Device;
 use burn_tensor::{Tensor, TensorData};
 use rand_distr::{Distribution, Normal, Uniform};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 
 use super::Init;
+use crate::device::Device;
 use crate::error::{Error, Result};
 
 /// One weight. Its values are kept flat: optimizers, teachers and files need no axes.

@@ -1,8 +1,8 @@
 //! The encoder and the weights of one pass, as an objective sees them.
 
-use crate::device::Device;
 use burn_tensor::Tensor;
 
+use crate::device::Device;
 use crate::encoder::Encoder;
 use crate::network::{Pass, Scope, Weight};
 use crate::train::optimizer::Gradients;

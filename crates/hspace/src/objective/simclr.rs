@@ -8,13 +8,13 @@
 //! the projector sees both. We deviate in one default: the temperature is 0.2 rather than 0.1 or 0.5, which suits batches of
 //! a few hundred.
 
-use crate::device::Device;
 use burn_tensor::Tensor;
 use burn_tensor::activation::log_softmax;
 use serde::{Deserialize, Serialize};
 
 use super::heads::projector;
 use super::{Batch, Facts, Loss, Net, Objective, Stream, two_views};
+use crate::device::Device;
 use crate::list::{self, Entry};
 use crate::network::layers::{l2_normalise, pick};
 

@@ -9,12 +9,12 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::Scope;
 
-use crate::device::Device;
 use burn_tensor::{Tensor, TensorData};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
 use crate::dataset::{BadFile, Dataset};
+use crate::device::Device;
 use crate::encoder::axes;
 use crate::error::{Error, Result};
 use crate::network::weights::rng_for;
