@@ -116,18 +116,29 @@ class Torch:
         return out
 
 
-class Ours:
-    def __init__(self, network, width, size, batch, device):
-        command = [str(OURS), network, str(width), str(size), str(batch), device]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+class Side:
+    """A process that answers `train N` and `infer N` by the milliseconds of N runs."""
+
+    def __init__(self, command):
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+        self.start = self.memory("VmRSS") if self.process.stdout.readline() else 0
 
     def times(self, what, count):
         print(what, count, file=self.process.stdin, flush=True)
         return [float(ms) for ms in self.process.stdout.readline().split()]
 
-    def memory(self):
+    def memory(self, which="VmHWM"):
         status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
+        return int(next(line for line in status.splitlines() if line.startswith(which)).split()[1]) / 1024
+
+
+def serve(case):
+    print("ready", flush=True)
+    side = Torch(case[0], *map(int, case[1:]))
+    for line in sys.stdin:
+        what, count = line.split()
+        print(*side.times(what, int(count)), flush=True)
 
 
 CASES = {
@@ -139,13 +150,19 @@ CASES = {
 }
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--serve"]:
+        sys.exit(serve(sys.argv[2:]))
     device = os.environ.get("DEVICE", "cpu")
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; milliseconds, medians, turn by turn")
-    print(f"{'network, width, pixels, batch':32} {'work':6} {'hspace':>8} {'torch':>8} {'ratio':>6}")
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; milliseconds, medians, turn by turn;")
+    print("MB at most, less what the process had before the network was made")
+    print(f"{'network, width, pixels, batch':32} {'work':6} {'hspace':>8} {'torch':>8} {'ratio':>6} {'MB':>7} {'MB':>7}")
     for case in [case for name in sys.argv[1:] or CASES for case in CASES[name]]:
-        theirs, ours = Torch(*case), Ours(*case, device)
-        for what in ["train", "infer"]:
-            sides = {"hspace": ours, "torch": theirs}
+        words = [str(word) for word in case]
+        sides = {
+            "hspace": Side([str(OURS), *words, device]),
+            "torch": Side([sys.executable, __file__, "--serve", *words]),
+        }
+        for what in ["infer", "train"]:
             counts, found = {}, {"hspace": [], "torch": []}
             for name, side in sides.items():
                 side.times(what, 1)
@@ -153,7 +170,8 @@ if __name__ == "__main__":
             for _ in range(ROUNDS):
                 for name, side in sides.items():
                     found[name] += side.times(what, counts[name])[1:]
-            a, b = (statistics.median(found[name]) for name in ["hspace", "torch"])
-            print(f"{' '.join(map(str, case)):32} {what:6} {a:8.2f} {b:8.2f} {b / a:6.2f}", flush=True)
-        print(f"{'':32} peak memory of hspace {ours.memory():.0f} MB")
-        ours.process.stdin.close()
+            a, b = (statistics.median(found[name]) for name in sides)
+            used = " ".join(f"{side.memory() - side.start:7.0f}" for side in sides.values())
+            print(f"{' '.join(words):32} {what:6} {a:8.2f} {b:8.2f} {b / a:6.2f} {used}", flush=True)
+        for side in sides.values():
+            side.process.stdin.close()

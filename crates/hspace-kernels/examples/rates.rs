@@ -5,8 +5,8 @@
 
 use std::time::Instant;
 
-use hspace_kernels::conv::{self, Finish};
-use hspace_kernels::{Buffer, Conv, Isa, Machine, norm};
+use hspace_kernels::conv;
+use hspace_kernels::{Buffer, Conv, Finish, Isa, Machine, norm};
 
 const TIMES: usize = 15;
 

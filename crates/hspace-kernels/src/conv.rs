@@ -7,8 +7,10 @@
 use rayon::prelude::*;
 
 use crate::buffer::Buffer;
+use crate::finish::{Finish, RawFinish};
 use crate::moments::{Moments, moments};
 use crate::norm::Back;
+use crate::product::{Matrix, Sizes, product};
 use crate::scratch::Scratch;
 use crate::simd::{Isa, LANES};
 use crate::units::{self, Rows};
@@ -154,21 +156,23 @@ impl Conv {
         self.is_product() && self.n * self.h * self.w < self.outputs.max(self.inputs)
     }
 
-    /// The transpose of a matrix product, which does not care which positions are whose: as images
-    /// of one row, long enough to be summed over at once. Its weight gradient comes as
-    /// `[outputs, inputs]` of this one, which is how weights are kept.
-    fn swapped(&self) -> Conv {
-        let positions = self.n * self.h * self.w;
-        let divides = |w: &usize| positions.is_multiple_of(*w);
-        let w = (32..=256).rev().find(divides).unwrap_or(positions);
-        Conv {
-            n: positions / w,
-            h: 1,
-            w,
-            inputs: self.outputs,
-            outputs: self.inputs,
-            ..*self
+    /// Sizes of the matrix product that it is, if it is one.
+    fn as_product(&self) -> Sizes {
+        Sizes {
+            rows: self.n * self.h * self.w,
+            depth: self.inputs,
+            columns: self.outputs,
         }
+    }
+
+    /// The input as a matrix `[n · h · w, inputs]`.
+    fn positions<'a>(&self, x: &'a [f32]) -> Matrix<'a> {
+        Matrix::rows(x, self.inputs)
+    }
+
+    /// The weights of a kernel of 1 as a matrix `[outputs, inputs]`.
+    fn matrix<'a>(&self, weight: &'a [f32]) -> Matrix<'a> {
+        Matrix::rows(weight, self.inputs)
     }
 
     /// The convolution whose forward pass is this one's gradient for the input, at stride 1.
@@ -184,20 +188,6 @@ impl Conv {
     }
 }
 
-/// What is done to each output before it is written: `max(0, scale · y + bias + residual)`, as far
-/// as asked for.
-#[derive(Clone, Copy, Default)]
-pub struct Finish<'a> {
-    /// `[outputs]`.
-    pub scale: Option<&'a [f32]>,
-    /// `[outputs]`.
-    pub bias: Option<&'a [f32]>,
-    /// As long as the output.
-    pub residual: Option<&'a [f32]>,
-    /// Whether negative results become zero.
-    pub relu: bool,
-}
-
 /// Convolves `x` into `y`.
 ///
 /// # Panics
@@ -211,7 +201,14 @@ pub fn forward(on: Machine, conv: &Conv, x: &[f32], weight: &[f32], y: &mut [f32
         assert_eq!(residual.len(), y.len(), "length of the residual");
     }
     if conv.is_wide_product() {
-        return direct::product_by_columns(on, conv, x, weight, false, y, &finish);
+        return product(
+            on,
+            conv.as_product(),
+            conv.positions(x),
+            conv.matrix(weight).transposed(),
+            y,
+            &finish,
+        );
     }
     let way = Way::forward(on, conv, weight);
     let row = conv.out_w() * conv.outputs;
@@ -240,7 +237,7 @@ pub fn forward_with_moments(
 ) -> Moments {
     conv.check(x.len(), weight.len(), y.len());
     if conv.is_wide_product() {
-        direct::product_by_columns(on, conv, x, weight, false, y, &Finish::default());
+        forward(on, conv, x, weight, y, Finish::default());
         return moments(on, y, conv.outputs);
     }
     let way = Way::forward(on, conv, weight);
@@ -262,7 +259,8 @@ pub fn data_gradient(on: Machine, conv: &Conv, dy: &[f32], weight: &[f32], dx: &
     conv.check(dx.len(), weight.len(), dy.len());
     if conv.is_wide_product() {
         let (back, finish) = (conv.transposed(), Finish::default());
-        return direct::product_by_columns(on, &back, dy, weight, true, dx, &finish);
+        let (dy, weight) = (back.positions(dy), conv.matrix(weight));
+        return product(on, back.as_product(), dy, weight, dx, &finish);
     }
     let way = Way::back(on, conv, weight);
     let cuts = way.cut(conv.n);
@@ -284,16 +282,20 @@ pub fn data_gradient(on: Machine, conv: &Conv, dy: &[f32], weight: &[f32], dx: &
 /// As [`forward`].
 pub fn weight_gradient(on: Machine, conv: &Conv, x: &[f32], dy: &[f32], dw: &mut [f32]) {
     conv.check(x.len(), dw.len(), dy.len());
-    let (conv, sums) = Sums::new(on, conv);
-    let (x, dy) = if let Sums::Product(_) = sums {
-        (dy, x)
-    } else {
-        (x, dy)
-    };
+    if conv.is_product() {
+        let sizes = Sizes {
+            rows: conv.outputs,
+            depth: conv.n * conv.h * conv.w,
+            columns: conv.inputs,
+        };
+        let dy = conv.transposed().positions(dy).transposed();
+        return product(on, sizes, dy, conv.positions(x), dw, &Finish::default());
+    }
+    let sums = Sums::new(on, conv);
     let total = if sums.len() > CACHED_SUMS {
-        sums.by_block(on, &conv, x, dy)
+        sums.by_block(on, conv, x, dy)
     } else {
-        let chunks = units::chunks(conv.n, sums.len(), sums.work(&conv));
+        let chunks = units::chunks(conv.n, sums.len(), sums.work(conv));
         let parts = chunks.into_par_iter().with_max_len(1).map(|images| {
             let mut part = Buffer::zeros(sums.len());
             let (few, x, dy) = conv.some(images, x, dy);
@@ -302,7 +304,7 @@ pub fn weight_gradient(on: Machine, conv: &Conv, x: &[f32], dy: &[f32], dw: &mut
         });
         units::add_up(parts.collect())
     };
-    sums.restore(on, &conv, &total, dw);
+    sums.restore(on, conv, &total, dw);
 }
 
 /// Numbers of sums that stay in the second-level cache beside a unit of work.
@@ -331,8 +333,8 @@ pub fn gradients(
 ) {
     conv.check(x.len(), dw.len(), conv.output_len());
     let image = conv.output_len() / conv.n;
-    let own = Sums::new(on, conv);
-    if own.1.len() > CACHED_SUMS || image > CACHED_GRADIENTS || conv.is_product() {
+    let sums = Sums::new(on, conv);
+    if sums.len() > CACHED_SUMS || image > CACHED_GRADIENTS || conv.is_product() {
         let mut dy = Buffer::any(conv.output_len());
         back.all(&mut dy, residual);
         weight_gradient(on, conv, x, &dy, dw);
@@ -341,7 +343,6 @@ pub fn gradients(
         }
         return;
     }
-    let sums = own.1;
     let x_image = conv.input_len() / conv.n;
     let way = dx.is_some().then(|| Way::back(on, conv, weight));
     let chunks = units::chunks(conv.n, sums.len(), sums.work(conv));
@@ -458,48 +459,42 @@ impl Way {
 enum Sums {
     Winograd(winograd::Sums),
     Direct(direct::Sums),
-    /// With inputs and outputs swapped ([`Conv::swapped`]).
-    Product(direct::Sums),
 }
 
 impl Sums {
-    /// With the shapes that they are best computed for.
-    fn new(on: Machine, conv: &Conv) -> (Conv, Sums) {
+    fn new(on: Machine, conv: &Conv) -> Sums {
         if conv.fits_winograd(on) {
-            (*conv, Sums::Winograd(winograd::Sums::new(conv)))
-        } else if conv.is_product() {
-            let swapped = conv.swapped();
-            (swapped, Sums::Product(direct::Sums::new(&swapped)))
+            Sums::Winograd(winograd::Sums::new(conv))
         } else {
-            (*conv, Sums::Direct(direct::Sums::new(conv)))
+            Sums::Direct(direct::Sums::new(conv))
         }
     }
 
     fn len(&self) -> usize {
         match self {
             Sums::Winograd(sums) => sums.len(),
-            Sums::Direct(sums) | Sums::Product(sums) => sums.len(),
+            Sums::Direct(sums) => sums.len(),
         }
     }
 
     fn work(&self, conv: &Conv) -> usize {
         match self {
             Sums::Winograd(sums) => sums.work(conv),
-            Sums::Direct(sums) | Sums::Product(sums) => sums.work(conv),
+            Sums::Direct(sums) => sums.work(conv),
         }
     }
 
     fn add(&self, on: Machine, conv: &Conv, x: &[f32], dy: &[f32], part: &mut [f32]) {
         match self {
             Sums::Winograd(sums) => sums.add(on, conv, x, dy, part),
-            Sums::Direct(sums) | Sums::Product(sums) => sums.add(on, conv, x, dy, part),
+            Sums::Direct(sums) => sums.add(on, conv, x, dy, part),
         }
     }
 
     fn by_block(&self, on: Machine, conv: &Conv, x: &[f32], dy: &[f32]) -> Buffer {
         match self {
             Sums::Winograd(sums) => sums.by_block(on, conv, x, dy),
-            Sums::Direct(sums) | Sums::Product(sums) => sums.by_block(on, conv, x, dy),
+            Sums::Direct(sums) => sums.by_block(on, conv, x, dy),
         }
     }
 
@@ -507,70 +502,6 @@ impl Sums {
         match self {
             Sums::Winograd(sums) => sums.restore(on, conv, total, dw),
             Sums::Direct(sums) => sums.restore(conv, total, dw),
-            Sums::Product(sums) => sums.strip(conv, total, dw),
-        }
-    }
-}
-
-/// [`Finish`] as a kernel takes it: addresses, null where there is none.
-#[derive(Clone, Copy)]
-pub(crate) struct RawFinish {
-    pub(crate) scale: *const f32,
-    pub(crate) bias: *const f32,
-    pub(crate) residual: *const f32,
-    pub(crate) relu: bool,
-}
-
-impl RawFinish {
-    /// For outputs from number `from` of the whole output on.
-    pub(crate) fn at(finish: &Finish, from: usize) -> RawFinish {
-        let start = |part: Option<&[f32]>, from: usize| {
-            part.map_or(std::ptr::null(), |p| p[from..].as_ptr())
-        };
-        RawFinish {
-            scale: start(finish.scale, 0),
-            bias: start(finish.bias, 0),
-            residual: start(finish.residual, from),
-            relu: finish.relu,
-        }
-    }
-
-    /// Whether outputs are written as they are.
-    #[inline(always)]
-    pub(crate) fn nothing(&self) -> bool {
-        self.scale.is_null() && self.bias.is_null() && self.residual.is_null() && !self.relu
-    }
-
-    /// Finishes `lanes` outputs of channel `channel` on, at number `place`, and writes them.
-    ///
-    /// # Safety
-    /// `y`, and `residual` if it is not null, must be valid for `lanes` numbers from `place`, and
-    /// `scale` and `bias` for as many from `channel`.
-    #[inline(always)]
-    pub(crate) unsafe fn write<S: crate::simd::Simd>(
-        &self,
-        mut value: S::V,
-        y: *mut f32,
-        place: usize,
-        channel: usize,
-        lanes: usize,
-    ) {
-        // SAFETY: by the contract.
-        unsafe {
-            if !self.scale.is_null() {
-                value = S::mul(value, S::load_first(self.scale.add(channel), lanes));
-            }
-            if !self.bias.is_null() {
-                value = S::add(value, S::load_first(self.bias.add(channel), lanes));
-            }
-            if !self.residual.is_null() {
-                value = S::add(value, S::load_first(self.residual.add(place), lanes));
-            }
-            if self.relu {
-                // In this order a NaN stays one.
-                value = S::max(S::splat(0.0), value);
-            }
-            S::store_first(y.add(place), value, lanes);
         }
     }
 }

@@ -7,7 +7,8 @@
 use rayon::prelude::*;
 
 use crate::buffer::Buffer;
-use crate::conv::{Conv, Finish, Machine, RawFinish};
+use crate::conv::{Conv, Machine};
+use crate::finish::{Finish, RawFinish};
 use crate::micro::{Block, Walk, add_outer, column_block, over_rows, product};
 use crate::scratch::Scratch;
 use crate::simd::{LANES, Simd, kernel};
@@ -162,81 +163,6 @@ fn pack_block(
             }
         }
     }
-}
-
-/// A place that several threads write to, each its own columns.
-#[derive(Clone, Copy)]
-struct Shared(*mut f32);
-// SAFETY: no two threads write the same number.
-unsafe impl Sync for Shared {}
-
-impl Shared {
-    fn start(&self) -> *mut f32 {
-        self.0
-    }
-}
-
-/// A matrix product (kernel 1 at every place) with more weights than inputs: threads share out the
-/// columns, and each packs a block of weights and uses it while it is in the cache.
-pub(crate) fn product_by_columns(
-    on: Machine,
-    conv: &Conv,
-    x: &[f32],
-    weight: &[f32],
-    turned: bool,
-    y: &mut [f32],
-    finish: &Finish,
-) {
-    let (inputs, outputs) = (conv.inputs, conv.outputs);
-    let positions = conv.n * conv.h * conv.w;
-    assert_eq!((conv.kernel, conv.stride), (1, 1), "a matrix product");
-    assert_eq!(
-        (x.len(), y.len()),
-        (positions * inputs, positions * outputs)
-    );
-    let offsets: Vec<usize> = (0..positions).map(|i| i * inputs).collect();
-    let places: Vec<usize> = (0..positions).map(|i| i * outputs).collect();
-    let walk = Walk {
-        k: inputs,
-        a_step: 1,
-        b_step: 0,
-        segments: 1,
-        a_segment: 0,
-        b_segment: 0,
-    };
-    let (width, y) = (on.isa.width(), Shared(y.as_mut_ptr()));
-    let (mut blocks, mut next) = (Vec::new(), 0);
-    while next < outputs {
-        let block = column_block(width, outputs, next);
-        blocks.push((next, block));
-        next += block;
-    }
-    let blocks = blocks.into_par_iter().with_max_len(1);
-    blocks.for_each(|(first, block)| {
-        let mut packed = Scratch::any(inputs * block);
-        pack_block(conv, weight, turned, &[0], first, block, &mut packed);
-        let columns = Columns {
-            first,
-            end: (first + block).min(outputs),
-            all: outputs,
-        };
-        let finish = RawFinish::at(finish, 0);
-        // SAFETY: `x` has a row of `inputs` for every position, `packed` as many lines; `y` (and
-        // the residual) have a row of `outputs`, of which this thread alone writes the columns.
-        unsafe {
-            self::positions(
-                on.isa,
-                &walk,
-                x,
-                &offsets,
-                &packed,
-                y.start(),
-                &places,
-                columns,
-                finish,
-            );
-        }
-    });
 }
 
 /// The weights of a convolution, ready for use.
@@ -656,14 +582,6 @@ impl Sums {
             pairs.for_each(|pair| pair.add(on, &self.taps, ky, first, sums));
         });
         sums
-    }
-
-    /// The sums without what pads them: with inputs and outputs swapped, the gradient as it is.
-    pub(crate) fn strip(&self, conv: &Conv, sums: &[f32], dw: &mut [f32]) {
-        let rows = dw.par_chunks_mut(conv.outputs).with_min_len(64);
-        let padded = sums.par_chunks(self.wide).with_min_len(64);
-        rows.zip(padded)
-            .for_each(|(dw, sums)| dw.copy_from_slice(&sums[..conv.outputs]));
     }
 
     /// `[ky, kx, input, output]` to `[output, input, ky, kx]`, a vector of outputs at a time.

@@ -7,19 +7,27 @@
 //! Results differ in the last digits between instruction sets, and between Winograd and direct
 //! convolution, but not from run to run nor with the number of threads.
 
+pub mod attention;
 mod buffer;
 pub mod conv;
 mod direct;
+mod finish;
+mod functions;
+pub mod gelu;
+pub mod layer_norm;
 mod micro;
 pub mod moments;
 pub mod norm;
 pub mod pool;
+pub mod product;
 mod scratch;
 mod simd;
 mod transpose;
 mod units;
+pub mod update;
 mod winograd;
 
 pub use buffer::Buffer;
 pub use conv::{Conv, Machine};
+pub use finish::Finish;
 pub use simd::Isa;

@@ -80,6 +80,50 @@ pub fn moments(on: Machine, rows: &[f32], channels: usize) -> Moments {
     all
 }
 
+/// Sum of each channel of `rows [n, channels]`.
+pub fn column_sums(on: Machine, rows: &[f32], channels: usize) -> Vec<f32> {
+    let pieces = rows.par_chunks(piece(channels));
+    let parts: Vec<Vec<f32>> = pieces
+        .map(|rows| {
+            let mut sums = vec![0.0; channels];
+            // SAFETY: both have whole rows of `channels` numbers.
+            unsafe { add_rows(on.isa, rows, &mut sums) };
+            sums
+        })
+        .collect();
+    let mut all = vec![0.0; channels];
+    for part in parts {
+        all.iter_mut()
+            .zip(part)
+            .for_each(|(all, part)| *all += part);
+    }
+    all
+}
+
+kernel! {
+    /// Adds each row of `rows [n, sums.len()]` to `sums`.
+    ///
+    /// # Safety
+    /// `rows` must be whole rows.
+    fn add_rows(rows: &[f32], sums: &mut [f32]) = add_rows_with
+}
+
+#[inline(always)]
+unsafe fn add_rows_with<S: Simd>(rows: &[f32], sums: &mut [f32]) {
+    let channels = sums.len();
+    // SAFETY: every address is that of `lanes` numbers of a row, channel c.
+    unsafe {
+        for row in rows.chunks_exact(channels) {
+            for c in (0..channels).step_by(LANES) {
+                let lanes = (channels - c).min(LANES);
+                let sum = S::load_first(sums.as_ptr().add(c), lanes);
+                let row = S::load_first(row.as_ptr().add(c), lanes);
+                S::store_first(sums.as_mut_ptr().add(c), S::add(sum, row), lanes);
+            }
+        }
+    }
+}
+
 kernel! {
     /// Mean and sum of squared distances of each channel of `rows [n, mean.len()]`.
     ///

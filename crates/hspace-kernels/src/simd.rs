@@ -74,6 +74,10 @@ pub(crate) trait Simd: Copy {
     /// `a · b + c`, rounded once where the set can.
     unsafe fn mul_add(a: Self::V, b: Self::V, c: Self::V) -> Self::V;
     unsafe fn max(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn div(a: Self::V, b: Self::V) -> Self::V;
+    unsafe fn sqrt(x: Self::V) -> Self::V;
+    /// `x · 2ⁿ` for whole `n` in ±126, given as numbers.
+    unsafe fn scale_by_power(x: Self::V, n: Self::V) -> Self::V;
     /// `x` where `by > 0`, else 0.
     unsafe fn gate(x: Self::V, by: Self::V) -> Self::V;
 
@@ -170,6 +174,20 @@ impl Simd for Portable {
         Self::zip(a, b, |a, b| if a > b { a } else { b })
     }
     #[inline(always)]
+    unsafe fn div(a: Self::V, b: Self::V) -> Self::V {
+        Self::zip(a, b, |a, b| a / b)
+    }
+    #[inline(always)]
+    unsafe fn sqrt(x: Self::V) -> Self::V {
+        Self::zip(x, x, |x, _| x.sqrt())
+    }
+    #[inline(always)]
+    unsafe fn scale_by_power(x: Self::V, n: Self::V) -> Self::V {
+        Self::zip(x, n, |x, n| {
+            x * f32::from_bits(((n as i32 + 127) << 23) as u32)
+        })
+    }
+    #[inline(always)]
     unsafe fn gate(x: Self::V, by: Self::V) -> Self::V {
         Self::zip(x, by, |x, by| if by > 0.0 { x } else { 0.0 })
     }
@@ -235,6 +253,26 @@ mod x86 {
             unsafe { [_mm256_max_ps(a[0], b[0]), _mm256_max_ps(a[1], b[1])] }
         }
         #[inline(always)]
+        unsafe fn div(a: Self::V, b: Self::V) -> Self::V {
+            unsafe { [_mm256_div_ps(a[0], b[0]), _mm256_div_ps(a[1], b[1])] }
+        }
+        #[inline(always)]
+        unsafe fn sqrt(x: Self::V) -> Self::V {
+            unsafe { [_mm256_sqrt_ps(x[0]), _mm256_sqrt_ps(x[1])] }
+        }
+        #[inline(always)]
+        unsafe fn scale_by_power(x: Self::V, n: Self::V) -> Self::V {
+            unsafe {
+                let mut out = x;
+                for (out, n) in out.iter_mut().zip(n) {
+                    let exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+                    let power = _mm256_castsi256_ps(_mm256_slli_epi32::<23>(exponent));
+                    *out = _mm256_mul_ps(*out, power);
+                }
+                out
+            }
+        }
+        #[inline(always)]
         unsafe fn gate(x: Self::V, by: Self::V) -> Self::V {
             unsafe {
                 let zero = _mm256_setzero_ps();
@@ -287,6 +325,18 @@ mod x86 {
         #[inline(always)]
         unsafe fn max(a: Self::V, b: Self::V) -> Self::V {
             unsafe { _mm512_max_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn div(a: Self::V, b: Self::V) -> Self::V {
+            unsafe { _mm512_div_ps(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn sqrt(x: Self::V) -> Self::V {
+            unsafe { _mm512_sqrt_ps(x) }
+        }
+        #[inline(always)]
+        unsafe fn scale_by_power(x: Self::V, n: Self::V) -> Self::V {
+            unsafe { _mm512_scalef_ps(x, n) }
         }
         #[inline(always)]
         unsafe fn gate(x: Self::V, by: Self::V) -> Self::V {

@@ -15,7 +15,8 @@ use rayon::prelude::*;
 
 use self::points::{Filter, Input, Outputs, Taps, Transform, filter_point, first_half};
 use crate::buffer::Buffer;
-use crate::conv::{Conv, Machine, RawFinish};
+use crate::conv::{Conv, Machine};
+use crate::finish::RawFinish;
 use crate::micro::{Block, Walk, add_outer, column_block, over_rows, product};
 use crate::scratch::Scratch;
 use crate::simd::{LANES, Simd, kernel};

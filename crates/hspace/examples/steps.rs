@@ -1,7 +1,7 @@
 //! Our side of `bench/steps.py`: training steps and inference of one network, on request.
 //!
 //! Arguments: network (`residual`, `cnn`, `mlp`, …), width, image size, batch, device. Each line of
-//! standard input, `train N` or `infer N`, is answered by the milliseconds of N runs. `dump FILE`
+//! standard input, `train N` or `infer N`, is answered, after a first `ready`, by the milliseconds of N runs. `dump FILE`
 //! writes weights, input and gradients as safetensors, for `bench/gradients.py`.
 
 use std::collections::BTreeMap;
@@ -70,6 +70,7 @@ impl Encoder for Residual {
 }
 
 fn main() {
+    println!("ready");
     let args: Vec<String> = std::env::args().skip(1).collect();
     let number = |i: usize| args[i].parse::<usize>().expect("a number");
     let (width, size, batch) = (number(1), number(2), number(3));

@@ -13,6 +13,7 @@
 mod kernels;
 pub mod layers;
 pub mod maps;
+pub mod update;
 pub mod weights;
 
 use std::cell::{Cell, RefCell};

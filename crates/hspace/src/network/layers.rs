@@ -27,16 +27,14 @@ pub fn linear(scope: &Scope, x: Tensor<2>, out: usize, bias: bool) -> Tensor<2> 
     scope.count(n * dim * out);
     let init = Init::UniformFanIn(dim);
     let weight = scope.weight("weight", [out, dim], init);
-    let y = match scope.device().kernels() {
-        Some(on) => {
-            let (x, weight) = (x.reshape([n, 1, 1, dim]), weight.reshape([out, dim, 1, 1]));
-            kernels::convolve(on, x, weight, 1).reshape([n, out])
-        }
-        None => x.matmul(weight.transpose()),
-    };
+    let bias = bias.then(|| scope.weight("bias", [out], init));
+    if let Some(on) = scope.device().kernels() {
+        return kernels::linear(on, x, weight, bias, None);
+    }
+    let y = x.matmul(weight.transpose());
     match bias {
-        true => y + scope.weight("bias", [out], init).unsqueeze(),
-        false => y,
+        Some(bias) => y + bias.unsqueeze(),
+        None => y,
     }
 }
 

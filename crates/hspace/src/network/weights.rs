@@ -7,7 +7,7 @@ use rand_distr::{Distribution, Normal, Uniform};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 
-use super::Init;
+use super::{Init, update};
 use crate::device::Device;
 use crate::error::{Error, Result};
 
@@ -101,6 +101,11 @@ impl Weights {
         self.0.insert(name, weight);
     }
 
+    /// Takes a weight out.
+    pub fn remove(&mut self, name: &str) -> Option<Weight> {
+        self.0.remove(name)
+    }
+
     /// Replaces the values of a weight.
     ///
     /// # Panics
@@ -157,7 +162,8 @@ impl Weights {
             weight.value = if momentum == 0.0 {
                 source.value
             } else {
-                weight.value.clone() * momentum + source.value * (1.0 - momentum)
+                let before = std::mem::replace(&mut weight.value, source.value.clone());
+                update::follow(before, &source.value, momentum)
             };
         }
     }

@@ -6,8 +6,9 @@ use burn_tensor::Tensor;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::network::Weights;
+use crate::network::update::{self, Adam, Momentum};
 use crate::network::weights::values;
-use crate::network::{Weight, Weights};
 
 /// Gradients by the name of their weight.
 pub type Gradients = BTreeMap<String, Tensor<1>>;
@@ -56,93 +57,84 @@ impl Optimizer {
         learning_rate: f64,
     ) {
         state.updates += 1;
+        let updates = state.updates;
         // Weights do not see one another.
         let own = gradients.into_iter().map(|(name, gradient)| {
+            let weight = weights.remove(&name).expect("gradients are of weights");
             let moments = state.moments.remove(&name).unwrap_or_default();
-            (name, gradient, moments)
+            (name, weight, gradient, moments)
         });
         let own: Vec<_> = own.collect();
-        let (fixed, updates) = (&*weights, state.updates);
         let moved: Vec<_> = own
             .into_par_iter()
             .with_max_len(1)
-            .map(|(name, gradient, mut moments)| {
-                let weight = fixed.get(&name).expect("gradients are of weights");
-                let moved = self.moved(weight, gradient, &mut moments, updates, learning_rate);
-                (name, moved, moments)
+            .map(|(name, mut weight, gradient, moments)| {
+                let decays = weight.decays();
+                let (value, moments) = self.moved(
+                    weight.value,
+                    decays,
+                    gradient,
+                    moments,
+                    updates,
+                    learning_rate,
+                );
+                weight.value = value;
+                (name, weight, moments)
             })
             .collect();
-        for (name, value, moments) in moved {
-            weights.set(&name, value);
+        for (name, weight, moments) in moved {
+            weights.insert(name.clone(), weight);
             state.moments.insert(name, moments);
         }
     }
 
-    /// A weight's values after an update.
+    /// A weight's values and moments after an update.
     fn moved(
         &self,
-        weight: &Weight,
+        value: Tensor<1>,
+        decays: bool,
         gradient: Tensor<1>,
-        moments: &mut Vec<Tensor<1>>,
+        mut moments: Vec<Tensor<1>>,
         updates: u64,
         learning_rate: f64,
-    ) -> Tensor<1> {
-        let value = weight.value.clone();
-        let decay = if weight.decays() {
-            self.weight_decay
-        } else {
-            0.0
-        };
-        match self.rule {
-            Rule::AdamW => adamw(value, gradient, moments, updates, decay, learning_rate),
-            Rule::Sgd => {
-                let direction = gradient + value.clone() * decay;
-                value - self.velocity(direction, moments) * learning_rate
-            }
-            Rule::Lars if weight.decays() => {
-                let direction = gradient + value.clone() * decay;
-                let trust = trust(&value, &direction);
-                value - self.velocity(direction * (trust * learning_rate), moments)
-            }
-            Rule::Lars => value - self.velocity(gradient * learning_rate, moments),
+    ) -> (Tensor<1>, Vec<Tensor<1>>) {
+        let decay = if decays { self.weight_decay } else { 0.0 };
+        let fresh = || gradient.zeros_like();
+        if self.rule == Rule::AdamW {
+            let square = moments.pop().unwrap_or_else(fresh);
+            let mean = moments.pop().unwrap_or_else(fresh);
+            const BETA: [f64; 2] = [0.9, 0.999];
+            let correct = BETA.map(|beta| 1.0 - beta.powf(updates as f64));
+            let by = Adam {
+                keep: BETA,
+                shrink: 1.0 - learning_rate * decay,
+                rate: learning_rate / correct[0],
+                correction: 1.0 / correct[1],
+                epsilon: 1e-8,
+            };
+            let (value, mean, square) = update::adam(&by, value, gradient, mean, square);
+            return (value, vec![mean, square]);
         }
-    }
-
-    fn velocity(&self, direction: Tensor<1>, moments: &mut Vec<Tensor<1>>) -> Tensor<1> {
-        let velocity = match moments.pop() {
-            Some(before) => before * self.momentum + direction,
-            None => direction,
+        let velocity = moments.pop().unwrap_or_else(fresh);
+        let (scale, rate) = match self.rule {
+            Rule::Lars if decays => (learning_rate * trust(&value, &gradient, decay), 1.0),
+            Rule::Lars => (learning_rate, 1.0),
+            _ => (1.0, learning_rate),
         };
-        moments.push(velocity.clone());
-        velocity
+        let by = Momentum {
+            momentum: self.momentum,
+            scale,
+            decay,
+            rate,
+        };
+        let (value, velocity) = update::momentum(&by, value, gradient, velocity);
+        (value, vec![velocity])
     }
 }
 
-fn adamw(
-    value: Tensor<1>,
-    gradient: Tensor<1>,
-    moments: &mut Vec<Tensor<1>>,
-    updates: u64,
-    decay: f64,
-    learning_rate: f64,
-) -> Tensor<1> {
-    const BETA: [f64; 2] = [0.9, 0.999];
-    let square = gradient.clone() * gradient.clone();
-    let (mean, square) = match <[Tensor<1>; 2]>::try_from(std::mem::take(moments)) {
-        Ok([m, v]) => (
-            m * BETA[0] + gradient * (1.0 - BETA[0]),
-            v * BETA[1] + square * (1.0 - BETA[1]),
-        ),
-        Err(_) => (gradient * (1.0 - BETA[0]), square * (1.0 - BETA[1])),
-    };
-    *moments = vec![mean.clone(), square.clone()];
-    let correct = BETA.map(|beta| 1.0 - beta.powf(updates as f64));
-    let denominator = (square / correct[1]).sqrt() + 1e-8;
-    value * (1.0 - learning_rate * decay) - mean / denominator * (learning_rate / correct[0])
-}
-
-/// 0.001 ‖w‖ / ‖g‖, or 1 where either is zero.
-fn trust(value: &Tensor<1>, direction: &Tensor<1>) -> f64 {
+/// 0.001 ‖w‖ / ‖g‖ with g the gradient plus `decay` w, or 1 where either is zero.
+fn trust(value: &Tensor<1>, gradient: &Tensor<1>, decay: f64) -> f64 {
+    let direction = &(gradient.clone() + value.clone() * decay);
     let norm = |x: &Tensor<1>| f64::from((x.clone() * x.clone()).sum().into_scalar::<f32>()).sqrt();
     match (norm(value), norm(direction)) {
         (w, g) if w > 0.0 && g > 0.0 => 0.001 * w / g,

@@ -1,22 +1,11 @@
-//! Every kernel against the obvious loop in double precision, over random shapes.
+//! Convolution and its gradients.
 
-use hspace_kernels::conv::{self, Finish};
-use hspace_kernels::moments::moments;
-use hspace_kernels::norm::{self, Back, Gate, Normalised};
-use hspace_kernels::{Conv, Isa, Machine, pool};
+use hspace_kernels::conv;
+use hspace_kernels::norm::{Back, Gate, Normalised};
+use hspace_kernels::{Conv, Finish, Machine};
 use rand::{RngExt, SeedableRng};
-use rand_xoshiro::Xoshiro256PlusPlus as Rng;
 
-/// Every way to run on this processor.
-fn machines() -> Vec<Machine> {
-    let all = Isa::available().into_iter();
-    let both = all.map(|isa| Machine::best().with_isa(isa));
-    both.flat_map(|on| [on, on.direct()]).collect()
-}
-
-fn numbers(rng: &mut Rng, n: usize) -> Vec<f32> {
-    (0..n).map(|_| rng.random_range(-1.0..1.0)).collect()
-}
+use crate::{Guarded, Rng, distance, machines, numbers};
 
 /// `(y, dx, dw)` by seven loops.
 fn twin(conv: &Conv, x: &[f32], w: &[f32], dy: &[f32]) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
@@ -48,44 +37,6 @@ fn twin(conv: &Conv, x: &[f32], w: &[f32], dy: &[f32]) -> (Vec<f64>, Vec<f64>, V
         }
     }
     (y, dx, dw)
-}
-
-/// Root-mean-square distance as a share of the root mean square of what is expected.
-fn distance(got: &[f32], expected: &[f64]) -> f64 {
-    assert_eq!(got.len(), expected.len());
-    let square = |pairs: &mut dyn Iterator<Item = f64>| pairs.map(|d| d * d).sum::<f64>();
-    let off = square(&mut got.iter().zip(expected).map(|(&g, e)| f64::from(g) - e));
-    let size = square(&mut expected.iter().copied());
-    (off / size.max(1e-30)).sqrt()
-}
-
-/// Numbers between two stretches that must stay as they are, and that make any sum they get into
-/// visible.
-struct Guarded(Vec<f32>);
-
-const GUARD: usize = 64;
-
-impl Guarded {
-    fn new(values: &[f32]) -> Self {
-        let guard = [f32::NAN; GUARD];
-        Guarded([&guard, values, &guard[..]].concat())
-    }
-
-    fn get(&self) -> &[f32] {
-        &self.0[GUARD..self.0.len() - GUARD]
-    }
-
-    fn get_mut(&mut self) -> &mut [f32] {
-        let end = self.0.len() - GUARD;
-        &mut self.0[GUARD..end]
-    }
-
-    fn intact(&self) -> bool {
-        let guards = self.0[..GUARD]
-            .iter()
-            .chain(&self.0[self.0.len() - GUARD..]);
-        guards.into_iter().all(|x| x.is_nan())
-    }
 }
 
 fn check(rng: &mut Rng, conv: Conv) {
@@ -323,155 +274,4 @@ fn results_do_not_depend_on_the_number_of_threads() {
         })
     };
     assert_eq!(run(1), run(5));
-}
-
-#[test]
-fn normalisation_agrees_with_its_formula() {
-    let mut rng = Rng::seed_from_u64(4);
-    for (rows, c) in [(5, 3), (64, 16), (300, 17), (1, 33), (9000, 20)] {
-        let (y, dout, r) = (
-            numbers(&mut rng, rows * c),
-            numbers(&mut rng, rows * c),
-            numbers(&mut rng, rows * c),
-        );
-        let (gain, bias) = (numbers(&mut rng, c), numbers(&mut rng, c));
-        for on in machines() {
-            let moments = moments(on, &y, c);
-            let epsilon = 1e-2;
-            let inverse: Vec<f32> = moments
-                .variance()
-                .iter()
-                .map(|v| 1.0 / (v + epsilon).sqrt())
-                .collect();
-            let scale: Vec<f32> = gain.iter().zip(&inverse).map(|(g, i)| g * i).collect();
-            let shift: Vec<f32> = (0..c)
-                .map(|i| bias[i] - moments.mean()[i] * scale[i])
-                .collect();
-            let mut out = vec![0.0; rows * c];
-            norm::apply(on, &y, &scale, &shift, Some(&r), true, &mut out);
-            let done = Normalised {
-                y: &y,
-                mean: moments.mean(),
-                inverse: &inverse,
-                gain: &gain,
-                gate: Gate::Output(&out),
-            };
-            let (mut dy, mut dr) = (vec![0.0; rows * c], vec![0.0; rows * c]);
-            let (back, grads) = Back::new(on, done, &dout);
-            back.all(&mut dy, Some(&mut dr));
-
-            // A gate computed anew is the gate of the output.
-            let mut plain = vec![0.0; rows * c];
-            norm::apply(on, &y, &scale, &shift, None, true, &mut plain);
-            let gated = |gate| {
-                let mut dy = vec![0.0; rows * c];
-                let (back, grads) = Back::new(on, Normalised { gate, ..done }, &dout);
-                back.all(&mut dy, None);
-                (dy, grads.gain, grads.bias)
-            };
-            let line = Gate::Line {
-                scale: &scale,
-                shift: &shift,
-            };
-            assert_eq!(gated(line), gated(Gate::Output(&plain)));
-            let ones = vec![1.0; rows * c];
-            assert_eq!(gated(Gate::Open), gated(Gate::Output(&ones)));
-
-            // The same in double precision, by the definition.
-            let (mut expected, mut expected_dy, mut expected_dr) = (
-                vec![0.0; rows * c],
-                vec![0.0; rows * c],
-                vec![0.0; rows * c],
-            );
-            for k in 0..c {
-                let at = |i: usize| i * c + k;
-                let n = rows as f64;
-                let value = |i: usize| f64::from(y[at(i)]);
-                let mean = (0..rows).map(value).sum::<f64>() / n;
-                let variance = (0..rows).map(|i| (value(i) - mean).powi(2)).sum::<f64>() / n;
-                let inverse = 1.0 / (variance + f64::from(epsilon)).sqrt();
-                let (g, b) = (f64::from(gain[k]), f64::from(bias[k]));
-                let hat = |i: usize| (value(i) - mean) * inverse;
-                let mut dz = vec![0.0; rows];
-                for i in 0..rows {
-                    let z = g * hat(i) + b + f64::from(r[at(i)]);
-                    expected[at(i)] = z.max(0.0);
-                    dz[i] = if out[at(i)] > 0.0 {
-                        f64::from(dout[at(i)])
-                    } else {
-                        0.0
-                    };
-                    expected_dr[at(i)] = dz[i];
-                }
-                let sum: f64 = dz.iter().sum();
-                let moment: f64 = (0..rows).map(|i| dz[i] * hat(i)).sum();
-                for i in 0..rows {
-                    expected_dy[at(i)] = g * inverse * (dz[i] - sum / n - hat(i) * moment / n);
-                }
-                let close = |got: f32, expected: f64| {
-                    let off = (f64::from(got) - expected).abs();
-                    assert!(off < 1e-5 * (1.0 + n.sqrt()), "{got} is not {expected}");
-                };
-                close(grads.gain[k], moment);
-                close(grads.bias[k], sum);
-            }
-            assert!(distance(&out, &expected) < 2e-6);
-            assert!(distance(&dr, &expected_dr) < 1e-7);
-            let size: f64 = expected_dy.iter().map(|d: &f64| d.abs()).sum();
-            assert!(
-                size < 1e-6 || distance(&dy, &expected_dy) < 1e-5,
-                "{rows} × {c}"
-            );
-        }
-    }
-}
-
-#[test]
-fn pooling_agrees_with_its_definition() {
-    let mut rng = Rng::seed_from_u64(6);
-    for (h, w, kernel, stride, pad) in [
-        (7, 9, 3, 2, 1),
-        (8, 8, 2, 2, 0),
-        (5, 6, 3, 1, 1),
-        (1, 3, 3, 2, 1),
-    ] {
-        let shape = Conv {
-            n: 3,
-            h,
-            w,
-            inputs: 5,
-            outputs: 5,
-            kernel,
-            stride,
-            pad,
-        };
-        let mut x = numbers(&mut rng, shape.input_len());
-        x[..10].fill(f32::NEG_INFINITY);
-        let dy = numbers(&mut rng, shape.output_len());
-        let mut y = vec![0.0; dy.len()];
-        let mut places = vec![200; dy.len()];
-        pool::forward(&shape, &x, &mut y, &mut places);
-        let mut dx = vec![f32::NAN; x.len()];
-        pool::backward(&shape, &dy, &places, &mut dx);
-        let mut expected_dx = vec![0.0; x.len()];
-        for (i, (&y, &dy)) in y.iter().zip(&dy).enumerate() {
-            let (c, ox) = (i % 5, i / 5 % shape.out_w());
-            let (oy, image) = (
-                i / 5 / shape.out_w() % shape.out_h(),
-                i / 5 / shape.out_w() / shape.out_h(),
-            );
-            let rows = (oy * stride).saturating_sub(pad)..(oy * stride + kernel - pad).min(h);
-            let window = rows.flat_map(|iy| {
-                let columns =
-                    (ox * stride).saturating_sub(pad)..(ox * stride + kernel - pad).min(w);
-                columns.map(move |ix| ((image * h + iy) * w + ix) * 5 + c)
-            });
-            let best = window
-                .reduce(|a, b| if x[b] > x[a] { b } else { a })
-                .unwrap();
-            assert_eq!(y, x[best]);
-            expected_dx[best] += dy;
-        }
-        assert_eq!(dx, expected_dx);
-    }
 }

@@ -1,0 +1,80 @@
+//! What is done to a result before it is written.
+
+use crate::simd::Simd;
+
+/// What is done to each output before it is written: `max(0, scale · y + bias + residual)`, as far
+/// as asked for.
+#[derive(Clone, Copy, Default)]
+pub struct Finish<'a> {
+    /// `[outputs]`.
+    pub scale: Option<&'a [f32]>,
+    /// `[outputs]`.
+    pub bias: Option<&'a [f32]>,
+    /// As long as the output.
+    pub residual: Option<&'a [f32]>,
+    /// Whether negative results become zero.
+    pub relu: bool,
+}
+
+/// [`Finish`] as a kernel takes it: addresses, null where there is none.
+#[derive(Clone, Copy)]
+pub(crate) struct RawFinish {
+    pub(crate) scale: *const f32,
+    pub(crate) bias: *const f32,
+    pub(crate) residual: *const f32,
+    pub(crate) relu: bool,
+}
+
+impl RawFinish {
+    /// For outputs from number `from` of the whole output on.
+    pub(crate) fn at(finish: &Finish, from: usize) -> RawFinish {
+        let start = |part: Option<&[f32]>, from: usize| {
+            part.map_or(std::ptr::null(), |p| p[from..].as_ptr())
+        };
+        RawFinish {
+            scale: start(finish.scale, 0),
+            bias: start(finish.bias, 0),
+            residual: start(finish.residual, from),
+            relu: finish.relu,
+        }
+    }
+
+    /// Whether outputs are written as they are.
+    #[inline(always)]
+    pub(crate) fn nothing(&self) -> bool {
+        self.scale.is_null() && self.bias.is_null() && self.residual.is_null() && !self.relu
+    }
+
+    /// Finishes `lanes` outputs of channel `channel` on, at number `place`, and writes them.
+    ///
+    /// # Safety
+    /// `y`, and `residual` if it is not null, must be valid for `lanes` numbers from `place`, and
+    /// `scale` and `bias` for as many from `channel`.
+    #[inline(always)]
+    pub(crate) unsafe fn write<S: Simd>(
+        &self,
+        mut value: S::V,
+        y: *mut f32,
+        place: usize,
+        channel: usize,
+        lanes: usize,
+    ) {
+        // SAFETY: by the contract.
+        unsafe {
+            if !self.scale.is_null() {
+                value = S::mul(value, S::load_first(self.scale.add(channel), lanes));
+            }
+            if !self.bias.is_null() {
+                value = S::add(value, S::load_first(self.bias.add(channel), lanes));
+            }
+            if !self.residual.is_null() {
+                value = S::add(value, S::load_first(self.residual.add(place), lanes));
+            }
+            if self.relu {
+                // In this order a NaN stays one.
+                value = S::max(S::splat(0.0), value);
+            }
+            S::store_first(y.add(place), value, lanes);
+        }
+    }
+}

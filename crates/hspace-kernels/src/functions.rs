@@ -1,0 +1,104 @@
+//! Functions of sixteen numbers at once.
+
+use crate::simd::{LANES, Simd};
+
+/// eˣ of numbers that are not above 0, to about one unit in the last place; below −87, e⁻⁸⁷.
+///
+/// # Safety
+/// As [`Simd`].
+#[inline(always)]
+pub(crate) unsafe fn exp<S: Simd>(x: S::V) -> S::V {
+    // eˣ = 2ⁿ eʳ with n the nearest whole number to x / ln 2: adding 1.5 · 2²³ rounds to it. The
+    // remainder r is taken in two parts of ln 2, and eʳ by its Taylor polynomial, whose next term
+    // is below 2⁻²⁷ for |r| ≤ ln 2 / 2.
+    const ROUND: f32 = 12_582_912.0;
+    const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
+    const TAYLOR: [f32; 7] = [
+        1.0 / 5040.0,
+        1.0 / 720.0,
+        1.0 / 120.0,
+        1.0 / 24.0,
+        1.0 / 6.0,
+        0.5,
+        1.0,
+    ];
+    // SAFETY: arithmetic alone.
+    unsafe {
+        // In this order a NaN stays one.
+        let x = S::max(S::splat(-87.0), x);
+        let moved = S::mul_add(x, S::splat(std::f32::consts::LOG2_E), S::splat(ROUND));
+        let n = S::sub(moved, S::splat(ROUND));
+        let r = S::mul_add(n, S::splat(-LN_2[0]), x);
+        let r = S::mul_add(n, S::splat(-LN_2[1]), r);
+        let mut sum = S::splat(TAYLOR[0]);
+        for term in &TAYLOR[1..] {
+            sum = S::mul_add(sum, r, S::splat(*term));
+        }
+        S::scale_by_power(S::mul_add(sum, r, S::splat(1.0)), n)
+    }
+}
+
+/// The standard normal distribution function Φ(x) and its density φ(x), to 1e-7
+/// (Abramowitz & Stegun 1964, 7.1.26).
+///
+/// # Safety
+/// As [`Simd`].
+#[inline(always)]
+pub(crate) unsafe fn normal<S: Simd>(x: S::V) -> (S::V, S::V) {
+    const P: f32 = 0.327_591_1 * std::f32::consts::FRAC_1_SQRT_2;
+    const A: [f32; 5] = [
+        1.061_405_4,
+        -1.453_152_1,
+        1.421_413_8,
+        -0.284_496_72,
+        0.254_829_6,
+    ];
+    /// 1 / √(2 π).
+    const PEAK: f32 = 0.398_942_3;
+    // SAFETY: arithmetic alone.
+    unsafe {
+        let zero = S::splat(0.0);
+        let size = S::max(x, S::sub(zero, x));
+        let bell = exp::<S>(S::mul(S::mul(x, x), S::splat(-0.5)));
+        let t = S::div(S::splat(1.0), S::mul_add(size, S::splat(P), S::splat(1.0)));
+        let mut sum = S::splat(A[0]);
+        for a in &A[1..] {
+            sum = S::mul_add(sum, t, S::splat(*a));
+        }
+        // 1 − Φ(|x|)
+        let tail = S::mul(S::mul(S::mul(sum, t), bell), S::splat(0.5));
+        let positive = S::gate(S::sub(S::splat(1.0), S::add(tail, tail)), x);
+        (S::add(tail, positive), S::mul(bell, S::splat(PEAK)))
+    }
+}
+
+/// The sum of a vector's numbers.
+///
+/// # Safety
+/// As [`Simd`].
+#[inline(always)]
+pub(crate) unsafe fn sum<S: Simd>(x: S::V) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    // SAFETY: `lanes` is a vector's numbers.
+    unsafe { S::store(lanes.as_mut_ptr(), x) };
+    let mut half = LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] += lanes[i + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+/// The largest of a vector's numbers.
+///
+/// # Safety
+/// As [`Simd`].
+#[inline(always)]
+pub(crate) unsafe fn largest<S: Simd>(x: S::V) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    // SAFETY: `lanes` is a vector's numbers.
+    unsafe { S::store(lanes.as_mut_ptr(), x) };
+    lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)
+}

@@ -1,0 +1,123 @@
+//! Products of matrices.
+
+use hspace_kernels::product::{Matrix, Sizes, product};
+use hspace_kernels::{Finish, Machine};
+use rand::{RngExt, SeedableRng};
+
+use crate::{Guarded, Rng, distance, machines, numbers};
+
+/// `numbers [rows, columns]` as they are, or as the transpose of what lies in memory.
+fn matrix(numbers: &[f32], rows: usize, columns: usize, turned: bool) -> Matrix<'_> {
+    match turned {
+        false => Matrix::rows(numbers, columns),
+        true => Matrix::rows(numbers, rows).transposed(),
+    }
+}
+
+fn at(rows: usize, columns: usize, turned: bool, i: usize, j: usize) -> usize {
+    if turned {
+        j * rows + i
+    } else {
+        i * columns + j
+    }
+}
+
+fn check(rng: &mut Rng, sizes: Sizes, finished: bool) {
+    let Sizes {
+        rows,
+        depth,
+        columns,
+    } = sizes;
+    let a = Guarded::new(&numbers(rng, rows * depth));
+    let b = Guarded::new(&numbers(rng, depth * columns));
+    let (scale, bias) = (numbers(rng, columns), numbers(rng, columns));
+    let residual = Guarded::new(&numbers(rng, rows * columns));
+    let finish = match finished {
+        true => Finish {
+            scale: Some(&scale),
+            bias: Some(&bias),
+            residual: Some(residual.get()),
+            relu: true,
+        },
+        false => Finish::default(),
+    };
+    for turns in 0..4 {
+        let (turn_a, turn_b) = (turns & 1 == 1, turns & 2 == 2);
+        let mut expected = vec![0.0f64; rows * columns];
+        for i in 0..rows {
+            for k in 0..depth {
+                let left = f64::from(a.get()[at(rows, depth, turn_a, i, k)]);
+                for j in 0..columns {
+                    let right = b.get()[at(depth, columns, turn_b, k, j)];
+                    expected[i * columns + j] += left * f64::from(right);
+                }
+            }
+            if finished {
+                for j in 0..columns {
+                    let y = &mut expected[i * columns + j];
+                    let added = f64::from(residual.get()[i * columns + j]);
+                    *y = (*y * f64::from(scale[j]) + f64::from(bias[j]) + added).max(0.0);
+                }
+            }
+        }
+        for on in machines() {
+            let mut c = Guarded::new(&vec![f32::NAN; rows * columns]);
+            let left = matrix(a.get(), rows, depth, turn_a);
+            let right = matrix(b.get(), depth, columns, turn_b);
+            product(on, sizes, left, right, c.get_mut(), &finish);
+            let off = distance(c.get(), &expected);
+            assert!(
+                off < 2e-6,
+                "{sizes:?} turned {turns} on {on:?}: off by {off}"
+            );
+            assert!(
+                c.intact(),
+                "{sizes:?} turned {turns} on {on:?}: wrote beside"
+            );
+        }
+    }
+}
+
+#[test]
+fn products_agree_with_three_loops() {
+    let mut rng = Rng::seed_from_u64(8);
+    for i in 0..25 {
+        let sizes = Sizes {
+            rows: rng.random_range(1..150),
+            depth: rng.random_range(1..120),
+            columns: rng.random_range(1..150),
+        };
+        check(&mut rng, sizes, i % 2 == 0);
+    }
+    // Few rows and many columns, the reverse, and sums too long for one run.
+    for (rows, depth, columns) in [(5, 300, 400), (400, 40, 7), (300, 20, 290), (9, 5000, 20)] {
+        let sizes = Sizes {
+            rows,
+            depth,
+            columns,
+        };
+        check(&mut rng, sizes, false);
+        check(&mut rng, sizes, true);
+    }
+}
+
+#[test]
+fn products_do_not_depend_on_the_number_of_threads() {
+    let mut rng = Rng::seed_from_u64(9);
+    let sizes = Sizes {
+        rows: 40,
+        depth: 3000,
+        columns: 33,
+    };
+    let (a, b) = (numbers(&mut rng, 40 * 3000), numbers(&mut rng, 3000 * 33));
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build().unwrap().install(|| {
+            let mut c = vec![0.0; 40 * 33];
+            let (a, b) = (Matrix::rows(&a, 3000), Matrix::rows(&b, 33));
+            product(Machine::best(), sizes, a, b, &mut c, &Finish::default());
+            c
+        })
+    };
+    assert_eq!(run(1), run(5));
+}

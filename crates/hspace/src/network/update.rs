@@ -1,0 +1,87 @@
+//! What moves flat weights: on the CPU one pass in place, elsewhere a composition of burn's
+//! operations.
+
+use burn_flex::{Flex, FlexTensor};
+use burn_tensor::Tensor;
+use hspace_kernels::{Machine, update};
+
+pub use hspace_kernels::update::{Adam, Momentum};
+
+/// Weight and velocity after a step with momentum.
+pub fn momentum(
+    by: &Momentum,
+    weight: Tensor<1>,
+    gradient: Tensor<1>,
+    velocity: Tensor<1>,
+) -> (Tensor<1>, Tensor<1>) {
+    if on_cpu(&weight) {
+        let (mut weight, gradient) = (numbers(weight), numbers(gradient));
+        let mut velocity = numbers(velocity);
+        let (w, v) = (weight.storage_mut(), velocity.storage_mut());
+        by.step(Machine::best(), w, gradient.storage(), v);
+        return (tensor(weight), tensor(velocity));
+    }
+    let direction = gradient + weight.clone() * by.decay;
+    let velocity = velocity * by.momentum + direction * by.scale;
+    (weight - velocity.clone() * by.rate, velocity)
+}
+
+/// Weight, mean and square after a step of Adam.
+pub fn adam(
+    by: &Adam,
+    weight: Tensor<1>,
+    gradient: Tensor<1>,
+    mean: Tensor<1>,
+    square: Tensor<1>,
+) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
+    if on_cpu(&weight) {
+        let (mut weight, gradient) = (numbers(weight), numbers(gradient));
+        let (mut mean, mut square) = (numbers(mean), numbers(square));
+        let (m, v) = (mean.storage_mut(), square.storage_mut());
+        let w = weight.storage_mut();
+        by.step(Machine::best(), w, gradient.storage(), m, v);
+        return (tensor(weight), tensor(mean), tensor(square));
+    }
+    let own = gradient.clone() * gradient.clone() * (1.0 - by.keep[1]);
+    let mean = mean * by.keep[0] + gradient * (1.0 - by.keep[0]);
+    let square = square * by.keep[1] + own;
+    let step = mean.clone() / ((square.clone() * by.correction).sqrt() + by.epsilon);
+    (weight * by.shrink - step * by.rate, mean, square)
+}
+
+/// `momentum · weight + (1 − momentum) · source`.
+pub fn follow(weight: Tensor<1>, source: &Tensor<1>, momentum: f64) -> Tensor<1> {
+    if on_cpu(&weight) {
+        let (mut weight, source) = (numbers(weight), numbers(source.clone()));
+        update::follow(
+            Machine::best(),
+            weight.storage_mut(),
+            source.storage(),
+            momentum,
+        );
+        return tensor(weight);
+    }
+    weight * momentum + source.clone() * (1.0 - momentum)
+}
+
+/// Whether a tensor is where our kernels can see it.
+fn on_cpu(tensor: &Tensor<1>) -> bool {
+    tensor.device() == burn_tensor::Device::flex()
+}
+
+/// A tensor's numbers in memory, all of it and contiguous; written to, they are copied first if
+/// another tensor shares them.
+fn numbers(tensor: Tensor<1>) -> FlexTensor {
+    let len = tensor.dims()[0];
+    let numbers = tensor.inner().try_into_primitive::<Flex>();
+    let numbers = numbers.expect("a tensor on the CPU").to_contiguous();
+    match numbers.storage::<f32>().len() == len {
+        true => numbers,
+        // A part of a larger tensor.
+        false => FlexTensor::from_data(numbers.into_data()),
+    }
+}
+
+fn tensor(numbers: FlexTensor) -> Tensor<1> {
+    Tensor::from_primitive::<Flex>(numbers)
+}
