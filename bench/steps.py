@@ -1,6 +1,6 @@
 """Training steps and inference beside PyTorch at its best: both in one run, turn by turn, medians.
 
-    pip install torch
+    pip install torch timm
     cargo build --release --examples
     MALLOC_TRIM_THRESHOLD_=4294967296 MALLOC_MMAP_THRESHOLD_=4294967296 python bench/steps.py [network ...]
 
@@ -79,6 +79,13 @@ def mlp(width, inputs):
     return nn.Sequential(*layers, nn.Linear(inputs, 10))
 
 
+def vit(width, size):
+    """timm's, 12 blocks and patches of 4 pixels."""
+    from timm.models.vision_transformer import VisionTransformer
+
+    return VisionTransformer(img_size=size, patch_size=4, embed_dim=width, depth=12, num_heads=width // 64, num_classes=10)
+
+
 class Torch:
     def __init__(self, network, width, size, batch):
         channels = 1 if network == "mlp" else 3
@@ -87,6 +94,7 @@ class Torch:
             "resnet18": lambda: residual(width, stages=4),
             "cnn": lambda: cnn(width),
             "mlp": lambda: mlp(width, size * size),
+            "vit_tiny": lambda: vit(width, size),
         }[network]()
         self.model = self.model.to(memory_format=torch.channels_last)
         self.x = torch.randn(batch, channels, size, size).to(memory_format=torch.channels_last)
@@ -147,6 +155,7 @@ CASES = {
     "resnet18": [("resnet18", 16, 32, 128), ("resnet18", 64, 32, 64)],
     "cnn": [("cnn", 16, 28, 256), ("cnn", 32, 28, 256)],
     "mlp": [("mlp", 1000, 28, 128)],
+    "vit": [("vit_tiny", 192, 32, 64)],
 }
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ use crate::conv::Machine;
 use crate::finish::{Finish, RawFinish};
 use crate::micro::{Block, Walk, column_block, over_rows, product as inner_product};
 use crate::scratch::Scratch;
-use crate::simd::{Isa, LANES, Simd, kernel};
+use crate::simd::{Isa, LANES, Simd, kernel, needed_soon};
 use crate::transpose::transpose;
 use crate::units;
 
@@ -118,10 +118,13 @@ pub fn product(on: Machine, sizes: Sizes, a: Matrix, b: Matrix, c: &mut [f32], f
     }
 }
 
-/// In how many parts the terms are summed, where there are too few results to share out.
+/// In how many parts the terms are summed, where there are many more of them than results: so
+/// that there is work for all threads, and factors are read as they lie.
 fn deep_parts(sizes: Sizes) -> usize {
-    let units = sizes.rows.div_ceil(ROWS) * sizes.columns.div_ceil(COLUMNS);
-    (sizes.depth / (2 * DEPTH)).min(16 / units)
+    match sizes.depth >= 4 * sizes.rows.max(sizes.columns) {
+        true => (sizes.depth / (2 * DEPTH)).clamp(1, 16),
+        false => 1,
+    }
 }
 
 /// Partial sums over parts of the depth, added in their order.
@@ -132,7 +135,8 @@ fn by_depth(on: Machine, sizes: Sizes, a: Matrix, b: Matrix, c: &mut [f32], part
         let mut part = Buffer::any(len);
         let depth = bound(i + 1) - bound(i);
         let (a, b) = (a.from(0, bound(i)), b.from(bound(i), 0));
-        serial(on, Sizes { depth, ..sizes }, a, b, &mut part, sizes.columns);
+        let to = Shared(part.as_mut_ptr());
+        by_rows(on, Sizes { depth, ..sizes }, a, b, to, &Finish::default());
         part
     });
     c.copy_from_slice(&units::add_up(sums.collect()));
@@ -341,6 +345,7 @@ fn pack(isa: Isa, b: Matrix, depth: usize, columns: usize, packed: &mut [f32]) {
         let from = b.from(0, first);
         if b.column == 1 {
             for (k, to) in part.chunks_exact_mut(block).enumerate() {
+                ask_for(from.numbers, (k + AHEAD) * b.row, width);
                 to[..width].copy_from_slice(&from.numbers[k * b.row..][..width]);
                 to[width..].fill(0.0);
             }
@@ -352,6 +357,16 @@ fn pack(isa: Isa, b: Matrix, depth: usize, columns: usize, packed: &mut [f32]) {
         }
         first += block;
         rest = after;
+    }
+}
+
+/// Rows that are asked for ahead of a copy.
+const AHEAD: usize = 8;
+
+/// Asks for numbers that are soon copied, as far as there are any.
+fn ask_for(numbers: &[f32], first: usize, count: usize) {
+    for i in (first..(first + count).min(numbers.len())).step_by(LANES) {
+        needed_soon(&raw const numbers[i]);
     }
 }
 
@@ -379,6 +394,7 @@ unsafe fn rectangle(
             Some(gathered) => {
                 // Rows side by side, term by term.
                 for (k, to) in gathered.chunks_exact_mut(rows).take(run.len()).enumerate() {
+                    ask_for(from.numbers, (k + AHEAD) * a.column, rows);
                     to.copy_from_slice(&from.numbers[k * a.column..][..rows]);
                 }
                 (&gathered[..], 1, rows)
@@ -476,6 +492,7 @@ unsafe fn multiply_with<S: Simd>(
             left: left.as_ptr(),
             right: right[from..].as_ptr(),
             first_row,
+            fetch: first == 0 && plan.step == 1,
             first: columns.start + first,
             end: columns.end,
             target,
@@ -493,6 +510,7 @@ struct Tile<'a> {
     left: *const f32,
     right: *const f32,
     first_row: usize,
+    fetch: bool,
     first: usize,
     end: usize,
     target: Target,
@@ -507,6 +525,25 @@ impl<S: Simd> Block<S> for Tile<'_> {
             for (p, a) in a.iter_mut().enumerate() {
                 *a = a.add((first + p) * self.plan.row);
             }
+            // The result is seldom in the cache: asked for now, it is there when the sums are done.
+            for p in 0..P {
+                let line = (self.first_row + first + p) * self.target.step + self.first;
+                for v in 0..V {
+                    needed_soon(self.target.c.wrapping_add(line + v * LANES));
+                }
+            }
+            if self.fetch {
+                // So are the next rows, the first time that the rows are gone through.
+                for a in a {
+                    let next = a.wrapping_add(P * self.plan.row);
+                    for k in (0..self.plan.depth).step_by(LANES) {
+                        needed_soon(next.wrapping_add(k));
+                    }
+                }
+            }
+            // Eight addresses, each in a register of its own: known to lie a row apart, they would be
+            // computed from one another in the inner loop, beside the products.
+            let a = std::hint::black_box(a);
             let sums = inner_product::<S, P, V>(&self.walk, a, self.right);
             for (p, sums) in sums.into_iter().enumerate() {
                 let line = (self.first_row + first + p) * self.target.step;

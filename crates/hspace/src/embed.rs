@@ -89,9 +89,12 @@ pub fn embed(
         let n = batch.rows.len();
         if n > 0 {
             let data = TensorData::new(batch.features.data, axes(n, views.input().shape));
-            let pass = Pass::new(&weights, Mode::Eval, device);
-            let features = encoder.features(&pass.at("encoder"), Tensor::from_data(data, device));
-            let features = to_matrix(features);
+            // On one of the threads that kernels run on: between two of them nobody waits.
+            let features = rayon::scope(|_| {
+                let pass = Pass::new(&weights, Mode::Eval, device);
+                let x = Tensor::from_data(data, device);
+                to_matrix(encoder.features(&pass.at("encoder"), x))
+            });
             all.features.cols = features.cols;
             all.features.rows += n;
             all.features.data.extend(features.data);

@@ -7,6 +7,7 @@
 mod cnn;
 mod mlp;
 mod resnet;
+mod vit;
 
 use burn_tensor::Tensor;
 
@@ -34,6 +35,9 @@ pub static ENCODERS: &[Entry<dyn Encoder>] = &[
     resnet::RESNET18,
     resnet::RESNET34,
     resnet::RESNET50,
+    vit::VIT_TINY,
+    vit::VIT_SMALL,
+    vit::VIT_BASE,
 ];
 
 /// The encoder of that name with its settings (see the entry's defaults for the keys).

@@ -13,6 +13,7 @@
 mod kernels;
 pub mod layers;
 pub mod maps;
+pub mod tokens;
 pub mod update;
 pub mod weights;
 
@@ -45,6 +46,8 @@ pub enum Init {
     /// Uniform in `±1/sqrt(fan_in)`: PyTorch's default for linear layers, weight and bias.
     /// The number is the fan-in.
     UniformFanIn(usize),
+    /// Normal with this standard deviation.
+    Normal(f32),
     /// The same number everywhere.
     Constant(f32),
 }

@@ -8,11 +8,13 @@
 mod bytes;
 mod conv;
 mod linear;
+mod tokens;
 
 pub(super) use conv::{
     BlockWeights, any_tracked, convolve, inference_block, max_pool, training_block,
 };
 pub(super) use linear::linear;
+pub(super) use tokens::{attend, gelu, layer_norm};
 
 use std::fmt::Debug;
 use std::marker::PhantomData;

@@ -23,17 +23,32 @@ const MOMENTUM: f64 = 0.1;
 
 /// `x Wᵀ + b`: `[n, in]` to `[n, out]`. Weights `weight [out, in]` and, if asked, `bias [out]`.
 pub fn linear(scope: &Scope, x: Tensor<2>, out: usize, bias: bool) -> Tensor<2> {
-    let [n, dim] = x.dims();
-    scope.count(n * dim * out);
+    let [_, dim] = x.dims();
     let init = Init::UniformFanIn(dim);
     let weight = scope.weight("weight", [out, dim], init);
     let bias = bias.then(|| scope.weight("bias", [out], init));
+    affine(scope, x, weight, bias, None)
+}
+
+/// `x Wᵀ + b + residual`, as far as given: `x [n, in]`, `weight [out, in]`, `bias [out]`,
+/// `residual [n, out]`.
+pub(crate) fn affine(
+    scope: &Scope,
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+    residual: Option<Tensor<2>>,
+) -> Tensor<2> {
+    scope.count(x.dims()[0] * weight.shape().num_elements());
     if let Some(on) = scope.device().kernels() {
-        return kernels::linear(on, x, weight, bias, None);
+        return kernels::linear(on, x, weight, bias, residual);
     }
-    let y = x.matmul(weight.transpose());
-    match bias {
-        Some(bias) => y + bias.unsqueeze(),
+    let mut y = x.matmul(weight.transpose());
+    if let Some(bias) = bias {
+        y = y + bias.unsqueeze();
+    }
+    match residual {
+        Some(residual) => y + residual,
         None => y,
     }
 }

@@ -38,10 +38,9 @@ impl Weight {
             Init::Constant(value) => vec![value; n],
             Init::KaimingFanOut => {
                 let fan_out = shape[0] * shape[2..].iter().product::<usize>();
-                let std = (2.0 / fan_out as f32).sqrt();
-                let normal = Normal::new(0.0, std).expect("a positive standard deviation");
-                (0..n).map(|_| normal.sample(&mut rng)).collect()
+                normal(&mut rng, n, (2.0 / fan_out as f32).sqrt())
             }
+            Init::Normal(spread) => normal(&mut rng, n, spread),
             Init::UniformFanIn(fan_in) => {
                 let bound = 1.0 / (fan_in as f32).sqrt();
                 let uniform = Uniform::new_inclusive(-bound, bound).expect("an ordered range");
@@ -60,6 +59,12 @@ impl Weight {
     pub fn decays(&self) -> bool {
         self.shape.len() > 1
     }
+}
+
+/// `n` numbers from a normal distribution.
+fn normal(rng: &mut Xoshiro256PlusPlus, n: usize, spread: f32) -> Vec<f32> {
+    let normal = Normal::new(0.0, spread).expect("a positive standard deviation");
+    (0..n).map(|_| normal.sample(rng)).collect()
 }
 
 /// A generator that depends on a seed and a name.

@@ -1,0 +1,138 @@
+//! Layer normalisation, GELU and attention in burn's graph. Tokens are rows, `[n · t, d]`.
+
+use burn_flex::Flex;
+use burn_tensor::Tensor;
+use hspace_kernels::attention::{self, Attention};
+use hspace_kernels::{Buffer, Machine, gelu as unit, layer_norm as norm};
+
+use super::{Numbers, Parents, WayBack, attach, node, primitive};
+
+/// Each row of `x [n, d]` normalised by its own mean and variance, times `gain` plus `bias`.
+pub(in crate::network) fn layer_norm(
+    on: Machine,
+    x: Tensor<2>,
+    gain: Tensor<1>,
+    bias: Tensor<1>,
+    epsilon: f64,
+) -> Tensor<2> {
+    let shape = x.dims();
+    let tracked = x.is_autodiff() || gain.is_autodiff();
+    let (input, gains) = (Numbers::of(x.clone()), Numbers::of(gain.clone()));
+    let biases = Numbers::of(bias.clone());
+    let mut out = Buffer::any(shape[0] * shape[1]);
+    let (g, b) = (gains.get(), biases.get());
+    let rows = norm::forward(on, input.get(), g, b, epsilon as f32, &mut out);
+    let out = primitive(out, &shape);
+    if !tracked {
+        return Tensor::from_primitive::<Flex>(out);
+    }
+    let state = Normalised {
+        on,
+        shape,
+        x: input,
+        gain: gains,
+        rows,
+    };
+    attach(&[node(x), node(gain), node(bias)], state, out)
+}
+
+/// What [`layer_norm`] leaves for the way back.
+#[derive(Clone, Debug)]
+struct Normalised {
+    on: Machine,
+    shape: [usize; 2],
+    x: Numbers,
+    gain: Numbers,
+    rows: norm::Rows,
+}
+
+impl WayBack for Normalised {
+    fn back(self, dout: &Numbers, parents: &mut Parents) {
+        let mut dx = Buffer::any(self.x.get().len());
+        let (x, gain) = (self.x.get(), self.gain.get());
+        let found = norm::backward(self.on, x, gain, &self.rows, dout.get(), &mut dx);
+        let vector = |values: Vec<f32>| primitive(Buffer::copy_of(&values), &[values.len()]);
+        parents.give(0, || primitive(dx, &self.shape));
+        parents.give(1, || vector(found.gain));
+        parents.give(2, || vector(found.bias));
+    }
+}
+
+/// `x Φ(x)`.
+pub(in crate::network) fn gelu(on: Machine, x: Tensor<2>) -> Tensor<2> {
+    let shape = x.dims();
+    let input = Numbers::of(x.clone());
+    let mut out = Buffer::any(input.get().len());
+    unit::forward(on, input.get(), &mut out);
+    let out = primitive(out, &shape);
+    if !x.is_autodiff() {
+        return Tensor::from_primitive::<Flex>(out);
+    }
+    attach(
+        &[node(x)],
+        Gelu {
+            on,
+            shape,
+            x: input,
+        },
+        out,
+    )
+}
+
+/// What [`gelu`] leaves for the way back.
+#[derive(Clone, Debug)]
+struct Gelu {
+    on: Machine,
+    shape: [usize; 2],
+    x: Numbers,
+}
+
+impl WayBack for Gelu {
+    fn back(self, dout: &Numbers, parents: &mut Parents) {
+        parents.give(0, || {
+            let mut dx = Buffer::any(self.x.get().len());
+            unit::backward(self.on, self.x.get(), dout.get(), &mut dx);
+            primitive(dx, &self.shape)
+        });
+    }
+}
+
+/// Attention of `qkv [n · t, 3 · h · e]` to `[n · t, h · e]`.
+pub(in crate::network) fn attend(on: Machine, shape: Attention, qkv: Tensor<2>) -> Tensor<2> {
+    let input = Numbers::of(qkv.clone());
+    let mut out = Buffer::any(shape.output_len());
+    attention::forward(on, &shape, input.get(), &mut out);
+    let out = primitive(out, &[shape.n * shape.tokens, shape.dim()]);
+    if !qkv.is_autodiff() {
+        return Tensor::from_primitive::<Flex>(out);
+    }
+    attach(
+        &[node(qkv)],
+        Attended {
+            on,
+            shape,
+            qkv: input,
+        },
+        out,
+    )
+}
+
+/// What [`attend`] leaves for the way back.
+#[derive(Clone, Debug)]
+struct Attended {
+    on: Machine,
+    shape: Attention,
+    qkv: Numbers,
+}
+
+impl WayBack for Attended {
+    fn back(self, dout: &Numbers, parents: &mut Parents) {
+        parents.give(0, || {
+            let mut gradient = Buffer::any(self.qkv.get().len());
+            let qkv = self.qkv.get();
+            attention::backward(self.on, &self.shape, qkv, dout.get(), &mut gradient);
+            let Attention { n, tokens, .. } = self.shape;
+            primitive(gradient, &[n * tokens, 3 * self.shape.dim()])
+        });
+    }
+}

@@ -1,0 +1,133 @@
+//! Layers over tokens, of which transformers are made. Tokens are rows: `[n · t, d]`, those of a
+//! sample one after the other.
+//!
+//! On the CPU each is one operation of our kernels, elsewhere a composition of burn's.
+
+use burn_tensor::Tensor;
+use burn_tensor::activation::{gelu as burn_gelu, softmax};
+use hspace_kernels::attention::Attention;
+
+use super::layers::affine;
+use super::{Init, Scope, kernels};
+
+/// Added to variances, as Vision Transformers have it (Dosovitskiy et al. 2021).
+const EPSILON: f64 = 1e-6;
+/// Standard deviation of fresh weights, timm's choice.
+const SPREAD: f32 = 0.02;
+
+/// A linear layer with bias, as transformers start them: `[n, in]` to `[n, out]`, added to
+/// `residual` if there is one.
+pub fn dense(scope: &Scope, x: Tensor<2>, out: usize, residual: Option<Tensor<2>>) -> Tensor<2> {
+    let [_, dim] = x.dims();
+    let weight = scope.weight("weight", [out, dim], Init::Normal(SPREAD));
+    let bias = scope.weight("bias", [out], Init::Constant(0.0));
+    affine(scope, x, weight, Some(bias), residual)
+}
+
+/// Layer normalisation (Ba et al. 2016): each row of `[n, d]` by its own mean and variance.
+pub fn layer_norm(scope: &Scope, x: Tensor<2>) -> Tensor<2> {
+    let [_, dim] = x.dims();
+    let gain = scope.weight("weight", [dim], Init::Constant(1.0));
+    let bias = scope.weight("bias", [dim], Init::Constant(0.0));
+    if let Some(on) = scope.device().kernels() {
+        return kernels::layer_norm(on, x, gain, bias, EPSILON);
+    }
+    let off = x.clone() - x.mean_dim(1);
+    let variance = off.clone().powi_scalar(2).mean_dim(1);
+    off / (variance + EPSILON).sqrt() * gain.unsqueeze() + bias.unsqueeze()
+}
+
+/// Gaussian error linear unit, exact.
+pub fn gelu(scope: &Scope, x: Tensor<2>) -> Tensor<2> {
+    match scope.device().kernels() {
+        Some(on) => kernels::gelu(on, x),
+        None => burn_gelu(x),
+    }
+}
+
+/// Self-attention of `heads` heads among the `tokens` tokens of each sample; queries, keys and
+/// values come side by side in `qkv [n · t, 3 d]`: to `[n · t, d]`.
+pub fn attention(scope: &Scope, qkv: Tensor<2>, tokens: usize, heads: usize) -> Tensor<2> {
+    let [rows, width] = qkv.dims();
+    let shape = Attention {
+        n: rows / tokens,
+        tokens,
+        heads,
+        size: width / 3 / heads,
+    };
+    scope.count(2 * rows * tokens * shape.dim());
+    if let Some(on) = scope.device().kernels() {
+        return kernels::attend(on, shape, qkv);
+    }
+    let Attention { n, size, .. } = shape;
+    let qkv = qkv.reshape([n, tokens, 3, heads, size]);
+    // [n, h, t, e]
+    let part = |i: usize| {
+        let part = qkv.clone().narrow(2, i, 1);
+        part.reshape([n, tokens, heads, size]).swap_dims(1, 2)
+    };
+    let scores = part(0).matmul(part(1).transpose()) / (size as f64).sqrt();
+    let mixed = softmax(scores, 3).matmul(part(2));
+    mixed.swap_dims(1, 2).reshape([rows, shape.dim()])
+}
+
+/// A block of a Vision Transformer: attention and a perceptron of `4 d` hidden units, each behind
+/// a layer normalisation and beside an identity (timm's names).
+pub fn transformer_block(scope: &Scope, x: Tensor<2>, tokens: usize, heads: usize) -> Tensor<2> {
+    let [_, dim] = x.dims();
+    let y = layer_norm(&scope.at("norm1"), x.clone());
+    let qkv = dense(&scope.at("attn.qkv"), y, 3 * dim, None);
+    let y = attention(scope, qkv, tokens, heads);
+    let x = dense(&scope.at("attn.proj"), y, dim, Some(x));
+    let y = layer_norm(&scope.at("norm2"), x.clone());
+    let y = dense(&scope.at("mlp.fc1"), y, 4 * dim, None);
+    dense(&scope.at("mlp.fc2"), gelu(scope, y), dim, Some(x))
+}
+
+#[cfg(test)]
+mod tests {
+    use burn_tensor::Distribution;
+    use hspace_kernels::Machine;
+
+    use super::*;
+    use crate::device::Device;
+    use crate::network::weights::values;
+    use crate::network::{Mode, Pass, Weights};
+
+    /// Output and gradients of a block.
+    fn run(on: Option<Machine>, x: &Tensor<2>) -> Vec<(String, Vec<f32>)> {
+        let device = Device::cpu_with(on);
+        let none = Weights::default();
+        let init = Pass::new(&none, Mode::Init(7), &device);
+        transformer_block(&init.at("block"), x.clone(), 5, 2);
+        let weights = init.into_fresh().tracked(|_| true);
+        let pass = Pass::new(&weights, Mode::Train, &device);
+        let x = x.clone().autodiff().require_grad();
+        let y = transformer_block(&pass.at("block"), x.clone(), 5, 2);
+        let mut found = vec![("output".to_owned(), values(y.clone().inner()))];
+        let mut gradients = (y.clone() * y).sum().backward();
+        let input = x.grad_remove(&mut gradients).expect("a gradient");
+        found.push(("input".into(), values(input)));
+        for (name, weight) in weights.iter() {
+            let gradient = weight.value.grad_remove(&mut gradients);
+            found.push((name.to_owned(), values(gradient.expect("a gradient"))));
+        }
+        found
+    }
+
+    #[test]
+    fn our_blocks_agree_with_burns() {
+        let cpu = burn_tensor::Device::flex();
+        let x = Tensor::<2>::random([15, 24], Distribution::Normal(0.0, 1.0), &cpu);
+        let expected = run(None, &x);
+        assert_eq!(expected.len(), 14);
+        let found = run(Some(Machine::best()), &x);
+        for ((name, found), (same, expected)) in found.iter().zip(&expected) {
+            assert_eq!(name, same);
+            let size = expected.iter().fold(1e-3f32, |a, b| a.max(b.abs()));
+            for (a, b) in found.iter().zip(expected) {
+                assert!((a - b).abs() <= 2e-5 * size, "{name}: {a} is not {b}");
+            }
+        }
+    }
+}
