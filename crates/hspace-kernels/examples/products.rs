@@ -5,6 +5,7 @@
 
 use std::time::Instant;
 
+use hspace_kernels::attention::{self, Attention};
 use hspace_kernels::product::{Matrix, Sizes, product};
 use hspace_kernels::{Buffer, Finish, Isa, Machine};
 
@@ -62,5 +63,32 @@ fn main() {
             product(on, sizes(outputs, n, inputs), y.transposed(), x, w, &none);
         });
         println!("{n:>6} {inputs:>5} {outputs:>5}   {forward}   {back}   {weights}");
+    }
+    println!("attention, n, tokens, heads, size: forward, back");
+    for (n, tokens, heads, size) in [(64, 65, 3, 64), (16, 197, 3, 64)] {
+        let shape = Attention {
+            n,
+            tokens,
+            heads,
+            size,
+        };
+        let qkv = Buffer::copy_of(&vec![0.5; 3 * shape.output_len()]);
+        let mut out = Buffer::copy_of(&vec![0.5; shape.output_len()]);
+        let mut back = Buffer::copy_of(&qkv);
+        let rate = |times: usize, run: &mut (dyn FnMut() + Send)| {
+            let time = |_| {
+                let begun = Instant::now();
+                rayon::scope(|_| run());
+                begun.elapsed().as_secs_f64()
+            };
+            let best = (0..30).map(time).fold(f64::MAX, f64::min);
+            let product = 2e-9 * (n * heads * tokens * tokens * size) as f64;
+            format!("{:7.2} {:5.0}", best * 1e3, times as f64 * product / best)
+        };
+        let forward = rate(2, &mut || attention::forward(on, &shape, &qkv, &mut out));
+        let back = rate(5, &mut || {
+            attention::backward(on, &shape, &qkv, &out, &mut back)
+        });
+        println!("{n:>6} {tokens:>5} {heads:>5} {size:>5}   {forward}   {back}");
     }
 }

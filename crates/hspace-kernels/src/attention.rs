@@ -8,7 +8,7 @@
 use rayon::prelude::*;
 
 use crate::conv::Machine;
-use crate::functions::{exp, largest, sum};
+use crate::functions::exp;
 use crate::product::{Matrix, Sizes, serial};
 use crate::scratch::Scratch;
 use crate::simd::{LANES, Simd, kernel};
@@ -179,26 +179,27 @@ kernel! {
 unsafe fn softmax_with<S: Simd>(scores: &mut [f32], width: usize, step: usize, scale: f32) {
     // SAFETY: every address is that of a vector of row i.
     unsafe {
+        let rest = LANES - (step - width);
         for row in scores[..width * step].chunks_exact_mut(step) {
-            row[width..].fill(f32::NEG_INFINITY);
-            let mut top = S::load(row.as_ptr());
+            let row = row.as_mut_ptr();
+            let end = row.add(step - LANES);
+            S::store(end, S::replace_rest(S::load(end), rest, f32::NEG_INFINITY));
+            let mut top = S::load(row);
             for c in (LANES..step).step_by(LANES) {
-                top = S::max(top, S::load(row.as_ptr().add(c)));
+                top = S::max(top, S::load(row.add(c)));
             }
-            let top = S::splat(-largest::<S>(top) * scale);
+            let top = S::splat(-S::largest(top) * scale);
             let mut sums = S::splat(0.0);
             for c in (0..step).step_by(LANES) {
-                let place = row.as_mut_ptr().add(c);
-                let value = exp::<S>(S::mul_add(S::load(place), S::splat(scale), top));
+                let value = exp::<S>(S::mul_add(S::load(row.add(c)), S::splat(scale), top));
                 sums = S::add(sums, value);
-                S::store(place, value);
+                S::store(row.add(c), value);
             }
-            let share = S::splat(1.0 / sum::<S>(sums));
+            let share = S::splat(1.0 / S::sum(sums));
             for c in (0..step).step_by(LANES) {
-                let place = row.as_mut_ptr().add(c);
-                S::store(place, S::mul(S::load(place), share));
+                S::store(row.add(c), S::mul(S::load(row.add(c)), share));
             }
-            row[width..].fill(0.0);
+            S::store(end, S::replace_rest(S::load(end), rest, 0.0));
         }
     }
 }
@@ -222,15 +223,17 @@ unsafe fn softmax_back_with<S: Simd>(
 ) {
     // SAFETY: every address is that of a vector of row i.
     unsafe {
+        let rest = LANES - (step - width);
         let rows = gradients[..width * step].chunks_exact_mut(step);
         for (weights, row) in weights.chunks_exact(step).zip(rows) {
-            row[width..].fill(0.0);
+            let end = row.as_mut_ptr().add(step - LANES);
+            S::store(end, S::replace_rest(S::load(end), rest, 0.0));
             let mut sums = S::splat(0.0);
             for c in (0..step).step_by(LANES) {
                 let weights = S::load(weights.as_ptr().add(c));
                 sums = S::mul_add(weights, S::load(row.as_ptr().add(c)), sums);
             }
-            let common = S::splat(sum::<S>(sums));
+            let common = S::splat(S::sum(sums));
             for c in (0..step).step_by(LANES) {
                 let weights = S::mul(S::load(weights.as_ptr().add(c)), S::splat(scale));
                 let place = row.as_mut_ptr().add(c);

@@ -111,13 +111,14 @@ fn pack(
     }
     let blocks = blocks.into_par_iter();
     blocks.for_each(|(first, block, part)| {
-        pack_block(conv, weight, turned, &places, first, block, part);
+        pack_block(on, conv, weight, turned, &places, first, block, part);
     });
     packed
 }
 
 /// The `block` columns from column `first` on, packed.
 fn pack_block(
+    on: Machine,
     conv: &Conv,
     weight: &[f32],
     turned: bool,
@@ -133,7 +134,7 @@ fn pack_block(
     let end = (first + block).min(outputs);
     if k == 1 && !turned {
         let size = (end - first, inputs);
-        return transpose(&weight[first * inputs..], inputs, part, block, size);
+        return transpose(on.isa, &weight[first * inputs..], inputs, part, block, size);
     }
     // A few inputs at a time: their lines of `part` stay in the first-level cache.
     for from in (0..inputs).step_by(TOGETHER) {

@@ -1,6 +1,6 @@
 //! Functions of sixteen numbers at once.
 
-use crate::simd::{LANES, Simd};
+use crate::simd::Simd;
 
 /// eˣ of numbers that are not above 0, to about one unit in the last place; below −87, e⁻⁸⁷.
 ///
@@ -60,7 +60,7 @@ pub(crate) unsafe fn normal<S: Simd>(x: S::V) -> (S::V, S::V) {
         let zero = S::splat(0.0);
         let size = S::max(x, S::sub(zero, x));
         let bell = exp::<S>(S::mul(S::mul(x, x), S::splat(-0.5)));
-        let t = S::div(S::splat(1.0), S::mul_add(size, S::splat(P), S::splat(1.0)));
+        let t = S::reciprocal(S::mul_add(size, S::splat(P), S::splat(1.0)));
         let mut sum = S::splat(A[0]);
         for a in &A[1..] {
             sum = S::mul_add(sum, t, S::splat(*a));
@@ -70,35 +70,4 @@ pub(crate) unsafe fn normal<S: Simd>(x: S::V) -> (S::V, S::V) {
         let positive = S::gate(S::sub(S::splat(1.0), S::add(tail, tail)), x);
         (S::add(tail, positive), S::mul(bell, S::splat(PEAK)))
     }
-}
-
-/// The sum of a vector's numbers.
-///
-/// # Safety
-/// As [`Simd`].
-#[inline(always)]
-pub(crate) unsafe fn sum<S: Simd>(x: S::V) -> f32 {
-    let mut lanes = [0.0f32; LANES];
-    // SAFETY: `lanes` is a vector's numbers.
-    unsafe { S::store(lanes.as_mut_ptr(), x) };
-    let mut half = LANES / 2;
-    while half > 0 {
-        for i in 0..half {
-            lanes[i] += lanes[i + half];
-        }
-        half /= 2;
-    }
-    lanes[0]
-}
-
-/// The largest of a vector's numbers.
-///
-/// # Safety
-/// As [`Simd`].
-#[inline(always)]
-pub(crate) unsafe fn largest<S: Simd>(x: S::V) -> f32 {
-    let mut lanes = [0.0f32; LANES];
-    // SAFETY: `lanes` is a vector's numbers.
-    unsafe { S::store(lanes.as_mut_ptr(), x) };
-    lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)
 }

@@ -4,7 +4,6 @@ use rayon::prelude::*;
 
 use crate::buffer::Buffer;
 use crate::conv::Machine;
-use crate::functions::sum;
 use crate::norm::{GainBias, piece};
 use crate::simd::{LANES, Simd, kernel};
 
@@ -131,20 +130,16 @@ unsafe fn normalise_with<S: Simd>(
                 let lanes = (channels - c).min(LANES);
                 sums = S::add(sums, S::load_first(row.add(c), lanes));
             }
-            let center = sum::<S>(sums) * share;
+            let center = S::sum(sums) * share;
             let mut squares = S::splat(0.0);
             for c in (0..channels).step_by(LANES) {
                 let lanes = (channels - c).min(LANES);
                 let off = S::sub(S::load_first(row.add(c), lanes), S::splat(center));
                 // Beyond the last channel there is nothing, not minus the mean.
-                let off = if lanes == LANES {
-                    off
-                } else {
-                    only::<S>(off, lanes)
-                };
+                let off = S::replace_rest(off, lanes, 0.0);
                 squares = S::mul_add(off, off, squares);
             }
-            let scale = 1.0 / (sum::<S>(squares) * share + epsilon).sqrt();
+            let scale = 1.0 / (S::sum(squares) * share + epsilon).sqrt();
             (mean[i], inverse[i]) = (center, scale);
             for c in (0..channels).step_by(LANES) {
                 let lanes = (channels - c).min(LANES);
@@ -155,17 +150,6 @@ unsafe fn normalise_with<S: Simd>(
                 S::store_first(out.as_mut_ptr().add(i * channels + c), value, lanes);
             }
         }
-    }
-}
-
-/// The first `lanes` numbers, then zeros.
-#[inline(always)]
-unsafe fn only<S: Simd>(x: S::V, lanes: usize) -> S::V {
-    let mut kept = [0.0f32; LANES];
-    // SAFETY: `kept` has room for all lanes.
-    unsafe {
-        S::store_first(kept.as_mut_ptr(), x, lanes);
-        S::load(kept.as_ptr())
     }
 }
 
@@ -223,8 +207,8 @@ unsafe fn back_with<S: Simd>(
                 S::store_first(g, S::mul_add(dy, hat, S::load_first(g, lanes)), lanes);
                 S::store_first(b, S::add(dy, S::load_first(b, lanes)), lanes);
             }
-            let sums = S::splat(-sum::<S>(sums) * share);
-            let moments = S::splat(-sum::<S>(moments) * share);
+            let sums = S::splat(-S::sum(sums) * share);
+            let moments = S::splat(-S::sum(moments) * share);
             for c in (0..channels).step_by(LANES) {
                 let lanes = (channels - c).min(LANES);
                 let dy = S::load_first(dy.as_ptr().add(at + c), lanes);

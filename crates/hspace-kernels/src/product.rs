@@ -200,7 +200,7 @@ fn by_turned(on: Machine, sizes: Sizes, a: Matrix, b: Matrix, c: Shared, finish:
             );
         }
         let mut lines = Scratch::any(width * height);
-        transpose(&sums, step, &mut lines, height, (height, width));
+        transpose(on.isa, &sums, step, &mut lines, height, (height, width));
         let corner = unit.columns.start * sizes.columns + unit.rows.start;
         // SAFETY: the result (and the residual) have these rows and columns, which no other unit
         // writes.
@@ -353,7 +353,7 @@ fn pack(isa: Isa, b: Matrix, depth: usize, columns: usize, packed: &mut [f32]) {
             if width < block {
                 part.fill(0.0);
             }
-            transpose(from.numbers, b.column, part, block, (width, depth));
+            transpose(isa, from.numbers, b.column, part, block, (width, depth));
         }
         first += block;
         rest = after;

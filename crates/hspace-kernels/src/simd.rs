@@ -93,6 +93,53 @@ pub(crate) trait Simd: Copy {
     unsafe fn scale_by_power(x: Self::V, n: Self::V) -> Self::V;
     /// `x` where `by > 0`, else 0.
     unsafe fn gate(x: Self::V, by: Self::V) -> Self::V;
+    /// `1 / x` to about a unit in the last place, for normal x whose inverse is normal too.
+    unsafe fn reciprocal(x: Self::V) -> Self::V;
+    /// Rows to columns: number j of row i becomes number i of row j.
+    unsafe fn transpose(rows: [Self::V; LANES]) -> [Self::V; LANES];
+
+    /// The numbers, one by one.
+    #[inline(always)]
+    unsafe fn numbers(x: Self::V) -> [f32; LANES] {
+        let mut numbers = [0.0; LANES];
+        // SAFETY: room for a vector.
+        unsafe { Self::store(numbers.as_mut_ptr(), x) };
+        numbers
+    }
+
+    /// The sum of the numbers, halves first.
+    #[inline(always)]
+    unsafe fn sum(x: Self::V) -> f32 {
+        // SAFETY: arithmetic alone.
+        let mut lanes = unsafe { Self::numbers(x) };
+        let mut half = LANES / 2;
+        while half > 0 {
+            for i in 0..half {
+                lanes[i] += lanes[i + half];
+            }
+            half /= 2;
+        }
+        lanes[0]
+    }
+
+    /// The largest of the numbers.
+    #[inline(always)]
+    unsafe fn largest(x: Self::V) -> f32 {
+        // SAFETY: arithmetic alone.
+        let lanes = unsafe { Self::numbers(x) };
+        lanes.into_iter().fold(f32::NEG_INFINITY, f32::max)
+    }
+
+    /// The first `n` numbers, and `rest` in place of the others.
+    #[inline(always)]
+    unsafe fn replace_rest(x: Self::V, n: usize, rest: f32) -> Self::V {
+        // SAFETY: arithmetic alone.
+        unsafe {
+            let mut lanes = Self::numbers(x);
+            lanes.iter_mut().skip(n).for_each(|lane| *lane = rest);
+            Self::load(lanes.as_ptr())
+        }
+    }
 
     /// The first `n` numbers (at most [`LANES`]), then zeros. Reads no others.
     #[inline(always)]
@@ -201,6 +248,14 @@ impl Simd for Portable {
         })
     }
     #[inline(always)]
+    unsafe fn reciprocal(x: Self::V) -> Self::V {
+        Self::zip(x, x, |x, _| 1.0 / x)
+    }
+    #[inline(always)]
+    unsafe fn transpose(rows: [Self::V; LANES]) -> [Self::V; LANES] {
+        std::array::from_fn(|j| std::array::from_fn(|i| rows[i][j]))
+    }
+    #[inline(always)]
     unsafe fn gate(x: Self::V, by: Self::V) -> Self::V {
         Self::zip(x, by, |x, by| if by > 0.0 { x } else { 0.0 })
     }
@@ -286,6 +341,24 @@ mod x86 {
             }
         }
         #[inline(always)]
+        unsafe fn reciprocal(x: Self::V) -> Self::V {
+            unsafe { Self::div(Self::splat(1.0), x) }
+        }
+        #[inline(always)]
+        unsafe fn transpose(rows: [Self::V; LANES]) -> [Self::V; LANES] {
+            unsafe {
+                let quarter = |from: usize, half: usize| {
+                    turn_eight(std::array::from_fn(|i| rows[from + i][half]))
+                };
+                let [left, right] = [0, 1].map(|half| [quarter(0, half), quarter(8, half)]);
+                let line = |by: &[[__m256; 8]; 2], j: usize| [by[0][j], by[1][j]];
+                std::array::from_fn(|j| match j {
+                    0..8 => line(&left, j),
+                    _ => line(&right, j - 8),
+                })
+            }
+        }
+        #[inline(always)]
         unsafe fn gate(x: Self::V, by: Self::V) -> Self::V {
             unsafe {
                 let zero = _mm256_setzero_ps();
@@ -352,6 +425,60 @@ mod x86 {
             unsafe { _mm512_scalef_ps(x, n) }
         }
         #[inline(always)]
+        unsafe fn reciprocal(x: Self::V) -> Self::V {
+            unsafe {
+                // Fourteen bits, and a step of Newton's for the others.
+                let near = _mm512_rcp14_ps(x);
+                let off = _mm512_fnmadd_ps(x, near, _mm512_set1_ps(1.0));
+                _mm512_fmadd_ps(near, off, near)
+            }
+        }
+        #[inline(always)]
+        unsafe fn transpose(rows: [Self::V; LANES]) -> [Self::V; LANES] {
+            unsafe {
+                // Within each quarter of a register first, pairs and then fours; quarters last.
+                let mut pairs = rows;
+                for i in (0..LANES).step_by(2) {
+                    pairs[i] = _mm512_unpacklo_ps(rows[i], rows[i + 1]);
+                    pairs[i + 1] = _mm512_unpackhi_ps(rows[i], rows[i + 1]);
+                }
+                let mut fours = pairs;
+                for i in (0..LANES).step_by(4) {
+                    for half in 0..2 {
+                        let a = _mm512_castps_pd(pairs[i + half]);
+                        let b = _mm512_castps_pd(pairs[i + half + 2]);
+                        fours[i + 2 * half] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+                        fours[i + 2 * half + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+                    }
+                }
+                let mut out = fours;
+                for j in 0..4 {
+                    let [a, b, c, d] = [fours[j], fours[4 + j], fours[8 + j], fours[12 + j]];
+                    let low = _mm512_shuffle_f32x4::<0x88>(a, b);
+                    let high = _mm512_shuffle_f32x4::<0xdd>(a, b);
+                    let low2 = _mm512_shuffle_f32x4::<0x88>(c, d);
+                    let high2 = _mm512_shuffle_f32x4::<0xdd>(c, d);
+                    out[j] = _mm512_shuffle_f32x4::<0x88>(low, low2);
+                    out[4 + j] = _mm512_shuffle_f32x4::<0x88>(high, high2);
+                    out[8 + j] = _mm512_shuffle_f32x4::<0xdd>(low, low2);
+                    out[12 + j] = _mm512_shuffle_f32x4::<0xdd>(high, high2);
+                }
+                out
+            }
+        }
+        #[inline(always)]
+        unsafe fn sum(x: Self::V) -> f32 {
+            unsafe { _mm512_reduce_add_ps(x) }
+        }
+        #[inline(always)]
+        unsafe fn largest(x: Self::V) -> f32 {
+            unsafe { _mm512_reduce_max_ps(x) }
+        }
+        #[inline(always)]
+        unsafe fn replace_rest(x: Self::V, n: usize, rest: f32) -> Self::V {
+            unsafe { _mm512_mask_blend_ps(first(n), _mm512_set1_ps(rest), x) }
+        }
+        #[inline(always)]
         unsafe fn gate(x: Self::V, by: Self::V) -> Self::V {
             unsafe {
                 let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(by, _mm512_setzero_ps());
@@ -365,6 +492,32 @@ mod x86 {
         #[inline(always)]
         unsafe fn store_first(to: *mut f32, x: Self::V, n: usize) {
             unsafe { _mm512_mask_storeu_ps(to, first(n), x) }
+        }
+    }
+
+    /// Rows of eight to columns.
+    #[inline(always)]
+    unsafe fn turn_eight(rows: [__m256; 8]) -> [__m256; 8] {
+        unsafe {
+            let mut pairs = rows;
+            for i in (0..8).step_by(2) {
+                pairs[i] = _mm256_unpacklo_ps(rows[i], rows[i + 1]);
+                pairs[i + 1] = _mm256_unpackhi_ps(rows[i], rows[i + 1]);
+            }
+            let mut fours = pairs;
+            for i in (0..8).step_by(4) {
+                for half in 0..2 {
+                    let (a, b) = (pairs[i + half], pairs[i + half + 2]);
+                    fours[i + 2 * half] = _mm256_shuffle_ps::<0x44>(a, b);
+                    fours[i + 2 * half + 1] = _mm256_shuffle_ps::<0xee>(a, b);
+                }
+            }
+            let mut out = fours;
+            for j in 0..4 {
+                out[j] = _mm256_permute2f128_ps::<0x20>(fours[j], fours[4 + j]);
+                out[4 + j] = _mm256_permute2f128_ps::<0x31>(fours[j], fours[4 + j]);
+            }
+            out
         }
     }
 

@@ -1,32 +1,66 @@
 //! Rows to columns.
 
-/// Side of the squares that are turned at once, small enough for registers and one cache line.
-const SIDE: usize = 16;
+use crate::simd::{Isa, LANES, Simd, kernel};
 
 /// `to[c · to_row + r] = from[r · from_row + c]` for `rows` × `columns` numbers.
 ///
 /// # Panics
 /// If a slice is too short.
 pub(crate) fn transpose(
+    isa: Isa,
     from: &[f32],
     from_row: usize,
     to: &mut [f32],
     to_row: usize,
     (rows, columns): (usize, usize),
 ) {
-    for r in (0..rows).step_by(SIDE) {
-        let height = SIDE.min(rows - r);
-        for c in (0..columns).step_by(SIDE) {
-            let width = SIDE.min(columns - c);
-            let mut square = [[0.0f32; SIDE]; SIDE];
-            for (i, line) in square.iter_mut().enumerate().take(height) {
-                line[..width].copy_from_slice(&from[(r + i) * from_row + c..][..width]);
-            }
-            for j in 0..width {
-                let to = &mut to[(c + j) * to_row + r..][..height];
-                to.iter_mut()
-                    .zip(&square)
-                    .for_each(|(to, line)| *to = line[j]);
+    if rows == 0 || columns == 0 {
+        return;
+    }
+    assert!(
+        (rows - 1) * from_row + columns <= from.len() && (columns - 1) * to_row + rows <= to.len(),
+        "room for rows and columns"
+    );
+    // SAFETY: as checked.
+    unsafe { turn(isa, from, from_row, to, to_row, (rows, columns)) };
+}
+
+kernel! {
+    /// [`transpose`].
+    ///
+    /// # Safety
+    /// Both slices must hold all rows and columns.
+    fn turn(
+        from: &[f32],
+        from_row: usize,
+        to: &mut [f32],
+        to_row: usize,
+        size: (usize, usize),
+    ) = turn_with
+}
+
+#[inline(always)]
+unsafe fn turn_with<S: Simd>(
+    from: &[f32],
+    from_row: usize,
+    to: &mut [f32],
+    to_row: usize,
+    (rows, columns): (usize, usize),
+) {
+    // SAFETY: every address is that of the numbers of a row or a column that there are.
+    unsafe {
+        for r in (0..rows).step_by(LANES) {
+            let height = LANES.min(rows - r);
+            for c in (0..columns).step_by(LANES) {
+                let width = LANES.min(columns - c);
+                let mut square = [S::splat(0.0); LANES];
+                for (i, line) in square.iter_mut().enumerate().take(height) {
+                    *line = S::load_first(from.as_ptr().add((r + i) * from_row + c), width);
+                }
+                let turned = S::transpose(square);
+                for (j, line) in turned.into_iter().enumerate().take(width) {
+                    S::store_first(to.as_mut_ptr().add((c + j) * to_row + r), line, height);
+                }
             }
         }
     }
@@ -40,16 +74,18 @@ mod tests {
     fn rows_become_columns() {
         let (rows, columns, from_row, to_row) = (37, 21, 25, 40);
         let from: Vec<f32> = (0..rows * from_row).map(|i| i as f32).collect();
-        let mut to = vec![-1.0; columns * to_row];
-        transpose(&from, from_row, &mut to, to_row, (rows, columns));
-        for (i, &x) in to.iter().enumerate() {
-            let (c, r) = (i / to_row, i % to_row);
-            let expected = if r < rows {
-                from[r * from_row + c]
-            } else {
-                -1.0
-            };
-            assert_eq!(x, expected);
+        for isa in Isa::available() {
+            let mut to = vec![-1.0; columns * to_row];
+            transpose(isa, &from, from_row, &mut to, to_row, (rows, columns));
+            for (i, &x) in to.iter().enumerate() {
+                let (c, r) = (i / to_row, i % to_row);
+                let expected = if r < rows {
+                    from[r * from_row + c]
+                } else {
+                    -1.0
+                };
+                assert_eq!(x, expected);
+            }
         }
     }
 }
