@@ -215,7 +215,7 @@ impl Packed {
 }
 
 /// The images `[n, h, w, c]` that tiles are cut from: inputs, `pad` of zeros around them and in
-/// windows of 6, or gradients, without and in windows of 4.
+/// tiles of 6, or gradients, without and in tiles of 4.
 #[derive(Clone, Copy)]
 struct Images<'a> {
     numbers: &'a [f32],
@@ -259,20 +259,21 @@ impl<'a> Images<'a> {
             channels: self.c.next_multiple_of(LANES),
         };
         let mut transformed = Scratch::any(planes.len());
-        let width = TILE * per_row + self.span - TILE;
-        let mut window = Scratch::any(self.span * width * planes.channels);
         let mut tile = 0;
         for (image, first, rows) in parts() {
+            let len = self.h * self.w * self.c;
+            let one = Images {
+                numbers: &self.numbers[image * len..][..len],
+                ..self
+            };
             for tile_row in first / TILE..first / TILE + rows.div_ceil(TILE) {
-                self.window(image, tile_row, width, planes.channels, &mut window);
-                // SAFETY: the window is `[span, width, channels]` with room for `per_row` tiles,
-                // the planes have `tile + per_row` tiles or more.
+                // SAFETY: `one` is an image of its size, the planes have `tile + per_row` tiles or
+                // more.
                 unsafe {
                     transform(
                         on.isa,
-                        self.span,
-                        &window,
-                        width,
+                        one,
+                        tile_row,
                         per_row,
                         &mut transformed,
                         planes,
@@ -283,44 +284,6 @@ impl<'a> Images<'a> {
             }
         }
         (transformed, planes)
-    }
-
-    /// Copies the window of one row of tiles, `[span, width, channels]`, zeros where the image
-    /// ends and beyond its channels.
-    fn window(
-        self,
-        image: usize,
-        tile_row: usize,
-        width: usize,
-        channels: usize,
-        window: &mut [f32],
-    ) {
-        let row_len = self.w * self.c;
-        let image = &self.numbers[image * self.h * row_len..][..self.h * row_len];
-        for (i, row) in window.chunks_exact_mut(width * channels).enumerate() {
-            let y = (TILE * tile_row + i).wrapping_sub(self.pad);
-            if y >= self.h {
-                row.fill(0.0);
-                continue;
-            }
-            let inside = self.w.min(width - self.pad);
-            let (before, rest) = row.split_at_mut(self.pad * channels);
-            let (within, after) = rest.split_at_mut(inside * channels);
-            before.fill(0.0);
-            after.fill(0.0);
-            let line = &image[y * row_len..][..inside * self.c];
-            if channels == self.c {
-                within.copy_from_slice(line);
-                continue;
-            }
-            for (to, from) in within
-                .chunks_exact_mut(channels)
-                .zip(line.chunks_exact(self.c))
-            {
-                to[..self.c].copy_from_slice(from);
-                to[self.c..].fill(0.0);
-            }
-        }
     }
 }
 
@@ -436,15 +399,13 @@ impl Tiles {
 }
 
 kernel! {
-    /// Transforms one row of tiles from `window [span, width, channels]` into tiles
-    /// `tile..tile + count` of the planes: of 6 × 6 inputs or of 4 × 4 gradients, by `span`.
+    /// Transforms a row of tiles of one image into tiles `tile..tile + count` of the planes.
     ///
     /// # Safety
-    /// The window must hold `4 · count + span − 4` columns, the planes those tiles.
+    /// The image's numbers must be `[h, w, c]`, the planes as long as said and have those tiles.
     fn transform(
-        span: usize,
-        window: &[f32],
-        width: usize,
+        image: Images,
+        tile_row: usize,
         count: usize,
         to: &mut [f32],
         planes: Planes,
@@ -454,9 +415,8 @@ kernel! {
 
 #[inline(always)]
 unsafe fn transform_with<S: Simd>(
-    span: usize,
-    window: &[f32],
-    width: usize,
+    image: Images,
+    tile_row: usize,
     count: usize,
     to: &mut [f32],
     planes: Planes,
@@ -464,32 +424,53 @@ unsafe fn transform_with<S: Simd>(
 ) {
     // SAFETY: the caller's promises.
     unsafe {
-        if span == SPAN {
-            transform_by::<S, Input, SPAN>(window, width, count, to, planes, tile);
+        if image.span == SPAN {
+            transform_by::<S, Input, SPAN>(image, tile_row, count, to, planes, tile);
         } else {
-            transform_by::<S, Filter, TILE>(window, width, count, to, planes, tile);
+            transform_by::<S, Filter, TILE>(image, tile_row, count, to, planes, tile);
         }
     }
 }
 
 #[inline(always)]
 unsafe fn transform_by<S: Simd, T: Transform<N, SPAN>, const N: usize>(
-    window: &[f32],
-    width: usize,
+    image: Images,
+    tile_row: usize,
     count: usize,
     to: &mut [f32],
     planes: Planes,
     tile: usize,
 ) {
+    /// What lies beside an image.
+    static BESIDE: [f32; LANES] = [0.0; LANES];
+    let Images { h, w, c, pad, .. } = image;
     let (channels, stride) = (planes.channels, planes.stride());
-    let (window, to) = (window.as_ptr(), to.as_mut_ptr());
-    // SAFETY: every address is that of a vector of channels of a window's place or of a tile's.
+    let inside = |start: usize, size: usize| start >= pad && start - pad + N <= size;
+    // SAFETY: every address read is that of the lanes of a place of the image, or of the zeros;
+    // every address written that of a vector of channels of a tile's place.
     unsafe {
         for i in 0..count {
-            for c in (0..channels).step_by(LANES) {
-                let from = window.add(TILE * i * channels + c);
-                let to = to.add((tile + i) * channels + c);
-                let half = first_half::<S, T, N, SPAN>(from, width * channels, channels);
+            let (top, left) = (TILE * tile_row, TILE * i);
+            let whole = inside(top, h) && inside(left, w);
+            let corner = (top * w + left) * c;
+            let corner = image.numbers.as_ptr().wrapping_add(corner);
+            let corner = corner.wrapping_sub((pad * w + pad) * c);
+            for first in (0..channels).step_by(LANES) {
+                let lanes = (c - first).min(LANES);
+                let corner = corner.wrapping_add(first);
+                let place = |y: usize, x: usize| corner.wrapping_add((y * w + x) * c);
+                let half = if whole && lanes == LANES {
+                    first_half::<S, T, N, SPAN>(|y, x| S::load(place(y, x)))
+                } else {
+                    first_half::<S, T, N, SPAN>(|y, x| {
+                        let (row, column) = (top + y, left + x);
+                        let within =
+                            (pad..pad + h).contains(&row) && (pad..pad + w).contains(&column);
+                        let from = if within { place(y, x) } else { BESIDE.as_ptr() };
+                        S::load_first(from, lanes)
+                    })
+                };
+                let to = to.as_mut_ptr().add((tile + i) * channels + first);
                 for (y, half) in half.into_iter().enumerate() {
                     for (x, point) in T::apply::<S>(half).into_iter().enumerate() {
                         S::store(to.add((y * SPAN + x) * stride), point);
@@ -539,12 +520,11 @@ unsafe fn multiply_with<S: Simd>(
                         b_segment: 0,
                     },
                     inputs: inputs.as_ptr().add(place * from.stride()),
-                    deep,
                     packed: packed.as_ptr().add((place * wide + first) * deep),
                     products: products.as_mut_ptr().add(place * to.stride() + first),
                     wide,
                 };
-                over_rows::<S>(to.tiles, block, &mut rows);
+                rows.run::<S>(to.tiles, block);
             }
             first += block;
         }
@@ -554,25 +534,54 @@ unsafe fn multiply_with<S: Simd>(
 struct Products {
     walk: Walk,
     inputs: *const f32,
-    deep: usize,
     packed: *const f32,
     products: *mut f32,
     wide: usize,
 }
 
-impl<S: Simd> Block<S> for Products {
+impl Products {
+    /// All tiles. The usual numbers of channels are known to the compiler, so that the addresses
+    /// of eight tiles are one register with eight offsets.
+    ///
+    /// # Safety
+    /// As [`multiply`].
     #[inline(always)]
-    unsafe fn block<const P: usize, const V: usize>(&mut self, first: usize) {
+    unsafe fn run<S: Simd>(&mut self, tiles: usize, block: usize) {
         // SAFETY: the promises of `multiply`.
         unsafe {
-            let mut a = [self.inputs; P];
-            for (p, a) in a.iter_mut().enumerate() {
-                *a = a.add((first + p) * self.deep);
+            match self.walk.k {
+                16 => over_rows::<S>(tiles, block, &mut Deep::<16>(self)),
+                32 => over_rows::<S>(tiles, block, &mut Deep::<32>(self)),
+                64 => over_rows::<S>(tiles, block, &mut Deep::<64>(self)),
+                128 => over_rows::<S>(tiles, block, &mut Deep::<128>(self)),
+                _ => over_rows::<S>(tiles, block, &mut Deep::<0>(self)),
             }
-            let sums = product::<S, P, V>(&self.walk, a, self.packed);
+        }
+    }
+}
+
+/// [`Products`] of `K` input channels; 0 for any number.
+struct Deep<'a, const K: usize>(&'a mut Products);
+
+impl<S: Simd, const K: usize> Block<S> for Deep<'_, K> {
+    #[inline(always)]
+    unsafe fn block<const P: usize, const V: usize>(&mut self, first: usize) {
+        let Deep(own) = self;
+        let deep = if K == 0 { own.walk.k } else { K };
+        // SAFETY: the promises of `multiply`.
+        unsafe {
+            let mut a = [own.inputs.add(first * deep); P];
+            for (p, a) in a.iter_mut().enumerate() {
+                *a = a.add(p * deep);
+            }
+            let walk = Walk {
+                k: deep,
+                ..own.walk
+            };
+            let sums = product::<S, P, V>(&walk, a, own.packed);
             for (p, sums) in sums.into_iter().enumerate() {
                 for (v, sum) in sums.into_iter().enumerate() {
-                    S::store(self.products.add((first + p) * self.wide + v * LANES), sum);
+                    S::store(own.products.add((first + p) * own.wide + v * LANES), sum);
                 }
             }
         }
@@ -620,7 +629,8 @@ unsafe fn restore_with<S: Simd>(
             for c in (0..outputs).step_by(LANES) {
                 let lanes = (outputs - c).min(LANES);
                 let from = products.as_ptr().add((tile + i) * wide + c);
-                let half = first_half::<S, Outputs, SPAN, TILE>(from, SPAN * stride, stride);
+                let value = |y: usize, x: usize| S::load(from.add((y * SPAN + x) * stride));
+                let half = first_half::<S, Outputs, SPAN, TILE>(value);
                 if finish.nothing() && lanes == LANES && columns == TILE {
                     for (line, half) in half.into_iter().enumerate().take(lines) {
                         let to = y.as_mut_ptr().add(at + (line * out_w + x0) * outputs + c);
@@ -673,7 +683,8 @@ unsafe fn restore_weights_with<S: Simd>(
         unsafe {
             let from = sums.as_ptr().add(input * wide + first);
             let plane = deep * wide;
-            let half = first_half::<S, Taps, SPAN, 3>(from, SPAN * plane, plane);
+            let value = |y: usize, x: usize| S::load(from.add((y * SPAN + x) * plane));
+            let half = first_half::<S, Taps, SPAN, 3>(value);
             for (y, half) in half.into_iter().enumerate() {
                 for (x, tap) in Taps::apply::<S>(half).into_iter().enumerate() {
                     S::store(taps[3 * y + x].as_mut_ptr(), tap);

@@ -30,24 +30,22 @@ pub(super) trait Transform<const N: usize, const M: usize> {
     unsafe fn apply<S: Simd>(numbers: [S::V; N]) -> [S::V; M];
 }
 
-/// The first half of a transform both ways: of the columns of `N` × `N` vectors, the one in row y
-/// and column x at `from + y · row + x · column`.
+/// The first half of a transform both ways: of the columns of `N` × `N` vectors, of which `at`
+/// gives the one in row y and column x.
 ///
 /// # Safety
-/// There must be a vector at each of those addresses.
+/// As [`Simd`]: arithmetic alone.
 #[inline(always)]
 pub(super) unsafe fn first_half<S: Simd, T: Transform<N, M>, const N: usize, const M: usize>(
-    from: *const f32,
-    row: usize,
-    column: usize,
+    at: impl Fn(usize, usize) -> S::V,
 ) -> [[S::V; N]; M] {
-    // SAFETY: by the contract.
+    // SAFETY: arithmetic alone.
     unsafe {
         let mut half = [[S::splat(0.0); N]; M];
         for x in 0..N {
             let mut numbers = [S::splat(0.0); N];
             for (y, number) in numbers.iter_mut().enumerate() {
-                *number = S::load(from.add(y * row + x * column));
+                *number = at(y, x);
             }
             for (half, value) in half.iter_mut().zip(T::apply::<S>(numbers)) {
                 half[x] = value;
