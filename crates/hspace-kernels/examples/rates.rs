@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use hspace_kernels::conv;
+use hspace_kernels::conv::{self, Wanted};
 use hspace_kernels::{Buffer, Conv, Finish, Isa, Machine, norm};
 
 const TIMES: usize = 15;
@@ -93,7 +93,7 @@ fn main() {
             let f = median(|| {
                 conv::forward_with_moments(on, &conv, &x, &w, &mut y);
             });
-            let d = median(|| conv::data_gradient(on, &conv, &dy, &w, &mut dx));
+            let d = median(|| conv::data_gradient(on, &conv, &dy, &w, &mut dx, None));
             let g = median(|| conv::weight_gradient(on, &conv, &x, &dy, &mut dw));
             let plain = median(|| conv::forward(on, &conv, &x, &w, &mut y, Finish::default()));
             let ones = vec![1.0; outputs];
@@ -115,7 +115,14 @@ fn main() {
             });
             let both = median(|| {
                 let (back, _) = norm::Back::new(on, done, &dy);
-                conv::gradients(on, &conv, &back, &x, &w, &mut dw, Some(&mut dx), None);
+                let wanted = Wanted {
+                    weight: &mut dw,
+                    input: Some(&mut dx),
+                    added: None,
+                    residual: None,
+                    before: None,
+                };
+                conv::gradients(on, &conv, &back, &x, &w, wanted);
             });
             println!(
                 "{shape:<34} {way:>8} {} {} {} {a:8.2} {b:8.2}  (no moments {plain:.2}, whole way back {both:.2})",

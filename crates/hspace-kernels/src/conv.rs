@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::buffer::Buffer;
 use crate::finish::{Finish, RawFinish};
 use crate::moments::{Moments, moments};
-use crate::norm::Back;
+use crate::norm::{AllSums, Back, Normalised};
 use crate::product::{Matrix, Sizes, product};
 use crate::scratch::Scratch;
 use crate::simd::{Isa, LANES};
@@ -251,28 +251,33 @@ pub fn forward_with_moments(
     moments
 }
 
-/// Gradient for the input, from the gradient `dy` for the output.
+/// Gradient for the input, from the gradient `dy` for the output; plus `added`, if there is that.
 ///
 /// # Panics
 /// As [`forward`].
-pub fn data_gradient(on: Machine, conv: &Conv, dy: &[f32], weight: &[f32], dx: &mut [f32]) {
+pub fn data_gradient(
+    on: Machine,
+    conv: &Conv,
+    dy: &[f32],
+    weight: &[f32],
+    dx: &mut [f32],
+    added: Option<&[f32]>,
+) {
     conv.check(dx.len(), weight.len(), dy.len());
+    let finish = Finish {
+        residual: added,
+        ..Finish::default()
+    };
     if conv.is_wide_product() {
-        let (back, finish) = (conv.transposed(), Finish::default());
+        let back = conv.transposed();
         let (dy, weight) = (back.positions(dy), conv.matrix(weight));
         return product(on, back.as_product(), dy, weight, dx, &finish);
     }
     let way = Way::back(on, conv, weight);
-    let cuts = way.cut(conv.n);
-    units::over(&cuts, dx, conv.w * conv.inputs, |unit, dx| {
-        way.outputs(
-            on,
-            conv.n,
-            dy,
-            unit,
-            dx,
-            RawFinish::at(&Finish::default(), 0),
-        );
+    let (cuts, row) = (way.cut(conv.n), conv.w * conv.inputs);
+    units::over(&cuts, dx, row, |unit, dx| {
+        let finish = RawFinish::at(&finish, unit.first * row);
+        way.outputs(on, conv.n, dy, unit, dx, finish);
     });
 }
 
@@ -312,26 +317,48 @@ const CACHED_SUMS: usize = 256 << 10;
 /// Numbers of gradients that do.
 const CACHED_GRADIENTS: usize = 128 << 10;
 
-/// Both gradients of a convolution whose output was normalised, and that for what was added after
-/// the normalisation, if asked for.
+/// Where [`gradients`] writes, and what it adds.
+pub struct Wanted<'a> {
+    /// The gradient for the weights.
+    pub weight: &'a mut [f32],
+    /// That for the input, if it is asked for.
+    pub input: Option<&'a mut [f32]>,
+    /// What is added to that for the input.
+    pub added: Option<&'a [f32]>,
+    /// That for what was added after the normalisation, if it is asked for.
+    pub residual: Option<&'a mut [f32]>,
+    /// The normalisation that the input came from, if its sums are asked for.
+    pub before: Option<Normalised<'a>>,
+}
+
+/// All gradients of a convolution whose output was normalised.
 ///
-/// The gradients for the convolution's output are never written to memory as a whole, where they
-/// need not be: a few images' are computed, used for both gradients, and forgotten.
+/// Those for the convolution's output are never written to memory as a whole, where they need not
+/// be: a few images' are computed, used for weights and input, and forgotten. The sums that the way
+/// back through the normalisation before needs are taken while its gradients are in the cache.
 ///
 /// # Panics
 /// As [`forward`].
-#[allow(clippy::too_many_arguments)]
 pub fn gradients(
     on: Machine,
     conv: &Conv,
     back: &Back,
     x: &[f32],
     weight: &[f32],
-    dw: &mut [f32],
-    mut dx: Option<&mut [f32]>,
-    mut residual: Option<&mut [f32]>,
-) {
+    wanted: Wanted,
+) -> Option<AllSums> {
+    let Wanted {
+        weight: dw,
+        input: mut dx,
+        added,
+        mut residual,
+        before,
+    } = wanted;
     conv.check(x.len(), dw.len(), conv.output_len());
+    assert!(
+        added.is_none_or(|added| added.len() == x.len()),
+        "what is added to the gradient"
+    );
     let image = conv.output_len() / conv.n;
     let sums = Sums::new(on, conv);
     if sums.len() > CACHED_SUMS || image > CACHED_GRADIENTS || conv.is_product() {
@@ -339,9 +366,9 @@ pub fn gradients(
         back.all(&mut dy, residual);
         weight_gradient(on, conv, x, &dy, dw);
         if let Some(dx) = dx {
-            data_gradient(on, conv, &dy, weight, dx);
+            data_gradient(on, conv, &dy, weight, dx, added);
         }
-        return;
+        return None;
     }
     let x_image = conv.input_len() / conv.n;
     let way = dx.is_some().then(|| Way::back(on, conv, weight));
@@ -356,6 +383,7 @@ pub fn gradients(
     let parts = parts.into_par_iter().with_max_len(1);
     let parts = parts.map(|(images, mut dx, mut residual)| {
         let mut part = Buffer::zeros(sums.len());
+        let mut found = Vec::new();
         for first in images.clone().step_by(together) {
             let few = first..(first + together).min(images.end);
             let mut dy = Scratch::any(few.len() * image);
@@ -363,20 +391,29 @@ pub fn gradients(
             back.rows(within, &mut dy, split(&mut residual, few.len() * image));
             let n = few.len();
             let few_conv = Conv { n, ..*conv };
-            let x = &x[few.start * x_image..few.end * x_image];
-            sums.add(on, &few_conv, x, &dy, &mut part);
-            if let (Some(way), Some(mut dx)) = (&way, split(&mut dx, n * x_image)) {
+            let inputs = few.start * x_image..few.end * x_image;
+            sums.add(on, &few_conv, &x[inputs.clone()], &dy, &mut part);
+            if let (Some(way), Some(dx)) = (&way, split(&mut dx, n * x_image)) {
+                let finish = Finish {
+                    residual: added.map(|added| &added[inputs.clone()]),
+                    ..Finish::default()
+                };
+                let row = conv.w * conv.inputs;
                 for unit in way.cut(n) {
-                    let (now, rest) = dx.split_at_mut(unit.count * conv.w * conv.inputs);
-                    way.outputs(on, n, &dy, unit, now, RawFinish::at(&Finish::default(), 0));
-                    dx = rest;
+                    let start = unit.first * row;
+                    let now = &mut dx[start..start + unit.count * row];
+                    way.outputs(on, n, &dy, unit, now, RawFinish::at(&finish, start));
                 }
+                found.extend(before.map(|before| before.sums(on, dx, inputs)));
             }
         }
-        part
+        (part, found)
     });
-    let total = units::add_up(parts.collect());
+    let (parts, found): (Vec<_>, Vec<_>) = parts.unzip();
+    let total = units::add_up(parts);
     sums.restore(on, conv, &total, dw);
+    way.and(before)
+        .map(|_| AllSums(found.into_iter().flatten().collect()))
 }
 
 /// Takes the first `len` numbers off, where there are any.
@@ -450,7 +487,7 @@ impl Way {
         match &self.weights {
             Weights::Winograd(packed) => packed.outputs(on, &conv, x, unit, y, finish),
             Weights::Direct(packed) => packed.outputs(on, &conv, x, unit, y, finish),
-            Weights::Phases(phases) => phases.outputs(on, &conv, x, unit, y),
+            Weights::Phases(phases) => phases.outputs(on, &conv, x, unit, y, finish),
         }
     }
 }

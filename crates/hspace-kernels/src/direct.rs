@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::buffer::Buffer;
 use crate::conv::{Conv, Machine};
-use crate::finish::{Finish, RawFinish};
+use crate::finish::RawFinish;
 use crate::micro::{Block, Walk, add_outer, column_block, over_rows, product};
 use crate::scratch::Scratch;
 use crate::simd::{LANES, Simd, kernel};
@@ -110,6 +110,7 @@ fn pack(
         first += block;
     }
     let blocks = blocks.into_par_iter();
+    let blocks = blocks.with_min_len(units::least(depth * LANES));
     blocks.for_each(|(first, block, part)| {
         pack_block(on, conv, weight, turned, &places, first, block, part);
     });
@@ -310,19 +311,36 @@ impl Phases {
     }
 
     /// The gradient for the rows of `unit` of the input of `conv`, to `dx`.
-    pub(crate) fn outputs(&self, on: Machine, conv: &Conv, dy: &[f32], unit: Rows, dx: &mut [f32]) {
+    pub(crate) fn outputs(
+        &self,
+        on: Machine,
+        conv: &Conv,
+        dy: &[f32],
+        unit: Rows,
+        dx: &mut [f32],
+        finish: RawFinish,
+    ) {
         let s = conv.stride;
         if self.0.len() < s * s {
-            dx.fill(0.0);
+            // SAFETY: the finish has what it adds to all of `dx`.
+            unsafe { finish.nothings(dx) };
         }
         for phase in &self.0 {
-            phase.outputs(on, conv, dy, unit, dx);
+            phase.outputs(on, conv, dy, unit, dx, finish);
         }
     }
 }
 
 impl Phase {
-    fn outputs(&self, on: Machine, conv: &Conv, dy: &[f32], unit: Rows, dx: &mut [f32]) {
+    fn outputs(
+        &self,
+        on: Machine,
+        conv: &Conv,
+        dy: &[f32],
+        unit: Rows,
+        dx: &mut [f32],
+        finish: RawFinish,
+    ) {
         let (s, taps) = (conv.stride, &self.taps);
         let (out_h, out_w) = (conv.out_h(), conv.out_w());
         let row = conv.w * conv.inputs;
@@ -377,7 +395,6 @@ impl Phase {
             a_segment: row_len,
             b_segment: 0,
         };
-        let finish = RawFinish::at(&Finish::default(), 0);
         let last = places.iter().max().map_or(0, |last| last + conv.inputs);
         assert!(dx.len() >= last, "room for the gradient");
         // SAFETY: as for the outputs.
@@ -590,6 +607,7 @@ impl Sums {
         let (k, inputs) = (conv.kernel, conv.inputs);
         let depth = k * k * inputs;
         let rows = dw.par_chunks_mut(LANES * depth).enumerate();
+        let rows = rows.with_min_len(units::least(LANES * depth));
         rows.for_each(|(i, dw)| {
             for place in 0..depth {
                 let (input, tap) = (place / (k * k), place % (k * k));

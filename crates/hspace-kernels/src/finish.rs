@@ -45,6 +45,18 @@ impl RawFinish {
         self.scale.is_null() && self.bias.is_null() && self.residual.is_null() && !self.relu
     }
 
+    /// Where nothing is computed, what is added alone.
+    ///
+    /// # Safety
+    /// There must be nothing but a residual, and that as long as `y`.
+    pub(crate) unsafe fn nothings(&self, y: &mut [f32]) {
+        if self.residual.is_null() {
+            return y.fill(0.0);
+        }
+        // SAFETY: by the contract; nobody writes to a residual.
+        y.copy_from_slice(unsafe { std::slice::from_raw_parts(self.residual, y.len()) });
+    }
+
     /// Finishes `lanes` outputs of channel `channel` on, at number `place`, and writes them.
     ///
     /// # Safety

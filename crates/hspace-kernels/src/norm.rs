@@ -81,6 +81,52 @@ pub struct Back<'a> {
     delta: Vec<f32>,
 }
 
+impl Normalised<'_> {
+    fn check(&self, len: usize) {
+        let channels = self.mean.len();
+        assert!(
+            self.inverse.len() == channels
+                && self.gain.len() == channels
+                && self.y.len() == len
+                && len.is_multiple_of(channels)
+                && match self.gate {
+                    Gate::Open => true,
+                    Gate::Output(output) => output.len() == len,
+                    Gate::Line { scale, shift } => {
+                        scale.len() == channels && shift.len() == channels
+                    }
+                },
+            "lengths of rows and channels"
+        );
+    }
+
+    /// What the numbers `within`, whole rows, add to the sums of the way back, from the gradient
+    /// `dout` for them.
+    pub(crate) fn sums(&self, on: Machine, dout: &[f32], within: std::ops::Range<usize>) -> Sums {
+        let channels = self.mean.len();
+        let (y, gate) = (&self.y[within.clone()], self.gate.within(within));
+        assert_eq!(y.len(), dout.len(), "gradients for some rows");
+        let mut sums = Sums {
+            gradients: vec![0.0; channels],
+            moments: vec![0.0; channels],
+        };
+        let Sums { gradients, moments } = &mut sums;
+        // SAFETY: whole rows of equal length everywhere.
+        unsafe { gradient_sums(on.isa, dout, y, gate, self.mean, gradients, moments) };
+        sums
+    }
+}
+
+/// By channel, of some rows: the gated gradients, and their products with the distance of what was
+/// normalised from its mean.
+pub(crate) struct Sums {
+    gradients: Vec<f32>,
+    moments: Vec<f32>,
+}
+
+/// The sums of all rows, in parts whose order does not depend on which thread found which.
+pub struct AllSums(pub(crate) Vec<Sums>);
+
 impl<'a> Back<'a> {
     /// From the gradient `dout` for the block's output; with it come the gradients for gain and
     /// bias.
@@ -88,42 +134,34 @@ impl<'a> Back<'a> {
     /// # Panics
     /// If lengths differ.
     pub fn new(on: Machine, done: Normalised<'a>, dout: &'a [f32]) -> (Back<'a>, GainBias) {
+        done.check(dout.len());
+        let piece = piece(done.mean.len());
+        let pieces = dout.par_chunks(piece).enumerate();
+        let sums = pieces.map(|(i, dout)| done.sums(on, dout, i * piece..i * piece + dout.len()));
+        let sums = AllSums(sums.collect());
+        Back::with_sums(on, done, dout, &sums)
+    }
+
+    /// The same where the sums are known.
+    ///
+    /// # Panics
+    /// If lengths differ.
+    pub fn with_sums(
+        on: Machine,
+        done: Normalised<'a>,
+        dout: &'a [f32],
+        sums: &AllSums,
+    ) -> (Back<'a>, GainBias) {
+        done.check(dout.len());
         let channels = done.mean.len();
-        assert!(
-            done.inverse.len() == channels
-                && done.gain.len() == channels
-                && done.y.len() == dout.len()
-                && dout.len().is_multiple_of(channels)
-                && match done.gate {
-                    Gate::Open => true,
-                    Gate::Output(output) => output.len() == dout.len(),
-                    Gate::Line { scale, shift } => {
-                        scale.len() == channels && shift.len() == channels
-                    }
-                },
-            "lengths of rows and channels"
-        );
-        let piece = piece(channels);
-        let sums: Vec<(Vec<f32>, Vec<f32>)> = dout
-            .par_chunks(piece)
-            .enumerate()
-            .map(|(i, dout)| {
-                let within = i * piece..i * piece + dout.len();
-                let (y, gate) = (&done.y[within.clone()], done.gate.within(within));
-                let (mut sum, mut moment) = (vec![0.0; channels], vec![0.0; channels]);
-                // SAFETY: whole rows of equal length everywhere.
-                unsafe { gradient_sums(on.isa, dout, y, gate, done.mean, &mut sum, &mut moment) };
-                (sum, moment)
-            })
-            .collect();
         let (mut bias, mut gain) = (vec![0.0f64; channels], vec![0.0f64; channels]);
-        for (sum, moment) in &sums {
-            bias.iter_mut()
-                .zip(sum)
-                .for_each(|(a, &b)| *a += f64::from(b));
-            gain.iter_mut()
-                .zip(moment)
-                .for_each(|(a, &b)| *a += f64::from(b));
+        let add = |all: &mut [f64], part: &[f32]| {
+            let pairs = all.iter_mut().zip(part);
+            pairs.for_each(|(all, &part)| *all += f64::from(part));
+        };
+        for part in &sums.0 {
+            add(&mut bias, &part.gradients);
+            add(&mut gain, &part.moments);
         }
         let scaled = gain.iter().zip(done.inverse);
         let gain: Vec<f32> = scaled.map(|(&g, &i)| (g * f64::from(i)) as f32).collect();

@@ -322,7 +322,9 @@ impl Packed {
                 of_run = after;
             }
         }
-        blocks.into_par_iter().for_each(|(run, first, part)| {
+        let blocks = blocks.into_par_iter();
+        let blocks = blocks.with_min_len(units::least(DEPTH * COLUMNS));
+        blocks.for_each(|(run, first, part)| {
             let end = (first + COLUMNS).min(sizes.columns);
             pack(isa, b.from(run.start, first), run.len(), end - first, part);
         });

@@ -79,6 +79,14 @@ pub(crate) fn over<T: Send>(
     parts.map(|(unit, part)| work(unit, part)).collect()
 }
 
+/// Numbers below which passing work to another thread costs more than doing it.
+const SMALL: usize = 32 << 10;
+
+/// Pieces of `len` numbers that one thread takes at least.
+pub(crate) fn least(len: usize) -> usize {
+    SMALL / len.max(1) + 1
+}
+
 /// Most bytes that the partial sums of a weight gradient may take together.
 const PARTIAL_SUMS: usize = 64 << 20;
 /// Most chunks of a weight gradient.
@@ -100,6 +108,7 @@ pub(crate) fn add_up(parts: Vec<Buffer>) -> Buffer {
     let mut total = parts.next().expect("at least one part");
     let rest: Vec<Buffer> = parts.collect();
     let pieces = total.par_chunks_mut(PIECE).enumerate();
+    let pieces = pieces.with_min_len(least(PIECE * rest.len()));
     pieces.for_each(|(i, total)| {
         for part in &rest {
             let part = &part[i * PIECE..][..total.len()];

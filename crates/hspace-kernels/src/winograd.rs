@@ -46,7 +46,8 @@ fn transform_weights(on: Machine, conv: &Conv, weight: &[f32], turned: bool) -> 
     );
     // [input, tap, output], so that a vector holds one tap of several outputs.
     let mut taps = Buffer::any(inputs * 9 * wide);
-    let rows = taps.par_chunks_mut(9 * wide).enumerate().with_min_len(16);
+    let rows = taps.par_chunks_mut(9 * wide).enumerate();
+    let rows = rows.with_min_len(units::least(9 * wide));
     rows.for_each(|(input, taps)| {
         for tap in 0..9 {
             let row = &mut taps[tap * wide..][..wide];
@@ -69,6 +70,7 @@ fn transform_weights(on: Machine, conv: &Conv, weight: &[f32], turned: bool) -> 
     packed
         .par_chunks_mut(SPAN * plane)
         .enumerate()
+        .with_min_len(units::least(SPAN * plane))
         .for_each(|(row, packed)| {
             // SAFETY: `taps` is `[inputs, 9, wide]`, `packed` six planes of `deep × wide`.
             unsafe { filter_row(on.isa, &taps, inputs, wide, row, packed, deep) };
@@ -353,6 +355,7 @@ impl Sums {
         assert_eq!(sums.len(), self.len(), "36 planes of sums");
         let inputs = conv.inputs;
         let rows = dw.par_chunks_mut(LANES * inputs * 9).enumerate();
+        let rows = rows.with_min_len(units::least(LANES * inputs * PLACES));
         rows.for_each(|(i, dw)| {
             // SAFETY: `sums` are 36 planes `[deep, wide]`, `dw` the taps of at most 16 outputs.
             unsafe { restore_weights(on.isa, sums, self.deep, self.wide, i * LANES, inputs, dw) };

@@ -13,7 +13,7 @@ use burn_tensor::{Distribution, Tensor};
 use hspace::dataset::Shape;
 use hspace::device::{Device, device};
 use hspace::encoder::{self, Encoder};
-use hspace::network::layers::{Conv, conv_block, linear, pick};
+use hspace::network::layers::{Conv, Shortcut, Unit, conv_blocks, linear, pick};
 use hspace::network::maps::Maps;
 use hspace::network::{Mode, Pass, Scope, Weight, Weights};
 use hspace::train::checkpoint::write_weights;
@@ -32,33 +32,28 @@ impl Encoder for Residual {
             stride,
             relu,
         };
-        let layer = |name: String, x: Maps, block, residual| {
-            let (c, n) = (
-                scope.at(format!("{name}.conv")),
-                scope.at(format!("{name}.bn")),
-            );
-            conv_block(&c, &n, x, block, residual)
+        let unit = |name: String, block| Unit {
+            conv: scope.at(format!("{name}.conv")),
+            norm: scope.at(format!("{name}.bn")),
+            block,
         };
         let x = Maps::from_images(scope, x);
-        let mut x = layer("stem".into(), x, conv(self.width, 3, 1, true), None);
+        let stem = unit("stem".into(), conv(self.width, 3, 1, true));
+        let mut x = conv_blocks(vec![stem], x, Shortcut::Nothing);
         for stage in 0..3 {
             let out = self.width << stage;
             for block in 0..2 {
                 let stride = if stage > 0 && block == 0 { 2 } else { 1 };
                 let name = format!("layer{stage}.{block}");
                 let shortcut = if stride == 1 {
-                    x.clone()
+                    Shortcut::Input
                 } else {
-                    let project = conv(out, 1, stride, false);
-                    layer(format!("{name}.down"), x.clone(), project, None)
+                    let project = unit(format!("{name}.down"), conv(out, 1, stride, false));
+                    Shortcut::Other(conv_blocks(vec![project], x.clone(), Shortcut::Nothing))
                 };
-                let y = layer(format!("{name}.0"), x, conv(out, 3, stride, true), None);
-                x = layer(
-                    format!("{name}.1"),
-                    y,
-                    conv(out, 3, 1, true),
-                    Some(shortcut),
-                );
+                let first = unit(format!("{name}.0"), conv(out, 3, stride, true));
+                let second = unit(format!("{name}.1"), conv(out, 3, 1, true));
+                x = conv_blocks(vec![first, second], x, shortcut);
             }
         }
         x.mean()

@@ -1,6 +1,6 @@
 //! Convolution and its gradients.
 
-use hspace_kernels::conv;
+use hspace_kernels::conv::{self, Wanted};
 use hspace_kernels::norm::{Back, Gate, Normalised};
 use hspace_kernels::{Conv, Finish, Machine};
 use rand::{RngExt, SeedableRng};
@@ -49,7 +49,7 @@ fn check(rng: &mut Rng, conv: Conv) {
         let mut dx = Guarded::new(&vec![f32::NAN; conv.input_len()]);
         let mut dw = Guarded::new(&vec![f32::NAN; conv.weight_len()]);
         let moments = conv::forward_with_moments(on, &conv, x.get(), w.get(), y.get_mut());
-        conv::data_gradient(on, &conv, dy.get(), w.get(), dx.get_mut());
+        conv::data_gradient(on, &conv, dy.get(), w.get(), dx.get_mut(), None);
         conv::weight_gradient(on, &conv, x.get(), dy.get(), dw.get_mut());
         for (what, got, expected) in [
             ("outputs", &y, &expected.0),
@@ -118,6 +118,16 @@ fn check_both(rng: &mut Rng, conv: Conv) {
             shift: &vec![0.2; conv.outputs],
         },
     };
+    let onto = numbers(rng, conv.input_len());
+    let ones_before = vec![1.0; conv.inputs];
+    let gate = numbers(rng, conv.input_len());
+    let before = Normalised {
+        y: &x,
+        mean: &vec![0.2; conv.inputs],
+        inverse: &ones_before,
+        gain: &ones_before,
+        gate: Gate::Output(&gate),
+    };
     for on in machines() {
         let (back, _) = Back::new(on, done, &dout);
         let (mut dy, mut residual) = (vec![0.0; y.len()], vec![0.0; y.len()]);
@@ -127,17 +137,29 @@ fn check_both(rng: &mut Rng, conv: Conv) {
             let mut dw = Guarded::new(&vec![f32::NAN; w.len()]);
             let mut dx = Guarded::new(&vec![f32::NAN; x.len()]);
             let mut added = Guarded::new(&vec![f32::NAN; y.len()]);
-            let (to_x, to_added) = (dx.get_mut(), added.get_mut());
-            let (to_x, to_added) = if asks {
-                (Some(to_x), Some(to_added))
-            } else {
-                (None, None)
+            let wanted = Wanted {
+                weight: dw.get_mut(),
+                input: asks.then(|| dx.get_mut()),
+                added: asks.then_some(&onto[..]),
+                residual: asks.then(|| added.get_mut()),
+                before: asks.then_some(before),
             };
-            conv::gradients(on, &conv, &back, &x, &w, dw.get_mut(), to_x, to_added);
+            let sums = conv::gradients(on, &conv, &back, &x, &w, wanted);
+            if let Some(sums) = sums {
+                // Sums taken on the way are those taken afterwards.
+                assert!(asks);
+                let (_, expected) = Back::new(on, before, dx.get());
+                let (_, found) = Back::with_sums(on, before, dx.get(), &sums);
+                let doubles = |v: &[f32]| v.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
+                assert!(distance(&found.gain, &doubles(&expected.gain)) < 1e-5);
+                assert!(distance(&found.bias, &doubles(&expected.bias)) < 1e-5);
+            }
             assert!(distance(dw.get(), &expected.2) < 3e-6, "{conv:?} on {on:?}");
             assert!(dw.intact() && dx.intact() && added.intact());
             if asks {
-                assert!(distance(dx.get(), &expected.1) < 3e-6, "{conv:?} on {on:?}");
+                let sum = expected.1.iter().zip(&onto).map(|(a, b)| a + f64::from(*b));
+                let sum: Vec<f64> = sum.collect();
+                assert!(distance(dx.get(), &sum) < 3e-6, "{conv:?} on {on:?}");
                 assert_eq!(added.get(), residual);
             }
         }

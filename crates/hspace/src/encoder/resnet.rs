@@ -10,7 +10,7 @@ use super::{Encoder, image_problems};
 use crate::dataset::Shape;
 use crate::list::{self, Entry};
 use crate::network::Scope;
-use crate::network::layers::{Conv, conv_block};
+use crate::network::layers::{Conv, Shortcut, Unit, conv_block, conv_blocks};
 use crate::network::maps::Maps;
 
 const SOURCE: &str = "He et al. 2016, Deep residual learning, arXiv:1512.03385";
@@ -119,11 +119,17 @@ impl ResNet {
             relu,
         };
         let shortcut = if stride == 1 && channels == out {
-            x.clone()
+            Shortcut::Input
         } else {
             let down = scope.at("downsample");
             let project = conv(out, 1, stride, false);
-            conv_block(&down.at(0), &down.at(1), x.clone(), project, None)
+            Shortcut::Other(conv_block(
+                &down.at(0),
+                &down.at(1),
+                x.clone(),
+                project,
+                None,
+            ))
         };
         let layers = if self.bottleneck {
             vec![
@@ -134,14 +140,12 @@ impl ResNet {
         } else {
             vec![conv(planes, 3, stride, true), conv(planes, 3, 1, true)]
         };
-        let last = layers.len();
-        let mut y = x;
-        for (i, layer) in (1..).zip(layers) {
-            let (conv, norm) = (scope.at(format!("conv{i}")), scope.at(format!("bn{i}")));
-            let residual = (i == last).then(|| shortcut.clone());
-            y = conv_block(&conv, &norm, y, layer, residual);
-        }
-        y
+        let units = (1..).zip(layers).map(|(i, block)| Unit {
+            conv: scope.at(format!("conv{i}")),
+            norm: scope.at(format!("bn{i}")),
+            block,
+        });
+        conv_blocks(units.collect(), x, shortcut)
     }
 }
 

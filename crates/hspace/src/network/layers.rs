@@ -71,9 +71,17 @@ pub fn dense_block(linear: &Scope, norm: &Scope, x: Tensor<2>, out: usize) -> Te
         relu: true,
     };
     let x = Maps::last(x.reshape([n, 1, 1, dim]));
-    on_cpu(on, norm, x, weight, block, None)
-        .into_numbers()
-        .reshape([n, out])
+    let y = if norm.training() {
+        let unit = Unit {
+            conv: linear.clone(),
+            norm: norm.clone(),
+            block,
+        };
+        trained(on, vec![unit], vec![weight], x, Shortcut::Nothing)
+    } else {
+        evaluated(on, norm, x, weight, block, None)
+    };
+    y.into_numbers().reshape([n, out])
 }
 
 /// The weights and running statistics of a batch normalisation, `[c]` each.
@@ -155,19 +163,115 @@ pub fn conv_block(
     block: Conv,
     residual: Option<Maps>,
 ) -> Maps {
-    let [n, channels, h, w] = x.dims();
-    let shape = [block.out, channels, block.kernel, block.kernel];
-    let weight = conv.weight("weight", shape, Init::KaimingFanOut);
-    let (h, w) = (h.div_ceil(block.stride), w.div_ceil(block.stride));
-    conv.count(n * h * w * shape.iter().product::<usize>());
-    match conv.device().kernels() {
-        Some(on) => on_cpu(on, norm, x, weight, block, residual),
-        None => composed(norm, x, weight, block, residual),
-    }
+    let unit = Unit {
+        conv: conv.clone(),
+        norm: norm.clone(),
+        block,
+    };
+    conv_blocks(
+        vec![unit],
+        x,
+        residual.map_or(Shortcut::Nothing, Shortcut::Other),
+    )
 }
 
-/// The block as one operation of our kernels.
-fn on_cpu(
+/// One convolution of [`conv_blocks`] and its normalisation: where they keep their weights, and
+/// what they do.
+pub struct Unit<'a> {
+    /// The convolution's place.
+    pub conv: Scope<'a>,
+    /// The normalisation's place.
+    pub norm: Scope<'a>,
+    /// What they do.
+    pub block: Conv,
+}
+
+/// What is added after the last normalisation of [`conv_blocks`].
+#[derive(Clone, Debug)]
+pub enum Shortcut {
+    /// Nothing.
+    Nothing,
+    /// What the first convolution sees, which must not be the last one too.
+    Input,
+    /// Something else of the output's shape.
+    Other(Maps),
+}
+
+/// One or more [`conv_block`]s, each the next one's input, with a shortcut around them: a residual
+/// block (He et al. 2016).
+pub fn conv_blocks(units: Vec<Unit>, x: Maps, shortcut: Shortcut) -> Maps {
+    let first = units.first().expect("at least one convolution");
+    let (norm, device) = (&first.norm, first.conv.device());
+    let mut weights = Vec::with_capacity(units.len());
+    let [n, mut channels, mut h, mut w] = x.dims();
+    for Unit { conv, block, .. } in &units {
+        let shape = [block.out, channels, block.kernel, block.kernel];
+        weights.push(conv.weight("weight", shape, Init::KaimingFanOut));
+        (h, w) = (h.div_ceil(block.stride), w.div_ceil(block.stride));
+        conv.count(n * h * w * shape.iter().product::<usize>());
+        channels = block.out;
+    }
+    if let Some(on) = device.kernels().filter(|_| norm.training()) {
+        return trained(on, units, weights, x, shortcut);
+    }
+    let last = units.len() - 1;
+    let mut residual = match shortcut {
+        Shortcut::Nothing => None,
+        Shortcut::Input => Some(x.clone()),
+        Shortcut::Other(other) => Some(other),
+    };
+    let mut y = x;
+    for (i, (unit, weight)) in units.into_iter().zip(weights).enumerate() {
+        let residual = if i == last { residual.take() } else { None };
+        y = match device.kernels() {
+            Some(on) => evaluated(on, &unit.norm, y, weight, unit.block, residual),
+            None => composed(&unit.norm, y, weight, unit.block, residual),
+        };
+    }
+    y
+}
+
+/// The blocks as one operation of our kernels, with the batch's statistics.
+fn trained(
+    on: Machine,
+    units: Vec<Unit>,
+    weights: Vec<Tensor<4>>,
+    x: Maps,
+    shortcut: Shortcut,
+) -> Maps {
+    let (mut parts, mut affines) = (Vec::new(), Vec::new());
+    for (unit, weight) in units.iter().zip(weights) {
+        let affine = Affine::new(&unit.norm, unit.block.out);
+        parts.push(kernels::Unit {
+            weights: BlockWeights {
+                weight,
+                gain: affine.gain.clone(),
+                bias: affine.bias.clone(),
+            },
+            stride: unit.block.stride,
+            relu: unit.block.relu,
+        });
+        affines.push(affine);
+    }
+    let shortcut = match shortcut {
+        Shortcut::Nothing => kernels::Shortcut::Nothing,
+        Shortcut::Input => kernels::Shortcut::Input,
+        Shortcut::Other(other) => kernels::Shortcut::Other(other.into_numbers()),
+    };
+    let (out, statistics) =
+        kernels::training_blocks(on, x.into_numbers(), parts, shortcut, EPSILON);
+    for ((unit, affine), batch) in units.iter().zip(affines).zip(statistics) {
+        let unbiased = batch.count as f64 / (batch.count as f64 - 1.0).max(1.0);
+        let device = unit.norm.device();
+        let mean = vector(batch.mean, device);
+        let variance = vector(batch.variance, device) * unbiased;
+        affine.follow(&unit.norm, mean, variance);
+    }
+    Maps::last(out)
+}
+
+/// A block as one operation of our kernels, with running statistics.
+fn evaluated(
     on: Machine,
     norm: &Scope,
     x: Maps,
@@ -177,21 +281,6 @@ fn on_cpu(
 ) -> Maps {
     let affine = Affine::new(norm, block.out);
     let (x, residual) = (x.into_numbers(), residual.map(Maps::into_numbers));
-    if norm.training() {
-        let weights = BlockWeights {
-            weight,
-            gain: affine.gain.clone(),
-            bias: affine.bias.clone(),
-        };
-        let (out, batch) =
-            kernels::training_block(on, x, weights, block.stride, residual, block.relu, EPSILON);
-        let unbiased = batch.count as f64 / (batch.count as f64 - 1.0).max(1.0);
-        let device = norm.device();
-        let mean = vector(batch.mean, device);
-        let variance = vector(batch.variance, device) * unbiased;
-        affine.follow(norm, mean, variance);
-        return Maps::last(out);
-    }
     let tracked = kernels::any_tracked(&x, &weight, residual.as_ref());
     let (scale, shift) = affine.line();
     if !tracked && !scale.is_autodiff() {
@@ -205,7 +294,7 @@ fn on_cpu(
     Maps::last(ended(y, residual, block.relu))
 }
 
-/// The block as a composition of burn's operations.
+/// A block as a composition of burn's operations.
 fn composed(norm: &Scope, x: Maps, weight: Tensor<4>, block: Conv, residual: Option<Maps>) -> Maps {
     let options = ConvOptions::new([block.stride; 2], [block.kernel / 2; 2], [1, 1], 1);
     let y = conv2d(x.into_images(), weight, None, options);

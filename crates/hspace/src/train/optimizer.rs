@@ -184,6 +184,7 @@ mod tests {
 
     use super::*;
     use crate::golden::{assert_close, numbers};
+    use crate::network::Weight;
     use crate::network::weights::vector;
 
     /// Three steps of each rule on `w = (1, −2)`, shape [2, 1], with gradient `(0.5, 0.25) · k`

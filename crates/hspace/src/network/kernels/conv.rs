@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use burn_flex::Flex;
+use burn_flex::{Flex, FlexTensor};
 use burn_tensor::Tensor;
-use hspace_kernels::conv;
-use hspace_kernels::norm::{self, Back, Gate, Normalised};
+use hspace_kernels::conv::{self, Wanted};
+use hspace_kernels::norm::{self, AllSums, Back, GainBias, Gate, Normalised};
 use hspace_kernels::{Buffer, Conv, Finish, Machine, pool};
 
 use super::{Numbers, Parents, WayBack, attach, node, primitive};
@@ -98,7 +98,7 @@ impl WayBack for Convolved {
         });
         parents.give(0, || {
             let mut dx = Buffer::any(conv.input_len());
-            conv::data_gradient(on, &conv, dy.get(), self.weight.get(), &mut dx);
+            conv::data_gradient(on, &conv, dy.get(), self.weight.get(), &mut dx, None);
             primitive(dx, &input_shape(&conv))
         });
     }
@@ -119,66 +119,210 @@ pub(in crate::network) struct BatchStatistics {
     pub(in crate::network) count: usize,
 }
 
-/// Convolution, normalisation by the batch's statistics, residual addition and ReLU in one.
-pub(in crate::network) fn training_block(
-    on: Machine,
-    x: Tensor<4>,
-    weights: BlockWeights,
-    stride: usize,
-    residual: Option<Tensor<4>>,
-    relu: bool,
-    epsilon: f64,
-) -> (Tensor<4>, BatchStatistics) {
-    let BlockWeights { weight, gain, bias } = weights;
-    let conv = shapes(&x, &weight, stride);
-    let tracked = any_tracked(&x, &weight, residual.as_ref()) || gain.is_autodiff();
-    let (left, right) = (Numbers::of(x.clone()), Numbers::of(weight.clone()));
-    let mut y = Buffer::any(conv.output_len());
-    let moments = conv::forward_with_moments(on, &conv, left.get(), right.get(), &mut y);
-    let variance = moments.variance();
-    let inverse = |v: &f32| (1.0 / (f64::from(*v) + epsilon).sqrt()) as f32;
-    let inverse: Vec<f32> = variance.iter().map(inverse).collect();
-    let gains = Numbers::of(gain.clone()).get().to_vec();
-    let scale: Vec<f32> = gains.iter().zip(&inverse).map(|(g, i)| g * i).collect();
-    let biases = Numbers::of(bias.clone());
-    let centered = moments.mean().iter().zip(&scale).zip(biases.get());
-    let shift: Vec<f32> = centered.map(|((m, s), b)| b - m * s).collect();
-    let added = residual.clone().map(Numbers::of);
-    let mut out = Buffer::any(y.len());
-    let residual_numbers = added.as_ref().map(Numbers::get);
-    norm::apply(on, &y, &scale, &shift, residual_numbers, relu, &mut out);
-    let out = primitive(out, &output_shape(&conv));
-    let statistics = BatchStatistics {
-        mean: moments.mean().to_vec(),
-        variance,
-        count: moments.count(),
-    };
-    if !tracked {
-        return (Tensor::from_primitive::<Flex>(out), statistics);
-    }
-    let passed = match (relu, &residual) {
-        (false, _) => Passed::Open,
-        (true, None) => Passed::Line { scale, shift },
-        (true, Some(_)) => Passed::Output(Numbers(out.clone())),
-    };
-    let state = Block {
-        on,
-        conv,
-        x: left,
-        weight: right,
-        y: Arc::new(y),
-        mean: statistics.mean.clone(),
-        inverse,
-        gain: gains,
-        passed,
-    };
-    let mut parents = vec![node(x), node(weight), node(gain), node(bias)];
-    parents.extend(residual.map(node));
-    (attach(&parents, state, out), statistics)
+/// One of the convolutions of [`training_blocks`], with its normalisation.
+pub(in crate::network) struct Unit {
+    pub(in crate::network) weights: BlockWeights,
+    pub(in crate::network) stride: usize,
+    /// Whether a ReLU follows.
+    pub(in crate::network) relu: bool,
 }
 
-/// What a [`training_block`] leaves for the way back; the parents are input, weight, gain, bias
-/// and, with one, the residual.
+/// What is added after the last normalisation of [`training_blocks`].
+pub(in crate::network) enum Shortcut {
+    Nothing,
+    /// What the first convolution sees, of which there must be two or more then.
+    Input,
+    Other(Tensor<4>),
+}
+
+/// Convolution, normalisation by the batch's statistics and ReLU, as often as there are units, the
+/// shortcut added before the last ReLU: one operation.
+pub(in crate::network) fn training_blocks(
+    on: Machine,
+    x: Tensor<4>,
+    units: Vec<Unit>,
+    shortcut: Shortcut,
+    epsilon: f64,
+) -> (Tensor<4>, Vec<BatchStatistics>) {
+    let last = units.len() - 1;
+    let added = match &shortcut {
+        Shortcut::Nothing => None,
+        Shortcut::Input => {
+            assert!(last > 0, "an identity around one convolution");
+            Some(Numbers::of(x.clone()))
+        }
+        Shortcut::Other(other) => Some(Numbers::of(other.clone())),
+    };
+    let mut tracked = x.is_autodiff();
+    let (mut input, mut dims) = (Numbers::of(x.clone()), x.dims());
+    let mut parents = vec![node(x)];
+    let (mut blocks, mut statistics) = (Vec::new(), Vec::new());
+    let mut out = None;
+    for (i, unit) in units.into_iter().enumerate() {
+        tracked |= unit.weights.weight.is_autodiff() || unit.weights.gain.is_autodiff();
+        let residual = added.as_ref().filter(|_| i == last);
+        let (block, y, found) = Block::forward(on, dims, input, &unit, residual, epsilon);
+        dims = output_shape(&block.conv);
+        input = Numbers(y.clone());
+        out = Some(y);
+        blocks.push(block);
+        statistics.push(found);
+        let BlockWeights { weight, gain, bias } = unit.weights;
+        parents.extend([node(weight), node(gain), node(bias)]);
+    }
+    let out = out.expect("at least one unit");
+    let identity = matches!(shortcut, Shortcut::Input);
+    if let Shortcut::Other(other) = shortcut {
+        tracked |= other.is_autodiff();
+        parents.push(node(other));
+    }
+    let out = match tracked {
+        true => attach(&parents, Blocks { blocks, identity }, out),
+        false => Tensor::from_primitive::<Flex>(out),
+    };
+    (out, statistics)
+}
+
+impl Block {
+    /// The block's output, what its way back needs, and the batch's statistics.
+    fn forward(
+        on: Machine,
+        [n, h, w, inputs]: [usize; 4],
+        x: Numbers,
+        unit: &Unit,
+        residual: Option<&Numbers>,
+        epsilon: f64,
+    ) -> (Block, FlexTensor, BatchStatistics) {
+        let BlockWeights { weight, gain, bias } = &unit.weights;
+        let [outputs, _, kernel, _] = weight.dims();
+        let conv = Conv {
+            n,
+            h,
+            w,
+            inputs,
+            outputs,
+            kernel,
+            stride: unit.stride,
+            pad: kernel / 2,
+        };
+        let weight = Numbers::of(weight.clone());
+        let mut y = Buffer::any(conv.output_len());
+        let moments = conv::forward_with_moments(on, &conv, x.get(), weight.get(), &mut y);
+        let variance = moments.variance();
+        let inverse = |v: &f32| (1.0 / (f64::from(*v) + epsilon).sqrt()) as f32;
+        let inverse: Vec<f32> = variance.iter().map(inverse).collect();
+        let gain = Numbers::of(gain.clone()).get().to_vec();
+        let scale: Vec<f32> = gain.iter().zip(&inverse).map(|(g, i)| g * i).collect();
+        let biases = Numbers::of(bias.clone());
+        let centered = moments.mean().iter().zip(&scale).zip(biases.get());
+        let shift: Vec<f32> = centered.map(|((m, s), b)| b - m * s).collect();
+        let mut out = Buffer::any(y.len());
+        let residual = residual.map(Numbers::get);
+        norm::apply(on, &y, &scale, &shift, residual, unit.relu, &mut out);
+        let out = primitive(out, &output_shape(&conv));
+        let passed = match (unit.relu, residual) {
+            (false, _) => Passed::Open,
+            (true, None) => Passed::Line { scale, shift },
+            (true, Some(_)) => Passed::Output(Numbers(out.clone())),
+        };
+        let statistics = BatchStatistics {
+            mean: moments.mean().to_vec(),
+            variance,
+            count: moments.count(),
+        };
+        let block = Block {
+            on,
+            conv,
+            x,
+            weight,
+            y: Arc::new(y),
+            mean: statistics.mean.clone(),
+            inverse,
+            gain,
+            passed,
+        };
+        (block, out, statistics)
+    }
+
+    fn normalised(&self) -> Normalised<'_> {
+        Normalised {
+            y: &self.y,
+            mean: &self.mean,
+            inverse: &self.inverse,
+            gain: &self.gain,
+            gate: match &self.passed {
+                Passed::Open => Gate::Open,
+                Passed::Output(output) => Gate::Output(output.get()),
+                Passed::Line { scale, shift } => Gate::Line { scale, shift },
+            },
+        }
+    }
+
+    /// Gradients for weight, gain and bias, and where they are asked for those for the input, plus
+    /// `added`, and for what was added. `before` is the block that the input came from, `sums` what
+    /// the block after found for this one.
+    fn gradients(
+        &self,
+        dout: &[f32],
+        sums: Option<AllSums>,
+        before: Option<&Block>,
+        input: bool,
+        added: Option<&[f32]>,
+        residual: bool,
+    ) -> BlockGradients {
+        let conv = &self.conv;
+        let (back, found) = match sums {
+            Some(sums) => Back::with_sums(self.on, self.normalised(), dout, &sums),
+            None => Back::new(self.on, self.normalised(), dout),
+        };
+        let mut weight = Buffer::any(conv.weight_len());
+        let mut input = input.then(|| Buffer::any(conv.input_len()));
+        let mut residual = residual.then(|| Buffer::any(conv.output_len()));
+        let wanted = Wanted {
+            weight: &mut weight,
+            input: input.as_deref_mut(),
+            added,
+            residual: residual.as_deref_mut(),
+            before: before.map(Block::normalised),
+        };
+        let sums = conv::gradients(
+            self.on,
+            conv,
+            &back,
+            self.x.get(),
+            self.weight.get(),
+            wanted,
+        );
+        BlockGradients {
+            weight,
+            affine: found,
+            input,
+            residual,
+            sums,
+        }
+    }
+}
+
+/// What [`Block::gradients`] finds.
+struct BlockGradients {
+    weight: Buffer,
+    affine: GainBias,
+    input: Option<Buffer>,
+    residual: Option<Buffer>,
+    /// Of the block before.
+    sums: Option<AllSums>,
+}
+
+/// What [`training_blocks`] leaves for the way back; the parents are the input, for each unit
+/// weight, gain and bias, and, where that is not the input, what was added.
+#[derive(Clone, Debug)]
+struct Blocks {
+    blocks: Vec<Block>,
+    /// Whether the input was added.
+    identity: bool,
+}
+
+/// One convolution of them.
 #[derive(Clone, Debug)]
 struct Block {
     on: Machine,
@@ -200,43 +344,37 @@ enum Passed {
     Line { scale: Vec<f32>, shift: Vec<f32> },
 }
 
-impl WayBack for Block {
+impl WayBack for Blocks {
     fn back(self, dout: &Numbers, parents: &mut Parents) {
-        let normalised = Normalised {
-            y: &self.y,
-            mean: &self.mean,
-            inverse: &self.inverse,
-            gain: &self.gain,
-            gate: match &self.passed {
-                Passed::Open => Gate::Open,
-                Passed::Output(output) => Gate::Output(output.get()),
-                Passed::Line { scale, shift } => Gate::Line { scale, shift },
-            },
-        };
-        let conv = &self.conv;
-        let (back, found) = Back::new(self.on, normalised, dout.get());
-        let mut dw = Buffer::any(conv.weight_len());
-        let mut dx = parents.ask(0).then(|| Buffer::any(conv.input_len()));
-        let mut residual = parents.ask(4).then(|| Buffer::any(conv.output_len()));
-        conv::gradients(
-            self.on,
-            conv,
-            &back,
-            self.x.get(),
-            self.weight.get(),
-            &mut dw,
-            dx.as_deref_mut(),
-            residual.as_deref_mut(),
-        );
-        let vector = |values: Vec<f32>| primitive(Buffer::copy_of(&values), &[values.len()]);
-        parents.give(2, || vector(found.gain));
-        parents.give(3, || vector(found.bias));
-        parents.give(1, || primitive(dw, &weight_shape(conv)));
-        if let Some(dx) = dx {
-            parents.give(0, || primitive(dx, &input_shape(conv)));
+        let other = 1 + 3 * self.blocks.len();
+        let last = self.blocks.len() - 1;
+        let (mut dx, mut added, mut sums) = (None::<Buffer>, None::<Buffer>, None);
+        for (i, block) in self.blocks.iter().enumerate().rev() {
+            let dout = dx.as_deref().unwrap_or(dout.get());
+            let asked = parents.ask(if self.identity { 0 } else { other });
+            let onto = added.as_deref().filter(|_| i == 0 && self.identity);
+            let input = i > 0 || parents.ask(0);
+            let before = (i > 0).then(|| &self.blocks[i - 1]);
+            let residual = i == last && asked;
+            let found = block.gradients(dout, sums.take(), before, input, onto, residual);
+            let vector = |values: Vec<f32>| primitive(Buffer::copy_of(&values), &[values.len()]);
+            let first = 1 + 3 * i;
+            parents.give(first, || {
+                primitive(found.weight, &weight_shape(&block.conv))
+            });
+            parents.give(first + 1, || vector(found.affine.gain));
+            parents.give(first + 2, || vector(found.affine.bias));
+            dx = found.input;
+            sums = found.sums;
+            added = found.residual.or(added);
         }
-        if let Some(residual) = residual {
-            parents.give(4, || primitive(residual, &output_shape(conv)));
+        if let Some(dx) = dx {
+            parents.give(0, || primitive(dx, &input_shape(&self.blocks[0].conv)));
+        }
+        if let Some(added) = added {
+            parents.give(other, || {
+                primitive(added, &output_shape(&self.blocks[last].conv))
+            });
         }
     }
 }
