@@ -112,7 +112,7 @@ fn pack(
     let blocks = blocks.into_par_iter();
     let blocks = blocks.with_min_len(units::least(depth * LANES));
     blocks.for_each(|(first, block, part)| {
-        pack_block(on, conv, weight, turned, &places, first, block, part);
+        pack_block(on, conv, weight, turned, &places, (first, block), part);
     });
     packed
 }
@@ -124,8 +124,7 @@ fn pack_block(
     weight: &[f32],
     turned: bool,
     places: &[usize],
-    first: usize,
-    block: usize,
+    (first, block): (usize, usize),
     part: &mut [f32],
 ) {
     let (inputs, outputs, k) = (conv.inputs, conv.outputs, conv.kernel);

@@ -11,6 +11,8 @@
 
 mod points;
 
+use std::hint::black_box;
+
 use rayon::prelude::*;
 
 use self::points::{Filter, Input, Outputs, Taps, Transform, filter_point, first_half};
@@ -31,6 +33,9 @@ const PLACES: usize = SPAN * SPAN;
 /// Numbers between the end of one place's plane and the next, so that the planes do not compete
 /// for the same cache lines.
 const GAP: usize = 16;
+// In the loops over tiles one address is a `black_box`: the compiler would otherwise carry each of
+// the 36 addresses of a tile from one tile to the next, in memory since registers run out.
+
 /// Numbers that the planes of a unit may take together.
 const UNIT: usize = 64 << 10;
 
@@ -427,16 +432,27 @@ unsafe fn transform_with<S: Simd>(
 ) {
     // SAFETY: the caller's promises.
     unsafe {
-        if image.span == SPAN {
-            transform_by::<S, Input, SPAN>(image, tile_row, count, to, planes, tile);
-        } else {
-            transform_by::<S, Filter, TILE>(image, tile_row, count, to, planes, tile);
+        // The smallest number of channels is known to the compiler, and part of addresses.
+        match (image.span == SPAN, image.c == LANES) {
+            (true, true) => {
+                transform_by::<S, Input, SPAN, LANES>(image, tile_row, count, to, planes, tile);
+            }
+            (true, false) => {
+                transform_by::<S, Input, SPAN, 0>(image, tile_row, count, to, planes, tile);
+            }
+            (false, true) => {
+                transform_by::<S, Filter, TILE, LANES>(image, tile_row, count, to, planes, tile);
+            }
+            (false, false) => {
+                transform_by::<S, Filter, TILE, 0>(image, tile_row, count, to, planes, tile);
+            }
         }
     }
 }
 
+/// `C` channels of the image, or 0 for any number.
 #[inline(always)]
-unsafe fn transform_by<S: Simd, T: Transform<N, SPAN>, const N: usize>(
+unsafe fn transform_by<S: Simd, T: Transform<N, SPAN>, const N: usize, const C: usize>(
     image: Images,
     tile_row: usize,
     count: usize,
@@ -446,8 +462,10 @@ unsafe fn transform_by<S: Simd, T: Transform<N, SPAN>, const N: usize>(
 ) {
     /// What lies beside an image.
     static BESIDE: [f32; LANES] = [0.0; LANES];
-    let Images { h, w, c, pad, .. } = image;
-    let (channels, stride) = (planes.channels, planes.stride());
+    let Images { h, w, pad, .. } = image;
+    let c = if C == 0 { image.c } else { C };
+    let channels = if C == 0 { planes.channels } else { C };
+    let stride = planes.stride();
     let inside = |start: usize, size: usize| start >= pad && start - pad + N <= size;
     // SAFETY: every address read is that of the lanes of a place of the image, or of the zeros;
     // every address written that of a vector of channels of a tile's place.
@@ -460,7 +478,7 @@ unsafe fn transform_by<S: Simd, T: Transform<N, SPAN>, const N: usize>(
             let corner = corner.wrapping_sub((pad * w + pad) * c);
             for first in (0..channels).step_by(LANES) {
                 let lanes = (c - first).min(LANES);
-                let corner = corner.wrapping_add(first);
+                let corner = black_box(corner.wrapping_add(first));
                 let place = |y: usize, x: usize| corner.wrapping_add((y * w + x) * c);
                 let half = if whole && lanes == LANES {
                     first_half::<S, T, N, SPAN>(|y, x| S::load(place(y, x)))
@@ -473,7 +491,7 @@ unsafe fn transform_by<S: Simd, T: Transform<N, SPAN>, const N: usize>(
                         S::load_first(from, lanes)
                     })
                 };
-                let to = to.as_mut_ptr().add((tile + i) * channels + first);
+                let to = black_box(to.as_mut_ptr().add((tile + i) * channels + first));
                 for (y, half) in half.into_iter().enumerate() {
                     for (x, point) in T::apply::<S>(half).into_iter().enumerate() {
                         S::store(to.add((y * SPAN + x) * stride), point);
@@ -631,7 +649,7 @@ unsafe fn restore_with<S: Simd>(
             let columns = (out_w - x0).min(TILE);
             for c in (0..outputs).step_by(LANES) {
                 let lanes = (outputs - c).min(LANES);
-                let from = products.as_ptr().add((tile + i) * wide + c);
+                let from = black_box(products.as_ptr().add((tile + i) * wide + c));
                 let value = |y: usize, x: usize| S::load(from.add((y * SPAN + x) * stride));
                 let half = first_half::<S, Outputs, SPAN, TILE>(value);
                 if finish.nothing() && lanes == LANES && columns == TILE {

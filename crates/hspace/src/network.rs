@@ -46,6 +46,9 @@ pub enum Init {
     /// Uniform in `±1/sqrt(fan_in)`: PyTorch's default for linear layers, weight and bias.
     /// The number is the fan-in.
     UniformFanIn(usize),
+    /// Uniform in `±sqrt(6 / (in + out))` (Glorot & Bengio 2010): the Vision Transformer's choice for
+    /// linear layers.
+    XavierUniform,
     /// Normal with this standard deviation.
     Normal(f32),
     /// The same number everywhere.

@@ -22,7 +22,13 @@ const SAMPLES: usize = 8;
 
 /// An encoder small enough for tests.
 fn small(name: &str) -> Box<dyn Encoder> {
-    let settings = Table::from_iter([("width".to_owned(), toml::Value::Integer(4))]);
+    let entry = ENCODERS.iter().find(|entry| entry.name == name).unwrap();
+    let mut settings = (entry.defaults)();
+    for (size, small) in [("width", 4), ("depth", 2)] {
+        if let Some(value) = settings.get_mut(size) {
+            *value = toml::Value::Integer(small);
+        }
+    }
     encoder::make(name, settings).unwrap()
 }
 

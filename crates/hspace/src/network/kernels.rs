@@ -11,7 +11,7 @@ mod linear;
 mod tokens;
 
 pub(super) use conv::{
-    BlockWeights, Shortcut, Unit, any_tracked, convolve, inference_block, max_pool, training_blocks,
+    BlockWeights, Unit, any_tracked, convolve, inference_block, max_pool, training_blocks,
 };
 pub(super) use linear::linear;
 pub(super) use tokens::{attend, gelu, layer_norm};

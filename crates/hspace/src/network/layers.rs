@@ -188,13 +188,14 @@ pub struct Unit<'a> {
 
 /// What is added after the last normalisation of [`conv_blocks`].
 #[derive(Clone, Debug)]
-pub enum Shortcut {
+#[allow(clippy::large_enum_variant, reason = "it lives for one call")]
+pub enum Shortcut<T = Maps> {
     /// Nothing.
     Nothing,
     /// What the first convolution sees, which must not be the last one too.
     Input,
     /// Something else of the output's shape.
-    Other(Maps),
+    Other(T),
 }
 
 /// One or more [`conv_block`]s, each the next one's input, with a shortcut around them: a residual
@@ -254,9 +255,9 @@ fn trained(
         affines.push(affine);
     }
     let shortcut = match shortcut {
-        Shortcut::Nothing => kernels::Shortcut::Nothing,
-        Shortcut::Input => kernels::Shortcut::Input,
-        Shortcut::Other(other) => kernels::Shortcut::Other(other.into_numbers()),
+        Shortcut::Nothing => Shortcut::Nothing,
+        Shortcut::Input => Shortcut::Input,
+        Shortcut::Other(other) => Shortcut::Other(other.into_numbers()),
     };
     let (out, statistics) =
         kernels::training_blocks(on, x.into_numbers(), parts, shortcut, EPSILON);

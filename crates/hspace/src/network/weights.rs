@@ -41,10 +41,10 @@ impl Weight {
                 normal(&mut rng, n, (2.0 / fan_out as f32).sqrt())
             }
             Init::Normal(spread) => normal(&mut rng, n, spread),
-            Init::UniformFanIn(fan_in) => {
-                let bound = 1.0 / (fan_in as f32).sqrt();
-                let uniform = Uniform::new_inclusive(-bound, bound).expect("an ordered range");
-                (0..n).map(|_| uniform.sample(&mut rng)).collect()
+            Init::UniformFanIn(fan_in) => uniform(&mut rng, n, 1.0 / (fan_in as f32).sqrt()),
+            Init::XavierUniform => {
+                let both = shape[0] + shape[1..].iter().product::<usize>();
+                uniform(&mut rng, n, (6.0 / both as f32).sqrt())
             }
         };
         Weight {
@@ -59,6 +59,12 @@ impl Weight {
     pub fn decays(&self) -> bool {
         self.shape.len() > 1
     }
+}
+
+/// `n` numbers between `−bound` and `bound`.
+fn uniform(rng: &mut Xoshiro256PlusPlus, n: usize, bound: f32) -> Vec<f32> {
+    let uniform = Uniform::new_inclusive(-bound, bound).expect("an ordered range");
+    (0..n).map(|_| uniform.sample(rng)).collect()
 }
 
 /// `n` numbers from a normal distribution.

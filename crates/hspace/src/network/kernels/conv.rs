@@ -8,6 +8,7 @@ use hspace_kernels::conv::{self, Wanted};
 use hspace_kernels::norm::{self, AllSums, Back, GainBias, Gate, Normalised};
 use hspace_kernels::{Buffer, Conv, Finish, Machine, pool};
 
+use super::super::layers::Shortcut;
 use super::{Numbers, Parents, WayBack, attach, node, primitive};
 
 /// Whether a convolution or its residual is part of a graph.
@@ -127,21 +128,13 @@ pub(in crate::network) struct Unit {
     pub(in crate::network) relu: bool,
 }
 
-/// What is added after the last normalisation of [`training_blocks`].
-pub(in crate::network) enum Shortcut {
-    Nothing,
-    /// What the first convolution sees, of which there must be two or more then.
-    Input,
-    Other(Tensor<4>),
-}
-
 /// Convolution, normalisation by the batch's statistics and ReLU, as often as there are units, the
 /// shortcut added before the last ReLU: one operation.
 pub(in crate::network) fn training_blocks(
     on: Machine,
     x: Tensor<4>,
     units: Vec<Unit>,
-    shortcut: Shortcut,
+    shortcut: Shortcut<Tensor<4>>,
     epsilon: f64,
 ) -> (Tensor<4>, Vec<BatchStatistics>) {
     let last = units.len() - 1;
