@@ -11,8 +11,12 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Bytes of a cache line, and of the largest vector.
 const ALIGN: usize = 64;
-/// Idle bytes beyond which memory is given back.
-const MOST_IDLE: usize = 1 << 30;
+/// Idle bytes from which on memory is given back.
+const MOST_IDLE: usize = if cfg!(feature = "exact-memory") {
+    1
+} else {
+    1 << 30
+};
 
 /// Numbers whose memory starts at a cache line. Dropped, it waits for the next buffer of its size.
 pub struct Buffer {
@@ -43,7 +47,11 @@ fn idle() -> MutexGuard<'static, Idle> {
 }
 
 fn layout(len: usize) -> Layout {
-    let bytes = (len.max(1) * size_of::<f32>()).next_multiple_of(ALIGN);
+    let bytes = len.max(1) * size_of::<f32>();
+    let bytes = match cfg!(feature = "exact-memory") {
+        true => bytes,
+        false => bytes.next_multiple_of(ALIGN),
+    };
     Layout::from_size_align(bytes, ALIGN).expect("the size of a buffer fits the address space")
 }
 
@@ -87,7 +95,7 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         let layout = layout(self.len);
         let mut idle = idle();
-        if idle.bytes + layout.size() <= MOST_IDLE {
+        if idle.bytes + layout.size() < MOST_IDLE {
             idle.bytes += layout.size();
             let same = idle.by_size.entry(layout.size()).or_default();
             same.push(Start(self.start));
@@ -126,7 +134,7 @@ impl std::fmt::Debug for Buffer {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(feature = "exact-memory")))]
 mod tests {
     use super::*;
 
