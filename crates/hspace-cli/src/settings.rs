@@ -39,7 +39,8 @@ pub struct SettingFlags {
     /// Seed of everything random
     #[arg(long)]
     pub seed: Option<u64>,
-    /// cpu (cpu:direct: no Winograd; cpu:burn: without our kernels), or a GPU this hspace was built for
+    /// cpu (cpu:direct: no Winograd; cpu:avx2, cpu:portable: no better instructions; cpu:burn: without
+    /// our kernels), or a GPU this hspace was built for
     #[arg(long)]
     pub device: Option<String>,
 }

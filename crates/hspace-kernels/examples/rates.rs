@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use hspace_kernels::conv::{self, Wanted};
+use hspace_kernels::conv::{self, Source, Wanted};
 use hspace_kernels::{Buffer, Conv, Finish, Isa, Machine, norm};
 
 const TIMES: usize = 15;
@@ -91,10 +91,10 @@ fn main() {
             let rate =
                 |ms: f64| format!("{ms:7.2} {:7.0}", conv.multiply_adds() as f64 * 2e-6 / ms);
             let f = median(|| {
-                conv::forward_with_moments(on, &conv, &x, &w, &mut y);
+                conv::forward_with_moments(on, &conv, Source::plain(&x), &w, &mut y);
             });
             let d = median(|| conv::data_gradient(on, &conv, &dy, &w, &mut dx, None));
-            let g = median(|| conv::weight_gradient(on, &conv, &x, &dy, &mut dw));
+            let g = median(|| conv::weight_gradient(on, &conv, Source::plain(&x), &dy, &mut dw));
             let plain = median(|| conv::forward(on, &conv, &x, &w, &mut y, Finish::default()));
             let ones = vec![1.0; outputs];
             let mut out = Buffer::any(conv.output_len());
@@ -122,7 +122,7 @@ fn main() {
                     residual: None,
                     before: None,
                 };
-                conv::gradients(on, &conv, &back, &x, &w, wanted);
+                conv::gradients(on, &conv, &back, Source::plain(&x), &w, wanted);
             });
             println!(
                 "{shape:<34} {way:>8} {} {} {} {a:8.2} {b:8.2}  (no moments {plain:.2}, whole way back {both:.2})",

@@ -134,16 +134,21 @@ impl Conv {
     pub(crate) fn some<'a>(
         &self,
         images: std::ops::Range<usize>,
-        x: &'a [f32],
+        x: Source<'a>,
         y: &'a [f32],
-    ) -> (Conv, &'a [f32], &'a [f32]) {
+    ) -> (Conv, Source<'a>, &'a [f32]) {
         let (x_len, y_len) = (self.input_len() / self.n, self.output_len() / self.n);
         let few = Conv {
             n: images.len(),
             ..*self
         };
         let within = |len: usize| images.start * len..images.end * len;
-        (few, &x[within(x_len)], &y[within(y_len)])
+        (few, x.within(within(x_len)), &y[within(y_len)])
+    }
+
+    /// Whether the input may be a [`Source`] with a line: not that of a matrix product.
+    pub fn takes_lines(&self) -> bool {
+        !self.is_product()
     }
 
     /// Whether it is a matrix product: kernel 1 at every place.
@@ -188,6 +193,44 @@ impl Conv {
     }
 }
 
+/// What a convolution sees: numbers as they are, or `max(0, scale · x + shift)` of them, by channel,
+/// computed as they are read.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// `[n, h, w, c]`.
+    pub numbers: &'a [f32],
+    /// Scale and shift, `[c]` each.
+    pub line: Option<(&'a [f32], &'a [f32])>,
+}
+
+impl<'a> Source<'a> {
+    /// Numbers as they are.
+    pub fn plain(numbers: &'a [f32]) -> Source<'a> {
+        Source {
+            numbers,
+            line: None,
+        }
+    }
+
+    pub(crate) fn within(self, part: std::ops::Range<usize>) -> Source<'a> {
+        Source {
+            numbers: &self.numbers[part],
+            ..self
+        }
+    }
+
+    fn check(&self, conv: &Conv) {
+        if let Some((scale, shift)) = self.line {
+            assert!(conv.takes_lines(), "a line for a matrix product");
+            assert_eq!(
+                [scale.len(), shift.len()],
+                [conv.inputs; 2],
+                "a line for each channel"
+            );
+        }
+    }
+}
+
 /// Convolves `x` into `y`.
 ///
 /// # Panics
@@ -216,7 +259,7 @@ pub fn forward(on: Machine, conv: &Conv, x: &[f32], weight: &[f32], y: &mut [f32
         way.outputs(
             on,
             conv.n,
-            x,
+            Source::plain(x),
             unit,
             y,
             RawFinish::at(&finish, unit.first * row),
@@ -231,13 +274,14 @@ pub fn forward(on: Machine, conv: &Conv, x: &[f32], weight: &[f32], y: &mut [f32
 pub fn forward_with_moments(
     on: Machine,
     conv: &Conv,
-    x: &[f32],
+    x: Source,
     weight: &[f32],
     y: &mut [f32],
 ) -> Moments {
-    conv.check(x.len(), weight.len(), y.len());
+    conv.check(x.numbers.len(), weight.len(), y.len());
+    x.check(conv);
     if conv.is_wide_product() {
-        forward(on, conv, x, weight, y, Finish::default());
+        forward(on, conv, x.numbers, weight, y, Finish::default());
         return moments(on, y, conv.outputs);
     }
     let way = Way::forward(on, conv, weight);
@@ -277,7 +321,7 @@ pub fn data_gradient(
     let (cuts, row) = (way.cut(conv.n), conv.w * conv.inputs);
     units::over(&cuts, dx, row, |unit, dx| {
         let finish = RawFinish::at(&finish, unit.first * row);
-        way.outputs(on, conv.n, dy, unit, dx, finish);
+        way.outputs(on, conv.n, Source::plain(dy), unit, dx, finish);
     });
 }
 
@@ -285,8 +329,9 @@ pub fn data_gradient(
 ///
 /// # Panics
 /// As [`forward`].
-pub fn weight_gradient(on: Machine, conv: &Conv, x: &[f32], dy: &[f32], dw: &mut [f32]) {
-    conv.check(x.len(), dw.len(), dy.len());
+pub fn weight_gradient(on: Machine, conv: &Conv, x: Source, dy: &[f32], dw: &mut [f32]) {
+    conv.check(x.numbers.len(), dw.len(), dy.len());
+    x.check(conv);
     if conv.is_product() {
         let sizes = Sizes {
             rows: conv.outputs,
@@ -294,7 +339,14 @@ pub fn weight_gradient(on: Machine, conv: &Conv, x: &[f32], dy: &[f32], dw: &mut
             columns: conv.inputs,
         };
         let dy = conv.transposed().positions(dy).transposed();
-        return product(on, sizes, dy, conv.positions(x), dw, &Finish::default());
+        return product(
+            on,
+            sizes,
+            dy,
+            conv.positions(x.numbers),
+            dw,
+            &Finish::default(),
+        );
     }
     let sums = Sums::new(on, conv);
     let total = if sums.len() > CACHED_SUMS {
@@ -343,7 +395,7 @@ pub fn gradients(
     on: Machine,
     conv: &Conv,
     back: &Back,
-    x: &[f32],
+    x: Source,
     weight: &[f32],
     wanted: Wanted,
 ) -> Option<AllSums> {
@@ -354,9 +406,10 @@ pub fn gradients(
         mut residual,
         before,
     } = wanted;
-    conv.check(x.len(), dw.len(), conv.output_len());
+    conv.check(x.numbers.len(), dw.len(), conv.output_len());
+    x.check(conv);
     assert!(
-        added.is_none_or(|added| added.len() == x.len()),
+        added.is_none_or(|added| added.len() == conv.input_len()),
         "what is added to the gradient"
     );
     let image = conv.output_len() / conv.n;
@@ -392,7 +445,7 @@ pub fn gradients(
             let n = few.len();
             let few_conv = Conv { n, ..*conv };
             let inputs = few.start * x_image..few.end * x_image;
-            sums.add(on, &few_conv, &x[inputs.clone()], &dy, &mut part);
+            sums.add(on, &few_conv, x.within(inputs.clone()), &dy, &mut part);
             if let (Some(way), Some(dx)) = (&way, split(&mut dx, n * x_image)) {
                 let finish = Finish {
                     residual: added.map(|added| &added[inputs.clone()]),
@@ -402,7 +455,14 @@ pub fn gradients(
                 for unit in way.cut(n) {
                     let start = unit.first * row;
                     let now = &mut dx[start..start + unit.count * row];
-                    way.outputs(on, n, &dy, unit, now, RawFinish::at(&finish, start));
+                    way.outputs(
+                        on,
+                        n,
+                        Source::plain(&dy),
+                        unit,
+                        now,
+                        RawFinish::at(&finish, start),
+                    );
                 }
                 found.extend(before.map(|before| before.sums(on, dx, inputs)));
             }
@@ -478,7 +538,7 @@ impl Way {
         &self,
         on: Machine,
         n: usize,
-        x: &[f32],
+        x: Source,
         unit: Rows,
         y: &mut [f32],
         finish: RawFinish,
@@ -487,7 +547,7 @@ impl Way {
         match &self.weights {
             Weights::Winograd(packed) => packed.outputs(on, &conv, x, unit, y, finish),
             Weights::Direct(packed) => packed.outputs(on, &conv, x, unit, y, finish),
-            Weights::Phases(phases) => phases.outputs(on, &conv, x, unit, y, finish),
+            Weights::Phases(phases) => phases.outputs(on, &conv, x.numbers, unit, y, finish),
         }
     }
 }
@@ -521,14 +581,14 @@ impl Sums {
         }
     }
 
-    fn add(&self, on: Machine, conv: &Conv, x: &[f32], dy: &[f32], part: &mut [f32]) {
+    fn add(&self, on: Machine, conv: &Conv, x: Source, dy: &[f32], part: &mut [f32]) {
         match self {
             Sums::Winograd(sums) => sums.add(on, conv, x, dy, part),
             Sums::Direct(sums) => sums.add(on, conv, x, dy, part),
         }
     }
 
-    fn by_block(&self, on: Machine, conv: &Conv, x: &[f32], dy: &[f32]) -> Buffer {
+    fn by_block(&self, on: Machine, conv: &Conv, x: Source, dy: &[f32]) -> Buffer {
         match self {
             Sums::Winograd(sums) => sums.by_block(on, conv, x, dy),
             Sums::Direct(sums) => sums.by_block(on, conv, x, dy),

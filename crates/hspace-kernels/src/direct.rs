@@ -7,9 +7,10 @@
 use rayon::prelude::*;
 
 use crate::buffer::Buffer;
-use crate::conv::{Conv, Machine};
+use crate::conv::{Conv, Machine, Source};
 use crate::finish::RawFinish;
 use crate::micro::{Block, Walk, add_outer, column_block, over_rows, product};
+use crate::norm::scale_rows;
 use crate::scratch::Scratch;
 use crate::simd::{LANES, Simd, kernel};
 use crate::transpose::transpose;
@@ -54,8 +55,9 @@ impl Taps {
 /// Copies the input rows for output rows `first..first + rows` of an image `[h, w, c]` to `slab`,
 /// zeros where the image ends; gives the length of a row of the slab.
 fn fill(
+    on: Machine,
     slab: &mut [f32],
-    image: &[f32],
+    image: Source,
     (h, w, c): (usize, usize, usize),
     taps: &Taps,
     first: usize,
@@ -77,7 +79,15 @@ fn fill(
         }
         let start = (y as usize * w + from) * c;
         row[..before * c].fill(0.0);
-        row[before * c..(before + inside) * c].copy_from_slice(&image[start..start + inside * c]);
+        let within = &mut row[before * c..(before + inside) * c];
+        let from = &image.numbers[start..start + inside * c];
+        match image.line {
+            // SAFETY: whole places of `c` numbers on both sides, as many as the line has.
+            Some((scale, shift)) => unsafe {
+                scale_rows(on.isa, from, scale, shift, None, true, within);
+            },
+            None => within.copy_from_slice(from),
+        }
         row[(before + inside) * c..].fill(0.0);
     }
     row_len
@@ -193,7 +203,7 @@ impl Packed {
         &self,
         on: Machine,
         conv: &Conv,
-        x: &[f32],
+        x: Source,
         unit: Rows,
         y: &mut [f32],
         finish: RawFinish,
@@ -211,8 +221,8 @@ impl Packed {
         let mut offsets = Vec::with_capacity(unit.count * out_w);
         let (mut at, mut row_len) = (0, 0);
         for (image, first, rows) in unit.per_image(out_h) {
-            let image = &x[image * image_len..][..image_len];
-            row_len = fill(&mut slab[at..], image, size, taps, first, (rows, out_w));
+            let image = x.within(image * image_len..(image + 1) * image_len);
+            row_len = fill(on, &mut slab[at..], image, size, taps, first, (rows, out_w));
             for row in 0..rows {
                 let start = at + row * taps.step * row_len;
                 offsets.extend((0..out_w).map(|x| start + x * taps.step * conv.inputs));
@@ -376,7 +386,16 @@ impl Phase {
                 continue;
             }
             let image = &dy[image * image_len..][..image_len];
-            row_len = fill(&mut slab[at..], image, size, taps, from, (count, columns));
+            let image = Source::plain(image);
+            row_len = fill(
+                on,
+                &mut slab[at..],
+                image,
+                size,
+                taps,
+                from,
+                (count, columns),
+            );
             for i in 0..count {
                 let line = start + ((from + i) * s + self.row - first) * row;
                 for x in 0..columns {
@@ -560,11 +579,11 @@ impl Sums {
     }
 
     /// Adds the images of `conv`.
-    pub(crate) fn add(&self, on: Machine, conv: &Conv, x: &[f32], dy: &[f32], sums: &mut [f32]) {
+    pub(crate) fn add(&self, on: Machine, conv: &Conv, x: Source, dy: &[f32], sums: &mut [f32]) {
         for image in 0..conv.n {
             let (one, x, dy) = conv.some(image..image + 1, x, dy);
             for unit in units::cut(1, conv.out_h(), self.target, 1) {
-                let pair = Pair::of(&one, &self.taps, x, dy, unit);
+                let pair = Pair::of(on, &one, &self.taps, x, dy, unit);
                 for (ky, sums) in sums.chunks_exact_mut(self.line).enumerate() {
                     pair.add(on, &self.taps, ky, 0, sums);
                 }
@@ -574,13 +593,13 @@ impl Sums {
 
     /// All images, where the sums are too many for the cache: every image is framed first, and
     /// then a block of sums at a time goes through all of them.
-    pub(crate) fn by_block(&self, on: Machine, conv: &Conv, x: &[f32], dy: &[f32]) -> Buffer {
+    pub(crate) fn by_block(&self, on: Machine, conv: &Conv, x: Source, dy: &[f32]) -> Buffer {
         let images: Vec<Vec<Pair>> = (0..conv.n)
             .into_par_iter()
             .map(|image| {
                 let (one, x, dy) = conv.some(image..image + 1, x, dy);
                 let cuts = units::cut(1, conv.out_h(), self.target, 1);
-                let pair = |unit| Pair::of(&one, &self.taps, x, dy, unit);
+                let pair = |unit| Pair::of(on, &one, &self.taps, x, dy, unit);
                 cuts.into_iter().map(pair).collect()
             })
             .collect();
@@ -634,13 +653,13 @@ struct Pair {
 }
 
 impl Pair {
-    fn of(conv: &Conv, taps: &Taps, x: &[f32], dy: &[f32], unit: Rows) -> Pair {
+    fn of(on: Machine, conv: &Conv, taps: &Taps, x: Source, dy: &[f32], unit: Rows) -> Pair {
         let Rows { first, count } = unit;
         let (out_w, outputs) = (conv.out_w(), conv.outputs);
         let (height, width) = taps.reach(count, out_w);
         let mut slab = Scratch::any(height * width * conv.inputs);
         let size = (conv.h, conv.w, conv.inputs);
-        let row_len = fill(&mut slab, x, size, taps, first, (count, out_w));
+        let row_len = fill(on, &mut slab, x, size, taps, first, (count, out_w));
         let wide = outputs.next_multiple_of(LANES);
         let mut gradients = Scratch::any(count * out_w * wide);
         let rows = &dy[first * out_w * outputs..][..count * out_w * outputs];

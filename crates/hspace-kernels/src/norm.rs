@@ -240,7 +240,7 @@ kernel! {
     ///
     /// # Safety
     /// All are whole rows of equal length; `scale` and `shift` have a number per channel.
-    fn scale_rows(
+    pub(crate) fn scale_rows(
         y: &[f32],
         scale: &[f32],
         shift: &[f32],

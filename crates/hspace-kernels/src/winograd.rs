@@ -17,7 +17,7 @@ use rayon::prelude::*;
 
 use self::points::{Filter, Input, Outputs, Taps, Transform, filter_point, first_half};
 use crate::buffer::Buffer;
-use crate::conv::{Conv, Machine};
+use crate::conv::{Conv, Machine, Source};
 use crate::finish::RawFinish;
 use crate::micro::{Block, Walk, add_outer, column_block, over_rows, product};
 use crate::scratch::Scratch;
@@ -176,7 +176,7 @@ impl Packed {
         &self,
         on: Machine,
         conv: &Conv,
-        x: &[f32],
+        x: Source,
         unit: Rows,
         y: &mut [f32],
         finish: RawFinish,
@@ -225,7 +225,7 @@ impl Packed {
 /// tiles of 6, or gradients, without and in tiles of 4.
 #[derive(Clone, Copy)]
 struct Images<'a> {
-    numbers: &'a [f32],
+    source: Source<'a>,
     h: usize,
     w: usize,
     c: usize,
@@ -234,9 +234,9 @@ struct Images<'a> {
 }
 
 impl<'a> Images<'a> {
-    fn inputs(conv: &Conv, x: &'a [f32]) -> Images<'a> {
+    fn inputs(conv: &Conv, x: Source<'a>) -> Images<'a> {
         Images {
-            numbers: x,
+            source: x,
             h: conv.h,
             w: conv.w,
             c: conv.inputs,
@@ -247,7 +247,7 @@ impl<'a> Images<'a> {
 
     fn gradients(conv: &Conv, dy: &'a [f32]) -> Images<'a> {
         Images {
-            numbers: dy,
+            source: Source::plain(dy),
             h: conv.out_h(),
             w: conv.out_w(),
             c: conv.outputs,
@@ -270,7 +270,7 @@ impl<'a> Images<'a> {
         for (image, first, rows) in parts() {
             let len = self.h * self.w * self.c;
             let one = Images {
-                numbers: &self.numbers[image * len..][..len],
+                source: self.source.within(image * len..(image + 1) * len),
                 ..self
             };
             for tile_row in first / TILE..first / TILE + rows.div_ceil(TILE) {
@@ -326,7 +326,7 @@ impl Sums {
     }
 
     /// Adds the images of `conv`.
-    pub(crate) fn add(&self, on: Machine, conv: &Conv, x: &[f32], dy: &[f32], sums: &mut [f32]) {
+    pub(crate) fn add(&self, on: Machine, conv: &Conv, x: Source, dy: &[f32], sums: &mut [f32]) {
         let target = TILE * rows_of_tiles(self.per_row, conv.inputs, conv.outputs);
         for unit in units::cut(conv.n, conv.out_h(), target, TILE) {
             let tiles = Tiles::of(on, conv, x, dy, unit);
@@ -338,7 +338,7 @@ impl Sums {
 
     /// All images, where the sums are too many for the cache: all tiles are transformed first, and
     /// then each place is summed by itself.
-    pub(crate) fn by_block(&self, on: Machine, conv: &Conv, x: &[f32], dy: &[f32]) -> Buffer {
+    pub(crate) fn by_block(&self, on: Machine, conv: &Conv, x: Source, dy: &[f32]) -> Buffer {
         let target = TILE * (128 / self.per_row).max(1);
         let cuts = units::cut(conv.n, conv.out_h(), target, TILE);
         let tiles: Vec<Tiles> = cuts
@@ -377,7 +377,7 @@ struct Tiles {
 }
 
 impl Tiles {
-    fn of(on: Machine, conv: &Conv, x: &[f32], dy: &[f32], unit: Rows) -> Tiles {
+    fn of(on: Machine, conv: &Conv, x: Source, dy: &[f32], unit: Rows) -> Tiles {
         let (inputs, from) = Images::inputs(conv, x).tiles(on, conv, unit);
         let (gradients, to) = Images::gradients(conv, dy).tiles(on, conv, unit);
         Tiles {
@@ -432,27 +432,50 @@ unsafe fn transform_with<S: Simd>(
 ) {
     // SAFETY: the caller's promises.
     unsafe {
-        // The smallest number of channels is known to the compiler, and part of addresses.
-        match (image.span == SPAN, image.c == LANES) {
-            (true, true) => {
-                transform_by::<S, Input, SPAN, LANES>(image, tile_row, count, to, planes, tile);
+        // What the compiler knows is part of addresses, and not asked for every tile: the smallest
+        // number of channels, whether there is a line.
+        match (
+            image.span == SPAN,
+            image.c == LANES,
+            image.source.line.is_some(),
+        ) {
+            (true, true, true) => {
+                transform_by::<S, Input, SPAN, LANES, true>(
+                    image, tile_row, count, to, planes, tile,
+                );
             }
-            (true, false) => {
-                transform_by::<S, Input, SPAN, 0>(image, tile_row, count, to, planes, tile);
+            (true, false, true) => {
+                transform_by::<S, Input, SPAN, 0, true>(image, tile_row, count, to, planes, tile);
             }
-            (false, true) => {
-                transform_by::<S, Filter, TILE, LANES>(image, tile_row, count, to, planes, tile);
+            (true, true, false) => {
+                transform_by::<S, Input, SPAN, LANES, false>(
+                    image, tile_row, count, to, planes, tile,
+                );
             }
-            (false, false) => {
-                transform_by::<S, Filter, TILE, 0>(image, tile_row, count, to, planes, tile);
+            (true, false, false) => {
+                transform_by::<S, Input, SPAN, 0, false>(image, tile_row, count, to, planes, tile);
+            }
+            (false, true, _) => {
+                transform_by::<S, Filter, TILE, LANES, false>(
+                    image, tile_row, count, to, planes, tile,
+                );
+            }
+            (false, false, _) => {
+                transform_by::<S, Filter, TILE, 0, false>(image, tile_row, count, to, planes, tile);
             }
         }
     }
 }
 
-/// `C` channels of the image, or 0 for any number.
+/// `C` channels of the image, or 0 for any number; `LINE` if its source has a line.
 #[inline(always)]
-unsafe fn transform_by<S: Simd, T: Transform<N, SPAN>, const N: usize, const C: usize>(
+unsafe fn transform_by<
+    S: Simd,
+    T: Transform<N, SPAN>,
+    const N: usize,
+    const C: usize,
+    const LINE: bool,
+>(
     image: Images,
     tile_row: usize,
     count: usize,
@@ -460,35 +483,43 @@ unsafe fn transform_by<S: Simd, T: Transform<N, SPAN>, const N: usize, const C: 
     planes: Planes,
     tile: usize,
 ) {
-    /// What lies beside an image.
-    static BESIDE: [f32; LANES] = [0.0; LANES];
     let Images { h, w, pad, .. } = image;
     let c = if C == 0 { image.c } else { C };
     let channels = if C == 0 { planes.channels } else { C };
     let stride = planes.stride();
     let inside = |start: usize, size: usize| start >= pad && start - pad + N <= size;
-    // SAFETY: every address read is that of the lanes of a place of the image, or of the zeros;
+    // SAFETY: every address read is that of the lanes of a place of the image;
     // every address written that of a vector of channels of a tile's place.
     unsafe {
         for i in 0..count {
             let (top, left) = (TILE * tile_row, TILE * i);
             let whole = inside(top, h) && inside(left, w);
             let corner = (top * w + left) * c;
-            let corner = image.numbers.as_ptr().wrapping_add(corner);
+            let corner = image.source.numbers.as_ptr().wrapping_add(corner);
             let corner = corner.wrapping_sub((pad * w + pad) * c);
             for first in (0..channels).step_by(LANES) {
                 let lanes = (c - first).min(LANES);
                 let corner = black_box(corner.wrapping_add(first));
+                let line = image.source.line.filter(|_| LINE);
+                let part = |part: &[f32]| S::load_first(part.as_ptr().add(first), lanes);
+                let line = line.map(|(scale, shift)| (part(scale), part(shift)));
+                let seen = |x: S::V| match line {
+                    Some((scale, shift)) => S::max(S::splat(0.0), S::mul_add(x, scale, shift)),
+                    None => x,
+                };
                 let place = |y: usize, x: usize| corner.wrapping_add((y * w + x) * c);
                 let half = if whole && lanes == LANES {
-                    first_half::<S, T, N, SPAN>(|y, x| S::load(place(y, x)))
+                    first_half::<S, T, N, SPAN>(|y, x| seen(S::load(place(y, x))))
                 } else {
                     first_half::<S, T, N, SPAN>(|y, x| {
                         let (row, column) = (top + y, left + x);
                         let within =
                             (pad..pad + h).contains(&row) && (pad..pad + w).contains(&column);
-                        let from = if within { place(y, x) } else { BESIDE.as_ptr() };
-                        S::load_first(from, lanes)
+                        // Beside the image are zeros, whatever the line makes of zero.
+                        match within {
+                            true => seen(S::load_first(place(y, x), lanes)),
+                            false => S::splat(0.0),
+                        }
                     })
                 };
                 let to = black_box(to.as_mut_ptr().add((tile + i) * channels + first));

@@ -2,17 +2,21 @@
 
 use std::ops::Deref;
 
-use hspace_kernels::Machine;
+use hspace_kernels::{Isa, Machine};
 
 use crate::error::{Error, Result, unknown};
 
 /// The devices this build can use; `cpu` is always among them.
 ///
-/// `cpu:direct` computes convolutions as plain sums of products, without Winograd; `cpu:burn`
-/// leaves them to burn: slow, and there to compare with.
+/// `cpu:direct` computes convolutions as plain sums of products, without Winograd. `cpu:avx2` and
+/// `cpu:portable` use no better instructions than that: results differ between instruction sets in
+/// their last digits, and these are the same on processors that have more. `cpu:burn` leaves all to
+/// burn: slow, and there to compare with.
 pub const DEVICES: &[&str] = &[
     "cpu",
     "cpu:direct",
+    "cpu:avx2",
+    "cpu:portable",
     "cpu:burn",
     #[cfg(feature = "wgpu")]
     "wgpu",
@@ -88,9 +92,17 @@ impl From<&Device> for burn_tensor::TensorCreationOptions {
 /// # Errors
 /// If this build does not have it.
 pub fn device(name: &str) -> Result<Device> {
+    let with = |isa: Isa| match Isa::available().contains(&isa) {
+        true => Ok(Device::cpu_with(Some(Machine::best().with_isa(isa)))),
+        false => Err(Error::config(format!(
+            "device `{name}`: this processor has no {isa:?}; use `cpu`"
+        ))),
+    };
     match name {
         "cpu" => Ok(Device::cpu()),
         "cpu:direct" => Ok(Device::cpu_with(Some(Machine::best().direct()))),
+        "cpu:avx2" => with(Isa::Avx2),
+        "cpu:portable" => with(Isa::Portable),
         "cpu:burn" => Ok(Device::cpu_with(None)),
         #[cfg(feature = "wgpu")]
         "wgpu" => Ok(burn_tensor::Device::wgpu(Default::default()).into()),

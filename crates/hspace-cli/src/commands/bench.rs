@@ -55,7 +55,8 @@ pub struct Args {
     /// Write the numbers as JSON to this file (`-`: standard output)
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// cpu (cpu:direct: no Winograd; cpu:burn: without our kernels), or a GPU this hspace was built for
+    /// cpu (cpu:direct: no Winograd; cpu:avx2, cpu:portable: no better instructions; cpu:burn: without
+    /// our kernels), or a GPU this hspace was built for
     #[arg(long, default_value = "cpu")]
     device: String,
 }

@@ -26,7 +26,8 @@ pub struct Args {
     /// Seed of an untrained encoder
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// cpu (cpu:direct: no Winograd; cpu:burn: without our kernels), or a GPU this hspace was built for
+    /// cpu (cpu:direct: no Winograd; cpu:avx2, cpu:portable: no better instructions; cpu:burn: without
+    /// our kernels), or a GPU this hspace was built for
     #[arg(long, default_value = "cpu")]
     device: String,
 }

@@ -65,7 +65,8 @@ pub struct ProbeFlags {
     /// Write a page with curves, projections and neighbours to this file
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// cpu (cpu:direct: no Winograd; cpu:burn: without our kernels), or a GPU this hspace was built for
+    /// cpu (cpu:direct: no Winograd; cpu:avx2, cpu:portable: no better instructions; cpu:burn: without
+    /// our kernels), or a GPU this hspace was built for
     #[arg(long, default_value = "cpu")]
     pub device: String,
 }

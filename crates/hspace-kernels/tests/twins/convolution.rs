@@ -1,6 +1,6 @@
 //! Convolution and its gradients.
 
-use hspace_kernels::conv::{self, Wanted};
+use hspace_kernels::conv::{self, Source, Wanted};
 use hspace_kernels::norm::{Back, Gate, Normalised};
 use hspace_kernels::{Conv, Finish, Machine};
 use rand::{RngExt, SeedableRng};
@@ -44,13 +44,14 @@ fn check(rng: &mut Rng, conv: Conv) {
     let w = Guarded::new(&numbers(rng, conv.weight_len()));
     let dy = Guarded::new(&numbers(rng, conv.output_len()));
     let expected = twin(&conv, x.get(), w.get(), dy.get());
+    let plain = Source::plain(x.get());
     for on in machines() {
         let mut y = Guarded::new(&vec![f32::NAN; conv.output_len()]);
         let mut dx = Guarded::new(&vec![f32::NAN; conv.input_len()]);
         let mut dw = Guarded::new(&vec![f32::NAN; conv.weight_len()]);
-        let moments = conv::forward_with_moments(on, &conv, x.get(), w.get(), y.get_mut());
+        let moments = conv::forward_with_moments(on, &conv, plain, w.get(), y.get_mut());
         conv::data_gradient(on, &conv, dy.get(), w.get(), dx.get_mut(), None);
-        conv::weight_gradient(on, &conv, x.get(), dy.get(), dw.get_mut());
+        conv::weight_gradient(on, &conv, plain, dy.get(), dw.get_mut());
         for (what, got, expected) in [
             ("outputs", &y, &expected.0),
             ("data gradient", &dx, &expected.1),
@@ -144,7 +145,7 @@ fn check_both(rng: &mut Rng, conv: Conv) {
                 residual: asks.then(|| added.get_mut()),
                 before: asks.then_some(before),
             };
-            let sums = conv::gradients(on, &conv, &back, &x, &w, wanted);
+            let sums = conv::gradients(on, &conv, &back, Source::plain(&x), &w, wanted);
             if let Some(sums) = sums {
                 // Sums taken on the way are those taken afterwards.
                 assert!(asks);
@@ -163,6 +164,39 @@ fn check_both(rng: &mut Rng, conv: Conv) {
                 assert_eq!(added.get(), residual);
             }
         }
+    }
+}
+
+/// A line applied as the input is read is the line applied before.
+fn check_line(rng: &mut Rng, conv: Conv) {
+    if !conv.takes_lines() {
+        return;
+    }
+    let x = Guarded::new(&numbers(rng, conv.input_len()));
+    let w = numbers(rng, conv.weight_len());
+    let dy = numbers(rng, conv.output_len());
+    let (scale, shift) = (numbers(rng, conv.inputs), numbers(rng, conv.inputs));
+    let of = |(i, x): (usize, &f32)| {
+        let c = i % conv.inputs;
+        (f64::from(*x) * f64::from(scale[c]) + f64::from(shift[c])).max(0.0) as f32
+    };
+    let seen: Vec<f32> = x.get().iter().enumerate().map(of).collect();
+    let (expected, _, expected_dw) = twin(&conv, &seen, &w, &dy);
+    let source = Source {
+        numbers: x.get(),
+        line: Some((&scale, &shift)),
+    };
+    for on in machines() {
+        let mut y = Guarded::new(&vec![f32::NAN; conv.output_len()]);
+        let mut dw = Guarded::new(&vec![f32::NAN; w.len()]);
+        conv::forward_with_moments(on, &conv, source, &w, y.get_mut());
+        conv::weight_gradient(on, &conv, source, &dy, dw.get_mut());
+        assert!(distance(y.get(), &expected) < 3e-6, "{conv:?} on {on:?}");
+        assert!(
+            distance(dw.get(), &expected_dw) < 3e-6,
+            "{conv:?} on {on:?}"
+        );
+        assert!(y.intact() && dw.intact(), "{conv:?} on {on:?}");
     }
 }
 
@@ -188,6 +222,7 @@ fn convolutions_agree_with_seven_loops() {
         tried += 1;
         check(&mut rng, conv);
         check_both(&mut rng, conv);
+        check_line(&mut rng, conv);
     }
 }
 
@@ -218,6 +253,7 @@ fn tiles_of_every_remainder() {
                     pad,
                 };
                 check(&mut rng, conv);
+                check_line(&mut rng, conv);
             }
         }
     }
@@ -245,6 +281,7 @@ fn matrix_products_of_every_shape() {
         };
         check(&mut rng, conv);
         check_both(&mut rng, conv);
+        check_line(&mut rng, conv);
     }
 }
 
@@ -264,6 +301,7 @@ fn sums_too_many_for_the_cache() {
         };
         check(&mut rng, conv);
         check_both(&mut rng, conv);
+        check_line(&mut rng, conv);
     }
 }
 
@@ -290,8 +328,8 @@ fn results_do_not_depend_on_the_number_of_threads() {
         pool.build().unwrap().install(|| {
             let on = Machine::best();
             let (mut y, mut dw) = (vec![0.0; dy.len()], vec![0.0; w.len()]);
-            let moments = conv::forward_with_moments(on, &conv, &x, &w, &mut y);
-            conv::weight_gradient(on, &conv, &x, &dy, &mut dw);
+            let moments = conv::forward_with_moments(on, &conv, Source::plain(&x), &w, &mut y);
+            conv::weight_gradient(on, &conv, Source::plain(&x), &dy, &mut dw);
             (y, dw, moments.mean().to_vec(), moments.variance())
         })
     };

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use burn_flex::{Flex, FlexTensor};
+use burn_flex::Flex;
 use burn_tensor::Tensor;
-use hspace_kernels::conv::{self, Wanted};
+use hspace_kernels::conv::{self, Source, Wanted};
 use hspace_kernels::norm::{self, AllSums, Back, GainBias, Gate, Normalised};
 use hspace_kernels::{Buffer, Conv, Finish, Machine, pool};
 
@@ -94,7 +94,8 @@ impl WayBack for Convolved {
         let Convolved { on, conv, .. } = self;
         parents.give(1, || {
             let mut dw = Buffer::any(conv.weight_len());
-            conv::weight_gradient(on, &conv, self.x.get(), dy.get(), &mut dw);
+            let x = Source::plain(self.x.get());
+            conv::weight_gradient(on, &conv, x, dy.get(), &mut dw);
             primitive(dw, &weight_shape(&conv))
         });
         parents.give(0, || {
@@ -147,23 +148,34 @@ pub(in crate::network) fn training_blocks(
         Shortcut::Other(other) => Some(Numbers::of(other.clone())),
     };
     let mut tracked = x.is_autodiff();
-    let (mut input, mut dims) = (Numbers::of(x.clone()), x.dims());
+    let (mut input, mut dims) = (Seen::Given(Numbers::of(x.clone())), x.dims());
     let mut parents = vec![node(x)];
     let (mut blocks, mut statistics) = (Vec::new(), Vec::new());
-    let mut out = None;
-    for (i, unit) in units.into_iter().enumerate() {
-        tracked |= unit.weights.weight.is_autodiff() || unit.weights.gain.is_autodiff();
-        let residual = added.as_ref().filter(|_| i == last);
-        let (block, y, found) = Block::forward(on, dims, input, &unit, residual, epsilon);
+    for (i, unit) in units.iter().enumerate() {
+        let BlockWeights { weight, gain, bias } = &unit.weights;
+        tracked |= weight.is_autodiff() || gain.is_autodiff();
+        parents.extend([node(weight.clone()), node(gain.clone()), node(bias.clone())]);
+        let (block, found) = Block::convolve(on, dims, input, unit, epsilon);
         dims = output_shape(&block.conv);
-        input = Numbers(y.clone());
-        out = Some(y);
-        blocks.push(block);
         statistics.push(found);
-        let BlockWeights { weight, gain, bias } = unit.weights;
-        parents.extend([node(weight), node(gain), node(bias)]);
+        let next = units.get(i + 1).map(|next| shapes_of(dims, next));
+        input = match next {
+            // What follows is computed as the next convolution reads it.
+            Some(next) if unit.relu && next.takes_lines() => block.seen(),
+            _ => {
+                let residual = added.as_ref().filter(|_| i == last);
+                Seen::Given(block.apply(unit.relu, residual))
+            }
+        };
+        blocks.push(block);
     }
-    let out = out.expect("at least one unit");
+    let Seen::Given(out) = input else {
+        unreachable!("the last block's output is computed")
+    };
+    if let (true, Some(block), Some(_)) = (units[last].relu, blocks.last_mut(), &added) {
+        block.passed = Passed::Output(out.clone());
+    }
+    let out = out.0;
     let identity = matches!(shortcut, Shortcut::Input);
     if let Shortcut::Other(other) = shortcut {
         tracked |= other.is_autodiff();
@@ -176,31 +188,59 @@ pub(in crate::network) fn training_blocks(
     (out, statistics)
 }
 
+/// What a convolution sees.
+#[derive(Clone, Debug)]
+enum Seen {
+    Given(Numbers),
+    /// The convolution before, normalised and gated as it is read.
+    Line {
+        y: Arc<Buffer>,
+        scale: Vec<f32>,
+        shift: Vec<f32>,
+    },
+}
+
+impl Seen {
+    fn source(&self) -> Source<'_> {
+        match self {
+            Seen::Given(numbers) => Source::plain(numbers.get()),
+            Seen::Line { y, scale, shift } => Source {
+                numbers: y,
+                line: Some((scale, shift)),
+            },
+        }
+    }
+}
+
+/// Shapes of a unit's convolution of `[n, h, w, c]`.
+fn shapes_of([n, h, w, inputs]: [usize; 4], unit: &Unit) -> Conv {
+    let [outputs, _, kernel, _] = unit.weights.weight.dims();
+    Conv {
+        n,
+        h,
+        w,
+        inputs,
+        outputs,
+        kernel,
+        stride: unit.stride,
+        pad: kernel / 2,
+    }
+}
+
 impl Block {
-    /// The block's output, what its way back needs, and the batch's statistics.
-    fn forward(
+    /// The convolution, what its way back needs, and the batch's statistics.
+    fn convolve(
         on: Machine,
-        [n, h, w, inputs]: [usize; 4],
-        x: Numbers,
+        dims: [usize; 4],
+        x: Seen,
         unit: &Unit,
-        residual: Option<&Numbers>,
         epsilon: f64,
-    ) -> (Block, FlexTensor, BatchStatistics) {
+    ) -> (Block, BatchStatistics) {
         let BlockWeights { weight, gain, bias } = &unit.weights;
-        let [outputs, _, kernel, _] = weight.dims();
-        let conv = Conv {
-            n,
-            h,
-            w,
-            inputs,
-            outputs,
-            kernel,
-            stride: unit.stride,
-            pad: kernel / 2,
-        };
+        let conv = shapes_of(dims, unit);
         let weight = Numbers::of(weight.clone());
         let mut y = Buffer::any(conv.output_len());
-        let moments = conv::forward_with_moments(on, &conv, x.get(), weight.get(), &mut y);
+        let moments = conv::forward_with_moments(on, &conv, x.source(), weight.get(), &mut y);
         let variance = moments.variance();
         let inverse = |v: &f32| (1.0 / (f64::from(*v) + epsilon).sqrt()) as f32;
         let inverse: Vec<f32> = variance.iter().map(inverse).collect();
@@ -209,15 +249,6 @@ impl Block {
         let biases = Numbers::of(bias.clone());
         let centered = moments.mean().iter().zip(&scale).zip(biases.get());
         let shift: Vec<f32> = centered.map(|((m, s), b)| b - m * s).collect();
-        let mut out = Buffer::any(y.len());
-        let residual = residual.map(Numbers::get);
-        norm::apply(on, &y, &scale, &shift, residual, unit.relu, &mut out);
-        let out = primitive(out, &output_shape(&conv));
-        let passed = match (unit.relu, residual) {
-            (false, _) => Passed::Open,
-            (true, None) => Passed::Line { scale, shift },
-            (true, Some(_)) => Passed::Output(Numbers(out.clone())),
-        };
         let statistics = BatchStatistics {
             mean: moments.mean().to_vec(),
             variance,
@@ -232,9 +263,33 @@ impl Block {
             mean: statistics.mean.clone(),
             inverse,
             gain,
-            passed,
+            scale,
+            shift,
+            passed: if unit.relu {
+                Passed::Line
+            } else {
+                Passed::Open
+            },
         };
-        (block, out, statistics)
+        (block, statistics)
+    }
+
+    /// The output as the next convolution may read it.
+    fn seen(&self) -> Seen {
+        Seen::Line {
+            y: self.y.clone(),
+            scale: self.scale.clone(),
+            shift: self.shift.clone(),
+        }
+    }
+
+    /// The output.
+    fn apply(&self, relu: bool, residual: Option<&Numbers>) -> Numbers {
+        let mut out = Buffer::any(self.y.len());
+        let residual = residual.map(Numbers::get);
+        let (scale, shift) = (&self.scale, &self.shift);
+        norm::apply(self.on, &self.y, scale, shift, residual, relu, &mut out);
+        Numbers(primitive(out, &output_shape(&self.conv)))
     }
 
     fn normalised(&self) -> Normalised<'_> {
@@ -246,7 +301,10 @@ impl Block {
             gate: match &self.passed {
                 Passed::Open => Gate::Open,
                 Passed::Output(output) => Gate::Output(output.get()),
-                Passed::Line { scale, shift } => Gate::Line { scale, shift },
+                Passed::Line => Gate::Line {
+                    scale: &self.scale,
+                    shift: &self.shift,
+                },
             },
         }
     }
@@ -282,7 +340,7 @@ impl Block {
             self.on,
             conv,
             &back,
-            self.x.get(),
+            self.x.source(),
             self.weight.get(),
             wanted,
         );
@@ -320,12 +378,15 @@ struct Blocks {
 struct Block {
     on: Machine,
     conv: Conv,
-    x: Numbers,
+    x: Seen,
     weight: Numbers,
     y: Arc<Buffer>,
     mean: Vec<f32>,
     inverse: Vec<f32>,
     gain: Vec<f32>,
+    /// The normalisation as a line, by channel.
+    scale: Vec<f32>,
+    shift: Vec<f32>,
     passed: Passed,
 }
 
@@ -334,7 +395,7 @@ struct Block {
 enum Passed {
     Open,
     Output(Numbers),
-    Line { scale: Vec<f32>, shift: Vec<f32> },
+    Line,
 }
 
 impl WayBack for Blocks {
