@@ -253,18 +253,7 @@ pub fn forward(on: Machine, conv: &Conv, x: &[f32], weight: &[f32], y: &mut [f32
             &finish,
         );
     }
-    let way = Way::forward(on, conv, weight);
-    let row = conv.out_w() * conv.outputs;
-    units::over(&way.cut(conv.n), y, row, |unit, y| {
-        way.outputs(
-            on,
-            conv.n,
-            Source::plain(x),
-            unit,
-            y,
-            RawFinish::at(&finish, unit.first * row),
-        );
-    });
+    Way::forward(on, conv, weight).all(on, conv.n, Source::plain(x), y, &finish, |_| ());
 }
 
 /// Convolves `x` into `y` and gathers the outputs' mean and variance of each channel on the way.
@@ -285,9 +274,7 @@ pub fn forward_with_moments(
         return moments(on, y, conv.outputs);
     }
     let way = Way::forward(on, conv, weight);
-    let row = conv.out_w() * conv.outputs;
-    let parts = units::over(&way.cut(conv.n), y, row, |unit, y| {
-        way.outputs(on, conv.n, x, unit, y, RawFinish::at(&Finish::default(), 0));
+    let parts = way.all(on, conv.n, x, y, &Finish::default(), |y| {
         Moments::of(on, y, conv.outputs)
     });
     let mut moments = Moments::new(conv.outputs);
@@ -317,12 +304,7 @@ pub fn data_gradient(
         let (dy, weight) = (back.positions(dy), conv.matrix(weight));
         return product(on, back.as_product(), dy, weight, dx, &finish);
     }
-    let way = Way::back(on, conv, weight);
-    let (cuts, row) = (way.cut(conv.n), conv.w * conv.inputs);
-    units::over(&cuts, dx, row, |unit, dx| {
-        let finish = RawFinish::at(&finish, unit.first * row);
-        way.outputs(on, conv.n, Source::plain(dy), unit, dx, finish);
-    });
+    Way::back(on, conv, weight).all(on, conv.n, Source::plain(dy), dx, &finish, |_| ());
 }
 
 /// Gradient for the weights.
@@ -451,7 +433,7 @@ pub fn gradients(
                     residual: added.map(|added| &added[inputs.clone()]),
                     ..Finish::default()
                 };
-                let row = conv.w * conv.inputs;
+                let row = way.row();
                 for unit in way.cut(n) {
                     let start = unit.first * row;
                     let now = &mut dx[start..start + unit.count * row];
@@ -531,6 +513,42 @@ impl Way {
             Weights::Direct(_) => units::cut(n, conv.out_h(), direct::Packed::target(conv), 1),
             Weights::Phases(_) => units::cut(n, conv.h, direct::Phases::target(conv), conv.stride),
         }
+    }
+
+    /// Numbers in a row of what it writes.
+    fn row(&self) -> usize {
+        match self.weights {
+            Weights::Phases(_) => self.conv.w * self.conv.inputs,
+            _ => self.conv.out_w() * self.conv.outputs,
+        }
+    }
+
+    /// The outputs of `n` images, to `y`, and what `then` makes of each unit's.
+    fn all<T: Send>(
+        &self,
+        on: Machine,
+        n: usize,
+        x: Source,
+        y: &mut [f32],
+        finish: &Finish,
+        then: impl Fn(&[f32]) -> T + Sync,
+    ) -> Vec<T> {
+        let (cuts, row) = (self.cut(n), self.row());
+        let large = match &self.weights {
+            Weights::Winograd(packed) if packed.is_large() => {
+                let conv = Conv { n, ..self.conv };
+                Some((conv, packed.by_place(on, &conv, x, &cuts)))
+            }
+            _ => None,
+        };
+        units::over(&cuts, y, row, |unit, y| {
+            let finish = RawFinish::at(finish, unit.first * row);
+            match &large {
+                Some((conv, products)) => products.outputs(on, conv, unit, y, finish),
+                None => self.outputs(on, n, x, unit, y, finish),
+            }
+            then(y)
+        })
     }
 
     /// The outputs of a unit of `n` images.

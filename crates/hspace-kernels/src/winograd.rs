@@ -22,6 +22,7 @@ use crate::finish::RawFinish;
 use crate::micro::{Block, Walk, add_outer, column_block, over_rows, product};
 use crate::scratch::Scratch;
 use crate::simd::{LANES, Simd, kernel};
+use crate::transpose::transpose;
 use crate::units::{self, Rows};
 
 /// Outputs of a tile, each way.
@@ -36,8 +37,10 @@ const GAP: usize = 16;
 // In the loops over tiles one address is a `black_box`: the compiler would otherwise carry each of
 // the 36 addresses of a tile from one tile to the next, in memory since registers run out.
 
+/// Transformed weights that stay in the second-level cache beside a unit, or not far from it.
+const CACHED_WEIGHTS: usize = 1 << 20;
 /// Numbers that the planes of a unit may take together.
-const UNIT: usize = 64 << 10;
+const UNIT: usize = 128 << 10;
 
 /// The weights of a convolution, ready for use: transformed and packed, for each place, for each
 /// block of columns, every input channel, and for those the block's columns side by side.
@@ -51,18 +54,25 @@ fn transform_weights(on: Machine, conv: &Conv, weight: &[f32], turned: bool) -> 
     );
     // [input, tap, output], so that a vector holds one tap of several outputs.
     let mut taps = Buffer::any(inputs * 9 * wide);
-    let rows = taps.par_chunks_mut(9 * wide).enumerate();
-    let rows = rows.with_min_len(units::least(9 * wide));
-    rows.for_each(|(input, taps)| {
-        for tap in 0..9 {
-            let row = &mut taps[tap * wide..][..wide];
-            row[outputs..].fill(0.0);
-            for (output, value) in row[..outputs].iter_mut().enumerate() {
-                *value = if turned {
-                    weight[(input * outputs + output) * 9 + 8 - tap]
-                } else {
-                    weight[(output * inputs + input) * 9 + tap]
-                };
+    let row = 9 * wide;
+    let few = taps.par_chunks_mut(LANES * row).enumerate();
+    let few = few.with_min_len(units::least(LANES * row));
+    few.for_each(|(i, taps)| {
+        let (first, count) = (i * LANES, taps.len() / row);
+        if outputs < wide {
+            taps.fill(0.0);
+        }
+        if !turned {
+            let (from, size) = (&weight[first * 9..], (outputs, count * 9));
+            return transpose(on.isa, from, inputs * 9, taps, wide, size);
+        }
+        for (input, taps) in (first..).zip(taps.chunks_exact_mut(row)) {
+            let from = &weight[input * outputs * 9..];
+            transpose(on.isa, from, 9, taps, wide, (outputs, 9));
+            let mut taps: Vec<&mut [f32]> = taps.chunks_exact_mut(wide).collect();
+            let (before, after) = taps.split_at_mut(4);
+            for (a, b) in before.iter_mut().zip(after.iter_mut().rev()) {
+                a.swap_with_slice(b);
             }
         }
     });
@@ -171,6 +181,11 @@ impl Packed {
         TILE * rows_of_tiles(conv.out_w().div_ceil(TILE), conv.inputs, conv.outputs)
     }
 
+    /// Whether the weights are too many for the cache, so that they had better be read once.
+    pub(crate) fn is_large(&self) -> bool {
+        self.0.len() > CACHED_WEIGHTS
+    }
+
     /// The outputs of the rows of `unit`, to `y`.
     pub(crate) fn outputs(
         &self,
@@ -181,42 +196,124 @@ impl Packed {
         y: &mut [f32],
         finish: RawFinish,
     ) {
-        let (out_h, out_w) = (conv.out_h(), conv.out_w());
-        let row = out_w * conv.outputs;
-        assert!(y.len() == unit.count * row, "room for the outputs");
         let (inputs, from) = Images::inputs(conv, x).tiles(on, conv, unit);
         let to = Planes {
             tiles: from.tiles,
             channels: conv.outputs.next_multiple_of(LANES),
         };
         let mut products = Scratch::any(to.len());
-        // SAFETY: the planes are as long as `from` and `to` say, there is a plane of weights for
-        // each place.
-        unsafe { multiply(on.isa, &inputs, from, &self.0, &mut products, to) };
-        let mut tile = 0;
-        for (image, first, rows) in unit.per_image(out_h) {
-            let start = (image * out_h + first - unit.first) * row;
-            for tile_row in 0..rows.div_ceil(TILE) {
-                let lines = (rows - TILE * tile_row).min(TILE);
-                let at = start + TILE * tile_row * row;
-                // SAFETY: the tiles are among `to`'s, and `y` (and the residual) hold `lines`
-                // rows of `out_w × outputs` numbers from `at` on.
-                unsafe {
-                    restore(
-                        on.isa,
-                        &products,
-                        to,
-                        tile,
-                        y,
-                        at,
-                        lines,
-                        out_w,
-                        conv.outputs,
-                        finish,
-                    );
+        for (place, products) in products.chunks_exact_mut(to.stride()).enumerate() {
+            self.multiply(on, place, &inputs, from, products, to);
+        }
+        restore_rows(on, conv, &products, to, 0, unit, y, finish);
+    }
+
+    /// The products of all tiles of `conv`'s images. A thread takes a place, and all tiles' products
+    /// with its weights; in the order of units each unit would read all weights.
+    pub(crate) fn by_place(&self, on: Machine, conv: &Conv, x: Source, units: &[Rows]) -> ByPlace {
+        let units = units.into_par_iter().with_max_len(1);
+        let units = units.map(|&unit| Images::inputs(conv, x).tiles(on, conv, unit));
+        let inputs: Vec<(Scratch, Planes)> = units.collect();
+        let planes = Planes {
+            tiles: inputs.iter().map(|(_, planes)| planes.tiles).sum(),
+            channels: conv.outputs.next_multiple_of(LANES),
+        };
+        let mut products = Buffer::any(planes.len());
+        let places = products.par_chunks_exact_mut(planes.stride());
+        places
+            .with_max_len(1)
+            .enumerate()
+            .for_each(|(place, mut products)| {
+                for (inputs, from) in &inputs {
+                    let to = Planes {
+                        tiles: from.tiles,
+                        ..planes
+                    };
+                    self.multiply(on, place, inputs, *from, products, to);
+                    products = &mut products[from.tiles * planes.channels..];
                 }
-                tile += out_w.div_ceil(TILE);
+            });
+        ByPlace { products, planes }
+    }
+
+    /// The products at one place.
+    fn multiply(
+        &self,
+        on: Machine,
+        place: usize,
+        inputs: &[f32],
+        from: Planes,
+        products: &mut [f32],
+        to: Planes,
+    ) {
+        let plane = from.channels * to.channels;
+        let weights = &self.0[place * plane..][..plane];
+        let inputs = &inputs[place * from.stride()..][..from.tiles * from.channels];
+        assert!(
+            products.len() >= to.tiles * to.channels,
+            "room for the products"
+        );
+        // SAFETY: the parts are as long as the kernel asks.
+        unsafe { multiply(on.isa, inputs, from, weights, products, to) };
+    }
+}
+
+/// The products of all tiles with the weights.
+pub(crate) struct ByPlace {
+    products: Buffer,
+    planes: Planes,
+}
+
+impl ByPlace {
+    /// The outputs of the rows of `unit`, to `y`.
+    pub(crate) fn outputs(
+        &self,
+        on: Machine,
+        conv: &Conv,
+        unit: Rows,
+        y: &mut [f32],
+        finish: RawFinish,
+    ) {
+        let (image, row) = (unit.first / conv.out_h(), unit.first % conv.out_h());
+        let tile_row = image * conv.out_h().div_ceil(TILE) + row / TILE;
+        let tile = tile_row * conv.out_w().div_ceil(TILE);
+        restore_rows(on, conv, &self.products, self.planes, tile, unit, y, finish);
+    }
+}
+
+/// Turns the products of the tiles of `unit`, the first of them tile `tile`, into its rows of `y`.
+#[allow(clippy::too_many_arguments)]
+fn restore_rows(
+    on: Machine,
+    conv: &Conv,
+    products: &[f32],
+    planes: Planes,
+    mut tile: usize,
+    unit: Rows,
+    y: &mut [f32],
+    finish: RawFinish,
+) {
+    let (out_h, out_w) = (conv.out_h(), conv.out_w());
+    let row = out_w * conv.outputs;
+    assert!(y.len() == unit.count * row, "room for the outputs");
+    for (image, first, rows) in unit.per_image(out_h) {
+        let start = (image * out_h + first - unit.first) * row;
+        for tile_row in 0..rows.div_ceil(TILE) {
+            let lines = (rows - TILE * tile_row).min(TILE);
+            let at = start + TILE * tile_row * row;
+            let outputs = conv.outputs;
+            assert!(
+                tile + out_w.div_ceil(TILE) <= planes.tiles,
+                "a row of tiles"
+            );
+            // SAFETY: the tiles are among the planes', and `y` (and the residual) hold `lines`
+            // rows of `out_w × outputs` numbers from `at` on.
+            unsafe {
+                restore(
+                    on.isa, products, planes, tile, y, at, lines, out_w, outputs, finish,
+                );
             }
+            tile += out_w.div_ceil(TILE);
         }
     }
 }
@@ -534,10 +631,11 @@ unsafe fn transform_by<
 }
 
 kernel! {
-    /// For each place the product of the inputs' plane `[tiles, deep]` and the weights' plane.
+    /// The product of one place's inputs `[tiles, deep]` and its weights.
     ///
     /// # Safety
-    /// The planes must be as long as said, `packed` 36 planes of `from.channels × to.channels`.
+    /// The inputs must have the tiles of `from`, the products room for those of `to`, as many;
+    /// `packed` must be `from.channels × to.channels` numbers.
     fn multiply(
         inputs: &[f32],
         from: Planes,
@@ -556,30 +654,28 @@ unsafe fn multiply_with<S: Simd>(
     to: Planes,
 ) {
     let (deep, wide) = (from.channels, to.channels);
-    for place in 0..PLACES {
-        let mut first = 0;
-        while first < wide {
-            let block = column_block(S::WIDTH, wide, first);
-            // SAFETY: the starts of the place's planes, and of the block's part of them.
-            unsafe {
-                let mut rows = Products {
-                    walk: Walk {
-                        k: deep,
-                        a_step: 1,
-                        b_step: block,
-                        segments: 1,
-                        a_segment: 0,
-                        b_segment: 0,
-                    },
-                    inputs: inputs.as_ptr().add(place * from.stride()),
-                    packed: packed.as_ptr().add((place * wide + first) * deep),
-                    products: products.as_mut_ptr().add(place * to.stride() + first),
-                    wide,
-                };
-                rows.run::<S>(to.tiles, block);
-            }
-            first += block;
+    let mut first = 0;
+    while first < wide {
+        let block = column_block(S::WIDTH, wide, first);
+        // SAFETY: the starts of the block's parts.
+        unsafe {
+            let mut rows = Products {
+                walk: Walk {
+                    k: deep,
+                    a_step: 1,
+                    b_step: block,
+                    segments: 1,
+                    a_segment: 0,
+                    b_segment: 0,
+                },
+                inputs: inputs.as_ptr(),
+                packed: packed.as_ptr().add(first * deep),
+                products: products.as_mut_ptr().add(first),
+                wide,
+            };
+            rows.run::<S>(to.tiles, block);
         }
+        first += block;
     }
 }
 

@@ -286,7 +286,7 @@ fn matrix_products_of_every_shape() {
 }
 
 #[test]
-fn sums_too_many_for_the_cache() {
+fn sums_and_weights_too_many_for_the_cache() {
     let mut rng = Rng::seed_from_u64(5);
     for (stride, inputs, outputs) in [(1, 144, 208), (2, 144, 208), (1, 96, 90)] {
         let conv = Conv {
