@@ -336,9 +336,9 @@ pub fn weight_gradient(on: Machine, conv: &Conv, x: Source, dy: &[f32], dw: &mut
     } else {
         let chunks = units::chunks(conv.n, sums.len(), sums.work(conv));
         let parts = chunks.into_par_iter().with_max_len(1).map(|images| {
-            let mut part = Buffer::zeros(sums.len());
+            let mut part = Buffer::any(sums.len());
             let (few, x, dy) = conv.some(images, x, dy);
-            sums.add(on, &few, x, dy, &mut part);
+            sums.add(on, &few, x, dy, &mut part, true);
             part
         });
         units::add_up(parts.collect())
@@ -417,7 +417,7 @@ pub fn gradients(
     let together = (CACHED_GRADIENTS / 4 / image).max(1);
     let parts = parts.into_par_iter().with_max_len(1);
     let parts = parts.map(|(images, mut dx, mut residual)| {
-        let mut part = Buffer::zeros(sums.len());
+        let mut part = Buffer::any(sums.len());
         let mut found = Vec::new();
         for first in images.clone().step_by(together) {
             let few = first..(first + together).min(images.end);
@@ -427,7 +427,9 @@ pub fn gradients(
             let n = few.len();
             let few_conv = Conv { n, ..*conv };
             let inputs = few.start * x_image..few.end * x_image;
-            sums.add(on, &few_conv, x.within(inputs.clone()), &dy, &mut part);
+            let fresh = few.start == images.start;
+            let few_x = x.within(inputs.clone());
+            sums.add(on, &few_conv, few_x, &dy, &mut part, fresh);
             if let (Some(way), Some(dx)) = (&way, split(&mut dx, n * x_image)) {
                 let finish = Finish {
                     residual: added.map(|added| &added[inputs.clone()]),
@@ -599,10 +601,10 @@ impl Sums {
         }
     }
 
-    fn add(&self, on: Machine, conv: &Conv, x: Source, dy: &[f32], part: &mut [f32]) {
+    fn add(&self, on: Machine, conv: &Conv, x: Source, dy: &[f32], part: &mut [f32], fresh: bool) {
         match self {
-            Sums::Winograd(sums) => sums.add(on, conv, x, dy, part),
-            Sums::Direct(sums) => sums.add(on, conv, x, dy, part),
+            Sums::Winograd(sums) => sums.add(on, conv, x, dy, part, fresh),
+            Sums::Direct(sums) => sums.add(on, conv, x, dy, part, fresh),
         }
     }
 

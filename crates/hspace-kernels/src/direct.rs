@@ -1,8 +1,11 @@
 //! Convolution as a plain sum of products: any kernel, stride, padding and number of channels.
 //!
-//! The input rows that a unit of work needs are copied once, framed with zeros, into a slab that
-//! stays in the second-level cache; from there on no address is ever outside. One tap row of the
-//! kernel is then a run of `kernel · inputs` adjacent numbers.
+//! One tap row of the kernel is a run of `kernel · inputs` adjacent numbers. At the border of an image
+//! a position sees fewer taps; positions that see the same ones are computed together, and no
+//! address is ever outside. For the weights' gradient the input rows that a unit of work needs are
+//! copied once, framed with zeros, into a slab that stays in the second-level cache.
+
+use std::ops::{Deref, Range};
 
 use rayon::prelude::*;
 
@@ -12,7 +15,7 @@ use crate::finish::RawFinish;
 use crate::micro::{Block, Walk, add_outer, column_block, over_rows, product};
 use crate::norm::scale_rows;
 use crate::scratch::Scratch;
-use crate::simd::{LANES, Simd, kernel};
+use crate::simd::{Area, Fetch, LANES, Simd, kernel};
 use crate::transpose::transpose;
 use crate::units::{self, Rows};
 
@@ -210,53 +213,26 @@ impl Packed {
     ) {
         let Packed { taps, packed } = self;
         let (out_h, out_w) = (conv.out_h(), conv.out_w());
-        let image_len = conv.h * conv.w * conv.inputs;
         let size = (conv.h, conv.w, conv.inputs);
-        let need = |rows| {
-            let (height, width) = taps.reach(rows, out_w);
-            height * width * conv.inputs
-        };
-        let total = unit.per_image(out_h).map(|(_, _, rows)| need(rows)).sum();
-        let mut slab = Scratch::any(total);
-        let mut offsets = Vec::with_capacity(unit.count * out_w);
-        let (mut at, mut row_len) = (0, 0);
-        for (image, first, rows) in unit.per_image(out_h) {
-            let image = x.within(image * image_len..(image + 1) * image_len);
-            row_len = fill(on, &mut slab[at..], image, size, taps, first, (rows, out_w));
-            for row in 0..rows {
-                let start = at + row * taps.step * row_len;
-                offsets.extend((0..out_w).map(|x| start + x * taps.step * conv.inputs));
-            }
-            at += need(rows);
+        let row = out_w * conv.outputs;
+        assert!(y.len() == unit.count * row, "room for the outputs");
+        let (numbers, starts) = seen(on, x, size, taps, out_h, unit);
+        let mut groups = Groups::new(taps, size);
+        for ((image, first, rows), start) in unit.per_image(out_h).zip(starts) {
+            let line = image * out_h - unit.first;
+            groups.add(start, first..first + rows, 0..out_w, |oy, ox| {
+                (line + oy) * row + ox * conv.outputs
+            });
         }
-        let walk = Walk {
-            k: taps.columns * conv.inputs,
-            a_step: 1,
-            b_step: 0,
-            segments: taps.rows,
-            a_segment: row_len,
-            b_segment: 0,
-        };
-        let places: Vec<usize> = (0..offsets.len()).map(|i| i * conv.outputs).collect();
-        assert!(
-            y.len() == places.len() * conv.outputs,
-            "room for the outputs"
+        groups.compute(
+            on,
+            &numbers,
+            packed,
+            y,
+            conv.outputs,
+            finish,
+            finish.touches(y),
         );
-        // SAFETY: the slab holds a walk from every offset, `packed` one for every block of
-        // columns, `y` (and the residual) `outputs` numbers at every place.
-        unsafe {
-            positions(
-                on.isa,
-                &walk,
-                &slab,
-                &offsets,
-                packed,
-                y.as_mut_ptr(),
-                &places,
-                Columns::all(conv.outputs),
-                finish,
-            );
-        }
     }
 
     /// Rows of output of a good unit of work.
@@ -334,139 +310,243 @@ impl Phases {
             // SAFETY: the finish has what it adds to all of `dx`.
             unsafe { finish.nothings(dx) };
         }
+        let (out_h, out_w) = (conv.out_h(), conv.out_w());
+        let size = (out_h, out_w, conv.outputs);
+        let image_len = out_h * out_w * conv.outputs;
+        let row = conv.w * conv.inputs;
+        let mut soon = finish.touches(dx);
         for phase in &self.0 {
-            phase.outputs(on, conv, dy, unit, dx, finish);
+            let mut groups = Groups::new(&phase.taps, size);
+            for (image, first, rows) in unit.per_image(conv.h) {
+                let line = image * conv.h - unit.first;
+                // Positions of this phase: quotients of row and column.
+                let quotients = |first: usize, end: usize, rest: usize| {
+                    (first + s - 1 - rest) / s..(end + s - 1 - rest) / s
+                };
+                let rows = quotients(first, first + rows, phase.row);
+                let columns = quotients(0, conv.w, phase.column);
+                groups.add((image * image_len) as isize, rows, columns, |y, x| {
+                    (line + y * s + phase.row) * row + (x * s + phase.column) * conv.inputs
+                });
+            }
+            let soon = std::mem::take(&mut soon);
+            groups.compute(on, dy, &phase.packed, dx, conv.inputs, finish, soon);
         }
     }
 }
 
-impl Phase {
-    fn outputs(
+/// The images' numbers as the rows of `unit` see them, and for each image of the unit where its
+/// first row is, or would be: as they lie, or where there is a line a copy with that.
+fn seen<'a>(
+    on: Machine,
+    x: Source<'a>,
+    (h, w, c): (usize, usize, usize),
+    taps: &Taps,
+    out_h: usize,
+    unit: Rows,
+) -> (Numbers<'a>, Vec<isize>) {
+    let row_len = w * c;
+    let parts = unit.per_image(out_h);
+    let Some((scale, shift)) = x.line else {
+        let starts = parts.map(|(image, _, _)| (image * h * row_len) as isize);
+        return (Numbers::Given(x.numbers), starts.collect());
+    };
+    let rows = |first: usize, rows: usize| {
+        let within = |y: isize| y.clamp(0, h as isize) as usize;
+        let top = (first * taps.step) as isize + taps.top;
+        within(top)..within(top + taps.reach(rows, 1).0 as isize)
+    };
+    let total: usize = unit
+        .per_image(out_h)
+        .map(|(_, first, count)| rows(first, count).len() * row_len)
+        .sum();
+    let mut copy = Scratch::any(total);
+    let mut at = 0;
+    let start = |(image, first, count): (usize, usize, usize)| {
+        let rows = rows(first, count);
+        let from = (image * h + rows.start) * row_len;
+        let len = rows.len() * row_len;
+        let (from, to) = (&x.numbers[from..from + len], &mut copy[at..at + len]);
+        // SAFETY: whole places of `c` numbers on both sides, as many as the line has.
+        unsafe { scale_rows(on.isa, from, scale, shift, None, true, to) };
+        let start = at as isize - (rows.start * row_len) as isize;
+        at += len;
+        start
+    };
+    let starts = parts.map(start).collect();
+    (Numbers::Copied(copy), starts)
+}
+
+/// Places along one axis that see the same taps of the kernel: `count` of them, from tap `skip` on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    skip: usize,
+    count: usize,
+}
+
+/// Positions that see the same taps: where their factors start, and where their results go.
+struct Group {
+    rows: Seen,
+    columns: Seen,
+    offsets: Vec<usize>,
+    places: Vec<usize>,
+}
+
+/// All positions of a unit of work, by the taps that they see.
+struct Groups<'a> {
+    taps: &'a Taps,
+    /// Height, width and channels of the images that are seen.
+    size: (usize, usize, usize),
+    groups: Vec<Group>,
+}
+
+impl<'a> Groups<'a> {
+    fn new(taps: &'a Taps, size: (usize, usize, usize)) -> Groups<'a> {
+        Groups {
+            taps,
+            size,
+            groups: Vec::new(),
+        }
+    }
+
+    /// Adds positions of one image, whose first number is number `start`; the results of (y, x) go
+    /// to `place(y, x)`.
+    fn add(
+        &mut self,
+        start: isize,
+        rows: Range<usize>,
+        columns: Range<usize>,
+        place: impl Fn(usize, usize) -> usize,
+    ) {
+        let (taps, (h, w, c)) = (self.taps, self.size);
+        let seen = |at: usize, start: isize, taps: usize, size: usize| {
+            let first = (at * self.taps.step) as isize + start;
+            let skip = (-first).clamp(0, taps as isize);
+            let end = (size as isize - first).clamp(skip, taps as isize);
+            let seen = Seen {
+                skip: skip as usize,
+                count: (end - skip) as usize,
+            };
+            (seen, first + skip)
+        };
+        let columns: Vec<_> = columns
+            .map(|x| (x, seen(x, taps.left, taps.columns, w)))
+            .collect();
+        for y in rows {
+            let (rows, first) = seen(y, taps.top, taps.rows, h);
+            let line = start + first * (w * c) as isize;
+            for run in columns.chunk_by(|a, b| a.1.0 == b.1.0) {
+                let columns = run[0].1.0;
+                let same = |g: &Group| g.rows == rows && g.columns == columns;
+                let found = self.groups.iter().position(same).unwrap_or_else(|| {
+                    self.groups.push(Group {
+                        rows,
+                        columns,
+                        offsets: Vec::new(),
+                        places: Vec::new(),
+                    });
+                    self.groups.len() - 1
+                });
+                let group = &mut self.groups[found];
+                let nothing = rows.count * columns.count == 0;
+                group
+                    .offsets
+                    .extend(run.iter().map(|(_, (_, first))| match nothing {
+                        true => 0,
+                        false => (line + first * c as isize) as usize,
+                    }));
+                group.places.extend(run.iter().map(|&(x, _)| place(y, x)));
+            }
+        }
+    }
+
+    /// The results of all positions, `outputs` numbers each.
+    #[allow(clippy::too_many_arguments)]
+    fn compute(
         &self,
         on: Machine,
-        conv: &Conv,
-        dy: &[f32],
-        unit: Rows,
-        dx: &mut [f32],
+        numbers: &[f32],
+        packed: &[f32],
+        y: &mut [f32],
+        outputs: usize,
         finish: RawFinish,
+        mut soon: [Area; 2],
     ) {
-        let (s, taps) = (conv.stride, &self.taps);
-        let (out_h, out_w) = (conv.out_h(), conv.out_w());
-        let row = conv.w * conv.inputs;
-        let image_len = out_h * out_w * conv.outputs;
-        let size = (out_h, out_w, conv.outputs);
-        // Positions of this phase: quotients of row and column.
-        let columns = (conv.w + s - 1 - self.column) / s;
-        let quotients = |first: usize, rows: usize| {
-            let from = (first + s - 1 - self.row) / s;
-            (from, (first + rows + s - 1 - self.row) / s - from)
-        };
-        let need = |rows: usize| {
-            let (height, width) = taps.reach(rows.max(1), columns.max(1));
-            if rows * columns == 0 {
-                0
-            } else {
-                height * width * conv.outputs
-            }
-        };
-        let parts = unit.per_image(conv.h);
-        let total = parts
-            .map(|(_, first, rows)| need(quotients(first, rows).1))
-            .sum();
-        if total == 0 {
-            return;
-        }
-        let mut slab = Scratch::any(total);
-        let (mut offsets, mut places) = (Vec::new(), Vec::new());
-        let (mut at, mut row_len) = (0, 0);
-        for (image, first, rows) in unit.per_image(conv.h) {
-            let start = (image * conv.h + first - unit.first) * row;
-            let (from, count) = quotients(first, rows);
-            if count == 0 {
-                continue;
-            }
-            let image = &dy[image * image_len..][..image_len];
-            let image = Source::plain(image);
-            row_len = fill(
-                on,
-                &mut slab[at..],
-                image,
-                size,
-                taps,
-                from,
-                (count, columns),
+        let (taps, (_, w, c)) = (self.taps, self.size);
+        for group in &self.groups {
+            let Group { rows, columns, .. } = group;
+            let walk = Walk {
+                k: columns.count * c,
+                a_step: 1,
+                b_step: 0,
+                segments: rows.count,
+                a_segment: w * c,
+                b_segment: 0,
+            };
+            let terms = Terms {
+                all: taps.rows * taps.columns * c,
+                skipped: (rows.skip * taps.columns + columns.skip) * c,
+                line: taps.columns * c,
+            };
+            let end = |starts: &[usize], len: usize| starts.iter().max().map_or(0, |s| s + len);
+            let reach = match walk.segments * walk.k {
+                0 => 0,
+                _ => (walk.segments - 1) * walk.a_segment + walk.k,
+            };
+            assert!(
+                end(&group.offsets, reach) <= numbers.len()
+                    && end(&group.places, outputs) <= y.len(),
+                "room for factors and results"
             );
-            for i in 0..count {
-                let line = start + ((from + i) * s + self.row - first) * row;
-                for x in 0..columns {
-                    offsets.push(at + i * row_len + x * conv.outputs);
-                    places.push(line + (x * s + self.column) * conv.inputs);
-                }
+            // SAFETY: as just checked, the numbers hold a walk from every offset, and `y` (and the
+            // residual) `outputs` numbers at every place; `packed` has all terms for each block of
+            // columns.
+            unsafe {
+                positions(
+                    on.isa,
+                    &walk,
+                    terms,
+                    numbers,
+                    &group.offsets,
+                    packed,
+                    y.as_mut_ptr(),
+                    &group.places,
+                    outputs,
+                    finish,
+                    std::mem::take(&mut soon),
+                );
             }
-            at += need(count);
-        }
-        let walk = Walk {
-            k: taps.columns * conv.outputs,
-            a_step: 1,
-            b_step: 0,
-            segments: taps.rows,
-            a_segment: row_len,
-            b_segment: 0,
-        };
-        let last = places.iter().max().map_or(0, |last| last + conv.inputs);
-        assert!(dx.len() >= last, "room for the gradient");
-        // SAFETY: as for the outputs.
-        unsafe {
-            positions(
-                on.isa,
-                &walk,
-                &slab,
-                &offsets,
-                &self.packed,
-                dx.as_mut_ptr(),
-                &places,
-                Columns::all(conv.inputs),
-                finish,
-            );
         }
     }
 }
 
-/// Columns `first..end` of `all`; both are where a block of columns begins or ends.
+/// The terms of `packed` for one block of columns: all, those before a group's first, and those
+/// from one line of taps to the next.
 #[derive(Clone, Copy)]
-struct Columns {
-    first: usize,
-    end: usize,
+struct Terms {
     all: usize,
-}
-
-impl Columns {
-    fn all(outputs: usize) -> Columns {
-        Columns {
-            first: 0,
-            end: outputs,
-            all: outputs,
-        }
-    }
+    skipped: usize,
+    line: usize,
 }
 
 kernel! {
-    /// Some columns of the outputs of some positions: position q's factors start at
-    /// `slab[offsets[q]]`, its results go to `y[places[q]]` and on. The walk's steps through
-    /// `packed`, which begins with the first of those columns, are filled in here.
+    /// The outputs of some positions: position q's factors start at `numbers[offsets[q]]`, its
+    /// results go to `y[places[q]]` and on. The walk's steps through `packed` are filled in here.
     ///
     /// # Safety
-    /// `slab` must hold the walk from each offset, `packed` as much for each block of columns, `y`
-    /// and the finish's residual a number for each of the columns after each place.
+    /// `numbers` must hold the walk from each offset, `packed` all terms for each block of columns,
+    /// `y` and the finish's residual `outputs` numbers from each place on.
     fn positions(
         walk: &Walk,
-        slab: &[f32],
+        terms: Terms,
+        numbers: &[f32],
         offsets: &[usize],
         packed: &[f32],
         y: *mut f32,
         places: &[usize],
-        columns: Columns,
+        outputs: usize,
         finish: RawFinish,
+        soon: [Area; 2],
     ) = positions_with
 }
 
@@ -474,44 +554,49 @@ kernel! {
 #[allow(clippy::too_many_arguments)]
 unsafe fn positions_with<S: Simd>(
     walk: &Walk,
-    slab: &[f32],
+    terms: Terms,
+    numbers: &[f32],
     offsets: &[usize],
     packed: &[f32],
     y: *mut f32,
     places: &[usize],
-    columns: Columns,
+    outputs: usize,
     finish: RawFinish,
+    soon: [Area; 2],
 ) {
-    let (mut first, mut from) = (columns.first, 0);
-    while first < columns.end {
-        let block = column_block(S::WIDTH, columns.all, first);
+    // All of it with the first block of columns, whose results are written soonest.
+    let blocks = offsets.len().div_ceil(S::ROWS);
+    let mut soon = soon.map(|area| Fetch::new(area, blocks));
+    let mut first = 0;
+    while first < outputs {
+        let block = column_block(S::WIDTH, outputs, first);
         let mut positions = Positions {
             walk: Walk {
                 b_step: block,
-                b_segment: walk.k * block,
+                b_segment: terms.line * block,
                 ..*walk
             },
-            slab: slab.as_ptr(),
+            numbers: numbers.as_ptr(),
             offsets,
-            packed: packed[from..].as_ptr(),
+            packed: packed[terms.all * first + terms.skipped * block..].as_ptr(),
             y,
             places,
             first,
-            outputs: columns.all,
+            outputs,
             finish,
+            soon: &mut soon,
         };
         // SAFETY: the caller's promises.
         unsafe {
             over_rows::<S>(offsets.len(), block, &mut positions);
         }
-        from += walk.segments * walk.k * block;
         first += block;
     }
 }
 
 struct Positions<'a> {
     walk: Walk,
-    slab: *const f32,
+    numbers: *const f32,
     offsets: &'a [usize],
     packed: *const f32,
     y: *mut f32,
@@ -519,6 +604,7 @@ struct Positions<'a> {
     first: usize,
     outputs: usize,
     finish: RawFinish,
+    soon: &'a mut [Fetch; 2],
 }
 
 impl<S: Simd> Block<S> for Positions<'_> {
@@ -526,10 +612,11 @@ impl<S: Simd> Block<S> for Positions<'_> {
     unsafe fn block<const P: usize, const V: usize>(&mut self, first: usize) {
         // SAFETY: the promises of `positions`.
         unsafe {
-            let mut a = [self.slab; P];
+            let mut a = [self.numbers; P];
             for (p, a) in a.iter_mut().enumerate() {
                 *a = a.add(*self.offsets.get_unchecked(first + p));
             }
+            self.soon.iter_mut().for_each(Fetch::some);
             let sums = product::<S, P, V>(&self.walk, a, self.packed);
             for (p, sums) in sums.into_iter().enumerate() {
                 let place = *self.places.get_unchecked(first + p);
@@ -578,14 +665,23 @@ impl Sums {
         256usize.div_ceil(conv.out_h() * conv.out_w())
     }
 
-    /// Adds the images of `conv`.
-    pub(crate) fn add(&self, on: Machine, conv: &Conv, x: Source, dy: &[f32], sums: &mut [f32]) {
+    /// Adds the images of `conv` to `sums`, or writes there where they are `fresh`.
+    pub(crate) fn add(
+        &self,
+        on: Machine,
+        conv: &Conv,
+        x: Source,
+        dy: &[f32],
+        sums: &mut [f32],
+        fresh: bool,
+    ) {
         for image in 0..conv.n {
             let (one, x, dy) = conv.some(image..image + 1, x, dy);
             for unit in units::cut(1, conv.out_h(), self.target, 1) {
                 let pair = Pair::of(on, &one, &self.taps, x, dy, unit);
+                let fresh = fresh && image == 0 && unit.first == 0;
                 for (ky, sums) in sums.chunks_exact_mut(self.line).enumerate() {
-                    pair.add(on, &self.taps, ky, 0, sums);
+                    pair.add(on, &self.taps, ky, 0, sums, fresh);
                 }
             }
         }
@@ -613,9 +709,9 @@ impl Sums {
         }
         let parts = parts.into_par_iter().with_max_len(1);
         parts.for_each(|(ky, first, sums)| {
-            sums.fill(0.0);
-            let pairs = images.iter().flatten();
-            pairs.for_each(|pair| pair.add(on, &self.taps, ky, first, sums));
+            for (i, pair) in images.iter().flatten().enumerate() {
+                pair.add(on, &self.taps, ky, first, sums, i == 0);
+            }
         });
         sums
     }
@@ -641,19 +737,35 @@ impl Sums {
 /// Rows of sums in a unit of work, where they do not.
 const BLOCK: usize = 128;
 
+/// Numbers as they lie in memory, or a copy that differs.
+enum Numbers<'a> {
+    Given(&'a [f32]),
+    Copied(Scratch),
+}
+
+impl Deref for Numbers<'_> {
+    type Target = [f32];
+    fn deref(&self) -> &[f32] {
+        match self {
+            Numbers::Given(numbers) => numbers,
+            Numbers::Copied(copy) => copy,
+        }
+    }
+}
+
 /// Framed inputs and widened gradients of some output rows of an image.
-struct Pair {
+struct Pair<'a> {
     slab: Scratch,
     row_len: usize,
-    gradients: Scratch,
+    gradients: Numbers<'a>,
     inputs: usize,
     wide: usize,
     rows: usize,
     columns: usize,
 }
 
-impl Pair {
-    fn of(on: Machine, conv: &Conv, taps: &Taps, x: Source, dy: &[f32], unit: Rows) -> Pair {
+impl<'a> Pair<'a> {
+    fn of(on: Machine, conv: &Conv, taps: &Taps, x: Source, dy: &'a [f32], unit: Rows) -> Self {
         let Rows { first, count } = unit;
         let (out_w, outputs) = (conv.out_w(), conv.outputs);
         let (height, width) = taps.reach(count, out_w);
@@ -661,9 +773,11 @@ impl Pair {
         let size = (conv.h, conv.w, conv.inputs);
         let row_len = fill(on, &mut slab, x, size, taps, first, (count, out_w));
         let wide = outputs.next_multiple_of(LANES);
-        let mut gradients = Scratch::any(count * out_w * wide);
         let rows = &dy[first * out_w * outputs..][..count * out_w * outputs];
-        widen(rows, outputs, &mut gradients);
+        let gradients = match wide == outputs {
+            true => Numbers::Given(rows),
+            false => Numbers::Copied(widen(rows, outputs)),
+        };
         Pair {
             slab,
             row_len,
@@ -676,8 +790,16 @@ impl Pair {
     }
 
     /// Adds the products for row `ky` of the kernel to `sums`, rows `first` and on of its
-    /// `[column · input, output]`.
-    fn add(&self, on: Machine, taps: &Taps, ky: usize, first: usize, sums: &mut [f32]) {
+    /// `[column · input, output]`, or writes them there.
+    fn add(
+        &self,
+        on: Machine,
+        taps: &Taps,
+        ky: usize,
+        first: usize,
+        sums: &mut [f32],
+        fresh: bool,
+    ) {
         let walk = Walk {
             k: self.columns,
             a_step: taps.step * self.inputs,
@@ -690,18 +812,20 @@ impl Pair {
         let rows = sums.len() / self.wide;
         // SAFETY: row r of the product walks from `left[r]` over the slab's rows, and the
         // gradients have a row of `wide` numbers for every term.
-        unsafe { add_outer(on.isa, &walk, left, &self.gradients, sums, rows, self.wide) };
+        unsafe {
+            let right = &self.gradients;
+            add_outer(on.isa, &walk, left, right, sums, rows, self.wide, fresh);
+        }
     }
 }
 
-/// Copies rows of `c` numbers to rows of the next multiple of [`LANES`], zeros beyond.
-fn widen(rows: &[f32], c: usize, out: &mut [f32]) {
+/// Rows of `c` numbers as rows of the next multiple of [`LANES`], zeros beyond.
+fn widen(rows: &[f32], c: usize) -> Scratch {
     let wide = c.next_multiple_of(LANES);
-    if wide == c {
-        return out.copy_from_slice(rows);
-    }
+    let mut out = Scratch::any(rows.len() / c * wide);
     for (out, row) in out.chunks_exact_mut(wide).zip(rows.chunks_exact(c)) {
         out[..c].copy_from_slice(row);
         out[c..].fill(0.0);
     }
+    out
 }

@@ -1,6 +1,6 @@
 //! What is done to a result before it is written.
 
-use crate::simd::Simd;
+use crate::simd::{Area, Simd};
 
 /// What is done to each output before it is written: `max(0, scale · y + bias + residual)`, as far
 /// as asked for.
@@ -43,6 +43,12 @@ impl RawFinish {
     #[inline(always)]
     pub(crate) fn nothing(&self) -> bool {
         self.scale.is_null() && self.bias.is_null() && self.residual.is_null() && !self.relu
+    }
+
+    /// What finishing `y` will touch: itself, and what is added.
+    pub(crate) fn touches(&self, y: &[f32]) -> [Area; 2] {
+        let added = if self.residual.is_null() { 0 } else { y.len() };
+        [Area::written(y), Area::read(self.residual, added)]
     }
 
     /// Where nothing is computed, what is added alone.

@@ -118,8 +118,9 @@ pub(crate) fn column_block(width: usize, columns: usize, first: usize) -> usize 
 }
 
 kernel! {
-    /// Adds to `sums [rows, columns]` the products of rows of the left factor, which start one
-    /// number apart, and columns of the right one; `columns` is a multiple of [`LANES`].
+    /// Adds to `sums [rows, columns]`, or writes there where they are `fresh`, the products of rows of
+    /// the left factor, which start one number apart, and columns of the right one; `columns` is a
+    /// multiple of [`LANES`].
     ///
     /// # Safety
     /// `left` must hold the walk from each of its first `rows` numbers, `right` `columns` numbers
@@ -131,6 +132,7 @@ kernel! {
         sums: &mut [f32],
         rows: usize,
         columns: usize,
+        fresh: bool,
     ) = add_outer_with
 }
 
@@ -142,6 +144,7 @@ unsafe fn add_outer_with<S: Simd>(
     sums: &mut [f32],
     rows: usize,
     columns: usize,
+    fresh: bool,
 ) {
     assert!(sums.len() >= rows * columns, "room for the sums");
     let mut first = 0;
@@ -153,6 +156,7 @@ unsafe fn add_outer_with<S: Simd>(
             right: right[first..].as_ptr(),
             sums: sums[first..].as_mut_ptr(),
             columns,
+            fresh,
         };
         // SAFETY: the caller's promises.
         unsafe {
@@ -168,6 +172,7 @@ struct Outer<'a> {
     right: *const f32,
     sums: *mut f32,
     columns: usize,
+    fresh: bool,
 }
 
 impl<S: Simd> Block<S> for Outer<'_> {
@@ -183,7 +188,10 @@ impl<S: Simd> Block<S> for Outer<'_> {
             for (p, products) in products.into_iter().enumerate() {
                 for (v, product) in products.into_iter().enumerate() {
                     let to = self.sums.add((first + p) * self.columns + v * LANES);
-                    S::store(to, S::add(S::load(to), product));
+                    match self.fresh {
+                        true => S::store(to, product),
+                        false => S::store(to, S::add(S::load(to), product)),
+                    }
                 }
             }
         }

@@ -15,13 +15,15 @@ use std::hint::black_box;
 
 use rayon::prelude::*;
 
-use self::points::{Filter, Input, Outputs, Taps, Transform, filter_point, first_half};
+use self::points::{
+    Filter, Input, Outputs, Taps, Transform, filter_point, first_half, first_half_of,
+};
 use crate::buffer::Buffer;
 use crate::conv::{Conv, Machine, Source};
 use crate::finish::RawFinish;
 use crate::micro::{Block, Walk, add_outer, column_block, over_rows, product};
 use crate::scratch::Scratch;
-use crate::simd::{LANES, Simd, kernel};
+use crate::simd::{Area, Fetch, LANES, Simd, kernel, needed_soon};
 use crate::transpose::transpose;
 use crate::units::{self, Rows};
 
@@ -37,6 +39,8 @@ const GAP: usize = 16;
 // In the loops over tiles one address is a `black_box`: the compiler would otherwise carry each of
 // the 36 addresses of a tile from one tile to the next, in memory since registers run out.
 
+/// Tiles from one whose transform begins to one whose numbers are asked for.
+const AHEAD: usize = 2;
 /// Transformed weights that stay in the second-level cache beside a unit, or not far from it.
 const CACHED_WEIGHTS: usize = 1 << 20;
 /// Numbers that the planes of a unit may take together.
@@ -202,8 +206,10 @@ impl Packed {
             channels: conv.outputs.next_multiple_of(LANES),
         };
         let mut products = Scratch::any(to.len());
+        let soon = finish.touches(y);
         for (place, products) in products.chunks_exact_mut(to.stride()).enumerate() {
-            self.multiply(on, place, &inputs, from, products, to);
+            let soon = soon.map(|area| area.part(place, PLACES));
+            self.multiply(on, place, &inputs, from, products, to, soon);
         }
         restore_rows(on, conv, &products, to, 0, unit, y, finish);
     }
@@ -229,14 +235,16 @@ impl Packed {
                         tiles: from.tiles,
                         ..planes
                     };
-                    self.multiply(on, place, inputs, *from, products, to);
+                    self.multiply(on, place, inputs, *from, products, to, Default::default());
                     products = &mut products[from.tiles * planes.channels..];
                 }
             });
         ByPlace { products, planes }
     }
 
-    /// The products at one place.
+    /// The products at one place. Products need no memory but the cache, so `soon` can be fetched
+    /// meanwhile.
+    #[allow(clippy::too_many_arguments)]
     fn multiply(
         &self,
         on: Machine,
@@ -245,6 +253,7 @@ impl Packed {
         from: Planes,
         products: &mut [f32],
         to: Planes,
+        soon: [Area; 2],
     ) {
         let plane = from.channels * to.channels;
         let weights = &self.0[place * plane..][..plane];
@@ -254,7 +263,7 @@ impl Packed {
             "room for the products"
         );
         // SAFETY: the parts are as long as the kernel asks.
-        unsafe { multiply(on.isa, inputs, from, weights, products, to) };
+        unsafe { multiply(on.isa, inputs, from, weights, products, to, soon) };
     }
 }
 
@@ -422,13 +431,21 @@ impl Sums {
         64usize.div_ceil(self.per_row * conv.out_h().div_ceil(TILE))
     }
 
-    /// Adds the images of `conv`.
-    pub(crate) fn add(&self, on: Machine, conv: &Conv, x: Source, dy: &[f32], sums: &mut [f32]) {
+    /// Adds the images of `conv` to `sums`, or writes there where they are `fresh`.
+    pub(crate) fn add(
+        &self,
+        on: Machine,
+        conv: &Conv,
+        x: Source,
+        dy: &[f32],
+        sums: &mut [f32],
+        fresh: bool,
+    ) {
         let target = TILE * rows_of_tiles(self.per_row, conv.inputs, conv.outputs);
         for unit in units::cut(conv.n, conv.out_h(), target, TILE) {
             let tiles = Tiles::of(on, conv, x, dy, unit);
             for (place, sums) in sums.chunks_exact_mut(self.plane).enumerate() {
-                tiles.add(on, place, sums);
+                tiles.add(on, place, sums, fresh && unit.first == 0);
             }
         }
     }
@@ -446,8 +463,9 @@ impl Sums {
         let mut sums = Buffer::any(self.len());
         let places = sums.par_chunks_mut(self.plane).with_max_len(1).enumerate();
         places.for_each(|(place, sums)| {
-            sums.fill(0.0);
-            tiles.iter().for_each(|tiles| tiles.add(on, place, sums));
+            for (i, tiles) in tiles.iter().enumerate() {
+                tiles.add(on, place, sums, i == 0);
+            }
         });
         sums
     }
@@ -485,8 +503,8 @@ impl Tiles {
         }
     }
 
-    /// Adds their products at one place to `sums [deep, wide]`.
-    fn add(&self, on: Machine, place: usize, sums: &mut [f32]) {
+    /// Adds their products at one place to `sums [deep, wide]`, or writes them there.
+    fn add(&self, on: Machine, place: usize, sums: &mut [f32], fresh: bool) {
         let (deep, wide) = (self.from.channels, self.to.channels);
         let walk = Walk {
             k: self.from.tiles,
@@ -499,7 +517,7 @@ impl Tiles {
         let left = &self.inputs[place * self.from.stride()..];
         let right = &self.gradients[place * self.to.stride()..];
         // SAFETY: both planes have a row per tile, of `deep` and of `wide` numbers.
-        unsafe { add_outer(on.isa, &walk, left, right, sums, deep, wide) };
+        unsafe { add_outer(on.isa, &walk, left, right, sums, deep, wide, fresh) };
     }
 }
 
@@ -584,40 +602,56 @@ unsafe fn transform_by<
     let c = if C == 0 { image.c } else { C };
     let channels = if C == 0 { planes.channels } else { C };
     let stride = planes.stride();
-    let inside = |start: usize, size: usize| start >= pad && start - pad + N <= size;
+    // Which of a tile's rows (or columns) are the image's.
+    let inside = |start: usize, size: usize| {
+        pad.saturating_sub(start).min(N)..(pad + size).saturating_sub(start).min(N)
+    };
+    let rows = inside(TILE * tile_row, h);
     // SAFETY: every address read is that of the lanes of a place of the image;
     // every address written that of a vector of channels of a tile's place.
     unsafe {
         for i in 0..count {
-            let (top, left) = (TILE * tile_row, TILE * i);
-            let whole = inside(top, h) && inside(left, w);
-            let corner = (top * w + left) * c;
-            let corner = image.source.numbers.as_ptr().wrapping_add(corner);
-            let corner = corner.wrapping_sub((pad * w + pad) * c);
+            let columns = inside(TILE * i, w);
+            let whole = rows == (0..N) && columns == (0..N);
+            let corner_of = |row: usize, i: usize| {
+                let corner = TILE * (row * w + i) * c;
+                let corner = image.source.numbers.as_ptr().wrapping_add(corner);
+                corner.wrapping_sub((pad * w + pad) * c)
+            };
+            let corner = corner_of(tile_row, i);
+            let ahead = match i + AHEAD < count {
+                true => corner_of(tile_row, i + AHEAD),
+                false => corner_of(tile_row + 1, i + AHEAD - count),
+            };
             for first in (0..channels).step_by(LANES) {
                 let lanes = (c - first).min(LANES);
+                let there: [usize; N] = std::array::from_fn(|y| match rows.contains(&y) {
+                    true => lanes,
+                    false => 0,
+                });
                 let corner = black_box(corner.wrapping_add(first));
+                for y in 0..N {
+                    for x in N - TILE..N {
+                        needed_soon(ahead.wrapping_add((y * w + x) * c + first));
+                    }
+                }
                 let line = image.source.line.filter(|_| LINE);
-                let part = |part: &[f32]| S::load_first(part.as_ptr().add(first), lanes);
-                let line = line.map(|(scale, shift)| (part(scale), part(shift)));
-                let seen = |x: S::V| match line {
-                    Some((scale, shift)) => S::max(S::splat(0.0), S::mul_add(x, scale, shift)),
-                    None => x,
-                };
-                let place = |y: usize, x: usize| corner.wrapping_add((y * w + x) * c);
-                let half = if whole && lanes == LANES {
-                    first_half::<S, T, N, SPAN>(|y, x| seen(S::load(place(y, x))))
-                } else {
-                    first_half::<S, T, N, SPAN>(|y, x| {
-                        let (row, column) = (top + y, left + x);
-                        let within =
-                            (pad..pad + h).contains(&row) && (pad..pad + w).contains(&column);
-                        // Beside the image are zeros, whatever the line makes of zero.
-                        match within {
-                            true => seen(S::load_first(place(y, x), lanes)),
-                            false => S::splat(0.0),
+                let part = |part: &[f32], lanes| S::load_first(part.as_ptr().add(first), lanes);
+                // Beside the image are zeros, whatever the line makes of zero.
+                let seen = |y: usize, x: usize, lanes: usize| {
+                    let x = S::load_first(corner.wrapping_add((y * w + x) * c), lanes);
+                    match line {
+                        Some((scale, shift)) => {
+                            let (scale, shift) = (part(scale, lanes), part(shift, lanes));
+                            S::max(S::splat(0.0), S::mul_add(x, scale, shift))
                         }
-                    })
+                        None => x,
+                    }
+                };
+                let half = if whole && lanes == LANES {
+                    first_half::<S, T, N, SPAN>(|y, x| seen(y, x, LANES))
+                } else {
+                    first_half_of::<S, T, N, SPAN>(&columns, |y, x| seen(y, x, there[y]))
                 };
                 let to = black_box(to.as_mut_ptr().add((tile + i) * channels + first));
                 for (y, half) in half.into_iter().enumerate() {
@@ -642,6 +676,7 @@ kernel! {
         packed: &[f32],
         products: &mut [f32],
         to: Planes,
+        soon: [Area; 2],
     ) = multiply_with
 }
 
@@ -652,8 +687,11 @@ unsafe fn multiply_with<S: Simd>(
     packed: &[f32],
     products: &mut [f32],
     to: Planes,
+    soon: [Area; 2],
 ) {
     let (deep, wide) = (from.channels, to.channels);
+    let blocks = to.tiles.div_ceil(S::ROWS) * wide.div_ceil(S::WIDTH * LANES);
+    let mut soon = soon.map(|area| Fetch::new(area, blocks));
     let mut first = 0;
     while first < wide {
         let block = column_block(S::WIDTH, wide, first);
@@ -672,6 +710,7 @@ unsafe fn multiply_with<S: Simd>(
                 packed: packed.as_ptr().add(first * deep),
                 products: products.as_mut_ptr().add(first),
                 wide,
+                soon: &mut soon,
             };
             rows.run::<S>(to.tiles, block);
         }
@@ -679,15 +718,16 @@ unsafe fn multiply_with<S: Simd>(
     }
 }
 
-struct Products {
+struct Products<'a> {
     walk: Walk,
     inputs: *const f32,
     packed: *const f32,
     products: *mut f32,
     wide: usize,
+    soon: &'a mut [Fetch; 2],
 }
 
-impl Products {
+impl Products<'_> {
     /// All tiles. The usual numbers of channels are known to the compiler, so that the addresses
     /// of eight tiles are one register with eight offsets.
     ///
@@ -709,12 +749,13 @@ impl Products {
 }
 
 /// [`Products`] of `K` input channels; 0 for any number.
-struct Deep<'a, const K: usize>(&'a mut Products);
+struct Deep<'a, 'b, const K: usize>(&'a mut Products<'b>);
 
-impl<S: Simd, const K: usize> Block<S> for Deep<'_, K> {
+impl<S: Simd, const K: usize> Block<S> for Deep<'_, '_, K> {
     #[inline(always)]
     unsafe fn block<const P: usize, const V: usize>(&mut self, first: usize) {
         let Deep(own) = self;
+        own.soon.iter_mut().for_each(Fetch::some);
         let deep = if K == 0 { own.walk.k } else { K };
         // SAFETY: the promises of `multiply`.
         unsafe {

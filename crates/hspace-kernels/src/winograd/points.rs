@@ -1,5 +1,7 @@
 //! Filtering by way of points: numbers to a polynomial's values at six points, and back.
 
+use std::ops::Range;
+
 use super::SPAN;
 use crate::simd::Simd;
 
@@ -49,6 +51,34 @@ pub(super) unsafe fn first_half<S: Simd, T: Transform<N, M>, const N: usize, con
             }
             for (half, value) in half.iter_mut().zip(T::apply::<S>(numbers)) {
                 half[x] = value;
+            }
+        }
+        half
+    }
+}
+
+/// [`first_half`] where only some columns are there, and zeros elsewhere.
+///
+/// # Safety
+/// As [`Simd`]: arithmetic alone.
+#[inline(always)]
+pub(super) unsafe fn first_half_of<S: Simd, T: Transform<N, M>, const N: usize, const M: usize>(
+    columns: &Range<usize>,
+    at: impl Fn(usize, usize) -> S::V,
+) -> [[S::V; N]; M] {
+    // SAFETY: arithmetic alone.
+    unsafe {
+        let mut half = [[S::splat(0.0); N]; M];
+        for x in 0..N {
+            // A transform of zeros is zeros.
+            if columns.contains(&x) {
+                let mut numbers = [S::splat(0.0); N];
+                for (y, number) in numbers.iter_mut().enumerate() {
+                    *number = at(y, x);
+                }
+                for (half, value) in half.iter_mut().zip(T::apply::<S>(numbers)) {
+                    half[x] = value;
+                }
             }
         }
         half
