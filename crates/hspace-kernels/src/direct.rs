@@ -87,7 +87,7 @@ fn fill(
         match image.line {
             // SAFETY: whole places of `c` numbers on both sides, as many as the line has.
             Some((scale, shift)) => unsafe {
-                scale_rows(on.isa, from, scale, shift, None, true, within);
+                scale_rows(on.isa, from, scale, shift, within);
             },
             None => within.copy_from_slice(from),
         }
@@ -368,7 +368,7 @@ fn seen<'a>(
         let len = rows.len() * row_len;
         let (from, to) = (&x.numbers[from..from + len], &mut copy[at..at + len]);
         // SAFETY: whole places of `c` numbers on both sides, as many as the line has.
-        unsafe { scale_rows(on.isa, from, scale, shift, None, true, to) };
+        unsafe { scale_rows(on.isa, from, scale, shift, to) };
         let start = at as isize - (rows.start * row_len) as isize;
         at += len;
         start

@@ -14,7 +14,28 @@ pub(crate) fn piece(channels: usize) -> usize {
     (PIECE / channels).max(1) * channels
 }
 
-/// `out = max(0, scale · y + shift + residual)`, as far as asked for; `scale` and `shift` by
+/// What is added after a normalisation: numbers as they are, or `scale · x + shift` of them, by
+/// channel.
+#[derive(Clone, Copy, Debug)]
+pub struct Added<'a> {
+    /// As long as what they are added to.
+    pub numbers: &'a [f32],
+    /// Scale and shift, by channel.
+    pub line: Option<(&'a [f32], &'a [f32])>,
+}
+
+/// What follows a normalisation and what is added to it.
+#[derive(Debug)]
+pub enum Relu<'a> {
+    /// Nothing.
+    Off,
+    /// `max(0, x)`.
+    On,
+    /// The same, and marks of the numbers above 0 ([`marks_of`]).
+    Marked(&'a mut [u16]),
+}
+
+/// `out = scale · y + shift + added`, and `max(0, …)` of it if asked for; `scale` and `shift` by
 /// channel.
 ///
 /// # Panics
@@ -24,26 +45,52 @@ pub fn apply(
     y: &[f32],
     scale: &[f32],
     shift: &[f32],
-    residual: Option<&[f32]>,
-    relu: bool,
+    added: Option<Added>,
+    relu: Relu,
     out: &mut [f32],
 ) {
     let channels = scale.len();
+    let (gated, marks) = match relu {
+        Relu::Off => (false, None),
+        Relu::On => (true, None),
+        Relu::Marked(marks) => (true, Some(marks)),
+    };
+    let parts = |line: (&[f32], &[f32])| line.0.len() == channels && line.1.len() == channels;
     assert!(
-        shift.len() == channels
+        parts((scale, shift))
             && y.len().is_multiple_of(channels)
             && out.len() == y.len()
-            && residual.is_none_or(|r| r.len() == y.len()),
+            && added.is_none_or(|a| a.numbers.len() == y.len() && a.line.is_none_or(parts))
+            && marks
+                .as_ref()
+                .is_none_or(|m| m.len() == marks_of(y.len(), channels)),
         "lengths of rows and channels"
     );
     let piece = piece(channels);
-    out.par_chunks_mut(piece).enumerate().for_each(|(i, out)| {
-        let at = i * piece;
-        let y = &y[at..at + out.len()];
-        let residual = residual.map(|r| &r[at..at + out.len()]);
+    let mut parts: Vec<_> = out.chunks_mut(piece).map(|out| (out, None)).collect();
+    if let Some(marks) = marks {
+        let marks = marks.chunks_mut(marks_of(piece, channels));
+        parts
+            .iter_mut()
+            .zip(marks)
+            .for_each(|(part, m)| part.1 = Some(m));
+    }
+    let parts = parts.into_par_iter().enumerate();
+    parts.for_each(|(i, (out, marks))| {
+        let within = i * piece..i * piece + out.len();
+        let added = added.map(|added| Added {
+            numbers: &added.numbers[within.clone()],
+            ..added
+        });
         // SAFETY: whole rows of equal length everywhere.
-        unsafe { scale_rows(on.isa, y, scale, shift, residual, relu, out) };
+        unsafe { finish_rows(on.isa, &y[within], scale, shift, added, gated, marks, out) };
     });
+}
+
+/// Marks for rows of together `len` numbers: one of sixteen bits for each row and vector of channels,
+/// the last one of a row with as many bits as there are channels left.
+pub fn marks_of(len: usize, channels: usize) -> usize {
+    len / channels * channels.div_ceil(LANES)
 }
 
 /// What went through a normalisation, for the way back.
@@ -91,7 +138,7 @@ impl Normalised<'_> {
                 && len.is_multiple_of(channels)
                 && match self.gate {
                     Gate::Open => true,
-                    Gate::Output(output) => output.len() == len,
+                    Gate::Marks(marks) => marks.len() == marks_of(len, channels),
                     Gate::Line { scale, shift } => {
                         scale.len() == channels && shift.len() == channels
                     }
@@ -104,7 +151,7 @@ impl Normalised<'_> {
     /// `dout` for them.
     pub(crate) fn sums(&self, on: Machine, dout: &[f32], within: std::ops::Range<usize>) -> Sums {
         let channels = self.mean.len();
-        let (y, gate) = (&self.y[within.clone()], self.gate.within(within));
+        let (y, gate) = (&self.y[within.clone()], self.gate.within(within, channels));
         assert_eq!(y.len(), dout.len(), "gradients for some rows");
         let mut sums = Sums {
             gradients: vec![0.0; channels],
@@ -196,7 +243,7 @@ impl<'a> Back<'a> {
             delta: &self.delta,
         };
         let (dout, y) = (&self.dout[within.clone()], &self.done.y[within.clone()]);
-        let gate = self.done.gate.within(within);
+        let gate = self.done.gate.within(within, self.alpha.len());
         assert!(
             dy.len() == dout.len() && residual.as_ref().is_none_or(|r| r.len() == dout.len()),
             "lengths of rows"
@@ -236,7 +283,7 @@ pub(crate) unsafe fn total<S: Simd>(sums: [S::V; FLIGHT]) -> S::V {
 }
 
 kernel! {
-    /// [`apply`] on some rows.
+    /// `max(0, scale · y + shift)` of some rows.
     ///
     /// # Safety
     /// All are whole rows of equal length; `scale` and `shift` have a number per channel.
@@ -244,21 +291,12 @@ kernel! {
         y: &[f32],
         scale: &[f32],
         shift: &[f32],
-        residual: Option<&[f32]>,
-        relu: bool,
         out: &mut [f32],
     ) = scale_rows_with
 }
 
 #[inline(always)]
-unsafe fn scale_rows_with<S: Simd>(
-    y: &[f32],
-    scale: &[f32],
-    shift: &[f32],
-    residual: Option<&[f32]>,
-    relu: bool,
-    out: &mut [f32],
-) {
+unsafe fn scale_rows_with<S: Simd>(y: &[f32], scale: &[f32], shift: &[f32], out: &mut [f32]) {
     let channels = scale.len();
     // SAFETY: every address is that of `lanes` numbers of row i, channel c.
     unsafe {
@@ -267,13 +305,79 @@ unsafe fn scale_rows_with<S: Simd>(
                 let lanes = (channels - c).min(LANES);
                 let at = i * channels + c;
                 let y = S::load_first(y.as_ptr().add(at), lanes);
-                let scale = S::load_first(scale.as_ptr().add(c), lanes);
-                let shift = S::load_first(shift.as_ptr().add(c), lanes);
-                let mut value = S::mul_add(y, scale, shift);
-                if let Some(residual) = residual {
-                    value = S::add(value, S::load_first(residual.as_ptr().add(at), lanes));
+                let value = S::mul_add(y, part::<S>(scale, c), part::<S>(shift, c));
+                // In this order a NaN stays one.
+                let value = S::max(S::splat(0.0), value);
+                S::store_first(out.as_mut_ptr().add(at), value, lanes);
+            }
+        }
+    }
+}
+
+/// The numbers of the vector of channels from `c` on.
+///
+/// # Safety
+/// `c` must be below the number of channels.
+#[inline(always)]
+unsafe fn part<S: Simd>(by_channel: &[f32], c: usize) -> S::V {
+    let lanes = (by_channel.len() - c).min(LANES);
+    // SAFETY: there are so many.
+    unsafe { S::load_first(by_channel.as_ptr().add(c), lanes) }
+}
+
+kernel! {
+    /// [`apply`] on some rows.
+    ///
+    /// # Safety
+    /// All are whole rows of equal length; what is by channel has a number per channel, and `marks`
+    /// are as many as the rows have.
+    fn finish_rows(
+        y: &[f32],
+        scale: &[f32],
+        shift: &[f32],
+        added: Option<Added>,
+        gated: bool,
+        marks: Option<&mut [u16]>,
+        out: &mut [f32],
+    ) = finish_rows_with
+}
+
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+unsafe fn finish_rows_with<S: Simd>(
+    y: &[f32],
+    scale: &[f32],
+    shift: &[f32],
+    added: Option<Added>,
+    gated: bool,
+    mut marks: Option<&mut [u16]>,
+    out: &mut [f32],
+) {
+    let channels = scale.len();
+    let mut mark = 0;
+    // SAFETY: every address is that of `lanes` numbers of row i, channel c, or of their mark.
+    unsafe {
+        for i in 0..y.len() / channels {
+            for c in (0..channels).step_by(LANES) {
+                let lanes = (channels - c).min(LANES);
+                let at = i * channels + c;
+                let y = S::load_first(y.as_ptr().add(at), lanes);
+                let mut value = S::mul_add(y, part::<S>(scale, c), part::<S>(shift, c));
+                if let Some(Added { numbers, line }) = added {
+                    let x = S::load_first(numbers.as_ptr().add(at), lanes);
+                    value = match line {
+                        Some((scale, shift)) => {
+                            let value = S::add(value, part::<S>(shift, c));
+                            S::mul_add(x, part::<S>(scale, c), value)
+                        }
+                        None => S::add(value, x),
+                    };
                 }
-                if relu {
+                if let Some(marks) = &mut marks {
+                    *marks.get_unchecked_mut(mark) = S::positive(value);
+                    mark += 1;
+                }
+                if gated {
                     // In this order a NaN stays one.
                     value = S::max(S::splat(0.0), value);
                 }
@@ -288,8 +392,8 @@ unsafe fn scale_rows_with<S: Simd>(
 pub enum Gate<'a> {
     /// Nothing.
     Open,
-    /// A ReLU after a residual addition, with this output.
-    Output(&'a [f32]),
+    /// A ReLU that left these marks.
+    Marks(&'a [u16]),
     /// A ReLU right after the normalisation, whose outputs are positive where
     /// `scale · y + shift` is.
     Line {
@@ -301,29 +405,34 @@ pub enum Gate<'a> {
 }
 
 impl<'a> Gate<'a> {
-    /// The same for a part of the rows.
-    fn within(self, part: std::ops::Range<usize>) -> Gate<'a> {
+    /// The same for some rows, the numbers `within`.
+    fn within(self, within: std::ops::Range<usize>, channels: usize) -> Gate<'a> {
         match self {
-            Gate::Output(output) => Gate::Output(&output[part]),
+            Gate::Marks(marks) => {
+                let at = |number| marks_of(number, channels);
+                Gate::Marks(&marks[at(within.start)..at(within.end)])
+            }
             other => other,
         }
     }
 
-    /// `dz` where the gate is open, else 0: of the numbers at `at`, which are those of channels
-    /// `c` and on.
+    /// `dz` where the gate is open, else 0: of the numbers of row `i` of channels `c` and on, whose
+    /// normalisation began with `y`.
     ///
     /// # Safety
-    /// The output must have `lanes` numbers at `at`, or scale and shift at `c`.
+    /// There must be such a row of so many `channels`.
     #[inline(always)]
-    unsafe fn pass<S: Simd>(self, dz: S::V, y: S::V, at: usize, c: usize, lanes: usize) -> S::V {
+    unsafe fn pass<S: Simd>(self, dz: S::V, y: S::V, i: usize, c: usize, channels: usize) -> S::V {
         // SAFETY: by the contract.
         unsafe {
             match self {
                 Gate::Open => dz,
-                Gate::Output(out) => S::gate(dz, S::load_first(out.as_ptr().add(at), lanes)),
+                Gate::Marks(marks) => {
+                    let mark = i * channels.div_ceil(LANES) + c / LANES;
+                    S::keep(dz, *marks.get_unchecked(mark))
+                }
                 Gate::Line { scale, shift } => {
-                    let scale = S::load_first(scale.as_ptr().add(c), lanes);
-                    let shift = S::load_first(shift.as_ptr().add(c), lanes);
+                    let (scale, shift) = (part::<S>(scale, c), part::<S>(shift, c));
                     S::gate(dz, S::mul_add(y, scale, shift))
                 }
             }
@@ -361,8 +470,8 @@ unsafe fn gradient_sums_with<S: Simd>(
     unsafe {
         match gate {
             Gate::Open => gradient_sums_at::<S>(dout, y, Gate::Open, mean, sum, moment),
-            Gate::Output(out) => {
-                gradient_sums_at::<S>(dout, y, Gate::Output(out), mean, sum, moment);
+            Gate::Marks(marks) => {
+                gradient_sums_at::<S>(dout, y, Gate::Marks(marks), mean, sum, moment);
             }
             Gate::Line { scale, shift } => {
                 let gate = Gate::Line { scale, shift };
@@ -401,7 +510,7 @@ unsafe fn gradient_sums_at<S: Simd>(
                         let (c, at) = (c + v * LANES, i * channels + c + v * LANES);
                         let y = S::load(y.as_ptr().add(at));
                         let dz = S::load(dout.as_ptr().add(at));
-                        let dz = gate.pass::<S>(dz, y, at, c, LANES);
+                        let dz = gate.pass::<S>(dz, y, i, c, channels);
                         sums[v] = S::add(sums[v], dz);
                         moments[v] = S::mul_add(dz, S::sub(y, center[v]), moments[v]);
                     }
@@ -421,7 +530,7 @@ unsafe fn gradient_sums_at<S: Simd>(
                 let at = i * channels + c;
                 let y = S::load_first(y.as_ptr().add(at), lanes);
                 let dz = S::load_first(dout.as_ptr().add(at), lanes);
-                let dz = gate.pass::<S>(dz, y, at, c, lanes);
+                let dz = gate.pass::<S>(dz, y, i, c, channels);
                 sums[i % FLIGHT] = S::add(sums[i % FLIGHT], dz);
                 let distance = S::sub(y, center);
                 moments[i % FLIGHT] = S::mul_add(dz, distance, moments[i % FLIGHT]);
@@ -471,8 +580,8 @@ unsafe fn gradient_rows_with<S: Simd>(
     unsafe {
         match gate {
             Gate::Open => gradient_rows_at::<S>(dout, y, Gate::Open, line, dy, residual),
-            Gate::Output(out) => {
-                gradient_rows_at::<S>(dout, y, Gate::Output(out), line, dy, residual);
+            Gate::Marks(marks) => {
+                gradient_rows_at::<S>(dout, y, Gate::Marks(marks), line, dy, residual);
             }
             Gate::Line { scale, shift } => {
                 let gate = Gate::Line { scale, shift };
@@ -501,7 +610,7 @@ unsafe fn gradient_rows_at<S: Simd>(
                 let of = |part: &[f32]| S::load_first(part.as_ptr().add(c), lanes);
                 let y = S::load_first(y.as_ptr().add(at), lanes);
                 let dz = S::load_first(dout.as_ptr().add(at), lanes);
-                let dz = gate.pass::<S>(dz, y, at, c, lanes);
+                let dz = gate.pass::<S>(dz, y, i, c, channels);
                 let distance = S::sub(y, of(line.mean));
                 let value = S::mul_add(distance, of(line.beta), of(line.delta));
                 let value = S::mul_add(dz, of(line.alpha), value);

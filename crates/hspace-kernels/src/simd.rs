@@ -185,6 +185,10 @@ pub(crate) trait Simd: Copy {
     unsafe fn scale_by_power(x: Self::V, n: Self::V) -> Self::V;
     /// `x` where `by > 0`, else 0.
     unsafe fn gate(x: Self::V, by: Self::V) -> Self::V;
+    /// A bit for each number, the first lowest: whether it is above 0.
+    unsafe fn positive(x: Self::V) -> u16;
+    /// The numbers whose bits are set, zeros elsewhere.
+    unsafe fn keep(x: Self::V, bits: u16) -> Self::V;
     /// `1 / x` to about a unit in the last place, for normal x whose inverse is normal too.
     unsafe fn reciprocal(x: Self::V) -> Self::V;
     /// Rows to columns: number j of row i becomes number i of row j.
@@ -351,6 +355,19 @@ impl Simd for Portable {
     unsafe fn gate(x: Self::V, by: Self::V) -> Self::V {
         Self::zip(x, by, |x, by| if by > 0.0 { x } else { 0.0 })
     }
+    #[inline(always)]
+    unsafe fn positive(x: Self::V) -> u16 {
+        let bit = |(i, &x): (usize, &f32)| u16::from(x > 0.0) << i;
+        x.iter().enumerate().map(bit).sum()
+    }
+    #[inline(always)]
+    unsafe fn keep(x: Self::V, bits: u16) -> Self::V {
+        let mut out = x;
+        for (i, out) in out.iter_mut().enumerate() {
+            *out = if bits >> i & 1 == 1 { *out } else { 0.0 };
+        }
+        out
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -458,6 +475,26 @@ mod x86 {
                     _mm256_and_ps(x[0], _mm256_cmp_ps::<_CMP_GT_OQ>(by[0], zero)),
                     _mm256_and_ps(x[1], _mm256_cmp_ps::<_CMP_GT_OQ>(by[1], zero)),
                 ]
+            }
+        }
+        #[inline(always)]
+        unsafe fn positive(x: Self::V) -> u16 {
+            unsafe {
+                let zero = _mm256_setzero_ps();
+                let bits = |x| _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(x, zero)) as u16;
+                bits(x[0]) | bits(x[1]) << 8
+            }
+        }
+        #[inline(always)]
+        unsafe fn keep(x: Self::V, bits: u16) -> Self::V {
+            unsafe {
+                let own = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+                let kept = |x, bits: u16| {
+                    let set = _mm256_and_si256(_mm256_set1_epi32(i32::from(bits)), own);
+                    let set = _mm256_castsi256_ps(_mm256_cmpeq_epi32(set, own));
+                    _mm256_and_ps(x, set)
+                };
+                [kept(x[0], bits), kept(x[1], bits >> 8)]
             }
         }
     }
@@ -576,6 +613,14 @@ mod x86 {
                 let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(by, _mm512_setzero_ps());
                 _mm512_maskz_mov_ps(positive, x)
             }
+        }
+        #[inline(always)]
+        unsafe fn positive(x: Self::V) -> u16 {
+            unsafe { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(x, _mm512_setzero_ps()) }
+        }
+        #[inline(always)]
+        unsafe fn keep(x: Self::V, bits: u16) -> Self::V {
+            unsafe { _mm512_maskz_mov_ps(bits, x) }
         }
         #[inline(always)]
         unsafe fn load_first(from: *const f32, n: usize) -> Self::V {

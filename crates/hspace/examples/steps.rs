@@ -48,8 +48,8 @@ impl Encoder for Residual {
                 let shortcut = if stride == 1 {
                     Shortcut::Input
                 } else {
-                    let project = unit(format!("{name}.down"), conv(out, 1, stride, false));
-                    Shortcut::Other(conv_blocks(vec![project], x.clone(), Shortcut::Nothing))
+                    let project = conv(out, 1, stride, false);
+                    Shortcut::Project(unit(format!("{name}.down"), project))
                 };
                 let first = unit(format!("{name}.0"), conv(out, 3, stride, true));
                 let second = unit(format!("{name}.1"), conv(out, 3, 1, true));

@@ -1,7 +1,7 @@
 //! Batch normalisation and pooling.
 
 use hspace_kernels::moments::moments;
-use hspace_kernels::norm::{self, Back, Gate, Normalised};
+use hspace_kernels::norm::{self, Added, Back, Gate, Normalised, Relu, marks_of};
 use hspace_kernels::{Conv, pool};
 use rand::SeedableRng;
 
@@ -30,13 +30,35 @@ fn normalisation_agrees_with_its_formula() {
                 .map(|i| bias[i] - moments.mean()[i] * scale[i])
                 .collect();
             let mut out = vec![0.0; rows * c];
-            norm::apply(on, &y, &scale, &shift, Some(&r), true, &mut out);
+            let mut marks = vec![0; marks_of(rows * c, c)];
+            let added = |line| Some(Added { numbers: &r, line });
+            let relu = Relu::Marked(&mut marks);
+            norm::apply(on, &y, &scale, &shift, added(None), relu, &mut out);
+            for (i, &value) in out.iter().enumerate() {
+                let mark = marks[i / c * c.div_ceil(16) + i % c / 16];
+                assert_eq!(mark >> (i % c % 16) & 1 == 1, value > 0.0);
+            }
+            // What is added may have a line of its own.
+            let lined: Vec<f32> = (0..rows * c)
+                .map(|i| r[i] * gain[i % c] + bias[i % c])
+                .collect();
+            let [mut by_line, mut as_it_is] = [(); 2].map(|()| vec![0.0; rows * c]);
+            let own = added(Some((&gain[..], &bias[..])));
+            norm::apply(on, &y, &scale, &shift, own, Relu::Off, &mut by_line);
+            let numbers = &lined;
+            let plain = Some(Added {
+                numbers,
+                line: None,
+            });
+            norm::apply(on, &y, &scale, &shift, plain, Relu::Off, &mut as_it_is);
+            let expected: Vec<f64> = as_it_is.iter().map(|&x| f64::from(x)).collect();
+            assert!(distance(&by_line, &expected) < 1e-6);
             let done = Normalised {
                 y: &y,
                 mean: moments.mean(),
                 inverse: &inverse,
                 gain: &gain,
-                gate: Gate::Output(&out),
+                gate: Gate::Marks(&marks),
             };
             let (mut dy, mut dr) = (vec![0.0; rows * c], vec![0.0; rows * c]);
             let (back, grads) = Back::new(on, done, &dout);
@@ -44,7 +66,12 @@ fn normalisation_agrees_with_its_formula() {
 
             // A gate computed anew is the gate of the output.
             let mut plain = vec![0.0; rows * c];
-            norm::apply(on, &y, &scale, &shift, None, true, &mut plain);
+            let mut plain_marks = marks.clone();
+            let relu = Relu::Marked(&mut plain_marks);
+            norm::apply(on, &y, &scale, &shift, None, relu, &mut plain);
+            let mut again = vec![0.0; rows * c];
+            norm::apply(on, &y, &scale, &shift, None, Relu::On, &mut again);
+            assert_eq!(plain, again);
             let gated = |gate| {
                 let mut dy = vec![0.0; rows * c];
                 let (back, grads) = Back::new(on, Normalised { gate, ..done }, &dout);
@@ -55,9 +82,9 @@ fn normalisation_agrees_with_its_formula() {
                 scale: &scale,
                 shift: &shift,
             };
-            assert_eq!(gated(line), gated(Gate::Output(&plain)));
-            let ones = vec![1.0; rows * c];
-            assert_eq!(gated(Gate::Open), gated(Gate::Output(&ones)));
+            assert_eq!(gated(line), gated(Gate::Marks(&plain_marks)));
+            let all = vec![!0; marks.len()];
+            assert_eq!(gated(Gate::Open), gated(Gate::Marks(&all)));
 
             // The same in double precision, by the definition.
             let (mut expected, mut expected_dy, mut expected_dr) = (

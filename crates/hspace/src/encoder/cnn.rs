@@ -46,7 +46,7 @@ impl Encoder for Cnn {
                 relu: true,
             };
             let (conv, norm) = (scope.at(format!("conv{i}")), scope.at(format!("bn{i}")));
-            x = conv_block(&conv, &norm, x, block, None);
+            x = conv_block(&conv, &norm, x, block);
         }
         x.mean()
     }

@@ -104,7 +104,7 @@ impl ResNet {
             stride: if small { 1 } else { 2 },
             relu: true,
         };
-        let x = conv_block(&scope.at("conv1"), &scope.at("bn1"), x, stem, None);
+        let x = conv_block(&scope.at("conv1"), &scope.at("bn1"), x, stem);
         if small { x } else { x.max_pool() }
     }
 
@@ -122,14 +122,11 @@ impl ResNet {
             Shortcut::Input
         } else {
             let down = scope.at("downsample");
-            let project = conv(out, 1, stride, false);
-            Shortcut::Other(conv_block(
-                &down.at(0),
-                &down.at(1),
-                x.clone(),
-                project,
-                None,
-            ))
+            Shortcut::Project(Unit {
+                conv: down.at(0),
+                norm: down.at(1),
+                block: conv(out, 1, stride, false),
+            })
         };
         let layers = if self.bottleneck {
             vec![

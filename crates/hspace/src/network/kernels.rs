@@ -120,11 +120,9 @@ fn attach<S: WayBack, const D: usize>(parents: &[Node], state: S, out: FlexTenso
         2 => with::<S, 2>(parents, state, out),
         3 => with::<S, 3>(parents, state, out),
         4 => with::<S, 4>(parents, state, out),
-        5 => with::<S, 5>(parents, state, out),
         7 => with::<S, 7>(parents, state, out),
-        8 => with::<S, 8>(parents, state, out),
         10 => with::<S, 10>(parents, state, out),
-        11 => with::<S, 11>(parents, state, out),
+        13 => with::<S, 13>(parents, state, out),
         n => unreachable!("an operation on {n} tensors"),
     };
     Tensor::from_primitive::<Autodiff<Flex>>(out)

@@ -77,7 +77,7 @@ pub fn dense_block(linear: &Scope, norm: &Scope, x: Tensor<2>, out: usize) -> Te
             norm: norm.clone(),
             block,
         };
-        trained(on, vec![unit], vec![weight], x, Shortcut::Nothing)
+        trained(on, vec![(unit, weight)], x, Shortcut::Nothing)
     } else {
         evaluated(on, norm, x, weight, block, None)
     };
@@ -97,8 +97,8 @@ impl Affine {
         Affine {
             gain: scope.weight("weight", [channels], Init::Constant(1.0)),
             bias: scope.weight("bias", [channels], Init::Constant(0.0)),
-            running_mean: scope.buffer("running_mean", channels, 0.0),
-            running_var: scope.buffer("running_var", channels, 1.0),
+            running_mean: scope.buffer("running_mean", channels, Init::Constant(0.0)),
+            running_var: scope.buffer("running_var", channels, Init::Constant(1.0)),
         }
     }
 
@@ -151,28 +151,15 @@ pub struct Conv {
     pub relu: bool,
 }
 
-/// Convolution without bias, batch normalisation, optional residual addition, optional ReLU:
-/// `[n, c, h, w]` to `[n, out, ⌈h/stride⌉, ⌈w/stride⌉]`.
-///
-/// `conv` and `norm` are where the two layers keep their weights; `residual` is added after the
-/// normalisation.
-pub fn conv_block(
-    conv: &Scope,
-    norm: &Scope,
-    x: Maps,
-    block: Conv,
-    residual: Option<Maps>,
-) -> Maps {
+/// Convolution without bias, batch normalisation, optional ReLU: `[n, c, h, w]` to
+/// `[n, out, ⌈h/stride⌉, ⌈w/stride⌉]`. `conv` and `norm` are where the two layers keep their weights.
+pub fn conv_block(conv: &Scope, norm: &Scope, x: Maps, block: Conv) -> Maps {
     let unit = Unit {
         conv: conv.clone(),
         norm: norm.clone(),
         block,
     };
-    conv_blocks(
-        vec![unit],
-        x,
-        residual.map_or(Shortcut::Nothing, Shortcut::Other),
-    )
+    conv_blocks(vec![unit], x, Shortcut::Nothing)
 }
 
 /// One convolution of [`conv_blocks`] and its normalisation: where they keep their weights, and
@@ -187,63 +174,93 @@ pub struct Unit<'a> {
 }
 
 /// What is added after the last normalisation of [`conv_blocks`].
-#[derive(Clone, Debug)]
-#[allow(clippy::large_enum_variant, reason = "it lives for one call")]
-pub enum Shortcut<T = Maps> {
+pub enum Shortcut<U> {
     /// Nothing.
     Nothing,
     /// What the first convolution sees, which must not be the last one too.
     Input,
-    /// Something else of the output's shape.
-    Other(T),
+    /// That, through a convolution and normalisation of its own (without ReLU).
+    Project(U),
+}
+
+impl<U> Shortcut<U> {
+    fn map<V>(self, f: impl FnOnce(U) -> V) -> Shortcut<V> {
+        match self {
+            Shortcut::Nothing => Shortcut::Nothing,
+            Shortcut::Input => Shortcut::Input,
+            Shortcut::Project(unit) => Shortcut::Project(f(unit)),
+        }
+    }
 }
 
 /// One or more [`conv_block`]s, each the next one's input, with a shortcut around them: a residual
 /// block (He et al. 2016).
-pub fn conv_blocks(units: Vec<Unit>, x: Maps, shortcut: Shortcut) -> Maps {
+pub fn conv_blocks(units: Vec<Unit>, x: Maps, shortcut: Shortcut<Unit>) -> Maps {
     let first = units.first().expect("at least one convolution");
-    let (norm, device) = (&first.norm, first.conv.device());
-    let mut weights = Vec::with_capacity(units.len());
-    let [n, mut channels, mut h, mut w] = x.dims();
-    for Unit { conv, block, .. } in &units {
-        let shape = [block.out, channels, block.kernel, block.kernel];
-        weights.push(conv.weight("weight", shape, Init::KaimingFanOut));
-        (h, w) = (h.div_ceil(block.stride), w.div_ceil(block.stride));
-        conv.count(n * h * w * shape.iter().product::<usize>());
-        channels = block.out;
+    let (training, device) = (first.norm.training(), first.conv.device());
+    let size = x.dims();
+    let mut dims = size;
+    let units: Vec<_> = units
+        .into_iter()
+        .map(|unit| {
+            let weight = unit.weight(&mut dims);
+            (unit, weight)
+        })
+        .collect();
+    let shortcut = shortcut.map(|unit| {
+        let weight = unit.weight(&mut { size });
+        (unit, weight)
+    });
+    if let Some(on) = device.kernels().filter(|_| training) {
+        return trained(on, units, x, shortcut);
     }
-    if let Some(on) = device.kernels().filter(|_| norm.training()) {
-        return trained(on, units, weights, x, shortcut);
-    }
-    let last = units.len() - 1;
+    let one = |(unit, weight): (Unit, Tensor<4>), x, residual| match device.kernels() {
+        Some(on) => evaluated(on, &unit.norm, x, weight, unit.block, residual),
+        None => composed(&unit.norm, x, weight, unit.block, residual),
+    };
     let mut residual = match shortcut {
         Shortcut::Nothing => None,
         Shortcut::Input => Some(x.clone()),
-        Shortcut::Other(other) => Some(other),
+        Shortcut::Project(unit) => Some(one(unit, x.clone(), None)),
     };
-    let mut y = x;
-    for (i, (unit, weight)) in units.into_iter().zip(weights).enumerate() {
-        let residual = if i == last { residual.take() } else { None };
-        y = match device.kernels() {
-            Some(on) => evaluated(on, &unit.norm, y, weight, unit.block, residual),
-            None => composed(&unit.norm, y, weight, unit.block, residual),
-        };
+    let (mut y, mut left) = (x, units.len());
+    for unit in units {
+        left -= 1;
+        let residual = if left == 0 { residual.take() } else { None };
+        y = one(unit, y, residual);
     }
     y
 }
 
+impl Unit<'_> {
+    /// The convolution's weights for maps of `dims`, which become those of its output.
+    fn weight(&self, dims: &mut [usize; 4]) -> Tensor<4> {
+        let [n, channels, h, w] = *dims;
+        let Conv {
+            out,
+            kernel,
+            stride,
+            ..
+        } = self.block;
+        *dims = [n, out, h.div_ceil(stride), w.div_ceil(stride)];
+        let shape = [out, channels, kernel, kernel];
+        self.conv
+            .count(n * dims[2] * dims[3] * shape.iter().product::<usize>());
+        self.conv.weight("weight", shape, Init::KaimingFanOut)
+    }
+}
+
 /// The blocks as one operation of our kernels, with the batch's statistics.
-fn trained(
+fn trained<'a>(
     on: Machine,
-    units: Vec<Unit>,
-    weights: Vec<Tensor<4>>,
+    units: Vec<(Unit<'a>, Tensor<4>)>,
     x: Maps,
-    shortcut: Shortcut,
+    shortcut: Shortcut<(Unit<'a>, Tensor<4>)>,
 ) -> Maps {
-    let (mut parts, mut affines) = (Vec::new(), Vec::new());
-    for (unit, weight) in units.iter().zip(weights) {
+    let mut norms = Vec::new();
+    let mut part = |(unit, weight): (Unit<'a>, Tensor<4>)| {
         let affine = Affine::new(&unit.norm, unit.block.out);
-        parts.push(kernels::Unit {
+        let part = kernels::Unit {
             weights: BlockWeights {
                 weight,
                 gain: affine.gain.clone(),
@@ -251,22 +268,20 @@ fn trained(
             },
             stride: unit.block.stride,
             relu: unit.block.relu,
-        });
-        affines.push(affine);
-    }
-    let shortcut = match shortcut {
-        Shortcut::Nothing => Shortcut::Nothing,
-        Shortcut::Input => Shortcut::Input,
-        Shortcut::Other(other) => Shortcut::Other(other.into_numbers()),
+        };
+        norms.push((unit.norm, affine));
+        part
     };
+    let parts = units.into_iter().map(&mut part).collect();
+    let shortcut = shortcut.map(part);
     let (out, statistics) =
         kernels::training_blocks(on, x.into_numbers(), parts, shortcut, EPSILON);
-    for ((unit, affine), batch) in units.iter().zip(affines).zip(statistics) {
+    for ((norm, affine), batch) in norms.into_iter().zip(statistics) {
         let unbiased = batch.count as f64 / (batch.count as f64 - 1.0).max(1.0);
-        let device = unit.norm.device();
+        let device = norm.device();
         let mean = vector(batch.mean, device);
         let variance = vector(batch.variance, device) * unbiased;
-        affine.follow(&unit.norm, mean, variance);
+        affine.follow(&norm, mean, variance);
     }
     Maps::last(out)
 }
@@ -361,6 +376,14 @@ pub fn l2_normalise(x: Tensor<2>) -> Tensor<2> {
     x / (squares + 1e-12).sqrt()
 }
 
+/// Each column brought to mean 0 and variance 1 over the rows of the batch, `[n, d]`: batch
+/// normalisation without gain, bias and memory.
+pub fn standardise(x: Tensor<2>) -> Tensor<2> {
+    let x = x.clone() - x.mean_dim(0);
+    let variance = x.clone().powi_scalar(2).mean_dim(0);
+    x / (variance + EPSILON).sqrt()
+}
+
 /// Picks one column per row: `[n, k]` and n indices to `[n]`.
 pub fn pick(x: Tensor<2>, columns: &[u32]) -> Tensor<1> {
     let n = columns.len();
@@ -395,22 +418,25 @@ mod tests {
     fn run(on: Option<Machine>, mode: Mode, block: Conv, x: &Tensor<4>) -> Vec<(String, Vec<f32>)> {
         let device = Device::cpu_with(on);
         let none = Weights::default();
-        let residual = |scope: &Scope, x: &Tensor<4>| {
+        let features = |pass: &Pass, x: &Tensor<4>| {
+            let scope = pass.at("encoder");
+            let unit = |name: &str, norm: &str, block| Unit {
+                conv: scope.at(name),
+                norm: scope.at(norm),
+                block,
+            };
+            let x = Maps::from_images(&scope, x.clone());
             let skip = Conv {
                 kernel: 1,
                 relu: false,
                 ..block
             };
-            let x = Maps::from_images(scope, x.clone());
-            conv_block(&scope.at("skip"), &scope.at("skip_bn"), x, skip, None)
-        };
-        let features = |pass: &Pass, x: &Tensor<4>| {
-            let scope = pass.at("encoder");
-            let skip = residual(&scope, x);
-            let x = Maps::from_images(&scope, x.clone());
-            let y = conv_block(&scope.at("conv"), &scope.at("bn"), x, block, Some(skip));
+            let skip = Shortcut::Project(unit("skip", "skip_bn", skip));
+            let y = conv_blocks(vec![unit("conv", "bn", block)], x, skip);
             let last = Conv { stride: 1, ..block };
-            conv_block(&scope.at("conv2"), &scope.at("bn2"), y, last, None).into_images()
+            let two = ["2", "3"].map(|i| unit(&format!("conv{i}"), &format!("bn{i}"), last));
+            let y = conv_blocks(two.into(), y, Shortcut::Input);
+            conv_block(&scope.at("conv4"), &scope.at("bn4"), y, last).into_images()
         };
         let init = Pass::new(&none, Mode::Init(7), &device);
         features(&init, x);
@@ -488,8 +514,12 @@ mod tests {
             let features = |pass: &Pass| {
                 let scope = pass.at("encoder");
                 let x = Maps::from_images(&scope, x.clone());
-                let skip = Some(x.clone());
-                conv_block(&scope.at("conv"), &scope.at("bn"), x, block, skip)
+                let units = ["first", "second"].map(|name| Unit {
+                    conv: scope.at(name).at("conv"),
+                    norm: scope.at(name).at("bn"),
+                    block,
+                });
+                conv_blocks(units.into(), x, Shortcut::Input)
             };
             let none = Weights::default();
             let init = Pass::new(&none, Mode::Init(3), &device);
@@ -497,10 +527,10 @@ mod tests {
             let mut weights = init.into_fresh();
             let statistics: Vec<f32> = (0..16).map(|i| 0.1 + i as f32 / 7.0).collect();
             for name in ["weight", "bias", "running_mean", "running_var"] {
-                weights.set(
-                    &format!("encoder.bn.{name}"),
-                    vector(statistics.clone(), &device),
-                );
+                for unit in ["first", "second"] {
+                    let full = format!("encoder.{unit}.bn.{name}");
+                    weights.set(&full, vector(statistics.clone(), &device));
+                }
             }
             let pass = Pass::new(&weights, Mode::Eval, &device);
             values(features(&pass).into_images())

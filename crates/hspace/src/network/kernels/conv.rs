@@ -5,7 +5,9 @@ use std::sync::Arc;
 use burn_flex::Flex;
 use burn_tensor::Tensor;
 use hspace_kernels::conv::{self, Source, Wanted};
-use hspace_kernels::norm::{self, AllSums, Back, GainBias, Gate, Normalised};
+use hspace_kernels::norm::{
+    self, Added, AllSums, Back, GainBias, Gate, Normalised, Relu, marks_of,
+};
 use hspace_kernels::{Buffer, Conv, Finish, Machine, pool};
 
 use super::super::layers::Shortcut;
@@ -130,59 +132,85 @@ pub(in crate::network) struct Unit {
 }
 
 /// Convolution, normalisation by the batch's statistics and ReLU, as often as there are units, the
-/// shortcut added before the last ReLU: one operation.
+/// shortcut added before the last ReLU: one operation. The statistics are in the order of the units,
+/// the shortcut's last.
 pub(in crate::network) fn training_blocks(
     on: Machine,
     x: Tensor<4>,
     units: Vec<Unit>,
-    shortcut: Shortcut<Tensor<4>>,
+    shortcut: Shortcut<Unit>,
     epsilon: f64,
 ) -> (Tensor<4>, Vec<BatchStatistics>) {
     let last = units.len() - 1;
-    let added = match &shortcut {
-        Shortcut::Nothing => None,
-        Shortcut::Input => {
-            assert!(last > 0, "an identity around one convolution");
-            Some(Numbers::of(x.clone()))
-        }
-        Shortcut::Other(other) => Some(Numbers::of(other.clone())),
-    };
-    let mut tracked = x.is_autodiff();
-    let (mut input, mut dims) = (Seen::Given(Numbers::of(x.clone())), x.dims());
+    let given = Numbers::of(x.clone());
+    let (mut tracked, size) = (x.is_autodiff(), x.dims());
     let mut parents = vec![node(x)];
-    let (mut blocks, mut statistics) = (Vec::new(), Vec::new());
-    for (i, unit) in units.iter().enumerate() {
+    let mut statistics = Vec::new();
+    let mut convolve = |dims, input, unit: &Unit| {
         let BlockWeights { weight, gain, bias } = &unit.weights;
         tracked |= weight.is_autodiff() || gain.is_autodiff();
         parents.extend([node(weight.clone()), node(gain.clone()), node(bias.clone())]);
         let (block, found) = Block::convolve(on, dims, input, unit, epsilon);
-        dims = output_shape(&block.conv);
         statistics.push(found);
-        let next = units.get(i + 1).map(|next| shapes_of(dims, next));
-        input = match next {
-            // What follows is computed as the next convolution reads it.
-            Some(next) if unit.relu && next.takes_lines() => block.seen(),
-            _ => {
-                let residual = added.as_ref().filter(|_| i == last);
-                Seen::Given(block.apply(unit.relu, residual))
+        block
+    };
+    let mut blocks: Vec<Block> = Vec::new();
+    for unit in &units {
+        let (dims, input) = match blocks.last() {
+            None => (size, Seen::Given(given.clone())),
+            Some(before) => {
+                let dims = output_shape(&before.conv);
+                // What follows is computed as the next convolution reads it.
+                let reads = before.relu() && shapes_of(dims, unit).takes_lines();
+                let input = match reads {
+                    true => before.seen(),
+                    false => Seen::Given(before.apply(None, None)),
+                };
+                (dims, input)
             }
         };
-        blocks.push(block);
+        blocks.push(convolve(dims, input, unit));
     }
-    let Seen::Given(out) = input else {
-        unreachable!("the last block's output is computed")
+    let (project, added) = match &shortcut {
+        Shortcut::Nothing => (None, None),
+        Shortcut::Input => {
+            assert!(last > 0, "an identity around one convolution");
+            let numbers = given.get();
+            (
+                None,
+                Some(Added {
+                    numbers,
+                    line: None,
+                }),
+            )
+        }
+        Shortcut::Project(unit) => {
+            let block = convolve(size, Seen::Given(given.clone()), unit);
+            (Some(block), None)
+        }
     };
-    if let (true, Some(block), Some(_)) = (units[last].relu, blocks.last_mut(), &added) {
-        block.passed = Passed::Output(out.clone());
-    }
-    let out = out.0;
-    let identity = matches!(shortcut, Shortcut::Input);
-    if let Shortcut::Other(other) = shortcut {
-        tracked |= other.is_autodiff();
-        parents.push(node(other));
+    let added = project.as_ref().map(Block::added).or(added);
+    let end = &blocks[last];
+    let mut marks = vec![0; marks_of(end.y.len(), end.conv.outputs)];
+    let marked = (end.relu() && added.is_some()).then_some(&mut marks[..]);
+    let passed = marked.is_some();
+    let out = end.apply(added, marked).0;
+    let mut state = Blocks {
+        blocks,
+        identity: matches!(shortcut, Shortcut::Input),
+        project,
+    };
+    if passed {
+        let marks = Passed::Marks(Arc::new(marks));
+        state.blocks[last].passed = marks.clone();
+        // The same gate lets both through.
+        state
+            .project
+            .iter_mut()
+            .for_each(|block| block.passed = marks.clone());
     }
     let out = match tracked {
-        true => attach(&parents, Blocks { blocks, identity }, out),
+        true => attach(&parents, state, out),
         false => Tensor::from_primitive::<Flex>(out),
     };
     (out, statistics)
@@ -283,12 +311,29 @@ impl Block {
         }
     }
 
-    /// The output.
-    fn apply(&self, relu: bool, residual: Option<&Numbers>) -> Numbers {
+    /// Whether a ReLU follows.
+    fn relu(&self) -> bool {
+        !matches!(self.passed, Passed::Open)
+    }
+
+    /// The output as it is added to another's.
+    fn added(&self) -> Added<'_> {
+        Added {
+            numbers: &self.y,
+            line: Some((&self.scale, &self.shift)),
+        }
+    }
+
+    /// The output, and marks of where it is above 0.
+    fn apply(&self, added: Option<Added>, marks: Option<&mut [u16]>) -> Numbers {
         let mut out = Buffer::any(self.y.len());
-        let residual = residual.map(Numbers::get);
+        let relu = match (self.relu(), marks) {
+            (false, _) => Relu::Off,
+            (true, None) => Relu::On,
+            (true, Some(marks)) => Relu::Marked(marks),
+        };
         let (scale, shift) = (&self.scale, &self.shift);
-        norm::apply(self.on, &self.y, scale, shift, residual, relu, &mut out);
+        norm::apply(self.on, &self.y, scale, shift, added, relu, &mut out);
         Numbers(primitive(out, &output_shape(&self.conv)))
     }
 
@@ -300,7 +345,7 @@ impl Block {
             gain: &self.gain,
             gate: match &self.passed {
                 Passed::Open => Gate::Open,
-                Passed::Output(output) => Gate::Output(output.get()),
+                Passed::Marks(marks) => Gate::Marks(marks),
                 Passed::Line => Gate::Line {
                     scale: &self.scale,
                     shift: &self.shift,
@@ -364,13 +409,15 @@ struct BlockGradients {
     sums: Option<AllSums>,
 }
 
-/// What [`training_blocks`] leaves for the way back; the parents are the input, for each unit
-/// weight, gain and bias, and, where that is not the input, what was added.
+/// What [`training_blocks`] leaves for the way back; the parents are the input, and for each unit,
+/// the shortcut's last, weight, gain and bias.
 #[derive(Clone, Debug)]
 struct Blocks {
     blocks: Vec<Block>,
     /// Whether the input was added.
     identity: bool,
+    /// What was added.
+    project: Option<Block>,
 }
 
 /// One convolution of them.
@@ -394,42 +441,50 @@ struct Block {
 #[derive(Clone, Debug)]
 enum Passed {
     Open,
-    Output(Numbers),
+    Marks(Arc<Vec<u16>>),
     Line,
 }
 
 impl WayBack for Blocks {
     fn back(self, dout: &Numbers, parents: &mut Parents) {
-        let other = 1 + 3 * self.blocks.len();
         let last = self.blocks.len() - 1;
+        let asked = parents.ask(0);
         let (mut dx, mut added, mut sums) = (None::<Buffer>, None::<Buffer>, None);
+        if let Some(project) = &self.project {
+            let found = project.gradients(dout.get(), None, None, asked, None, false);
+            added = project.give(last + 1, found, parents).0;
+        }
         for (i, block) in self.blocks.iter().enumerate().rev() {
             let dout = dx.as_deref().unwrap_or(dout.get());
-            let asked = parents.ask(if self.identity { 0 } else { other });
-            let onto = added.as_deref().filter(|_| i == 0 && self.identity);
-            let input = i > 0 || parents.ask(0);
+            let onto = added.as_deref().filter(|_| i == 0);
             let before = (i > 0).then(|| &self.blocks[i - 1]);
-            let residual = i == last && asked;
-            let found = block.gradients(dout, sums.take(), before, input, onto, residual);
-            let vector = |values: Vec<f32>| primitive(Buffer::copy_of(&values), &[values.len()]);
-            let first = 1 + 3 * i;
-            parents.give(first, || {
-                primitive(found.weight, &weight_shape(&block.conv))
-            });
-            parents.give(first + 1, || vector(found.affine.gain));
-            parents.give(first + 2, || vector(found.affine.bias));
-            dx = found.input;
-            sums = found.sums;
-            added = found.residual.or(added);
+            let residual = i == last && self.identity && asked;
+            let found = block.gradients(dout, sums.take(), before, i > 0 || asked, onto, residual);
+            let (input, found_sums, residual) = block.give(i, found, parents);
+            (dx, sums) = (input, found_sums);
+            added = residual.or(added);
         }
         if let Some(dx) = dx {
             parents.give(0, || primitive(dx, &input_shape(&self.blocks[0].conv)));
         }
-        if let Some(added) = added {
-            parents.give(other, || {
-                primitive(added, &output_shape(&self.blocks[last].conv))
-            });
-        }
+    }
+}
+
+impl Block {
+    /// Gives the weights of unit `i` their gradients; those for its input, the sums of the block
+    /// before, and the gradients for what was added are left.
+    fn give(
+        &self,
+        i: usize,
+        found: BlockGradients,
+        parents: &mut Parents,
+    ) -> (Option<Buffer>, Option<AllSums>, Option<Buffer>) {
+        let vector = |values: Vec<f32>| primitive(Buffer::copy_of(&values), &[values.len()]);
+        let first = 1 + 3 * i;
+        parents.give(first, || primitive(found.weight, &weight_shape(&self.conv)));
+        parents.give(first + 1, || vector(found.affine.gain));
+        parents.give(first + 2, || vector(found.affine.bias));
+        (found.input, found.sums, found.residual)
     }
 }
 
