@@ -91,6 +91,12 @@ unsafe fn over_rows_of<S: Simd, const V: usize>(rows: usize, block: &mut impl Bl
                 first += 8;
             }
         }
+        if S::ROWS == 6 {
+            while first + 6 <= rows {
+                block.block::<6, V>(first);
+                first += 6;
+            }
+        }
         while first + 4 <= rows {
             block.block::<4, V>(first);
             first += 4;

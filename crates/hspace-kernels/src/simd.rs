@@ -387,7 +387,7 @@ mod x86 {
     // the trait's contract.
     impl Simd for Avx2 {
         type V = [__m256; 2];
-        const ROWS: usize = 4;
+        const ROWS: usize = 6;
         const WIDTH: usize = 1;
         #[inline(always)]
         unsafe fn splat(x: f32) -> Self::V {
@@ -456,15 +456,22 @@ mod x86 {
         #[inline(always)]
         unsafe fn transpose(rows: [Self::V; LANES]) -> [Self::V; LANES] {
             unsafe {
-                let quarter = |from: usize, half: usize| {
-                    turn_eight(std::array::from_fn(|i| rows[from + i][half]))
-                };
-                let [left, right] = [0, 1].map(|half| [quarter(0, half), quarter(8, half)]);
-                let line = |by: &[[__m256; 8]; 2], j: usize| [by[0][j], by[1][j]];
-                std::array::from_fn(|j| match j {
-                    0..8 => line(&left, j),
-                    _ => line(&right, j - 8),
-                })
+                // Loops, not closures: those need not become part of the function that has the
+                // instructions.
+                let mut out = rows;
+                for half in 0..2 {
+                    let mut quarters = [[_mm256_setzero_ps(); 8]; 2];
+                    for (q, quarter) in quarters.iter_mut().enumerate() {
+                        for (i, row) in quarter.iter_mut().enumerate() {
+                            *row = rows[8 * q + i][half];
+                        }
+                        *quarter = turn_eight(*quarter);
+                    }
+                    for j in 0..8 {
+                        out[8 * half + j] = [quarters[0][j], quarters[1][j]];
+                    }
+                }
+                out
             }
         }
         #[inline(always)]

@@ -16,7 +16,7 @@ use std::hint::black_box;
 use rayon::prelude::*;
 
 use self::points::{
-    Filter, Input, Outputs, Taps, Transform, filter_point, first_half, first_half_of,
+    Filter, Input, Outputs, Places, Taps, Tile, Transform, filter_point, first_half, first_half_of,
 };
 use crate::buffer::Buffer;
 use crate::conv::{Conv, Machine, Source};
@@ -582,6 +582,62 @@ unsafe fn transform_with<S: Simd>(
     }
 }
 
+/// A vector of channels of each place of a tile, through the line if there is one.
+struct Part<const LINE: bool> {
+    corner: *const f32,
+    row: usize,
+    column: usize,
+    line: (*const f32, *const f32),
+}
+
+impl<const LINE: bool> Part<LINE> {
+    /// The first `lanes` numbers of the vector in row `y` and column `x`, then zeros: of the line
+    /// too, which so makes zero of zero.
+    ///
+    /// # Safety
+    /// There must be so many, and as many of the line.
+    #[inline(always)]
+    unsafe fn first<S: Simd>(&self, y: usize, x: usize, lanes: usize) -> S::V {
+        // SAFETY: by the contract.
+        unsafe {
+            let place = self.corner.wrapping_add(y * self.row + x * self.column);
+            let value = S::load_first(place, lanes);
+            if !LINE {
+                return value;
+            }
+            let scale = S::load_first(self.line.0, lanes);
+            let shift = S::load_first(self.line.1, lanes);
+            S::max(S::splat(0.0), S::mul_add(value, scale, shift))
+        }
+    }
+}
+
+impl<S: Simd, const LINE: bool> Tile<S> for Part<LINE> {
+    /// # Safety
+    /// The tile must be the image's, all of it, with whole vectors.
+    #[inline(always)]
+    unsafe fn at(&self, y: usize, x: usize) -> S::V {
+        // SAFETY: by the contract.
+        unsafe { self.first::<S>(y, x, LANES) }
+    }
+}
+
+/// The same of a tile at the border: of each row so many lanes, zeros elsewhere.
+struct Bordered<'a, const LINE: bool, const N: usize> {
+    part: Part<LINE>,
+    lanes: &'a [usize; N],
+}
+
+impl<S: Simd, const LINE: bool, const N: usize> Tile<S> for Bordered<'_, LINE, N> {
+    /// # Safety
+    /// What the lanes say must be there.
+    #[inline(always)]
+    unsafe fn at(&self, y: usize, x: usize) -> S::V {
+        // SAFETY: by the contract.
+        unsafe { self.part.first::<S>(y, x, self.lanes[y]) }
+    }
+}
+
 /// `C` channels of the image, or 0 for any number; `LINE` if its source has a line.
 #[inline(always)]
 unsafe fn transform_by<
@@ -635,23 +691,26 @@ unsafe fn transform_by<
                         needed_soon(ahead.wrapping_add((y * w + x) * c + first));
                     }
                 }
-                let line = image.source.line.filter(|_| LINE);
-                let part = |part: &[f32], lanes| S::load_first(part.as_ptr().add(first), lanes);
-                // Beside the image are zeros, whatever the line makes of zero.
-                let seen = |y: usize, x: usize, lanes: usize| {
-                    let x = S::load_first(corner.wrapping_add((y * w + x) * c), lanes);
-                    match line {
-                        Some((scale, shift)) => {
-                            let (scale, shift) = (part(scale, lanes), part(shift, lanes));
-                            S::max(S::splat(0.0), S::mul_add(x, scale, shift))
-                        }
-                        None => x,
+                let line = match image.source.line {
+                    Some((scale, shift)) if LINE => {
+                        (scale.as_ptr().add(first), shift.as_ptr().add(first))
                     }
+                    _ => (std::ptr::null(), std::ptr::null()),
+                };
+                let part = Part::<LINE> {
+                    corner,
+                    row: w * c,
+                    column: c,
+                    line,
                 };
                 let half = if whole && lanes == LANES {
-                    first_half::<S, T, N, SPAN>(|y, x| seen(y, x, LANES))
+                    first_half::<S, T, N, SPAN>(&part)
                 } else {
-                    first_half_of::<S, T, N, SPAN>(&columns, |y, x| seen(y, x, there[y]))
+                    let bordered = Bordered {
+                        part,
+                        lanes: &there,
+                    };
+                    first_half_of::<S, T, N, SPAN>(&columns, &bordered)
                 };
                 let to = black_box(to.as_mut_ptr().add((tile + i) * channels + first));
                 for (y, half) in half.into_iter().enumerate() {
@@ -818,8 +877,11 @@ unsafe fn restore_with<S: Simd>(
             for c in (0..outputs).step_by(LANES) {
                 let lanes = (outputs - c).min(LANES);
                 let from = black_box(products.as_ptr().add((tile + i) * wide + c));
-                let value = |y: usize, x: usize| S::load(from.add((y * SPAN + x) * stride));
-                let half = first_half::<S, Outputs, SPAN, TILE>(value);
+                let tile = Places {
+                    first: from,
+                    stride,
+                };
+                let half = first_half::<S, Outputs, SPAN, TILE>(&tile);
                 if finish.nothing() && lanes == LANES && columns == TILE {
                     for (line, half) in half.into_iter().enumerate().take(lines) {
                         let to = y.as_mut_ptr().add(at + (line * out_w + x0) * outputs + c);
@@ -871,9 +933,11 @@ unsafe fn restore_weights_with<S: Simd>(
         // SAFETY: every address is that of a vector of outputs in one of the planes.
         unsafe {
             let from = sums.as_ptr().add(input * wide + first);
-            let plane = deep * wide;
-            let value = |y: usize, x: usize| S::load(from.add((y * SPAN + x) * plane));
-            let half = first_half::<S, Taps, SPAN, 3>(value);
+            let tile = Places {
+                first: from,
+                stride: deep * wide,
+            };
+            let half = first_half::<S, Taps, SPAN, 3>(&tile);
             for (y, half) in half.into_iter().enumerate() {
                 for (x, tap) in Taps::apply::<S>(half).into_iter().enumerate() {
                     S::store(taps[3 * y + x].as_mut_ptr(), tap);

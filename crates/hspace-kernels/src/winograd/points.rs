@@ -32,22 +32,46 @@ pub(super) trait Transform<const N: usize, const M: usize> {
     unsafe fn apply<S: Simd>(numbers: [S::V; N]) -> [S::V; M];
 }
 
-/// The first half of a transform both ways: of the columns of `N` × `N` vectors, of which `at`
-/// gives the one in row y and column x.
+/// Where the vectors of a tile are.
+pub(super) trait Tile<S: Simd> {
+    /// The one in row `y` and column `x`.
+    ///
+    /// # Safety
+    /// As the implementation says.
+    unsafe fn at(&self, y: usize, x: usize) -> S::V;
+}
+
+/// Vectors a fixed distance apart, six in a row: the places of a tile.
+pub(super) struct Places {
+    pub(super) first: *const f32,
+    pub(super) stride: usize,
+}
+
+impl<S: Simd> Tile<S> for Places {
+    /// # Safety
+    /// There must be one.
+    #[inline(always)]
+    unsafe fn at(&self, y: usize, x: usize) -> S::V {
+        // SAFETY: by the contract.
+        unsafe { S::load(self.first.add((y * SPAN + x) * self.stride)) }
+    }
+}
+
+/// The first half of a transform both ways: of the columns of a tile of `N` × `N` vectors.
 ///
 /// # Safety
-/// As [`Simd`]: arithmetic alone.
+/// As [`Tile::at`].
 #[inline(always)]
 pub(super) unsafe fn first_half<S: Simd, T: Transform<N, M>, const N: usize, const M: usize>(
-    at: impl Fn(usize, usize) -> S::V,
+    tile: &impl Tile<S>,
 ) -> [[S::V; N]; M] {
-    // SAFETY: arithmetic alone.
+    // SAFETY: the caller's promises.
     unsafe {
         let mut half = [[S::splat(0.0); N]; M];
         for x in 0..N {
             let mut numbers = [S::splat(0.0); N];
             for (y, number) in numbers.iter_mut().enumerate() {
-                *number = at(y, x);
+                *number = tile.at(y, x);
             }
             for (half, value) in half.iter_mut().zip(T::apply::<S>(numbers)) {
                 half[x] = value;
@@ -60,13 +84,13 @@ pub(super) unsafe fn first_half<S: Simd, T: Transform<N, M>, const N: usize, con
 /// [`first_half`] where only some columns are there, and zeros elsewhere.
 ///
 /// # Safety
-/// As [`Simd`]: arithmetic alone.
+/// As [`Tile::at`], for those columns.
 #[inline(always)]
 pub(super) unsafe fn first_half_of<S: Simd, T: Transform<N, M>, const N: usize, const M: usize>(
     columns: &Range<usize>,
-    at: impl Fn(usize, usize) -> S::V,
+    tile: &impl Tile<S>,
 ) -> [[S::V; N]; M] {
-    // SAFETY: arithmetic alone.
+    // SAFETY: the caller's promises.
     unsafe {
         let mut half = [[S::splat(0.0); N]; M];
         for x in 0..N {
@@ -74,7 +98,7 @@ pub(super) unsafe fn first_half_of<S: Simd, T: Transform<N, M>, const N: usize, 
             if columns.contains(&x) {
                 let mut numbers = [S::splat(0.0); N];
                 for (y, number) in numbers.iter_mut().enumerate() {
-                    *number = at(y, x);
+                    *number = tile.at(y, x);
                 }
                 for (half, value) in half.iter_mut().zip(T::apply::<S>(numbers)) {
                     half[x] = value;
@@ -82,6 +106,33 @@ pub(super) unsafe fn first_half_of<S: Simd, T: Transform<N, M>, const N: usize, 
             }
         }
         half
+    }
+}
+
+// Functions, not closures: those need not become part of the function that has the instructions.
+
+/// `by · x + plus`.
+#[inline(always)]
+unsafe fn times<S: Simd>(by: f32, x: S::V, plus: S::V) -> S::V {
+    // SAFETY: arithmetic alone.
+    unsafe { S::mul_add(S::splat(by), x, plus) }
+}
+
+/// `by · x`.
+#[inline(always)]
+unsafe fn scale<S: Simd>(by: f32, x: S::V) -> S::V {
+    // SAFETY: arithmetic alone.
+    unsafe { S::mul(S::splat(by), x) }
+}
+
+/// A filter of four taps at a point and at its negative, divided by `at`.
+#[inline(always)]
+unsafe fn pair<S: Simd>(g: [S::V; 4], point: f32, at: f32) -> (S::V, S::V) {
+    // SAFETY: arithmetic alone.
+    unsafe {
+        let even = scale::<S>(1.0 / at, times::<S>(point * point, g[2], g[0]));
+        let odd = scale::<S>(point / at, times::<S>(point * point, g[3], g[1]));
+        (S::add(even, odd), S::sub(even, odd))
     }
 }
 
@@ -93,19 +144,18 @@ impl Transform<6, 6> for Input {
     unsafe fn apply<S: Simd>(d: [S::V; 6]) -> [S::V; 6] {
         // SAFETY: arithmetic alone.
         unsafe {
-            let times = |by: f32, x: S::V, plus: S::V| S::mul_add(S::splat(by), x, plus);
-            let near_even = times(-FAR2, d[2], d[4]);
-            let near_odd = times(-FAR2, d[1], d[3]);
-            let far_even = times(-NEAR2, d[2], d[4]);
-            let far_odd = times(-NEAR2, d[1], d[3]);
+            let near_even = times::<S>(-FAR2, d[2], d[4]);
+            let near_odd = times::<S>(-FAR2, d[1], d[3]);
+            let far_even = times::<S>(-NEAR2, d[2], d[4]);
+            let far_odd = times::<S>(-NEAR2, d[1], d[3]);
             let both = -(NEAR2 + FAR2);
             [
-                times(both, d[2], S::add(d[0], d[4])),
-                times(NEAR, near_odd, near_even),
-                times(-NEAR, near_odd, near_even),
-                times(FAR, far_odd, far_even),
-                times(-FAR, far_odd, far_even),
-                times(both, d[3], S::add(d[1], d[5])),
+                times::<S>(both, d[2], S::add(d[0], d[4])),
+                times::<S>(NEAR, near_odd, near_even),
+                times::<S>(-NEAR, near_odd, near_even),
+                times::<S>(FAR, far_odd, far_even),
+                times::<S>(-FAR, far_odd, far_even),
+                times::<S>(both, d[3], S::add(d[1], d[5])),
             ]
         }
     }
@@ -119,15 +169,17 @@ impl Transform<6, 4> for Outputs {
     unsafe fn apply<S: Simd>(m: [S::V; 6]) -> [S::V; 4] {
         // SAFETY: arithmetic alone.
         unsafe {
-            let times = |by: f32, x: S::V, plus: S::V| S::mul_add(S::splat(by), x, plus);
             let (near, near_odd) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
             let (far, far_odd) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
-            let scale = |by: f32, x: S::V| S::mul(S::splat(by), x);
             [
                 S::add(m[0], S::add(near, far)),
-                times(FAR, far_odd, scale(NEAR, near_odd)),
-                times(FAR2, far, scale(NEAR2, near)),
-                times(FAR2 * FAR, far_odd, times(NEAR2 * NEAR, near_odd, m[5])),
+                times::<S>(FAR, far_odd, scale::<S>(NEAR, near_odd)),
+                times::<S>(FAR2, far, scale::<S>(NEAR2, near)),
+                times::<S>(
+                    FAR2 * FAR,
+                    far_odd,
+                    times::<S>(NEAR2 * NEAR, near_odd, m[5]),
+                ),
             ]
         }
     }
@@ -141,14 +193,12 @@ impl Transform<6, 3> for Taps {
     unsafe fn apply<S: Simd>(m: [S::V; 6]) -> [S::V; 3] {
         // SAFETY: arithmetic alone.
         unsafe {
-            let times = |by: f32, x: S::V, plus: S::V| S::mul_add(S::splat(by), x, plus);
             let (near, near_odd) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
             let (far, far_odd) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
-            let scale = |by: f32, x: S::V| S::mul(S::splat(by), x);
             [
                 S::add(m[0], S::add(near, far)),
-                times(FAR, far_odd, scale(NEAR, near_odd)),
-                times(FAR2, far, times(NEAR2, near, m[5])),
+                times::<S>(FAR, far_odd, scale::<S>(NEAR, near_odd)),
+                times::<S>(FAR2, far, times::<S>(NEAR2, near, m[5])),
             ]
         }
     }
@@ -162,17 +212,10 @@ impl Transform<4, 6> for Filter {
     unsafe fn apply<S: Simd>(g: [S::V; 4]) -> [S::V; 6] {
         // SAFETY: arithmetic alone.
         unsafe {
-            let times = |by: f32, x: S::V, plus: S::V| S::mul_add(S::splat(by), x, plus);
-            let scale = |by: f32, x: S::V| S::mul(S::splat(by), x);
-            let pair = |point: f32, at: f32| {
-                let even = scale(1.0 / at, times(point * point, g[2], g[0]));
-                let odd = scale(point / at, times(point * point, g[3], g[1]));
-                (S::add(even, odd), S::sub(even, odd))
-            };
-            let (near, minus_near) = pair(NEAR, AT_NEAR);
-            let (far, minus_far) = pair(FAR, AT_FAR);
+            let (near, minus_near) = pair::<S>(g, NEAR, AT_NEAR);
+            let (far, minus_far) = pair::<S>(g, FAR, AT_FAR);
             [
-                scale(1.0 / AT_ZERO, g[0]),
+                scale::<S>(1.0 / AT_ZERO, g[0]),
                 near,
                 minus_near,
                 far,
