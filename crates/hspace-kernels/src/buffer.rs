@@ -4,24 +4,19 @@
 //! training step asks for the same sizes every time.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Bytes of a cache line, and of the largest vector.
 const ALIGN: usize = 64;
-/// Idle bytes from which on memory is given back.
-const MOST_IDLE: usize = if cfg!(feature = "exact-memory") {
-    1
-} else {
-    1 << 30
-};
-
 /// Numbers whose memory starts at a cache line. Dropped, it waits for the next buffer of its size.
 pub struct Buffer {
     start: NonNull<f32>,
     len: usize,
+    /// Of the memory, which may be longer.
+    layout: Layout,
 }
 
 // SAFETY: a buffer owns its memory alone, as a `Vec<f32>` does.
@@ -29,20 +24,80 @@ unsafe impl Send for Buffer {}
 // SAFETY: shared references only read.
 unsafe impl Sync for Buffer {}
 
-/// Idle memory by its layout's size, in bytes.
+/// The memory of all buffers. As much waits as was in use at once, and a quarter more for sizes that
+/// do not fit: a training step needs again what the one before did, and no more.
 #[derive(Default)]
-struct Idle {
-    by_size: HashMap<usize, Vec<Start>>,
-    bytes: usize,
+struct Pool {
+    /// What waits, by its layout's size in bytes.
+    idle: BTreeMap<usize, Vec<Start>>,
+    idle_bytes: usize,
+    used_bytes: usize,
+    most_used: usize,
 }
 
 struct Start(NonNull<f32>);
 // SAFETY: idle memory belongs to nobody but the pool.
 unsafe impl Send for Start {}
 
-fn idle() -> MutexGuard<'static, Idle> {
-    static IDLE: OnceLock<Mutex<Idle>> = OnceLock::new();
-    let pool = IDLE.get_or_init(Mutex::default);
+impl Pool {
+    /// Memory of that layout: the smallest that waits and is not over twice as large, or new.
+    fn take(&mut self, wanted: Layout) -> (NonNull<f32>, Layout) {
+        let sizes = wanted.size()..=2 * wanted.size();
+        let mut waiting = self.idle.range_mut(sizes);
+        let found = waiting.find_map(|(&size, starts)| Some((size, starts.pop()?)));
+        let (start, layout) = match found {
+            Some((size, Start(start))) => {
+                self.idle_bytes -= size;
+                (start, of_bytes(size))
+            }
+            // SAFETY: the layout's size is not zero.
+            None => match NonNull::new(unsafe { alloc_zeroed(wanted) }.cast()) {
+                Some(start) => (start, wanted),
+                None => handle_alloc_error(wanted),
+            },
+        };
+        self.used_bytes += layout.size();
+        self.most_used = self.most_used.max(self.used_bytes);
+        self.shrink();
+        (start, layout)
+    }
+
+    /// Memory of that layout that is no longer used.
+    fn give(&mut self, start: NonNull<f32>, layout: Layout) {
+        self.used_bytes -= layout.size();
+        self.idle_bytes += layout.size();
+        let same = self.idle.entry(layout.size()).or_default();
+        same.push(Start(start));
+        self.shrink();
+    }
+
+    /// Gives memory back to the operating system, the largest first, until no more is held than may
+    /// be.
+    fn shrink(&mut self) {
+        let most = match cfg!(feature = "exact-memory") {
+            true => 0,
+            false => self.most_used + self.most_used / 4,
+        };
+        while self.idle_bytes > 0 && self.idle_bytes + self.used_bytes > most {
+            let Some(mut largest) = self.idle.last_entry() else {
+                return;
+            };
+            let size = *largest.key();
+            match largest.get_mut().pop() {
+                None => drop(largest.remove()),
+                Some(Start(start)) => {
+                    self.idle_bytes -= size;
+                    // SAFETY: it was allocated with this layout, and nobody holds it.
+                    unsafe { dealloc(start.as_ptr().cast(), of_bytes(size)) };
+                }
+            }
+        }
+    }
+}
+
+fn pool() -> MutexGuard<'static, Pool> {
+    static POOL: OnceLock<Mutex<Pool>> = OnceLock::new();
+    let pool = POOL.get_or_init(Mutex::default);
     pool.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -52,28 +107,18 @@ fn layout(len: usize) -> Layout {
         true => bytes,
         false => bytes.next_multiple_of(ALIGN),
     };
+    of_bytes(bytes)
+}
+
+fn of_bytes(bytes: usize) -> Layout {
     Layout::from_size_align(bytes, ALIGN).expect("the size of a buffer fits the address space")
 }
 
 impl Buffer {
     /// `len` numbers that are initialised but arbitrary: zeros, or what a former user left.
     pub fn any(len: usize) -> Buffer {
-        let layout = layout(len);
-        let used = {
-            let mut idle = idle();
-            let found = idle.by_size.get_mut(&layout.size()).and_then(Vec::pop);
-            if found.is_some() {
-                idle.bytes -= layout.size();
-            }
-            found
-        };
-        let start = match used {
-            Some(Start(start)) => start,
-            // SAFETY: the layout's size is not zero.
-            None => NonNull::new(unsafe { alloc_zeroed(layout) }.cast())
-                .unwrap_or_else(|| handle_alloc_error(layout)),
-        };
-        Buffer { start, len }
+        let (start, layout) = pool().take(layout(len));
+        Buffer { start, len, layout }
     }
 
     /// `len` zeros.
@@ -93,17 +138,7 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let layout = layout(self.len);
-        let mut idle = idle();
-        if idle.bytes + layout.size() < MOST_IDLE {
-            idle.bytes += layout.size();
-            let same = idle.by_size.entry(layout.size()).or_default();
-            same.push(Start(self.start));
-            return;
-        }
-        drop(idle);
-        // SAFETY: the memory was allocated with this layout: it is handed on by the layout's size.
-        unsafe { dealloc(self.start.as_ptr().cast(), layout) }
+        pool().give(self.start, self.layout);
     }
 }
 
@@ -152,5 +187,29 @@ mod tests {
         let taken: Vec<Buffer> = (0..4).map(|_| Buffer::zeros(1001)).collect();
         assert!(taken.iter().any(|c| c.as_ptr() == place));
         assert!(taken.iter().all(|c| c.iter().all(|&x| x == 0.0)));
+    }
+
+    #[test]
+    fn no_more_waits_than_was_in_use() {
+        let mut pool = Pool::default();
+        let held = [64, 640, 6400, 640].map(|bytes| pool.take(of_bytes(bytes)));
+        for (start, layout) in held {
+            pool.give(start, layout);
+        }
+        assert_eq!((pool.used_bytes, pool.idle_bytes), (0, 7744));
+        // The smallest that is large enough, if it is not too large.
+        let (start, layout) = pool.take(of_bytes(4096));
+        assert_eq!((layout.size(), pool.idle_bytes), (6400, 1344));
+        let (other, small) = pool.take(of_bytes(128));
+        assert_eq!((small.size(), pool.idle_bytes), (128, 1344));
+        pool.give(start, layout);
+        pool.give(other, small);
+        // What waits makes room for what is in use.
+        let (start, layout) = pool.take(of_bytes(9600));
+        assert_eq!((pool.used_bytes, pool.idle_bytes), (9600, 1472));
+        pool.give(start, layout);
+        pool.most_used = 0;
+        pool.shrink();
+        assert_eq!(pool.idle_bytes, 0);
     }
 }
