@@ -111,7 +111,7 @@ fn main() {
                 },
             };
             let b = median(|| {
-                norm::Back::new(on, done, &dy).0.all(&mut dz, None);
+                norm::Back::new(on, done, &dy).0.all(&mut dz);
             });
             let both = median(|| {
                 let (back, _) = norm::Back::new(on, done, &dy);
@@ -119,7 +119,6 @@ fn main() {
                     weight: &mut dw,
                     input: Some(&mut dx),
                     added: None,
-                    residual: None,
                     before: None,
                 };
                 conv::gradients(on, &conv, &back, Source::plain(&x), &w, wanted);

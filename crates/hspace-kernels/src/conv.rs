@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::buffer::Buffer;
 use crate::finish::{Finish, RawFinish};
 use crate::moments::{Moments, moments};
-use crate::norm::{AllSums, Back, Normalised};
+use crate::norm::{AllSums, Back, Gated, Normalised, marks_of};
 use crate::product::{Matrix, Sizes, product};
 use crate::scratch::Scratch;
 use crate::simd::{Isa, LANES};
@@ -358,9 +358,7 @@ pub struct Wanted<'a> {
     /// That for the input, if it is asked for.
     pub input: Option<&'a mut [f32]>,
     /// What is added to that for the input.
-    pub added: Option<&'a [f32]>,
-    /// That for what was added after the normalisation, if it is asked for.
-    pub residual: Option<&'a mut [f32]>,
+    pub added: Option<Gated<'a>>,
     /// The normalisation that the input came from, if its sums are asked for.
     pub before: Option<Normalised<'a>>,
 }
@@ -385,22 +383,29 @@ pub fn gradients(
         weight: dw,
         input: mut dx,
         added,
-        mut residual,
         before,
     } = wanted;
     conv.check(x.numbers.len(), dw.len(), conv.output_len());
     x.check(conv);
     assert!(
-        added.is_none_or(|added| added.len() == conv.input_len()),
+        added.is_none_or(|added| {
+            let marks = added
+                .marks
+                .is_none_or(|m| m.len() == marks_of(conv.input_len(), conv.inputs));
+            added.gradients.len() == conv.input_len() && marks
+        }),
         "what is added to the gradient"
     );
     let image = conv.output_len() / conv.n;
     let sums = Sums::new(on, conv);
     if sums.len() > CACHED_SUMS || image > CACHED_GRADIENTS || conv.is_product() {
         let mut dy = Buffer::any(conv.output_len());
-        back.all(&mut dy, residual);
+        back.all(&mut dy);
         weight_gradient(on, conv, x, &dy, dw);
         if let Some(dx) = dx {
+            let mut room = None;
+            let added = added.as_ref();
+            let added = added.map(|a| a.rows(on, 0..conv.input_len(), conv.inputs, &mut room));
             data_gradient(on, conv, &dy, weight, dx, added);
         }
         return None;
@@ -411,19 +416,18 @@ pub fn gradients(
     let mut parts = Vec::with_capacity(chunks.len());
     for images in chunks {
         let dx = split(&mut dx, images.len() * x_image);
-        let residual = split(&mut residual, images.len() * image);
-        parts.push((images, dx, residual));
+        parts.push((images, dx));
     }
     let together = (CACHED_GRADIENTS / 4 / image).max(1);
     let parts = parts.into_par_iter().with_max_len(1);
-    let parts = parts.map(|(images, mut dx, mut residual)| {
+    let parts = parts.map(|(images, mut dx)| {
         let mut part = Buffer::any(sums.len());
         let mut found = Vec::new();
         for first in images.clone().step_by(together) {
             let few = first..(first + together).min(images.end);
             let mut dy = Scratch::any(few.len() * image);
             let within = few.start * image..few.end * image;
-            back.rows(within, &mut dy, split(&mut residual, few.len() * image));
+            back.rows(within, &mut dy);
             let n = few.len();
             let few_conv = Conv { n, ..*conv };
             let inputs = few.start * x_image..few.end * x_image;
@@ -431,8 +435,11 @@ pub fn gradients(
             let few_x = x.within(inputs.clone());
             sums.add(on, &few_conv, few_x, &dy, &mut part, fresh);
             if let (Some(way), Some(dx)) = (&way, split(&mut dx, n * x_image)) {
+                let mut room = None;
+                let added = added.as_ref();
+                let residual = added.map(|a| a.rows(on, inputs.clone(), conv.inputs, &mut room));
                 let finish = Finish {
-                    residual: added.map(|added| &added[inputs.clone()]),
+                    residual,
                     ..Finish::default()
                 };
                 let row = way.row();

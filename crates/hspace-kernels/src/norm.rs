@@ -4,6 +4,7 @@
 use rayon::prelude::*;
 
 use crate::conv::Machine;
+use crate::scratch::Scratch;
 use crate::simd::{LANES, Simd, kernel};
 
 /// Numbers that one piece of work goes through.
@@ -228,14 +229,8 @@ impl<'a> Back<'a> {
         (back, GainBias { gain, bias })
     }
 
-    /// The gradient for the numbers `within`, whole rows, of what was normalised; and, if asked
-    /// for, that for what was added after the normalisation.
-    pub(crate) fn rows(
-        &self,
-        within: std::ops::Range<usize>,
-        dy: &mut [f32],
-        residual: Option<&mut [f32]>,
-    ) {
+    /// The gradient for the numbers `within`, whole rows, of what was normalised.
+    pub(crate) fn rows(&self, within: std::ops::Range<usize>, dy: &mut [f32]) {
         let line = Line {
             mean: self.done.mean,
             alpha: &self.alpha,
@@ -244,32 +239,85 @@ impl<'a> Back<'a> {
         };
         let (dout, y) = (&self.dout[within.clone()], &self.done.y[within.clone()]);
         let gate = self.done.gate.within(within, self.alpha.len());
-        assert!(
-            dy.len() == dout.len() && residual.as_ref().is_none_or(|r| r.len() == dout.len()),
-            "lengths of rows"
-        );
+        assert_eq!(dy.len(), dout.len(), "lengths of rows");
         // SAFETY: whole rows of equal length everywhere.
-        unsafe { gradient_rows(self.on.isa, dout, y, gate, line, dy, residual) };
+        unsafe { gradient_rows(self.on.isa, dout, y, gate, line, dy) };
     }
 
-    /// The gradient for all of what was normalised; and, if asked for, that for what was added.
+    /// The gradient for all of what was normalised.
     ///
     /// # Panics
     /// If lengths differ.
-    pub fn all(&self, dy: &mut [f32], mut residual: Option<&mut [f32]>) {
+    pub fn all(&self, dy: &mut [f32]) {
         let piece = piece(self.alpha.len());
-        let mut parts: Vec<_> = dy.chunks_mut(piece).map(|dy| (dy, None)).collect();
-        if let Some(residual) = &mut residual {
-            let residuals = residual.chunks_mut(piece);
-            parts
-                .iter_mut()
-                .zip(residuals)
-                .for_each(|(part, r)| part.1 = Some(r));
+        let parts = dy.par_chunks_mut(piece).enumerate();
+        parts.for_each(|(i, dy)| self.rows(i * piece..i * piece + dy.len(), dy));
+    }
+}
+
+/// Gradients `[rows, c]` that a ReLU with these marks lets through, or all.
+#[derive(Clone, Copy)]
+pub struct Gated<'a> {
+    /// What reaches the ReLU from behind.
+    pub gradients: &'a [f32],
+    /// Where it was open ([`marks_of`]).
+    pub marks: Option<&'a [u16]>,
+}
+
+impl Gated<'_> {
+    /// The numbers `within`, whole rows of so many channels: as they lie, or in `room`.
+    pub(crate) fn rows<'a>(
+        &'a self,
+        on: Machine,
+        within: std::ops::Range<usize>,
+        channels: usize,
+        room: &'a mut Option<Scratch>,
+    ) -> &'a [f32] {
+        let gradients = &self.gradients[within.clone()];
+        let Some(marks) = self.marks else {
+            return gradients;
+        };
+        let room = room.insert(Scratch::any(gradients.len()));
+        let at = |number| marks_of(number, channels);
+        let marks = &marks[at(within.start)..at(within.end)];
+        // SAFETY: whole rows of equal length, with their marks.
+        unsafe { gate_rows(on.isa, gradients, marks, channels, room) };
+        room
+    }
+}
+
+kernel! {
+    /// The gradients whose marks are set, zeros elsewhere.
+    ///
+    /// # Safety
+    /// `gradients` and `out` are rows of so many channels, equally many, `marks` theirs.
+    fn gate_rows(
+        gradients: &[f32],
+        marks: &[u16],
+        channels: usize,
+        out: &mut [f32],
+    ) = gate_rows_with
+}
+
+#[inline(always)]
+unsafe fn gate_rows_with<S: Simd>(
+    gradients: &[f32],
+    marks: &[u16],
+    channels: usize,
+    out: &mut [f32],
+) {
+    let mut marks = marks.iter();
+    // SAFETY: every address is that of `lanes` numbers of row i, channel c.
+    unsafe {
+        for i in 0..out.len() / channels {
+            for c in (0..channels).step_by(LANES) {
+                let lanes = (channels - c).min(LANES);
+                let at = i * channels + c;
+                let gradient = S::load_first(gradients.as_ptr().add(at), lanes);
+                let kept = S::keep(gradient, *marks.next().unwrap_unchecked());
+                S::store_first(out.as_mut_ptr().add(at), kept, lanes);
+            }
         }
-        let parts = parts.into_par_iter().enumerate();
-        parts.for_each(|(i, (dy, residual))| {
-            self.rows(i * piece..i * piece + dy.len(), dy, residual);
-        });
     }
 }
 
@@ -552,7 +600,7 @@ struct Line<'a> {
 }
 
 kernel! {
-    /// The gradient for what was normalised, and the gated gradient itself to `residual`.
+    /// The gradient for what was normalised.
     ///
     /// # Safety
     /// All are whole rows of equal length; the line's parts have a number per channel.
@@ -562,7 +610,6 @@ kernel! {
         gate: Gate,
         line: Line,
         dy: &mut [f32],
-        residual: Option<&mut [f32]>,
     ) = gradient_rows_with
 }
 
@@ -573,19 +620,18 @@ unsafe fn gradient_rows_with<S: Simd>(
     gate: Gate,
     line: Line,
     dy: &mut [f32],
-    residual: Option<&mut [f32]>,
 ) {
     // The kind of gate is decided here, once, and not for every vector.
     // SAFETY: as promised.
     unsafe {
         match gate {
-            Gate::Open => gradient_rows_at::<S>(dout, y, Gate::Open, line, dy, residual),
+            Gate::Open => gradient_rows_at::<S>(dout, y, Gate::Open, line, dy),
             Gate::Marks(marks) => {
-                gradient_rows_at::<S>(dout, y, Gate::Marks(marks), line, dy, residual);
+                gradient_rows_at::<S>(dout, y, Gate::Marks(marks), line, dy);
             }
             Gate::Line { scale, shift } => {
                 let gate = Gate::Line { scale, shift };
-                gradient_rows_at::<S>(dout, y, gate, line, dy, residual);
+                gradient_rows_at::<S>(dout, y, gate, line, dy);
             }
         }
     }
@@ -598,7 +644,6 @@ unsafe fn gradient_rows_at<S: Simd>(
     gate: Gate,
     line: Line,
     dy: &mut [f32],
-    mut residual: Option<&mut [f32]>,
 ) {
     let channels = line.mean.len();
     // SAFETY: every address is that of `lanes` numbers of row i, channel c.
@@ -615,9 +660,6 @@ unsafe fn gradient_rows_at<S: Simd>(
                 let value = S::mul_add(distance, of(line.beta), of(line.delta));
                 let value = S::mul_add(dz, of(line.alpha), value);
                 S::store_first(dy.as_mut_ptr().add(at), value, lanes);
-                if let Some(residual) = &mut residual {
-                    S::store_first(residual.as_mut_ptr().add(at), dz, lanes);
-                }
             }
         }
     }

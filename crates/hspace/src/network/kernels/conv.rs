@@ -6,7 +6,7 @@ use burn_flex::Flex;
 use burn_tensor::Tensor;
 use hspace_kernels::conv::{self, Source, Wanted};
 use hspace_kernels::norm::{
-    self, Added, AllSums, Back, GainBias, Gate, Normalised, Relu, marks_of,
+    self, Added, AllSums, Back, GainBias, Gate, Gated, Normalised, Relu, marks_of,
 };
 use hspace_kernels::{Buffer, Conv, Finish, Machine, pool};
 
@@ -316,6 +316,14 @@ impl Block {
         !matches!(self.passed, Passed::Open)
     }
 
+    /// Where its ReLU let through, if it left marks.
+    fn marks(&self) -> Option<&[u16]> {
+        match &self.passed {
+            Passed::Marks(marks) => Some(marks),
+            Passed::Open | Passed::Line => None,
+        }
+    }
+
     /// The output as it is added to another's.
     fn added(&self) -> Added<'_> {
         Added {
@@ -355,7 +363,7 @@ impl Block {
     }
 
     /// Gradients for weight, gain and bias, and where they are asked for those for the input, plus
-    /// `added`, and for what was added. `before` is the block that the input came from, `sums` what
+    /// `added`. `before` is the block that the input came from, `sums` what
     /// the block after found for this one.
     fn gradients(
         &self,
@@ -363,8 +371,7 @@ impl Block {
         sums: Option<AllSums>,
         before: Option<&Block>,
         input: bool,
-        added: Option<&[f32]>,
-        residual: bool,
+        added: Option<Gated>,
     ) -> BlockGradients {
         let conv = &self.conv;
         let (back, found) = match sums {
@@ -373,12 +380,10 @@ impl Block {
         };
         let mut weight = Buffer::any(conv.weight_len());
         let mut input = input.then(|| Buffer::any(conv.input_len()));
-        let mut residual = residual.then(|| Buffer::any(conv.output_len()));
         let wanted = Wanted {
             weight: &mut weight,
             input: input.as_deref_mut(),
             added,
-            residual: residual.as_deref_mut(),
             before: before.map(Block::normalised),
         };
         let sums = conv::gradients(
@@ -393,7 +398,6 @@ impl Block {
             weight,
             affine: found,
             input,
-            residual,
             sums,
         }
     }
@@ -404,7 +408,6 @@ struct BlockGradients {
     weight: Buffer,
     affine: GainBias,
     input: Option<Buffer>,
-    residual: Option<Buffer>,
     /// Of the block before.
     sums: Option<AllSums>,
 }
@@ -449,20 +452,28 @@ impl WayBack for Blocks {
     fn back(self, dout: &Numbers, parents: &mut Parents) {
         let last = self.blocks.len() - 1;
         let asked = parents.ask(0);
-        let (mut dx, mut added, mut sums) = (None::<Buffer>, None::<Buffer>, None);
-        if let Some(project) = &self.project {
-            let found = project.gradients(dout.get(), None, None, asked, None, false);
-            added = project.give(last + 1, found, parents).0;
-        }
+        let projected = self.project.as_ref().and_then(|project| {
+            let found = project.gradients(dout.get(), None, None, asked, None);
+            project.give(last + 1, found, parents).0
+        });
+        let added = match &projected {
+            Some(projected) => Some(Gated {
+                gradients: projected,
+                marks: None,
+            }),
+            None if self.identity => Some(Gated {
+                gradients: dout.get(),
+                marks: self.blocks[last].marks(),
+            }),
+            None => None,
+        };
+        let (mut dx, mut sums) = (None::<Buffer>, None);
         for (i, block) in self.blocks.iter().enumerate().rev() {
             let dout = dx.as_deref().unwrap_or(dout.get());
-            let onto = added.as_deref().filter(|_| i == 0);
+            let onto = added.filter(|_| i == 0);
             let before = (i > 0).then(|| &self.blocks[i - 1]);
-            let residual = i == last && self.identity && asked;
-            let found = block.gradients(dout, sums.take(), before, i > 0 || asked, onto, residual);
-            let (input, found_sums, residual) = block.give(i, found, parents);
-            (dx, sums) = (input, found_sums);
-            added = residual.or(added);
+            let found = block.gradients(dout, sums.take(), before, i > 0 || asked, onto);
+            (dx, sums) = block.give(i, found, parents);
         }
         if let Some(dx) = dx {
             parents.give(0, || primitive(dx, &input_shape(&self.blocks[0].conv)));
@@ -471,20 +482,20 @@ impl WayBack for Blocks {
 }
 
 impl Block {
-    /// Gives the weights of unit `i` their gradients; those for its input, the sums of the block
-    /// before, and the gradients for what was added are left.
+    /// Gives the weights of unit `i` their gradients; those for its input and the sums of the block
+    /// before are left.
     fn give(
         &self,
         i: usize,
         found: BlockGradients,
         parents: &mut Parents,
-    ) -> (Option<Buffer>, Option<AllSums>, Option<Buffer>) {
+    ) -> (Option<Buffer>, Option<AllSums>) {
         let vector = |values: Vec<f32>| primitive(Buffer::copy_of(&values), &[values.len()]);
         let first = 1 + 3 * i;
         parents.give(first, || primitive(found.weight, &weight_shape(&self.conv)));
         parents.give(first + 1, || vector(found.affine.gain));
         parents.give(first + 2, || vector(found.affine.bias));
-        (found.input, found.sums, found.residual)
+        (found.input, found.sums)
     }
 }
 
