@@ -180,6 +180,31 @@ impl Views {
         })
     }
 
+    /// Small views of small parts, which objectives with multi-crop learn from beside the whole
+    /// (Caron et al. 2020, arXiv:2006.09882): crops of `crop.local_scale`, `crop.local_size` pixels
+    /// large, all else as here. Of vectors they are views like any other.
+    pub fn local(&self) -> Views {
+        let mut views = Views {
+            config: self.config.clone(),
+            input: self.input.clone(),
+            active: vec![],
+            scale: self.scale.clone(),
+            marginals: self.marginals.clone(),
+        };
+        if let Shape::Image { height, width, .. } = &mut views.input.shape {
+            let crop = &mut views.config.crop;
+            (crop.p, crop.scale) = (1.0, crop.local_scale);
+            let side = match crop.local_size {
+                0 => local_size((*height).min(*width)),
+                side => side,
+            };
+            (*height, *width) = (side, side);
+        }
+        let config = &views.config;
+        views.active = VIEWS.iter().filter(|v| (v.of)(config).on()).collect();
+        views
+    }
+
     /// What the views are made for.
     pub fn input(&self) -> &InputSpec {
         &self.input
@@ -298,6 +323,14 @@ impl Views {
             }
         }
     }
+}
+
+/// Three sevenths of the size (96 of 224 pixels, as in the paper), so rounded that patches of 4
+/// pixels, from inputs of 96 pixels on of 16, fill it.
+fn local_size(size: usize) -> usize {
+    let patch = if size < 96 { 4 } else { 16 };
+    let patches = (3.0 * size as f64 / (7 * patch) as f64).round() as usize;
+    patch * patches.max(1)
 }
 
 #[cfg(test)]

@@ -24,8 +24,28 @@ pub trait Encoder: Send + Sync {
     /// architecture exists there.
     fn features(&self, scope: &Scope, x: Tensor<4>) -> Tensor<2>;
 
+    /// The encoder as one of patches, if it is.
+    fn patches(&self) -> Option<&dyn Patches> {
+        None
+    }
+
+    /// Whether weights for samples of this shape take images of other sizes too.
+    fn takes_any_size(&self, _: Shape) -> bool {
+        true
+    }
+
     /// Problems with the settings, or with samples of this shape; empty if there are none.
     fn problems(&self, shape: Shape) -> Vec<String>;
+}
+
+/// What an encoder that cuts images into patches can do besides.
+pub trait Patches {
+    /// The patches of images `[n, c, h, w]` row by row, `[n, t, c · p · p]`.
+    fn cut(&self, x: Tensor<4>) -> Tensor<3>;
+
+    /// Tokens `[n, t, d]` of the patches, of all or only of `visible [n, t]`, which are then the only
+    /// ones that are computed; a class token, if there is one, comes before them.
+    fn tokens(&self, scope: &Scope, x: Tensor<4>, visible: Option<&[u32]>) -> Tensor<3>;
 }
 
 /// The learned encoders.

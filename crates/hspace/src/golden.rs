@@ -1,7 +1,11 @@
 //! Golden values from PyTorch, torchvision and lightly: `tests/golden/torch_values.json`, made by
 //! the script beside it.
 
+use burn_tensor::Tensor;
 use serde_json::Value;
+
+use crate::device::Device;
+use crate::network::weights::{values, vector};
 
 /// The value at `path`, such as `["simclr", "loss"]`.
 fn at(path: &[&str]) -> Value {
@@ -49,4 +53,22 @@ pub fn assert_close(what: &str, got: &[f32], expected: &[f64], tolerance: f64) {
             "{what}[{i}]: {got} is not {expected} (error {error:.1e} of the scale)"
         );
     }
+}
+
+/// `fill` as rows.
+pub fn matrix(size: [usize; 2], phase: f64) -> Tensor<2> {
+    vector(fill(size[0] * size[1], phase), &Device::cpu()).reshape(size)
+}
+
+/// Asserts that `loss` of a matrix of `size`, filled from phase 0.3 on, and its gradient are the
+/// golden `name.loss` and `name.grad`.
+pub fn check_loss(name: &str, size: [usize; 2], loss: impl Fn(Tensor<2>) -> Tensor<1>) {
+    let leaf = vector(fill(size[0] * size[1], 0.3), &Device::cpu());
+    let leaf = leaf.autodiff().require_grad();
+    let loss = loss(leaf.clone().reshape(size));
+    let mut gradients = loss.backward();
+    let found = values(loss.inner());
+    assert_close("loss", &found, &[number(&[name, "loss"])], 1e-6);
+    let gradient = values(leaf.grad_remove(&mut gradients).expect("a gradient"));
+    assert_close("gradient", &gradient, &numbers(&[name, "grad"]), 1e-5);
 }

@@ -29,6 +29,7 @@ pub struct Job<'a> {
     encoder: Box<dyn Encoder>,
     objective: Box<dyn Objective>,
     views: Views,
+    local: Views,
     device: Device,
 }
 
@@ -99,15 +100,20 @@ impl<'a> Job<'a> {
             Shape::Vector { .. } => None,
         };
         let input = input_of(dataset, size)?;
-        let facts = facts(dataset, input.shape, &config.label, labelled)?;
+        let reference = marginals(dataset, &rows)?;
+        let views = Views::new(config.views.clone(), input, reference)?;
+        let local = views.local();
+        let shapes = [&views, &local].map(|views| views.input().shape);
+        let facts = facts(dataset, shapes, &config.label, labelled)?;
         let encoder = encoder::make(&config.encoder.name, config.encoder.settings.clone());
         let objective = objective::make(&config.objective.name, config.objective.settings.clone());
         let (encoder, mut objective) = (
             encoder.map_err(Error::config)?,
             objective.map_err(Error::config)?,
         );
-        let mut problems = encoder.problems(input.shape);
+        let mut problems = encoder.problems(facts.shape);
         problems.extend(objective.prepare(&facts));
+        problems.extend(objective::mismatches(&*objective, &*encoder, &facts));
         let batch = *config.train.batch_size.get();
         if batch > rows.len() {
             problems.push(format!(
@@ -119,8 +125,6 @@ impl<'a> Job<'a> {
         if !problems.is_empty() {
             return Err(Error::Config(problems));
         }
-        let reference = marginals(dataset, &rows)?;
-        let views = Views::new(config.views.clone(), input, reference)?;
         Ok(Job {
             config,
             dataset,
@@ -129,6 +133,7 @@ impl<'a> Job<'a> {
             encoder,
             objective,
             views,
+            local,
             device,
         })
     }
@@ -171,6 +176,7 @@ impl<'a> Job<'a> {
             encoder: &*self.encoder,
             objective: &*self.objective,
             views: &self.views,
+            local: &self.local,
             settings: self.config.train.clone(),
             seed: self.config.seed,
             device: self.device.clone(),
@@ -227,7 +233,7 @@ fn marginals(dataset: &Dataset, rows: &[usize]) -> Result<Option<Marginals>> {
 /// The columns an objective may see: test rows, and rows outside `labelled`, are masked.
 fn facts(
     dataset: &Dataset,
-    shape: Shape,
+    [shape, local]: [Shape; 2],
     label: &str,
     labelled: Option<&[usize]>,
 ) -> Result<Facts> {
@@ -247,6 +253,7 @@ fn facts(
     }
     Ok(Facts {
         shape,
+        local,
         columns,
         task,
     })

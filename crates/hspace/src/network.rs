@@ -23,6 +23,8 @@ use std::collections::BTreeMap;
 use crate::device::Device;
 use burn_tensor::Tensor;
 
+use rand_xoshiro::Xoshiro256PlusPlus;
+use weights::rng_for;
 pub use weights::{Weight, Weights};
 
 /// What a pass through a network is for.
@@ -62,6 +64,10 @@ pub struct Pass<'a> {
     device: Device,
     fresh: RefCell<Weights>,
     statistics: RefCell<BTreeMap<String, Tensor<1>>>,
+    seed: u64,
+    constants: RefCell<Vec<Tensor<2>>>,
+    /// What takes the place of the constants, the next one last.
+    given: RefCell<Vec<Tensor<2>>>,
     multiply_adds: Cell<usize>,
 }
 
@@ -74,6 +80,9 @@ impl<'a> Pass<'a> {
             device: device.clone(),
             fresh: RefCell::default(),
             statistics: RefCell::default(),
+            seed: 0,
+            constants: RefCell::default(),
+            given: RefCell::default(),
             multiply_adds: Cell::default(),
         }
     }
@@ -105,6 +114,38 @@ impl<'a> Pass<'a> {
     /// The weights it is over.
     pub fn weights(&self) -> &Weights {
         self.weights
+    }
+
+    /// The same with another seed of what is random in it; without, it is 0.
+    pub fn with_seed(self, seed: u64) -> Self {
+        Pass { seed, ..self }
+    }
+
+    /// Random numbers for `what`.
+    pub fn rng(&self, what: &str) -> Xoshiro256PlusPlus {
+        rng_for(what, self.seed)
+    }
+
+    /// The same with these [`Pass::constant`]s instead of its own: so a loss can be compared with its
+    /// gradient, through which constants do not move.
+    pub fn with_constants(self, mut given: Vec<Tensor<2>>) -> Self {
+        given.reverse();
+        Pass {
+            given: RefCell::new(given),
+            ..self
+        }
+    }
+
+    /// A target that was computed from what is trained, but that no gradient flows through.
+    pub fn constant(&self, x: Tensor<2>) -> Tensor<2> {
+        let x = self.given.borrow_mut().pop().unwrap_or_else(|| x.detach());
+        self.constants.borrow_mut().push(x.clone());
+        x
+    }
+
+    /// The [`Pass::constant`]s so far.
+    pub fn constants(&self) -> Vec<Tensor<2>> {
+        self.constants.borrow().clone()
     }
 
     /// Weights made in [`Mode::Init`].
@@ -162,14 +203,22 @@ impl<'a> Scope<'a> {
         self.lookup(name, &shape, init, !self.frozen).reshape(shape)
     }
 
-    /// A running statistic, `[dim]`: saved with the weights, changed only through
+    /// The shape of the weight of that name, if there is one already.
+    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        let full = format!("{}.{name}", self.path);
+        let fresh = self.pass.fresh.borrow();
+        let weight = self.pass.weights.get(&full).or_else(|| fresh.get(&full));
+        weight.map(|weight| weight.shape.clone())
+    }
+
+    /// A running statistic or a memory, `[dim]`: saved with the weights, changed only through
     /// [`Scope::update`]. A second batch in the same pass sees what the first one made of it.
-    pub fn buffer(&self, name: &str, dim: usize, init: f32) -> Tensor<1> {
+    pub fn buffer(&self, name: &str, dim: usize, init: Init) -> Tensor<1> {
         let full = format!("{}.{name}", self.path);
         if let Some(newer) = self.pass.statistics.borrow().get(&full) {
             return newer.clone();
         }
-        self.lookup(name, &[dim], Init::Constant(init), false)
+        self.lookup(name, &[dim], init, false)
     }
 
     /// Counts the multiply-adds of a product.

@@ -12,11 +12,24 @@
 //! - [`Objective::after_step`]: what follows without gradients (momentum teachers, queues).
 
 mod autoencoder;
+mod barlow_twins;
 mod byol;
+mod dino;
 mod heads;
+mod mae;
+mod moco;
 mod net;
+mod scarf;
 mod simclr;
+mod similarity;
+mod simsiam;
+mod supcon;
 mod supervised;
+mod swav;
+mod teacher;
+mod vicreg;
+
+use std::collections::BTreeMap;
 
 use burn_tensor::Tensor;
 
@@ -42,6 +55,8 @@ pub enum Which {
 pub enum Look {
     /// A random view of the run's `[views]`.
     Random,
+    /// A small random view of a small part (multi-crop; `[views.crop]` says how small).
+    Local,
     /// As it is, resized to the input.
     Plain,
 }
@@ -60,7 +75,7 @@ pub struct Stream {
 /// One stream's samples of one step.
 #[derive(Clone)]
 pub struct Batch {
-    /// One tensor `[n, channels, height, width]` for each look.
+    /// One tensor `[n, channels, height, width]` for each look; local views are smaller.
     pub views: Vec<Tensor<4>>,
     /// The samples' rows in the dataset, n of them: the key into [`Facts::columns`].
     pub rows: Vec<usize>,
@@ -71,6 +86,8 @@ pub struct Batch {
 pub struct Facts {
     /// Shape of the encoder's input.
     pub shape: Shape,
+    /// Shape of local views.
+    pub local: Shape,
     /// Columns of the dataset by row. What must not be used is `None`.
     pub columns: Vec<Column>,
     /// Index into `columns` of the task, if there is one.
@@ -78,11 +95,43 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Shape of a view.
+    pub fn shape_of(&self, look: Look) -> Shape {
+        match look {
+            Look::Random | Look::Plain => self.shape,
+            Look::Local => self.local,
+        }
+    }
+
     /// Class names and each row's class, for the task.
     pub fn classes(&self) -> Option<(&[String], &[Option<u32>])> {
         match &self.columns[self.task?].values {
             Values::Classes { names, index } => Some((names, index)),
             Values::Numbers(_) => None,
+        }
+    }
+
+    /// [`Facts::classes`], or what to tell the user of `objective`, which needs labels of at least two
+    /// classes.
+    pub fn known_classes(&self, objective: &str) -> Result<(&[String], &[Option<u32>]), String> {
+        let Some((names, labels)) = self.classes() else {
+            return Err(format!(
+                "objective `{objective}` needs classes, but the data have no label column of \
+                 classes; label by sub-folder or labels.csv, or use `simclr`"
+            ));
+        };
+        let mut present = vec![false; names.len()];
+        labels
+            .iter()
+            .flatten()
+            .for_each(|&c| present[c as usize] = true);
+        match present.iter().filter(|&&present| present).count() {
+            0 | 1 => Err(format!(
+                "objective `{objective}` needs labels of at least two classes, but the training \
+                 samples show {}",
+                present.iter().filter(|&&present| present).count()
+            )),
+            _ => Ok((names, labels)),
         }
     }
 
@@ -122,11 +171,27 @@ pub struct Loss {
     pub features: Tensor<2>,
 }
 
+impl Loss {
+    /// A loss without parts worth a curve.
+    pub fn of(total: Tensor<1>, features: Tensor<2>) -> Loss {
+        Loss {
+            total,
+            parts: vec![],
+            features,
+        }
+    }
+}
+
 /// What an encoder learns from.
 pub trait Objective: Send + Sync {
     /// Takes what it needs to know of the data; answers with the problems, such as missing
     /// labels.
     fn prepare(&mut self, facts: &Facts) -> Vec<String>;
+
+    /// Why it cannot teach this encoder; empty if it can.
+    fn problems_with(&self, _encoder: &dyn Encoder, _facts: &Facts) -> Vec<String> {
+        vec![]
+    }
 
     /// The samples and views of a step.
     fn streams(&self) -> Vec<Stream>;
@@ -147,13 +212,28 @@ pub trait Objective: Send + Sync {
 
     /// Called after each step with the progress in 0..=1.
     fn after_step(&self, _weights: &mut Weights, _progress: f64) {}
+
+    /// What to tell the user if the numbers of a logged step (its parts, by name) show this objective's
+    /// own way of failing. Features that collapse are noticed for all objectives.
+    fn concern(&self, _values: &BTreeMap<String, f64>) -> Option<String> {
+        None
+    }
 }
 
 /// All objectives.
 pub static OBJECTIVES: &[Entry<dyn Objective>] = &[
     supervised::ENTRY,
     simclr::ENTRY,
+    moco::ENTRY,
     byol::ENTRY,
+    simsiam::ENTRY,
+    barlow_twins::ENTRY,
+    vicreg::ENTRY,
+    swav::ENTRY,
+    dino::ENTRY,
+    mae::ENTRY,
+    supcon::ENTRY,
+    scarf::ENTRY,
     autoencoder::ENTRY,
 ];
 
@@ -164,6 +244,27 @@ pub static OBJECTIVES: &[Entry<dyn Objective>] = &[
 pub fn make(name: &str, settings: toml::Table) -> Result<Box<dyn Objective>, String> {
     let entry = list::find("objective", OBJECTIVES, name)?;
     (entry.make)(settings).map_err(|problem| format!("objective.{problem}"))
+}
+
+/// Why an objective, prepared, does not suit an encoder; empty if it does.
+pub fn mismatches(objective: &dyn Objective, encoder: &dyn Encoder, facts: &Facts) -> Vec<String> {
+    let mut problems = objective.problems_with(encoder, facts);
+    let streams = objective.streams();
+    let mut looks = streams.iter().flat_map(|stream| &stream.looks);
+    if facts.local == facts.shape || !looks.any(|&look| look == Look::Local) {
+        return problems;
+    }
+    if !encoder.takes_any_size(facts.shape) {
+        problems.push(
+            "the objective learns from small local views, and this encoder takes such images at one \
+             size only; set objective.local_views=0, or use another encoder"
+                .to_owned(),
+        );
+        return problems;
+    }
+    let of_local = |problem| format!("for local views (views.crop.local_size): {problem}");
+    problems.extend(encoder.problems(facts.local).into_iter().map(of_local));
+    problems
 }
 
 /// Fresh weights of everything that objective and encoder need: the loss is evaluated once on
@@ -208,8 +309,9 @@ fn try_once(
     let row = (0..facts.columns.first().map_or(1, rows))
         .find(|&row| facts.labelled(row))
         .unwrap_or(0);
+    let view = |&look: &Look| encoder::blank(n, facts.shape_of(look), pass.device());
     let blank = |stream: &Stream| Batch {
-        views: vec![encoder::blank(n, facts.shape, pass.device()); stream.looks.len()],
+        views: stream.looks.iter().map(view).collect(),
         rows: vec![row; n],
     };
     let batches: Vec<Batch> = objective.streams().iter().map(blank).collect();
@@ -224,6 +326,17 @@ fn rows(column: &Column) -> usize {
         Values::Classes { index, .. } => index.len(),
         Values::Numbers(numbers) => numbers.len(),
     }
+}
+
+/// Two views and as many local ones as said, of unlabelled samples.
+fn multi_crop(local: usize) -> Vec<Stream> {
+    let mut looks = vec![Look::Random; 2];
+    looks.resize(2 + local, Look::Local);
+    vec![Stream {
+        which: Which::All,
+        looks,
+        share: 1,
+    }]
 }
 
 /// Both views of unlabelled samples: what joint-embedding objectives ask for.

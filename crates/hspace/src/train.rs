@@ -46,6 +46,8 @@ pub struct Setup<'a> {
     pub objective: &'a dyn Objective,
     /// The views.
     pub views: &'a Views,
+    /// The local views.
+    pub local: &'a Views,
     /// Settings without `auto` (see [`TrainSettings::resolve`]).
     pub settings: TrainSettings,
     /// Seed of everything random.
@@ -131,6 +133,7 @@ pub fn train(
     let plan = Plan {
         dataset: setup.dataset,
         views: setup.views,
+        local: setup.local,
         sources,
         seed: setup.seed,
     };
@@ -260,7 +263,7 @@ impl<'a> Trainer<'a> {
         let mut window = (Instant::now(), 0usize);
         let mut saved = Instant::now();
         while self.state.step < self.steps && !self.stopped_early() {
-            let batches = loader.next(self.setup.facts.shape, &self.setup.device)?;
+            let batches = loader.next(&self.setup.device)?;
             // From inside the pool its threads are called, and answer, sooner.
             let step = rayon::scope(|_| self.step(batches))?;
             self.state.step += 1;
@@ -333,8 +336,11 @@ impl<'a> Trainer<'a> {
         let turns = self.setup.objective.turns(self.progress_share());
         for (i, turn) in turns.iter().enumerate() {
             let mut gradients = Vec::with_capacity(parts.len());
-            for part in &parts {
-                let (gradient, loss) = self.gradients(i, turn, part, &mut step.values)?;
+            for (nth, part) in parts.iter().enumerate() {
+                // What is random in a pass differs from step to step and from part to part.
+                let count = self.state.step * parts.len() + nth;
+                let seed = self.setup.seed ^ (count as u64).rotate_left(32);
+                let (gradient, loss) = self.gradients(i, turn, part, seed, &mut step.values)?;
                 gradients.push(gradient);
                 step.loss += loss / parts.len() as f64;
             }
@@ -347,6 +353,13 @@ impl<'a> Trainer<'a> {
         let progress = (self.state.step + 1) as f64 / self.steps as f64;
         self.setup.objective.after_step(&mut self.weights, progress);
         step.values.insert("loss".into(), step.loss);
+        if self.looks_at_features()
+            && self.state.warnings.is_empty()
+            && let Some(text) = self.setup.objective.concern(&step.values)
+        {
+            let step = self.state.step + 1;
+            self.state.warnings.push(format!("at step {step}: {text}"));
+        }
         Ok(step)
     }
 
@@ -356,10 +369,11 @@ impl<'a> Trainer<'a> {
         index: usize,
         turn: &objective::Turn,
         batches: &[Batch],
+        seed: u64,
         report: &mut BTreeMap<String, f64>,
     ) -> Result<(Gradients, f64)> {
         let tracked = self.weights.tracked(|name| turn.covers(name));
-        let pass = Pass::new(&tracked, Mode::Train, &self.setup.device);
+        let pass = Pass::new(&tracked, Mode::Train, &self.setup.device).with_seed(seed);
         let net = Net::new(self.setup.encoder, &pass);
         let loss = self.setup.objective.loss(&net, batches, index);
         let value = f64::from(loss.total.clone().inner().into_scalar::<f32>());

@@ -8,7 +8,7 @@ use hspace::device::Device;
 use hspace::encoder::{self, ENCODERS, Encoder, axes};
 use hspace::network::weights::Weights;
 use hspace::network::{Mode, Pass};
-use hspace::objective::{self, Batch, Facts, Net, OBJECTIVES, Objective};
+use hspace::objective::{self, Batch, Facts, Look, Net, OBJECTIVES, Objective};
 use hspace::train::optimizer::{Gradients, Optimizer, OptimizerState, Rule};
 use toml::Table;
 
@@ -37,6 +37,18 @@ fn encoders_for(shape: Shape) -> impl Iterator<Item = (&'static str, Box<dyn Enc
     made.filter(move |(_, encoder)| encoder.problems(shape).is_empty())
 }
 
+/// Local views of images are smaller.
+fn local(shape: Shape) -> Shape {
+    match shape {
+        Shape::Image { channels, .. } => Shape::Image {
+            channels,
+            height: 8,
+            width: 8,
+        },
+        vector => vector,
+    }
+}
+
 fn facts(shape: Shape) -> Facts {
     let label = Column {
         name: "label".into(),
@@ -48,6 +60,7 @@ fn facts(shape: Shape) -> Facts {
     };
     Facts {
         shape,
+        local: local(shape),
         columns: vec![label],
         task: Some(0),
     }
@@ -65,6 +78,20 @@ fn samples(shape: Shape, phase: f32, device: &Device) -> Tensor<4> {
     )
 }
 
+/// Settings for a handful of samples.
+fn few(objective: &str) -> Table {
+    let one = |key: &str, value: i64| Table::from_iter([(key.to_owned(), value.into())]);
+    match objective {
+        // No more keys than samples can be told from.
+        "moco" => one("queue", 32),
+        // More dimensions than samples are correlated, whatever is learned.
+        "barlow_twins" | "vicreg" => one("projection", 6),
+        // Codes use all prototypes, so that no sample has less than its share.
+        "swav" => one("prototypes", 4),
+        _ => Table::new(),
+    }
+}
+
 struct Case {
     name: String,
     shape: Shape,
@@ -74,29 +101,33 @@ struct Case {
 }
 
 impl Case {
-    fn new(objective: &str, shape: Shape, encoder: (&str, Box<dyn Encoder>)) -> Case {
+    /// The case, if the objective suits shape and encoder.
+    fn new(objective: &str, shape: Shape, encoder: (&str, Box<dyn Encoder>)) -> Option<Case> {
         let name = format!("{objective} on {} with {shape:?}", encoder.0);
-        let mut objective = objective::make(objective, Table::new()).unwrap();
-        assert_eq!(
-            objective.prepare(&facts(shape)),
-            Vec::<String>::new(),
-            "{name}"
-        );
-        Case {
+        let mut objective = objective::make(objective, few(objective)).unwrap();
+        let mut problems = objective.prepare(&facts(shape));
+        problems.extend(objective::mismatches(
+            &*objective,
+            &*encoder.1,
+            &facts(shape),
+        ));
+        problems.is_empty().then(|| Case {
             name,
             shape,
             encoder: encoder.1,
             objective,
             device: Device::cpu(),
-        }
+        })
     }
 
     fn all() -> Vec<Case> {
         let mut cases = Vec::new();
         for entry in OBJECTIVES {
+            let before = cases.len();
             for shape in [IMAGE, VECTOR] {
-                cases.extend(encoders_for(shape).map(|e| Case::new(entry.name, shape, e)));
+                cases.extend(encoders_for(shape).filter_map(|e| Case::new(entry.name, shape, e)));
             }
+            assert!(cases.len() > before, "{} suits nothing", entry.name);
         }
         cases
     }
@@ -108,10 +139,12 @@ impl Case {
 
     fn batches(&self) -> Vec<Batch> {
         let streams = self.objective.streams().into_iter();
+        let facts = facts(self.shape);
+        let view = |(view, &look): (usize, &Look)| {
+            samples(facts.shape_of(look), 0.2 * view as f32, &self.device)
+        };
         let batch = |stream: objective::Stream| Batch {
-            views: (0..stream.looks.len())
-                .map(|view| samples(self.shape, 0.2 * view as f32, &self.device))
-                .collect(),
+            views: stream.looks.iter().enumerate().map(view).collect(),
             rows: (0..SAMPLES).collect(),
         };
         streams.map(batch).collect()
@@ -128,16 +161,35 @@ impl Case {
         hspace::train::watch::health(&matrix).unwrap().spread
     }
 
-    /// Loss of the first turn, gradients of the trained weights, and new running statistics.
-    fn loss(&self, weights: &Weights) -> (f64, Gradients, BTreeMap<String, Tensor<1>>) {
+    /// The first turn on these weights.
+    fn turn(&self, weights: &Weights) -> Turn {
+        self.turn_with(weights, vec![])
+    }
+
+    /// The same with these constants instead of its own.
+    fn turn_with(&self, weights: &Weights, constants: Vec<Tensor<2>>) -> Turn {
         let tracked = weights.tracked(|_| true);
-        let pass = Pass::new(&tracked, Mode::Train, &self.device);
+        let pass = Pass::new(&tracked, Mode::Train, &self.device).with_constants(constants);
         let net = Net::new(&*self.encoder, &pass);
         let loss = self.objective.loss(&net, &self.batches(), 0);
-        let value = f64::from(loss.total.clone().inner().into_scalar::<f32>());
-        let named = net.gradients(&loss.total);
-        (value, named, pass.into_statistics())
+        Turn {
+            loss: f64::from(loss.total.clone().inner().into_scalar::<f32>()),
+            gradients: net.gradients(&loss.total),
+            constants: pass.constants(),
+            statistics: pass.into_statistics(),
+        }
     }
+}
+
+/// The first turn of a step.
+struct Turn {
+    loss: f64,
+    /// Of the trained weights.
+    gradients: Gradients,
+    /// Targets that no gradient flows through.
+    constants: Vec<Tensor<2>>,
+    /// New running statistics and memories.
+    statistics: BTreeMap<String, Tensor<1>>,
 }
 
 fn dot(a: &Gradients) -> f64 {
@@ -148,35 +200,55 @@ fn dot(a: &Gradients) -> f64 {
 #[test]
 fn the_loss_is_finite_and_a_function_of_the_seed() {
     for case in Case::all() {
-        let [once, again, other] = [1, 1, 2].map(|seed| case.loss(&case.weights(seed)).0);
+        let [once, again, other] = [1, 1, 2].map(|seed| case.turn(&case.weights(seed)).loss);
         assert!(once.is_finite(), "{}: loss {once}", case.name);
         assert_eq!(once, again, "{}: same seed", case.name);
         assert_ne!(once, other, "{}: another seed", case.name);
     }
 }
 
-/// Along the gradient g, the loss must change by ε‖g‖ (central difference, single precision).
+/// Along the gradient, the loss must change as it says (central difference, single precision).
 #[test]
 fn gradients_agree_with_finite_differences() {
     for case in Case::all() {
         let weights = case.weights(3);
-        let (loss, gradients, _) = case.loss(&weights);
+        let Turn {
+            loss,
+            gradients,
+            constants,
+            ..
+        } = case.turn(&weights);
         let norm = dot(&gradients).sqrt();
         assert!(norm > 0.0, "{}: no gradient", case.name);
+        let mut least = f64::INFINITY;
+        // The loss after a step along the gradient, and what the gradient says of that step: of the
+        // one that was made, since small steps of many weights are rounded.
         let moved = |by: f64| {
-            let mut moved = weights.clone();
+            let (mut moved, mut promised) = (weights.clone(), 0.0);
             for (name, gradient) in &gradients {
-                let value = weights.get(name).unwrap().value.clone();
-                moved.set(name, value + gradient.clone() * (by / norm));
+                let before = weights.get(name).unwrap().value.clone();
+                let after = before.clone() + gradient.clone() * (by / norm);
+                let step = (after.clone() - before) * gradient.clone();
+                promised += f64::from(step.sum().into_scalar::<f32>());
+                moved.set(name, after);
             }
-            case.loss(&moved).0
+            let loss = case.turn_with(&moved, constants.clone()).loss;
+            (loss, promised)
         };
-        // Long enough that the loss changes by far more than it is rounded (3e-4 against 1e-7 of
-        // it), and no longer: deep networks with normalisation are strongly curved.
-        let step = 3e-4 * loss.abs() / norm;
-        let slope = (moved(step) - moved(-step)) / (2.0 * step);
-        let error = (slope / norm - 1.0).abs();
-        assert!(error < 0.05, "{}: the slope is off by {error}", case.name);
+        let ratio = |step: f64| {
+            let (ahead, behind) = (moved(step), moved(-step));
+            (ahead.0 - behind.0) / (ahead.1 - behind.1)
+        };
+        // Short steps drown in the rounding of the loss, long ones in its curvature (deep networks
+        // with normalisation are strongly curved), most of which twice the step takes off. One of
+        // three must do. Nearly all agree to 0.005; a batch of 8 in 50 layers to 0.04.
+        let error = [3e-4, 1e-3, 1e-4].into_iter().map(|share: f64| {
+            let step = share * loss.abs().max(1.0) / norm;
+            ((4.0 * ratio(step) - ratio(2.0 * step)) / 3.0 - 1.0).abs()
+        });
+        let mut error = error.inspect(|error| least = least.min(*error));
+        let found = error.any(|error| error < 0.05);
+        assert!(found, "{}: the slope is off by {least}", case.name);
     }
 }
 
@@ -184,7 +256,7 @@ fn gradients_agree_with_finite_differences() {
 fn every_trained_weight_gets_a_gradient_and_no_other_does() {
     for case in Case::all() {
         let weights = case.weights(4);
-        let (_, gradients, _) = case.loss(&weights);
+        let gradients = case.turn(&weights).gradients;
         for (name, weight) in weights.iter() {
             let has = gradients.contains_key(name);
             assert_eq!(has, weight.trained, "{}: gradient of {name}", case.name);
@@ -202,15 +274,17 @@ fn a_handful_of_samples_is_learned_and_stays_told_apart() {
             momentum: 0.9,
         };
         let mut state = OptimizerState::default();
-        let first = case.loss(&weights).0;
+        let first = case.turn(&weights).loss;
         let mut last = first;
         for step in 0..40 {
-            let (loss, gradients, statistics) = case.loss(&weights);
-            last = loss;
-            optimizer.step(&mut weights, gradients, &mut state, 0.005);
-            statistics
-                .into_iter()
-                .for_each(|(name, value)| weights.set(&name, value.inner()));
+            let turn = case.turn(&weights);
+            last = turn.loss;
+            optimizer.step(&mut weights, turn.gradients, &mut state, 0.005);
+            // A memory would soon hold nothing but the samples that are to be told from it.
+            let statistics = turn.statistics.into_iter();
+            for (name, value) in statistics.filter(|(name, _)| !name.starts_with("memory.")) {
+                weights.set(&name, value.inner());
+            }
             case.objective
                 .after_step(&mut weights, f64::from(step) / 40.0);
         }

@@ -50,6 +50,7 @@ impl ViewsConfig {
             Kind::Digits => {
                 views.crop.p = 1.0;
                 views.crop.scale = [0.4, 1.0];
+                views.crop.local_scale = [0.15, 0.4];
                 views.affine = Affine {
                     p: 0.8,
                     degrees: 15.0,

@@ -30,6 +30,10 @@ pub struct Crop {
     pub scale: [f64; 2],
     /// Width ÷ height of the box, least and most.
     pub ratio: [f64; 2],
+    /// Share of the image's area of local crops (multi-crop), least and most.
+    pub local_scale: [f64; 2],
+    /// Height and width of local crops in pixels; 0 for three sevenths of the input's.
+    pub local_size: usize,
 }
 
 impl Default for Crop {
@@ -38,6 +42,8 @@ impl Default for Crop {
             p: 0.0,
             scale: [0.2, 1.0],
             ratio: [3.0 / 4.0, 4.0 / 3.0],
+            local_scale: [0.05, 0.4],
+            local_size: 0,
         }
     }
 }
@@ -52,6 +58,7 @@ impl View for Crop {
             .probability("p", self.p)
             .range("scale", self.scale, [1e-4, 1.0])
             .range("ratio", self.ratio, [1e-2, 1e2])
+            .range("local_scale", self.local_scale, [1e-4, 1.0])
             .list()
     }
 
@@ -130,6 +137,7 @@ mod tests {
             p: 1.0,
             scale: [1.0, 1.0],
             ratio: [1.0, 1.0],
+            ..Crop::default()
         };
         for frame in frames(&crop, [10, 40], 3) {
             assert_eq!(

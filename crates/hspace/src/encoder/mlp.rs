@@ -45,6 +45,10 @@ impl Encoder for Mlp {
         x
     }
 
+    fn takes_any_size(&self, _: Shape) -> bool {
+        false
+    }
+
     fn problems(&self, _: Shape) -> Vec<String> {
         let mut problems = Vec::new();
         if self.width == 0 {

@@ -1,9 +1,9 @@
 //! Vision Transformers (Dosovitskiy et al. 2021, arXiv:2010.11929), with timm's parameter names.
 
-use burn_tensor::Tensor;
+use burn_tensor::{Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::{Encoder, image_problems};
+use super::{Encoder, Patches, image_problems};
 use crate::dataset::Shape;
 use crate::list::{self, Entry};
 use crate::network::layers::affine;
@@ -103,51 +103,158 @@ impl Vit {
             patch => patch,
         }
     }
+}
 
-    /// The patches of images as tokens, `[n · t, d]`, and t. The weights are those of a
-    /// convolution of kernel and stride `patch`.
-    fn embed(&self, scope: &Scope, x: Tensor<4>) -> (Tensor<2>, usize) {
+impl Vit {
+    /// Where the last normalisation keeps its weights (timm's names).
+    fn norm(&self) -> &'static str {
+        match self.pool {
+            Pool::Class => "norm",
+            Pool::Mean => "fc_norm",
+        }
+    }
+
+    /// Tokens `[n, t, d]` after all blocks, before the last normalisation; of the `visible` patches
+    /// of each image, if only these are asked for.
+    fn mixed(&self, scope: &Scope, x: Tensor<4>, visible: Option<&[u32]>) -> Tensor<3> {
+        let ([n, channels, height, width], dim) = (x.dims(), self.width);
+        let p = self.patch(height, width);
+        let mut x = self.cut(x);
+        let [_, patches, numbers] = x.dims();
+        let positions = self.positions(scope, [height / p, width / p]);
+        let class = positions.dims()[1] - patches;
+        let mut places = positions.clone().narrow(1, class, patches);
+        if let Some(visible) = visible {
+            let seen = visible.len() / n;
+            let rows = |step: usize| {
+                let of = |(i, &patch): (usize, &u32)| (i / seen * step) as i64 + i64::from(patch);
+                let rows: Vec<i64> = visible.iter().enumerate().map(of).collect();
+                Tensor::<1, Int>::from_data(TensorData::new(rows, [n * seen]), scope.device())
+            };
+            let picked = x.reshape([n * patches, numbers]).select(0, rows(patches));
+            x = picked.reshape([n, seen, numbers]);
+            let picked = places.reshape([patches, dim]).select(0, rows(0));
+            places = picked.reshape([n, seen, dim]);
+        }
+        let seen = x.dims()[1];
+        // A convolution of kernel and stride `patch`.
+        let projection = scope.at("patch_embed.proj");
+        let init = Init::UniformFanIn(numbers);
+        let weight = projection.weight("weight", [dim, channels, p, p], init);
+        let bias = projection.weight("bias", [dim], init);
+        let rows = x.reshape([n * seen, numbers]);
+        let x = affine(
+            scope,
+            rows,
+            weight.reshape([dim, numbers]),
+            Some(bias),
+            None,
+        );
+        let mut x = x.reshape([n, seen, dim]) + places;
+        if class > 0 {
+            let token = scope.weight("cls_token", [1, 1, dim], Init::Normal(1e-6));
+            let token = token + positions.narrow(1, 0, 1);
+            x = Tensor::cat(vec![token.repeat_dim(0, n), x], 1);
+        }
+        let tokens = class + seen;
+        let mut x = x.reshape([n * tokens, dim]);
+        for i in 0..self.depth {
+            x = transformer_block(&scope.at(format!("blocks.{i}")), x, tokens, self.heads());
+        }
+        x.reshape([n, tokens, dim])
+    }
+
+    /// What says where tokens are, `[1, t, d]`, for patches in `rows` and `columns`: learned for the
+    /// size of the first images, and interpolated for others, which takes square images.
+    fn positions(&self, scope: &Scope, [rows, columns]: [usize; 2]) -> Tensor<3> {
+        let first = usize::from(self.pool == Pool::Class);
+        let learned = match scope.shape("pos_embed") {
+            Some(shape) => shape[1],
+            None => first + rows * columns,
+        };
+        let shape = [1, learned, self.width];
+        let positions = scope.weight("pos_embed", shape, Init::Normal(0.02));
+        let side = (learned - first).isqrt();
+        if learned == first + rows * columns {
+            return positions;
+        }
+        assert_eq!(side * side, learned - first, "a square of positions");
+        let weights = interpolation(side, [rows, columns]);
+        let size = [rows * columns, side * side];
+        let weights = Tensor::<2>::from_data(TensorData::new(weights, size), scope.device());
+        let patches = positions.clone().narrow(1, first, side * side);
+        let patches = weights.matmul(patches.reshape([side * side, self.width]));
+        let patches = patches.reshape([1, rows * columns, self.width]);
+        Tensor::cat(vec![positions.narrow(1, 0, first), patches], 1)
+    }
+}
+
+/// Bicubic interpolation of a square of `side` × `side` numbers to `rows` × `columns`, as a matrix
+/// `[rows · columns, side · side]`; smoothed where it shrinks, as in timm (Keys 1981, a = −½).
+fn interpolation(side: usize, [rows, columns]: [usize; 2]) -> Vec<f32> {
+    let (down, across) = (along(side, rows), along(side, columns));
+    let mut matrix = Vec::with_capacity(rows * columns * side * side);
+    for y in &down {
+        for x in &across {
+            matrix.extend(y.iter().flat_map(|y| x.iter().map(move |x| (y * x) as f32)));
+        }
+    }
+    matrix
+}
+
+/// The same along one axis: for each of `to` places the weights of the `from` numbers.
+fn along(from: usize, to: usize) -> Vec<Vec<f64>> {
+    let cubic = |x: f64| match x.abs() {
+        x if x < 1.0 => (1.5 * x - 2.5) * x * x + 1.0,
+        x if x < 2.0 => ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0,
+        _ => 0.0,
+    };
+    let step = from as f64 / to as f64;
+    let place = |i: usize| {
+        let center = (i as f64 + 0.5) * step;
+        let weight = |j: usize| cubic((j as f64 + 0.5 - center) / step.max(1.0));
+        let weights: Vec<f64> = (0..from).map(weight).collect();
+        let total: f64 = weights.iter().sum();
+        weights.into_iter().map(|w| w / total).collect()
+    };
+    (0..to).map(place).collect()
+}
+
+impl Patches for Vit {
+    fn cut(&self, x: Tensor<4>) -> Tensor<3> {
         let [n, channels, height, width] = x.dims();
         let p = self.patch(height, width);
         let (rows, columns) = (height / p, width / p);
         let x = x.reshape([n, channels, rows, p, columns, p]);
-        let dim = channels * p * p;
         let x = x.permute([0, 2, 4, 1, 3, 5]);
-        let x = x.reshape([n * rows * columns, dim]);
-        let init = Init::UniformFanIn(dim);
-        let weight = scope.weight("weight", [self.width, channels, p, p], init);
-        let bias = scope.weight("bias", [self.width], init);
-        let weight = weight.reshape([self.width, dim]);
-        (affine(scope, x, weight, Some(bias), None), rows * columns)
+        x.reshape([n, rows * columns, channels * p * p])
+    }
+
+    fn tokens(&self, scope: &Scope, x: Tensor<4>, visible: Option<&[u32]>) -> Tensor<3> {
+        let x = self.mixed(scope, x, visible);
+        let [n, tokens, dim] = x.dims();
+        let x = layer_norm(&scope.at(self.norm()), x.reshape([n * tokens, dim]));
+        x.reshape([n, tokens, dim])
     }
 }
 
 impl Encoder for Vit {
     fn features(&self, scope: &Scope, x: Tensor<4>) -> Tensor<2> {
-        let (n, dim) = (x.dims()[0], self.width);
-        let (x, patches) = self.embed(&scope.at("patch_embed.proj"), x);
-        let mut x = x.reshape([n, patches, dim]);
-        if self.pool == Pool::Class {
-            let class = scope.weight("cls_token", [1, 1, dim], Init::Normal(1e-6));
-            x = Tensor::cat(vec![class.repeat_dim(0, n), x], 1);
-        }
-        let tokens = x.dims()[1];
-        let x = x + scope.weight("pos_embed", [1, tokens, dim], Init::Normal(0.02));
-        let mut x = x.reshape([n * tokens, dim]);
-        for i in 0..self.depth {
-            x = transformer_block(&scope.at(format!("blocks.{i}")), x, tokens, self.heads());
-        }
-        let x = x.reshape([n, tokens, dim]);
-        match self.pool {
-            Pool::Class => {
-                let class = x.narrow(1, 0, 1).reshape([n, dim]);
-                layer_norm(&scope.at("norm"), class)
-            }
-            Pool::Mean => {
-                let mean = x.mean_dim(1).reshape([n, dim]);
-                layer_norm(&scope.at("fc_norm"), mean)
-            }
-        }
+        let x = self.mixed(scope, x, None);
+        let [n, _, dim] = x.dims();
+        let x = match self.pool {
+            Pool::Class => x.narrow(1, 0, 1),
+            Pool::Mean => x.mean_dim(1),
+        };
+        layer_norm(&scope.at(self.norm()), x.reshape([n, dim]))
+    }
+
+    fn patches(&self) -> Option<&dyn Patches> {
+        Some(self)
+    }
+
+    fn takes_any_size(&self, shape: Shape) -> bool {
+        matches!(shape, Shape::Image { height, width, .. } if height == width)
     }
 
     fn problems(&self, shape: Shape) -> Vec<String> {
@@ -172,5 +279,33 @@ impl Encoder for Vit {
             }
         }
         problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::Device;
+    use crate::golden::{assert_close, fill, numbers};
+    use crate::network::weights::{values, vector};
+    use crate::network::{Mode, Pass, Weight, Weights};
+
+    #[test]
+    fn positions_for_another_size_are_timms() {
+        let device = Device::cpu();
+        let vit = list::parse::<Vit>(toml::Table::from_iter([("width".into(), 3.into())])).unwrap();
+        let mut weights = Weights::default();
+        let learned = Weight {
+            value: vector(fill(17 * 3, 0.2), &device),
+            shape: vec![1, 17, 3],
+            trained: true,
+        };
+        weights.insert("encoder.pos_embed".into(), learned);
+        let pass = Pass::new(&weights, Mode::Eval, &device);
+        for side in [3, 6] {
+            let found = values(vit.positions(&pass.at("encoder"), [side, side]));
+            let expected = numbers(&["positions", &format!("to{side}")]);
+            assert_close("positions", &found, &expected, 1e-5);
+        }
     }
 }

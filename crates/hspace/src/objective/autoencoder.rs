@@ -74,10 +74,6 @@ impl Objective for Autoencoder {
             dim => linear(&net.at("bottleneck"), features.clone(), dim, true),
         };
         let drawn = decode(&net.at("decoder"), z, self.shape, self.settings.width);
-        Loss {
-            total: (drawn - x).powi_scalar(2).mean(),
-            parts: vec![],
-            features,
-        }
+        Loss::of((drawn - x).powi_scalar(2).mean(), features)
     }
 }

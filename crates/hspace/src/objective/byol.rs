@@ -11,11 +11,11 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::projector;
-use super::{Batch, Facts, Loss, Net, Objective, Stream, two_views};
+use super::heads::{positive, projector};
+use super::similarity::mean_cosine;
+use super::{Batch, Facts, Loss, Net, Objective, Stream, teacher, two_views};
 use crate::list::{self, Entry};
 use crate::network::Weights;
-use crate::network::layers::l2_normalise;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -46,13 +46,18 @@ pub(super) const ENTRY: Entry<dyn Objective> = Entry {
     defaults: list::defaults::<Byol>,
     make: |table| {
         let settings: Byol = list::parse(table)?;
-        if !(0.0..=1.0).contains(&settings.momentum) {
-            let given = settings.momentum;
-            return Err(format!("momentum={given} must be in 0..=1"));
+        positive(&[
+            ("hidden", settings.hidden),
+            ("projection", settings.projection),
+        ])?;
+        match teacher::problem(settings.momentum) {
+            Some(problem) => Err(problem),
+            None => Ok(Box::new(settings)),
         }
-        Ok(Box::new(settings))
     },
 };
+
+const TAUGHT: [&str; 2] = ["encoder", "projector"];
 
 impl Objective for Byol {
     fn prepare(&mut self, _: &Facts) -> Vec<String> {
@@ -66,64 +71,41 @@ impl Objective for Byol {
     fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
         let views = &batches[0].views;
         let learned = net.encode_views(views);
+        let dims = [self.hidden, self.projection];
         let [first, second] = [0, 1].map(|view| {
             let scope = net.at("projector");
-            let z = projector(&scope, learned[view].clone(), self.hidden, self.projection);
-            let q = projector(&net.at("predictor"), z, self.hidden, self.projection);
+            let z = projector(&scope, learned[view].clone(), &dims);
+            let q = projector(&net.at("predictor"), z, &dims);
             let taught = net.encode_by_teacher(views[view].clone());
             let scope = net.at("teacher.projector").frozen();
-            (q, projector(&scope, taught, self.hidden, self.projection))
+            (q, projector(&scope, taught, &dims))
         });
-        Loss {
-            total: distance(first.0, second.1) + distance(second.0, first.1),
-            parts: vec![],
-            features: learned[0].clone(),
-        }
+        let total = distance(first.0, second.1) + distance(second.0, first.1);
+        Loss::of(total, learned[0].clone())
     }
 
     fn after_init(&self, weights: &mut Weights) {
-        for part in ["encoder", "projector"] {
-            weights.follow(part, &format!("teacher.{part}"), 0.0);
-        }
+        teacher::begin(weights, &TAUGHT);
     }
 
     fn after_step(&self, weights: &mut Weights, progress: f64) {
-        let left = (1.0 - self.momentum) * ((std::f64::consts::PI * progress).cos() + 1.0) / 2.0;
-        for part in ["encoder", "projector"] {
-            weights.follow(part, &format!("teacher.{part}"), 1.0 - left);
-        }
+        teacher::follow(weights, &TAUGHT, self.momentum, progress);
     }
 }
 
 /// Mean of `2 − 2 cos`, `[1]`.
 fn distance(prediction: Tensor<2>, target: Tensor<2>) -> Tensor<1> {
-    let [n, _] = prediction.dims();
-    let cosine = (l2_normalise(prediction) * l2_normalise(target)).sum() / n as f64;
-    cosine * -2.0 + 2.0
+    mean_cosine(prediction, target) * -2.0 + 2.0
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::device::Device;
-
     use super::*;
-    use crate::golden::{assert_close, fill, number, numbers};
-    use crate::network::weights::{values, vector};
+    use crate::golden::{check_loss, matrix};
 
     #[test]
     fn agrees_with_pytorch() {
-        let device = Device::cpu();
-        let leaf = vector(fill(30, 0.3), &device).autodiff().require_grad();
-        let target = vector(fill(30, 1.1), &device).reshape([6, 5]);
-        let loss = distance(leaf.clone().reshape([6, 5]), target);
-        let mut gradients = loss.backward();
-        assert_close(
-            "loss",
-            &values(loss.inner()),
-            &[number(&["byol", "loss"])],
-            1e-6,
-        );
-        let gradient = values(leaf.grad_remove(&mut gradients).unwrap());
-        assert_close("gradient", &gradient, &numbers(&["byol", "grad"]), 1e-5);
+        let target = matrix([6, 5], 1.1);
+        check_loss("byol", [6, 5], |q| distance(q, target.clone()));
     }
 }

@@ -5,13 +5,34 @@ use burn_tensor::Tensor;
 use crate::dataset::Shape;
 use crate::encoder::axes;
 use crate::network::Scope;
-use crate::network::layers::{Conv, conv, conv_block, linear, perceptron};
+use crate::network::layers::{Conv, conv, conv_block, linear, perceptron, standardise};
 use crate::network::maps::Maps;
 
-/// Two-layer projector or predictor, `[n, d]` to `[n, out]`: linear, batch normalisation, ReLU,
-/// linear (Grill et al. 2020).
-pub(super) fn projector(scope: &Scope, x: Tensor<2>, hidden: usize, out: usize) -> Tensor<2> {
-    perceptron(scope, x, &[hidden, out], true)
+/// Projector or predictor, `[n, d]` to `[n, out]`, out the last of `dims`: linear layers with batch
+/// normalisation and ReLU between them.
+pub(super) fn projector(scope: &Scope, x: Tensor<2>, dims: &[usize]) -> Tensor<2> {
+    perceptron(scope, x, dims, true)
+}
+
+/// The same with each dimension normalised over the batch at the end, without gain and bias.
+pub(super) fn standardised_projector(scope: &Scope, x: Tensor<2>, dims: &[usize]) -> Tensor<2> {
+    standardise(perceptron(scope, x, dims, true))
+}
+
+/// Refuses sizes of 0, each with its key.
+pub(super) fn positive(sizes: &[(&str, usize)]) -> Result<(), String> {
+    match sizes.iter().find(|(_, size)| *size == 0) {
+        Some((key, _)) => Err(format!("{key}=0 must be at least 1")),
+        None => Ok(()),
+    }
+}
+
+/// Refuses what is no number above 0.
+pub(super) fn positive_number(key: &str, value: f64) -> Result<(), String> {
+    match value.is_finite() && value > 0.0 {
+        true => Ok(()),
+        false => Err(format!("{key}={value} must be above 0")),
+    }
 }
 
 /// Features `[n, d]` back to samples of `shape`.
@@ -46,7 +67,7 @@ pub(super) fn decode(scope: &Scope, z: Tensor<2>, shape: Shape, width: usize) ->
                     relu: true,
                 };
                 let (c, norm) = (scope.at(format!("conv{i}")), scope.at(format!("bn{i}")));
-                x = conv_block(&c, &norm, x, block, None);
+                x = conv_block(&c, &norm, x, block);
             }
             conv(&scope.at("out"), x, channels, 3)
                 .into_images()

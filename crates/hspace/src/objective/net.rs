@@ -1,9 +1,10 @@
 //! The encoder and the weights of one pass, as an objective sees them.
 
 use burn_tensor::Tensor;
+use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::device::Device;
-use crate::encoder::Encoder;
+use crate::encoder::{Encoder, Patches};
 use crate::network::{Pass, Scope, Weight};
 use crate::train::optimizer::Gradients;
 
@@ -37,6 +38,51 @@ impl<'a> Net<'a> {
     /// Features of several views, each its own batch for batch normalisation.
     pub fn encode_views(&self, views: &[Tensor<4>]) -> Vec<Tensor<2>> {
         views.iter().map(|x| self.encode(x.clone())).collect()
+    }
+
+    /// Features of several views; neighbours of the same size go through the encoder as one batch
+    /// (multi-crop).
+    pub fn encode_by_size(&self, views: &[Tensor<4>]) -> Vec<Tensor<2>> {
+        let mut features = Vec::with_capacity(views.len());
+        for same in views.chunk_by(|a, b| a.dims() == b.dims()) {
+            let n = same[0].dims()[0];
+            let all = self.encode(Tensor::cat(same.to_vec(), 0));
+            features.extend((0..same.len()).map(|view| all.clone().narrow(0, view * n, n)));
+        }
+        features
+    }
+
+    /// The patches of images `[n, c, h, w]` as the encoder cuts them, `[n, t, c · p · p]`.
+    ///
+    /// # Panics
+    /// If the encoder has none ([`Encoder::patches`]).
+    pub fn patches(&self, x: &Tensor<4>) -> Tensor<3> {
+        self.patched().cut(x.clone())
+    }
+
+    /// Tokens `[n, seen, d]` of the patches `visible [n, seen]` of each image, computed without the
+    /// others, a class token, if there is one, before them.
+    ///
+    /// # Panics
+    /// If the encoder has none ([`Encoder::patches`]).
+    pub fn encode_patches(&self, x: Tensor<4>, visible: Vec<u32>) -> Tensor<3> {
+        let scope = self.pass.at("encoder");
+        self.patched().tokens(&scope, x, Some(&visible))
+    }
+
+    fn patched(&self) -> &dyn Patches {
+        let patches = self.encoder.patches();
+        patches.expect("the objective asked for an encoder of patches")
+    }
+
+    /// Random numbers for `what`, a function of the run's seed and the step.
+    pub fn rng(&self, what: &str) -> Xoshiro256PlusPlus {
+        self.pass.rng(what)
+    }
+
+    /// A target that no gradient flows through ([`Pass::constant`]).
+    pub fn constant(&self, x: Tensor<2>) -> Tensor<2> {
+        self.pass.constant(x)
     }
 
     /// Features by the momentum teacher's copy of the encoder: no gradients, no cost of them.

@@ -13,7 +13,7 @@ use burn_tensor::{Tensor, TensorData};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
-use crate::dataset::{BadFile, Dataset};
+use crate::dataset::{BadFile, Dataset, Shape};
 use crate::device::Device;
 use crate::encoder::axes;
 use crate::error::{Error, Result};
@@ -53,7 +53,7 @@ impl Source {
     }
 }
 
-/// One step's host buffers, one per stream.
+/// One step's host buffers: of each stream the views, and the rows.
 struct Loaded {
     streams: Vec<(Vec<Vec<f32>>, Vec<usize>)>,
 }
@@ -61,6 +61,8 @@ struct Loaded {
 /// The receiving end.
 pub struct Loader {
     batches: Receiver<Result<Loaded>>,
+    /// Of each stream, the shapes of its views.
+    shapes: Vec<Vec<Shape>>,
     bad: Arc<Mutex<BTreeMap<usize, BadFile>>>,
 }
 
@@ -70,10 +72,22 @@ pub struct Plan<'a> {
     pub dataset: &'a Dataset,
     /// The views.
     pub views: &'a Views,
+    /// The local views.
+    pub local: &'a Views,
     /// The streams.
     pub sources: Vec<Source>,
     /// Seed of the run.
     pub seed: u64,
+}
+
+impl Plan<'_> {
+    /// The views that a look is.
+    fn of(&self, look: Look) -> &Views {
+        match look {
+            Look::Random | Look::Plain => self.views,
+            Look::Local => self.local,
+        }
+    }
 }
 
 impl Loader {
@@ -93,29 +107,38 @@ impl Loader {
         let (send, batches) = sync_channel(AHEAD);
         let bad = Arc::new(Mutex::new(BTreeMap::new()));
         let shared = bad.clone();
+        let shape = |&look: &Look| plan.of(look).input().shape;
+        let shapes = |source: &Source| source.looks.iter().map(shape).collect();
+        let shapes = plan.sources.iter().map(shapes).collect();
         scope.spawn(move || pool.install(|| produce(&plan, steps, &send, &shared)));
-        Ok(Loader { batches, bad })
+        Ok(Loader {
+            batches,
+            shapes,
+            bad,
+        })
     }
 
     /// The next step's batches, one per stream, on the device.
     ///
     /// # Errors
     /// If no sample of a batch could be read.
-    pub fn next(&self, shape: crate::dataset::Shape, device: &Device) -> Result<Vec<Batch>> {
+    pub fn next(&self, device: &Device) -> Result<Vec<Batch>> {
         let loaded = self
             .batches
             .recv()
             .map_err(|_| Error::data("the loading thread ended early"))??;
-        let batch = |(views, rows): (Vec<Vec<f32>>, Vec<usize>)| {
+        let streams = loaded.streams.into_iter().zip(&self.shapes);
+        let batch = |((views, rows), shapes): ((Vec<Vec<f32>>, Vec<usize>), &Vec<Shape>)| {
             let n = rows.len();
-            let tensor =
-                |values| Tensor::from_data(TensorData::new(values, axes(n, shape)), device);
+            let tensor = |(values, &shape)| {
+                Tensor::from_data(TensorData::new(values, axes(n, shape)), device)
+            };
             Batch {
-                views: views.into_iter().map(tensor).collect(),
+                views: views.into_iter().zip(shapes).map(tensor).collect(),
                 rows,
             }
         };
-        Ok(loaded.streams.into_iter().map(batch).collect())
+        Ok(streams.map(batch).collect())
     }
 
     /// Samples that could not be read so far, by row.
@@ -160,16 +183,15 @@ fn load(
     pass: usize,
     bad: &Mutex<BTreeMap<usize, BadFile>>,
 ) -> Result<(Vec<Vec<f32>>, Vec<usize>)> {
-    let len = plan.views.input().len();
+    let len = |look: Look| plan.of(look).input().len();
+    let all: usize = source.looks.iter().map(|&look| len(look)).sum();
     let one = |&row: &usize| -> Result<Vec<f32>> {
         let sample = plan.dataset.samples.get(row)?;
-        let mut out = vec![0.0; len * source.looks.len()];
-        for (view, (look, out)) in source
-            .looks
-            .iter()
-            .zip(out.chunks_exact_mut(len))
-            .enumerate()
-        {
+        let mut all = vec![0.0; all];
+        let mut rest = &mut all[..];
+        for (view, &look) in source.looks.iter().enumerate() {
+            let (out, after) = rest.split_at_mut(len(look));
+            rest = after;
             let key = Key {
                 seed: plan.seed,
                 epoch: pass as u64,
@@ -177,21 +199,25 @@ fn load(
                 view: view as u64,
             };
             match look {
-                Look::Random => plan.views.random(&sample, key, out)?,
+                Look::Random | Look::Local => plan.of(look).random(&sample, key, out)?,
                 Look::Plain => plan.views.plain(&sample, out)?,
             }
         }
-        Ok(out)
+        Ok(all)
     };
     let done: Vec<Result<Vec<f32>>> = rows.par_iter().map(one).collect();
-    let mut views = vec![Vec::with_capacity(len * rows.len()); source.looks.len()];
+    let room = |&look: &Look| Vec::with_capacity(len(look) * rows.len());
+    let mut views: Vec<Vec<f32>> = source.looks.iter().map(room).collect();
     let mut kept = Vec::with_capacity(rows.len());
     for (&row, result) in rows.iter().zip(done) {
         match result {
             Ok(values) => {
                 kept.push(row);
-                for (view, values) in views.iter_mut().zip(values.chunks_exact(len)) {
+                let mut rest = &values[..];
+                for (view, &look) in views.iter_mut().zip(&source.looks) {
+                    let (values, after) = rest.split_at(len(look));
                     view.extend_from_slice(values);
+                    rest = after;
                 }
             }
             Err(error) => {

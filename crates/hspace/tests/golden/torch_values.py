@@ -12,7 +12,8 @@ import math
 import torch
 import torch.nn.functional as F
 import torchvision
-from lightly.loss import NTXentLoss
+from lightly.loss import BarlowTwinsLoss, DINOLoss, NTXentLoss, SwaVLoss, VICRegLoss
+from lightly.loss.swav_loss import sinkhorn
 
 torch.set_num_threads(1)
 
@@ -74,28 +75,91 @@ def resnet(make, size):
     }
 
 
-def simclr():
-    z = fill(12 * 5, 0.3).reshape(12, 5).requires_grad_()
-    loss = NTXentLoss(temperature=0.2)(z[:6], z[6:])
-    loss.backward()
-    return {"loss": loss.item(), "grad": z.grad.flatten().tolist()}
+def matrix(rows, columns, phase):
+    return fill(rows * columns, phase).reshape(rows, columns)
 
 
-def byol():
-    q = fill(6 * 5, 0.3).reshape(6, 5).requires_grad_()
-    target = fill(6 * 5, 1.1).reshape(6, 5)
-    loss = (2 - 2 * F.cosine_similarity(q, target)).mean()
-    loss.backward()
-    return {"loss": loss.item(), "grad": q.grad.flatten().tolist()}
+def of(rows, columns, loss):
+    """A loss of a matrix filled from phase 0.3 on, and its gradient."""
+    z = matrix(rows, columns, 0.3).requires_grad_()
+    value = loss(z)
+    value.backward()
+    return {"loss": value.item(), "grad": z.grad.flatten().tolist()}
 
 
-def supervised():
-    logits = fill(6 * 4, 0.3).reshape(6, 4).requires_grad_()
+def supcon(z):
+    """Khosla et al. 2020, equation 2."""
+    classes = torch.tensor([0, 1, 1, 2, 0, 3, 0, 1, 1, 2, 0, 3])
+    z = F.normalize(z, dim=1)
+    logits = (z @ z.T / 0.1).masked_fill(torch.eye(12, dtype=bool), -torch.inf)
+    log = logits.log_softmax(1)
+    terms = []
+    for i in range(12):
+        others = [p for p in range(12) if p != i and classes[p] == classes[i]]
+        terms.append(-log[i, others].mean())
+    return torch.stack(terms).mean()
+
+
+def moco(z):
+    """lightly's loss with a memory bank, which holds these keys."""
+    loss = NTXentLoss(temperature=0.2, memory_bank_size=(9, 5))
+    loss.memory_bank.bank = F.normalize(matrix(9, 5, 2.3), dim=1)
+    loss.memory_bank.bank_ptr = torch.zeros(1, dtype=torch.long)
+    return loss(z, matrix(6, 5, 1.1))
+
+
+def info_nce(z):
+    """The keys of the batch as negatives, without the factor 2τ of MoCo v3."""
+    logits = F.normalize(z, dim=1) @ F.normalize(matrix(6, 5, 1.1), dim=1).T / 0.2
+    return F.cross_entropy(logits, torch.arange(6))
+
+
+def supervised(logits):
     labels = torch.tensor([0, 1, 2, 3, 1, 1])
     weight = torch.tensor([1.0, 0.5, 2.0, 1.5])
-    loss = F.cross_entropy(logits, labels, weight=weight, label_smoothing=0.1)
-    loss.backward()
-    return {"loss": loss.item(), "grad": logits.grad.flatten().tolist()}
+    return F.cross_entropy(logits, labels, weight=weight, label_smoothing=0.1)
+
+
+def swav(scores):
+    """One code, told from two other views: lightly's SwaVLoss has a code for each of two views, so its parts are used."""
+    codes = sinkhorn(matrix(6, 5, 1.1), iterations=3, epsilon=0.05)
+    loss = SwaVLoss(temperature=0.1)
+    return (loss.subloss(scores, codes) + loss.subloss(matrix(6, 5, 2.3), codes)) / 2
+
+
+def dino(own):
+    """Two views of the teacher, three of the learner, the first and the third alike."""
+    loss = DINOLoss(output_dim=5, warmup_teacher_temp=0.04, teacher_temp=0.04, warmup_teacher_temp_epochs=1)
+    loss.center = torch.tensor([0.3, -0.2, 0.1, 0.0, -0.4]).reshape(loss.center.shape)
+    taught = [matrix(6, 5, phase) for phase in (1.1, 2.3)]
+    return loss(taught, [own, matrix(6, 5, 0.9), own], epoch=5)
+
+
+def positions():
+    """timm's interpolation of 4 x 4 position embeddings of 3 dimensions, with a class token, to 3 x 3 and to 6 x 6."""
+    from timm.layers import resample_abs_pos_embed
+
+    given = fill(17 * 3, 0.2).reshape(1, 17, 3)
+    return {f"to{side}": resample_abs_pos_embed(given, [side, side]).flatten().tolist() for side in (3, 6)}
+
+
+def losses():
+    other = matrix(6, 5, 1.1)
+    twelve = matrix(12, 5, 1.1)
+    return {
+        "simclr": of(12, 5, lambda z: NTXentLoss(temperature=0.2)(z[:6], z[6:])),
+        "supcon": of(12, 5, supcon),
+        "moco": of(6, 5, moco),
+        "info_nce": of(6, 5, info_nce),
+        "byol": of(6, 5, lambda q: (2 - 2 * F.cosine_similarity(q, other)).mean()),
+        "barlow_twins": of(12, 5, lambda z: BarlowTwinsLoss(lambda_param=5e-3)(z, twelve)),
+        "vicreg": of(12, 5, lambda z: VICRegLoss()(z, twelve)),
+        "swav": of(6, 5, swav),
+        "swav_codes": sinkhorn(matrix(6, 5, 1.1), iterations=3, epsilon=0.05).flatten().tolist(),
+        "dino": of(6, 5, dino),
+        "positions": positions(),
+        "supervised": of(6, 4, supervised),
+    }
 
 
 def optimizers():
@@ -119,9 +183,7 @@ print(
             "versions": [torch.__version__, torchvision.__version__],
             "resnet18": resnet(torchvision.models.resnet18, 64),
             "resnet50": resnet(torchvision.models.resnet50, 64),
-            "simclr": simclr(),
-            "byol": byol(),
-            "supervised": supervised(),
+            **losses(),
             "optimizers": optimizers(),
         },
         indent=1,

@@ -1,0 +1,194 @@
+//! DINO: a network agrees with its momentum teacher on a distribution over K outputs, without labels.
+//!
+//! `loss = mean over global views t and over the other views v of
+//! −Σ_k softmax((g̅(t) − c)/τ_t)_k log softmax(g(v)/τ_s)_k` with g the head's outputs, g̅ the teacher's,
+//! and c the running mean of the teacher's (centring); τ_t is lower than τ_s (sharpening). Centring
+//! alone would end in the same distribution for all, sharpening alone in one output for all
+//! (Caron et al. 2021, arXiv:2104.14294, equations 1 to 4). The teacher sees global views alone.
+//!
+//! The head is the paper's: three layers with GELU, a bottleneck scaled to length 1, and outputs by
+//! weights of length 1. Deviations: K is 1024 rather than 65536, the hidden layers 512 rather than
+//! 2048, m begins at 0.98 rather than 0.996 and there are 4 local views rather than 8, all for runs of
+//! a few thousand steps on small encoders; the teacher's temperature does not rise.
+
+use std::collections::BTreeMap;
+
+use burn_tensor::Tensor;
+use burn_tensor::activation::softmax;
+use serde::{Deserialize, Serialize};
+
+use super::heads::{positive, positive_number};
+use super::swav::swapped;
+use super::{Batch, Facts, Loss, Net, Objective, Stream, multi_crop, teacher};
+use crate::list::{self, Entry};
+use crate::network::layers::l2_normalise;
+use crate::network::tokens::{dense, gelu};
+use crate::network::{Init, Scope, Weights};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Dino {
+    /// K, at least 2.
+    outputs: usize,
+    /// τ_s > 0.
+    temperature: f64,
+    /// τ_t > 0, below τ_s.
+    teacher_temperature: f64,
+    /// m of the teacher at the start, 0 ≤ m ≤ 1.
+    momentum: f64,
+    /// Share of the old centre in the new one, 0 to 1.
+    center_momentum: f64,
+    /// Local views of each sample, beside two global ones.
+    local_views: usize,
+    /// Hidden units of the head.
+    hidden: usize,
+    /// Dimensions of its bottleneck.
+    bottleneck: usize,
+}
+
+impl Default for Dino {
+    fn default() -> Self {
+        Dino {
+            outputs: 1024,
+            temperature: 0.1,
+            teacher_temperature: 0.04,
+            momentum: 0.98,
+            center_momentum: 0.9,
+            local_views: 4,
+            hidden: 512,
+            bottleneck: 256,
+        }
+    }
+}
+
+pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+    name: "dino",
+    summary: "agrees with a momentum teacher on a sharpened, centred distribution; multi-crop",
+    source: "Caron et al. 2021, arXiv:2104.14294",
+    defaults: list::defaults::<Dino>,
+    make: |table| {
+        let settings: Dino = list::parse(table)?;
+        positive(&[
+            ("hidden", settings.hidden),
+            ("bottleneck", settings.bottleneck),
+        ])?;
+        if settings.outputs < 2 {
+            return Err(format!("outputs={} must be at least 2", settings.outputs));
+        }
+        positive_number("temperature", settings.temperature)?;
+        positive_number("teacher_temperature", settings.teacher_temperature)?;
+        if !(0.0..=1.0).contains(&settings.center_momentum) {
+            let given = settings.center_momentum;
+            return Err(format!("center_momentum={given} must be in 0..=1"));
+        }
+        match teacher::problem(settings.momentum) {
+            Some(problem) => Err(problem),
+            None => Ok(Box::new(settings)),
+        }
+    },
+};
+
+const TAUGHT: [&str; 2] = ["encoder", "head"];
+
+impl Objective for Dino {
+    fn prepare(&mut self, _: &Facts) -> Vec<String> {
+        vec![]
+    }
+
+    fn streams(&self) -> Vec<Stream> {
+        multi_crop(self.local_views)
+    }
+
+    fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
+        let views = &batches[0].views;
+        let n = batches[0].rows.len();
+        let learned = net.encode_by_size(views);
+        let outputs = self.head(&net.at("head"), Tensor::cat(learned.clone(), 0));
+        let global = Tensor::cat(views[..2].to_vec(), 0);
+        let taught = net.encode_by_teacher(global);
+        let taught = self.head(&net.at("teacher.head").frozen(), taught);
+        let memory = net.at("memory");
+        let center = memory.buffer("center", self.outputs, Init::Constant(0.0));
+        let targets = sharpened(taught.clone(), center.clone(), self.teacher_temperature);
+        let targets = [0, 1].map(|view| targets.clone().narrow(0, view * n, n));
+        let total = swapped(&targets, learned.len(), |view| {
+            outputs.clone().narrow(0, view * n, n) / self.temperature
+        });
+        let mean = taught.mean_dim(0).reshape([self.outputs]);
+        let keep = self.center_momentum;
+        memory.update("center", center * keep + mean * (1.0 - keep));
+        Loss {
+            parts: vec![("teacher_tells_apart", told_apart(targets[0].clone()))],
+            ..Loss::of(total, learned[0].clone())
+        }
+    }
+
+    fn after_init(&self, weights: &mut Weights) {
+        teacher::begin(weights, &TAUGHT);
+    }
+
+    fn after_step(&self, weights: &mut Weights, progress: f64) {
+        teacher::follow(weights, &TAUGHT, self.momentum, progress);
+    }
+
+    fn concern(&self, values: &BTreeMap<String, f64>) -> Option<String> {
+        (*values.get("teacher_tells_apart")? < 0.01).then(|| {
+            "the teacher is constant: it gives nearly the same distribution to every sample, so there \
+             is nothing to learn from it; lower objective.teacher_temperature if that distribution is \
+             flat, raise objective.center_momentum if it is one output, or lower train.learning_rate"
+                .to_owned()
+        })
+    }
+}
+
+impl Dino {
+    fn head(&self, scope: &Scope, x: Tensor<2>) -> Tensor<2> {
+        let x = gelu(scope, dense(&scope.at("mlp.0"), x, self.hidden, None));
+        let x = gelu(scope, dense(&scope.at("mlp.2"), x, self.hidden, None));
+        let x = l2_normalise(dense(&scope.at("mlp.4"), x, self.bottleneck, None));
+        let shape = [self.outputs, self.bottleneck];
+        let init = Init::UniformFanIn(self.bottleneck);
+        let weight = scope.at("last_layer").weight("weight", shape, init);
+        x.matmul(l2_normalise(weight).transpose())
+    }
+}
+
+/// The teacher's distributions `[n, K]` from its outputs `[n, K]` and the centre `[K]`.
+fn sharpened(outputs: Tensor<2>, center: Tensor<1>, temperature: f64) -> Tensor<2> {
+    softmax((outputs - center.unsqueeze()) / temperature, 1)
+}
+
+/// What a distribution of `[n, K]` says about which sample it is of, in nats: the entropy of their
+/// mean less the mean of their entropies. 0 if all are the same.
+fn told_apart(p: Tensor<2>) -> Tensor<1> {
+    let [n, _] = p.dims();
+    let mean = p.clone().mean_dim(0);
+    let entropy = |p: Tensor<2>| -(p.clone() * (p + 1e-12).log()).sum();
+    entropy(mean) - entropy(p) / n as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::Device;
+    use crate::golden::{check_loss, matrix};
+    use crate::network::weights::{values, vector};
+
+    #[test]
+    fn agrees_with_lightly() {
+        let center = vector(vec![0.3, -0.2, 0.1, 0.0, -0.4], &Device::cpu());
+        let taught = [1.1, 2.3].map(|phase| sharpened(matrix([6, 5], phase), center.clone(), 0.04));
+        check_loss("dino", [6, 5], |own| {
+            let views = [own.clone(), matrix([6, 5], 0.9), own];
+            swapped(&taught, 3, |view| views[view].clone() / 0.1)
+        });
+    }
+
+    #[test]
+    fn equal_distributions_tell_nothing() {
+        let same = softmax(matrix([1, 5], 0.4).repeat_dim(0, 7), 1);
+        assert!(values(told_apart(same))[0].abs() < 1e-5);
+        let each = Tensor::<2>::eye(8, &Device::cpu());
+        assert!((values(told_apart(each))[0] - 8f32.ln()).abs() < 1e-4);
+    }
+}

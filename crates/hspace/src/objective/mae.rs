@@ -1,0 +1,205 @@
+//! Masked autoencoder: draw the hidden patches of an image from the visible ones.
+//!
+//! `loss = mean over hidden patches of the mean squared difference between what the decoder draws and
+//! the patch`, each patch brought to mean 0 and variance 1 if `normalise` (He et al. 2022,
+//! arXiv:2111.06377). The encoder sees the visible patches alone; a small transformer gets its tokens,
+//! a learned mask token in place of each hidden patch, and positions.
+//!
+//! Deviations: the decoder has 2 blocks of width 128 rather than 8 of 512, for encoders of width 192;
+//! its positions are learned. Each sample's hidden patches are drawn from the run's seed and the step.
+
+use burn_tensor::{Int, Tensor, TensorData};
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+
+use super::heads::positive;
+use super::{Batch, Facts, Look, Loss, Net, Objective, Stream, Which};
+use crate::device::Device;
+use crate::encoder::Encoder;
+use crate::list::{self, Entry};
+use crate::network::tokens::{dense, layer_norm, transformer_block};
+use crate::network::{Init, Scope};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Mae {
+    /// Share of the patches that is hidden, between 0 and 1.
+    hidden: f64,
+    /// Whether each patch's own mean and deviation are taken out of what is to be drawn.
+    normalise: bool,
+    /// Numbers of a token of the decoder, a multiple of its heads.
+    width: usize,
+    /// Blocks of the decoder.
+    depth: usize,
+    /// Heads of its attention.
+    heads: usize,
+}
+
+impl Default for Mae {
+    fn default() -> Self {
+        Mae {
+            hidden: 0.75,
+            normalise: true,
+            width: 128,
+            depth: 2,
+            heads: 4,
+        }
+    }
+}
+
+pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+    name: "mae",
+    summary: "draws the hidden patches of an image from the visible ones; for vit_*",
+    source: "He et al. 2022, arXiv:2111.06377",
+    defaults: list::defaults::<Mae>,
+    make: |table| {
+        let settings: Mae = list::parse(table)?;
+        positive(&[
+            ("width", settings.width),
+            ("depth", settings.depth),
+            ("heads", settings.heads),
+        ])?;
+        if !settings.width.is_multiple_of(settings.heads) {
+            let Mae { width, heads, .. } = settings;
+            return Err(format!("width={width} is not a multiple of heads={heads}"));
+        }
+        match settings.hidden > 0.0 && settings.hidden < 1.0 {
+            true => Ok(Box::new(settings)),
+            false => Err(format!(
+                "hidden={} must be between 0 and 1",
+                settings.hidden
+            )),
+        }
+    },
+};
+
+impl Objective for Mae {
+    fn prepare(&mut self, _: &Facts) -> Vec<String> {
+        vec![]
+    }
+
+    fn problems_with(&self, encoder: &dyn Encoder, _: &Facts) -> Vec<String> {
+        match encoder.patches() {
+            Some(_) => vec![],
+            None => vec![
+                "objective `mae` hides patches of images, and this encoder has none; use vit_tiny, \
+                 vit_small or vit_base"
+                    .to_owned(),
+            ],
+        }
+    }
+
+    fn streams(&self) -> Vec<Stream> {
+        vec![Stream {
+            which: Which::All,
+            looks: vec![Look::Random],
+            share: 1,
+        }]
+    }
+
+    fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
+        let x = batches[0].views[0].clone();
+        let patches = net.patches(&x);
+        let [n, t, size] = patches.dims();
+        let hidden = ((t as f64 * self.hidden).round() as usize).clamp(1, (t - 1).max(1));
+        let split = Split::draw(net, n, t, hidden);
+        let tokens = net.encode_patches(x, split.visible.clone());
+        let features = tokens.clone().mean_dim(1);
+        let [_, _, dim] = tokens.dims();
+        let drawn = self.decode(&net.at("decoder"), tokens, &split, patches.dims());
+        let target = match self.normalise {
+            true => {
+                let off = patches.clone() - patches.mean_dim(2);
+                let variance = off.clone().powi_scalar(2).mean_dim(2);
+                off / (variance + 1e-6).sqrt()
+            }
+            false => patches,
+        };
+        let target = target
+            .reshape([n * t, size])
+            .select(0, split.hidden_on(net.device()));
+        let total = (drawn - target).powi_scalar(2).mean();
+        Loss::of(total, features.reshape([n, dim]))
+    }
+}
+
+impl Mae {
+    /// The hidden patches `[n · hidden, numbers]`, drawn from `tokens [n, seen (+ 1), d]`.
+    fn decode(
+        &self,
+        scope: &Scope,
+        tokens: Tensor<3>,
+        split: &Split,
+        [n, t, numbers]: [usize; 3],
+    ) -> Tensor<2> {
+        let [_, with_class, dim] = tokens.dims();
+        let seen = split.visible.len() / n;
+        let class = with_class - seen;
+        let tokens = tokens.reshape([n * with_class, dim]);
+        let tokens = dense(&scope.at("embed"), tokens, self.width, None);
+        let mask = scope.weight("mask_token", [1, self.width], Init::Normal(0.02));
+        // Each sample's class token and patches in their places, from the rows of tokens, the last
+        // of which is the mask token.
+        let mut rows = vec![(n * with_class) as i64; n * (class + t)];
+        for (sample, rows) in rows.chunks_exact_mut(class + t).enumerate() {
+            let first = sample * with_class;
+            (0..class).for_each(|i| rows[i] = (first + i) as i64);
+            let visible = &split.visible[sample * seen..][..seen];
+            for (i, &patch) in visible.iter().enumerate() {
+                rows[class + patch as usize] = (first + class + i) as i64;
+            }
+        }
+        let rows =
+            Tensor::<1, Int>::from_data(TensorData::new(rows, [n * (class + t)]), scope.device());
+        let x = Tensor::cat(vec![tokens, mask], 0).select(0, rows);
+        let shape = [1, class + t, self.width];
+        let positions = scope.weight("pos_embed", shape, Init::Normal(0.02));
+        let x = x.reshape([n, class + t, self.width]) + positions;
+        let mut x = x.reshape([n * (class + t), self.width]);
+        for i in 0..self.depth {
+            x = transformer_block(&scope.at(format!("blocks.{i}")), x, class + t, self.heads);
+        }
+        let x = x.reshape([n, class + t, self.width]).narrow(1, class, t);
+        let hidden = split.hidden_on(scope.device());
+        let x = x.reshape([n * t, self.width]).select(0, hidden);
+        dense(
+            &scope.at("draw"),
+            layer_norm(&scope.at("norm"), x),
+            numbers,
+            None,
+        )
+    }
+}
+
+/// Which patches of each sample are visible.
+struct Split {
+    /// `[n, seen]`, places in the sample, ascending.
+    visible: Vec<u32>,
+    /// `[n, hidden]`, rows of `[n · t]`.
+    hidden: Vec<i64>,
+}
+
+impl Split {
+    fn draw(net: &Net, n: usize, t: usize, hidden: usize) -> Split {
+        let mut rng = net.rng("hidden patches");
+        let (mut visible, mut away) = (Vec::new(), Vec::new());
+        let mut places: Vec<u32> = (0..t as u32).collect();
+        for sample in 0..n {
+            places.shuffle(&mut rng);
+            let (gone, left) = places.split_at_mut(hidden);
+            gone.sort_unstable();
+            left.sort_unstable();
+            away.extend(gone.iter().map(|&p| (sample * t) as i64 + i64::from(p)));
+            visible.extend_from_slice(left);
+        }
+        Split {
+            visible,
+            hidden: away,
+        }
+    }
+
+    fn hidden_on(&self, device: &Device) -> Tensor<1, Int> {
+        let count = self.hidden.len();
+        Tensor::from_data(TensorData::new(self.hidden.clone(), [count]), device)
+    }
+}

@@ -1,0 +1,164 @@
+//! MoCo: a view must find the momentum teacher's key of the other view among many keys.
+//!
+//! `loss = −mean log( exp(q·k₊/τ) / (exp(q·k₊/τ) + Σ_k exp(q·k/τ)) )` with the keys k of earlier
+//! batches in a queue: the first in, the first out (He et al. 2020, arXiv:1911.05722, equation 1;
+//! projector of v2, Chen et al. 2020, arXiv:2003.04297). With `queue = 0` it is v3 (Chen, Xie & He
+//! 2021, arXiv:2104.02057): the other keys of the batch are the negatives, a predictor ends the
+//! learner, both views are queries, and the loss is multiplied by 2τ.
+//!
+//! Deviations: m is 0.99 rather than 0.999, since a teacher must be able to turn over many times in
+//! a run of a few thousand steps (v2 keeps it as it is, v3 lets it rise); the queue has 4096 keys
+//! rather than 65536, for data sets of some ten thousand samples. The keys' views are a batch of their
+//! own for batch normalisation; there is no shuffling, which exchanges samples between GPUs.
+
+use std::collections::BTreeMap;
+
+use burn_tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use super::heads::{positive, positive_number, projector, standardised_projector};
+use super::similarity::info_nce;
+use super::{Batch, Facts, Loss, Net, Objective, Stream, teacher, two_views};
+use crate::list::{self, Entry};
+use crate::network::layers::{l2_normalise, perceptron};
+use crate::network::{Init, Scope, Weights};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct MoCo {
+    /// Keys in the queue; 0 for MoCo v3.
+    queue: usize,
+    /// τ > 0.
+    temperature: f64,
+    /// m of the teacher, 0 ≤ m ≤ 1.
+    momentum: f64,
+    /// Hidden units of projector and predictor.
+    hidden: usize,
+    /// Dimensions of the projection.
+    projection: usize,
+}
+
+impl Default for MoCo {
+    fn default() -> Self {
+        MoCo {
+            queue: 4096,
+            temperature: 0.2,
+            momentum: 0.99,
+            hidden: 512,
+            projection: 128,
+        }
+    }
+}
+
+pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+    name: "moco",
+    summary: "contrastive: a view finds the momentum teacher's key of the other among a queue of keys",
+    source: "He et al. 2020, arXiv:1911.05722; v3: Chen, Xie & He 2021, arXiv:2104.02057",
+    defaults: list::defaults::<MoCo>,
+    make: |table| {
+        let settings: MoCo = list::parse(table)?;
+        positive(&[
+            ("hidden", settings.hidden),
+            ("projection", settings.projection),
+        ])?;
+        positive_number("temperature", settings.temperature)?;
+        match teacher::problem(settings.momentum) {
+            Some(problem) => Err(problem),
+            None => Ok(Box::new(settings)),
+        }
+    },
+};
+
+const TAUGHT: [&str; 2] = ["encoder", "projector"];
+
+impl Objective for MoCo {
+    fn prepare(&mut self, _: &Facts) -> Vec<String> {
+        vec![]
+    }
+
+    fn streams(&self) -> Vec<Stream> {
+        two_views()
+    }
+
+    fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
+        let views = &batches[0].views;
+        match self.queue {
+            0 => self.without_queue(net, views),
+            _ => self.with_queue(net, views),
+        }
+    }
+
+    fn after_init(&self, weights: &mut Weights) {
+        teacher::begin(weights, &TAUGHT);
+    }
+
+    fn after_step(&self, weights: &mut Weights, progress: f64) {
+        let progress = if self.queue == 0 { progress } else { 0.0 };
+        teacher::follow(weights, &TAUGHT, self.momentum, progress);
+    }
+
+    fn concern(&self, values: &BTreeMap<String, f64>) -> Option<String> {
+        (*values.get("queue_cosine")? > 0.95).then(|| {
+            "the queue is saturated: its keys are nearly all alike (mean cosine above 0.95), so \
+             they tell nothing apart; lower objective.temperature or raise objective.momentum"
+                .to_owned()
+        })
+    }
+}
+
+impl MoCo {
+    fn project(&self, scope: &Scope, features: Tensor<2>) -> Tensor<2> {
+        match self.queue {
+            0 => {
+                let dims = [self.hidden, self.hidden, self.projection];
+                standardised_projector(scope, features, &dims)
+            }
+            _ => projector(scope, features, &[self.hidden, self.projection]),
+        }
+    }
+
+    fn key(&self, net: &Net, view: &Tensor<4>) -> Tensor<2> {
+        let features = net.encode_by_teacher(view.clone());
+        self.project(&net.at("teacher.projector").frozen(), features)
+    }
+
+    fn with_queue(&self, net: &Net, views: &[Tensor<4>]) -> Loss {
+        let features = net.encode(views[0].clone());
+        let query = self.project(&net.at("projector"), features.clone());
+        let key = l2_normalise(self.key(net, &views[1]));
+        let memory = net.at("memory");
+        let size = [self.queue, self.projection];
+        let spread = 1.0 / (self.projection as f32).sqrt();
+        let queue = memory.buffer("queue", size[0] * size[1], Init::Normal(spread));
+        let queue = queue.reshape(size);
+        let total = info_nce(
+            query,
+            key.clone(),
+            Some(queue.clone()),
+            self.temperature,
+            net.device(),
+        );
+        let alike = l2_normalise(queue.clone().mean_dim(0)) * l2_normalise(queue.clone());
+        let stay = self.queue.saturating_sub(key.dims()[0]);
+        let newest = self.queue - stay;
+        let next = Tensor::cat(vec![key.narrow(0, 0, newest), queue.narrow(0, 0, stay)], 0);
+        memory.update("queue", next.reshape([size[0] * size[1]]));
+        Loss {
+            parts: vec![("queue_cosine", alike.sum() / self.queue as f64)],
+            ..Loss::of(total, features)
+        }
+    }
+
+    fn without_queue(&self, net: &Net, views: &[Tensor<4>]) -> Loss {
+        let learned = net.encode_views(views);
+        let [first, second] = [0, 1].map(|view| {
+            let z = self.project(&net.at("projector"), learned[view].clone());
+            let dims = [self.hidden, self.projection];
+            let query = perceptron(&net.at("predictor"), z, &dims, true);
+            (query, self.key(net, &views[view]))
+        });
+        let tell = |query, key| info_nce(query, key, None, self.temperature, net.device());
+        let total = tell(first.0, second.1) + tell(second.0, first.1);
+        Loss::of(total * (2.0 * self.temperature), learned[0].clone())
+    }
+}

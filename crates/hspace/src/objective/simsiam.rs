@@ -1,0 +1,79 @@
+//! SimSiam: predict the projection of the other view, which gets no gradient. No negatives and no
+//! teacher.
+//!
+//! `loss = −½ mean cos(q(z_1), sg z_2) − ½ mean cos(q(z_2), sg z_1)` with z the projection, q the
+//! predictor and sg a stop of the gradient (Chen & He 2021, arXiv:2011.10566, equation 3).
+//!
+//! The projector ends in a batch normalisation without gain and bias, and the predictor is a
+//! bottleneck of a quarter of its width, as in the authors' code. Its width is 512 rather than 2048,
+//! which goes with encoders smaller than ResNet-50.
+
+use serde::{Deserialize, Serialize};
+
+use super::heads::{positive, standardised_projector};
+use super::similarity::mean_cosine;
+use super::{Batch, Facts, Loss, Net, Objective, Stream, two_views};
+use crate::list::{self, Entry};
+use crate::network::layers::perceptron;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct SimSiam {
+    /// Hidden units of the projector.
+    hidden: usize,
+    /// Dimensions of the projection.
+    projection: usize,
+}
+
+impl Default for SimSiam {
+    fn default() -> Self {
+        SimSiam {
+            hidden: 512,
+            projection: 512,
+        }
+    }
+}
+
+pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+    name: "simsiam",
+    summary: "predicts the other view, which gets no gradient; no negatives, no teacher",
+    source: "Chen & He 2021, arXiv:2011.10566",
+    defaults: list::defaults::<SimSiam>,
+    make: |table| {
+        let settings: SimSiam = list::parse(table)?;
+        positive(&[
+            ("hidden", settings.hidden),
+            ("projection", settings.projection),
+        ])?;
+        Ok(Box::new(settings))
+    },
+};
+
+impl Objective for SimSiam {
+    fn prepare(&mut self, _: &Facts) -> Vec<String> {
+        vec![]
+    }
+
+    fn streams(&self) -> Vec<Stream> {
+        two_views()
+    }
+
+    fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
+        let learned = net.encode_views(&batches[0].views);
+        let dims = [self.hidden, self.hidden, self.projection];
+        let [first, second] = [0, 1].map(|view| {
+            let features = learned[view].clone();
+            let z = standardised_projector(&net.at("projector"), features, &dims);
+            let bottleneck = (self.projection / 4).max(1);
+            let q = perceptron(
+                &net.at("predictor"),
+                z.clone(),
+                &[bottleneck, self.projection],
+                true,
+            );
+            (q, net.constant(z))
+        });
+        let cosine = mean_cosine(first.0, second.1) + mean_cosine(second.0, first.1);
+        Loss::of(cosine * -0.5, learned[0].clone())
+    }
+}

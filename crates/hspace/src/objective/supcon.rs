@@ -1,0 +1,95 @@
+//! Supervised contrastive learning: views of samples of one class attract, all others repel.
+//!
+//! The loss is SimCLR's with all views of the class as positives (Khosla et al. 2020,
+//! arXiv:2004.11362, equation 2, `L_out`). Projector and temperature are the paper's, but for the
+//! hidden units, of which there are 512.
+
+use burn_tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use super::heads::{positive, positive_number, projector};
+use super::similarity::contrast;
+use super::{Batch, Facts, Loss, Net, Objective, Stream, Which, two_views};
+use crate::list::{self, Entry};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Settings {
+    /// τ > 0.
+    temperature: f64,
+    /// Hidden units of the projector.
+    hidden: usize,
+    /// Dimensions of the projection.
+    projection: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            temperature: 0.1,
+            hidden: 512,
+            projection: 128,
+        }
+    }
+}
+
+struct SupCon {
+    settings: Settings,
+    labels: Vec<Option<u32>>,
+}
+
+pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+    name: "supcon",
+    summary: "contrastive with labels: views of one class attract, different classes repel",
+    source: "Khosla et al. 2020, arXiv:2004.11362",
+    defaults: list::defaults::<Settings>,
+    make: |table| {
+        let settings: Settings = list::parse(table)?;
+        positive(&[
+            ("hidden", settings.hidden),
+            ("projection", settings.projection),
+        ])?;
+        positive_number("temperature", settings.temperature)?;
+        let labels = vec![];
+        Ok(Box::new(SupCon { settings, labels }))
+    },
+};
+
+impl Objective for SupCon {
+    fn prepare(&mut self, facts: &Facts) -> Vec<String> {
+        match facts.known_classes("supcon") {
+            Ok((_, labels)) => {
+                self.labels = labels.to_vec();
+                vec![]
+            }
+            Err(problem) => vec![problem],
+        }
+    }
+
+    fn streams(&self) -> Vec<Stream> {
+        let of_labelled = |stream| Stream {
+            which: Which::Labelled,
+            ..stream
+        };
+        two_views().into_iter().map(of_labelled).collect()
+    }
+
+    fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
+        let batch = &batches[0];
+        let label = |&row: &usize| self.labels[row].expect("the stream is of labelled samples");
+        let labels: Vec<u32> = batch.rows.iter().map(label).collect();
+        let features = Tensor::cat(net.encode_views(&batch.views), 0);
+        let Settings {
+            temperature,
+            hidden,
+            projection,
+        } = self.settings;
+        let z = projector(
+            &net.at("projector"),
+            features.clone(),
+            &[hidden, projection],
+        );
+        let groups = labels.repeat(batch.views.len());
+        Loss::of(contrast(z, &groups, temperature, net.device()), features)
+    }
+}
