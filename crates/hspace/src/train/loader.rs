@@ -127,18 +127,16 @@ impl Loader {
             .batches
             .recv()
             .map_err(|_| Error::data("the loading thread ended early"))??;
-        let streams = loaded.streams.into_iter().zip(&self.shapes);
-        let batch = |((views, rows), shapes): ((Vec<Vec<f32>>, Vec<usize>), &Vec<Shape>)| {
-            let n = rows.len();
+        let mut batches = Vec::with_capacity(self.shapes.len());
+        for ((views, rows), shapes) in loaded.streams.into_iter().zip(&self.shapes) {
             let tensor = |(values, &shape)| {
-                Tensor::from_data(TensorData::new(values, axes(n, shape)), device)
+                let axes = axes(rows.len(), shape);
+                Tensor::from_data(TensorData::new(values, axes), device)
             };
-            Batch {
-                views: views.into_iter().zip(shapes).map(tensor).collect(),
-                rows,
-            }
-        };
-        Ok(streams.map(batch).collect())
+            let views = views.into_iter().zip(shapes).map(tensor).collect();
+            batches.push(Batch { views, rows });
+        }
+        Ok(batches)
     }
 
     /// Samples that could not be read so far, by row.
