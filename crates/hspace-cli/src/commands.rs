@@ -4,6 +4,8 @@ pub mod bench;
 pub mod check;
 pub mod compare;
 pub mod embed;
+pub mod export;
+pub mod import;
 pub mod list;
 pub mod probe;
 pub mod quickstart;

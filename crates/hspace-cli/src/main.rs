@@ -8,7 +8,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{bench, check, compare, embed, list, probe, quickstart, report, train, views};
+use commands::{
+    bench, check, compare, embed, export, import, list, probe, quickstart, report, train, views,
+};
 
 /// Learn a representation, measure how much easier it makes your task, see why, and ship it.
 #[derive(Parser)]
@@ -35,6 +37,8 @@ enum Command {
     Probe(probe::Args),
     Compare(compare::Args),
     Report(report::Args),
+    Import(import::Args),
+    Export(export::Args),
     Bench(bench::Args),
     List(list::Args),
 }
@@ -49,6 +53,8 @@ fn main() -> ExitCode {
         Command::Probe(args) => probe::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Import(args) => import::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::List(args) => list::run(&args),
     };

@@ -33,6 +33,13 @@ pub struct SettingFlags {
     /// Height and width of the encoder's input in pixels
     #[arg(long)]
     pub image_size: Option<usize>,
+    /// Stop when this has not improved for train.patience epochs: epoch_loss, online_probe,
+    /// effective_rank, spread, alignment or uniformity
+    #[arg(long, value_name = "METRIC")]
+    pub stop_on: Option<String>,
+    /// Keep the weights of the epoch that was best by this, not the last
+    #[arg(long, value_name = "METRIC")]
+    pub keep_best: Option<String>,
     /// Column that is the task
     #[arg(long, value_name = "COLUMN")]
     pub label: Option<String>,
@@ -66,6 +73,8 @@ impl SettingFlags {
                 "train.learning_rate",
                 self.learning_rate.map(|x| format!("{x:?}")),
             ),
+            ("train.stop_on", text(&self.stop_on)),
+            ("train.keep_best", text(&self.keep_best)),
             ("seed", self.seed.map(|n| n.to_string())),
         ];
         let flags = flags

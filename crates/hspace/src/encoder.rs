@@ -15,7 +15,7 @@ use crate::dataset::Shape;
 use crate::device::Device;
 use crate::error::Result;
 use crate::list::{self, Entry};
-use crate::network::{Mode, Pass, Scope, Weights};
+use crate::network::{Mode, Pass, Scope, Weight, Weights};
 
 /// A network from samples to features.
 pub trait Encoder: Send + Sync {
@@ -26,6 +26,17 @@ pub trait Encoder: Send + Sync {
 
     /// The encoder as one of patches, if it is.
     fn patches(&self) -> Option<&dyn Patches> {
+        None
+    }
+
+    /// A weight from elsewhere whose shape is not `wanted`, made to fit where it is known how (position
+    /// embeddings).
+    fn adapt(&self, _name: &str, _found: &Weight, _wanted: &[usize]) -> Option<Weight> {
+        None
+    }
+
+    /// Lines of Python that make the same network, `model`, in torchvision or timm, if it is there.
+    fn python(&self, _: Shape) -> Option<String> {
         None
     }
 

@@ -1,5 +1,6 @@
 //! A comparison, put together: the contenders with their baselines, and the page that shows them.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 
 use toml::Table;
@@ -134,26 +135,35 @@ pub fn run_facts(config: &Config, lines: &[Line], parameters: usize) -> RunFacts
 
 /// Curves worth a picture, from the log of a training.
 pub fn curves(lines: &[Line]) -> Vec<Curve> {
-    let names = [
+    let first = [
         "loss",
         "accuracy",
         "online_probe",
         "effective_rank",
         "spread",
-        "lr",
+        "alignment",
     ];
-    let curve = |name: &&str| {
+    let first = first.into_iter().chain(["uniformity", "lr"]);
+    let mut names: Vec<&str> = first.collect();
+    // What an objective reports of itself.
+    let more = lines.iter().flat_map(|line| line.values.keys());
+    let more: BTreeSet<&str> = more.map(String::as_str).collect();
+    let without = ["images_per_s", "gradient_norm", "epoch_loss"];
+    names.extend(more.iter().filter(|name| !without.contains(name)));
+    let mut seen = BTreeSet::new();
+    names.retain(|name| seen.insert(*name));
+    let curve = |name: &str| {
         let points = lines
             .iter()
-            .filter_map(|line| Some((line.step as f64, *line.values.get(*name)?)));
+            .filter_map(|line| Some((line.step as f64, *line.values.get(name)?)));
         let (x, y): (Vec<f64>, Vec<f64>) = points.unzip();
         (x.len() > 1).then(|| Curve {
-            name: (*name).to_owned(),
+            name: name.to_owned(),
             x,
             y,
         })
     };
-    names.iter().filter_map(curve).collect()
+    names.into_iter().filter_map(curve).collect()
 }
 
 /// What a page is made from.

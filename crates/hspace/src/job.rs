@@ -13,7 +13,7 @@ use crate::error::{Error, Result, unknown};
 use crate::matrix::Matrix;
 use crate::objective::{self, Facts, Objective};
 use crate::run::{EncoderFile, RunFolder};
-use crate::train::{Progress, Setup, Start, Trained, train};
+use crate::train::{Metric, Progress, Setup, Start, TrainSettings, Trained, train};
 use crate::views::{InputSpec, Marginals, Views};
 
 /// Training samples from which the input's mean and spread are measured.
@@ -114,6 +114,7 @@ impl<'a> Job<'a> {
         let mut problems = encoder.problems(facts.shape);
         problems.extend(objective.prepare(&facts));
         problems.extend(objective::mismatches(&*objective, &*encoder, &facts));
+        problems.extend(metric_problems(&config.train, &*objective, &facts));
         let batch = *config.train.batch_size.get();
         if batch > rows.len() {
             problems.push(format!(
@@ -212,6 +213,35 @@ impl<'a> Job<'a> {
     pub fn encoder(&self) -> (&dyn Encoder, &Views, &Device) {
         (&*self.encoder, &self.views, &self.device)
     }
+}
+
+/// Why what is to stop the training, or to choose its best weights, would never be measured.
+fn metric_problems(
+    settings: &TrainSettings,
+    objective: &dyn Objective,
+    facts: &Facts,
+) -> Vec<String> {
+    let probed = settings.online_probe && facts.classes().is_some();
+    let views = objective.streams().iter().map(|s| s.looks.len()).max();
+    let mut problems = Vec::new();
+    for (key, metric) in [
+        ("stop_on", settings.stop_on),
+        ("keep_best", settings.keep_best),
+    ] {
+        let problem = match metric {
+            Metric::OnlineProbe if !probed => {
+                "online_probe takes labels of classes, and train.online_probe=true"
+            }
+            Metric::Alignment if views.is_none_or(|views| views < 2) => {
+                "alignment takes an objective with several views of a sample"
+            }
+            _ => continue,
+        };
+        problems.push(format!(
+            "train.{key}: {problem}; use epoch_loss or effective_rank"
+        ));
+    }
+    problems
 }
 
 /// Some training vectors, from which feature corruption draws; `None` for images.

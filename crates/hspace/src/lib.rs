@@ -20,7 +20,7 @@
 //! - [`report`]: measurements to HTML. Sees nothing else.
 //!
 //! Around them: [`network`] holds the named weights and layers, [`mod@train`] the loop, [`config`]
-//! the settings, [`run`] the folder on disk, [`job`] puts a configuration and a dataset together,
+//! the settings, [`run`] the folder on disk, [`pretrained`] weights made elsewhere, [`job`] puts a configuration and a dataset together,
 //! and [`evaluate`] the contenders of a comparison.
 
 pub mod config;
@@ -34,6 +34,7 @@ pub mod job;
 pub mod list;
 pub mod network;
 pub mod objective;
+pub mod pretrained;
 pub mod run;
 pub mod source;
 pub mod train;

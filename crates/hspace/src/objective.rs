@@ -167,13 +167,13 @@ pub struct Loss {
     pub total: Tensor<1>,
     /// Named numbers worth a curve (parts of the loss, training accuracy), each `[1]`.
     pub parts: Vec<(&'static str, Tensor<1>)>,
-    /// Features `[n, d]` of this step, watched for collapse.
-    pub features: Tensor<2>,
+    /// Features `[n, d]` of this step's samples, of one view or of several, watched for collapse.
+    pub features: Vec<Tensor<2>>,
 }
 
 impl Loss {
     /// A loss without parts worth a curve.
-    pub fn of(total: Tensor<1>, features: Tensor<2>) -> Loss {
+    pub fn of(total: Tensor<1>, features: Vec<Tensor<2>>) -> Loss {
         Loss {
             total,
             parts: vec![],

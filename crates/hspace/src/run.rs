@@ -91,7 +91,7 @@ impl RunFolder {
                  (a training that was stopped goes on with --resume)",
             ));
         }
-        if taken && !run.config_path().exists() {
+        if taken && !run.is_run() {
             return Err(Error::file(
                 path,
                 "is not empty and no run of hspace, so it is not overwritten; choose another --out",
@@ -115,13 +115,13 @@ impl RunFolder {
         let run = RunFolder {
             path: path.to_owned(),
         };
-        if run.config_path().is_file() {
+        if run.is_run() {
             return Ok(run);
         }
         Err(Error::file(
             path,
             match path.exists() {
-                true => "is no run of hspace: it has no config.toml",
+                true => "is no run of hspace: it has neither config.toml nor encoder.toml",
                 false => "there is no such run",
             },
         ))
@@ -130,6 +130,11 @@ impl RunFolder {
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// A training's folder has its configuration; an encoder from elsewhere has none.
+    fn is_run(&self) -> bool {
+        self.config_path().is_file() || self.path.join("encoder.toml").is_file()
     }
 
     fn config_path(&self) -> PathBuf {

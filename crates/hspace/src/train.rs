@@ -20,6 +20,7 @@ use crate::dataset::{BadFile, Dataset};
 use crate::embed::to_matrix;
 use crate::encoder::Encoder;
 use crate::error::{Error, Result};
+use crate::matrix::Matrix;
 use crate::network::{Mode, Pass, Weights};
 use crate::objective::{self, Batch, Facts, Net, Objective, Which};
 use crate::run::RunFolder;
@@ -385,11 +386,11 @@ impl<'a> Trainer<'a> {
             report.insert(name.to_owned(), part);
         }
         if self.looks_at_features() {
-            let features = to_matrix(loss.features.inner());
+            let features = loss.features.into_iter();
+            let features: Vec<Matrix> = features.map(|view| to_matrix(view.inner())).collect();
             let health = watch::health(&features)?;
-            report.insert("effective_rank".into(), health.effective_rank);
-            report.insert("spread".into(), health.spread);
-            if let Some(text) = health.collapse(self.state.step + 1, features.cols)
+            report.extend(health.values());
+            if let Some(text) = health.collapse(self.state.step + 1, features[0].cols)
                 && self.state.warnings.is_empty()
             {
                 self.state.warnings.push(text);
@@ -405,7 +406,8 @@ impl<'a> Trainer<'a> {
     /// Whether the features of the coming step are measured: at logged steps after the first few.
     fn looks_at_features(&self) -> bool {
         let next = self.state.step + 1;
-        next.is_multiple_of(self.setup.settings.log_every) && next >= 10
+        let logged = next.is_multiple_of(self.setup.settings.log_every);
+        (logged || next.is_multiple_of(self.steps_per_epoch)) && next >= 10
     }
 
     fn diverged(&self, loss: f64) -> Error {

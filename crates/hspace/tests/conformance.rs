@@ -158,7 +158,7 @@ impl Case {
         let data = features.into_data_as::<f32>();
         let values = data.as_slice::<f32>().unwrap().to_vec();
         let matrix = hspace::matrix::Matrix::new(SAMPLES, values.len() / SAMPLES, values);
-        hspace::train::watch::health(&matrix).unwrap().spread
+        hspace::train::watch::health(&[matrix]).unwrap().spread
     }
 
     /// The first turn on these weights.

@@ -7,7 +7,7 @@ use hspace::job::{Job, about};
 use hspace::run::RunFolder;
 use hspace::toml::Value;
 use hspace::train::{Start, Trained};
-use hspace::{Error, Result};
+use hspace::{Error, Result, encoder, pretrained};
 
 use crate::commands::check::findings;
 use crate::commands::open;
@@ -38,8 +38,8 @@ pub struct Args {
     /// Do not read every sample once before training to report what is there
     #[arg(long)]
     no_check: bool,
-    /// Start from the encoder of this run
-    #[arg(long, value_name = "RUN")]
+    /// Start from the encoder of this run, or from weights of torchvision or timm (.safetensors, .pth)
+    #[arg(long, value_name = "RUN|FILE")]
     init_from: Option<PathBuf>,
     #[command(flatten)]
     settings: SettingFlags,
@@ -67,6 +67,14 @@ pub fn run(args: &Args) -> Result<()> {
     let job = Job::new(config, &dataset, None)?;
     let start = match &args.init_from {
         None => Start::Fresh,
+        Some(path) if path.is_file() => {
+            let (encoder, views, device) = job.encoder();
+            let (like, _) = encoder::init(encoder, views.input().shape, 0, device);
+            Start::From(
+                pretrained::read(path, encoder, &like, device)?,
+                path.clone(),
+            )
+        }
         Some(path) => {
             let folder = RunFolder::open(path)?;
             let from = folder.read_encoder(job.encoder().2)?;

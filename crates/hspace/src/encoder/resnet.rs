@@ -90,17 +90,28 @@ fn make(
     }))
 }
 
+/// Kernel of the small stem.
+const SMALL: usize = 3;
+
 impl ResNet {
-    fn stem(&self, scope: &Scope, x: Maps) -> Maps {
-        let [_, _, height, width] = x.dims();
-        let small = match self.settings.stem {
+    fn small(&self, height: usize, width: usize) -> bool {
+        match self.settings.stem {
             Stem::Auto => height.min(width) < 96,
             Stem::Small => true,
             Stem::Imagenet => false,
+        }
+    }
+
+    fn stem(&self, scope: &Scope, x: Maps) -> Maps {
+        let [_, _, height, width] = x.dims();
+        // Weights that are there already have chosen: images of other sizes follow.
+        let small = match scope.at("conv1").shape("weight") {
+            Some(shape) => shape[2] == SMALL,
+            None => self.small(height, width),
         };
         let stem = Conv {
             out: self.settings.width,
-            kernel: if small { 3 } else { 7 },
+            kernel: if small { SMALL } else { 7 },
             stride: if small { 1 } else { 2 },
             relu: true,
         };
@@ -158,6 +169,39 @@ impl Encoder for ResNet {
             }
         }
         x.mean()
+    }
+
+    fn python(&self, shape: Shape) -> Option<String> {
+        let Shape::Image {
+            channels,
+            height,
+            width,
+        } = shape
+        else {
+            return None;
+        };
+        let out = self.settings.width;
+        if out != 64 {
+            // torchvision's have 64 channels.
+            return None;
+        }
+        let name = self.name;
+        let mut lines = format!(
+            "import torch, torchvision\n\
+             model = torchvision.models.{name}()\n\
+             model.fc = torch.nn.Identity()\n"
+        );
+        match self.small(height, width) {
+            true => lines.push_str(&format!(
+                "model.conv1 = torch.nn.Conv2d({channels}, 64, 3, 1, 1, bias=False)\n\
+                 model.maxpool = torch.nn.Identity()\n"
+            )),
+            false if channels != 3 => lines.push_str(&format!(
+                "model.conv1 = torch.nn.Conv2d({channels}, 64, 7, 2, 3, bias=False)\n"
+            )),
+            false => {}
+        }
+        Some(lines)
     }
 
     fn problems(&self, shape: Shape) -> Vec<String> {

@@ -8,7 +8,7 @@ use crate::dataset::Shape;
 use crate::list::{self, Entry};
 use crate::network::layers::affine;
 use crate::network::tokens::{layer_norm, transformer_block};
-use crate::network::{Init, Scope};
+use crate::network::{Init, Scope, Weight};
 
 /// What a user may set.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -174,19 +174,29 @@ impl Vit {
         };
         let shape = [1, learned, self.width];
         let positions = scope.weight("pos_embed", shape, Init::Normal(0.02));
-        let side = (learned - first).isqrt();
         if learned == first + rows * columns {
             return positions;
         }
-        assert_eq!(side * side, learned - first, "a square of positions");
-        let weights = interpolation(side, [rows, columns]);
-        let size = [rows * columns, side * side];
-        let weights = Tensor::<2>::from_data(TensorData::new(weights, size), scope.device());
-        let patches = positions.clone().narrow(1, first, side * side);
-        let patches = weights.matmul(patches.reshape([side * side, self.width]));
-        let patches = patches.reshape([1, rows * columns, self.width]);
-        Tensor::cat(vec![positions.narrow(1, 0, first), patches], 1)
+        resized(positions, first, [rows, columns]).expect("a square of positions")
     }
+}
+
+/// Positions `[1, first + side · side, d]` for patches in `rows` and `columns`, the `first` tokens as
+/// they are; `None` if the given ones are no square.
+fn resized(positions: Tensor<3>, first: usize, [rows, columns]: [usize; 2]) -> Option<Tensor<3>> {
+    let [_, learned, width] = positions.dims();
+    let count = learned.checked_sub(first)?;
+    let side = count.isqrt();
+    if side * side != count || count == 0 {
+        return None;
+    }
+    let size = [rows * columns, count];
+    let weights = TensorData::new(interpolation(side, [rows, columns]), size);
+    let weights = Tensor::<2>::from_data(weights, &positions.device().inner());
+    let patches = positions.clone().narrow(1, first, count);
+    let patches = weights.matmul(patches.reshape([count, width]));
+    let patches = patches.reshape([1, rows * columns, width]);
+    Some(Tensor::cat(vec![positions.narrow(1, 0, first), patches], 1))
 }
 
 /// Bicubic interpolation of a square of `side` × `side` numbers to `rows` × `columns`, as a matrix
@@ -253,6 +263,50 @@ impl Encoder for Vit {
         Some(self)
     }
 
+    fn adapt(&self, name: &str, found: &Weight, wanted: &[usize]) -> Option<Weight> {
+        let ("pos_embed", &[1, learned, width], &[1, tokens, same]) =
+            (name, &found.shape[..], wanted)
+        else {
+            return None;
+        };
+        let first = usize::from(self.pool == Pool::Class);
+        let side = (tokens - first).isqrt();
+        if width != same || learned == tokens || side * side != tokens - first {
+            return None;
+        }
+        let positions = found.value.clone().reshape([1, learned, width]);
+        Some(Weight {
+            value: resized(positions, first, [side, side])?.reshape([tokens * width]),
+            shape: wanted.to_vec(),
+            trained: found.trained,
+        })
+    }
+
+    fn python(&self, shape: Shape) -> Option<String> {
+        let Shape::Image {
+            channels,
+            height,
+            width,
+        } = shape
+        else {
+            return None;
+        };
+        let pool = match self.pool {
+            Pool::Class => "",
+            Pool::Mean => ", global_pool='avg', class_token=False",
+        };
+        Some(format!(
+            "import timm\n\
+             model = timm.models.VisionTransformer(img_size=({height}, {width}), \
+             patch_size={}, in_chans={channels}, embed_dim={}, depth={}, num_heads={}, \
+             num_classes=0{pool})\n",
+            self.patch(height, width),
+            self.width,
+            self.depth,
+            self.heads(),
+        ))
+    }
+
     fn takes_any_size(&self, shape: Shape) -> bool {
         matches!(shape, Shape::Image { height, width, .. } if height == width)
     }
@@ -288,7 +342,7 @@ mod tests {
     use crate::device::Device;
     use crate::golden::{assert_close, fill, numbers};
     use crate::network::weights::{values, vector};
-    use crate::network::{Mode, Pass, Weight, Weights};
+    use crate::network::{Mode, Pass, Weights};
 
     #[test]
     fn positions_for_another_size_are_timms() {

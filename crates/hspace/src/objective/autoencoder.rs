@@ -74,6 +74,6 @@ impl Objective for Autoencoder {
             dim => linear(&net.at("bottleneck"), features.clone(), dim, true),
         };
         let drawn = decode(&net.at("decoder"), z, self.shape, self.settings.width);
-        Loss::of((drawn - x).powi_scalar(2).mean(), features)
+        Loss::of((drawn - x).powi_scalar(2).mean(), vec![features])
     }
 }

@@ -74,7 +74,7 @@ impl Objective for BarlowTwins {
         let parts = vec![("invariance", on), ("redundancy", off)];
         Loss {
             parts,
-            ..Loss::of(total, learned[0].clone())
+            ..Loss::of(total, learned)
         }
     }
 }

@@ -81,7 +81,7 @@ impl Objective for Byol {
             (q, projector(&scope, taught, &dims))
         });
         let total = distance(first.0, second.1) + distance(second.0, first.1);
-        Loss::of(total, learned[0].clone())
+        Loss::of(total, learned)
     }
 
     fn after_init(&self, weights: &mut Weights) {

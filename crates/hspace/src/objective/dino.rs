@@ -119,7 +119,7 @@ impl Objective for Dino {
         memory.update("center", center * keep + mean * (1.0 - keep));
         Loss {
             parts: vec![("teacher_tells_apart", told_apart(targets[0].clone()))],
-            ..Loss::of(total, learned[0].clone())
+            ..Loss::of(total, learned[..2].to_vec())
         }
     }
 

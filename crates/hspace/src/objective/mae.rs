@@ -119,7 +119,7 @@ impl Objective for Mae {
             .reshape([n * t, size])
             .select(0, split.hidden_on(net.device()));
         let total = (drawn - target).powi_scalar(2).mean();
-        Loss::of(total, features.reshape([n, dim]))
+        Loss::of(total, vec![features.reshape([n, dim])])
     }
 }
 

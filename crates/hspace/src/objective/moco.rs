@@ -145,7 +145,7 @@ impl MoCo {
         memory.update("queue", next.reshape([size[0] * size[1]]));
         Loss {
             parts: vec![("queue_cosine", alike.sum() / self.queue as f64)],
-            ..Loss::of(total, features)
+            ..Loss::of(total, vec![features])
         }
     }
 
@@ -159,6 +159,6 @@ impl MoCo {
         });
         let tell = |query, key| info_nce(query, key, None, self.temperature, net.device());
         let total = tell(first.0, second.1) + tell(second.0, first.1);
-        Loss::of(total * (2.0 * self.temperature), learned[0].clone())
+        Loss::of(total * (2.0 * self.temperature), learned)
     }
 }

@@ -69,16 +69,17 @@ impl Objective for Scarf {
 
     fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
         let views = &batches[0].views;
-        let features = Tensor::cat(net.encode_views(views), 0);
+        let learned = net.encode_views(views);
+        let features = Tensor::cat(learned.clone(), 0);
         let z = projector(
             &net.at("projector"),
-            features.clone(),
+            features,
             &[self.hidden, self.projection],
         );
         let groups = by_sample(batches[0].rows.len(), views.len());
         Loss::of(
             contrast(z, &groups, self.temperature, net.device()),
-            features,
+            learned,
         )
     }
 }

@@ -74,6 +74,6 @@ impl Objective for SimSiam {
             (q, net.constant(z))
         });
         let cosine = mean_cosine(first.0, second.1) + mean_cosine(second.0, first.1);
-        Loss::of(cosine * -0.5, learned[0].clone())
+        Loss::of(cosine * -0.5, learned)
     }
 }

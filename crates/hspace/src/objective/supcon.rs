@@ -78,18 +78,15 @@ impl Objective for SupCon {
         let batch = &batches[0];
         let label = |&row: &usize| self.labels[row].expect("the stream is of labelled samples");
         let labels: Vec<u32> = batch.rows.iter().map(label).collect();
-        let features = Tensor::cat(net.encode_views(&batch.views), 0);
+        let learned = net.encode_views(&batch.views);
+        let features = Tensor::cat(learned.clone(), 0);
         let Settings {
             temperature,
             hidden,
             projection,
         } = self.settings;
-        let z = projector(
-            &net.at("projector"),
-            features.clone(),
-            &[hidden, projection],
-        );
+        let z = projector(&net.at("projector"), features, &[hidden, projection]);
         let groups = labels.repeat(batch.views.len());
-        Loss::of(contrast(z, &groups, temperature, net.device()), features)
+        Loss::of(contrast(z, &groups, temperature, net.device()), learned)
     }
 }

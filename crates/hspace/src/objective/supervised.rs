@@ -101,9 +101,8 @@ impl Objective for Supervised {
         let total = cross_entropy(logits.clone(), &labels, classes, smoothing);
         let accuracy = accuracy(logits, &labels, net);
         Loss {
-            total,
             parts: vec![("accuracy", accuracy)],
-            features,
+            ..Loss::of(total, vec![features])
         }
     }
 }

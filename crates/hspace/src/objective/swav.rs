@@ -120,7 +120,7 @@ impl Objective for Swav {
         let entropy = -(shares.clone() * (shares + 1e-12).log()).sum();
         Loss {
             parts: vec![("prototypes_used", entropy.exp())],
-            ..Loss::of(total, learned[0].clone())
+            ..Loss::of(total, learned[..2].to_vec())
         }
     }
 }

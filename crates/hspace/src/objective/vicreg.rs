@@ -93,7 +93,7 @@ impl Objective for VicReg {
         let names = ["invariance", "variance", "covariance"];
         Loss {
             parts: names.into_iter().zip(parts).collect(),
-            ..Loss::of(total, learned[0].clone())
+            ..Loss::of(total, learned)
         }
     }
 }

@@ -21,6 +21,12 @@ pub enum Metric {
     OnlineProbe,
     /// Effective rank of the features; higher is better.
     EffectiveRank,
+    /// Spread of the features; higher is better.
+    Spread,
+    /// Distance of a sample's views; lower is better.
+    Alignment,
+    /// How unevenly samples lie on the sphere; lower is better.
+    Uniformity,
 }
 
 impl Metric {
@@ -31,6 +37,9 @@ impl Metric {
             Metric::EpochLoss => "epoch_loss",
             Metric::OnlineProbe => "online_probe",
             Metric::EffectiveRank => "effective_rank",
+            Metric::Spread => "spread",
+            Metric::Alignment => "alignment",
+            Metric::Uniformity => "uniformity",
         };
         values.get(name).copied()
     }
@@ -38,7 +47,7 @@ impl Metric {
     /// Whether `value` is better than `best`.
     pub(super) fn better(self, value: f64, best: f64) -> bool {
         match self {
-            Metric::EpochLoss => value < best,
+            Metric::EpochLoss | Metric::Alignment | Metric::Uniformity => value < best,
             _ => value > best,
         }
     }
@@ -76,8 +85,8 @@ pub struct TrainSettings {
     pub log_every: usize,
     /// Whether kNN accuracy on training samples is measured at each epoch's end.
     pub online_probe: bool,
-    /// `none`, `epoch_loss`, `online_probe` or `effective_rank`: training stops when it has not
-    /// improved for `patience` epochs.
+    /// `none`, `epoch_loss`, `online_probe` (needs labels), `effective_rank`, `spread`, `alignment` (needs
+    /// several views) or `uniformity`: training stops when it has not improved for `patience` epochs.
     pub stop_on: Metric,
     /// Epochs without improvement that `stop_on` allows.
     pub patience: usize,

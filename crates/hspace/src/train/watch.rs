@@ -1,8 +1,8 @@
-//! Noticing collapse: features that no longer tell samples apart.
+//! Watching features during training, without labels: do they still tell samples apart?
 
 use crate::error::Result;
 use crate::matrix::Matrix;
-use crate::probe::geometry::effective_rank;
+use crate::probe::geometry::{alignment_and_uniformity, effective_rank};
 
 /// The health of a batch of features.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,6 +12,12 @@ pub struct Health {
     pub spread: f64,
     /// Effective rank of the centred features (see [`effective_rank`]), between 1 and d.
     pub effective_rank: f64,
+    /// Mean squared distance of two views of a sample, features scaled to length 1 (Wang & Isola 2020):
+    /// low when views agree. `None` of one view.
+    pub alignment: Option<f64>,
+    /// `ln mean exp(−2 ‖x − y‖²)` over pairs of samples, features scaled to length 1: low when samples
+    /// are spread over the sphere.
+    pub uniformity: f64,
 }
 
 /// Spread below which features count as collapsed.
@@ -19,12 +25,21 @@ const LEAST_SPREAD: f64 = 1e-2;
 /// Effective rank below which features count as collapsed, if there are 8 dimensions or more.
 const LEAST_RANK: f64 = 1.5;
 
-/// Measures features `[n, d]`.
+/// Measures features `[n, d]` of one or several views of the same samples.
 ///
 /// # Errors
 /// Features that are not finite numbers.
-pub fn health(features: &Matrix) -> Result<Health> {
-    let (n, d) = (features.rows, features.cols);
+pub fn health(views: &[Matrix]) -> Result<Health> {
+    let d = views[0].cols;
+    let data: Vec<f32> = views
+        .iter()
+        .flat_map(|view| view.data.iter().copied())
+        .collect();
+    let n = data.len() / d;
+    let features = &Matrix::new(n, d, data);
+    let samples: Vec<u32> = views.iter().flat_map(|view| 0..view.rows as u32).collect();
+    let (alignment, _) = alignment_and_uniformity(features, Some(&samples));
+    let (_, uniformity) = alignment_and_uniformity(&views[0], None);
     let mut mean = vec![0.0f64; d];
     for i in 0..n {
         for (m, &x) in mean.iter_mut().zip(features.row(i)) {
@@ -53,10 +68,24 @@ pub fn health(features: &Matrix) -> Result<Health> {
     Ok(Health {
         spread,
         effective_rank,
+        alignment,
+        uniformity,
     })
 }
 
 impl Health {
+    /// Its numbers by the names they are logged under.
+    pub fn values(&self) -> impl Iterator<Item = (String, f64)> {
+        let all = [
+            ("effective_rank", Some(self.effective_rank)),
+            ("spread", Some(self.spread)),
+            ("alignment", self.alignment),
+            ("uniformity", Some(self.uniformity)),
+        ];
+        all.into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+    }
+
     /// What to tell the user, if the features have collapsed.
     pub fn collapse(&self, step: usize, dim: usize) -> Option<String> {
         let what = if self.spread < LEAST_SPREAD {
@@ -86,7 +115,7 @@ mod tests {
         let n = 64;
         let same = Matrix::new(n, 8, vec![0.7; n * 8]);
         assert!(
-            health(&same)
+            health(&[same])
                 .unwrap()
                 .collapse(1, 8)
                 .unwrap()
@@ -95,7 +124,7 @@ mod tests {
         let line = (0..n * 8)
             .map(|i| (i / 8) as f32 * ((i % 8) as f32 + 1.0))
             .collect();
-        let line = health(&Matrix::new(n, 8, line)).unwrap();
+        let line = health(&[Matrix::new(n, 8, line)]).unwrap();
         assert!(
             line.collapse(1, 8).unwrap().contains("one direction"),
             "{line:?}"
@@ -103,7 +132,11 @@ mod tests {
         let spread = (0..n * 8)
             .map(|i| ((i * 7919) % 101) as f32 / 50.0)
             .collect();
-        let good = health(&Matrix::new(n, 8, spread)).unwrap();
+        let good = Matrix::new(n, 8, spread);
+        let again = health(&[good.clone(), good.clone()]).unwrap();
+        assert!(again.alignment.unwrap() < 1e-6);
+        let good = health(&[good]).unwrap();
+        assert_eq!((good.alignment, good.uniformity), (None, again.uniformity));
         assert_eq!(good.collapse(1, 8), None, "{good:?}");
         assert!(good.effective_rank > 5.0, "{good:?}");
     }

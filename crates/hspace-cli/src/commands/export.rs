@@ -1,0 +1,54 @@
+//! `hspace export`
+
+use std::path::PathBuf;
+
+use hspace::Result;
+use hspace::device::device;
+use hspace::run::RunFolder;
+use hspace::train::checkpoint::write_weights;
+
+/// Write a run's encoder for use elsewhere, and say how it is loaded there.
+#[derive(clap::Args)]
+#[command(after_help = "Example:
+  hspace export runs/a --out encoder.safetensors")]
+pub struct Args {
+    /// The run
+    run: PathBuf,
+    /// File to write
+    #[arg(long)]
+    out: PathBuf,
+    /// What to write
+    #[arg(long, default_value = "safetensors")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Format {
+    /// Tensors with torchvision's or timm's names
+    Safetensors,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    let trained = RunFolder::open(&args.run)?.read_encoder(&device("cpu")?)?;
+    match args.format {
+        Format::Safetensors => write_weights(&args.out, &trained.weights)?,
+    }
+    let (about, out) = (&trained.about, args.out.display());
+    println!("{out}: {}, {} features", about.architecture, about.features);
+    let input = &about.input;
+    println!(
+        "input: {:?}, values in 0..1, less {:?}, divided by {:?}",
+        input.shape, input.mean, input.std
+    );
+    match trained.encoder.python(input.shape) {
+        Some(lines) => println!(
+            "\n{lines}from safetensors.torch import load_file\n\
+             model.load_state_dict(load_file({:?}), strict=True)\nmodel.eval()",
+            args.out
+        ),
+        None => println!(
+            "neither torchvision nor timm makes this network as it is; its layers have torchvision's names"
+        ),
+    }
+    Ok(())
+}

@@ -1,0 +1,248 @@
+//! Weights made elsewhere: torchvision's and timm's, as `.safetensors` or as `torch.save` writes a
+//! state dict (`.pth`).
+
+mod torch;
+
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, SafeTensors};
+
+use crate::device::Device;
+use crate::encoder::{self, Encoder};
+use crate::error::{Error, Result};
+use crate::file;
+use crate::network::weights::vector;
+use crate::network::{Weight, Weights};
+use crate::run::{EncoderFile, RunFolder};
+use crate::views::InputSpec;
+
+/// What a classifier, and not the encoder, needs.
+const HEADS: [&str; 4] = ["fc", "head", "heads", "classifier"];
+/// What wrappers put before the names.
+const WRAPPERS: [&str; 5] = ["", "module.", "model.", "backbone.", "encoder."];
+
+/// The weights of `encoder` from a file: names and shapes must be those of `like`. Heads of
+/// classifiers and counters are left out, and so is a prefix that a wrapper put before all names.
+///
+/// # Errors
+/// Names the file: missing, cut short, of another kind; or lists every tensor that is missing, extra or
+/// of another shape.
+pub fn read(
+    path: &Path,
+    encoder: &dyn Encoder,
+    like: &Weights,
+    device: &Device,
+) -> Result<Weights> {
+    let bytes = file::read(path)?;
+    let named = match bytes.starts_with(b"PK") {
+        true => torch::read(&bytes),
+        false => safetensors(&bytes),
+    };
+    let named = named.map_err(|problem| {
+        Error::file(
+            path,
+            format!(
+                "is no file of weights (.safetensors, or a state dict by torch.save): {problem}"
+            ),
+        )
+    })?;
+    let matches = |prefix: &&str| {
+        let own = named
+            .iter()
+            .filter_map(|(name, ..)| name.strip_prefix(prefix));
+        own.filter(|name| like.get(name).is_some()).count()
+    };
+    // The first of those with most matches: no prefix, where that does as well.
+    let prefix = WRAPPERS.iter().rev().max_by_key(|prefix| matches(prefix));
+    let prefix = prefix.copied().unwrap_or_default();
+    let mut weights = Weights::default();
+    for (name, shape, values) in named {
+        let Some(name) = name.strip_prefix(prefix) else {
+            continue;
+        };
+        let part = name.split('.').next().unwrap_or_default();
+        let wanted = like.get(name);
+        if name.ends_with("num_batches_tracked") || (wanted.is_none() && HEADS.contains(&part)) {
+            continue;
+        }
+        let found = Weight {
+            value: vector(values, device),
+            shape,
+            trained: wanted.is_none_or(|wanted| wanted.trained),
+        };
+        let adapted = wanted.and_then(|wanted| encoder.adapt(name, &found, &wanted.shape));
+        weights.insert(name.to_owned(), adapted.unwrap_or(found));
+    }
+    weights.check_like(like, path)?;
+    Ok(weights)
+}
+
+/// Makes a run of weights from elsewhere, so that they can be measured like any other: an encoder of
+/// that architecture and these settings, for that input. Nothing is left in `out` if they do not fit.
+///
+/// # Errors
+/// As [`read`], and as [`RunFolder::create`].
+pub fn import(
+    path: &Path,
+    architecture: &str,
+    settings: toml::Table,
+    input: InputSpec,
+    out: &Path,
+    overwrite: bool,
+) -> Result<EncoderFile> {
+    let encoder = encoder::make(architecture, settings.clone()).map_err(Error::config)?;
+    let mut problems = encoder.problems(input.shape);
+    problems.extend(input.problems());
+    if !problems.is_empty() {
+        return Err(Error::Config(problems));
+    }
+    let device = Device::cpu();
+    let (like, features) = encoder::init(&*encoder, input.shape, 0, &device);
+    let weights = read(path, &*encoder, &like, &device)?;
+    let about = EncoderFile {
+        architecture: architecture.to_owned(),
+        features,
+        hash: String::new(),
+        classes: vec![],
+        settings,
+        input,
+    };
+    RunFolder::create(out, overwrite)?.write_encoder(about.clone(), &weights)?;
+    Ok(about)
+}
+
+fn safetensors(bytes: &[u8]) -> std::result::Result<Vec<torch::Named>, String> {
+    let tensors = SafeTensors::deserialize(bytes).map_err(|e| e.to_string())?;
+    let mut named = Vec::new();
+    for (name, view) in tensors.iter() {
+        let values = match view.dtype() {
+            Dtype::F32 => {
+                let numbers = view.data().chunks_exact(4);
+                let number = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+                numbers.map(number).collect()
+            }
+            Dtype::F16 => halves(view.data()),
+            Dtype::BF16 => brain_floats(view.data()),
+            // Counters.
+            Dtype::I64 | Dtype::I32 | Dtype::BOOL => continue,
+            other => return Err(format!("`{name}` is {other:?}; F32, F16 and BF16 are read")),
+        };
+        named.push((name.to_owned(), view.shape().to_vec(), values));
+    }
+    Ok(named)
+}
+
+/// IEEE half precision, lowest byte first.
+fn halves(bytes: &[u8]) -> Vec<f32> {
+    let number = |b: &[u8]| {
+        let bits = u16::from_le_bytes([b[0], b[1]]);
+        let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
+        let (exponent, part) = (i32::from(bits >> 10 & 31), f32::from(bits & 1023));
+        sign * match exponent {
+            0 => part * 2f32.powi(-24),
+            31 if part == 0.0 => f32::INFINITY,
+            31 => f32::NAN,
+            _ => (1.0 + part / 1024.0) * 2f32.powi(exponent - 15),
+        }
+    };
+    bytes.chunks_exact(2).map(number).collect()
+}
+
+/// The upper halves of single-precision numbers, lowest byte first.
+fn brain_floats(bytes: &[u8]) -> Vec<f32> {
+    let number = |b: &[u8]| f32::from_bits(u32::from(u16::from_le_bytes([b[0], b[1]])) << 16);
+    bytes.chunks_exact(2).map(number).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `tests/golden/state_dict.pth` has the numbers 0, ⅛, … 11⁄8 as `[3, 4]` in several ways.
+    #[test]
+    fn a_state_dict_is_read_as_it_lies() {
+        let bytes = include_bytes!("../tests/golden/state_dict.pth");
+        let named = torch::read(bytes).unwrap();
+        let of = |name: &str| {
+            let found = named
+                .iter()
+                .find(|(n, ..)| n.strip_prefix("module.") == Some(name));
+            let (_, shape, values) = found.unwrap_or_else(|| panic!("no {name}"));
+            (&shape[..], &values[..])
+        };
+        let numbers: Vec<f32> = (0..12).map(|i| i as f32 / 8.0).collect();
+        for name in ["plain", "half", "brain", "double", "fc.weight"] {
+            assert_eq!(of(name), (&[3, 4][..], &numbers[..]), "{name}");
+        }
+        let turned: Vec<f32> = (0..12).map(|i| numbers[i % 3 * 4 + i / 3]).collect();
+        assert_eq!(of("turned"), (&[4, 3][..], &turned[..]));
+        assert_eq!(of("part"), (&[3][..], &[2.0, 3.0, 4.0][..]));
+        assert_eq!(of("parameter").1, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+        assert_eq!(named.len(), 8, "counters are left out");
+        // Cut short anywhere it is an error, not a panic.
+        for keep in 0..bytes.len() {
+            assert!(
+                torch::read(&bytes[..keep]).is_err(),
+                "{keep} bytes were taken"
+            );
+        }
+    }
+
+    #[test]
+    fn only_what_the_encoder_needs_is_taken_and_all_of_that() {
+        let device = Device::cpu();
+        let vit = |settings: &str| {
+            let settings = settings.parse().unwrap();
+            encoder::make("vit_tiny", settings).unwrap()
+        };
+        let shape = crate::dataset::Shape::Image {
+            channels: 1,
+            height: 8,
+            width: 8,
+        };
+        let encoder = vit("width = 8\ndepth = 1\nheads = 2");
+        let (own, _) = encoder::init(&*encoder, shape, 3, &device);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.safetensors");
+        let mut written = own.clone().prefixed("module");
+        let head = Weight {
+            value: vector(vec![0.0; 16], &device),
+            shape: vec![2, 8],
+            trained: true,
+        };
+        written.insert("module.head.weight".into(), head);
+        let write = |weights: &Weights| crate::train::checkpoint::write_weights(&path, weights);
+        write(&written).unwrap();
+        let found = read(&path, &*encoder, &own, &device).unwrap();
+        assert!(found.check_like(&own, &path).is_ok());
+        // Position embeddings are made to fit larger images.
+        let larger = crate::dataset::Shape::Image {
+            channels: 1,
+            height: 16,
+            width: 16,
+        };
+        let (like, _) = encoder::init(&*encoder, larger, 0, &device);
+        let found = read(&path, &*encoder, &like, &device).unwrap();
+        assert_eq!(found.get("pos_embed").unwrap().shape, [1, 17, 8]);
+        // Anything else is said, all of it.
+        written.remove("module.cls_token");
+        written.insert(
+            "module.extra".into(),
+            written.get("module.norm.bias").unwrap().clone(),
+        );
+        write(&written).unwrap();
+        let text = read(&path, &*encoder, &own, &device)
+            .unwrap_err()
+            .to_string();
+        for part in ["weights.safetensors", "missing: cls_token", "extra"] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+
+    #[test]
+    fn short_numbers_are_read() {
+        let halves = halves(&[0x00, 0x3c, 0x00, 0xc0, 0x01, 0x00, 0x00, 0x7c, 0xff, 0x7b]);
+        assert_eq!(halves, [1.0, -2.0, 2f32.powi(-24), f32::INFINITY, 65504.0]);
+        assert_eq!(brain_floats(&[0x80, 0x3f, 0x20, 0xc0]), [1.0, -2.5]);
+    }
+}
