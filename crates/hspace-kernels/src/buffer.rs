@@ -15,8 +15,6 @@ const ALIGN: usize = 64;
 pub struct Buffer {
     start: NonNull<f32>,
     len: usize,
-    /// Of the memory, which may be longer.
-    layout: Layout,
 }
 
 // SAFETY: a buffer owns its memory alone, as a `Vec<f32>` does.
@@ -24,8 +22,8 @@ unsafe impl Send for Buffer {}
 // SAFETY: shared references only read.
 unsafe impl Sync for Buffer {}
 
-/// The memory of all buffers. As much waits as was in use at once, and a quarter more for sizes that
-/// do not fit: a training step needs again what the one before did, and no more.
+/// The memory of all buffers. No more is held than was in use at once, and half of that for sizes that do
+/// not fit: a training step needs again what the one before did.
 #[derive(Default)]
 struct Pool {
     /// What waits, by its layout's size in bytes.
@@ -40,26 +38,23 @@ struct Start(NonNull<f32>);
 unsafe impl Send for Start {}
 
 impl Pool {
-    /// Memory of that layout: the smallest that waits and is not over twice as large, or new.
-    fn take(&mut self, wanted: Layout) -> (NonNull<f32>, Layout) {
-        let sizes = wanted.size()..=2 * wanted.size();
-        let mut waiting = self.idle.range_mut(sizes);
-        let found = waiting.find_map(|(&size, starts)| Some((size, starts.pop()?)));
-        let (start, layout) = match found {
-            Some((size, Start(start))) => {
-                self.idle_bytes -= size;
-                (start, of_bytes(size))
+    /// Memory of that layout: what waits, or new.
+    fn take(&mut self, layout: Layout) -> NonNull<f32> {
+        let start = match self.idle.get_mut(&layout.size()).and_then(Vec::pop) {
+            Some(Start(start)) => {
+                self.idle_bytes -= layout.size();
+                start
             }
             // SAFETY: the layout's size is not zero.
-            None => match NonNull::new(unsafe { alloc_zeroed(wanted) }.cast()) {
-                Some(start) => (start, wanted),
-                None => handle_alloc_error(wanted),
+            None => match NonNull::new(unsafe { alloc_zeroed(layout) }.cast()) {
+                Some(start) => start,
+                None => handle_alloc_error(layout),
             },
         };
         self.used_bytes += layout.size();
         self.most_used = self.most_used.max(self.used_bytes);
         self.shrink();
-        (start, layout)
+        start
     }
 
     /// Memory of that layout that is no longer used.
@@ -76,7 +71,7 @@ impl Pool {
     fn shrink(&mut self) {
         let most = match cfg!(feature = "exact-memory") {
             true => 0,
-            false => self.most_used + self.most_used / 4,
+            false => self.most_used + self.most_used / 2,
         };
         while self.idle_bytes > 0 && self.idle_bytes + self.used_bytes > most {
             let Some(mut largest) = self.idle.last_entry() else {
@@ -117,8 +112,8 @@ fn of_bytes(bytes: usize) -> Layout {
 impl Buffer {
     /// `len` numbers that are initialised but arbitrary: zeros, or what a former user left.
     pub fn any(len: usize) -> Buffer {
-        let (start, layout) = pool().take(layout(len));
-        Buffer { start, len, layout }
+        let start = pool().take(layout(len));
+        Buffer { start, len }
     }
 
     /// `len` zeros.
@@ -138,7 +133,7 @@ impl Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        pool().give(self.start, self.layout);
+        pool().give(self.start, layout(self.len));
     }
 }
 
@@ -190,24 +185,20 @@ mod tests {
     }
 
     #[test]
-    fn no_more_waits_than_was_in_use() {
+    fn no_more_is_held_than_was_in_use_and_half_of_it() {
         let mut pool = Pool::default();
-        let held = [64, 640, 6400, 640].map(|bytes| pool.take(of_bytes(bytes)));
-        for (start, layout) in held {
-            pool.give(start, layout);
+        let held = [64, 640, 6400, 640].map(|bytes| (pool.take(of_bytes(bytes)), bytes));
+        for (start, bytes) in held {
+            pool.give(start, of_bytes(bytes));
         }
         assert_eq!((pool.used_bytes, pool.idle_bytes), (0, 7744));
-        // The smallest that is large enough, if it is not too large.
-        let (start, layout) = pool.take(of_bytes(4096));
-        assert_eq!((layout.size(), pool.idle_bytes), (6400, 1344));
-        let (other, small) = pool.take(of_bytes(128));
-        assert_eq!((small.size(), pool.idle_bytes), (128, 1344));
-        pool.give(start, layout);
-        pool.give(other, small);
-        // What waits makes room for what is in use.
-        let (start, layout) = pool.take(of_bytes(9600));
-        assert_eq!((pool.used_bytes, pool.idle_bytes), (9600, 1472));
-        pool.give(start, layout);
+        let start = pool.take(of_bytes(640));
+        assert_eq!((pool.used_bytes, pool.idle_bytes), (640, 7104));
+        pool.give(start, of_bytes(640));
+        // What waits makes room for what is in use, the largest first.
+        let start = pool.take(of_bytes(5184));
+        assert_eq!((pool.used_bytes, pool.idle_bytes), (5184, 1344));
+        pool.give(start, of_bytes(5184));
         pool.most_used = 0;
         pool.shrink();
         assert_eq!(pool.idle_bytes, 0);
