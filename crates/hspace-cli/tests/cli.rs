@@ -331,6 +331,140 @@ fn all_wrong_settings_are_answered_at_once_and_nothing_is_written() {
 }
 
 #[test]
+fn weights_come_from_elsewhere_and_go_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    pictures(folder);
+    let small = ["width=16", "depth=1", "heads=2", "patch=4"].map(|s| format!("encoder.{s}"));
+    let small: Vec<&str> = small.iter().flat_map(|s| ["--set", s]).collect();
+    let mut vit = vec!["--encoder", "vit_tiny", "--image-size", "16"];
+    vit.extend(&small);
+    let quick = [
+        "train",
+        "--data",
+        "data",
+        "--epochs",
+        "1",
+        "--batch-size",
+        "16",
+        "--no-check",
+    ];
+    let mut train = quick.to_vec();
+    train.extend(["--objective", "mae", "--out", "a"]);
+    train.extend(&vit);
+    ok(folder, &train);
+    let text = ok(folder, &["export", "a", "--out", "w.safetensors"]);
+    assert!(
+        text.contains("timm.models.VisionTransformer(img_size=(16, 16)"),
+        "{text}"
+    );
+
+    // As a run of its own, which is measured like any other.
+    let mut import = vec!["import", "w.safetensors", "--out", "b"];
+    import.extend(&vit);
+    let channels = if text.contains("in_chans=1") {
+        "0.5"
+    } else {
+        "0.5,0.5,0.5"
+    };
+    import.extend(["--mean", channels, "--std", channels]);
+    ok(folder, &import);
+    let text = ok(
+        folder,
+        &[
+            "probe", "b", "--data", "data", "--probe", "knn", "--labels", "5",
+        ],
+    );
+    assert!(text.contains("b "), "{text}");
+    let error = fails(folder, &import);
+    assert!(error.contains("--overwrite"), "{error}");
+
+    // As the start of another.
+    let mut train = quick.to_vec();
+    train.extend(["--init-from", "w.safetensors", "--out", "c"]);
+    train.extend(&vit);
+    ok(folder, &train);
+
+    // What does not fit is said, all of it, and leaves nothing.
+    let error = fails(
+        folder,
+        &[
+            "import",
+            "w.safetensors",
+            "--encoder",
+            "resnet18",
+            "--out",
+            "d",
+        ],
+    );
+    for part in [
+        "w.safetensors",
+        "missing: conv1.weight",
+        "not part of the network: pos_embed",
+    ] {
+        assert!(error.contains(part), "{error}");
+    }
+    std::fs::write(folder.join("w.pth"), b"PK\x03\x04 and nothing").unwrap();
+    let error = fails(
+        folder,
+        &["import", "w.pth", "--encoder", "resnet18", "--out", "d"],
+    );
+    assert!(
+        error.contains("w.pth") && !folder.join("d").exists(),
+        "{error}"
+    );
+}
+
+#[test]
+fn objectives_say_what_they_cannot_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    pictures(folder);
+    for (more, part) in [
+        (&["--objective", "mae", "--encoder", "cnn"][..], "vit_tiny"),
+        (
+            &["--objective", "swav", "--encoder", "mlp"],
+            "local_views=0",
+        ),
+        (&["--objective", "scarf", "--encoder", "cnn"], "simclr"),
+        (
+            &["--objective", "supervised", "--stop-on", "alignment"],
+            "several views",
+        ),
+        (&["--keep-best", "alignmen"], "alignmen"),
+        (
+            &[
+                "--keep-best",
+                "online_probe",
+                "--set",
+                "train.online_probe=false",
+            ],
+            "online_probe",
+        ),
+    ] {
+        let mut args = vec!["train", "--data", "data", "--out", "x", "--no-check"];
+        args.extend(more);
+        let error = fails(folder, &args);
+        assert!(error.contains(part), "{more:?}: {error}");
+        assert!(!folder.join("x").exists());
+    }
+    // A metric that is measured at each epoch's end stops the training.
+    let patience = [
+        "--stop-on",
+        "spread",
+        "--set",
+        "train.patience=1",
+        "--epochs",
+        "40",
+    ];
+    train(folder, "y", &patience);
+    let lines = std::fs::read_to_string(folder.join("y/metrics.jsonl")).unwrap();
+    let last = lines.lines().last().unwrap();
+    assert!(last.contains("\"uniformity\""), "{last}");
+    assert!(!last.contains("\"epoch\":40"), "{last}");
+}
+
+#[test]
 fn bad_input_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

@@ -22,15 +22,18 @@ unsafe impl Send for Buffer {}
 // SAFETY: shared references only read.
 unsafe impl Sync for Buffer {}
 
-/// The memory of all buffers. No more is held than was in use at once, and half of that for sizes that do
-/// not fit: a training step needs again what the one before did.
-#[derive(Default)]
+/// Bytes that may wait, whatever was in use.
+const SPARE: usize = 256 << 20;
+
+/// The memory of all buffers. No more is held than was in use at once, and half of that (or
+/// [`SPARE`]) for sizes that do not fit: a training step needs again what the one before did.
 struct Pool {
     /// What waits, by its layout's size in bytes.
     idle: BTreeMap<usize, Vec<Start>>,
     idle_bytes: usize,
     used_bytes: usize,
     most_used: usize,
+    spare: usize,
 }
 
 struct Start(NonNull<f32>);
@@ -38,6 +41,16 @@ struct Start(NonNull<f32>);
 unsafe impl Send for Start {}
 
 impl Pool {
+    fn new(spare: usize) -> Pool {
+        Pool {
+            idle: BTreeMap::new(),
+            idle_bytes: 0,
+            used_bytes: 0,
+            most_used: 0,
+            spare,
+        }
+    }
+
     /// Memory of that layout: what waits, or new.
     fn take(&mut self, layout: Layout) -> NonNull<f32> {
         let start = match self.idle.get_mut(&layout.size()).and_then(Vec::pop) {
@@ -71,7 +84,7 @@ impl Pool {
     fn shrink(&mut self) {
         let most = match cfg!(feature = "exact-memory") {
             true => 0,
-            false => self.most_used + self.most_used / 2,
+            false => self.most_used + (self.most_used / 2).max(self.spare),
         };
         while self.idle_bytes > 0 && self.idle_bytes + self.used_bytes > most {
             let Some(mut largest) = self.idle.last_entry() else {
@@ -92,7 +105,7 @@ impl Pool {
 
 fn pool() -> MutexGuard<'static, Pool> {
     static POOL: OnceLock<Mutex<Pool>> = OnceLock::new();
-    let pool = POOL.get_or_init(Mutex::default);
+    let pool = POOL.get_or_init(|| Mutex::new(Pool::new(SPARE)));
     pool.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -186,7 +199,7 @@ mod tests {
 
     #[test]
     fn no_more_is_held_than_was_in_use_and_half_of_it() {
-        let mut pool = Pool::default();
+        let mut pool = Pool::new(64);
         let held = [64, 640, 6400, 640].map(|bytes| (pool.take(of_bytes(bytes)), bytes));
         for (start, bytes) in held {
             pool.give(start, of_bytes(bytes));
@@ -199,7 +212,7 @@ mod tests {
         let start = pool.take(of_bytes(5184));
         assert_eq!((pool.used_bytes, pool.idle_bytes), (5184, 1344));
         pool.give(start, of_bytes(5184));
-        pool.most_used = 0;
+        (pool.most_used, pool.spare) = (0, 0);
         pool.shrink();
         assert_eq!(pool.idle_bytes, 0);
     }

@@ -1,6 +1,7 @@
 //! What is done to a result before it is written.
 
-use crate::simd::{Area, Simd};
+use crate::fetch::Area;
+use crate::simd::Simd;
 
 /// What is done to each output before it is written: `max(0, scale · y + bias + residual)`, as far
 /// as asked for.

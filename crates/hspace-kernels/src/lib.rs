@@ -11,6 +11,7 @@ pub mod attention;
 mod buffer;
 pub mod conv;
 mod direct;
+mod fetch;
 mod finish;
 mod functions;
 pub mod gelu;

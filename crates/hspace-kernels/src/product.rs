@@ -9,10 +9,11 @@ use rayon::prelude::*;
 
 use crate::buffer::Buffer;
 use crate::conv::Machine;
+use crate::fetch::needed_soon;
 use crate::finish::{Finish, RawFinish};
 use crate::micro::{Block, Walk, column_block, over_rows, product as inner_product};
 use crate::scratch::Scratch;
-use crate::simd::{Isa, LANES, Simd, kernel, needed_soon};
+use crate::simd::{Isa, LANES, Simd, kernel};
 use crate::transpose::transpose;
 use crate::units;
 

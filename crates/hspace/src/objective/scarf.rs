@@ -2,8 +2,9 @@
 //! attract, different rows repel.
 //!
 //! The loss is NT-Xent (Bahri et al. 2022, arXiv:2106.15147, algorithm 1), the views are the run's:
-//! by default the first is the row itself, and in the second six in ten features are drawn from their
-//! marginals. Hidden units and temperature are the paper's.
+//! by default the first is the row itself, in the second six in ten features are drawn from their
+//! marginals, and both get a little noise (`views.noise`), which the paper does not add. Hidden units
+//! and temperature are the paper's.
 
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};

@@ -191,16 +191,19 @@ pub(in crate::network) fn training_blocks(
     };
     let added = project.as_ref().map(Block::added).or(added);
     let end = &blocks[last];
-    let mut marks = vec![0; marks_of(end.y.len(), end.conv.outputs)];
-    let marked = (end.relu() && added.is_some()).then_some(&mut marks[..]);
-    let passed = marked.is_some();
-    let out = end.apply(added, marked).0;
+    // Without anything added the gate can be computed anew.
+    let marked = end.relu() && added.is_some();
+    let mut marks = match marked {
+        true => vec![0; marks_of(end.y.len(), end.conv.outputs)],
+        false => vec![],
+    };
+    let out = end.apply(added, marked.then_some(&mut marks[..])).0;
     let mut state = Blocks {
         blocks,
         identity: matches!(shortcut, Shortcut::Input),
         project,
     };
-    if passed {
+    if marked {
         let marks = Passed::Marks(Arc::new(marks));
         state.blocks[last].passed = marks.clone();
         // The same gate lets both through.

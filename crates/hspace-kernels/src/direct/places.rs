@@ -1,0 +1,309 @@
+//! Positions by the taps that they see, and their sums of products.
+
+use std::ops::Range;
+
+use super::{Numbers, Taps};
+use crate::conv::{Machine, Source};
+use crate::fetch::{Area, Fetch};
+use crate::finish::RawFinish;
+use crate::micro::{Block, Walk, column_block, over_rows, product};
+use crate::norm::scale_rows;
+use crate::scratch::Scratch;
+use crate::simd::{LANES, Simd, kernel};
+use crate::units::Rows;
+
+/// The images' numbers as the rows of `unit` see them, and for each image of the unit where its
+/// first row is, or would be: as they lie, or where there is a line a copy with that.
+pub(super) fn seen<'a>(
+    on: Machine,
+    x: Source<'a>,
+    (h, w, c): (usize, usize, usize),
+    taps: &Taps,
+    out_h: usize,
+    unit: Rows,
+) -> (Numbers<'a>, Vec<isize>) {
+    let row_len = w * c;
+    let parts = unit.per_image(out_h);
+    let Some((scale, shift)) = x.line else {
+        let starts = parts.map(|(image, _, _)| (image * h * row_len) as isize);
+        return (Numbers::Given(x.numbers), starts.collect());
+    };
+    let rows = |first: usize, rows: usize| {
+        let within = |y: isize| y.clamp(0, h as isize) as usize;
+        let top = (first * taps.step) as isize + taps.top;
+        within(top)..within(top + taps.reach(rows, 1).0 as isize)
+    };
+    let total: usize = unit
+        .per_image(out_h)
+        .map(|(_, first, count)| rows(first, count).len() * row_len)
+        .sum();
+    let mut copy = Scratch::any(total);
+    let mut at = 0;
+    let start = |(image, first, count): (usize, usize, usize)| {
+        let rows = rows(first, count);
+        let from = (image * h + rows.start) * row_len;
+        let len = rows.len() * row_len;
+        let (from, to) = (&x.numbers[from..from + len], &mut copy[at..at + len]);
+        // SAFETY: whole places of `c` numbers on both sides, as many as the line has.
+        unsafe { scale_rows(on.isa, from, scale, shift, to) };
+        let start = at as isize - (rows.start * row_len) as isize;
+        at += len;
+        start
+    };
+    let starts = parts.map(start).collect();
+    (Numbers::Copied(copy), starts)
+}
+
+/// Places along one axis that see the same taps of the kernel: `count` of them, from tap `skip` on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    skip: usize,
+    count: usize,
+}
+
+/// Positions that see the same taps: where their factors start, and where their results go.
+struct Group {
+    rows: Seen,
+    columns: Seen,
+    offsets: Vec<usize>,
+    places: Vec<usize>,
+}
+
+/// All positions of a unit of work, by the taps that they see.
+pub(super) struct Groups<'a> {
+    taps: &'a Taps,
+    /// Height, width and channels of the images that are seen.
+    size: (usize, usize, usize),
+    groups: Vec<Group>,
+}
+
+impl<'a> Groups<'a> {
+    pub(super) fn new(taps: &'a Taps, size: (usize, usize, usize)) -> Groups<'a> {
+        Groups {
+            taps,
+            size,
+            groups: Vec::new(),
+        }
+    }
+
+    /// Adds positions of one image, whose first number is number `start`; the results of (y, x) go
+    /// to `place(y, x)`.
+    pub(super) fn add(
+        &mut self,
+        start: isize,
+        rows: Range<usize>,
+        columns: Range<usize>,
+        place: impl Fn(usize, usize) -> usize,
+    ) {
+        let (taps, (h, w, c)) = (self.taps, self.size);
+        let seen = |at: usize, start: isize, taps: usize, size: usize| {
+            let first = (at * self.taps.step) as isize + start;
+            let skip = (-first).clamp(0, taps as isize);
+            let end = (size as isize - first).clamp(skip, taps as isize);
+            let seen = Seen {
+                skip: skip as usize,
+                count: (end - skip) as usize,
+            };
+            (seen, first + skip)
+        };
+        let columns: Vec<_> = columns
+            .map(|x| (x, seen(x, taps.left, taps.columns, w)))
+            .collect();
+        for y in rows {
+            let (rows, first) = seen(y, taps.top, taps.rows, h);
+            let line = start + first * (w * c) as isize;
+            for run in columns.chunk_by(|a, b| a.1.0 == b.1.0) {
+                let columns = run[0].1.0;
+                let same = |g: &Group| g.rows == rows && g.columns == columns;
+                let found = self.groups.iter().position(same).unwrap_or_else(|| {
+                    self.groups.push(Group {
+                        rows,
+                        columns,
+                        offsets: Vec::new(),
+                        places: Vec::new(),
+                    });
+                    self.groups.len() - 1
+                });
+                let group = &mut self.groups[found];
+                let nothing = rows.count * columns.count == 0;
+                group
+                    .offsets
+                    .extend(run.iter().map(|(_, (_, first))| match nothing {
+                        true => 0,
+                        false => (line + first * c as isize) as usize,
+                    }));
+                group.places.extend(run.iter().map(|&(x, _)| place(y, x)));
+            }
+        }
+    }
+
+    /// The results of all positions, `outputs` numbers each.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn compute(
+        &self,
+        on: Machine,
+        numbers: &[f32],
+        packed: &[f32],
+        y: &mut [f32],
+        outputs: usize,
+        finish: RawFinish,
+        mut soon: [Area; 2],
+    ) {
+        let (taps, (_, w, c)) = (self.taps, self.size);
+        for group in &self.groups {
+            let Group { rows, columns, .. } = group;
+            let walk = Walk {
+                k: columns.count * c,
+                a_step: 1,
+                b_step: 0,
+                segments: rows.count,
+                a_segment: w * c,
+                b_segment: 0,
+            };
+            let terms = Terms {
+                all: taps.rows * taps.columns * c,
+                skipped: (rows.skip * taps.columns + columns.skip) * c,
+                line: taps.columns * c,
+            };
+            let end = |starts: &[usize], len: usize| starts.iter().max().map_or(0, |s| s + len);
+            let reach = match walk.segments * walk.k {
+                0 => 0,
+                _ => (walk.segments - 1) * walk.a_segment + walk.k,
+            };
+            assert!(
+                end(&group.offsets, reach) <= numbers.len()
+                    && end(&group.places, outputs) <= y.len(),
+                "room for factors and results"
+            );
+            // SAFETY: as just checked, the numbers hold a walk from every offset, and `y` (and the
+            // residual) `outputs` numbers at every place; `packed` has all terms for each block of
+            // columns.
+            unsafe {
+                positions(
+                    on.isa,
+                    &walk,
+                    terms,
+                    numbers,
+                    &group.offsets,
+                    packed,
+                    y.as_mut_ptr(),
+                    &group.places,
+                    outputs,
+                    finish,
+                    std::mem::take(&mut soon),
+                );
+            }
+        }
+    }
+}
+
+/// The terms of `packed` for one block of columns: all, those before a group's first, and those
+/// from one line of taps to the next.
+#[derive(Clone, Copy)]
+struct Terms {
+    all: usize,
+    skipped: usize,
+    line: usize,
+}
+
+kernel! {
+    /// The outputs of some positions: position q's factors start at `numbers[offsets[q]]`, its
+    /// results go to `y[places[q]]` and on. The walk's steps through `packed` are filled in here.
+    ///
+    /// # Safety
+    /// `numbers` must hold the walk from each offset, `packed` all terms for each block of columns,
+    /// `y` and the finish's residual `outputs` numbers from each place on.
+    fn positions(
+        walk: &Walk,
+        terms: Terms,
+        numbers: &[f32],
+        offsets: &[usize],
+        packed: &[f32],
+        y: *mut f32,
+        places: &[usize],
+        outputs: usize,
+        finish: RawFinish,
+        soon: [Area; 2],
+    ) = positions_with
+}
+
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+unsafe fn positions_with<S: Simd>(
+    walk: &Walk,
+    terms: Terms,
+    numbers: &[f32],
+    offsets: &[usize],
+    packed: &[f32],
+    y: *mut f32,
+    places: &[usize],
+    outputs: usize,
+    finish: RawFinish,
+    soon: [Area; 2],
+) {
+    // All of it with the first block of columns, whose results are written soonest.
+    let blocks = offsets.len().div_ceil(S::ROWS);
+    let mut soon = soon.map(|area| Fetch::new(area, blocks));
+    let mut first = 0;
+    while first < outputs {
+        let block = column_block(S::WIDTH, outputs, first);
+        let mut positions = Positions {
+            walk: Walk {
+                b_step: block,
+                b_segment: terms.line * block,
+                ..*walk
+            },
+            numbers: numbers.as_ptr(),
+            offsets,
+            packed: packed[terms.all * first + terms.skipped * block..].as_ptr(),
+            y,
+            places,
+            first,
+            outputs,
+            finish,
+            soon: &mut soon,
+        };
+        // SAFETY: the caller's promises.
+        unsafe {
+            over_rows::<S>(offsets.len(), block, &mut positions);
+        }
+        first += block;
+    }
+}
+
+struct Positions<'a> {
+    walk: Walk,
+    numbers: *const f32,
+    offsets: &'a [usize],
+    packed: *const f32,
+    y: *mut f32,
+    places: &'a [usize],
+    first: usize,
+    outputs: usize,
+    finish: RawFinish,
+    soon: &'a mut [Fetch; 2],
+}
+
+impl<S: Simd> Block<S> for Positions<'_> {
+    #[inline(always)]
+    unsafe fn block<const P: usize, const V: usize>(&mut self, first: usize) {
+        // SAFETY: the promises of `positions`.
+        unsafe {
+            let mut a = [self.numbers; P];
+            for (p, a) in a.iter_mut().enumerate() {
+                *a = a.add(*self.offsets.get_unchecked(first + p));
+            }
+            self.soon.iter_mut().for_each(Fetch::some);
+            let sums = product::<S, P, V>(&self.walk, a, self.packed);
+            for (p, sums) in sums.into_iter().enumerate() {
+                let place = *self.places.get_unchecked(first + p);
+                for (v, sum) in sums.into_iter().enumerate() {
+                    let channel = self.first + v * LANES;
+                    let lanes = (self.outputs - channel).min(LANES);
+                    let place = place + channel;
+                    self.finish.write::<S>(sum, self.y, place, channel, lanes);
+                }
+            }
+        }
+    }
+}
