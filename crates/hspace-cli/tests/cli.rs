@@ -423,6 +423,17 @@ fn objectives_say_what_they_cannot_do() {
     for (more, part) in [
         (&["--objective", "mae", "--encoder", "cnn"][..], "vit_tiny"),
         (
+            &[
+                "--objective",
+                "mae",
+                "--encoder",
+                "vit_tiny",
+                "--set",
+                "encoder.patch=16",
+            ],
+            "at least two patches",
+        ),
+        (
             &["--objective", "swav", "--encoder", "mlp"],
             "local_views=0",
         ),

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::heads::positive;
 use super::{Batch, Facts, Look, Loss, Net, Objective, Stream, Which};
 use crate::device::Device;
-use crate::encoder::Encoder;
+use crate::encoder::{self, Encoder};
 use crate::list::{self, Entry};
 use crate::network::tokens::{dense, layer_norm, transformer_block};
 use crate::network::{Init, Scope};
@@ -78,14 +78,26 @@ impl Objective for Mae {
         vec![]
     }
 
-    fn problems_with(&self, encoder: &dyn Encoder, _: &Facts) -> Vec<String> {
-        match encoder.patches() {
-            Some(_) => vec![],
-            None => vec![
+    fn problems_with(&self, encoder: &dyn Encoder, facts: &Facts) -> Vec<String> {
+        let Some(patches) = encoder.patches() else {
+            return vec![
                 "objective `mae` hides patches of images, and this encoder has none; use vit_tiny, \
                  vit_small or vit_base"
                     .to_owned(),
+            ];
+        };
+        // What is wrong with the shape says the encoder itself.
+        if !encoder.problems(facts.shape).is_empty() {
+            return vec![];
+        }
+        let one = encoder::blank(1, facts.shape, &Device::cpu());
+        match patches.cut(one).dims()[1] {
+            0 | 1 => vec![
+                "objective `mae` needs at least two patches, one to hide and one to see; lower \
+                 encoder.patch, or raise train.image_size"
+                    .to_owned(),
             ],
+            _ => vec![],
         }
     }
 
@@ -101,7 +113,7 @@ impl Objective for Mae {
         let x = batches[0].views[0].clone();
         let patches = net.patches(&x);
         let [n, t, size] = patches.dims();
-        let hidden = ((t as f64 * self.hidden).round() as usize).clamp(1, (t - 1).max(1));
+        let hidden = ((t as f64 * self.hidden).round() as usize).clamp(1, t - 1);
         let split = Split::draw(net, n, t, hidden);
         let tokens = net.encode_patches(x, split.visible.clone());
         let features = tokens.clone().mean_dim(1);
