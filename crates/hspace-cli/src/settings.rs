@@ -106,7 +106,7 @@ fn text(value: &Option<String>) -> Option<String> {
 }
 
 /// Reads a TOML file.
-pub fn read(path: &Path) -> Result<Table> {
+fn read(path: &Path) -> Result<Table> {
     let text = hspace::file::read_text(path)?;
     text.parse()
         .map_err(|e: hspace::toml::de::Error| Error::file(path, e.message()))

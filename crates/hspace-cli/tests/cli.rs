@@ -379,6 +379,21 @@ fn weights_come_from_elsewhere_and_go_there() {
     let error = fails(folder, &import);
     assert!(error.contains("--overwrite"), "{error}");
 
+    let text = ok(
+        folder,
+        &[
+            "compare", "a", "b", "--data", "data", "--probe", "knn", "--labels", "5",
+        ],
+    );
+    assert!(text.contains("b "), "{text}");
+    for args in [
+        ["report", "b"].to_vec(),
+        ["train", "--resume", "b"].to_vec(),
+    ] {
+        let error = fails(folder, &args);
+        assert!(error.contains("from elsewhere"), "{error}");
+    }
+
     // As the start of another.
     let mut train = quick.to_vec();
     train.extend(["--init-from", "w.safetensors", "--out", "c"]);

@@ -134,7 +134,7 @@ impl RunFolder {
 
     /// A training's folder has its configuration; an encoder from elsewhere has none.
     fn is_run(&self) -> bool {
-        self.config_path().is_file() || self.path.join("encoder.toml").is_file()
+        self.has_config() || self.path.join("encoder.toml").is_file()
     }
 
     fn config_path(&self) -> PathBuf {
@@ -174,6 +174,31 @@ impl RunFolder {
     /// Names the file.
     pub fn read(&self, name: &str) -> Result<String> {
         file::read_text(&self.path.join(name))
+    }
+
+    /// Whether its encoder was trained here, not imported.
+    pub fn has_config(&self) -> bool {
+        self.config_path().is_file()
+    }
+
+    /// Reads config.toml.
+    ///
+    /// # Errors
+    /// If it cannot be read, or the encoder was not trained here.
+    pub fn read_config(&self) -> Result<toml::Table> {
+        if !self.has_config() && self.is_run() {
+            let path = self.path.display();
+            return Err(Error::file(
+                &self.path,
+                format!(
+                    "has an encoder from elsewhere and no training to repeat or to tell of; measure it \
+                     with: hspace probe {path} --data DATA --html {path}/report.html"
+                ),
+            ));
+        }
+        let text = self.read("config.toml")?;
+        let table = text.parse();
+        table.map_err(|e: toml::de::Error| Error::file(self.config_path(), e.message()))
     }
 
     /// Writes config.toml.

@@ -8,7 +8,6 @@ use hspace::run::RunFolder;
 use hspace::toml::{Table, Value};
 
 use crate::commands::probe::{ProbeFlags, measure_sources};
-use crate::settings::read;
 
 /// Put runs side by side: what differs in their settings, and what each is worth.
 #[derive(clap::Args)]
@@ -28,8 +27,11 @@ pub fn run(args: &Args) -> Result<()> {
     for name in &args.runs {
         let path = Path::new(name);
         if path.is_dir() {
-            RunFolder::open(path)?;
-            settings.push((name.as_str(), flat(&read(&path.join("config.toml"))?)));
+            let folder = RunFolder::open(path)?;
+            // An encoder from elsewhere has no settings that could differ.
+            if folder.has_config() {
+                settings.push((name.as_str(), flat(&folder.read_config()?)));
+            }
         }
     }
     if args.flags.json.as_deref() != Some("-".as_ref()) {

@@ -11,7 +11,6 @@ use hspace::{Error, Result};
 
 use crate::commands::open;
 use crate::commands::probe::{ProbeFlags, measure_sources};
-use crate::settings::read;
 
 /// Measure a run beside its baselines and write report.html and summary.json into its folder.
 #[derive(clap::Args)]
@@ -34,7 +33,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<()> {
     let folder = RunFolder::open(&args.run)?;
-    let table = read(&args.run.join("config.toml"))?;
+    let table = folder.read_config()?;
     let own = Config::data_of(&table).unwrap_or_default().to_owned();
     let data = args.data.clone().unwrap_or(own);
     let dataset = open(&data)?;

@@ -12,7 +12,7 @@ use hspace::{Error, Result, encoder, pretrained};
 use crate::commands::check::findings;
 use crate::commands::open;
 use crate::progress::{TrainingLine, clock, stop_flag};
-use crate::settings::{SettingFlags, read};
+use crate::settings::SettingFlags;
 
 /// Learn a representation and leave it in a run folder.
 #[derive(clap::Args)]
@@ -91,7 +91,7 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn resume(path: &std::path::Path) -> Result<()> {
     let folder = RunFolder::open(path)?;
-    let table = read(&path.join("config.toml"))?;
+    let table = folder.read_config()?;
     let source = Config::data_of(&table).unwrap_or_default();
     let dataset = open(source)?;
     let config = Config::resolve(table, about(&dataset))?;

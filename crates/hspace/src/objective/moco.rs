@@ -117,15 +117,18 @@ impl MoCo {
         }
     }
 
-    fn key(&self, net: &Net, view: &Tensor<4>) -> Tensor<2> {
+    /// The teacher's features of a view, and the key made of them.
+    fn key(&self, net: &Net, view: &Tensor<4>) -> (Tensor<2>, Tensor<2>) {
         let features = net.encode_by_teacher(view.clone());
-        self.project(&net.at("teacher.projector").frozen(), features)
+        let scope = net.at("teacher.projector").frozen();
+        (features.clone(), self.project(&scope, features))
     }
 
     fn with_queue(&self, net: &Net, views: &[Tensor<4>]) -> Loss {
         let features = net.encode(views[0].clone());
         let query = self.project(&net.at("projector"), features.clone());
-        let key = l2_normalise(self.key(net, &views[1]));
+        let (taught, key) = self.key(net, &views[1]);
+        let key = l2_normalise(key);
         let memory = net.at("memory");
         let size = [self.queue, self.projection];
         let spread = 1.0 / (self.projection as f32).sqrt();
@@ -145,7 +148,8 @@ impl MoCo {
         memory.update("queue", next.reshape([size[0] * size[1]]));
         Loss {
             parts: vec![("queue_cosine", alike.sum() / self.queue as f64)],
-            ..Loss::of(total, vec![features])
+            // Of the other view there are the teacher's features alone.
+            ..Loss::of(total, vec![features, taught])
         }
     }
 
@@ -155,7 +159,7 @@ impl MoCo {
             let z = self.project(&net.at("projector"), learned[view].clone());
             let dims = [self.hidden, self.projection];
             let query = perceptron(&net.at("predictor"), z, &dims, true);
-            (query, self.key(net, &views[view]))
+            (query, self.key(net, &views[view]).1)
         });
         let tell = |query, key| info_nce(query, key, None, self.temperature, net.device());
         let total = tell(first.0, second.1) + tell(second.0, first.1);
