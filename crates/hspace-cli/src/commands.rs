@@ -10,6 +10,7 @@ pub mod list;
 pub mod probe;
 pub mod quickstart;
 pub mod report;
+pub mod study;
 pub mod train;
 pub mod views;
 

@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    bench, check, compare, embed, export, import, list, probe, quickstart, report, train, views,
+    bench, check, compare, embed, export, import, list, probe, quickstart, report, study, train,
+    views,
 };
 
 /// Learn a representation, measure how much easier it makes your task, see why, and ship it.
@@ -37,6 +38,7 @@ enum Command {
     Probe(probe::Args),
     Compare(compare::Args),
     Report(report::Args),
+    Study(study::Args),
     Import(import::Args),
     Export(export::Args),
     Bench(bench::Args),
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Command::Probe(args) => probe::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Study(args) => study::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Bench(args) => bench::run(&args),

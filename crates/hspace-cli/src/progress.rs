@@ -76,6 +76,49 @@ impl TrainingLine {
     }
 }
 
+/// A line for many things done one after the other, with the time that is left; without a terminal, a
+/// line for each.
+pub struct Counted {
+    bar: ProgressBar,
+    started: Option<(Instant, usize)>,
+}
+
+impl Counted {
+    /// Nothing is shown yet.
+    pub fn new() -> Self {
+        let bar = ProgressBar::no_length();
+        if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} {msg}") {
+            bar.set_style(style.progress_chars("━╸─"));
+        }
+        bar.enable_steady_tick(Duration::from_millis(500));
+        Counted { bar, started: None }
+    }
+
+    /// Shows what is done now, after `done` of `total`.
+    pub fn show(&mut self, text: &str, done: usize, total: usize) {
+        let fresh = self.started.filter(|&(_, first)| done >= first);
+        let (begin, first) = *self.started.insert(fresh.unwrap_or((Instant::now(), done)));
+        let left = match done - first {
+            0 => String::new(),
+            n => {
+                let each = begin.elapsed().as_secs_f64() / n as f64;
+                format!("  {} left", clock(each * (total - done) as f64))
+            }
+        };
+        self.bar.set_length(total as u64);
+        self.bar.set_position(done as u64);
+        if self.bar.is_hidden() {
+            eprintln!("{done}/{total} {text}{left}");
+        }
+        self.bar.set_message(format!("{text}{left}"));
+    }
+
+    /// Takes the line away.
+    pub fn done(self) {
+        self.bar.finish_and_clear();
+    }
+}
+
 /// A line for work of unknown or counted length.
 pub struct Spinner(ProgressBar);
 

@@ -24,6 +24,9 @@ pub struct SettingFlags {
     /// Passes over the data
     #[arg(long)]
     pub epochs: Option<usize>,
+    /// Steps in all, instead of passes
+    #[arg(long, conflicts_with = "epochs")]
+    pub steps: Option<usize>,
     /// Samples per step
     #[arg(long)]
     pub batch_size: Option<usize>,
@@ -67,6 +70,7 @@ impl SettingFlags {
             ("label", text(&self.label)),
             ("device", text(&self.device)),
             ("train.epochs", self.epochs.map(|n| n.to_string())),
+            ("train.steps", self.steps.map(|n| n.to_string())),
             ("train.batch_size", self.batch_size.map(|n| n.to_string())),
             ("train.image_size", self.image_size.map(|n| n.to_string())),
             (

@@ -138,7 +138,7 @@ pub(crate) fn settle() {
 }
 
 /// At most `limit` of the indices `0..n`, evenly spaced, ascending.
-pub(crate) fn spaced(n: usize, limit: usize) -> Vec<usize> {
+pub fn spaced(n: usize, limit: usize) -> Vec<usize> {
     if n <= limit {
         return (0..n).collect();
     }

@@ -109,6 +109,24 @@ pub fn set(table: &mut Table, assignment: &str) -> std::result::Result<(), Strin
     Ok(())
 }
 
+/// The section `[encoder]` from a name with settings after colons, such as `resnet18:width=16`.
+///
+/// # Errors
+/// If what follows a colon is not `key=value`.
+pub fn encoder_section(text: &str) -> Result<Table> {
+    let mut parts = text.split(':');
+    let mut table = Table::new();
+    table.insert("name".into(), parts.next().unwrap_or_default().into());
+    for part in parts {
+        set(&mut table, part).map_err(|_| {
+            Error::config(format!(
+                "encoder `{text}`: give settings as NAME:KEY=VALUE, such as resnet18:width=16"
+            ))
+        })?;
+    }
+    Ok(table)
+}
+
 /// Lays `over` onto `base`, section by section.
 pub fn merge(base: &mut Table, over: Table) {
     for (key, value) in over {
@@ -379,6 +397,15 @@ fn parse<C: Default + Serialize + serde::de::DeserializeOwned>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn encoders_bring_their_settings() {
+        let table = encoder_section("resnet18:width=16:stem=small").unwrap();
+        assert_eq!(table["name"].as_str(), Some("resnet18"));
+        assert_eq!(table["width"].as_integer(), Some(16));
+        assert_eq!(table["stem"].as_str(), Some("small"));
+        assert!(encoder_section("resnet18:16").is_err());
+    }
     use crate::auto::Auto;
 
     const DIGITS: About = About {

@@ -1,6 +1,7 @@
 //! A configuration and a dataset, made ready to train.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use crate::device::Device;
 
@@ -11,7 +12,7 @@ use crate::device::device;
 use crate::encoder::{self, Encoder};
 use crate::error::{Error, Result, unknown};
 use crate::matrix::Matrix;
-use crate::objective::{self, Facts, Objective};
+use crate::objective::{self, Facts, Objective, Stream};
 use crate::run::{EncoderFile, RunFolder};
 use crate::train::{Metric, Progress, Setup, Start, TrainSettings, Trained, train};
 use crate::views::{InputSpec, Marginals, Views};
@@ -159,6 +160,32 @@ impl<'a> Job<'a> {
         objective::cost(&**objective, &**encoder, facts, samples, device) / samples
     }
 
+    /// Samples per second of training, views included, measured for about `seconds`; the first steps,
+    /// which are slower, do not count. 0 if `stop` asked for an end before there was anything to count.
+    ///
+    /// # Errors
+    /// As [`train`].
+    pub fn pace(&self, seconds: f64, stop: &AtomicBool) -> Result<f64> {
+        let batch = *self.config.train.batch_size.get();
+        let enough = AtomicBool::new(false);
+        let mut begun: Option<(Instant, usize)> = None;
+        let mut rate = 0.0;
+        let mut watch = |progress: &Progress| {
+            let asked = stop.load(Ordering::Relaxed);
+            let Some((begin, first)) = begun else {
+                begun = (progress.step >= 2).then(|| (Instant::now(), progress.step));
+                return enough.store(asked, Ordering::Relaxed);
+            };
+            let (steps, passed) = (progress.step - first, begin.elapsed().as_secs_f64());
+            rate = (steps * batch) as f64 / passed;
+            enough.store(asked || (steps >= 3 && passed > seconds), Ordering::Relaxed);
+        };
+        match self.run(None, Start::Fresh, &mut watch, &enough) {
+            Ok(_) | Err(Error::Interrupted(_)) => Ok(rate),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Trains (see [`train`]); with a folder, leaves the encoder there.
     ///
     /// # Errors
@@ -207,6 +234,11 @@ impl<'a> Job<'a> {
             settings: self.config.encoder.settings.clone(),
             input: self.views.input().clone(),
         }
+    }
+
+    /// The samples and views of a step.
+    pub fn streams(&self) -> Vec<Stream> {
+        self.objective.streams()
     }
 
     /// The encoder and what its input is.

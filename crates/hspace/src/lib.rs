@@ -20,8 +20,9 @@
 //! - [`report`]: measurements to HTML. Sees nothing else.
 //!
 //! Around them: [`network`] holds the named weights and layers, [`mod@train`] the loop, [`config`]
-//! the settings, [`run`] the folder on disk, [`pretrained`] weights made elsewhere, [`job`] puts a configuration and a dataset together,
-//! and [`evaluate`] the contenders of a comparison.
+//! the settings, [`run`] the folder on disk, [`pretrained`] and [`hub`] weights made elsewhere,
+//! [`job`] puts a configuration and a dataset together,
+//! [`evaluate`] the contenders of a comparison, and [`study`] compares objectives.
 
 pub mod config;
 pub mod device;
@@ -30,6 +31,7 @@ pub mod encoder;
 pub mod evaluate;
 #[cfg(test)]
 mod golden;
+pub mod hub;
 pub mod job;
 pub mod list;
 pub mod network;
@@ -37,6 +39,7 @@ pub mod objective;
 pub mod pretrained;
 pub mod run;
 pub mod source;
+pub mod study;
 pub mod train;
 
 pub use hspace_core::{

@@ -65,6 +65,7 @@ pub struct Pass<'a> {
     fresh: RefCell<Weights>,
     statistics: RefCell<BTreeMap<String, Tensor<1>>>,
     seed: u64,
+    progress: f64,
     constants: RefCell<Vec<Tensor<2>>>,
     /// What takes the place of the constants, the next one last.
     given: RefCell<Vec<Tensor<2>>>,
@@ -81,6 +82,7 @@ impl<'a> Pass<'a> {
             fresh: RefCell::default(),
             statistics: RefCell::default(),
             seed: 0,
+            progress: 0.0,
             constants: RefCell::default(),
             given: RefCell::default(),
             multiply_adds: Cell::default(),
@@ -119,6 +121,16 @@ impl<'a> Pass<'a> {
     /// The same with another seed of what is random in it; without, it is 0.
     pub fn with_seed(self, seed: u64) -> Self {
         Pass { seed, ..self }
+    }
+
+    /// The same at `progress` in 0..=1 of a training; without, it is 0.
+    pub fn with_progress(self, progress: f64) -> Self {
+        Pass { progress, ..self }
+    }
+
+    /// How much of the training is done, 0..=1.
+    pub fn progress(&self) -> f64 {
+        self.progress
     }
 
     /// Random numbers for `what`.

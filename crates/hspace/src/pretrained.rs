@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::file;
 use crate::network::weights::vector;
 use crate::network::{Weight, Weights};
-use crate::run::{EncoderFile, RunFolder};
+use crate::run::{EncoderFile, TrainedEncoder};
 use crate::views::InputSpec;
 
 /// What a classifier, and not the encoder, needs.
@@ -77,28 +77,25 @@ pub fn read(
     Ok(weights)
 }
 
-/// Makes a run of weights from elsewhere, so that they can be measured like any other: an encoder of
-/// that architecture and these settings, for that input. Nothing is left in `out` if they do not fit.
+/// An encoder of that architecture and these settings, for that input, with weights from elsewhere.
 ///
 /// # Errors
-/// As [`read`], and as [`RunFolder::create`].
-pub fn import(
+/// As [`read`]; settings or an input that cannot be.
+pub fn encoder(
     path: &Path,
     architecture: &str,
     settings: toml::Table,
     input: InputSpec,
-    out: &Path,
-    overwrite: bool,
-) -> Result<EncoderFile> {
+    device: &Device,
+) -> Result<TrainedEncoder> {
     let encoder = encoder::make(architecture, settings.clone()).map_err(Error::config)?;
     let mut problems = encoder.problems(input.shape);
     problems.extend(input.problems());
     if !problems.is_empty() {
         return Err(Error::Config(problems));
     }
-    let device = Device::cpu();
-    let (like, features) = encoder::init(&*encoder, input.shape, 0, &device);
-    let weights = read(path, &*encoder, &like, &device)?;
+    let (like, features) = encoder::init(&*encoder, input.shape, 0, device);
+    let weights = read(path, &*encoder, &like, device)?;
     let about = EncoderFile {
         architecture: architecture.to_owned(),
         features,
@@ -107,8 +104,11 @@ pub fn import(
         settings,
         input,
     };
-    RunFolder::create(out, overwrite)?.write_encoder(about.clone(), &weights)?;
-    Ok(about)
+    Ok(TrainedEncoder {
+        about,
+        encoder,
+        weights,
+    })
 }
 
 fn safetensors(bytes: &[u8]) -> std::result::Result<Vec<torch::Named>, String> {

@@ -7,13 +7,16 @@ use std::path::PathBuf;
 
 use crate::device::Device;
 
+use crate::config;
 use crate::dataset::check::channel_statistics;
 use crate::dataset::{Dataset, Shape, Split};
 use crate::embed::{Embedded, embed, inputs};
 use crate::encoder::{self, ENCODERS};
 use crate::error::{Error, Result, unknown};
+use crate::hub;
 use crate::list;
 use crate::pca;
+use crate::pretrained;
 use crate::representation::{self, Representation};
 use crate::run::{EncoderFile, RunFolder, TrainedEncoder};
 use crate::views::{InputSpec, Views, ViewsConfig};
@@ -30,7 +33,10 @@ pub const CLOSED_FORM: &[(&str, &str)] = &[
         "the samples' own values; images over 64 px at 32 px",
     ),
     ("pca:D", "the first D principal components of the pixels"),
-    ("random:ENCODER", "that encoder, untrained"),
+    (
+        "random:ENCODER",
+        "that encoder, untrained; settings after colons: random:resnet18:width=16",
+    ),
 ];
 
 /// Something with features.
@@ -38,13 +44,15 @@ pub const CLOSED_FORM: &[(&str, &str)] = &[
 pub enum Source {
     /// The encoder of a run.
     Run(PathBuf),
+    /// A model of the Hugging Face Hub.
+    Hub(String),
     /// Features in .npz, .npy or .csv.
     File(PathBuf),
     /// Raw values.
     Pixels,
     /// That many principal components.
     Pca(usize),
-    /// An encoder with fresh weights.
+    /// An encoder with fresh weights: its name, and settings after colons.
     Random(String),
 }
 
@@ -65,9 +73,14 @@ impl Source {
                 ))),
             };
         }
+        if text.starts_with(hub::PREFIX) {
+            return Ok(Source::Hub(text.to_owned()));
+        }
         if let Some(name) = text.strip_prefix("random:") {
-            let entry = list::find("encoder", ENCODERS, name).map_err(Error::config)?;
-            return Ok(Source::Random(entry.name.to_owned()));
+            let section = config::encoder_section(name)?;
+            let architecture = section["name"].as_str().unwrap_or_default();
+            list::find("encoder", ENCODERS, architecture).map_err(Error::config)?;
+            return Ok(Source::Random(name.to_owned()));
         }
         let path = PathBuf::from(text);
         match (path.is_dir(), path.is_file()) {
@@ -89,6 +102,7 @@ pub struct Sources<'a> {
     dataset: &'a Dataset,
     device: Device,
     seed: u64,
+    rows: Vec<usize>,
     /// Runs read so far: `random:ENCODER` takes settings and input of a run with that encoder.
     runs: Vec<EncoderFile>,
     /// Rows that could be read, once samples have been: features files are matched against them.
@@ -102,9 +116,15 @@ impl<'a> Sources<'a> {
             dataset,
             device,
             seed,
+            rows: (0..dataset.len()).collect(),
             runs: Vec::new(),
             readable: None,
         }
+    }
+
+    /// The same of these rows of the dataset alone.
+    pub fn only(self, rows: Vec<usize>) -> Self {
+        Sources { rows, ..self }
     }
 
     /// Architectures of the runs read so far, each once.
@@ -145,6 +165,18 @@ impl<'a> Sources<'a> {
                 self.runs.push(run.about.clone());
                 self.encode(name, run, progress)?
             }
+            Source::Hub(model) => {
+                let model = hub::model(model)?;
+                let hub::Model {
+                    weights,
+                    encoder,
+                    settings,
+                    input,
+                } = model;
+                let run = pretrained::encoder(&weights, encoder, settings, input, &self.device)?;
+                self.runs.push(run.about.clone());
+                self.encode(name, run, progress)?
+            }
             Source::Random(architecture) => {
                 let run = self.untrained(architecture)?;
                 self.encode(name, run, progress)?
@@ -156,8 +188,7 @@ impl<'a> Sources<'a> {
                     split,
                     ..
                 } = self.dataset;
-                let all: Vec<usize> = (0..ids.len()).collect();
-                let rows = self.readable.as_ref().unwrap_or(&all);
+                let rows = self.readable.as_ref().unwrap_or(&self.rows);
                 let ids: Vec<String> = rows.iter().map(|&row| ids[row].clone()).collect();
                 let columns: Vec<_> = columns.iter().map(|c| c.select(rows)).collect();
                 let split: Vec<Split> = rows.iter().map(|&row| split[row]).collect();
@@ -204,30 +235,27 @@ impl<'a> Sources<'a> {
             }
         };
         let views = Views::new(ViewsConfig::none(), input, None)?;
-        let all: Vec<usize> = (0..dataset.len()).collect();
-        let values = inputs(&views, dataset, &all)?;
+        let values = inputs(&views, dataset, &self.rows)?;
         Ok(self.of_rows(name, values, "closed form".to_owned()))
     }
 
     /// An encoder with fresh weights, with the settings and the input of a run of the same
     /// architecture if one came before, else with the defaults.
-    fn untrained(&self, architecture: &str) -> Result<TrainedEncoder> {
-        let about = match self
-            .runs
-            .iter()
-            .find(|run| run.architecture == architecture)
-        {
+    fn untrained(&self, named: &str) -> Result<TrainedEncoder> {
+        let about = match self.runs.iter().find(|run| run.architecture == named) {
             Some(run) => run.clone(),
             None => {
-                let config = crate::config::Config::resolve(
-                    toml::Table::from_iter([("encoder".into(), architecture.into())]),
+                let section = config::encoder_section(named)?;
+                let config = config::Config::resolve(
+                    toml::Table::from_iter([("encoder".into(), section.into())]),
                     crate::job::about(self.dataset),
                 )?;
                 let job = crate::job::Job::new(config, self.dataset, None)?;
                 job.describe()
             }
         };
-        let encoder = encoder::make(architecture, about.settings.clone()).map_err(Error::config)?;
+        let encoder = encoder::make(&about.architecture, about.settings.clone());
+        let encoder = encoder.map_err(Error::config)?;
         let (weights, _) = encoder::init(&*encoder, about.input.shape, self.seed, &self.device);
         let hash = format!("untrained, seed {}", self.seed);
         Ok(TrainedEncoder {
@@ -244,13 +272,12 @@ impl<'a> Sources<'a> {
         progress: &mut dyn FnMut(usize),
     ) -> Result<Representation> {
         let views = run.views(self.dataset)?;
-        let all: Vec<usize> = (0..self.dataset.len()).collect();
         let embedded = embed(
             &*run.encoder,
             &run.weights,
             &views,
             self.dataset,
-            &all,
+            &self.rows,
             &self.device,
             progress,
         )?;

@@ -215,7 +215,10 @@ impl<'a> Trainer<'a> {
             folder,
             optimizers: BTreeMap::new(),
             state: State::default(),
-            steps: setup.settings.epochs.get() * steps_per_epoch,
+            steps: match setup.settings.steps {
+                0 => setup.settings.epochs.get() * steps_per_epoch,
+                steps => steps,
+            },
             steps_per_epoch,
             lines: Vec::new(),
             best: None,
@@ -285,7 +288,7 @@ impl<'a> Trainer<'a> {
             if window.0.elapsed() > Duration::from_secs(5) {
                 window = (Instant::now(), 0);
             }
-            let epoch_done = self.state.step.is_multiple_of(self.steps_per_epoch);
+            let epoch_done = self.ends_epoch(self.state.step);
             if epoch_done {
                 self.end_epoch(&mut values)?;
             }
@@ -310,6 +313,11 @@ impl<'a> Trainer<'a> {
         1 + (self.state.step.max(1) - 1) / self.steps_per_epoch
     }
 
+    /// Whether an epoch, the last of which may be cut short, ends with `step`.
+    fn ends_epoch(&self, step: usize) -> bool {
+        step.is_multiple_of(self.steps_per_epoch) || step == self.steps
+    }
+
     fn progress_share(&self) -> f64 {
         self.state.step as f64 / self.steps as f64
     }
@@ -324,7 +332,11 @@ impl<'a> Trainer<'a> {
         let learning_rate = settings.learning_rate.get() * factor;
         let optimizer = Optimizer {
             rule: settings.optimizer,
-            weight_decay: *settings.weight_decay.get(),
+            weight_decay: schedule::cosine(
+                *settings.weight_decay.get(),
+                *settings.weight_decay_end.get(),
+                self.progress_share(),
+            ),
             momentum: settings.momentum,
         };
         let samples = batches.iter().map(|b| b.rows.len()).sum();
@@ -374,7 +386,9 @@ impl<'a> Trainer<'a> {
         report: &mut BTreeMap<String, f64>,
     ) -> Result<(Gradients, f64)> {
         let tracked = self.weights.tracked(|name| turn.covers(name));
-        let pass = Pass::new(&tracked, Mode::Train, &self.setup.device).with_seed(seed);
+        let pass = Pass::new(&tracked, Mode::Train, &self.setup.device)
+            .with_seed(seed)
+            .with_progress(self.progress_share());
         let net = Net::new(self.setup.encoder, &pass);
         let loss = self.setup.objective.loss(&net, batches, index);
         let value = f64::from(loss.total.clone().inner().into_scalar::<f32>());
@@ -407,7 +421,7 @@ impl<'a> Trainer<'a> {
     fn looks_at_features(&self) -> bool {
         let next = self.state.step + 1;
         let logged = next.is_multiple_of(self.setup.settings.log_every);
-        (logged || next.is_multiple_of(self.steps_per_epoch)) && next >= 10
+        (logged || self.ends_epoch(next)) && next >= 10
     }
 
     fn diverged(&self, loss: f64) -> Error {

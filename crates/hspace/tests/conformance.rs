@@ -29,6 +29,10 @@ fn small(name: &str) -> Box<dyn Encoder> {
             *value = toml::Value::Integer(small);
         }
     }
+    if let Some(blocks) = settings.get_mut("blocks") {
+        // One stage has a block whose shortcut is its input.
+        *blocks = vec![1, 2, 1, 1].into();
+    }
     encoder::make(name, settings).unwrap()
 }
 
@@ -241,18 +245,13 @@ fn gradients_agree_with_finite_differences() {
         };
         // Short steps drown in the rounding of the loss, long ones in its curvature (deep networks
         // with normalisation are strongly curved), most of which twice the step takes off. One of
-        // three must do. Nearly all agree to 0.005; a batch of 8 in 50 layers to 0.04.
-        let most = if case.name.contains("resnet50") {
-            0.05
-        } else {
-            0.02
-        };
+        // three must do. Nearly all agree to 0.005.
         let error = [3e-4, 1e-3, 1e-4].into_iter().map(|share: f64| {
             let step = share * loss.abs().max(1.0) / norm;
             ((4.0 * ratio(step) - ratio(2.0 * step)) / 3.0 - 1.0).abs()
         });
         let mut error = error.inspect(|error| least = least.min(*error));
-        let found = error.any(|error| error < most);
+        let found = error.any(|error| error < 0.02);
         assert!(found, "{}: the slope is off by {least}", case.name);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use hspace::config::{Config, set};
@@ -14,7 +14,6 @@ use hspace::job::{Job, about};
 use hspace::network::{Mode, Pass};
 use hspace::objective::OBJECTIVES;
 use hspace::toml::{Table, Value};
-use hspace::train::Start;
 use hspace::views::measure::samples_per_second;
 use hspace::{Error, Result};
 use serde::Serialize;
@@ -192,29 +191,7 @@ fn training(
     peak: f64,
 ) -> Result<Line> {
     let job = job(args, dataset, name, objective)?;
-    let stop = AtomicBool::new(false);
-    let mut begun: Option<(Instant, usize)> = None;
-    let mut rate = 0.0;
-    let outcome = job.run(
-        None,
-        Start::Fresh,
-        &mut |progress| {
-            let Some((begin, first)) = begun else {
-                if progress.step >= 2 {
-                    begun = Some((Instant::now(), progress.step));
-                }
-                return;
-            };
-            let (steps, seconds) = (progress.step - first, begin.elapsed().as_secs_f64());
-            rate = (steps * args.batch_size) as f64 / seconds;
-            stop.store(steps >= 3 && seconds > args.seconds, Ordering::Relaxed);
-        },
-        &stop,
-    );
-    match outcome {
-        Ok(_) | Err(Error::Interrupted(_)) => {}
-        Err(error) => return Err(error),
-    }
+    let rate = job.pace(args.seconds, &AtomicBool::new(false))?;
     let multiply_adds = job.multiply_adds() as f64;
     // Backward takes two products for each of the forward pass.
     let share = 3.0 * 2.0 * multiply_adds * rate / peak;

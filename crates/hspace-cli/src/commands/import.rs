@@ -1,39 +1,48 @@
 //! `hspace import`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hspace::config::{overlay, set};
 use hspace::dataset::Shape;
+use hspace::device::Device;
 use hspace::encoder::ENCODERS;
+use hspace::run::{RunFolder, TrainedEncoder};
 use hspace::toml::{Table, Value};
 use hspace::views::InputSpec;
-use hspace::{Error, Result, list, pretrained};
+use hspace::{Error, Result, hub, list, pretrained};
+
+/// Mean and deviation of ImageNet's channels, in 0..1, and the size at which networks learn from it.
+const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
+const SIZE: usize = 224;
 
 /// Make a run of weights that torchvision or timm trained, to measure them like any other.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   hspace import resnet18.pth --encoder resnet18 --out runs/imagenet
+  hspace import hf:timm/vit_small_patch16_224.augreg_in1k --out runs/vit
   hspace import vit.safetensors --encoder vit_small --set encoder.patch=16 --mean 0.5,0.5,0.5 \\
       --std 0.5,0.5,0.5 --out runs/vit
   hspace probe runs/imagenet --data photos/")]
 pub struct Args {
-    /// .safetensors, or a state dict that torch.save wrote (.pth)
-    file: PathBuf,
-    /// Architecture: see `hspace list encoders`
+    /// .safetensors, a state dict that torch.save wrote (.pth), or hf:OWNER/NAME, a model of timm on the
+    /// Hugging Face Hub (downloaded once)
+    #[arg(value_name = "FILE|hf:…")]
+    from: String,
+    /// Architecture of a file's weights: see `hspace list encoders`
     #[arg(long)]
-    encoder: String,
+    encoder: Option<String>,
     /// A setting of the encoder, such as encoder.patch=16; may be given many times
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Height and width of its input in pixels
-    #[arg(long, default_value_t = 224)]
-    image_size: usize,
-    /// What is taken off each channel, of values in 0..1 [default: ImageNet's]
-    #[arg(long, value_delimiter = ',', default_values_t = [0.485, 0.456, 0.406])]
-    mean: Vec<f32>,
-    /// What each channel is then divided by [default: ImageNet's]
-    #[arg(long, value_delimiter = ',', default_values_t = [0.229, 0.224, 0.225])]
-    std: Vec<f32>,
+    /// Height and width of its input in pixels [default: 224, or the model's own]
+    #[arg(long)]
+    image_size: Option<usize>,
+    /// What is taken off each channel, of values in 0..1 [default: ImageNet's, or the model's own]
+    #[arg(long, value_delimiter = ',')]
+    mean: Option<Vec<f32>>,
+    /// What each channel is then divided by [default: ImageNet's, or the model's own]
+    #[arg(long, value_delimiter = ',')]
+    std: Option<Vec<f32>>,
     /// Folder of the run
     #[arg(long)]
     out: PathBuf,
@@ -43,7 +52,44 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let entry = list::find("encoder", ENCODERS, &args.encoder).map_err(Error::config)?;
+    let device = Device::cpu();
+    let found = match args.from.starts_with(hub::PREFIX) {
+        true => of_hub(args, &device)?,
+        false => of_file(args, &device)?,
+    };
+    let folder = RunFolder::create(&args.out, args.overwrite)?;
+    folder.write_encoder(found.about.clone(), &found.weights)?;
+    let (out, about) = (args.out.display(), found.about);
+    println!("{out}: {}, {} features", about.architecture, about.features);
+    println!("measure it: hspace probe {out} --data DATA");
+    Ok(())
+}
+
+/// A model says itself what it is.
+fn of_hub(args: &Args, device: &Device) -> Result<TrainedEncoder> {
+    if args.encoder.is_some() || !args.set.is_empty() || args.mean.is_some() || args.std.is_some() {
+        return Err(Error::config(format!(
+            "{} says its encoder and input itself; leave out --encoder, --set, --mean and --std",
+            args.from
+        )));
+    }
+    let mut model = hub::model(&args.from)?;
+    if let (Some(size), Shape::Image { height, width, .. }) =
+        (args.image_size, &mut model.input.shape)
+    {
+        (*height, *width) = (size, size);
+    }
+    let (weights, name) = (&model.weights, model.encoder);
+    pretrained::encoder(weights, name, model.settings, model.input, device)
+}
+
+fn of_file(args: &Args, device: &Device) -> Result<TrainedEncoder> {
+    let Some(name) = &args.encoder else {
+        return Err(Error::config(
+            "give --encoder, the architecture of the weights: see `hspace list encoders`",
+        ));
+    };
+    let entry = list::find("encoder", ENCODERS, name).map_err(Error::config)?;
     let (mut given, mut problems) = (Table::new(), Vec::new());
     for assignment in &args.set {
         problems.extend(set(&mut given, assignment).err());
@@ -61,19 +107,16 @@ pub fn run(args: &Args) -> Result<()> {
     if !problems.is_empty() {
         return Err(Error::Config(problems));
     }
+    let mean = args.mean.clone().unwrap_or(IMAGENET.0.to_vec());
+    let size = args.image_size.unwrap_or(SIZE);
     let input = InputSpec {
         shape: Shape::Image {
-            channels: args.mean.len(),
-            height: args.image_size,
-            width: args.image_size,
+            channels: mean.len(),
+            height: size,
+            width: size,
         },
-        mean: args.mean.clone(),
-        std: args.std.clone(),
+        mean,
+        std: args.std.clone().unwrap_or(IMAGENET.1.to_vec()),
     };
-    let (file, out) = (&args.file, &args.out);
-    let about = pretrained::import(file, entry.name, settings, input, out, args.overwrite)?;
-    let out = out.display();
-    println!("{out}: {}, {} features", about.architecture, about.features);
-    println!("measure it: hspace probe {out} --data DATA");
-    Ok(())
+    pretrained::encoder(Path::new(&args.from), entry.name, settings, input, device)
 }

@@ -19,10 +19,12 @@ use crate::progress::Spinner;
 #[command(after_help = "Examples:
   hspace probe runs/a --data photos/ --labels 1,10,100,all
   hspace probe runs/a pixels pca:50 random:cnn emb.npz --data photos/ --json probe.json
+  hspace probe hf:timm/resnet18.a1_in1k runs/a --data photos/
   hspace probe pixels --data fashion/ --probe knn --set knn.k=5 --set knn.metric=euclidean
   hspace probe pixels --data fashion/ --probe linear --set linear.c=0.01")]
 pub struct Args {
-    /// Runs, feature files (.npz, .npy, .csv), `pixels`, `pca:D`, `random:ENCODER`
+    /// Runs, feature files (.npz, .npy, .csv), models of timm on the Hugging Face Hub (hf:OWNER/NAME,
+    /// downloaded once), `pixels`, `pca:D`, `random:ENCODER`
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<String>,
     #[command(flatten)]
@@ -144,7 +146,7 @@ pub fn measure_sources(
     let dataset = open(&flags.data)?;
     let learned: Vec<String> = sources
         .iter()
-        .filter(|(_, source)| matches!(source, Source::Run(_) | Source::File(_)))
+        .filter(|(_, source)| matches!(source, Source::Run(_) | Source::Hub(_) | Source::File(_)))
         .map(|(name, _)| name.clone())
         .collect();
     let mut makers = Sources::new(&dataset, device, flags.seed);

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use hspace::Result;
 use hspace::config::Config;
 use hspace::dataset::{Dataset, Split};
 use hspace::evaluate::{Story, SupervisedBudget, run_facts, supervised};
@@ -15,6 +14,7 @@ use hspace::run::RunFolder;
 use hspace::source::{Source, Sources};
 use hspace::toml::{Table, Value};
 use hspace::train::{Start, Trained};
+use hspace::{Error, Result};
 
 use crate::commands::{open, report};
 use crate::progress::{Spinner, TrainingLine, clock, stop_flag};
@@ -104,31 +104,11 @@ fn config(dataset: &Dataset, seed: u64, epochs: usize) -> Result<Config> {
 fn plan(dataset: &Dataset, args: &Args, stop: &AtomicBool) -> Result<usize> {
     let wanted = (EPOCHS * args.seconds as f64 / BUDGET).round().max(1.0);
     let job = Job::new(config(dataset, args.seed, 1)?, dataset, None)?;
-    let batch = *job.config.train.batch_size.get() as f64;
-    let enough = AtomicBool::new(false);
-    let mut begun = None;
-    let mut rate = 0.0;
     let spinner = Spinner::new("trying how fast this machine is");
-    let outcome = job.run(
-        None,
-        Start::Fresh,
-        &mut |progress| {
-            // The first steps are slower than the others.
-            if progress.step == 2 {
-                begun = Some(Instant::now());
-            } else if let Some(begun) = begun {
-                let seconds = begun.elapsed().as_secs_f64();
-                rate = (progress.step - 2) as f64 * batch / seconds;
-                let asked = stop.load(Ordering::Relaxed);
-                enough.store(asked || seconds > TRIAL, Ordering::Relaxed);
-            }
-        },
-        &enough,
-    );
+    let rate = job.pace(TRIAL, stop)?;
     spinner.done();
-    match outcome {
-        Ok(_) | Err(hspace::Error::Interrupted(_)) => {}
-        Err(error) => return Err(error),
+    if stop.load(Ordering::Relaxed) {
+        return Err(Error::Interrupted("stopped before the training".into()));
     }
     let samples = dataset.indices(Split::Train).len() as f64;
     let fit = (LEARNING * args.seconds as f64 * rate / samples)

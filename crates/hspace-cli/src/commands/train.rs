@@ -1,13 +1,13 @@
 //! `hspace train`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hspace::config::Config;
 use hspace::job::{Job, about};
 use hspace::run::RunFolder;
 use hspace::toml::Value;
 use hspace::train::{Start, Trained};
-use hspace::{Error, Result, encoder, pretrained};
+use hspace::{Error, Result, encoder, hub, pretrained};
 
 use crate::commands::check::findings;
 use crate::commands::open;
@@ -38,9 +38,10 @@ pub struct Args {
     /// Do not read every sample once before training to report what is there
     #[arg(long)]
     no_check: bool,
-    /// Start from the encoder of this run, or from weights of torchvision or timm (.safetensors, .pth)
-    #[arg(long, value_name = "RUN|FILE")]
-    init_from: Option<PathBuf>,
+    /// Start from the encoder of this run, or from weights of torchvision or timm: .safetensors, .pth, or
+    /// hf:OWNER/NAME (Hugging Face Hub, downloaded once)
+    #[arg(long, value_name = "RUN|FILE|hf:…")]
+    init_from: Option<String>,
     #[command(flatten)]
     settings: SettingFlags,
 }
@@ -67,18 +68,19 @@ pub fn run(args: &Args) -> Result<()> {
     let job = Job::new(config, &dataset, None)?;
     let start = match &args.init_from {
         None => Start::Fresh,
-        Some(path) if path.is_file() => {
-            let (encoder, views, device) = job.encoder();
-            let (like, _) = encoder::init(encoder, views.input().shape, 0, device);
-            Start::From(
-                pretrained::read(path, encoder, &like, device)?,
-                path.clone(),
-            )
-        }
-        Some(path) => {
-            let folder = RunFolder::open(path)?;
+        Some(from) if Path::new(from).is_dir() => {
+            let folder = RunFolder::open(Path::new(from))?;
             let from = folder.read_encoder(job.encoder().2)?;
             Start::From(from.weights, folder.weights())
+        }
+        Some(from) => {
+            let path = match from.starts_with(hub::PREFIX) {
+                true => hub::weights(from)?,
+                false => PathBuf::from(from),
+            };
+            let (encoder, views, device) = job.encoder();
+            let (like, _) = encoder::init(encoder, views.input().shape, 0, device);
+            Start::From(pretrained::read(&path, encoder, &like, device)?, path)
         }
     };
     let folder = RunFolder::create(&out, args.overwrite)?;
@@ -102,13 +104,16 @@ fn resume(path: &std::path::Path) -> Result<()> {
 fn go(job: &Job, folder: &RunFolder, start: Start) -> Result<()> {
     let stop = stop_flag()?;
     let config = &job.config;
+    let length = match config.train.steps {
+        0 => format!("{} epochs", config.train.epochs.get()),
+        steps => format!("{steps} steps"),
+    };
     eprintln!(
-        "training {} with {} on {}: {} parameters, {} epochs of batches of {}",
+        "training {} with {} on {}: {} parameters, {length} of batches of {}",
         config.encoder.name,
         config.objective.name,
         config.data,
         job.parameters(),
-        config.train.epochs.get(),
         config.train.batch_size.get()
     );
     let mut line = TrainingLine::new("training");

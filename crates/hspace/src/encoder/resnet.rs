@@ -21,6 +21,8 @@ const SOURCE: &str = "He et al. 2016, Deep residual learning, arXiv:1512.03385";
 struct Settings {
     /// Channels of the first stage; the others have 2, 4 and 8 times as many.
     width: usize,
+    /// Blocks of each stage, four numbers; empty for those of the architecture.
+    blocks: Vec<usize>,
     /// First layer.
     stem: Stem,
 }
@@ -29,6 +31,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             width: 64,
+            blocks: vec![],
             stem: Stem::Auto,
         }
     }
@@ -49,8 +52,17 @@ enum Stem {
 struct ResNet {
     name: &'static str,
     blocks: [usize; 4],
-    bottleneck: bool,
+    form: Form,
     settings: Settings,
+}
+
+/// What the blocks are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// Two convolutions of 3 × 3.
+    Basic,
+    /// 1 × 1, 3 × 3 with so many times the stage's channels, 1 × 1 to four times as many.
+    Bottleneck(usize),
 }
 
 pub(super) const RESNET18: Entry<dyn Encoder> = Entry {
@@ -58,34 +70,81 @@ pub(super) const RESNET18: Entry<dyn Encoder> = Entry {
     summary: "residual network, 18 layers of 3x3 convolutions",
     source: SOURCE,
     defaults: list::defaults::<Settings>,
-    make: |table| make("resnet18", [2, 2, 2, 2], false, table),
+    make: |table| make("resnet18", [2, 2, 2, 2], Form::Basic, table),
 };
 
 pub(super) const RESNET34: Entry<dyn Encoder> = Entry {
     name: "resnet34",
     summary: "residual network, 34 layers of 3x3 convolutions",
-    make: |table| make("resnet34", [3, 4, 6, 3], false, table),
+    make: |table| make("resnet34", [3, 4, 6, 3], Form::Basic, table),
     ..RESNET18
 };
 
 pub(super) const RESNET50: Entry<dyn Encoder> = Entry {
     name: "resnet50",
     summary: "residual network, 50 layers in bottleneck blocks",
-    make: |table| make("resnet50", [3, 4, 6, 3], true, table),
+    make: |table| make("resnet50", [3, 4, 6, 3], Form::Bottleneck(1), table),
     ..RESNET18
+};
+
+pub(super) const RESNET101: Entry<dyn Encoder> = Entry {
+    name: "resnet101",
+    summary: "residual network, 101 layers in bottleneck blocks",
+    make: |table| make("resnet101", [3, 4, 23, 3], Form::Bottleneck(1), table),
+    ..RESNET18
+};
+
+pub(super) const RESNET152: Entry<dyn Encoder> = Entry {
+    name: "resnet152",
+    summary: "residual network, 152 layers in bottleneck blocks",
+    make: |table| make("resnet152", [3, 8, 36, 3], Form::Bottleneck(1), table),
+    ..RESNET18
+};
+
+/// Zagoruyko & Komodakis 2016, arXiv:1605.07146, in torchvision's form.
+pub(super) const WIDE_RESNET50_2: Entry<dyn Encoder> = Entry {
+    name: "wide_resnet50_2",
+    summary: "resnet50 with twice the channels inside the blocks",
+    source: "Zagoruyko & Komodakis 2016, Wide residual networks, arXiv:1605.07146",
+    make: |table| make("wide_resnet50_2", [3, 4, 6, 3], Form::Bottleneck(2), table),
+    ..RESNET18
+};
+
+pub(super) const WIDE_RESNET101_2: Entry<dyn Encoder> = Entry {
+    name: "wide_resnet101_2",
+    summary: "resnet101 with twice the channels inside the blocks",
+    make: |table| {
+        make(
+            "wide_resnet101_2",
+            [3, 4, 23, 3],
+            Form::Bottleneck(2),
+            table,
+        )
+    },
+    ..WIDE_RESNET50_2
 };
 
 fn make(
     name: &'static str,
     blocks: [usize; 4],
-    bottleneck: bool,
+    form: Form,
     table: toml::Table,
 ) -> Result<Box<dyn Encoder>, String> {
-    let settings = list::parse(table)?;
+    let settings: Settings = list::parse(table)?;
+    let blocks = match settings.blocks[..] {
+        [] => blocks,
+        [a, b, c, d] if settings.blocks.iter().all(|&n| n > 0) => [a, b, c, d],
+        _ => {
+            let given = &settings.blocks;
+            return Err(format!(
+                "blocks={given:?} must be four numbers of at least 1, such as {blocks:?}"
+            ));
+        }
+    };
     Ok(Box::new(ResNet {
         name,
         blocks,
-        bottleneck,
+        form,
         settings,
     }))
 }
@@ -122,7 +181,10 @@ impl ResNet {
     /// One residual block: every branch's convolutions, the shortcut, the addition.
     fn block(&self, scope: &Scope, x: Maps, planes: usize, stride: usize) -> Maps {
         let [_, channels, _, _] = x.dims();
-        let out = if self.bottleneck { 4 * planes } else { planes };
+        let out = match self.form {
+            Form::Basic => planes,
+            Form::Bottleneck(_) => 4 * planes,
+        };
         let conv = |out, kernel, stride, relu| Conv {
             out,
             kernel,
@@ -139,14 +201,13 @@ impl ResNet {
                 block: conv(out, 1, stride, false),
             })
         };
-        let layers = if self.bottleneck {
-            vec![
-                conv(planes, 1, 1, true),
-                conv(planes, 3, stride, true),
+        let layers = match self.form {
+            Form::Basic => vec![conv(planes, 3, stride, true), conv(planes, 3, 1, true)],
+            Form::Bottleneck(wide) => vec![
+                conv(wide * planes, 1, 1, true),
+                conv(wide * planes, 3, stride, true),
                 conv(out, 1, 1, true),
-            ]
-        } else {
-            vec![conv(planes, 3, stride, true), conv(planes, 3, 1, true)]
+            ],
         };
         let units = (1..).zip(layers).map(|(i, block)| Unit {
             conv: scope.at(format!("conv{i}")),
@@ -180,9 +241,8 @@ impl Encoder for ResNet {
         else {
             return None;
         };
-        let out = self.settings.width;
-        if out != 64 {
-            // torchvision's have 64 channels.
+        if self.settings.width != 64 || !self.settings.blocks.is_empty() {
+            // torchvision's are made in one way.
             return None;
         }
         let name = self.name;
@@ -264,7 +324,7 @@ mod tests {
             width: 64,
         };
         let (fresh, dim) = init(&*encoder, shape, 0, &device);
-        assert_eq!(dim, if name == "resnet50" { 2048 } else { 512 });
+        assert_eq!(dim, if name == "resnet18" { 512 } else { 2048 });
         let weights = by_formula(fresh, &device).prefixed("encoder");
         let x = vector(scatter(2 * 3 * 64 * 64, 0.5), &device).reshape(axes(2, shape));
         let first = |features: Tensor<2>| values(features.slice([0..2, 0..8]));
@@ -304,6 +364,11 @@ mod tests {
     #[test]
     fn resnet18_agrees_with_torchvision() {
         agrees_with_torchvision("resnet18");
+    }
+
+    #[test]
+    fn wide_resnet50_agrees_with_torchvision() {
+        agrees_with_torchvision("wide_resnet50_2");
     }
 
     #[test]

@@ -9,7 +9,8 @@
 //! The head is the paper's: three layers with GELU, a bottleneck scaled to length 1, and outputs by
 //! weights of length 1. Deviations: K is 1024 rather than 65536, the hidden layers 512 rather than
 //! 2048, m begins at 0.98 rather than 0.996 and there are 4 local views rather than 8, all for runs of
-//! a few thousand steps on small encoders; the teacher's temperature does not rise.
+//! a few thousand steps on small encoders. The teacher's temperature can rise over the first part of a
+//! training, as in the paper; by default it stays where the paper's begins.
 
 use std::collections::BTreeMap;
 
@@ -24,6 +25,7 @@ use crate::list::{self, Entry};
 use crate::network::layers::l2_normalise;
 use crate::network::tokens::{dense, gelu};
 use crate::network::{Init, Scope, Weights};
+use crate::train::schedule::ramp;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -34,6 +36,10 @@ struct Dino {
     temperature: f64,
     /// τ_t > 0, below τ_s.
     teacher_temperature: f64,
+    /// τ_t at the end of its rise. The paper's larger networks take 0.07.
+    teacher_temperature_end: f64,
+    /// Share of the training in which it rises, 0 to 1.
+    temperature_warmup: f64,
     /// m of the teacher at the start, 0 ≤ m ≤ 1.
     momentum: f64,
     /// Share of the old centre in the new one, 0 to 1.
@@ -52,6 +58,8 @@ impl Default for Dino {
             outputs: 1024,
             temperature: 0.1,
             teacher_temperature: 0.04,
+            teacher_temperature_end: 0.04,
+            temperature_warmup: 0.3,
             momentum: 0.98,
             center_momentum: 0.9,
             local_views: 4,
@@ -77,6 +85,11 @@ pub(super) const ENTRY: Entry<dyn Objective> = Entry {
         }
         positive_number("temperature", settings.temperature)?;
         positive_number("teacher_temperature", settings.teacher_temperature)?;
+        positive_number("teacher_temperature_end", settings.teacher_temperature_end)?;
+        if !(0.0..=1.0).contains(&settings.temperature_warmup) {
+            let given = settings.temperature_warmup;
+            return Err(format!("temperature_warmup={given} must be in 0..=1"));
+        }
         if !(0.0..=1.0).contains(&settings.center_momentum) {
             let given = settings.center_momentum;
             return Err(format!("center_momentum={given} must be in 0..=1"));
@@ -109,7 +122,13 @@ impl Objective for Dino {
         let taught = self.head(&net.at("teacher.head").frozen(), taught);
         let memory = net.at("memory");
         let center = memory.buffer("center", self.outputs, Init::Constant(0.0));
-        let targets = sharpened(taught.clone(), center.clone(), self.teacher_temperature);
+        let temperature = ramp(
+            self.teacher_temperature,
+            self.teacher_temperature_end,
+            self.temperature_warmup,
+            net.progress(),
+        );
+        let targets = sharpened(taught.clone(), center.clone(), temperature);
         let targets = [0, 1].map(|view| targets.clone().narrow(0, view * n, n));
         let total = swapped(&targets, learned.len(), |view| {
             outputs.clone().narrow(0, view * n, n) / self.temperature

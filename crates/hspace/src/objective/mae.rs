@@ -6,7 +6,7 @@
 //! a learned mask token in place of each hidden patch, and positions.
 //!
 //! Deviations: the decoder has 2 blocks of width 128 rather than 8 of 512, for encoders of width 192;
-//! its positions are learned. Each sample's hidden patches are drawn from the run's seed and the step.
+//! its positions are learned. The variance of a patch is unbiased, as in the authors' code. Each sample's hidden patches are drawn from the run's seed and the step.
 
 use burn_tensor::{Int, Tensor, TensorData};
 use rand::seq::SliceRandom;
@@ -119,20 +119,25 @@ impl Objective for Mae {
         let features = tokens.clone().mean_dim(1);
         let [_, _, dim] = tokens.dims();
         let drawn = self.decode(&net.at("decoder"), tokens, &split, patches.dims());
-        let target = match self.normalise {
-            true => {
-                let off = patches.clone() - patches.mean_dim(2);
-                let variance = off.clone().powi_scalar(2).mean_dim(2);
-                off / (variance + 1e-6).sqrt()
-            }
-            false => patches,
-        };
-        let target = target
-            .reshape([n * t, size])
-            .select(0, split.hidden_on(net.device()));
-        let total = (drawn - target).powi_scalar(2).mean();
+        let patches = patches.reshape([n * t, size]);
+        let target = patches.select(0, split.hidden_on(net.device()));
+        let total = difference(drawn, target, self.normalise);
         Loss::of(total, vec![features.reshape([n, dim])])
     }
+}
+
+/// Mean squared difference of what was `drawn` and the patches, `[n, numbers]` both, `[1]`.
+fn difference(drawn: Tensor<2>, patches: Tensor<2>, normalise: bool) -> Tensor<1> {
+    let target = match normalise {
+        true => {
+            let numbers = patches.dims()[1] as f64;
+            let off = patches.clone() - patches.mean_dim(1);
+            let squares = off.clone().powi_scalar(2).sum_dim(1);
+            off / (squares / (numbers - 1.0).max(1.0) + 1e-6).sqrt()
+        }
+        false => patches,
+    };
+    (drawn - target).powi_scalar(2).mean()
 }
 
 impl Mae {
@@ -213,5 +218,18 @@ impl Split {
     fn hidden_on(&self, device: &Device) -> Tensor<1, Int> {
         let count = self.hidden.len();
         Tensor::from_data(TensorData::new(self.hidden.clone(), [count]), device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden::{check_loss, matrix};
+
+    #[test]
+    fn agrees_with_the_authors_formula() {
+        check_loss("mae", [6, 5], |drawn| {
+            difference(drawn, matrix([6, 5], 1.1), true)
+        });
     }
 }

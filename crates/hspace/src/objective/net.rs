@@ -80,6 +80,11 @@ impl<'a> Net<'a> {
         self.pass.rng(what)
     }
 
+    /// How much of the training is done, 0..=1.
+    pub fn progress(&self) -> f64 {
+        self.pass.progress()
+    }
+
     /// A target that no gradient flows through ([`Pass::constant`]).
     pub fn constant(&self, x: Tensor<2>) -> Tensor<2> {
         self.pass.constant(x)

@@ -6,11 +6,10 @@
 //! marginals, and both get a little noise (`views.noise`), which the paper does not add. Hidden units
 //! and temperature are the paper's.
 
-use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{positive, positive_number, projector};
-use super::similarity::{by_sample, contrast};
+use super::heads::{positive, positive_number};
+use super::similarity::contrast_views;
 use super::{Batch, Facts, Loss, Net, Objective, Stream, two_views};
 use crate::dataset::Shape;
 use crate::list::{self, Entry};
@@ -69,18 +68,7 @@ impl Objective for Scarf {
     }
 
     fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
-        let views = &batches[0].views;
-        let learned = net.encode_views(views);
-        let features = Tensor::cat(learned.clone(), 0);
-        let z = projector(
-            &net.at("projector"),
-            features,
-            &[self.hidden, self.projection],
-        );
-        let groups = by_sample(batches[0].rows.len(), views.len());
-        Loss::of(
-            contrast(z, &groups, self.temperature, net.device()),
-            learned,
-        )
+        let dims = [self.hidden, self.projection];
+        contrast_views(net, &batches[0], &dims, self.temperature)
     }
 }

@@ -8,11 +8,10 @@
 //! the projector sees both. We deviate in one default: the temperature is 0.2 rather than 0.1 or 0.5, which suits batches of
 //! a few hundred.
 
-use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{positive, positive_number, projector};
-use super::similarity::{by_sample, contrast};
+use super::heads::{positive, positive_number};
+use super::similarity::contrast_views;
 use super::{Batch, Facts, Loss, Net, Objective, Stream, two_views};
 use crate::list::{self, Entry};
 
@@ -63,15 +62,7 @@ impl Objective for SimClr {
     }
 
     fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
-        let views = &batches[0].views;
-        let learned = net.encode_views(views);
-        let features = Tensor::cat(learned.clone(), 0);
         let dims = [self.hidden, self.projection];
-        let z = projector(&net.at("projector"), features, &dims);
-        let groups = by_sample(batches[0].rows.len(), views.len());
-        Loss::of(
-            contrast(z, &groups, self.temperature, net.device()),
-            learned,
-        )
+        contrast_views(net, &batches[0], &dims, self.temperature)
     }
 }

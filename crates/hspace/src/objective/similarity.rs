@@ -3,6 +3,8 @@
 use burn_tensor::activation::log_softmax;
 use burn_tensor::{Tensor, TensorData};
 
+use super::heads::projector;
+use super::{Batch, Loss, Net};
 use crate::device::Device;
 use crate::network::layers::l2_normalise;
 
@@ -40,6 +42,16 @@ pub(super) fn contrast(
     }
     let share = Tensor::<2>::from_data(TensorData::new(share, [m, m]), device);
     -(log_softmax(not_itself, 1) * share).sum()
+}
+
+/// What SimCLR and its kin do: every view is encoded as its own batch, projected to `dims`, and those of
+/// one sample attract ([`contrast`]).
+pub(super) fn contrast_views(net: &Net, batch: &Batch, dims: &[usize], temperature: f64) -> Loss {
+    let learned = net.encode_views(&batch.views);
+    let features = Tensor::cat(learned.clone(), 0);
+    let z = projector(&net.at("projector"), features, dims);
+    let groups = by_sample(batch.rows.len(), batch.views.len());
+    Loss::of(contrast(z, &groups, temperature, net.device()), learned)
 }
 
 /// Groups of `views` views of `n` samples each, the first views of all samples first.

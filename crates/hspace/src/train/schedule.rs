@@ -1,4 +1,4 @@
-//! The learning rate over a run.
+//! What changes over a run: the learning rate, weight decay, temperatures.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,9 +22,24 @@ impl Schedule {
             Schedule::Constant => 1.0,
             Schedule::Cosine => {
                 let done = (step - warmup) as f64 / (total - warmup).max(1) as f64;
-                0.5 * (1.0 + (std::f64::consts::PI * done).cos())
+                cosine(1.0, 0.0, done)
             }
         }
+    }
+}
+
+/// A number on its way from `from` to `to` on half a cosine, at `share` in 0..=1 of it; after that it
+/// stays.
+pub fn cosine(from: f64, to: f64, share: f64) -> f64 {
+    let left = 0.5 * (1.0 + (std::f64::consts::PI * share.clamp(0.0, 1.0)).cos());
+    to + (from - to) * left
+}
+
+/// The same on a straight line, over the first `over` (0..=1) of a training at `progress`.
+pub fn ramp(from: f64, to: f64, over: f64, progress: f64) -> f64 {
+    match progress < over {
+        true => from + (to - from) * progress / over,
+        false => to,
     }
 }
 
@@ -41,5 +56,16 @@ mod tests {
         assert!((at(60) - 0.5).abs() < 1e-12);
         assert!(at(109) < 0.001);
         assert_eq!(Schedule::Constant.factor(109, 110, 10), 1.0);
+    }
+
+    #[test]
+    fn numbers_go_from_one_to_another() {
+        assert!((cosine(0.04, 0.4, 0.0) - 0.04).abs() < 1e-12);
+        assert_eq!(cosine(0.04, 0.04, 0.3), 0.04, "nothing changes");
+        assert!((cosine(0.04, 0.4, 0.5) - 0.22).abs() < 1e-12);
+        assert_eq!(cosine(0.04, 0.4, 1.0), 0.4);
+        assert!((ramp(0.04, 0.08, 0.5, 0.25) - 0.06).abs() < 1e-12);
+        assert_eq!(ramp(0.04, 0.08, 0.5, 0.7), 0.08);
+        assert_eq!(ramp(0.04, 0.08, 0.0, 0.0), 0.08);
     }
 }

@@ -59,6 +59,8 @@ impl Metric {
 pub struct TrainSettings {
     /// Passes over the data. `auto`: half a million samples in all, but 5 to 200 passes.
     pub epochs: Auto<usize>,
+    /// Steps in all; 0 for as many as the passes take.
+    pub steps: usize,
     /// Samples per step. `auto`: 256, or the largest power of two within half the samples.
     pub batch_size: Auto<usize>,
     /// Height and width of the encoder's input, in pixels. `auto`: the images' own up to 64,
@@ -71,6 +73,8 @@ pub struct TrainSettings {
     pub learning_rate: Auto<f64>,
     /// Decay of matrices and kernels. `auto`: AdamW 0.01, SGD 0.0001, LARS 0.000001.
     pub weight_decay: Auto<f64>,
+    /// The same at the end of the training: it goes there on half a cosine. `auto`: it stays.
+    pub weight_decay_end: Auto<f64>,
     /// Momentum of SGD and LARS.
     pub momentum: f64,
     /// Share of the steps in which the learning rate rises, 0..1.
@@ -98,11 +102,13 @@ impl Default for TrainSettings {
     fn default() -> Self {
         TrainSettings {
             epochs: Auto::Auto,
+            steps: 0,
             batch_size: Auto::Auto,
             image_size: Auto::Auto,
             optimizer: Rule::AdamW,
             learning_rate: Auto::Auto,
             weight_decay: Auto::Auto,
+            weight_decay_end: Auto::Auto,
             momentum: 0.9,
             warmup: 0.1,
             schedule: Schedule::Cosine,
@@ -140,6 +146,7 @@ impl TrainSettings {
             Rule::Sgd => 1e-4,
             Rule::Lars => 1e-6,
         });
+        self.weight_decay_end.or(*self.weight_decay.get());
     }
 
     /// Every value out of its range.
@@ -173,8 +180,14 @@ impl TrainSettings {
             );
         }
         let mut from_zero = vec![("clip", self.clip, f64::MAX)];
-        if let Auto::Set(decay) = self.weight_decay {
-            from_zero.push(("weight_decay", decay, f64::MAX));
+        let decays = [
+            ("weight_decay", self.weight_decay),
+            ("weight_decay_end", self.weight_decay_end),
+        ];
+        for (key, decay) in decays {
+            if let Auto::Set(decay) = decay {
+                from_zero.push((key, decay, f64::MAX));
+            }
         }
         from_zero.push(("momentum", self.momentum, 1.0));
         from_zero.push(("warmup", self.warmup, 1.0));

@@ -135,6 +135,13 @@ def dino(own):
     return loss(taught, [own, matrix(6, 5, 0.9), own], epoch=5)
 
 
+def mae(drawn):
+    """The authors' loss on hidden patches: each brought to mean 0 and variance 1 (forward_loss with norm_pix_loss)."""
+    patches = matrix(6, 5, 1.1)
+    target = (patches - patches.mean(-1, keepdim=True)) / (patches.var(-1, keepdim=True) + 1e-6) ** 0.5
+    return ((drawn - target) ** 2).mean(-1).mean()
+
+
 def positions():
     """timm's interpolation of 4 x 4 position embeddings of 3 dimensions, with a class token, to 3 x 3 and to 6 x 6."""
     from timm.layers import resample_abs_pos_embed
@@ -157,6 +164,7 @@ def losses():
         "swav": of(6, 5, swav),
         "swav_codes": sinkhorn(matrix(6, 5, 1.1), iterations=3, epsilon=0.05).flatten().tolist(),
         "dino": of(6, 5, dino),
+        "mae": of(6, 5, mae),
         "positions": positions(),
         "supervised": of(6, 4, supervised),
     }
@@ -183,6 +191,7 @@ print(
             "versions": [torch.__version__, torchvision.__version__],
             "resnet18": resnet(torchvision.models.resnet18, 64),
             "resnet50": resnet(torchvision.models.resnet50, 64),
+            "wide_resnet50_2": resnet(torchvision.models.wide_resnet50_2, 64),
             **losses(),
             "optimizers": optimizers(),
         },

@@ -1,0 +1,652 @@
+//! Objectives side by side: each on each encoder and each dataset, for the same time, over several
+//! seeds, measured by one protocol beside the baselines.
+//!
+//! The time becomes a number of steps before anything is trained: every combination's speed is measured
+//! first ([`Job::pace`]) and written down, so that the results that follow are a function of the seed
+//! and these numbers, whatever else the machine does meanwhile. Every result is a file of its own; a
+//! study that was stopped goes on where it left off.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use toml::{Table, Value};
+
+use crate::config::{self, Config};
+use crate::dataset::{Dataset, OpenOptions, Split};
+use crate::device::device;
+use crate::embed::embed;
+use crate::encoder::ENCODERS;
+use crate::error::{Error, Result};
+use crate::file;
+use crate::job::{Job, about};
+use crate::list;
+use crate::matrix::spaced;
+use crate::objective::{OBJECTIVES, Which};
+use crate::probe::{Contender, Labels, Measurements, ProbeOptions, measure};
+use crate::source::{Source, Sources, represent_rows};
+use crate::train::Start;
+
+/// Seconds for which a combination's speed is measured.
+const PACE: f64 = 2.0;
+/// Labels a class of the few-label columns, and the points of the baseline's curve.
+const FEW: usize = 10;
+const CURVE: [usize; 6] = [1, 5, FEW, 50, 100, 500];
+/// What every table has beside the learned representations.
+const BASELINES: [&str; 2] = ["pixels", "pca:50"];
+
+/// What is compared, and for how long.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Datasets, as `--data` takes them.
+    pub data: Vec<String>,
+    /// Encoders: a name, and settings after colons, such as `resnet18:width=16`.
+    pub encoders: Vec<String>,
+    /// Objectives.
+    pub objectives: Vec<String>,
+    /// Seconds of training for each.
+    pub seconds: f64,
+    /// Seeds 0, 1, … of each.
+    pub seeds: u64,
+    /// Training samples that probes learn from, at most.
+    pub samples: usize,
+    /// Settings for all, as `--set` takes them.
+    pub set: Vec<String>,
+    /// Where to compute.
+    pub device: String,
+}
+
+/// One combination.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Cell {
+    data: String,
+    encoder: String,
+    objective: String,
+}
+
+impl Cell {
+    fn key(&self) -> String {
+        let Cell {
+            data,
+            encoder,
+            objective,
+        } = self;
+        format!("{}.{}.{objective}", plain(data), plain(encoder))
+    }
+}
+
+/// What a name leaves in the name of a file.
+fn plain(name: &str) -> String {
+    let keep = |c: char| c.is_ascii_alphanumeric() || "-=_".contains(c);
+    let text: String = name
+        .chars()
+        .map(|c| if keep(c) { c } else { '-' })
+        .collect();
+    text.trim_matches('-').to_owned()
+}
+
+/// How fast a combination is, or why there is none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Pace {
+    ImagesPerSecond(f64),
+    Unsuitable(String),
+}
+
+/// One training, measured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Outcome {
+    cell: Cell,
+    seed: u64,
+    /// Whether it saw the training labels.
+    labels: bool,
+    steps: usize,
+    batch: usize,
+    images_per_s: f64,
+    warnings: Vec<String>,
+    measured: Measurements,
+}
+
+/// A study in its folder.
+pub struct Study {
+    folder: PathBuf,
+    plan: Plan,
+    datasets: Vec<Dataset>,
+}
+
+impl Study {
+    /// Begins a study, or goes on with the same one.
+    ///
+    /// # Errors
+    /// Data that cannot be opened, a folder with another study, names and settings that are wrong.
+    pub fn open(folder: &Path, plan: Plan) -> Result<Study> {
+        if plan.seeds == 0 || !(plan.seconds > 0.0 && plan.seconds.is_finite()) {
+            return Err(Error::config(
+                "seeds and seconds must be above 0: there is nothing to do",
+            ));
+        }
+        let mut problems = Vec::new();
+        for objective in &plan.objectives {
+            problems.extend(list::find("objective", OBJECTIVES, objective).err());
+        }
+        for encoder in &plan.encoders {
+            let section = config::encoder_section(encoder)?;
+            let name = section["name"].as_str().unwrap_or_default();
+            problems.extend(list::find("encoder", ENCODERS, name).err());
+        }
+        if !problems.is_empty() {
+            return Err(Error::Config(problems));
+        }
+        let path = folder.join("study.toml");
+        let text = toml::to_string(&plan).map_err(|e| Error::file(&path, e))?;
+        if path.exists() {
+            let found: Option<Plan> = toml::from_str(&file::read_text(&path)?).ok();
+            if found.as_ref() != Some(&plan) {
+                return Err(Error::file(
+                    &path,
+                    "is of a study with other settings; repeat those, or use another --out",
+                ));
+            }
+        } else {
+            std::fs::create_dir_all(folder.join("results"))
+                .map_err(|e| Error::file(folder, file::explain(&e)))?;
+            file::write_whole(&path, text.as_bytes())?;
+        }
+        let open = |source: &String| Dataset::open(source, &OpenOptions::default());
+        let datasets = plan.data.iter().map(open).collect::<Result<_>>()?;
+        Ok(Study {
+            folder: folder.to_owned(),
+            plan,
+            datasets,
+        })
+    }
+
+    /// Does what is left to do. `progress` hears what is done now, how many results there are and how
+    /// many there will be.
+    ///
+    /// # Errors
+    /// Whatever a training can end with; [`Error::Interrupted`] after `stop`. What was done is kept.
+    pub fn run(
+        &self,
+        progress: &mut dyn FnMut(&str, usize, usize),
+        stop: &AtomicBool,
+    ) -> Result<()> {
+        let paces = self.paces(progress, stop)?;
+        let suitable = |(cell, pace): (&Cell, &Pace)| match pace {
+            Pace::ImagesPerSecond(rate) => Some((cell.clone(), *rate)),
+            Pace::Unsuitable(_) => None,
+        };
+        let cells: Vec<(Cell, f64)> = paces.iter().filter_map(suitable).collect();
+        let baselines = self.baselines();
+        let total = cells.len() * self.plan.seeds as usize + baselines.len();
+        let mut done = 0;
+        for (index, name) in baselines {
+            let text = format!("{}: {name}", self.plan.data[index]);
+            progress(&text, done, total);
+            self.once(&self.baseline_path(index, &name), || {
+                self.baseline(index, &name)
+            })?;
+            done += 1;
+            self.check(stop)?;
+        }
+        for seed in 0..self.plan.seeds {
+            for (cell, rate) in &cells {
+                let text = format!(
+                    "{}: {} on {}, seed {seed}",
+                    cell.data, cell.objective, cell.encoder
+                );
+                progress(&text, done, total);
+                let path = self.result_path(cell, seed);
+                self.once(&path, || self.train(cell, *rate, seed, stop))?;
+                done += 1;
+                self.check(stop)?;
+            }
+        }
+        progress("done", done, total);
+        Ok(())
+    }
+
+    fn check(&self, stop: &AtomicBool) -> Result<()> {
+        match stop.load(Ordering::Relaxed) {
+            true => Err(Error::Interrupted(format!(
+                "stopped; what was done is in {}: the same command goes on",
+                self.folder.display()
+            ))),
+            false => Ok(()),
+        }
+    }
+
+    fn result_path(&self, cell: &Cell, seed: u64) -> PathBuf {
+        let name = format!("{}.{seed}.json", cell.key());
+        self.folder.join("results").join(name)
+    }
+
+    fn baseline_path(&self, data: usize, name: &str) -> PathBuf {
+        let file = format!("{}.{}.json", plain(&self.plan.data[data]), plain(name));
+        self.folder.join("results").join(file)
+    }
+
+    /// Makes the file `path` out of what `make` finds, unless it is there.
+    fn once<T: Serialize>(&self, path: &Path, make: impl FnOnce() -> Result<T>) -> Result<()> {
+        if path.exists() {
+            return Ok(());
+        }
+        write(path, &make()?)
+    }
+
+    /// Every combination, in the order of the plan.
+    fn cells(&self) -> Vec<Cell> {
+        let Plan {
+            data,
+            encoders,
+            objectives,
+            ..
+        } = &self.plan;
+        let mut cells = Vec::new();
+        for data in data {
+            for encoder in encoders {
+                cells.extend(objectives.iter().map(|objective| Cell {
+                    data: data.clone(),
+                    encoder: encoder.clone(),
+                    objective: objective.clone(),
+                }));
+            }
+        }
+        cells
+    }
+
+    /// Which baselines of which dataset.
+    fn baselines(&self) -> Vec<(usize, String)> {
+        let untrained = self.plan.encoders.iter().map(|e| format!("random:{e}"));
+        let names: Vec<String> = BASELINES
+            .map(String::from)
+            .into_iter()
+            .chain(untrained)
+            .collect();
+        let of = |data: usize| names.iter().map(move |name| (data, name.clone()));
+        (0..self.plan.data.len()).flat_map(of).collect()
+    }
+
+    /// The speed of every combination: those written down, and the others measured now.
+    fn paces(
+        &self,
+        progress: &mut dyn FnMut(&str, usize, usize),
+        stop: &AtomicBool,
+    ) -> Result<BTreeMap<Cell, Pace>> {
+        let path = self.folder.join("pace.json");
+        let mut known: Vec<(Cell, Pace)> = match path.exists() {
+            true => read(&path)?,
+            false => Vec::new(),
+        };
+        let cells = self.cells();
+        for (done, cell) in cells.iter().enumerate() {
+            if known.iter().any(|(known, _)| known == cell) {
+                continue;
+            }
+            let text = format!("speed of {} on {}", cell.objective, cell.encoder);
+            progress(&text, done, cells.len());
+            let pace = match self.job(cell, 0, 0) {
+                Ok(job) => Pace::ImagesPerSecond(job.pace(PACE, stop)?),
+                Err(Error::Config(problems)) => Pace::Unsuitable(problems.join("; ")),
+                Err(other) => return Err(other),
+            };
+            self.check(stop)?;
+            known.push((cell.clone(), pace));
+            write(&path, &known)?;
+        }
+        if let Some((cell, Pace::Unsuitable(reason))) = known.first()
+            && known
+                .iter()
+                .all(|(_, pace)| matches!(pace, Pace::Unsuitable(_)))
+        {
+            let _ = std::fs::remove_file(&path);
+            return Err(Error::config(format!("{}: {reason}", cell.key())));
+        }
+        Ok(known.into_iter().collect())
+    }
+
+    fn dataset(&self, cell: &Cell) -> &Dataset {
+        let place = self.plan.data.iter().position(|data| *data == cell.data);
+        &self.datasets[place.expect("cells are made of the plan's data")]
+    }
+
+    fn job(&self, cell: &Cell, seed: u64, steps: usize) -> Result<Job<'_>> {
+        let dataset = self.dataset(cell);
+        let mut table = Table::new();
+        table.insert("data".into(), cell.data.clone().into());
+        table.insert("device".into(), self.plan.device.clone().into());
+        table.insert("seed".into(), (seed as i64).into());
+        table.insert("objective".into(), cell.objective.clone().into());
+        table.insert(
+            "encoder".into(),
+            config::encoder_section(&cell.encoder)?.into(),
+        );
+        let train = [
+            ("steps", Value::from(steps as i64)),
+            ("online_probe", false.into()),
+        ];
+        let train = train.map(|(key, value)| (key.to_owned(), value));
+        table.insert("train".into(), Table::from_iter(train).into());
+        let assign = |assignment: &String| config::set(&mut table, assignment).err();
+        let problems: Vec<String> = self.plan.set.iter().filter_map(assign).collect();
+        if !problems.is_empty() {
+            return Err(Error::Config(problems));
+        }
+        Job::new(Config::resolve(table, about(dataset))?, dataset, None)
+    }
+
+    /// The rows that are measured: training samples spread over all, and every test sample.
+    fn rows(&self, dataset: &Dataset) -> Vec<usize> {
+        let train = dataset.indices(Split::Train);
+        let picked = spaced(train.len(), self.plan.samples.min(train.len()));
+        let mut rows: Vec<usize> = picked.into_iter().map(|i| train[i]).collect();
+        rows.extend(dataset.indices(Split::Test));
+        rows.sort_unstable();
+        rows
+    }
+
+    fn train(&self, cell: &Cell, rate: f64, seed: u64, stop: &AtomicBool) -> Result<Outcome> {
+        let batch = *self.job(cell, seed, 0)?.config.train.batch_size.get();
+        let steps = ((self.plan.seconds * rate / batch as f64) as usize).max(1);
+        let job = self.job(cell, seed, steps)?;
+        let trained = job.run(None, Start::Fresh, &mut |_| (), stop)?;
+        let (encoder, views, device) = job.encoder();
+        let dataset = self.dataset(cell);
+        let rows = self.rows(dataset);
+        let weights = &trained.encoder;
+        let embedded = embed(encoder, weights, views, dataset, &rows, device, &mut |_| ())?;
+        let name = cell.objective.clone();
+        let learned = represent_rows(dataset, &name, embedded, cell.key());
+        let options = options(&[FEW]);
+        let contender = vec![Contender::Fixed(learned)];
+        Ok(Outcome {
+            cell: cell.clone(),
+            seed,
+            labels: job.streams().iter().any(|s| s.which == Which::Labelled),
+            steps,
+            batch,
+            images_per_s: rate,
+            warnings: trained.warnings,
+            measured: measure(contender, &options, &cell.data, &mut |_| ())?,
+        })
+    }
+
+    fn baseline(&self, index: usize, name: &str) -> Result<Measurements> {
+        let dataset = &self.datasets[index];
+        let device = device(&self.plan.device)?;
+        let rows = self.rows(dataset);
+        let mut sources = Sources::new(dataset, device, 0).only(rows);
+        let made = sources.represent(name, &Source::parse(name)?, &mut |_| ())?;
+        let options = options(if name == "pixels" { &CURVE } else { &[FEW] });
+        let contender = vec![Contender::Fixed(made)];
+        measure(contender, &options, &self.plan.data[index], &mut |_| ())
+    }
+
+    /// The results so far as tables in Markdown, one for each dataset and encoder.
+    ///
+    /// # Errors
+    /// Results that cannot be read.
+    pub fn markdown(&self) -> Result<String> {
+        let mut text = String::new();
+        for (index, data) in self.plan.data.iter().enumerate() {
+            let pixels: Option<Measurements> = read_if(&self.baseline_path(index, "pixels"))?;
+            let Some(pixels) = pixels else {
+                continue;
+            };
+            for encoder in &self.plan.encoders {
+                text.push_str(&self.one_table(index, data, encoder, &pixels)?);
+            }
+        }
+        Ok(text)
+    }
+
+    fn one_table(
+        &self,
+        index: usize,
+        data: &str,
+        encoder: &str,
+        pixels: &Measurements,
+    ) -> Result<String> {
+        let few = FEW * pixels.classes.len().max(1);
+        let mut text = format!(
+            "### {} with {encoder}\n\n| objective | steps | images/s | kNN, all labels | linear, all labels | \
+             linear, {few} labels | {few} labels do what … do on pixels |\n| --- | --- | --- | --- | --- | --- | --- |\n",
+            self.datasets[index].name
+        );
+        let mut unsuitable = Vec::new();
+        let known: Vec<(Cell, Pace)> = read_if(&self.folder.join("pace.json"))?.unwrap_or_default();
+        let mut learned = Vec::new();
+        for objective in &self.plan.objectives {
+            let cell = Cell {
+                data: data.to_owned(),
+                encoder: encoder.to_owned(),
+                objective: objective.clone(),
+            };
+            if let Some((_, Pace::Unsuitable(_))) = known.iter().find(|(known, _)| *known == cell) {
+                unsuitable.push(objective.as_str());
+            }
+            let read = |seed| read_if::<Outcome>(&self.result_path(&cell, seed));
+            let found: Result<Vec<Option<Outcome>>> = (0..self.plan.seeds).map(read).collect();
+            let found: Vec<Outcome> = found?.into_iter().flatten().collect();
+            if let Some(first) = found.first() {
+                let name = match first.labels {
+                    true => format!("{objective} †"),
+                    false => objective.clone(),
+                };
+                let collapsed = found.iter().any(|outcome| !outcome.warnings.is_empty());
+                let speed = [
+                    first.steps.to_string(),
+                    format!("{:.0}", first.images_per_s),
+                ];
+                let measured: Vec<&Measurements> = found.iter().map(|o| &o.measured).collect();
+                let line = Line::of(&measured, pixels);
+                let name = if collapsed { name + " ‡" } else { name };
+                text.push_str(&line.markdown(&name, &speed));
+                learned.push((objective.clone(), first.labels, line));
+            }
+        }
+        for name in BASELINES
+            .map(String::from)
+            .into_iter()
+            .chain([format!("random:{encoder}")])
+        {
+            let path = self.baseline_path(index, &name);
+            if let Some(measured) = read_if::<Measurements>(&path)? {
+                let line = Line::of(&[&measured], pixels);
+                let speed = ["–".to_owned(), "–".to_owned()];
+                text.push_str(&line.markdown(&name, &speed));
+            }
+        }
+        text.push('\n');
+        text.push_str(&standing(&learned, &Line::of(&[pixels], pixels)));
+        if !unsuitable.is_empty() {
+            text.push_str(&format!(
+                "Not for this encoder or these data: {}.\n",
+                unsuitable.join(", ")
+            ));
+        }
+        text.push('\n');
+        Ok(text)
+    }
+}
+
+fn options(few: &[usize]) -> ProbeOptions {
+    let mut labels: Vec<Labels> = few.iter().map(|&n| Labels::PerClass(n)).collect();
+    labels.push(Labels::All);
+    ProbeOptions {
+        probes: ["linear", "knn"].map(String::from).to_vec(),
+        labels,
+        ..ProbeOptions::default()
+    }
+}
+
+/// The numbers of a line, over seeds.
+struct Line {
+    knn: Vec<f64>,
+    linear: Vec<f64>,
+    few: Vec<f64>,
+    /// Labels that pixels need, and whether that is only a lower or an upper bound.
+    savings: Vec<(f64, bool, bool)>,
+}
+
+impl Line {
+    fn of(measured: &[&Measurements], pixels: &Measurements) -> Line {
+        let column = |probe: &str, labels: Labels| -> Vec<f64> {
+            let of = |m: &&Measurements| {
+                let mut rows = m.rows.iter();
+                let row = rows.find(|row| row.probe == probe && row.labels == labels)?;
+                Some(row.scores.first()?.1.mean)
+            };
+            measured.iter().filter_map(of).collect()
+        };
+        let curve: Vec<_> = pixels
+            .rows
+            .iter()
+            .filter(|row| row.probe == "linear")
+            .collect();
+        let saving = |m: &&Measurements| {
+            let mut rows = m.rows.iter();
+            let own = rows.find(|r| r.probe == "linear" && r.labels == Labels::PerClass(FEW))?;
+            let found = crate::probe::savings::savings(&[own], &curve, m.seed);
+            let found = found.first()?;
+            Some((found.equals.mean, found.at_least, found.at_most))
+        };
+        Line {
+            knn: column("knn", Labels::All),
+            linear: column("linear", Labels::All),
+            few: column("linear", Labels::PerClass(FEW)),
+            savings: measured.iter().filter_map(saving).collect(),
+        }
+    }
+
+    fn markdown(&self, name: &str, [steps, speed]: &[String; 2]) -> String {
+        let n = self.savings.len().max(1) as f64;
+        let mean = self.savings.iter().map(|s| s.0).sum::<f64>() / n;
+        let bound = match (
+            self.savings.iter().any(|s| s.1),
+            self.savings.iter().any(|s| s.2),
+        ) {
+            (true, _) => "> ",
+            (_, true) => "≤ ",
+            _ => "",
+        };
+        let savings = match self.savings.is_empty() {
+            true => "–".to_owned(),
+            false => format!("{bound}{mean:.0}"),
+        };
+        format!(
+            "| {name} | {steps} | {speed} | {} | {} | {} | {savings} |\n",
+            over_seeds(&self.knn),
+            over_seeds(&self.linear),
+            over_seeds(&self.few)
+        )
+    }
+}
+
+/// `.912 ±.004`: the mean, and the standard deviation over seeds where there are several.
+fn over_seeds(values: &[f64]) -> String {
+    let short = |x: f64| format!("{x:.3}").trim_start_matches('0').to_owned();
+    let n = values.len() as f64;
+    let average = mean(values);
+    match values.len() {
+        0 => "–".to_owned(),
+        1 => short(average),
+        _ => {
+            let squares = values.iter().map(|x| (x - average).powi(2)).sum::<f64>();
+            format!(
+                "{} ±{}",
+                short(average),
+                short((squares / (n - 1.0)).sqrt())
+            )
+        }
+    }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+/// Where raw pixels win, said plainly; of the objectives without labels.
+fn standing(learned: &[(String, bool, Line)], pixels: &Line) -> String {
+    let columns: [(&str, fn(&Line) -> &[f64]); 3] = [
+        ("kNN with all labels", |line| &line.knn),
+        ("the linear probe with all labels", |line| &line.linear),
+        ("the linear probe with few labels", |line| &line.few),
+    ];
+    let without = || learned.iter().filter(|(_, labels, _)| !labels);
+    if without().next().is_none() {
+        return String::new();
+    }
+    let mut text = String::new();
+    for (what, column) in columns {
+        let own = mean(column(pixels));
+        let above = without().filter(|(.., line)| mean(column(line)) > own);
+        let above: Vec<&str> = above.map(|(name, ..)| name.as_str()).collect();
+        let sentence = match (above.len(), without().count()) {
+            (0, _) => format!("By {what}, raw pixels win against all objectives without labels. "),
+            (n, all) if n == all => {
+                format!("By {what}, every objective without labels beats raw pixels. ")
+            }
+            _ => format!(
+                "By {what}, raw pixels win except against {}. ",
+                above.join(", ")
+            ),
+        };
+        text.push_str(&sentence);
+    }
+    text.trim_end().to_owned() + "\n"
+}
+
+fn write(path: &Path, value: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| Error::file(path, e))?;
+    file::write_whole(path, text.as_bytes())
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    serde_json::from_str(&file::read_text(path)?).map_err(|e| {
+        Error::file(
+            path,
+            format!("is no result of this version ({e}); delete it, and it is made again"),
+        )
+    })
+}
+
+fn read_if<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    path.exists().then(|| read(path)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_files() {
+        assert_eq!(plain("../shared/data/fashion/"), "shared-data-fashion");
+    }
+
+    #[test]
+    fn where_pixels_win_is_said() {
+        let line = |knn: f64, few: f64| Line {
+            knn: vec![knn],
+            linear: vec![0.5],
+            few: vec![few],
+            savings: vec![],
+        };
+        let learned = [
+            ("a".to_owned(), false, line(0.9, 0.2)),
+            ("b".to_owned(), false, line(0.7, 0.3)),
+            ("c".to_owned(), true, line(0.99, 0.99)),
+        ];
+        let text = standing(&learned, &line(0.8, 0.6));
+        assert!(
+            text.contains("kNN with all labels, raw pixels win except against a."),
+            "{text}"
+        );
+        assert!(
+            text.contains("few labels, raw pixels win against all"),
+            "{text}"
+        );
+        assert_eq!(over_seeds(&[0.9, 0.92]), ".910 ±.014");
+    }
+}
