@@ -5,6 +5,7 @@
 //! are in [`crate::source`], since they are features of a dataset more than networks.
 
 mod cnn;
+pub mod latent;
 mod mlp;
 mod resnet;
 mod vit;
@@ -23,6 +24,11 @@ pub trait Encoder: Send + Sync {
     /// `[n, dim, 1, 1]`. Weights are looked up under `scope`, with torchvision's names where the
     /// architecture exists there.
     fn features(&self, scope: &Scope, x: Tensor<4>) -> Tensor<2>;
+
+    /// The encoder before its latent coordinates, if it has those ([`latent`]).
+    fn trunk(&self) -> Option<&dyn Encoder> {
+        None
+    }
 
     /// The encoder as one of patches, if it is.
     fn patches(&self) -> Option<&dyn Patches> {

@@ -9,6 +9,7 @@ use crate::config::{About, Config};
 use crate::dataset::check::channel_statistics;
 use crate::dataset::{Dataset, Role, Sample, Shape, Split, Values};
 use crate::device::device;
+use crate::encoder::latent::with_latents;
 use crate::encoder::{self, Encoder};
 use crate::error::{Error, Result, unknown};
 use crate::matrix::Matrix;
@@ -105,13 +106,14 @@ impl<'a> Job<'a> {
         let views = Views::new(config.views.clone(), input, reference)?;
         let local = views.local();
         let shapes = [&views, &local].map(|views| views.input().shape);
-        let facts = facts(dataset, shapes, &config.label, labelled)?;
+        let facts = facts(dataset, &views, shapes[1], &config.label, labelled)?;
         let encoder = encoder::make(&config.encoder.name, config.encoder.settings.clone());
         let objective = objective::make(&config.objective.name, config.objective.settings.clone());
         let (encoder, mut objective) = (
             encoder.map_err(Error::config)?,
             objective.map_err(Error::config)?,
         );
+        let encoder = with_latents(encoder, objective.latents());
         let mut problems = encoder.problems(facts.shape);
         problems.extend(objective.prepare(&facts));
         problems.extend(objective::mismatches(&*objective, &*encoder, &facts));
@@ -231,6 +233,7 @@ impl<'a> Job<'a> {
                 .facts
                 .classes()
                 .map_or(vec![], |(names, _)| names.to_vec()),
+            latents: self.objective.latents(),
             settings: self.config.encoder.settings.clone(),
             input: self.views.input().clone(),
         }
@@ -295,7 +298,8 @@ fn marginals(dataset: &Dataset, rows: &[usize]) -> Result<Option<Marginals>> {
 /// The columns an objective may see: test rows, and rows outside `labelled`, are masked.
 fn facts(
     dataset: &Dataset,
-    [shape, local]: [Shape; 2],
+    views: &Views,
+    local: Shape,
     label: &str,
     labelled: Option<&[usize]>,
 ) -> Result<Facts> {
@@ -313,9 +317,13 @@ fn facts(
             Values::Numbers(numbers) => mask(numbers, &allowed),
         }
     }
+    let InputSpec { shape, mean, std } = views.input().clone();
     Ok(Facts {
         shape,
         local,
+        mean,
+        std,
+        samples: dataset.indices(Split::Train).len(),
         columns,
         task,
     })

@@ -54,3 +54,24 @@ pub fn parse<C: DeserializeOwned>(table: Table) -> Result<C, String> {
         .try_into()
         .map_err(|error: toml::de::Error| error.message().to_owned())
 }
+
+/// Takes the settings of one of several structs out of a table that has those of all.
+///
+/// # Errors
+/// What does not fit, with its key.
+pub fn take<C: Default + Serialize + DeserializeOwned>(table: &mut Table) -> Result<C, String> {
+    let keys = defaults::<C>();
+    let own = keys.keys().filter_map(|key| table.remove_entry(key));
+    parse(own.collect())
+}
+
+/// Refuses what no struct took ([`take`]).
+///
+/// # Errors
+/// The first key that is left.
+pub fn nothing_left(table: &Table) -> Result<(), String> {
+    match table.keys().next() {
+        Some(key) => Err(format!("`{key}` is none of its settings")),
+        None => Ok(()),
+    }
+}

@@ -13,9 +13,17 @@
 
 mod autoencoder;
 mod barlow_twins;
+mod beta_tcvae;
+mod beta_vae;
 mod byol;
+mod decoder;
 mod dino;
+mod dip_vae;
+mod factor_vae;
 mod heads;
+mod iwae;
+mod latent;
+mod likelihood;
 mod mae;
 mod moco;
 mod net;
@@ -27,7 +35,10 @@ mod supcon;
 mod supervised;
 mod swav;
 mod teacher;
+mod vae;
 mod vicreg;
+mod vq_vae;
+mod wae_mmd;
 
 use std::collections::BTreeMap;
 
@@ -88,6 +99,12 @@ pub struct Facts {
     pub shape: Shape,
     /// Shape of local views.
     pub local: Shape,
+    /// What was taken off each channel (of vectors: each number) of the encoder's input.
+    pub mean: Vec<f32>,
+    /// What it was then divided by.
+    pub std: Vec<f32>,
+    /// Training samples.
+    pub samples: usize,
     /// Columns of the dataset by row. What must not be used is `None`.
     pub columns: Vec<Column>,
     /// Index into `columns` of the task, if there is one.
@@ -146,15 +163,26 @@ impl Facts {
 }
 
 /// Weights trained together, with one optimizer state.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Turn {
     /// Names the turn in logs and checkpoints.
     pub name: &'static str,
     /// Prefixes of the weights it trains; empty means all of them.
     pub trains: Vec<&'static str>,
+    /// Its learning rate, of the training's.
+    pub rate: f64,
 }
 
 impl Turn {
+    /// The one turn that trains everything.
+    pub fn all() -> Turn {
+        Turn {
+            name: "all",
+            trains: vec![],
+            rate: 1.0,
+        }
+    }
+
     /// Whether it trains the weight of that name.
     pub fn covers(&self, weight: &str) -> bool {
         self.trains.is_empty() || self.trains.iter().any(|prefix| weight.starts_with(prefix))
@@ -182,6 +210,30 @@ impl Loss {
     }
 }
 
+/// What an objective that learns to draw samples can do besides.
+pub trait Generator {
+    /// Samples `[n, channels, height, width]` from latents `[n, d]`, d the dimensions of the
+    /// representation: images in 0..1, vectors in their
+    /// own units.
+    fn draw(&self, net: &Net, z: Tensor<2>) -> Tensor<4>;
+
+    /// How well a sample's own latents explain it, if there is a likelihood; `x` is the encoder's input,
+    /// `draw` numbers the draws from the posterior.
+    fn weigh(&self, _net: &Net, _x: Tensor<4>, _draw: usize) -> Option<Weighed> {
+        None
+    }
+}
+
+/// Of one draw from the posterior of each sample, `[n]` each, in nats.
+pub struct Weighed {
+    /// `log p(x | z)`.
+    pub log_likelihood: Tensor<1>,
+    /// `log p(z) − log q(z | x)`.
+    pub log_ratio: Tensor<1>,
+    /// The divergence of the posterior from the prior.
+    pub divergence: Tensor<1>,
+}
+
 /// What an encoder learns from.
 pub trait Objective: Send + Sync {
     /// Takes what it needs to know of the data; answers with the problems, such as missing
@@ -193,15 +245,23 @@ pub trait Objective: Send + Sync {
         vec![]
     }
 
+    /// Latent coordinates of the representation, computed from the encoder's features; 0 if those are
+    /// the representation.
+    fn latents(&self) -> usize {
+        0
+    }
+
+    /// What can be drawn from latents, if it learns to.
+    fn generator(&self) -> Option<&dyn Generator> {
+        None
+    }
+
     /// The samples and views of a step.
     fn streams(&self) -> Vec<Stream>;
 
     /// The turns of a step at `progress` in 0..=1 of the training.
     fn turns(&self, _progress: f64) -> Vec<Turn> {
-        vec![Turn {
-            name: "all",
-            trains: vec![],
-        }]
+        vec![Turn::all()]
     }
 
     /// The loss of turn `turn` on one batch per stream.
@@ -235,6 +295,14 @@ pub static OBJECTIVES: &[Entry<dyn Objective>] = &[
     supcon::ENTRY,
     scarf::ENTRY,
     autoencoder::ENTRY,
+    vae::ENTRY,
+    beta_vae::ENTRY,
+    beta_tcvae::ENTRY,
+    factor_vae::ENTRY,
+    dip_vae::ENTRY,
+    wae_mmd::ENTRY,
+    iwae::ENTRY,
+    vq_vae::ENTRY,
 ];
 
 /// The objective of that name with its settings (see the entry's defaults for the keys).

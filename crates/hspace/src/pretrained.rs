@@ -101,6 +101,7 @@ pub fn encoder(
         features,
         hash: String::new(),
         classes: vec![],
+        latents: 0,
         settings,
         input,
     };

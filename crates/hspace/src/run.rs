@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::dataset::{BadFile, Dataset, Shape};
+use crate::encoder::latent::with_latents;
 use crate::encoder::{self, Encoder};
 use crate::error::{Error, Result};
 use crate::file;
@@ -33,10 +34,24 @@ pub struct EncoderFile {
     pub hash: String,
     /// Class names of the task the data had, if any.
     pub classes: Vec<String>,
+    /// Latent coordinates after the architecture; 0 for none.
+    #[serde(default)]
+    pub latents: usize,
     /// The architecture's settings.
     pub settings: toml::Table,
     /// Shape and normalisation of the input.
     pub input: InputSpec,
+}
+
+impl EncoderFile {
+    /// The encoder that it describes.
+    ///
+    /// # Errors
+    /// An unknown architecture, settings that do not fit.
+    pub fn make(&self) -> std::result::Result<Box<dyn Encoder>, String> {
+        let encoder = encoder::make(&self.architecture, self.settings.clone())?;
+        Ok(with_latents(encoder, self.latents))
+    }
 }
 
 /// A trained encoder, read back.
@@ -239,8 +254,7 @@ impl RunFolder {
         let text = file::read_text(&path)?;
         let about: EncoderFile =
             toml::from_str(&text).map_err(|e| Error::file(&path, e.message()))?;
-        let encoder = encoder::make(&about.architecture, about.settings.clone())
-            .map_err(|e| Error::file(&path, e))?;
+        let encoder = about.make().map_err(|e| Error::file(&path, e))?;
         let weights = read_weights(&self.weights(), device)?;
         let (like, _) = encoder::init(&*encoder, about.input.shape, 0, device);
         weights.check_like(&like, &self.weights())?;

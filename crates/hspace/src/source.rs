@@ -254,8 +254,7 @@ impl<'a> Sources<'a> {
                 job.describe()
             }
         };
-        let encoder = encoder::make(&about.architecture, about.settings.clone());
-        let encoder = encoder.map_err(Error::config)?;
+        let encoder = about.make().map_err(Error::config)?;
         let (weights, _) = encoder::init(&*encoder, about.input.shape, self.seed, &self.device);
         let hash = format!("untrained, seed {}", self.seed);
         Ok(TrainedEncoder {

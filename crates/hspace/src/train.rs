@@ -361,7 +361,8 @@ impl<'a> Trainer<'a> {
             let norm = optimizer::clip(&mut gradients, settings.clip);
             step.values.insert("gradient_norm".into(), norm);
             let state = self.optimizers.entry(turn.name.to_owned()).or_default();
-            optimizer.step(&mut self.weights, gradients, state, learning_rate);
+            let rate = learning_rate * turn.rate;
+            optimizer.step(&mut self.weights, gradients, state, rate);
         }
         let progress = (self.state.step + 1) as f64 / self.steps as f64;
         self.setup.objective.after_step(&mut self.weights, progress);

@@ -1,15 +1,16 @@
 //! Multilayer perceptron for vectors and small images.
 
 use burn_tensor::Tensor;
+use burn_tensor::activation::relu;
 use serde::{Deserialize, Serialize};
 
 use super::Encoder;
 use crate::dataset::Shape;
 use crate::list::{self, Entry};
 use crate::network::Scope;
-use crate::network::layers::{dense_block, flatten};
+use crate::network::layers::{dense_block, flatten, linear};
 
-/// Linear, batch normalisation, ReLU; `layers` times.
+/// Linear, batch normalisation if wanted, ReLU; `layers` times.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Mlp {
@@ -17,6 +18,8 @@ struct Mlp {
     width: usize,
     /// Number of hidden layers; the last one's output is the feature vector.
     layers: usize,
+    /// Whether layers are normalised over the batch.
+    norm: bool,
 }
 
 impl Default for Mlp {
@@ -24,6 +27,7 @@ impl Default for Mlp {
         Mlp {
             width: 512,
             layers: 3,
+            norm: true,
         }
     }
 }
@@ -40,7 +44,10 @@ impl Encoder for Mlp {
     fn features(&self, scope: &Scope, x: Tensor<4>) -> Tensor<2> {
         let mut x = flatten(x);
         for i in 0..self.layers {
-            x = dense_block(&scope.at(3 * i), &scope.at(3 * i + 1), x, self.width);
+            x = match self.norm {
+                true => dense_block(&scope.at(3 * i), &scope.at(3 * i + 1), x, self.width),
+                false => relu(linear(&scope.at(2 * i), x, self.width, true)),
+            };
         }
         x
     }

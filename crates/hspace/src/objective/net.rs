@@ -1,9 +1,11 @@
 //! The encoder and the weights of one pass, as an objective sees them.
 
-use burn_tensor::Tensor;
+use burn_tensor::{Tensor, TensorData};
+use rand_distr::{Distribution, StandardNormal};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::device::Device;
+use crate::encoder::latent::coordinates;
 use crate::encoder::{Encoder, Patches};
 use crate::network::{Pass, Scope, Weight};
 use crate::train::optimizer::Gradients;
@@ -33,6 +35,25 @@ impl<'a> Net<'a> {
     /// Features `[n, d]` of samples `[n, c, h, w]`.
     pub fn encode(&self, x: Tensor<4>) -> Tensor<2> {
         self.encoder.features(&self.pass.at("encoder"), x)
+    }
+
+    /// Features of the encoder before its latent coordinates, if it has those.
+    pub fn trunk(&self, x: Tensor<4>) -> Tensor<2> {
+        let trunk = self.encoder.trunk().unwrap_or(self.encoder);
+        trunk.features(&self.pass.at("encoder"), x)
+    }
+
+    /// Coordinates `[n, dims]` of features that [`Net::trunk`] gave.
+    pub fn coordinates(&self, features: Tensor<2>, dims: usize) -> Tensor<2> {
+        coordinates(&self.pass.at("encoder"), features, dims)
+    }
+
+    /// Draws from the standard normal distribution for `what`, `[rows, columns]`: as [`Net::rng`].
+    pub fn normal(&self, what: &str, [rows, columns]: [usize; 2]) -> Tensor<2> {
+        let mut rng = self.rng(what);
+        let draw = |_| StandardNormal.sample(&mut rng);
+        let drawn: Vec<f32> = (0..rows * columns).map(draw).collect();
+        Tensor::from_data(TensorData::new(drawn, [rows, columns]), self.device())
     }
 
     /// Features of several views, each its own batch for batch normalisation.

@@ -95,6 +95,7 @@ impl Objective for Swav {
         vec![Turn {
             name: "all",
             trains,
+            rate: 1.0,
         }]
     }
 

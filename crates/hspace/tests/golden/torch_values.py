@@ -142,6 +142,66 @@ def mae(drawn):
     return ((drawn - target) ** 2).mean(-1).mean()
 
 
+def posteriors():
+    """Means and log variances of six samples in five dimensions, and draws."""
+    return matrix(6, 5, 1.1), matrix(6, 5, 2.3), matrix(6, 5, 0.9)
+
+
+def divergence(mean):
+    """torch.distributions' divergence from the standard normal, summed over dimensions."""
+    _, log_variance, _ = posteriors()
+    q = torch.distributions.Normal(mean, (log_variance / 2).exp())
+    return torch.distributions.kl_divergence(q, torch.distributions.Normal(0.0, 1.0)).sum(1).mean()
+
+
+def bernoulli(logits):
+    x = matrix(6, 5, 1.1).abs()
+    return -F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(1).mean()
+
+
+def gaussian(mean):
+    return torch.distributions.Normal(mean, 0.7).log_prob(matrix(6, 5, 1.1)).sum(1).mean()
+
+
+def decomposed(z):
+    """Chen et al. 2018 by minibatch-weighted sampling, each term times a weight of its own."""
+    mean, log_variance, _ = posteriors()
+    q = torch.distributions.Normal(mean[None], (log_variance / 2).exp()[None])
+    pairs = q.log_prob(z[:, None])
+    log_count = math.log(6 * 1000)
+    joint = pairs.sum(2).logsumexp(1) - log_count
+    product = (pairs.logsumexp(1) - log_count).sum(1)
+    own = torch.distributions.Normal(mean, (log_variance / 2).exp()).log_prob(z).sum(1)
+    prior = torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1)
+    return 2 * (own - joint).mean() + 3 * (joint - product).mean() + 5 * (product - prior).mean()
+
+
+def dip(form):
+    def penalty(mean):
+        _, log_variance, _ = posteriors()
+        covariance = torch.cov(mean.T, correction=0)
+        if form == "II":
+            covariance = covariance + torch.diag(log_variance.exp().mean(0))
+        diagonal = torch.diagonal(covariance)
+        off = covariance - torch.diag(diagonal)
+        return 3 * off.square().sum() + 2 * (diagonal - 1).square().sum()
+
+    return penalty
+
+
+def discrepancy(codes):
+    """The unbiased estimate with the sum of inverse multiquadratic kernels, from distances."""
+    prior = matrix(6, 5, 1.1)
+    total = 0
+    for scale in (0.1, 0.2, 0.5, 1, 2, 5, 10):
+        c = 2 * 5 * scale
+        kernel = lambda a, b: c / (c + (a[:, None] - b[None]).square().sum(2))
+        others = 1 - torch.eye(6)
+        within = (kernel(codes, codes) * others).sum() + (kernel(prior, prior) * others).sum()
+        total = total + within / 30 - 2 * kernel(codes, prior).sum() / 36
+    return total
+
+
 def positions():
     """timm's interpolation of 4 x 4 position embeddings of 3 dimensions, with a class token, to 3 x 3 and to 6 x 6."""
     from timm.layers import resample_abs_pos_embed
@@ -165,6 +225,14 @@ def losses():
         "swav_codes": sinkhorn(matrix(6, 5, 1.1), iterations=3, epsilon=0.05).flatten().tolist(),
         "dino": of(6, 5, dino),
         "mae": of(6, 5, mae),
+        "divergence": of(6, 5, divergence),
+        "bernoulli": of(6, 5, bernoulli),
+        "gaussian": of(6, 5, gaussian),
+        "decomposed": of(6, 5, decomposed),
+        "dip_I": of(6, 5, dip("I")),
+        "dip_II": of(6, 5, dip("II")),
+        "discrepancy": of(6, 5, discrepancy),
+        "iwae": of(6, 5, lambda w: (w.logsumexp(0) - math.log(6)).mean()),
         "positions": positions(),
         "supervised": of(6, 4, supervised),
     }

@@ -1,0 +1,60 @@
+//! An encoder whose features are the coordinates of a latent space: a linear map of another's.
+//!
+//! Variational and other autoencoders give a representation a shape of its own; what is embedded and
+//! probed is then the code (the mean of the posterior), not the layer before it. The map's weights are
+//! at `latent` beside the trunk's.
+
+use burn_tensor::Tensor;
+
+use super::{Encoder, Patches};
+use crate::dataset::Shape;
+use crate::network::layers::linear;
+use crate::network::{Scope, Weight};
+
+/// `trunk`, then a linear map to `dims` coordinates.
+pub struct Latent {
+    trunk: Box<dyn Encoder>,
+    dims: usize,
+}
+
+/// `encoder` with so many latents after it; as it is for 0.
+pub fn with_latents(encoder: Box<dyn Encoder>, dims: usize) -> Box<dyn Encoder> {
+    match dims {
+        0 => encoder,
+        _ => Box::new(Latent {
+            trunk: encoder,
+            dims,
+        }),
+    }
+}
+
+/// Coordinates `[n, dims]` of the trunk's features `[n, d]`; `scope` is the encoder's.
+pub fn coordinates(scope: &Scope, features: Tensor<2>, dims: usize) -> Tensor<2> {
+    linear(&scope.at("latent"), features, dims, true)
+}
+
+impl Encoder for Latent {
+    fn features(&self, scope: &Scope, x: Tensor<4>) -> Tensor<2> {
+        coordinates(scope, self.trunk.features(scope, x), self.dims)
+    }
+
+    fn trunk(&self) -> Option<&dyn Encoder> {
+        Some(&*self.trunk)
+    }
+
+    fn patches(&self) -> Option<&dyn Patches> {
+        self.trunk.patches()
+    }
+
+    fn adapt(&self, name: &str, found: &Weight, wanted: &[usize]) -> Option<Weight> {
+        self.trunk.adapt(name, found, wanted)
+    }
+
+    fn takes_any_size(&self, shape: Shape) -> bool {
+        self.trunk.takes_any_size(shape)
+    }
+
+    fn problems(&self, shape: Shape) -> Vec<String> {
+        self.trunk.problems(shape)
+    }
+}

@@ -1,0 +1,74 @@
+//! β-VAE: the divergence weighs more, so that latents become independent.
+//!
+//! `loss = −E_q log p(x | z) + β KL` (Higgins et al. 2017, ICLR, equation 4); or, with a capacity,
+//! `−E_q log p(x | z) + γ |KL − C|`, C rising from 0 (Burgess et al. 2018, arXiv:1804.03599, equation 8).
+//! β is 4 as in the first paper's examples; the capacity's γ is β.
+
+use serde::{Deserialize, Serialize};
+
+use super::latent::{self, Model, Variant, loss_of, sum_columns};
+use super::{Batch, Loss, Net, Objective};
+use crate::list::Entry;
+use crate::train::schedule::ramp;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+struct BetaVae {
+    /// β ≥ 0, or γ where there is a capacity.
+    beta: f64,
+    /// C at the end, in nats; 0 for no capacity.
+    capacity: f64,
+    /// Share of the training in which C rises, 0 to 1.
+    capacity_rise: f64,
+}
+
+impl Default for BetaVae {
+    fn default() -> Self {
+        BetaVae {
+            beta: 4.0,
+            capacity: 0.0,
+            capacity_rise: 0.8,
+        }
+    }
+}
+
+pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+    name: "beta_vae",
+    summary: "variational, with a heavier divergence or a capacity that rises",
+    source: "Higgins et al. 2017, ICLR; Burgess et al. 2018, arXiv:1804.03599",
+    defaults: latent::defaults::<BetaVae>,
+    make: latent::make::<BetaVae>,
+};
+
+impl Variant for BetaVae {
+    fn problem(&self) -> Option<String> {
+        if !(0.0..=1.0).contains(&self.capacity_rise) {
+            return Some(format!(
+                "capacity_rise={} must be in 0..=1",
+                self.capacity_rise
+            ));
+        }
+        let numbers = [("beta", self.beta), ("capacity", self.capacity)];
+        let wrong = numbers
+            .into_iter()
+            .find(|(_, x)| !(x.is_finite() && *x >= 0.0));
+        wrong.map(|(key, x)| format!("{key}={x} must be 0 or above"))
+    }
+
+    fn loss(&self, model: &Model, net: &Net, batch: &Batch, _: usize) -> Loss {
+        let x = batch.views[0].clone();
+        let posterior = model.posterior(net, x.clone());
+        let z = posterior.draw(net, "posterior");
+        let likelihood = model.log_likelihood(net, x, z);
+        let divergence = sum_columns(posterior.divergence());
+        let cost = match self.capacity > 0.0 {
+            true => {
+                let capacity = ramp(0.0, self.capacity, self.capacity_rise, net.progress());
+                (divergence.clone().mean() - capacity).abs()
+            }
+            false => divergence.clone().mean(),
+        };
+        let total = cost * self.beta - likelihood.clone().mean();
+        loss_of(total, likelihood, divergence, &posterior)
+    }
+}

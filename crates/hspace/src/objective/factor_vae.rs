@@ -1,0 +1,135 @@
+//! FactorVAE: the total correlation, told by a discriminator, weighs more.
+//!
+//! `loss = −ELBO + γ E_q [log D(z) − log(1 − D(z))]` where D tells draws of q(z) from draws whose
+//! dimensions were shuffled over the batch, and is trained for that in a turn of its own (Kim & Mnih
+//! 2018, arXiv:1802.05983, equation 3 and algorithm 1). D is the paper's: six layers of 1000 units with
+//! leaky ReLU, and two outputs. Its learning rate is that of the others times `discriminator_rate`,
+//! a tenth here as in the paper. Deviation: the shuffled draws are of the same batch, not of a second.
+
+use burn_tensor::activation::{leaky_relu, log_softmax};
+use burn_tensor::{Int, Tensor, TensorData};
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+
+use super::heads::{positive, positive_number};
+use super::latent::{self, Model, Variant, loss_of, sum_columns};
+use super::{Batch, Loss, Net, Objective, Turn};
+use crate::list::Entry;
+use crate::network::layers::linear;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+struct FactorVae {
+    /// γ ≥ 0.
+    gamma: f64,
+    /// Hidden layers of the discriminator.
+    discriminator_layers: usize,
+    /// Units of each.
+    discriminator_units: usize,
+    /// Its learning rate, of that of the rest.
+    discriminator_rate: f64,
+}
+
+impl Default for FactorVae {
+    fn default() -> Self {
+        FactorVae {
+            gamma: 10.0,
+            discriminator_layers: 6,
+            discriminator_units: 1000,
+            discriminator_rate: 0.1,
+        }
+    }
+}
+
+pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+    name: "factor_vae",
+    summary: "variational, with a heavier total correlation, told by a discriminator",
+    source: "Kim & Mnih 2018, arXiv:1802.05983",
+    defaults: latent::defaults::<FactorVae>,
+    make: latent::make::<FactorVae>,
+};
+
+const SLOPE: f64 = 0.2;
+
+impl Variant for FactorVae {
+    fn problem(&self) -> Option<String> {
+        if !(self.gamma.is_finite() && self.gamma >= 0.0) {
+            return Some(format!("gamma={} must be 0 or above", self.gamma));
+        }
+        let sizes = [
+            ("discriminator_layers", self.discriminator_layers),
+            ("discriminator_units", self.discriminator_units),
+        ];
+        let rate = positive_number("discriminator_rate", self.discriminator_rate);
+        positive(&sizes).and(rate).err()
+    }
+
+    fn turns(&self) -> Vec<Turn> {
+        vec![
+            Turn {
+                name: "model",
+                trains: vec!["encoder", "log_variance", "decoder", "log_scale"],
+                rate: 1.0,
+            },
+            Turn {
+                name: "discriminator",
+                trains: vec!["discriminator"],
+                rate: self.discriminator_rate,
+            },
+        ]
+    }
+
+    fn loss(&self, model: &Model, net: &Net, batch: &Batch, turn: usize) -> Loss {
+        let x = batch.views[0].clone();
+        let posterior = model.posterior(net, x.clone());
+        let z = posterior.draw(net, "posterior");
+        if turn == 1 {
+            let (own, mixed) = (self.told(net, z.clone()), self.told(net, shuffled(net, z)));
+            let right = own.narrow(1, 0, 1) + mixed.narrow(1, 1, 1);
+            let total = right.mean() * -0.5;
+            return Loss {
+                parts: vec![("discriminator_loss", total.clone())],
+                ..Loss::of(total, vec![posterior.mean])
+            };
+        }
+        let likelihood = model.log_likelihood(net, x, z.clone());
+        let told = self.told(net, z);
+        let correlation = (told.clone().narrow(1, 0, 1) - told.narrow(1, 1, 1)).mean();
+        let divergence = sum_columns(posterior.divergence());
+        let total = divergence.clone().mean() - likelihood.clone().mean()
+            + correlation.clone() * self.gamma;
+        let mut loss = loss_of(total, likelihood, divergence, &posterior);
+        loss.parts.push(("total_correlation", correlation));
+        loss
+    }
+}
+
+impl FactorVae {
+    /// Log probabilities of `z [n, d]` being a draw as it is, and of having been shuffled: `[n, 2]`.
+    fn told(&self, net: &Net, z: Tensor<2>) -> Tensor<2> {
+        let place = net.at("discriminator");
+        let mut x = z;
+        for layer in 0..self.discriminator_layers {
+            let y = linear(&place.at(2 * layer), x, self.discriminator_units, true);
+            x = leaky_relu(y, SLOPE);
+        }
+        let logits = linear(&place.at(2 * self.discriminator_layers), x, 2, true);
+        log_softmax(logits, 1)
+    }
+}
+
+/// Each column of `[n, d]` in an order of its own.
+fn shuffled(net: &Net, z: Tensor<2>) -> Tensor<2> {
+    let [n, d] = z.dims();
+    let mut rng = net.rng("shuffled");
+    let mut places = vec![0i64; n * d];
+    let mut order: Vec<i64> = (0..n as i64).collect();
+    for column in 0..d {
+        order.shuffle(&mut rng);
+        for (row, &from) in order.iter().enumerate() {
+            places[row * d + column] = from;
+        }
+    }
+    let places = TensorData::new(places, [n, d]);
+    z.gather(0, Tensor::<2, Int>::from_data(places, net.device()))
+}

@@ -1,0 +1,370 @@
+//! What autoencoders with an explicit latent space share: posterior, reparameterisation, decoder and
+//! likelihood.
+//!
+//! The posterior of a sample is `q(z | x) = N(μ(x), diag σ²(x))`, the prior `p(z) = N(0, I)`
+//! (Kingma & Welling 2014, arXiv:1312.6114). μ is a linear map of the encoder's features and becomes
+//! the representation; log σ² is another. All terms are in nats a sample.
+//!
+//! A method is a [`Variant`]: its own settings and its loss, made of these pieces.
+
+use std::collections::BTreeMap;
+
+use burn_tensor::Tensor;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use toml::Table;
+
+use super::decoder::Decoder;
+use super::likelihood::Likelihood;
+use super::{Batch, Facts, Generator, Look, Loss, Net, Objective, Stream, Turn, Weighed, Which};
+use crate::list;
+use crate::network::Init;
+use crate::network::layers::linear;
+
+/// `log 2π`
+pub(super) const LOG_TWO_PI: f64 = 1.837_877_066_409_345_5;
+/// A latent is in use where its mean varies at least so much over samples (Burda et al. 2016).
+const ACTIVE: f32 = 0.01;
+
+/// The settings that all of them have.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Shared {
+    /// Dimensions of the latent space.
+    latents: usize,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Shared { latents: 16 }
+    }
+}
+
+/// The pieces, for one shape of data.
+#[derive(Clone, Debug)]
+pub(super) struct Model {
+    pub(super) latents: usize,
+    pub(super) decoder: Decoder,
+    pub(super) likelihood: Likelihood,
+    /// Training samples.
+    pub(super) samples: usize,
+}
+
+/// A method over the shared pieces.
+pub(super) trait Variant:
+    Clone + Default + Serialize + DeserializeOwned + Send + Sync + 'static
+{
+    /// What is wrong with its settings.
+    fn problem(&self) -> Option<String> {
+        None
+    }
+
+    /// Why it cannot do with so many latents.
+    fn fits(&self, _latents: usize) -> Option<String> {
+        None
+    }
+
+    /// The loss of turn `turn`.
+    fn loss(&self, model: &Model, net: &Net, batch: &Batch, turn: usize) -> Loss;
+
+    /// As [`Objective::turns`].
+    fn turns(&self) -> Vec<Turn> {
+        vec![Turn::all()]
+    }
+
+    /// The code of a sample: [`Objective::latents`] many coordinates from the trunk's features.
+    fn code(&self, _model: &Model, _net: &Net, means: Tensor<2>) -> Tensor<2> {
+        means
+    }
+
+    /// Whether samples have a posterior, so that likelihoods can be estimated.
+    fn has_posterior(&self) -> bool {
+        true
+    }
+
+    /// What to tell the user of the numbers of a logged step, besides what all are watched for.
+    fn concern(&self, _values: &BTreeMap<String, f64>) -> Option<String> {
+        None
+    }
+}
+
+/// A method and the shared pieces as an objective.
+struct Variational<V> {
+    variant: V,
+    model: Model,
+}
+
+/// Every setting of a method with its default.
+pub(super) fn defaults<V: Variant>() -> Table {
+    let mut all = list::defaults::<Shared>();
+    all.extend(list::defaults::<V>());
+    all.extend(list::defaults::<Decoder>());
+    all.extend(list::defaults::<Likelihood>());
+    all
+}
+
+/// The objective of a method.
+///
+/// # Errors
+/// Settings that do not fit, with their keys.
+pub(super) fn make<V: Variant>(table: Table) -> Result<Box<dyn Objective>, String> {
+    let mut left = table;
+    let shared: Shared = list::take(&mut left)?;
+    let decoder: Decoder = list::take(&mut left)?;
+    let likelihood: Likelihood = list::take(&mut left)?;
+    let variant: V = list::take(&mut left)?;
+    list::nothing_left(&left)?;
+    if shared.latents == 0 {
+        return Err("latents=0 must be at least 1".to_owned());
+    }
+    let own = variant.problem().or_else(|| variant.fits(shared.latents));
+    let problems = [own, decoder.problem(), likelihood.problem()];
+    match problems.into_iter().flatten().next() {
+        Some(problem) => Err(problem),
+        None => Ok(Box::new(Variational {
+            variant,
+            model: Model {
+                latents: shared.latents,
+                decoder,
+                likelihood,
+                samples: 1,
+            },
+        })),
+    }
+}
+
+impl<V: Variant> Objective for Variational<V> {
+    fn prepare(&mut self, facts: &Facts) -> Vec<String> {
+        self.model.decoder.prepare(facts);
+        self.model.likelihood.prepare(facts);
+        self.model.samples = facts.samples.max(1);
+        vec![]
+    }
+
+    fn latents(&self) -> usize {
+        self.model.latents
+    }
+
+    fn generator(&self) -> Option<&dyn Generator> {
+        Some(self)
+    }
+
+    fn streams(&self) -> Vec<Stream> {
+        vec![Stream {
+            which: Which::All,
+            looks: vec![Look::Plain],
+            share: 1,
+        }]
+    }
+
+    fn turns(&self, _: f64) -> Vec<Turn> {
+        self.variant.turns()
+    }
+
+    fn loss(&self, net: &Net, batches: &[Batch], turn: usize) -> Loss {
+        self.variant.loss(&self.model, net, &batches[0], turn)
+    }
+
+    fn concern(&self, values: &BTreeMap<String, f64>) -> Option<String> {
+        let collapsed = values.get("active_units").is_some_and(|&units| units < 0.5);
+        let collapse = collapsed.then(|| {
+            "the posterior has collapsed onto the prior: no latent tells one sample from another; lower \
+             the weight of the divergence (objective.beta), let it begin later (objective.warmup), or \
+             set objective.free_bits"
+                .to_owned()
+        });
+        self.variant.concern(values).or(collapse)
+    }
+}
+
+impl<V: Variant> Generator for Variational<V> {
+    fn draw(&self, net: &Net, z: Tensor<2>) -> Tensor<4> {
+        let code = self.variant.code(&self.model, net, z);
+        self.model.likelihood.samples(self.model.decode(net, code))
+    }
+
+    fn weigh(&self, net: &Net, x: Tensor<4>, draw: usize) -> Option<Weighed> {
+        if !self.variant.has_posterior() {
+            return None;
+        }
+        let posterior = self.model.posterior(net, x.clone());
+        let z = posterior.draw(net, &format!("posterior {draw}"));
+        let log_ratio = standard_normal(z.clone()) - posterior.log_density(z.clone());
+        Some(Weighed {
+            log_likelihood: self.model.log_likelihood(net, x, z),
+            log_ratio,
+            divergence: sum_columns(posterior.divergence()),
+        })
+    }
+}
+
+impl Model {
+    /// The posterior of samples, as the encoder takes them.
+    pub(super) fn posterior(&self, net: &Net, x: Tensor<4>) -> Posterior {
+        let features = net.trunk(x);
+        Posterior {
+            mean: net.coordinates(features.clone(), self.latents),
+            log_variance: linear(&net.at("log_variance"), features, self.latents, true),
+        }
+    }
+
+    /// The decoder's outputs for latents `[n, latents]`.
+    pub(super) fn decode(&self, net: &Net, z: Tensor<2>) -> Tensor<4> {
+        self.decoder.outputs(&net.at("decoder"), z)
+    }
+
+    /// `log p(x | z)` of samples as the encoder takes them, `[n]`.
+    pub(super) fn log_likelihood(&self, net: &Net, x: Tensor<4>, z: Tensor<2>) -> Tensor<1> {
+        let outputs = self.decode(net, z);
+        self.likelihood.log_density(net, outputs, x)
+    }
+}
+
+/// Normal distributions `[n, d]`, one a sample, independent over dimensions.
+#[derive(Clone)]
+pub(super) struct Posterior {
+    pub(super) mean: Tensor<2>,
+    pub(super) log_variance: Tensor<2>,
+}
+
+impl Posterior {
+    /// `μ + σ ε`, ε from the standard normal: `[n, d]`.
+    pub(super) fn draw(&self, net: &Net, what: &str) -> Tensor<2> {
+        let noise = net.normal(what, self.mean.dims());
+        self.mean.clone() + (self.log_variance.clone() * 0.5).exp() * noise
+    }
+
+    /// `KL(q ‖ N(0, I))` by dimension: `½ (μ² + σ² − log σ² − 1)`, `[n, d]`.
+    pub(super) fn divergence(&self) -> Tensor<2> {
+        let Posterior { mean, log_variance } = self.clone();
+        let squares = mean.powi_scalar(2) + log_variance.clone().exp();
+        (squares - log_variance - 1.0) * 0.5
+    }
+
+    /// `log q(z)`, `[n]`.
+    pub(super) fn log_density(&self, z: Tensor<2>) -> Tensor<1> {
+        sum_columns(self.log_densities(z))
+    }
+
+    /// The same by dimension, `[n, d]`.
+    pub(super) fn log_densities(&self, z: Tensor<2>) -> Tensor<2> {
+        let Posterior { mean, log_variance } = self.clone();
+        let squares = (z - mean).powi_scalar(2) * (-log_variance.clone()).exp();
+        (squares + log_variance + LOG_TWO_PI) * -0.5
+    }
+
+    /// Latents whose mean varies over the batch, `[1]`.
+    pub(super) fn active_units(&self) -> Tensor<1> {
+        active_units(self.mean.clone())
+    }
+}
+
+/// Columns of `[n, d]` whose variance over rows is above 0.01, `[1]`.
+pub(super) fn active_units(mean: Tensor<2>) -> Tensor<1> {
+    let off = mean.clone() - mean.mean_dim(0);
+    let variance = off.powi_scalar(2).mean_dim(0).detach();
+    variance.greater_elem(ACTIVE).float().sum()
+}
+
+/// `log N(z; 0, I)`, `[n]`.
+pub(super) fn standard_normal(z: Tensor<2>) -> Tensor<1> {
+    sum_columns((z.powi_scalar(2) + LOG_TWO_PI) * -0.5)
+}
+
+/// Sums of the rows of `[n, d]`, `[n]`.
+pub(super) fn sum_columns(x: Tensor<2>) -> Tensor<1> {
+    let [n, _] = x.dims();
+    x.sum_dim(1).reshape([n])
+}
+
+/// `log Σ exp` along an axis, which stays with length 1.
+pub(super) fn log_sum_exp<const D: usize>(x: Tensor<D>, axis: usize) -> Tensor<D> {
+    let most = x.clone().max_dim(axis).detach();
+    (x - most.clone()).exp().sum_dim(axis).log() + most
+}
+
+/// A number that is learned, at `place`, `[1]`.
+pub(super) fn learned_number(net: &Net, place: &str, start: f32) -> Tensor<1> {
+    net.at(place).weight("value", [1], Init::Constant(start))
+}
+
+/// What the loss is called in logs, beside its parts.
+pub(super) fn loss_of(
+    total: Tensor<1>,
+    likelihood: Tensor<1>,
+    divergence: Tensor<1>,
+    posterior: &Posterior,
+) -> Loss {
+    let (likelihood, divergence) = (likelihood.mean(), divergence.mean());
+    Loss {
+        parts: vec![
+            ("reconstruction", -likelihood.clone()),
+            ("kl", divergence.clone()),
+            ("elbo", likelihood - divergence),
+            ("active_units", posterior.active_units()),
+        ],
+        ..Loss::of(total, vec![posterior.mean.clone()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden::{check_loss, matrix};
+    use crate::network::weights::values;
+
+    #[test]
+    fn the_divergence_agrees_with_torch() {
+        check_loss("divergence", [6, 5], |mean| {
+            let log_variance = matrix([6, 5], 2.3);
+            sum_columns(Posterior { mean, log_variance }.divergence()).mean()
+        });
+    }
+
+    #[test]
+    fn densities_agree_with_the_divergence() {
+        // log q(z) − log p(z) at the mean of a distribution of variance 1 is ½ μ².
+        let mean = matrix([3, 4], 0.2);
+        let posterior = Posterior {
+            mean: mean.clone(),
+            log_variance: mean.clone() * 0.0,
+        };
+        let off = posterior.log_density(mean.clone()) - standard_normal(mean.clone());
+        let expected = sum_columns(mean.powi_scalar(2) * 0.5);
+        for (a, b) in values(off).iter().zip(values(expected)) {
+            assert!((a - b).abs() < 1e-5, "{a} is not {b}");
+        }
+    }
+
+    #[test]
+    fn large_exponents_do_not_overflow() {
+        let x = matrix([2, 3], 0.1) * 500.0;
+        let sums = values(log_sum_exp(x.clone(), 1).reshape([2]));
+        let most = values(x.max_dim(1).reshape([2]));
+        for (sum, most) in sums.iter().zip(most) {
+            assert!(sum.is_finite() && *sum >= most && *sum < most + 1.1);
+        }
+    }
+
+    #[test]
+    fn settings_of_all_pieces_are_taken_and_no_others() {
+        let parse = |text: &str| {
+            let table: Table = text.parse().unwrap();
+            super::super::make("vae", table).err()
+        };
+        assert_eq!(
+            parse("latents = 3\nwarmup = 0.5\nlikelihood = \"gaussian\"\nscale = 0.1"),
+            None
+        );
+        for (text, part) in [
+            ("latents = 0", "latents"),
+            ("warmup = 2.0", "warmup"),
+            ("scale = -1.0", "scale"),
+            ("decoder_width = 1", "decoder_width"),
+            ("latent = 3", "latent"),
+        ] {
+            let problem = parse(text).unwrap_or_default();
+            assert!(problem.contains(part), "{text}: {problem}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! `log p(x | z)`: what a decoder's outputs say of a sample.
+//!
+//! `bernoulli`: each value is the probability of a white pixel, `Σ x log p + (1 − x) log(1 − p)`, p the
+//! logistic function of the output. For values between 0 and 1 that is a bound on the cross entropy and
+//! no density. `gaussian`: `Σ log N(x; output, s²)` with one s for all values, fixed or learned (as in
+//! σ-VAE, Rybkin et al. 2021, arXiv:2006.13202). Images are in 0..1, vectors standardised.
+
+use burn_tensor::activation::sigmoid;
+use burn_tensor::{Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use super::latent::{LOG_TWO_PI, learned_number, sum_columns};
+use super::{Facts, Net};
+use crate::auto::Auto;
+use crate::dataset::Shape;
+use crate::network::layers::flatten;
+use crate::network::weights::vector;
+
+/// The kind of distribution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    /// `bernoulli` for images, `gaussian` for vectors.
+    Auto,
+    Bernoulli,
+    Gaussian,
+}
+
+/// The distribution of a sample given the decoder's outputs, and its settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Likelihood {
+    /// `bernoulli` (pixels in 0..1), `gaussian`, or `auto`: bernoulli for images.
+    likelihood: Kind,
+    /// s of `gaussian`; `auto`: learned.
+    scale: Auto<f64>,
+    #[serde(skip)]
+    vectors: bool,
+    /// What the encoder's input was normalised by, by channel.
+    #[serde(skip)]
+    mean: Vec<f32>,
+    #[serde(skip)]
+    std: Vec<f32>,
+}
+
+impl Default for Likelihood {
+    fn default() -> Self {
+        Likelihood {
+            likelihood: Kind::Auto,
+            scale: Auto::Auto,
+            vectors: false,
+            mean: vec![],
+            std: vec![],
+        }
+    }
+}
+
+impl Likelihood {
+    pub(super) fn problem(&self) -> Option<String> {
+        match self.scale {
+            Auto::Set(scale) if !(scale.is_finite() && scale > 0.0) => {
+                Some(format!("scale={scale} must be above 0, or `auto`"))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn prepare(&mut self, facts: &Facts) {
+        self.vectors = matches!(facts.shape, Shape::Vector { .. });
+        (self.mean, self.std) = (facts.mean.clone(), facts.std.clone());
+    }
+
+    fn bernoulli(&self) -> bool {
+        match self.likelihood {
+            Kind::Auto => !self.vectors,
+            Kind::Bernoulli => true,
+            Kind::Gaussian => false,
+        }
+    }
+
+    /// `log p(x | outputs)` of samples as the encoder takes them, `[n]`.
+    pub(super) fn log_density(&self, net: &Net, outputs: Tensor<4>, x: Tensor<4>) -> Tensor<1> {
+        let x = match self.vectors {
+            true => x,
+            false => plain(x, &self.mean, &self.std, true),
+        };
+        let (outputs, x) = (flatten(outputs), flatten(x));
+        if self.bernoulli() {
+            return bernoulli(outputs, x);
+        }
+        let log_scale = match self.scale {
+            Auto::Set(scale) => vector(vec![scale.ln() as f32], net.device()),
+            Auto::Auto => learned_number(net, "log_scale", 0.0),
+        };
+        gaussian(outputs, x, log_scale)
+    }
+
+    /// The mean of the distribution: images in 0..1, vectors in their own units.
+    pub(super) fn samples(&self, outputs: Tensor<4>) -> Tensor<4> {
+        match (self.bernoulli(), self.vectors) {
+            (true, _) => sigmoid(outputs),
+            (false, false) => outputs.clamp(0.0, 1.0),
+            (false, true) => plain(outputs, &self.mean, &self.std, false),
+        }
+    }
+}
+
+/// Samples as the encoder takes them, without their normalisation by channel; images in 0..1.
+pub(super) fn plain(x: Tensor<4>, mean: &[f32], std: &[f32], images: bool) -> Tensor<4> {
+    let [_, channels, _, _] = x.dims();
+    let device = x.device().inner();
+    let by_channel = |values: &[f32]| {
+        let values = TensorData::new(values.to_vec(), [1, channels, 1, 1]);
+        Tensor::<4>::from_data(values, &device)
+    };
+    let x = x * by_channel(std) + by_channel(mean);
+    if images { x.clamp(0.0, 1.0) } else { x }
+}
+
+/// `Σ x l − log(1 + eˡ)` over the columns, l the logits: `[n]`.
+pub(super) fn bernoulli(logits: Tensor<2>, x: Tensor<2>) -> Tensor<1> {
+    // log(1 + eˡ) without overflow.
+    let softplus = logits.clone().clamp_min(0.0) + ((-logits.clone().abs()).exp() + 1.0).log();
+    sum_columns(logits * x - softplus)
+}
+
+/// `Σ log N(x; mean, s²)` over the columns, from log s: `[n]`.
+pub(super) fn gaussian(mean: Tensor<2>, x: Tensor<2>, log_scale: Tensor<1>) -> Tensor<1> {
+    let [_, numbers] = x.dims();
+    let squares = sum_columns((x - mean).powi_scalar(2));
+    let each = (log_scale.clone() * 2.0 + LOG_TWO_PI) * (0.5 * numbers as f64);
+    squares * (log_scale * -2.0).exp() * -0.5 - each
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::Device;
+    use crate::golden::{check_loss, matrix};
+
+    #[test]
+    fn densities_agree_with_torch() {
+        check_loss("bernoulli", [6, 5], |logits| {
+            bernoulli(logits, matrix([6, 5], 1.1).abs()).mean()
+        });
+        check_loss("gaussian", [6, 5], |mean| {
+            let log_scale = vector(vec![0.7f32.ln()], &Device::cpu());
+            gaussian(mean, matrix([6, 5], 1.1), log_scale).mean()
+        });
+    }
+}

@@ -1,0 +1,64 @@
+//! Variational autoencoder: a lower bound on `log p(x)` with a standard normal prior.
+//!
+//! `loss = −E_q log p(x | z) + w Σ_j max(KL_j, λ)` with KL_j the mean over the batch of the divergence in
+//! dimension j (Kingma & Welling 2014, arXiv:1312.6114, equation 10). w rises from 0 to 1 over the first
+//! part of the training (warm-up; Sønderby et al. 2016, arXiv:1602.02282), λ is the free bits, in nats
+//! (Kingma et al. 2016, arXiv:1606.04934).
+
+use serde::{Deserialize, Serialize};
+
+use super::latent::{self, Model, Variant, loss_of, sum_columns};
+use super::{Batch, Loss, Net, Objective};
+use crate::list::Entry;
+use crate::train::schedule::ramp;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+struct Vae {
+    /// Share of the training in which the divergence's weight rises from 0, 0 to 1.
+    warmup: f64,
+    /// λ: nats of each latent that cost nothing.
+    free_bits: f64,
+}
+
+impl Default for Vae {
+    fn default() -> Self {
+        Vae {
+            warmup: 0.1,
+            free_bits: 0.0,
+        }
+    }
+}
+
+pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+    name: "vae",
+    summary: "variational: draws the sample from a latent of standard normal prior",
+    source: "Kingma & Welling 2014, arXiv:1312.6114",
+    defaults: latent::defaults::<Vae>,
+    make: latent::make::<Vae>,
+};
+
+impl Variant for Vae {
+    fn problem(&self) -> Option<String> {
+        if !(0.0..=1.0).contains(&self.warmup) {
+            return Some(format!("warmup={} must be in 0..=1", self.warmup));
+        }
+        (self.free_bits < 0.0).then(|| format!("free_bits={} must be 0 or above", self.free_bits))
+    }
+
+    fn loss(&self, model: &Model, net: &Net, batch: &Batch, _: usize) -> Loss {
+        let x = batch.views[0].clone();
+        let posterior = model.posterior(net, x.clone());
+        let z = posterior.draw(net, "posterior");
+        let likelihood = model.log_likelihood(net, x, z);
+        let divergences = posterior.divergence();
+        let weight = ramp(0.0, 1.0, self.warmup, net.progress());
+        let paid = divergences
+            .clone()
+            .mean_dim(0)
+            .clamp_min(self.free_bits)
+            .sum();
+        let total = paid * weight - likelihood.clone().mean();
+        loss_of(total, likelihood, sum_columns(divergences), &posterior)
+    }
+}

@@ -1,0 +1,231 @@
+//! VQ-VAE: the code is made of words of a codebook.
+//!
+//! The latents, cut into groups, become each the nearest word: `loss = −log p(x | words) +
+//! β ‖latents − words‖²`, gradients passing from the words to the latents as if they were the same (van
+//! den Oord et al. 2017, arXiv:1711.00937, equation 3). Words are running means of the latents they
+//! stand for (its appendix A.1). A word that hardly anything is near to becomes a latent of the batch
+//! (as in Dhariwal et al. 2020, arXiv:2005.00341, section 3.1). Deviation: encoders here end in a
+//! vector, so its groups of dimensions take the place of the paper's map of positions. The
+//! representation is the latents before they become words.
+
+use std::collections::BTreeMap;
+
+use burn_tensor::{Tensor, TensorData};
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+
+use super::heads::positive;
+use super::latent::{self, Model, Variant};
+use super::{Batch, Loss, Net, Objective};
+use crate::list::Entry;
+use crate::network::Init;
+use crate::network::weights::{values, vector};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+struct VqVae {
+    /// Words of the codebook.
+    words: usize,
+    /// Dimensions of a word; `latents` is a multiple of it.
+    word_size: usize,
+    /// β ≥ 0, of what the latents are away from their words.
+    commitment: f64,
+    /// Share of the old in the running means, 0 to 1.
+    decay: f64,
+}
+
+impl Default for VqVae {
+    fn default() -> Self {
+        VqVae {
+            words: 256,
+            word_size: 4,
+            commitment: 0.25,
+            decay: 0.99,
+        }
+    }
+}
+
+pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+    name: "vq_vae",
+    summary: "autoencoder whose code is made of words of a learned codebook",
+    source: "van den Oord et al. 2017, arXiv:1711.00937",
+    defaults: latent::defaults::<VqVae>,
+    make: latent::make::<VqVae>,
+};
+
+/// A word that stands for less than this share of what an average one does is dead.
+const DEAD: f32 = 0.01;
+
+impl Variant for VqVae {
+    fn problem(&self) -> Option<String> {
+        let sizes = [("words", self.words), ("word_size", self.word_size)];
+        if let Err(problem) = positive(&sizes) {
+            return Some(problem);
+        }
+        if !(0.0..1.0).contains(&self.decay) {
+            return Some(format!(
+                "decay={} must be at least 0 and below 1",
+                self.decay
+            ));
+        }
+        let ok = self.commitment.is_finite() && self.commitment >= 0.0;
+        (!ok).then(|| format!("commitment={} must be 0 or above", self.commitment))
+    }
+
+    fn fits(&self, latents: usize) -> Option<String> {
+        let size = self.word_size;
+        (!latents.is_multiple_of(size))
+            .then(|| format!("latents={latents} is no multiple of word_size={size}"))
+    }
+
+    fn loss(&self, model: &Model, net: &Net, batch: &Batch, _: usize) -> Loss {
+        let x = batch.views[0].clone();
+        let latents = net.coordinates(net.trunk(x.clone()), model.latents);
+        let book = Book::of(self, net);
+        let chosen = book.nearest(&latents.clone().inner());
+        let words = net.constant(book.words(&chosen, latents.dims()));
+        let perplexity = book.learn(self, net, &latents.clone().inner(), &chosen);
+        // The words forward, the latents' gradient on the way back.
+        let code = latents.clone() + net.constant(words.clone() - latents.clone());
+        let likelihood = model.log_likelihood(net, x, code).mean();
+        let away = (latents.clone() - words).powi_scalar(2).sum_dim(1).mean();
+        Loss {
+            parts: vec![
+                ("reconstruction", -likelihood.clone()),
+                ("commitment", away.clone()),
+                ("perplexity", vector(vec![perplexity], net.device())),
+            ],
+            ..Loss::of(away * self.commitment - likelihood, vec![latents])
+        }
+    }
+
+    fn code(&self, _: &Model, net: &Net, latents: Tensor<2>) -> Tensor<2> {
+        let book = Book::of(self, net);
+        let chosen = book.nearest(&latents.clone().inner());
+        let words = book.words(&chosen, latents.dims());
+        latents.clone() + (words - latents).detach()
+    }
+
+    fn has_posterior(&self) -> bool {
+        false
+    }
+
+    fn concern(&self, values: &BTreeMap<String, f64>) -> Option<String> {
+        (*values.get("perplexity")? < 1.5 && self.words > 1).then(|| {
+            "the codebook has collapsed: one word stands for nearly everything; lower \
+             objective.commitment or train.learning_rate"
+                .to_owned()
+        })
+    }
+}
+
+/// The codebook: words `[words, size]`, how often each was chosen of late, and sums of what it stood for.
+struct Book {
+    size: usize,
+    words: Vec<f32>,
+    counts: Vec<f32>,
+    sums: Vec<f32>,
+}
+
+impl Book {
+    fn of(settings: &VqVae, net: &Net) -> Book {
+        let memory = net.at("memory");
+        let (count, size) = (settings.words, settings.word_size);
+        let spread = Init::Normal(1.0);
+        Book {
+            size,
+            words: values(memory.buffer("words", count * size, spread)),
+            counts: values(memory.buffer("counts", count, Init::Constant(0.0))),
+            sums: values(memory.buffer("sums", count * size, Init::Constant(0.0))),
+        }
+    }
+
+    /// The nearest word of each group of the rows of `[n, d]`.
+    fn nearest(&self, latents: &Tensor<2>) -> Vec<u32> {
+        let rows = values(latents.clone());
+        let distance =
+            |a: &[f32], b: &[f32]| -> f32 { a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum() };
+        let nearest = |group: &[f32]| {
+            let words = self.words.chunks_exact(self.size).enumerate();
+            let best = words.map(|(i, word)| (distance(group, word), i as u32));
+            best.min_by(|a, b| a.0.total_cmp(&b.0))
+                .map_or(0, |best| best.1)
+        };
+        rows.chunks_exact(self.size).map(nearest).collect()
+    }
+
+    /// The words in the place of latents of these axes.
+    fn words(&self, chosen: &[u32], axes: [usize; 2]) -> Tensor<2> {
+        let word = |&i: &u32| &self.words[i as usize * self.size..][..self.size];
+        let all: Vec<f32> = chosen.iter().flat_map(word).copied().collect();
+        Tensor::from_data(TensorData::new(all, axes), &crate::device::Device::cpu())
+    }
+
+    /// Moves words towards what they stood for, and revives dead ones; answers with the number of words
+    /// that would be in use if all were used evenly (the exponential of the entropy of the choice).
+    fn learn(mut self, settings: &VqVae, net: &Net, latents: &Tensor<2>, chosen: &[u32]) -> f32 {
+        let rows = values(latents.clone());
+        let keep = settings.decay as f32;
+        let mut used = vec![0.0f32; self.counts.len()];
+        chosen.iter().for_each(|&i| used[i as usize] += 1.0);
+        self.counts.iter_mut().zip(&used).for_each(|(count, used)| {
+            *count = *count * keep + used * (1.0 - keep);
+        });
+        self.sums.iter_mut().for_each(|sum| *sum *= keep);
+        for (group, &i) in rows.chunks_exact(self.size).zip(chosen) {
+            let sum = &mut self.sums[i as usize * self.size..][..self.size];
+            sum.iter_mut()
+                .zip(group)
+                .for_each(|(sum, x)| *sum += x * (1.0 - keep));
+        }
+        let average = self.counts.iter().sum::<f32>() / self.counts.len() as f32;
+        let mut rng = net.rng("revived words");
+        let groups = chosen.len();
+        for i in 0..self.counts.len() {
+            let place = i * self.size..(i + 1) * self.size;
+            if self.counts[i] < DEAD * average {
+                let from = rng.random_range(0..groups) * self.size;
+                let new = &rows[from..from + self.size];
+                self.words[place.clone()].copy_from_slice(new);
+                self.counts[i] = average;
+                let sums = &mut self.sums[place];
+                sums.iter_mut()
+                    .zip(new)
+                    .for_each(|(sum, x)| *sum = x * average);
+            } else {
+                for at in place {
+                    self.words[at] = self.sums[at] / self.counts[i];
+                }
+            }
+        }
+        let device = net.device();
+        let memory = net.at("memory");
+        memory.update("words", vector(self.words, device));
+        memory.update("counts", vector(self.counts, device));
+        memory.update("sums", vector(self.sums, device));
+        let total = groups as f32;
+        let shares = used.iter().filter(|&&n| n > 0.0).map(|n| n / total);
+        (-shares.map(|p| p * p.ln()).sum::<f32>()).exp()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_become_their_nearest_word() {
+        let book = Book {
+            size: 2,
+            words: vec![0.0, 0.0, 1.0, 1.0, -1.0, 2.0],
+            counts: vec![1.0; 3],
+            sums: vec![0.0; 6],
+        };
+        let rows = vec![0.9, 1.2, -0.1, 0.2, -0.8, 1.7, 0.4, 0.4];
+        let latents = vector(rows, &crate::device::Device::cpu()).reshape([2, 4]);
+        let chosen = book.nearest(&latents);
+        assert_eq!(chosen, [1, 0, 2, 0]);
+        let words = values(book.words(&chosen, [2, 4]));
+        assert_eq!(words, [1.0, 1.0, 0.0, 0.0, -1.0, 2.0, 0.0, 0.0]);
+    }
+}
