@@ -6,12 +6,16 @@ pub mod compare;
 pub mod embed;
 pub mod export;
 pub mod import;
+pub mod likelihood;
 pub mod list;
 pub mod probe;
 pub mod quickstart;
+pub mod reconstruct;
 pub mod report;
+pub mod sample;
 pub mod study;
 pub mod train;
+pub mod traverse;
 pub mod views;
 
 use std::path::Path;

@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    bench, check, compare, embed, export, import, list, probe, quickstart, report, study, train,
-    views,
+    bench, check, compare, embed, export, import, likelihood, list, probe, quickstart, reconstruct,
+    report, sample, study, train, traverse, views,
 };
 
 /// Learn a representation, measure how much easier it makes your task, see why, and ship it.
@@ -39,6 +39,10 @@ enum Command {
     Compare(compare::Args),
     Report(report::Args),
     Study(study::Args),
+    Sample(sample::Args),
+    Reconstruct(reconstruct::Args),
+    Traverse(traverse::Args),
+    Likelihood(likelihood::Args),
     Import(import::Args),
     Export(export::Args),
     Bench(bench::Args),
@@ -56,6 +60,10 @@ fn main() -> ExitCode {
         Command::Compare(args) => compare::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Study(args) => study::run(&args),
+        Command::Sample(args) => sample::run(&args),
+        Command::Reconstruct(args) => reconstruct::run(&args),
+        Command::Traverse(args) => traverse::run(&args),
+        Command::Likelihood(args) => likelihood::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Bench(args) => bench::run(&args),

@@ -5,6 +5,7 @@
 //! - [`representation`]: features with ids and columns, also read from any other tool's file.
 //! - [`probe`]: a representation's measurements. Sees no encoder: there is none in this crate.
 //! - [`report`]: measurements to HTML. Sees nothing else.
+//! - [`picture`]: samples as pictures.
 
 pub mod auto;
 pub mod dataset;
@@ -13,6 +14,7 @@ pub mod file;
 pub mod matrix;
 mod npz;
 pub mod pca;
+pub mod picture;
 pub mod probe;
 pub mod report;
 pub mod representation;

@@ -205,6 +205,13 @@ impl Config {
         table.get("data")?.as_str()
     }
 
+    /// The objective's name and settings.
+    pub fn objective_of(table: &Table) -> Option<(String, Table)> {
+        let mut settings = table.get("objective")?.as_table()?.clone();
+        let name = settings.remove("name")?.as_str()?.to_owned();
+        Some((name, settings))
+    }
+
     /// The device that is named, or the default.
     pub fn device_of(table: &Table) -> &str {
         let named = table.get("device").and_then(Value::as_str);

@@ -216,6 +216,9 @@ impl<'a> Job<'a> {
             let mut bad = self.dataset.bad.clone();
             bad.extend(trained.bad.iter().cloned());
             folder.write_bad_files(&bad)?;
+            if self.objective.generator().is_some() {
+                folder.write_model(&trained.model)?;
+            }
             folder.write_encoder(self.describe(), &trained.encoder)?;
         }
         Ok(trained)

@@ -22,13 +22,15 @@
 //! Around them: [`network`] holds the named weights and layers, [`mod@train`] the loop, [`config`]
 //! the settings, [`run`] the folder on disk, [`pretrained`] and [`hub`] weights made elsewhere,
 //! [`job`] puts a configuration and a dataset together,
-//! [`evaluate`] the contenders of a comparison, and [`study`] compares objectives.
+//! [`generate`] draws samples from a run that learned to, [`drawings`] shows them, [`evaluate`] has the contenders of a comparison, and [`study`] compares objectives.
 
 pub mod config;
 pub mod device;
+pub mod drawings;
 pub mod embed;
 pub mod encoder;
 pub mod evaluate;
+pub mod generate;
 #[cfg(test)]
 mod golden;
 pub mod hub;
@@ -43,8 +45,8 @@ pub mod study;
 pub mod train;
 
 pub use hspace_core::{
-    Error, Result, auto, dataset, error, file, image, matrix, pca, probe, report, representation,
-    views,
+    Error, Result, auto, dataset, error, file, image, matrix, pca, picture, probe, report,
+    representation, views,
 };
 // Settings are TOML tables.
 pub use toml;

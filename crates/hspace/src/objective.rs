@@ -217,20 +217,20 @@ pub trait Generator {
     /// own units.
     fn draw(&self, net: &Net, z: Tensor<2>) -> Tensor<4>;
 
-    /// How well a sample's own latents explain it, if there is a likelihood; `x` is the encoder's input,
-    /// `draw` numbers the draws from the posterior.
-    fn weigh(&self, _net: &Net, _x: Tensor<4>, _draw: usize) -> Option<Weighed> {
+    /// How well samples' own latents explain them, if there is a likelihood; `x` is the encoder's input,
+    /// `draws` how many latents each sample's posterior gives.
+    fn weigh(&self, _net: &Net, _x: Tensor<4>, _draws: usize) -> Option<Weighed> {
         None
     }
 }
 
-/// Of one draw from the posterior of each sample, `[n]` each, in nats.
+/// Of draws from the posterior of each sample, in nats.
 pub struct Weighed {
-    /// `log p(x | z)`.
+    /// `log p(x | z)`, `[draws · n]`, the first draw of all samples first.
     pub log_likelihood: Tensor<1>,
-    /// `log p(z) − log q(z | x)`.
+    /// `log p(z) − log q(z | x)`, the same.
     pub log_ratio: Tensor<1>,
-    /// The divergence of the posterior from the prior.
+    /// The divergence of the posterior from the prior, `[n]`.
     pub divergence: Tensor<1>,
 }
 
@@ -273,9 +273,9 @@ pub trait Objective: Send + Sync {
     /// Called after each step with the progress in 0..=1.
     fn after_step(&self, _weights: &mut Weights, _progress: f64) {}
 
-    /// What to tell the user if the numbers of a logged step (its parts, by name) show this objective's
+    /// What to tell the user if the numbers of a logged step (its parts, by name), at `progress` in 0..=1, show this objective's
     /// own way of failing. Features that collapse are noticed for all objectives.
-    fn concern(&self, _values: &BTreeMap<String, f64>) -> Option<String> {
+    fn concern(&self, _values: &BTreeMap<String, f64>, _progress: f64) -> Option<String> {
         None
     }
 }

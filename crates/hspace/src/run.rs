@@ -161,7 +161,7 @@ impl RunFolder {
         self.path.join("checkpoints/last.safetensors")
     }
 
-    /// The encoder of the best epoch, where `train.keep_best` asks for it.
+    /// All weights of the best epoch, where `train.keep_best` asks for it.
     pub fn best(&self) -> PathBuf {
         self.path.join("checkpoints/best.safetensors")
     }
@@ -263,6 +263,26 @@ impl RunFolder {
             encoder,
             weights,
         })
+    }
+
+    /// Writes what a run that draws needs besides: all weights of encoder, decoder and other heads.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn write_model(&self, weights: &Weights) -> Result<()> {
+        write_weights(&self.model(), weights)
+    }
+
+    /// Reads all weights of a run that draws.
+    ///
+    /// # Errors
+    /// Names the file.
+    pub fn read_model(&self, device: &Device) -> Result<Weights> {
+        read_weights(&self.model(), device)
+    }
+
+    fn model(&self) -> PathBuf {
+        self.path.join("model.safetensors")
     }
 
     /// Writes bad_files.csv, if there is anything in it.

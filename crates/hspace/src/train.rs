@@ -100,6 +100,8 @@ pub struct Line {
 pub struct Trained {
     /// The encoder's weights, names without prefix.
     pub encoder: Weights,
+    /// Those of everything, decoders and other heads too.
+    pub model: Weights,
     /// Steps done in all.
     pub steps: usize,
     /// Seconds of training.
@@ -369,7 +371,7 @@ impl<'a> Trainer<'a> {
         step.values.insert("loss".into(), step.loss);
         if self.looks_at_features()
             && self.state.warnings.is_empty()
-            && let Some(text) = self.setup.objective.concern(&step.values)
+            && let Some(text) = self.setup.objective.concern(&step.values, progress)
         {
             let step = self.state.step + 1;
             self.state.warnings.push(format!("at step {step}: {text}"));
@@ -478,7 +480,7 @@ impl<'a> Trainer<'a> {
             self.state.best = Some(value);
             self.state.epochs_since_best = 0;
             if settings.keep_best != Metric::None {
-                let best = self.weights.under("encoder");
+                let best = self.weights.clone();
                 if let Some(folder) = self.folder {
                     checkpoint::write_weights(&folder.best(), &best)?;
                 }
@@ -531,8 +533,10 @@ impl<'a> Trainer<'a> {
 
     fn finish(self, bad: Vec<BadFile>) -> Result<Trained> {
         let batch = self.setup.settings.batch_size.get();
+        let model = self.best.unwrap_or(self.weights);
         Ok(Trained {
-            encoder: self.best.unwrap_or_else(|| self.weights.under("encoder")),
+            encoder: model.under("encoder"),
+            model,
             steps: self.state.step,
             seconds: self.state.seconds,
             samples: self.state.step * batch,

@@ -6,7 +6,7 @@ use hspace::config::Config;
 use hspace::job::{Job, about};
 use hspace::toml::Value;
 use hspace::views::sheet::contact_sheet;
-use hspace::{Error, Result};
+use hspace::{Result, picture};
 
 use crate::commands::open;
 use crate::settings::SettingFlags;
@@ -40,11 +40,7 @@ pub fn run(args: &Args) -> Result<()> {
     let job = Job::new(config, &dataset, None)?;
     let (_, views, _) = job.encoder();
     let sheet = contact_sheet(&dataset, views, args.samples, args.views, job.config.seed)?;
-    let mut png = std::io::Cursor::new(Vec::new());
-    sheet
-        .write_to(&mut png, hspace::image::ImageFormat::Png)
-        .map_err(|e| Error::file(&args.out, e))?;
-    hspace::file::write_whole(&args.out, &png.into_inner())?;
+    hspace::file::write_whole(&args.out, &picture::png(&sheet)?)?;
     println!(
         "{}: the sample, then {} random views of it, for {} samples",
         args.out.display(),

@@ -1,17 +1,11 @@
 //! A contact sheet: samples and their views side by side, to see what the encoder will see.
 
-use image::{Rgb, RgbImage};
+use image::RgbImage;
 
 use super::{Key, Views, sample_key};
 use crate::dataset::{Dataset, Shape};
 use crate::error::{Error, Result};
-
-/// Smallest side of a tile, in pixels.
-const TILE: usize = 64;
-/// White between two tiles.
-const GUTTER: usize = 4;
-/// White between a sample and its views.
-const GAP: usize = 12;
+use crate::picture;
 
 /// One row for each of `samples` samples: first as it is evaluated, then `per_sample` random views.
 ///
@@ -50,7 +44,7 @@ pub fn contact_sheet(
     }
     match (rows.is_empty(), unreadable) {
         (true, Some(error)) => Err(error),
-        _ => Ok(assemble(&rows)),
+        _ => picture::sheet(&rows, true),
     }
 }
 
@@ -93,60 +87,16 @@ fn row(
     Ok(tiles)
 }
 
+/// What the encoder sees, as it looks: images in 0..1.
 fn tile(views: &Views, values: &[f32]) -> RgbImage {
     let input = views.input();
     match input.shape {
-        Shape::Image {
-            channels,
-            height,
-            width,
-        } => {
-            let times = TILE.div_ceil(height.min(width));
-            let byte = |channel: usize, pixel: usize| {
-                let v = values[channel * height * width + pixel];
-                ((v * input.std[channel] + input.mean[channel]) * 255.0).round() as u8
-            };
-            blank(width * times, height * times, |x, y| {
-                let pixel = y / times * width + x / times;
-                Rgb([0, 1, 2].map(|c: usize| byte(c.min(channels - 1), pixel)))
-            })
+        Shape::Image { height, width, .. } => {
+            let pixels = height * width;
+            let plain = |(i, v): (usize, &f32)| v * input.std[i / pixels] + input.mean[i / pixels];
+            let plain: Vec<f32> = values.iter().enumerate().map(plain).collect();
+            picture::tile(input.shape, &plain)
         }
-        Shape::Vector { dim } => {
-            let stripe = (2 * TILE).div_ceil(dim);
-            blank(dim * stripe, TILE, |x, _| stripe_color(values[x / stripe]))
-        }
+        Shape::Vector { .. } => picture::tile(input.shape, values),
     }
-}
-
-/// White at 0, red at 3, blue at -3.
-fn stripe_color(value: f32) -> Rgb<u8> {
-    let strength = (value / 3.0).clamp(-1.0, 1.0);
-    let fade = ((1.0 - strength.abs()) * 255.0).round() as u8;
-    if strength >= 0.0 {
-        Rgb([255, fade, fade])
-    } else {
-        Rgb([fade, fade, 255])
-    }
-}
-
-fn blank(width: usize, height: usize, pixel: impl Fn(usize, usize) -> Rgb<u8>) -> RgbImage {
-    RgbImage::from_fn(width as u32, height as u32, |x, y| {
-        pixel(x as usize, y as usize)
-    })
-}
-
-/// All tiles are of one size.
-fn assemble(rows: &[Vec<RgbImage>]) -> RgbImage {
-    let (width, height) = (rows[0][0].width() as usize, rows[0][0].height() as usize);
-    let left = |column: usize| {
-        GUTTER + column * (width + GUTTER) + if column > 0 { GAP - GUTTER } else { 0 }
-    };
-    let top = |row: usize| GUTTER + row * (height + GUTTER);
-    let mut sheet = blank(left(rows[0].len()), top(rows.len()), |_, _| Rgb([255; 3]));
-    for (y, row) in rows.iter().enumerate() {
-        for (x, tile) in row.iter().enumerate() {
-            image::imageops::replace(&mut sheet, tile, left(x) as i64, top(y) as i64);
-        }
-    }
-    sheet
 }

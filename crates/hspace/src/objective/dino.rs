@@ -150,7 +150,7 @@ impl Objective for Dino {
         teacher::follow(weights, &TAUGHT, self.momentum, progress);
     }
 
-    fn concern(&self, values: &BTreeMap<String, f64>) -> Option<String> {
+    fn concern(&self, values: &BTreeMap<String, f64>, _: f64) -> Option<String> {
         (*values.get("teacher_tells_apart")? < 0.01).then(|| {
             "the teacher is constant: it gives nearly the same distribution to every sample, so there \
              is nothing to learn from it; lower objective.teacher_temperature if that distribution is \

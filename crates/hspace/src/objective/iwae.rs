@@ -6,9 +6,7 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::latent::{
-    self, Model, Posterior, Variant, log_sum_exp, loss_of, standard_normal, sum_columns,
-};
+use super::latent::{self, Model, Variant, log_sum_exp, loss_of, standard_normal, sum_columns};
 use super::{Batch, Loss, Net, Objective};
 use crate::list::Entry;
 
@@ -42,11 +40,7 @@ impl Variant for Iwae {
         let x = batch.views[0].clone();
         let n = batch.rows.len();
         let posterior = model.posterior(net, x.clone());
-        let repeat = |x: &Tensor<2>| x.clone().repeat_dim(0, self.draws);
-        let many = Posterior {
-            mean: repeat(&posterior.mean),
-            log_variance: repeat(&posterior.log_variance),
-        };
+        let many = posterior.repeated(self.draws);
         let z = many.draw(net, "posterior");
         let likelihood = model.log_likelihood(net, x.repeat_dim(0, self.draws), z.clone());
         let ratio = standard_normal(z.clone()) - many.log_density(z);

@@ -26,6 +26,9 @@ pub(super) const LOG_TWO_PI: f64 = 1.837_877_066_409_345_5;
 /// A latent is in use where its mean varies at least so much over samples (Burda et al. 2016).
 const ACTIVE: f32 = 0.01;
 
+/// Share of the training after which a posterior should say something.
+const SETTLED: f64 = 0.3;
+
 /// The settings that all of them have.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -165,8 +168,10 @@ impl<V: Variant> Objective for Variational<V> {
         self.variant.loss(&self.model, net, &batches[0], turn)
     }
 
-    fn concern(&self, values: &BTreeMap<String, f64>) -> Option<String> {
-        let collapsed = values.get("active_units").is_some_and(|&units| units < 0.5);
+    fn concern(&self, values: &BTreeMap<String, f64>, progress: f64) -> Option<String> {
+        // Fresh weights tell nothing apart either.
+        let units = values.get("active_units");
+        let collapsed = progress > SETTLED && units.is_some_and(|&units| units < 0.5);
         let collapse = collapsed.then(|| {
             "the posterior has collapsed onto the prior: no latent tells one sample from another; lower \
              the weight of the divergence (objective.beta), let it begin later (objective.warmup), or \
@@ -183,15 +188,16 @@ impl<V: Variant> Generator for Variational<V> {
         self.model.likelihood.samples(self.model.decode(net, code))
     }
 
-    fn weigh(&self, net: &Net, x: Tensor<4>, draw: usize) -> Option<Weighed> {
+    fn weigh(&self, net: &Net, x: Tensor<4>, draws: usize) -> Option<Weighed> {
         if !self.variant.has_posterior() {
             return None;
         }
         let posterior = self.model.posterior(net, x.clone());
-        let z = posterior.draw(net, &format!("posterior {draw}"));
-        let log_ratio = standard_normal(z.clone()) - posterior.log_density(z.clone());
+        let many = posterior.repeated(draws);
+        let z = many.draw(net, "posterior");
+        let log_ratio = standard_normal(z.clone()) - many.log_density(z.clone());
         Some(Weighed {
-            log_likelihood: self.model.log_likelihood(net, x, z),
+            log_likelihood: self.model.log_likelihood(net, x.repeat_dim(0, draws), z),
             log_ratio,
             divergence: sum_columns(posterior.divergence()),
         })
@@ -228,6 +234,15 @@ pub(super) struct Posterior {
 }
 
 impl Posterior {
+    /// The same distributions so many times, all samples' before they come again.
+    pub(super) fn repeated(&self, times: usize) -> Posterior {
+        let repeat = |x: &Tensor<2>| x.clone().repeat_dim(0, times);
+        Posterior {
+            mean: repeat(&self.mean),
+            log_variance: repeat(&self.log_variance),
+        }
+    }
+
     /// `μ + σ ε`, ε from the standard normal: `[n, d]`.
     pub(super) fn draw(&self, net: &Net, what: &str) -> Tensor<2> {
         let noise = net.normal(what, self.mean.dims());

@@ -97,7 +97,7 @@ impl Objective for MoCo {
         teacher::follow(weights, &TAUGHT, self.momentum, progress);
     }
 
-    fn concern(&self, values: &BTreeMap<String, f64>) -> Option<String> {
+    fn concern(&self, values: &BTreeMap<String, f64>, _: f64) -> Option<String> {
         (*values.get("queue_cosine")? > 0.95).then(|| {
             "the queue is saturated: its keys are nearly all alike (mean cosine above 0.95), so \
              they tell nothing apart; lower objective.temperature or raise objective.momentum"

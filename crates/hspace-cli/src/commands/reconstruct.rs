@@ -1,0 +1,74 @@
+//! `hspace reconstruct`
+
+use std::path::PathBuf;
+
+use hspace::dataset::Split;
+use hspace::device::device;
+use hspace::drawings::reconstructions;
+use hspace::generate::Drawer;
+use hspace::matrix::spaced;
+use hspace::run::RunFolder;
+use hspace::{Error, Result, picture};
+
+use crate::commands::open;
+
+/// Draw samples again from their latents, beside the originals, and say how far off that is.
+#[derive(clap::Args)]
+#[command(after_help = "Example:
+  hspace reconstruct runs/vae --data photos/ --out reconstructions.png")]
+pub struct Args {
+    /// The run
+    run: PathBuf,
+    /// The samples
+    #[arg(long)]
+    data: String,
+    /// How many to draw; the error is of all test samples
+    #[arg(long, default_value_t = 24)]
+    count: usize,
+    /// Picture to write: a row of samples above a row of their reconstructions, and so on
+    #[arg(long, default_value = "reconstructions.png")]
+    out: PathBuf,
+    /// cpu, or a GPU this hspace was built for
+    #[arg(long, default_value = "cpu")]
+    device: String,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    if args.count == 0 {
+        return Err(Error::config("--count 0: there is nothing to draw"));
+    }
+    let drawer = Drawer::open(&RunFolder::open(&args.run)?, &device(&args.device)?)?;
+    let dataset = open(&args.data)?;
+    let test = dataset.indices(Split::Test);
+    let rows = if test.is_empty() {
+        dataset.indices(Split::Train)
+    } else {
+        test
+    };
+    let shown: Vec<usize> = spaced(rows.len(), args.count)
+        .into_iter()
+        .map(|i| rows[i])
+        .collect();
+    let sheet = reconstructions(&drawer, &dataset, &shown)?;
+    hspace::file::write_whole(&args.out, &picture::png(&sheet)?)?;
+    let samples = drawer.samples(&dataset, &rows)?.features;
+    let drawn = drawer.draw(&drawer.latents(&dataset, &rows)?.features);
+    let off = |a: &[f32], b: &[f32]| -> f64 {
+        let squares = a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2));
+        squares.sum::<f64>() / a.len().max(1) as f64
+    };
+    let error = off(&samples.data, &drawn.data);
+    let mean: Vec<f32> = samples.column_means().iter().map(|&x| x as f32).collect();
+    let spread = (0..samples.rows)
+        .map(|i| off(samples.row(i), &mean))
+        .sum::<f64>();
+    let spread = spread / samples.rows.max(1) as f64;
+    println!(
+        "{}: samples above their reconstructions\nmean squared error {error:.5} a value over {} samples; \
+         {:.1} % of their variance is lost",
+        args.out.display(),
+        samples.rows,
+        100.0 * error / spread.max(f64::MIN_POSITIVE)
+    );
+    Ok(())
+}

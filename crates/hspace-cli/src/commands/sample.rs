@@ -1,0 +1,66 @@
+//! `hspace sample`
+
+use std::path::PathBuf;
+
+use hspace::device::device;
+use hspace::drawings::gallery;
+use hspace::generate::Drawer;
+use hspace::matrix::Matrix;
+use hspace::representation::Representation;
+use hspace::run::RunFolder;
+use hspace::{Error, Result, picture};
+
+/// Draw new samples from the prior of a run that learned to draw.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  hspace sample runs/vae --out samples.png
+  hspace sample runs/vae --count 1000 --out samples.npz")]
+pub struct Args {
+    /// The run
+    run: PathBuf,
+    /// How many
+    #[arg(long, default_value_t = 64)]
+    count: usize,
+    /// Seed of the draws
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// .png: a picture of all; .npz, .npy or .csv: their values
+    #[arg(long, default_value = "samples.png")]
+    out: PathBuf,
+    /// cpu, or a GPU this hspace was built for
+    #[arg(long, default_value = "cpu")]
+    device: String,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    if args.count == 0 {
+        return Err(Error::config("--count 0: there is nothing to draw"));
+    }
+    let drawer = Drawer::open(&RunFolder::open(&args.run)?, &device(&args.device)?)?;
+    let latents = drawer.prior(args.count, args.seed);
+    match args.out.extension().and_then(|e| e.to_str()) {
+        Some("png") => {
+            let sheet = gallery(&drawer, &latents)?;
+            hspace::file::write_whole(&args.out, &picture::png(&sheet)?)?;
+        }
+        _ => values(&drawer.draw(&latents), "sample").write(&args.out)?,
+    }
+    println!(
+        "{}: {} samples from the prior",
+        args.out.display(),
+        args.count
+    );
+    Ok(())
+}
+
+/// Rows of values as something to write, with ids that count.
+fn values(rows: &Matrix, name: &str) -> Representation {
+    Representation {
+        name: name.to_owned(),
+        features: rows.clone(),
+        ids: (0..rows.rows).map(|i| format!("{name}/{i}")).collect(),
+        columns: vec![],
+        split: vec![hspace::dataset::Split::Train; rows.rows],
+        origin: "drawn".to_owned(),
+    }
+}

@@ -1,0 +1,144 @@
+//! What a run that learned to draw shows of itself: reconstructions, samples from the prior,
+//! traversals of its latents, interpolations.
+
+use hspace_core::image::RgbImage;
+
+use crate::dataset::{Dataset, Shape};
+use crate::error::Result;
+use crate::generate::{Drawer, deviations};
+use crate::matrix::Matrix;
+use crate::picture::{sheet, tile};
+
+/// Samples in a row of a sheet.
+const COLUMNS: usize = 12;
+
+/// How latents lie over some samples: what a traversal goes through.
+pub struct Spread {
+    /// Their mean, by latent.
+    pub mean: Vec<f32>,
+    /// Their standard deviation, by latent.
+    pub deviation: Vec<f32>,
+    /// Latents in order, the one that varies most first.
+    pub order: Vec<usize>,
+}
+
+impl Spread {
+    /// Of latents `[n, d]`.
+    pub fn of(latents: &Matrix) -> Spread {
+        let deviation = deviations(latents);
+        let mut order: Vec<usize> = (0..latents.cols).collect();
+        order.sort_by(|&a, &b| deviation[b].total_cmp(&deviation[a]));
+        Spread {
+            mean: latents
+                .column_means()
+                .into_iter()
+                .map(|x| x as f32)
+                .collect(),
+            deviation: deviation.into_iter().map(|x| x as f32).collect(),
+            order,
+        }
+    }
+}
+
+/// A row of values, as [`Drawer::draw`] gives it, as a tile.
+fn picture(drawer: &Drawer, values: &[f32]) -> RgbImage {
+    let input = &drawer.trained().about.input;
+    match input.shape {
+        Shape::Image { .. } => tile(input.shape, values),
+        Shape::Vector { .. } => {
+            let scales = input.mean.iter().zip(&input.std);
+            let standard = values
+                .iter()
+                .zip(scales)
+                .map(|(x, (mean, std))| (x - mean) / std);
+            tile(input.shape, &standard.collect::<Vec<f32>>())
+        }
+    }
+}
+
+fn pictures(drawer: &Drawer, values: &Matrix) -> Vec<RgbImage> {
+    (0..values.rows)
+        .map(|i| picture(drawer, values.row(i)))
+        .collect()
+}
+
+/// Rows of samples, each above what its latents look like.
+///
+/// # Errors
+/// As [`Drawer::latents`].
+pub fn reconstructions(drawer: &Drawer, dataset: &Dataset, rows: &[usize]) -> Result<RgbImage> {
+    let mut all = Vec::new();
+    for part in rows.chunks(COLUMNS) {
+        let samples = drawer.samples(dataset, part)?.features;
+        let drawn = drawer.draw(&drawer.latents(dataset, part)?.features);
+        all.push(pictures(drawer, &samples));
+        all.push(pictures(drawer, &drawn));
+    }
+    sheet(&all, false)
+}
+
+/// What latents `[n, d]` look like, in a square as far as they go.
+///
+/// # Errors
+/// If there are none.
+pub fn gallery(drawer: &Drawer, latents: &Matrix) -> Result<RgbImage> {
+    let tiles = pictures(drawer, &drawer.draw(latents));
+    let columns = (tiles.len() as f64).sqrt().ceil().max(1.0) as usize;
+    let rows: Vec<Vec<RgbImage>> = tiles.chunks(columns).map(<[_]>::to_vec).collect();
+    sheet(&rows, false)
+}
+
+/// For each of the `most` latents that vary most: the sample of latents `base` with that latent moved in
+/// `steps` steps from `span` standard deviations below its mean to as many above. Rows are latents.
+pub fn traversal(
+    drawer: &Drawer,
+    base: &[f32],
+    spread: &Spread,
+    (steps, span, most): (usize, f32, usize),
+) -> Vec<Vec<RgbImage>> {
+    let row = |&latent: &usize| {
+        let mut moved = Matrix::zeros(steps, base.len());
+        for (step, row) in moved.data.chunks_exact_mut(base.len()).enumerate() {
+            row.copy_from_slice(base);
+            let share = 2.0 * step as f32 / (steps - 1).max(1) as f32 - 1.0;
+            row[latent] = spread.mean[latent] + share * span * spread.deviation[latent];
+        }
+        pictures(drawer, &drawer.draw(&moved))
+    };
+    spread.order.iter().take(most).map(row).collect()
+}
+
+/// Each row from one sample's latents to another's, in `steps` steps on a straight line.
+pub fn interpolations(
+    drawer: &Drawer,
+    from: &Matrix,
+    to: &Matrix,
+    steps: usize,
+) -> Vec<Vec<RgbImage>> {
+    let row = |i: usize| {
+        let (a, b) = (from.row(i), to.row(i));
+        let mut between = Matrix::zeros(steps, a.len());
+        for (step, row) in between.data.chunks_exact_mut(a.len()).enumerate() {
+            let share = step as f32 / (steps - 1).max(1) as f32;
+            let mixed = a.iter().zip(b).map(|(a, b)| a + share * (b - a));
+            row.iter_mut().zip(mixed).for_each(|(row, x)| *row = x);
+        }
+        pictures(drawer, &drawer.draw(&between))
+    };
+    (0..from.rows.min(to.rows)).map(row).collect()
+}
+
+/// The frames of an animation of [`traversal`]: in each, all latents are at the same step.
+///
+/// # Errors
+/// If there is nothing to draw.
+pub fn frames(rows: &[Vec<RgbImage>]) -> Result<Vec<RgbImage>> {
+    let steps = rows.first().map_or(0, Vec::len);
+    let columns = (rows.len() as f64).sqrt().ceil().max(1.0) as usize;
+    let frame = |step: usize| {
+        let tiles: Vec<RgbImage> = rows.iter().map(|row| row[step].clone()).collect();
+        let rows: Vec<Vec<RgbImage>> = tiles.chunks(columns).map(<[_]>::to_vec).collect();
+        sheet(&rows, false)
+    };
+    (0..steps).map(frame).collect()
+}

@@ -1,0 +1,293 @@
+//! A run that learned to draw: from samples to latents, from latents to samples, and how likely
+//! samples are.
+
+use burn_tensor::{Tensor, TensorData};
+use rand_distr::{Distribution, StandardNormal};
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::dataset::Dataset;
+use crate::device::Device;
+use crate::embed::{Embedded, embed, inputs, to_matrix};
+use crate::encoder::axes;
+use crate::error::{Error, Result};
+use crate::matrix::Matrix;
+use crate::network::layers::flatten;
+use crate::network::weights::{rng_for, values};
+use crate::network::{Mode, Pass, Weights};
+use crate::objective::{self, Facts, Generator, Net, OBJECTIVES, Objective};
+use crate::run::{RunFolder, TrainedEncoder};
+use crate::views::Views;
+
+/// Samples drawn or weighed at once.
+const BATCH: usize = 100;
+/// Draws from a posterior that are weighed at once.
+const DRAWS: usize = 10;
+
+/// A run that learned to draw, read back.
+pub struct Drawer {
+    objective: Box<dyn Objective>,
+    trained: TrainedEncoder,
+    weights: Weights,
+    device: Device,
+}
+
+/// How well a model explains samples, in nats a sample, means over the samples.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Explained {
+    /// How many samples.
+    pub samples: usize,
+    /// Draws from each one's posterior.
+    pub draws: usize,
+    /// `log p(x)` by importance sampling: a lower bound that more draws raise.
+    pub log_likelihood: f64,
+    /// Its standard error over samples.
+    pub error: f64,
+    /// The bound of a single draw: `log p(x | z)` less the divergence.
+    pub elbo: f64,
+    /// Mean `log p(x | z)`.
+    pub reconstruction: f64,
+    /// Mean divergence of the posterior from the prior.
+    pub divergence: f64,
+    /// `−log p(x)` in bits, of each value of a sample.
+    pub bits_per_dim: f64,
+    /// Latents whose mean varies by more than 0.01 over the samples (Burda et al. 2016).
+    pub active_units: usize,
+    /// Latents there are.
+    pub latents: usize,
+}
+
+impl Drawer {
+    /// Reads a run's encoder and decoder.
+    ///
+    /// # Errors
+    /// A run of an objective that does not draw, one that is not finished, files that are broken.
+    pub fn open(folder: &RunFolder, device: &Device) -> Result<Drawer> {
+        let trained = folder.read_encoder(device)?;
+        let cannot = |what: &str| {
+            let drawing = OBJECTIVES.iter().filter(|entry| {
+                let made = (entry.make)((entry.defaults)());
+                made.is_ok_and(|objective| objective.generator().is_some())
+            });
+            let names: Vec<&str> = drawing.map(|entry| entry.name).collect();
+            Error::file(
+                folder.path(),
+                format!("{what}; train with one that does: {}", names.join(", ")),
+            )
+        };
+        if !folder.has_config() {
+            return Err(cannot("has an encoder from elsewhere and no decoder"));
+        }
+        let table = folder.read_config()?;
+        let (name, settings) = Config::objective_of(&table)
+            .ok_or_else(|| Error::file(folder.path(), "config.toml names no objective"))?;
+        let mut objective = objective::make(&name, settings).map_err(Error::config)?;
+        if objective.generator().is_none() {
+            return Err(cannot(&format!(
+                "learned by `{name}`, which does not draw samples"
+            )));
+        }
+        let input = &trained.about.input;
+        let problems = objective.prepare(&Facts {
+            shape: input.shape,
+            local: input.shape,
+            mean: input.mean.clone(),
+            std: input.std.clone(),
+            samples: 1,
+            columns: vec![],
+            task: None,
+        });
+        if !problems.is_empty() {
+            return Err(Error::Config(problems));
+        }
+        Ok(Drawer {
+            objective,
+            trained,
+            weights: folder.read_model(device)?,
+            device: device.clone(),
+        })
+    }
+
+    /// The encoder.
+    pub fn trained(&self) -> &TrainedEncoder {
+        &self.trained
+    }
+
+    fn generator(&self) -> &dyn Generator {
+        let generator = self.objective.generator();
+        generator.expect("only objectives that draw are opened")
+    }
+
+    /// Latents of some rows of a dataset.
+    ///
+    /// # Errors
+    /// If the data are of another kind than the run's, or no sample can be read.
+    pub fn latents(&self, dataset: &Dataset, rows: &[usize]) -> Result<Embedded> {
+        let views = self.trained.views(dataset)?;
+        let TrainedEncoder {
+            encoder, weights, ..
+        } = &self.trained;
+        embed(
+            &**encoder,
+            weights,
+            &views,
+            dataset,
+            rows,
+            &self.device,
+            &mut |_| (),
+        )
+    }
+
+    /// The samples themselves as [`Drawer::draw`] gives them: images in 0..1, channels first, in the
+    /// encoder's size; vectors in their own units.
+    ///
+    /// # Errors
+    /// As [`Drawer::latents`].
+    pub fn samples(&self, dataset: &Dataset, rows: &[usize]) -> Result<Embedded> {
+        let views: Views = self.trained.views(dataset)?;
+        let mut found = inputs(&views, dataset, rows)?;
+        let input = views.input();
+        let each = input.len() / input.mean.len().max(1);
+        for row in found.features.data.chunks_exact_mut(input.len()) {
+            for (i, x) in row.iter_mut().enumerate() {
+                *x = *x * input.std[i / each] + input.mean[i / each];
+            }
+        }
+        Ok(found)
+    }
+
+    /// What latents `[n, d]` look like, one row of values each.
+    pub fn draw(&self, latents: &Matrix) -> Matrix {
+        let mut all = Matrix::zeros(0, self.trained.about.input.len());
+        let rows: Vec<usize> = (0..latents.rows).collect();
+        for chunk in rows.chunks(BATCH) {
+            let part = latents.select(chunk);
+            let data = TensorData::new(part.data, [part.rows, part.cols]);
+            let drawn = rayon::scope(|_| {
+                let pass = Pass::new(&self.weights, Mode::Eval, &self.device);
+                let net = Net::new(&*self.trained.encoder, &pass);
+                let z = Tensor::from_data(data, &self.device);
+                to_matrix(flatten(self.generator().draw(&net, z)))
+            });
+            all.rows += drawn.rows;
+            all.data.extend(drawn.data);
+        }
+        all
+    }
+
+    /// Latents from the standard normal distribution, `[n, d]`.
+    pub fn prior(&self, n: usize, seed: u64) -> Matrix {
+        let dims = self.trained.about.features;
+        let mut rng = rng_for("prior", seed);
+        let draw = |_| StandardNormal.sample(&mut rng);
+        Matrix::new(n, dims, (0..n * dims).map(draw).collect())
+    }
+
+    /// How likely some rows of a dataset are, by importance sampling with `draws` draws of each one's
+    /// posterior (Burda et al. 2016, equation 8). `progress` hears how many samples are done.
+    ///
+    /// # Errors
+    /// As [`Drawer::latents`], and if the objective has no likelihood.
+    pub fn explain(
+        &self,
+        dataset: &Dataset,
+        rows: &[usize],
+        draws: usize,
+        seed: u64,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Explained> {
+        let views = self.trained.views(dataset)?;
+        let shape = views.input().shape;
+        let (mut sums, mut found, mut done) = ([0.0f64; 2], Vec::new(), 0);
+        for (at, chunk) in rows.chunks(BATCH).enumerate() {
+            let batch = inputs(&views, dataset, chunk)?;
+            let n = batch.rows.len();
+            if n == 0 {
+                continue;
+            }
+            let data = TensorData::new(batch.features.data, axes(n, shape));
+            let x = Tensor::from_data(data, &self.device);
+            let mut weights: Vec<Vec<f64>> = vec![Vec::with_capacity(draws); n];
+            for first in (0..draws).step_by(DRAWS) {
+                let count = DRAWS.min(draws - first);
+                let pass_seed = seed ^ ((at as u64) << 32 | first as u64);
+                let weighed = rayon::scope(|_| {
+                    let pass = Pass::new(&self.weights, Mode::Eval, &self.device);
+                    let pass = pass.with_seed(pass_seed);
+                    let net = Net::new(&*self.trained.encoder, &pass);
+                    self.generator().weigh(&net, x.clone(), count)
+                });
+                let Some(weighed) = weighed else {
+                    return Err(Error::data(
+                        "the run's objective gives samples no likelihood; vae, beta_vae, beta_tcvae, \
+                         factor_vae, dip_vae and iwae do",
+                    ));
+                };
+                let likelihood = values(weighed.log_likelihood);
+                let ratio = values(weighed.log_ratio);
+                for (i, (a, b)) in likelihood.iter().zip(&ratio).enumerate() {
+                    weights[i % n].push(f64::from(*a) + f64::from(*b));
+                    sums[0] += f64::from(*a) / draws as f64;
+                }
+                let share = count as f64 / draws as f64;
+                let divergence = values(weighed.divergence);
+                sums[1] += divergence
+                    .iter()
+                    .map(|&d| f64::from(d) * share)
+                    .sum::<f64>();
+            }
+            found.extend(weights.iter().map(|weights| log_mean_exp(weights)));
+            done += n;
+            progress(done);
+        }
+        if found.is_empty() {
+            return Err(Error::data(format!(
+                "{}: no sample could be read",
+                dataset.name
+            )));
+        }
+        let n = found.len() as f64;
+        let mean = found.iter().sum::<f64>() / n;
+        let squares: f64 = found.iter().map(|x| (x - mean).powi(2)).sum();
+        let [reconstruction, divergence] = sums.map(|sum| sum / n);
+        let latents = self.latents(dataset, rows)?.features;
+        Ok(Explained {
+            samples: found.len(),
+            draws,
+            log_likelihood: mean,
+            error: (squares / (n - 1.0).max(1.0) / n).sqrt(),
+            elbo: reconstruction - divergence,
+            reconstruction,
+            divergence,
+            bits_per_dim: -mean / std::f64::consts::LN_2 / views.input().len() as f64,
+            active_units: deviations(&latents)
+                .iter()
+                .filter(|&&s| s * s > 0.01)
+                .count(),
+            latents: latents.cols,
+        })
+    }
+}
+
+/// `log (1/k) Σ exp w`
+fn log_mean_exp(weights: &[f64]) -> f64 {
+    let most = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = weights.iter().map(|w| (w - most).exp()).sum();
+    most + (sum / weights.len().max(1) as f64).ln()
+}
+
+/// Standard deviation of each column.
+pub fn deviations(x: &Matrix) -> Vec<f64> {
+    let off = x.minus(&x.column_means());
+    let mut squares = vec![0.0f64; x.cols];
+    for row in off.data.chunks_exact(x.cols.max(1)) {
+        squares
+            .iter_mut()
+            .zip(row)
+            .for_each(|(sum, &x)| *sum += f64::from(x).powi(2));
+    }
+    squares
+        .iter()
+        .map(|sum| (sum / x.rows.max(1) as f64).sqrt())
+        .collect()
+}
