@@ -6,6 +6,7 @@ pub mod compare;
 pub mod embed;
 pub mod export;
 pub mod import;
+pub mod invert;
 pub mod likelihood;
 pub mod list;
 pub mod probe;

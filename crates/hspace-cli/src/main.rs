@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    bench, check, compare, embed, export, import, likelihood, list, probe, quickstart, reconstruct,
-    report, sample, study, train, traverse, views,
+    bench, check, compare, embed, export, import, invert, likelihood, list, probe, quickstart,
+    reconstruct, report, sample, study, train, traverse, views,
 };
 
 /// Learn a representation, measure how much easier it makes your task, see why, and ship it.
@@ -43,6 +43,7 @@ enum Command {
     Reconstruct(reconstruct::Args),
     Traverse(traverse::Args),
     Likelihood(likelihood::Args),
+    Invert(invert::Args),
     Import(import::Args),
     Export(export::Args),
     Bench(bench::Args),
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         Command::Reconstruct(args) => reconstruct::run(&args),
         Command::Traverse(args) => traverse::run(&args),
         Command::Likelihood(args) => likelihood::run(&args),
+        Command::Invert(args) => invert::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Bench(args) => bench::run(&args),

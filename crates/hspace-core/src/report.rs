@@ -44,6 +44,8 @@ pub struct Page {
     pub projections: Vec<Projection>,
     /// Nearest training images of some test images.
     pub neighbours: Option<Neighbours>,
+    /// Pictures that the run drew.
+    pub drawings: Vec<Drawing>,
     /// What a reader must know before believing the numbers.
     pub warnings: Vec<String>,
     /// Files that could not be used.
@@ -71,6 +73,36 @@ pub struct RunFacts {
     pub parameters: usize,
     /// The resolved settings, as in `config.toml`.
     pub config: String,
+}
+
+/// A picture that a run drew.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Drawing {
+    /// What it is, in two words.
+    pub title: String,
+    /// How to read it.
+    pub caption: String,
+    /// Bytes of a PNG or GIF file.
+    #[serde(with = "as_base64")]
+    pub picture: Vec<u8>,
+}
+
+/// Bytes as text.
+mod as_base64 {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD as BASE64;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], to: S) -> std::result::Result<S::Ok, S::Error> {
+        to.serialize_str(&BASE64.encode(bytes))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> std::result::Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(from)?;
+        BASE64.decode(text).map_err(serde::de::Error::custom)
+    }
 }
 
 /// Something logged during training.
@@ -127,6 +159,7 @@ pub fn html(page: &Page) -> Result<String> {
                     }
                     (sections::projections(&page.projections))
                     (sections::strips(page.neighbours.as_ref()))
+                    (sections::drawings(&page.drawings))
                     @if let Some(m) = &page.measurements {
                         (sections::confusions(m, &looks))
                         (sections::geometry(m, &looks))
@@ -268,6 +301,11 @@ mod tests {
                 classes,
             }],
             neighbours: None,
+            drawings: vec![Drawing {
+                title: "Samples".into(),
+                caption: "drawn <here>".into(),
+                picture: vec![1, 2, 3],
+            }],
             warnings: vec!["mind <this>".into()],
             bad_files: vec![BadFile {
                 path: "x&y.png".into(),
@@ -283,6 +321,7 @@ mod tests {
             "Results",
             "With few labels",
             "The space",
+            "What it draws",
             "What is mistaken",
             "Shape of",
             "What should not",

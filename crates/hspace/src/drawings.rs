@@ -3,11 +3,21 @@
 
 use hspace_core::image::RgbImage;
 
-use crate::dataset::{Dataset, Shape};
+use crate::dataset::{Dataset, Shape, Split};
 use crate::error::Result;
 use crate::generate::{Drawer, deviations};
-use crate::matrix::Matrix;
-use crate::picture::{sheet, tile};
+use crate::matrix::{Matrix, spaced};
+use crate::picture::{animation, png, sheet, tile};
+use crate::report::Drawing;
+
+/// What goes into a report: see [`for_report`].
+const SHOWN: usize = 24;
+const SAMPLES: usize = 36;
+const LATENTS: usize = 10;
+const STEPS: usize = 9;
+const SPAN: f32 = 2.5;
+/// Samples from which the latents' spread is taken.
+const SPREAD: usize = 2000;
 
 /// Samples in a row of a sheet.
 const COLUMNS: usize = 12;
@@ -67,13 +77,28 @@ fn pictures(drawer: &Drawer, values: &Matrix) -> Vec<RgbImage> {
 /// # Errors
 /// As [`Drawer::latents`].
 pub fn reconstructions(drawer: &Drawer, dataset: &Dataset, rows: &[usize]) -> Result<RgbImage> {
-    let mut all = Vec::new();
-    for part in rows.chunks(COLUMNS) {
-        let samples = drawer.samples(dataset, part)?.features;
-        let drawn = drawer.draw(&drawer.latents(dataset, part)?.features);
-        all.push(pictures(drawer, &samples));
-        all.push(pictures(drawer, &drawn));
-    }
+    beside(
+        drawer,
+        dataset,
+        rows,
+        &drawer.latents(dataset, rows)?.features,
+    )
+}
+
+/// The same for latents `[n, d]` of the rows that were found elsewhere.
+///
+/// # Errors
+/// If the samples cannot be read.
+pub fn beside(
+    drawer: &Drawer,
+    dataset: &Dataset,
+    rows: &[usize],
+    latents: &Matrix,
+) -> Result<RgbImage> {
+    let samples = pictures(drawer, &drawer.samples(dataset, rows)?.features);
+    let drawn = pictures(drawer, &drawer.draw(latents));
+    let pairs = samples.chunks(COLUMNS).zip(drawn.chunks(COLUMNS));
+    let all: Vec<Vec<RgbImage>> = pairs.flat_map(|(a, b)| [a.to_vec(), b.to_vec()]).collect();
     sheet(&all, false)
 }
 
@@ -141,4 +166,74 @@ pub fn frames(rows: &[Vec<RgbImage>]) -> Result<Vec<RgbImage>> {
         sheet(&rows, false)
     };
     (0..steps).map(frame).collect()
+}
+
+/// The pictures of a report: samples from the prior and, where the encoder gives latents, reconstructions
+/// of test samples, traversals, still and moving, and interpolations.
+///
+/// # Errors
+/// Samples that cannot be read.
+pub fn for_report(drawer: &Drawer, dataset: &Dataset, seed: u64) -> Result<Vec<Drawing>> {
+    let drawing = |title: &str, caption: String, picture: Vec<u8>| Drawing {
+        title: title.to_owned(),
+        caption,
+        picture,
+    };
+    let mut all = Vec::new();
+    if drawer.has_latents() {
+        let test = dataset.indices(Split::Test);
+        let rows: Vec<usize> = if test.is_empty() {
+            (0..dataset.len()).collect()
+        } else {
+            test
+        };
+        let picked =
+            |n: usize| -> Vec<usize> { spaced(rows.len(), n).iter().map(|&i| rows[i]).collect() };
+        let sheet = reconstructions(drawer, dataset, &picked(SHOWN))?;
+        let caption = "test samples, each above what its latents look like";
+        all.push(drawing("Reconstructions", caption.into(), png(&sheet)?));
+        let latents = drawer.latents(dataset, &picked(SPREAD))?.features;
+        let spread = Spread::of(&latents);
+        let rows = traversal(drawer, latents.row(0), &spread, (STEPS, SPAN, LATENTS));
+        let caption = format!(
+            "one latent a row, those that vary most first, from {SPAN} standard deviations below its mean to as \
+             many above; the others stay"
+        );
+        all.push(drawing("Traversals", caption, png(&sheet_of(&rows)?)?));
+        let caption = "the same in motion, one latent a tile";
+        all.push(drawing(
+            "Traversals, moving",
+            caption.into(),
+            animation(&frames(&rows)?)?,
+        ));
+        let n = latents.rows.min(12) / 2;
+        let ends: [Vec<usize>; 2] = [(0..n).collect(), (n..2 * n).collect()];
+        let rows = interpolations(
+            drawer,
+            &latents.select(&ends[0]),
+            &latents.select(&ends[1]),
+            STEPS,
+        );
+        if n > 0 {
+            let caption =
+                "from the latents of one test sample to those of another, on a straight line";
+            all.push(drawing(
+                "Interpolations",
+                caption.into(),
+                png(&sheet_of(&rows)?)?,
+            ));
+        }
+    }
+    let sheet = gallery(drawer, &drawer.prior(SAMPLES, seed))?;
+    let caption = "drawn from the standard normal distribution, not chosen";
+    all.push(drawing(
+        "Samples from the prior",
+        caption.into(),
+        png(&sheet)?,
+    ));
+    Ok(all)
+}
+
+fn sheet_of(rows: &[Vec<RgbImage>]) -> Result<RgbImage> {
+    sheet(rows, false)
 }

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::job::{Job, about};
 use crate::matrix::Matrix;
 use crate::probe::{Contender, Measurements};
-use crate::report::{Curve, Neighbours, Page, Projection, RunFacts, neighbours, project};
+use crate::report::{Curve, Drawing, Neighbours, Page, Projection, RunFacts, neighbours, project};
 use crate::representation::Representation;
 use crate::train::{Line, Start};
 
@@ -182,6 +182,8 @@ pub struct Story<'a> {
     pub learned: Vec<String>,
     /// Spaces to draw side by side, the first being the raw pixels.
     pub spaces: &'a [Representation],
+    /// Pictures that the run drew.
+    pub drawings: Vec<Drawing>,
     /// What was noticed.
     pub warnings: Vec<String>,
     /// What could not be read.
@@ -209,6 +211,7 @@ impl Story<'_> {
             run: self.run,
             training: curves(self.lines),
             measurements: Some(self.measurements),
+            drawings: self.drawings,
             warnings: self.warnings,
             bad_files: self.bad,
         })

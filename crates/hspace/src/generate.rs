@@ -118,11 +118,28 @@ impl Drawer {
         generator.expect("only objectives that draw are opened")
     }
 
+    /// Whether the run's encoder gives latents; else they must be found by inversion.
+    pub fn has_latents(&self) -> bool {
+        self.generator().latents().is_none()
+    }
+
+    /// Dimensions of its latents.
+    pub fn dims(&self) -> usize {
+        self.generator()
+            .latents()
+            .unwrap_or(self.trained.about.features)
+    }
+
     /// Latents of some rows of a dataset.
     ///
     /// # Errors
     /// If the data are of another kind than the run's, or no sample can be read.
     pub fn latents(&self, dataset: &Dataset, rows: &[usize]) -> Result<Embedded> {
+        if !self.has_latents() {
+            return Err(Error::data(
+                "the run draws from latents that no encoder gives; `hspace invert` finds those of samples",
+            ));
+        }
         let views = self.trained.views(dataset)?;
         let TrainedEncoder {
             encoder, weights, ..
@@ -163,21 +180,29 @@ impl Drawer {
         for chunk in rows.chunks(BATCH) {
             let part = latents.select(chunk);
             let data = TensorData::new(part.data, [part.rows, part.cols]);
-            let drawn = rayon::scope(|_| {
-                let pass = Pass::new(&self.weights, Mode::Eval, &self.device);
-                let net = Net::new(&*self.trained.encoder, &pass);
-                let z = Tensor::from_data(data, &self.device);
-                to_matrix(flatten(self.generator().draw(&net, z)))
-            });
+            let z = Tensor::from_data(data, &self.device);
+            let drawn = rayon::scope(|_| to_matrix(self.drawn(z)));
             all.rows += drawn.rows;
             all.data.extend(drawn.data);
         }
         all
     }
 
+    /// The same of tensors, through which gradients flow: `[n, d]` to `[n, values]`.
+    pub fn drawn(&self, latents: Tensor<2>) -> Tensor<2> {
+        let pass = Pass::new(&self.weights, Mode::Eval, &self.device);
+        let net = Net::new(&*self.trained.encoder, &pass);
+        flatten(self.generator().draw(&net, latents))
+    }
+
+    /// The device it computes on.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// Latents from the standard normal distribution, `[n, d]`.
     pub fn prior(&self, n: usize, seed: u64) -> Matrix {
-        let dims = self.trained.about.features;
+        let dims = self.dims();
         let mut rng = rng_for("prior", seed);
         let draw = |_| StandardNormal.sample(&mut rng);
         Matrix::new(n, dims, (0..n * dims).map(draw).collect())

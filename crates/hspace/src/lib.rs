@@ -22,7 +22,7 @@
 //! Around them: [`network`] holds the named weights and layers, [`mod@train`] the loop, [`config`]
 //! the settings, [`run`] the folder on disk, [`pretrained`] and [`hub`] weights made elsewhere,
 //! [`job`] puts a configuration and a dataset together,
-//! [`generate`] draws samples from a run that learned to, [`drawings`] shows them, [`evaluate`] has the contenders of a comparison, and [`study`] compares objectives.
+//! [`generate`] draws samples from a run that learned to, [`drawings`] shows them, [`invert`] finds the latents of samples, [`evaluate`] has the contenders of a comparison, and [`study`] compares objectives.
 
 pub mod config;
 pub mod device;
@@ -34,6 +34,7 @@ pub mod generate;
 #[cfg(test)]
 mod golden;
 pub mod hub;
+pub mod invert;
 pub mod job;
 pub mod list;
 pub mod network;

@@ -95,6 +95,7 @@ impl<'a> Pass<'a> {
             pass: self,
             path: path.to_owned(),
             frozen: false,
+            silent: false,
         }
     }
 
@@ -177,6 +178,7 @@ pub struct Scope<'a> {
     pass: &'a Pass<'a>,
     path: String,
     frozen: bool,
+    silent: bool,
 }
 
 impl<'a> Scope<'a> {
@@ -186,6 +188,7 @@ impl<'a> Scope<'a> {
             pass: self.pass,
             path: format!("{}.{name}", self.path),
             frozen: self.frozen,
+            silent: self.silent,
         }
     }
 
@@ -193,6 +196,12 @@ impl<'a> Scope<'a> {
     /// Evaluating through it costs no automatic differentiation (momentum teachers).
     pub fn frozen(mut self) -> Self {
         self.frozen = true;
+        self
+    }
+
+    /// The same place, where batches leave running statistics as they are.
+    pub fn silent(mut self) -> Self {
+        self.silent = true;
         self
     }
 
@@ -241,7 +250,7 @@ impl<'a> Scope<'a> {
 
     /// Notes the new value of a buffer for after the step.
     pub fn update(&self, name: &str, value: Tensor<1>) {
-        if self.pass.mode == Mode::Train {
+        if self.pass.mode == Mode::Train && !self.silent {
             let full = format!("{}.{name}", self.path);
             self.pass.statistics.borrow_mut().insert(full, value);
         }

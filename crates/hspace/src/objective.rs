@@ -20,6 +20,7 @@ mod decoder;
 mod dino;
 mod dip_vae;
 mod factor_vae;
+mod gan;
 mod heads;
 mod iwae;
 mod latent;
@@ -195,7 +196,8 @@ pub struct Loss {
     pub total: Tensor<1>,
     /// Named numbers worth a curve (parts of the loss, training accuracy), each `[1]`.
     pub parts: Vec<(&'static str, Tensor<1>)>,
-    /// Features `[n, d]` of this step's samples, of one view or of several, watched for collapse.
+    /// Features `[n, d]` of this step's samples, of one view or of several, watched for collapse;
+    /// none in a turn that trains something else.
     pub features: Vec<Tensor<2>>,
 }
 
@@ -212,8 +214,13 @@ impl Loss {
 
 /// What an objective that learns to draw samples can do besides.
 pub trait Generator {
-    /// Samples `[n, channels, height, width]` from latents `[n, d]`, d the dimensions of the
-    /// representation: images in 0..1, vectors in their
+    /// Dimensions of the latents that it draws from, where they are not the representation: then there
+    /// is no way from a sample to its latents but inversion.
+    fn latents(&self) -> Option<usize> {
+        None
+    }
+
+    /// Samples `[n, channels, height, width]` from latents `[n, d]`: images in 0..1, vectors in their
     /// own units.
     fn draw(&self, net: &Net, z: Tensor<2>) -> Tensor<4>;
 
@@ -303,6 +310,7 @@ pub static OBJECTIVES: &[Entry<dyn Objective>] = &[
     wae_mmd::ENTRY,
     iwae::ENTRY,
     vq_vae::ENTRY,
+    gan::ENTRY,
 ];
 
 /// The objective of that name with its settings (see the entry's defaults for the keys).

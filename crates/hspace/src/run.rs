@@ -281,6 +281,11 @@ impl RunFolder {
         read_weights(&self.model(), device)
     }
 
+    /// Whether it has them.
+    pub fn has_model(&self) -> bool {
+        self.model().is_file()
+    }
+
     fn model(&self) -> PathBuf {
         self.path.join("model.safetensors")
     }

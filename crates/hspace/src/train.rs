@@ -402,7 +402,7 @@ impl<'a> Trainer<'a> {
             let part = f64::from(part.inner().into_scalar::<f32>());
             report.insert(name.to_owned(), part);
         }
-        if self.looks_at_features() {
+        if self.looks_at_features() && !loss.features.is_empty() {
             let features = loss.features.into_iter();
             let features: Vec<Matrix> = features.map(|view| to_matrix(view.inner())).collect();
             let health = watch::health(&features)?;

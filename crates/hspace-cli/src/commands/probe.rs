@@ -208,6 +208,7 @@ pub fn measure_sources(
             measurements: measurements.clone(),
             learned,
             spaces: &spaces,
+            drawings: vec![],
             warnings: vec![],
             bad: dataset.bad.clone(),
         };

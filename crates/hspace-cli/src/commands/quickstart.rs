@@ -174,6 +174,7 @@ fn show(
         measurements,
         learned: vec![learned],
         spaces: &spaces,
+        drawings: vec![],
         warnings: trained.warnings,
         bad: trained.bad,
     };

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use hspace::config::Config;
+use hspace::device::device;
+use hspace::drawings::for_report;
 use hspace::evaluate::{Story, run_facts};
+use hspace::generate::Drawer;
 use hspace::job::{Job, about};
 use hspace::run::RunFolder;
 use hspace::train::Line;
@@ -61,6 +64,13 @@ pub fn run(args: &Args) -> Result<()> {
         .filter(|r| r.name == "pixels" || r.name == name)
         .collect();
     spaces.sort_by_key(|space| space.name == name);
+    let drawings = match folder.has_model() {
+        true => {
+            let drawer = Drawer::open(&folder, &device(&config.device)?)?;
+            for_report(&drawer, &dataset, config.seed)?
+        }
+        false => vec![],
+    };
     let story = Story {
         title: name.clone(),
         dataset: &dataset,
@@ -69,6 +79,7 @@ pub fn run(args: &Args) -> Result<()> {
         measurements,
         learned: vec![name],
         spaces: &spaces,
+        drawings,
         warnings: vec![],
         bad: dataset.bad.clone(),
     };

@@ -1,12 +1,14 @@
 //! The page's sections, from top to bottom. One that has no data is empty.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use maud::{Markup, PreEscaped, html};
 
 use super::look::{Looks, short};
 use super::neighbours::Neighbours;
 use super::projection::Projection;
 use super::tables::{self, Measure, grouped, name, probe_title};
-use super::{Page, RunFacts, charts, confusion, neighbours, projection};
+use super::{Drawing, Page, RunFacts, charts, confusion, neighbours, projection};
 use crate::dataset::BadFile;
 use crate::probe::{Labels, Measurements, Savings};
 
@@ -249,6 +251,33 @@ pub(super) fn strips(of: Option<&Neighbours>) -> Markup {
         @if !shares.is_empty() { "." }
     };
     section("Nearest neighbours", lede, neighbours::strips(of))
+}
+
+/// What the run drew.
+pub(super) fn drawings(of: &[Drawing]) -> Markup {
+    if of.is_empty() {
+        return html! {};
+    }
+    let body = html! {
+        div.drawings { @for drawing in of {
+            figure {
+                figcaption { (drawing.title) span { (drawing.caption) } }
+                img src=(source(&drawing.picture)) alt=(drawing.title);
+            }
+        } }
+    };
+    let lede = html! { "Pictures made from the latent space: how much of a sample it keeps, and what each of its directions means." };
+    section("What it draws", lede, body)
+}
+
+/// A picture's bytes inside the page.
+fn source(picture: &[u8]) -> String {
+    let kind = if picture.starts_with(b"GIF") {
+        "gif"
+    } else {
+        "png"
+    };
+    format!("data:image/{kind};base64,{}", BASE64.encode(picture))
 }
 
 /// Confusion matrices: the learned ones, baselines folded away.

@@ -117,6 +117,17 @@ pub(super) fn plain(x: Tensor<4>, mean: &[f32], std: &[f32], images: bool) -> Te
     if images { x.clamp(0.0, 1.0) } else { x }
 }
 
+/// The other way round: samples as the encoder takes them.
+pub(super) fn normalised(x: Tensor<4>, mean: &[f32], std: &[f32]) -> Tensor<4> {
+    let less: Vec<f32> = mean
+        .iter()
+        .zip(std)
+        .map(|(mean, std)| -mean / std)
+        .collect();
+    let times: Vec<f32> = std.iter().map(|std| 1.0 / std).collect();
+    plain(x, &less, &times, false)
+}
+
 /// `Σ x l − log(1 + eˡ)` over the columns, l the logits: `[n]`.
 pub(super) fn bernoulli(logits: Tensor<2>, x: Tensor<2>) -> Tensor<1> {
     // log(1 + eˡ) without overflow.

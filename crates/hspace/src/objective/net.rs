@@ -37,6 +37,12 @@ impl<'a> Net<'a> {
         self.encoder.features(&self.pass.at("encoder"), x)
     }
 
+    /// The same, without moving running statistics.
+    pub fn encode_silently(&self, x: Tensor<4>) -> Tensor<2> {
+        let scope = self.pass.at("encoder").silent();
+        self.encoder.features(&scope, x)
+    }
+
     /// Features of the encoder before its latent coordinates, if it has those.
     pub fn trunk(&self, x: Tensor<4>) -> Tensor<2> {
         let trunk = self.encoder.trunk().unwrap_or(self.encoder);

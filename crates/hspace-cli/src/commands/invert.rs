@@ -1,0 +1,145 @@
+//! `hspace invert`
+
+use std::path::PathBuf;
+
+use hspace::dataset::Split;
+use hspace::device::device;
+use hspace::drawings::beside;
+use hspace::embed::Embedded;
+use hspace::generate::Drawer;
+use hspace::invert::{Inversion, Method, invert};
+use hspace::matrix::spaced;
+use hspace::run::RunFolder;
+use hspace::source::represent_rows;
+use hspace::{Error, Result, picture};
+
+use crate::commands::{open, write_json};
+use crate::progress::{Spinner, stop_flag};
+
+/// Find the latents of real samples: what a run would draw them from.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  hspace invert runs/gan --data photos/ --out latents.npz --png inverted.png
+  hspace invert runs/gan --data photos/ --method optimise --steps 500 --out latents.npz
+  hspace probe latents.npz runs/gan --data photos/")]
+pub struct Args {
+    /// The run
+    run: PathBuf,
+    /// The samples
+    #[arg(long)]
+    data: String,
+    /// How: by optimisation, by an encoder taught on drawn samples, or from what that says on
+    #[arg(long, value_enum, default_value = "both")]
+    method: How,
+    /// Steps of the optimisation
+    #[arg(long, default_value_t = 200)]
+    steps: usize,
+    /// Starts of the optimisation without an encoder; the best is kept
+    #[arg(long, default_value_t = 3)]
+    starts: usize,
+    /// Steps in which the encoder is taught
+    #[arg(long, default_value_t = 600)]
+    lessons: usize,
+    /// Weight of the latents' squares beside the squared error a value
+    #[arg(long, default_value_t = 1e-3)]
+    prior: f64,
+    /// Samples at most, spread over all, training and test apart
+    #[arg(long)]
+    samples: Option<usize>,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Latents to write, a representation as `hspace probe` takes it: .npz, .npy or .csv
+    #[arg(long, default_value = "latents.npz")]
+    out: PathBuf,
+    /// Write a picture of samples above what their latents look like
+    #[arg(long, value_name = "FILE")]
+    png: Option<PathBuf>,
+    /// Write the errors by step as JSON to this file (`-`: standard output)
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// cpu, or a GPU this hspace was built for
+    #[arg(long, default_value = "cpu")]
+    device: String,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum How {
+    Optimise,
+    Encoder,
+    Both,
+}
+
+/// Samples on the picture.
+const SHOWN: usize = 24;
+
+pub fn run(args: &Args) -> Result<()> {
+    if args.starts == 0 || args.samples == Some(0) || !(args.prior >= 0.0 && args.prior.is_finite())
+    {
+        return Err(Error::config(
+            "--starts and --samples must be at least 1, --prior 0 or above",
+        ));
+    }
+    let drawer = Drawer::open(&RunFolder::open(&args.run)?, &device(&args.device)?)?;
+    let dataset = open(&args.data)?;
+    let mut rows = Vec::new();
+    for split in [Split::Train, Split::Test] {
+        let of = dataset.indices(split);
+        let share = of.len() * args.samples.unwrap_or(dataset.len()) / dataset.len().max(1);
+        rows.extend(spaced(of.len(), share.max(1)).into_iter().map(|i| of[i]));
+    }
+    rows.sort_unstable();
+    let how = Inversion {
+        method: match args.method {
+            How::Optimise => Method::Optimise,
+            How::Encoder => Method::Encoder,
+            How::Both => Method::Both,
+        },
+        steps: args.steps,
+        starts: args.starts,
+        lessons: args.lessons,
+        prior: args.prior,
+        seed: args.seed,
+    };
+    let stop = stop_flag()?;
+    let spinner = Spinner::new("inverting");
+    let found = invert(
+        &drawer,
+        &dataset,
+        &rows,
+        &how,
+        &mut |what, share| spinner.say(&format!("{what}: {:.0} %", 100.0 * share)),
+        stop,
+    );
+    spinner.done();
+    let found = found?;
+    let latents = Embedded {
+        features: found.latents.clone(),
+        rows: found.rows.clone(),
+        bad: vec![],
+    };
+    let name = args.run.display().to_string();
+    let origin = format!("inversion of {name}");
+    represent_rows(&dataset, &name, latents, origin).write(&args.out)?;
+    if let Some(path) = &args.json {
+        write_json(path, &found.errors)?;
+    }
+    if args.json.as_deref() != Some("-".as_ref()) {
+        println!("steps  mean squared error a value");
+        for (step, error) in &found.errors {
+            println!("{step:5}  {error:.5}");
+        }
+        println!(
+            "{}: latents of {} samples",
+            args.out.display(),
+            found.rows.len()
+        );
+    }
+    if let Some(path) = &args.png {
+        let shown = spaced(found.rows.len(), SHOWN);
+        let rows: Vec<usize> = shown.iter().map(|&i| found.rows[i]).collect();
+        let sheet = beside(&drawer, &dataset, &rows, &found.latents.select(&shown))?;
+        hspace::file::write_whole(path, &picture::png(&sheet)?)?;
+    }
+    Ok(())
+}

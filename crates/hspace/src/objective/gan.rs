@@ -1,0 +1,258 @@
+//! Generative adversarial network: a generator draws samples that a discriminator cannot tell from real
+//! ones; the encoder is the discriminator without its last layer.
+//!
+//! `non_saturating`: the discriminator lowers `softplus(−D(x)) + softplus(D(G(z)))`, the generator
+//! `softplus(−D(G(z)))` (Goodfellow et al. 2014, arXiv:1406.2661). `hinge`: `max(0, 1 − D(x)) + max(0, 1 +
+//! D(G(z)))` and `−D(G(z))` (Lim & Ye 2017, arXiv:1705.02894). R1 adds `γ/2 E ‖∇_x D(x)‖²` on real samples
+//! (Mescheder et al. 2018, arXiv:1801.04406), estimated without bias for small steps from the change of D
+//! along a random direction, `(D(x + εv) − D(x − εv))² / 4ε²`, v normal, since second derivatives are not to
+//! be had. Networks are shaped as DCGAN's (Radford et al. 2016, arXiv:1511.06434), with upsampling instead
+//! of transposed convolutions. Samples come from an average of the generator's weights over steps.
+//!
+//! Real and drawn samples are normalised each over their own batch; only real ones move the running
+//! statistics that the representation is computed with.
+
+use std::collections::BTreeMap;
+
+use burn_tensor::Tensor;
+use burn_tensor::activation::{relu, sigmoid, softplus};
+use serde::{Deserialize, Serialize};
+
+use super::decoder::Decoder;
+use super::heads::positive;
+use super::likelihood::{normalised, plain};
+use super::{Batch, Facts, Generator, Look, Loss, Net, Objective, Stream, Turn, Which};
+use crate::dataset::Shape;
+use crate::list::{self, Entry};
+use crate::network::layers::linear;
+use crate::network::{Scope, Weights};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Game {
+    NonSaturating,
+    Hinge,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+struct Settings {
+    /// Dimensions of what samples are drawn from.
+    latents: usize,
+    /// `non_saturating` or `hinge`.
+    game: Game,
+    /// γ ≥ 0 of R1; 0 for none.
+    r1: f64,
+    /// Share of the old in the generator's average, 0 to 1.
+    average: f64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            latents: 64,
+            game: Game::NonSaturating,
+            r1: 0.1,
+            average: 0.995,
+        }
+    }
+}
+
+struct Gan {
+    settings: Settings,
+    decoder: Decoder,
+    images: bool,
+    mean: Vec<f32>,
+    std: Vec<f32>,
+}
+
+pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+    name: "gan",
+    summary: "a generator against a discriminator, whose features are the representation",
+    source: "Goodfellow et al. 2014, arXiv:1406.2661; Radford et al. 2016, arXiv:1511.06434",
+    defaults: || {
+        let mut all = list::defaults::<Settings>();
+        all.extend(list::defaults::<Decoder>());
+        all
+    },
+    make: |mut table| {
+        let decoder: Decoder = list::take(&mut table)?;
+        let settings: Settings = list::take(&mut table)?;
+        list::nothing_left(&table)?;
+        positive(&[("latents", settings.latents)])?;
+        let Settings { r1, average, .. } = settings;
+        if !(r1.is_finite() && r1 >= 0.0) {
+            return Err(format!("r1={r1} must be 0 or above"));
+        }
+        if !(0.0..1.0).contains(&average) {
+            return Err(format!("average={average} must be at least 0 and below 1"));
+        }
+        match decoder.problem() {
+            Some(problem) => Err(problem),
+            None => Ok(Box::new(Gan {
+                settings,
+                decoder,
+                images: true,
+                mean: vec![],
+                std: vec![],
+            })),
+        }
+    },
+};
+
+/// Length of the step of R1's estimate, in deviations of the data.
+const STEP: f64 = 1e-2;
+/// Where the average of the generator's weights is.
+const AVERAGE: &str = "average.generator";
+
+impl Objective for Gan {
+    fn prepare(&mut self, facts: &Facts) -> Vec<String> {
+        self.decoder.prepare(facts);
+        self.images = matches!(facts.shape, Shape::Image { .. });
+        (self.mean, self.std) = (facts.mean.clone(), facts.std.clone());
+        vec![]
+    }
+
+    fn generator(&self) -> Option<&dyn Generator> {
+        Some(self)
+    }
+
+    fn streams(&self) -> Vec<Stream> {
+        vec![Stream {
+            which: Which::All,
+            looks: vec![Look::Plain],
+            share: 1,
+        }]
+    }
+
+    fn turns(&self, _: f64) -> Vec<Turn> {
+        let turn = |name, trains| Turn {
+            name,
+            trains,
+            rate: 1.0,
+        };
+        vec![
+            turn("discriminator", vec!["encoder", "discriminator"]),
+            turn("generator", vec!["generator"]),
+        ]
+    }
+
+    fn loss(&self, net: &Net, batches: &[Batch], turn: usize) -> Loss {
+        let x = batches[0].views[0].clone();
+        let n = x.dims()[0];
+        let z = net.normal(["drawn", "drawn again"][turn], [n, self.settings.latents]);
+        let drawn = self.outputs(&net.at("generator"), z);
+        let drawn = normalised(drawn, &self.mean, &self.std);
+        let features = net.encode_silently(drawn);
+        let told = self.told(net, features.clone());
+        if turn == 1 {
+            let total = match self.settings.game {
+                Game::NonSaturating => softplus(-told, 1.0).mean(),
+                Game::Hinge => -told.mean(),
+            };
+            return Loss {
+                parts: vec![("generator_loss", total.clone())],
+                ..Loss::of(total, vec![])
+            };
+        }
+        // The average gathers running statistics of its own.
+        let z = net.normal("average", [n, self.settings.latents]);
+        self.outputs(&net.at(AVERAGE).frozen(), z);
+        let real = net.encode(x.clone());
+        let believed = self.told(net, real.clone());
+        let right = believed.clone().greater_elem(0.0).float().mean()
+            + told.clone().lower_elem(0.0).float().mean();
+        let mut total = match self.settings.game {
+            Game::NonSaturating => softplus(-believed, 1.0).mean() + softplus(told, 1.0).mean(),
+            Game::Hinge => relu(-believed + 1.0).mean() + relu(told + 1.0).mean(),
+        };
+        let mut parts = vec![
+            ("discriminator_accuracy", right.detach() * 0.5),
+            ("diversity", diversity(features, real.clone())),
+        ];
+        if self.settings.r1 > 0.0 {
+            let penalty = self.slope(net, x);
+            total = total + penalty.clone() * (0.5 * self.settings.r1);
+            parts.push(("r1", penalty));
+        }
+        parts.push(("discriminator_loss", total.clone()));
+        Loss {
+            parts,
+            ..Loss::of(total, vec![real])
+        }
+    }
+
+    fn after_init(&self, weights: &mut Weights) {
+        weights.follow("generator", AVERAGE, 0.0);
+    }
+
+    fn after_step(&self, weights: &mut Weights, _: f64) {
+        weights.follow("generator", AVERAGE, self.settings.average);
+    }
+
+    fn concern(&self, values: &BTreeMap<String, f64>, progress: f64) -> Option<String> {
+        if progress < 0.1 {
+            return None;
+        }
+        if *values.get("diversity")? < 0.1 {
+            return Some(
+                "mode collapse: what the generator draws differs far less than real samples do; raise \
+                 objective.r1, lower train.learning_rate or raise train.batch_size"
+                    .to_owned(),
+            );
+        }
+        let won = *values.get("discriminator_accuracy")? > 0.995;
+        (won && *values.get("generator_loss")? > 8.0).then(|| {
+            "the discriminator has won: it tells all samples, and the generator has nothing to learn \
+             from; raise objective.r1 or lower train.learning_rate"
+                .to_owned()
+        })
+    }
+}
+
+impl Gan {
+    /// Samples `[n, …]` from latents: images in 0..1, vectors in their own units.
+    fn outputs(&self, place: &Scope, z: Tensor<2>) -> Tensor<4> {
+        let outputs = self.decoder.outputs(place, z);
+        match self.images {
+            true => sigmoid(outputs),
+            false => plain(outputs, &self.mean, &self.std, false),
+        }
+    }
+
+    /// How real features `[n, d]` look, above 0 for real: `[n, 1]`.
+    fn told(&self, net: &Net, features: Tensor<2>) -> Tensor<2> {
+        linear(&net.at("discriminator"), features, 1, true)
+    }
+
+    /// `E (v · ∇_x D(x))²`, v normal: that is `E ‖∇_x D(x)‖²`. `[1]`
+    fn slope(&self, net: &Net, x: Tensor<4>) -> Tensor<1> {
+        let axes = x.dims();
+        let numbers = axes[1..].iter().product();
+        let direction = net.normal("direction", [axes[0], numbers]).reshape(axes) * STEP;
+        let at = |x: Tensor<4>| self.told(net, net.encode_silently(x));
+        let change = at(x.clone() + direction.clone()) - at(x - direction);
+        change.powi_scalar(2).mean() / (4.0 * STEP * STEP)
+    }
+}
+
+/// How far drawn samples differ from one another in the discriminator's features, of how far real ones
+/// do, `[1]`.
+fn diversity(drawn: Tensor<2>, real: Tensor<2>) -> Tensor<1> {
+    let spread = |x: Tensor<2>| {
+        let x = x.detach();
+        let off = x.clone() - x.mean_dim(0);
+        off.powi_scalar(2).mean().sqrt()
+    };
+    spread(drawn) / (spread(real) + 1e-12)
+}
+
+impl Generator for Gan {
+    fn latents(&self) -> Option<usize> {
+        Some(self.settings.latents)
+    }
+
+    fn draw(&self, net: &Net, z: Tensor<2>) -> Tensor<4> {
+        self.outputs(&net.at(AVERAGE).frozen(), z)
+    }
+}
