@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    bench, check, compare, embed, export, import, invert, likelihood, list, probe, quickstart,
-    reconstruct, report, sample, study, train, traverse, views,
+    bench, check, compare, disentangle, embed, export, import, invert, likelihood, list, probe,
+    quickstart, reconstruct, report, sample, study, train, traverse, views,
 };
 
 /// Learn a representation, measure how much easier it makes your task, see why, and ship it.
@@ -37,6 +37,7 @@ enum Command {
     Embed(embed::Args),
     Probe(probe::Args),
     Compare(compare::Args),
+    Disentangle(disentangle::Args),
     Report(report::Args),
     Study(study::Args),
     Sample(sample::Args),
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         Command::Embed(args) => embed::run(&args),
         Command::Probe(args) => probe::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Disentangle(args) => disentangle::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Study(args) => study::run(&args),
         Command::Sample(args) => sample::run(&args),

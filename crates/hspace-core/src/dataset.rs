@@ -11,9 +11,11 @@ mod builtin;
 pub mod check;
 pub(crate) mod column;
 mod decode;
+mod dsprites;
 mod idx;
 mod image_folder;
 mod labels_csv;
+mod latents;
 mod memory;
 mod npz;
 mod shapes;
@@ -118,7 +120,7 @@ pub enum Role {
     Label,
     /// Something it should *not* carry (hospital, scanner): probed too, and warned about.
     Nuisance,
-    /// A known generating factor (builtin:shapes).
+    /// A known generating factor that is no task; see [`factors`].
     Factor,
 }
 
@@ -164,6 +166,14 @@ impl Column {
             ..self.clone()
         }
     }
+}
+
+/// The generating factors among `columns`: where one is marked as a factor, those and the labels,
+/// since what data with known factors are labelled with is one of them; else none.
+pub fn factors(columns: &[Column]) -> Vec<&Column> {
+    let known = columns.iter().any(|c| c.role == Role::Factor);
+    let fits = |c: &&Column| known && matches!(c.role, Role::Factor | Role::Label);
+    columns.iter().filter(fits).collect()
 }
 
 /// A file that could not be used, and why. Listed in `bad_files.csv`.
@@ -234,6 +244,7 @@ pub struct Entry {
 pub static DATASETS: &[Entry] = &[
     builtin::ENTRY,
     shapes::ENTRY,
+    dsprites::ENTRY,
     npz::ENTRY,
     npz::ENTRY_NPY,
     table::ENTRY,

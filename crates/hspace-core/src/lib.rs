@@ -4,13 +4,16 @@
 //! - [`views`]: random views of a sample, a pure function of (seed, epoch, sample id, view).
 //! - [`representation`]: features with ids and columns, also read from any other tool's file.
 //! - [`probe`]: a representation's measurements. Sees no encoder: there is none in this crate.
+//! - [`disentangle`]: whether latents keep known factors apart. Sees no encoder either.
 //! - [`report`]: measurements to HTML. Sees nothing else.
 //! - [`picture`]: samples as pictures.
 
 pub mod auto;
 pub mod dataset;
+pub mod disentangle;
 pub mod error;
 pub mod file;
+pub mod ica;
 pub mod matrix;
 mod npz;
 pub mod pca;

@@ -6,6 +6,7 @@
 
 mod charts;
 mod confusion;
+mod disentangle;
 mod look;
 mod neighbours;
 mod projection;
@@ -19,6 +20,7 @@ pub use neighbours::{Neighbours, Query, Sprite, Thumb, neighbours};
 pub use projection::{Projection, project};
 
 use crate::dataset::BadFile;
+use crate::disentangle::Disentanglement;
 use crate::error::Result;
 use crate::probe::Measurements;
 use look::Looks;
@@ -38,6 +40,8 @@ pub struct Page {
     pub run: Option<RunFacts>,
     /// The results.
     pub measurements: Option<Measurements>,
+    /// Scores of disentanglement and the latents' dependence.
+    pub disentanglement: Option<Disentanglement>,
     /// What was logged during training.
     pub training: Vec<Curve>,
     /// Representations on a plane, side by side.
@@ -138,8 +142,15 @@ pub fn html(page: &Page) -> Result<String> {
         .measurements
         .iter()
         .flat_map(|m| tables::representations(m));
+    let scored = page
+        .disentanglement
+        .iter()
+        .flat_map(disentangle::representations);
     let drawn = page.projections.iter().map(|p| p.name.as_str());
-    let looks = Looks::new(measured.chain(drawn).chain(["chance"]), &page.learned);
+    let looks = Looks::new(
+        measured.chain(scored).chain(drawn).chain(["chance"]),
+        &page.learned,
+    );
     let document = html! {
         (DOCTYPE)
         html lang="en" {
@@ -165,6 +176,7 @@ pub fn html(page: &Page) -> Result<String> {
                         (sections::geometry(m, &looks))
                         (sections::nuisances(m, &looks))
                     }
+                    @if let Some(d) = &page.disentanglement { (disentangle::sections(d, &looks)) }
                     (sections::training(page))
                     @if let Some(m) = &page.measurements { (sections::method(m)) }
                     (sections::settings(page.run.as_ref()))
@@ -306,10 +318,45 @@ mod tests {
                 caption: "drawn <here>".into(),
                 picture: vec![1, 2, 3],
             }],
+            disentanglement: Some(disentanglement(&names)),
             warnings: vec!["mind <this>".into()],
             bad_files: vec![BadFile {
                 path: "x&y.png".into(),
                 reason: "empty".into(),
+            }],
+        }
+    }
+
+    /// The first of `names` has a score and a matrix, the second has none.
+    fn disentanglement(names: &[&str]) -> Disentanglement {
+        use crate::disentangle::{Dependence, FactorFacts, Row};
+        let row = |name: &str, scores| Row {
+            representation: name.into(),
+            origin: String::new(),
+            dim: 2,
+            scores,
+        };
+        Disentanglement {
+            protocol: 1,
+            code_version: "0.1.0".into(),
+            data: "folder".into(),
+            seed: 0,
+            samples: 500,
+            groups: 5,
+            factors: vec![FactorFacts {
+                name: "<1>".into(),
+                values: 3,
+            }],
+            rows: vec![
+                row(names[0], vec![("mig".into(), estimate(0.25))]),
+                row(names[1], Vec::new()),
+            ],
+            dependence: vec![Dependence {
+                representation: names[1].into(),
+                latents: vec![vec![1.0, 0.5], vec![0.5, 1.0]],
+                correlations: vec![vec![1.0, 0.0], vec![0.0, 1.0]],
+                factors: vec!["<1>".into()],
+                known: vec![vec![1.0], vec![0.0]],
             }],
         }
     }
@@ -325,6 +372,8 @@ mod tests {
             "What is mistaken",
             "Shape of",
             "What should not",
+            "Disentanglement",
+            "What latents have in common",
             "Training",
             "How this was",
         ];

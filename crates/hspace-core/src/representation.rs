@@ -148,6 +148,18 @@ impl Representation {
         .align(ids, columns, split)
     }
 
+    /// The rows named by `rows`, in that order.
+    pub fn select(&self, rows: &[usize]) -> Representation {
+        Representation {
+            name: self.name.clone(),
+            features: self.features.select(rows),
+            ids: rows.iter().map(|&row| self.ids[row].clone()).collect(),
+            columns: self.columns.iter().map(|c| c.select(rows)).collect(),
+            split: rows.iter().map(|&row| self.split[row]).collect(),
+            origin: self.origin.clone(),
+        }
+    }
+
     /// Refuses features that are NaN or infinite.
     ///
     /// # Errors

@@ -7,10 +7,11 @@ use toml::Table;
 
 use crate::config::Config;
 use crate::dataset::{BadFile, Dataset, Shape, Split, Values};
+use crate::disentangle::{self, Disentanglement, Options, SHOWN};
 use crate::embed::embed;
 use crate::error::{Error, Result};
 use crate::job::{Job, about};
-use crate::matrix::Matrix;
+use crate::matrix::{Matrix, spaced};
 use crate::probe::{Contender, Measurements};
 use crate::report::{Curve, Drawing, Neighbours, Page, Projection, RunFacts, neighbours, project};
 use crate::representation::Representation;
@@ -21,7 +22,7 @@ const PROJECTED: usize = 1000;
 /// Test images whose neighbours are shown, and how many neighbours of each.
 const QUERIES: usize = 8;
 const NEAREST: usize = 6;
-/// Training samples among which neighbours are looked for.
+/// Samples among which neighbours are looked for, and whose latents' dependence is taken.
 const CANDIDATES: usize = 10_000;
 
 /// How long the supervised baseline is trained on each draw of labels.
@@ -205,6 +206,7 @@ impl Story<'_> {
         Ok(Page {
             projections: projections.collect::<Result<_>>()?,
             neighbours: self.neighbours(&task)?,
+            disentanglement: self.dependence(seed),
             title: self.title,
             headline: self.measurements.headline(),
             learned: self.learned,
@@ -215,6 +217,29 @@ impl Story<'_> {
             warnings: self.warnings,
             bad_files: self.bad,
         })
+    }
+
+    /// How far latents of the learned spaces depend on one another, where they are few enough to be read.
+    /// A page can do without: where it cannot be said (too few samples, a factor with one value) it is
+    /// left out.
+    fn dependence(&self, seed: u64) -> Option<Disentanglement> {
+        let readable = |space: &&Representation| {
+            self.learned.contains(&space.name) && (2..=SHOWN).contains(&space.features.cols)
+        };
+        let of: Vec<Representation> = self
+            .spaces
+            .iter()
+            .filter(readable)
+            .map(|space| space.select(&spaced(space.ids.len(), CANDIDATES)))
+            .collect();
+        let options = Options {
+            metrics: ["total_correlation", "dependence"]
+                .map(String::from)
+                .to_vec(),
+            seed,
+            ..Options::default()
+        };
+        disentangle::measure(&of, &options, &self.dataset.name, &mut |_| ()).ok()
     }
 
     fn neighbours(&self, task: &str) -> Result<Option<Neighbours>> {

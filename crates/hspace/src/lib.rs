@@ -17,6 +17,7 @@
 //! - [`objective`]: what an encoder learns from. Knows no probe.
 //! - [`representation`]: features with ids and columns, also read from any other tool's file.
 //! - [`probe`]: a representation's measurements. Sees no encoder.
+//! - [`disentangle`]: whether latents keep known factors apart.
 //! - [`report`]: measurements to HTML. Sees nothing else.
 //!
 //! Around them: [`network`] holds the named weights and layers, [`mod@train`] the loop, [`config`]
@@ -46,7 +47,7 @@ pub mod study;
 pub mod train;
 
 pub use hspace_core::{
-    Error, Result, auto, dataset, error, file, image, matrix, pca, picture, probe, report,
+    Error, Result, auto, dataset, disentangle, error, file, ica, image, matrix, pca, picture, probe, report,
     representation, views,
 };
 // Settings are TOML tables.

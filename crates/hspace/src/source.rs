@@ -14,7 +14,9 @@ use crate::embed::{Embedded, embed, inputs};
 use crate::encoder::{self, ENCODERS};
 use crate::error::{Error, Result, unknown};
 use crate::hub;
+use crate::ica;
 use crate::list;
+use crate::matrix::Matrix;
 use crate::pca;
 use crate::pretrained;
 use crate::representation::{self, Representation};
@@ -34,6 +36,10 @@ pub const CLOSED_FORM: &[(&str, &str)] = &[
     ),
     ("pca:D", "the first D principal components of the pixels"),
     (
+        "ica:D",
+        "D independent components (FastICA, Hyvarinen & Oja 2000) within the first D principal ones",
+    ),
+    (
         "random:ENCODER",
         "that encoder, untrained; settings after colons: random:resnet18:width=16",
     ),
@@ -52,6 +58,8 @@ pub enum Source {
     Pixels,
     /// That many principal components.
     Pca(usize),
+    /// That many independent components.
+    Ica(usize),
     /// An encoder with fresh weights: its name, and settings after colons.
     Random(String),
 }
@@ -65,13 +73,11 @@ impl Source {
         if text == "pixels" {
             return Ok(Source::Pixels);
         }
-        if let Some(dims) = text.strip_prefix("pca:") {
-            return match dims.parse() {
-                Ok(dims) if dims > 0 => Ok(Source::Pca(dims)),
-                _ => Err(Error::config(format!(
-                    "`{text}`: give the number of components, such as pca:50"
-                ))),
-            };
+        if let Some(dims) = components(text, "pca:") {
+            return dims.map(Source::Pca);
+        }
+        if let Some(dims) = components(text, "ica:") {
+            return dims.map(Source::Ica);
         }
         if text.starts_with(hub::PREFIX) {
             return Ok(Source::Hub(text.to_owned()));
@@ -87,7 +93,7 @@ impl Source {
             (true, _) => Ok(Source::Run(path)),
             (_, true) => Ok(Source::File(path)),
             _ => {
-                let names = ["pixels", "pca:50", "random:cnn"];
+                let names = ["pixels", "pca:50", "ica:50", "random:cnn"];
                 let text = unknown("source", text, names);
                 Err(Error::config(format!(
                     "{text}, and there is no run folder or features file of that name"
@@ -95,6 +101,17 @@ impl Source {
             }
         }
     }
+}
+
+/// The number of components after `prefix`; `None` where the text begins otherwise.
+fn components(text: &str, prefix: &str) -> Option<Result<usize>> {
+    let dims = text.strip_prefix(prefix)?.parse().ok();
+    let dims = dims.filter(|dims| *dims > 0);
+    Some(dims.ok_or_else(|| {
+        Error::config(format!(
+            "`{text}`: give the number of components, such as {prefix}50"
+        ))
+    }))
 }
 
 /// Makes representations of one dataset.
@@ -110,7 +127,7 @@ pub struct Sources<'a> {
 }
 
 impl<'a> Sources<'a> {
-    /// `seed` is that of untrained encoders.
+    /// `seed` is that of untrained encoders and of independent components.
     pub fn new(dataset: &'a Dataset, device: Device, seed: u64) -> Self {
         Sources {
             dataset,
@@ -151,12 +168,22 @@ impl<'a> Sources<'a> {
             Source::Pixels => self.pixels(name)?,
             Source::Pca(dims) => {
                 let pixels = self.pixels(name)?;
-                let train: Vec<usize> = (0..pixels.ids.len())
-                    .filter(|&i| pixels.split[i] == Split::Train)
-                    .collect();
-                let fitted = pca::Pca::fit(&pixels.features.select(&train), *dims)?;
+                let fitted = pca::Pca::fit(&training(&pixels), *dims)?;
                 Representation {
                     features: fitted.transform(&pixels.features),
+                    ..pixels
+                }
+            }
+            Source::Ica(dims) => {
+                let pixels = self.pixels(name)?;
+                let fitted = ica::Ica::fit(&training(&pixels), *dims, self.seed)?;
+                let origin = match fitted.converged {
+                    true => pixels.origin,
+                    false => format!("closed form, unsettled after {} steps", fitted.steps),
+                };
+                Representation {
+                    features: fitted.transform(&pixels.features),
+                    origin,
                     ..pixels
                 }
             }
@@ -287,6 +314,14 @@ impl<'a> Sources<'a> {
         self.readable = Some(embedded.rows.clone());
         represent_rows(self.dataset, name, embedded, origin)
     }
+}
+
+/// The features of the training samples.
+fn training(of: &Representation) -> Matrix {
+    let train: Vec<usize> = (0..of.ids.len())
+        .filter(|&i| of.split[i] == Split::Train)
+        .collect();
+    of.features.select(&train)
 }
 
 /// Features of some rows with what the dataset knows about them.

@@ -569,7 +569,8 @@ fn mean(values: &[f64]) -> f64 {
 
 /// Where raw pixels win, said plainly; of the objectives without labels.
 fn standing(learned: &[(String, bool, Line)], pixels: &Line) -> String {
-    let columns: [(&str, fn(&Line) -> &[f64]); 3] = [
+    type Column = (&'static str, fn(&Line) -> &[f64]);
+    let columns: [Column; 3] = [
         ("kNN with all labels", |line| &line.knn),
         ("the linear probe with all labels", |line| &line.linear),
         ("the linear probe with few labels", |line| &line.few),

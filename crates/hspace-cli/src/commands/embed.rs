@@ -15,7 +15,7 @@ use crate::progress::Spinner;
   hspace embed runs/a --data photos/ --out emb.npz
   hspace embed pca:50 --data builtin:mnist-mini --out emb.csv")]
 pub struct Args {
-    /// A run, `pixels`, `pca:D` or `random:ENCODER`
+    /// A run, `pixels`, `pca:D`, `ica:D` or `random:ENCODER`
     source: String,
     /// Samples to embed
     #[arg(long)]

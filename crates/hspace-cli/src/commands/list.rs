@@ -2,7 +2,7 @@
 
 use hspace::Result;
 
-/// List what can be chosen: encoders, objectives, views, probes, datasets.
+/// List what can be chosen: encoders, objectives, views, probes, metrics, datasets.
 #[derive(clap::Args)]
 #[command(after_help = "Example:
   hspace list objectives")]
@@ -18,6 +18,7 @@ enum What {
     Objectives,
     Views,
     Probes,
+    Metrics,
     Datasets,
 }
 
@@ -43,6 +44,10 @@ pub fn run(args: &Args) -> Result<()> {
         What::Probes => hspace::probe::PROBES
             .iter()
             .map(|(name, summary)| (*name, *summary, String::new()))
+            .collect(),
+        What::Metrics => hspace::disentangle::METRICS
+            .iter()
+            .map(|m| (m.name, m.summary, m.source.to_owned()))
             .collect(),
         What::Datasets => hspace::dataset::DATASETS
             .iter()

@@ -24,7 +24,7 @@ use crate::progress::Spinner;
   hspace probe pixels --data fashion/ --probe linear --set linear.c=0.01")]
 pub struct Args {
     /// Runs, feature files (.npz, .npy, .csv), models of timm on the Hugging Face Hub (hf:OWNER/NAME,
-    /// downloaded once), `pixels`, `pca:D`, `random:ENCODER`
+    /// downloaded once), `pixels`, `pca:D`, `ica:D`, `random:ENCODER`
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<String>,
     #[command(flatten)]

@@ -4,6 +4,7 @@
 //!   `x_train`, `y_train`, `x_test`, `y_test` (Keras): the split is theirs, val counted as train.
 //! - `.npz` with `features` (or `x`, `X`, `data`, `images`), and where known `labels` (or `label`,
 //!   `y`) and `ids`.
+//! - `.npz` with `imgs` and `latents_classes`: dSprites, see `latents`.
 //! - `.npy` with the features alone.
 //!
 //! Rank 2 `[samples, features]` are vectors; 8- or 16-bit whole numbers of rank 3
@@ -19,7 +20,7 @@ use std::path::Path;
 use crate::dataset::array::{self, Array, Data};
 use crate::dataset::memory::{Images, Vectors};
 use crate::dataset::{Column, Dataset, Entry, Kind, OpenOptions, Pixels, Role, Samples, Shape};
-use crate::dataset::{Split, Values, column, extension, split};
+use crate::dataset::{Split, Values, column, extension, latents, split};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::npz::NpzReader;
@@ -27,8 +28,8 @@ use crate::npz::NpzReader;
 /// The line for archives in the list of datasets.
 pub const ENTRY: Entry = Entry {
     name: ".npz file",
-    summary: "NumPy archive: images as MedMNIST lays them out (train_images, ...), or features, \
-              labels, ids",
+    summary: "NumPy archive: images as MedMNIST (train_images, ...) or dSprites (imgs, latents_classes) \
+              lay them out, or features, labels, ids",
     open: |source, options| {
         let path = Path::new(source);
         let fits = path.is_file() && extension(path) == "npz";
@@ -94,6 +95,12 @@ fn open_npz(path: &Path, options: &OpenOptions) -> Result<Dataset> {
     let mut archive =
         archive.map_err(|e| Error::file(path, format!("not a readable .npz: {e}")))?;
     let names = archive.names();
+    if [latents::IMAGES, latents::CLASSES]
+        .iter()
+        .all(|name| names.iter().any(|held| held == name))
+    {
+        return latents::open(path, &mut archive, options);
+    }
     let mut load = |name: &str| -> Result<Option<Array>> {
         if !names.iter().any(|held| held == name) {
             return Ok(None);

@@ -143,12 +143,12 @@ impl Measurements {
 }
 
 /// `.848 ±.012`
-fn cell(mean: f64, low: f64, high: f64) -> String {
+pub(crate) fn cell(mean: f64, low: f64, high: f64) -> String {
     format!("{} ±{}", short(mean), short((high - low) / 2.0))
 }
 
 /// Three decimals, without the zero before the point.
-fn short(value: f64) -> String {
+pub(crate) fn short(value: f64) -> String {
     let text = format!("{value:.3}");
     match text.strip_prefix("-0.") {
         Some(rest) => format!("-.{rest}"),
@@ -157,7 +157,7 @@ fn short(value: f64) -> String {
 }
 
 /// Columns of equal width: the first to the left, the others to the right.
-fn aligned(lines: &[Vec<String>]) -> String {
+pub(crate) fn aligned(lines: &[Vec<String>]) -> String {
     let columns = lines.first().map_or(0, Vec::len);
     let width = |c: usize| {
         lines

@@ -35,7 +35,7 @@ impl Looks {
                 "pca" => Some(("pca", "7 3")),
                 "random" => Some(("random", "2 3")),
                 "supervised" => Some(("supervised", "9 3 2 3")),
-                "chance" => Some(("chance", "1 4")),
+                "chance" | "noise" => Some(("chance", "1 4")),
                 _ => None,
             };
             let (colour, dash) = match own {

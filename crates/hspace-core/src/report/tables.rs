@@ -43,6 +43,15 @@ impl Measure {
         }
     }
 
+    /// A measure that is written as it is.
+    pub fn plain(name: &str, low_is_good: bool) -> Measure {
+        Measure {
+            title: name.into(),
+            percent: false,
+            low_is_good,
+        }
+    }
+
     /// `84.8` (percent) or `0.848`; a dash when not finite.
     pub fn number(&self, value: f64) -> String {
         match value {
@@ -53,7 +62,7 @@ impl Measure {
     }
 
     /// The number with its half-interval, where that has a width.
-    fn cell(&self, estimate: &Estimate) -> Markup {
+    pub fn cell(&self, estimate: &Estimate) -> Markup {
         let half = (estimate.high - estimate.low) / 2.0;
         html! {
             (self.number(estimate.mean))
@@ -62,7 +71,7 @@ impl Measure {
     }
 
     /// The best of `values` as it is written, so that what looks equal is equally marked.
-    fn best(&self, values: impl Iterator<Item = f64>) -> Option<String> {
+    pub fn best(&self, values: impl Iterator<Item = f64>) -> Option<String> {
         let finite = values.filter(|v| v.is_finite());
         let best = if self.low_is_good {
             finite.reduce(f64::min)

@@ -1,0 +1,249 @@
+//! Do latents keep the data's generating factors apart? Representation × factors → scores.
+//!
+//! Each metric is one file in `disentangle/` and a line in [`METRICS`]; [`measure`] takes them.
+
+mod beta_vae;
+mod dci;
+mod dependence;
+mod factor_vae;
+mod factors;
+mod forest;
+mod measure;
+mod mig;
+mod modularity;
+mod mutual_information;
+mod pairs;
+mod sap;
+mod table;
+mod total_correlation;
+mod udr;
+
+use serde::{Deserialize, Serialize};
+
+pub use dependence::Dependence;
+pub use factors::{Factor, of_columns};
+pub use measure::{check_options, measure, noise, sample};
+
+use crate::error::Result;
+use crate::matrix::Matrix;
+use crate::probe::Estimate;
+use crate::probe::few_labels::{mix, shuffled};
+
+/// Version of the protocol; raised whenever a number could change because of it.
+pub const PROTOCOL: u32 = 1;
+
+/// Latents at most: each is looked at alone and beside every other.
+pub const WIDEST: usize = 512;
+/// Latents whose dependence is given whole; more cannot be read.
+pub const SHOWN: usize = 64;
+/// One row in so many is held out where a metric learns something.
+const HELD_OUT: usize = 4;
+
+/// Scores of latents `[n, d]` beside their factors, with a seed for what is random.
+pub type OfFactors = fn(&Matrix, &[Factor], u64) -> Result<Vec<f64>>;
+
+/// What a metric looks at.
+pub enum Measure {
+    /// Latents and the factors behind them.
+    Factors(OfFactors),
+    /// Latents alone.
+    Latents(fn(&Matrix) -> Result<Vec<f64>>),
+    /// Latents of several runs with the same settings; a score for each run.
+    Runs(fn(&[&Matrix]) -> Result<Vec<f64>>),
+}
+
+/// A metric: one or more scores that are taken together.
+pub struct Metric {
+    /// As in `--metric mig`.
+    pub name: &'static str,
+    /// One line for `hspace list metrics`.
+    pub summary: &'static str,
+    /// Where it was published.
+    pub source: &'static str,
+    /// Its scores, in the order of the function's values.
+    pub scores: &'static [&'static str],
+    /// Smaller values are better.
+    pub low_is_good: bool,
+    /// The function.
+    pub measure: Measure,
+}
+
+/// Every metric, in the order of tables.
+pub static METRICS: &[Metric] = &[
+    Metric {
+        name: "mig",
+        summary: "mutual information gap: one latent knows a factor, and no other as much",
+        source: "Chen et al. 2018, arXiv:1802.04942",
+        scores: &["mig"],
+        low_is_good: false,
+        measure: Measure::Factors(mig::mig),
+    },
+    Metric {
+        name: "dci",
+        summary: "one factor a latent, one latent a factor, factors predicted: by importance in bagged trees",
+        source: "Eastwood & Williams 2018, ICLR",
+        scores: &[
+            "dci_disentanglement",
+            "dci_completeness",
+            "dci_informativeness",
+        ],
+        low_is_good: false,
+        measure: Measure::Factors(dci::dci),
+    },
+    Metric {
+        name: "sap",
+        summary: "separated attribute predictability: one latent predicts a factor, and no other as well",
+        source: "Kumar et al. 2018, arXiv:1711.00848",
+        scores: &["sap"],
+        low_is_good: false,
+        measure: Measure::Factors(sap::sap),
+    },
+    Metric {
+        name: "beta_vae",
+        summary: "a linear classifier tells which factor pairs of samples share (guessing: 1 / factors)",
+        source: "Higgins et al. 2017, ICLR",
+        scores: &["beta_vae"],
+        low_is_good: false,
+        measure: Measure::Factors(beta_vae::beta_vae),
+    },
+    Metric {
+        name: "factor_vae",
+        summary: "the latent that varies least tells which factor is fixed (guessing: 1 / factors)",
+        source: "Kim & Mnih 2018, arXiv:1802.05983",
+        scores: &["factor_vae"],
+        low_is_good: false,
+        measure: Measure::Factors(factor_vae::factor_vae),
+    },
+    Metric {
+        name: "modularity",
+        summary: "a latent knows one factor alone, by mutual information",
+        source: "Ridgeway & Mozer 2018, arXiv:1802.05312",
+        scores: &["modularity"],
+        low_is_good: false,
+        measure: Measure::Factors(modularity::modularity),
+    },
+    Metric {
+        name: "explicitness",
+        summary: "values of factors are read off all latents by logistic regression: area under ROC (guessing: 1/2)",
+        source: "Ridgeway & Mozer 2018, arXiv:1802.05312",
+        scores: &["explicitness"],
+        low_is_good: false,
+        measure: Measure::Factors(modularity::explicitness),
+    },
+    Metric {
+        name: "total_correlation",
+        summary: "how far latents are from independent under a Gaussian fit, in nats; no factors needed",
+        source: "Locatello et al. 2019, arXiv:1811.12359",
+        scores: &["total_correlation"],
+        low_is_good: true,
+        measure: Measure::Latents(total_correlation::total_correlation),
+    },
+    Metric {
+        name: "dependence",
+        summary: "normalised mutual information of the latents: its mean, and the matrix; no factors needed",
+        source: "Counting in 20 bins, as for mig",
+        scores: &["dependence"],
+        low_is_good: true,
+        measure: Measure::Latents(dependence::dependence),
+    },
+    Metric {
+        name: "udr",
+        summary: "runs of the same settings from different seeds find the same latents; no factors needed",
+        source: "Duan et al. 2020, arXiv:1905.12614",
+        scores: &["udr"],
+        low_is_good: false,
+        measure: Measure::Runs(udr::udr),
+    },
+];
+
+/// What is to be measured.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Options {
+    /// Columns that are the factors; none: those the data mark.
+    pub factors: Vec<String>,
+    /// Names of metrics; none: all that can be taken.
+    pub metrics: Vec<String>,
+    /// Seed of groups, trees and pairs.
+    pub seed: u64,
+    /// Names of representations that are runs of the same settings, each set for itself.
+    pub runs: Vec<Vec<String>>,
+}
+
+/// The scores of one representation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Name of the representation.
+    pub representation: String,
+    /// A hash of where it came from.
+    pub origin: String,
+    /// Number of latents.
+    pub dim: usize,
+    /// Scores by name, in the order of [`METRICS`].
+    pub scores: Vec<(String, Estimate)>,
+}
+
+/// A factor as it was measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FactorFacts {
+    /// The column.
+    pub name: String,
+    /// Number of values among the samples.
+    pub values: usize,
+}
+
+/// Everything measured. Written as JSON, read by the report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Disentanglement {
+    /// [`PROTOCOL`].
+    pub protocol: u32,
+    /// hspace's version.
+    pub code_version: String,
+    /// As given to `--data`.
+    pub data: String,
+    /// Seed of groups, trees and pairs.
+    pub seed: u64,
+    /// Number of samples.
+    pub samples: usize,
+    /// Groups behind the intervals; 0 where there are none.
+    pub groups: usize,
+    /// The factors; empty where none are known.
+    pub factors: Vec<FactorFacts>,
+    /// The results.
+    pub rows: Vec<Row>,
+    /// Dependence matrices, of representations with up to 64 latents.
+    pub dependence: Vec<Dependence>,
+}
+
+/// Columns with mean 0 and variance 1; zeros where one never varies.
+fn standardised(latents: &Matrix) -> Matrix {
+    let means = latents.column_means();
+    let mut out = latents.minus(&means);
+    let n = out.rows.max(1) as f64;
+    for (j, mean) in means.iter().enumerate() {
+        let squares: f64 = (0..out.rows)
+            .map(|i| f64::from(out.row(i)[j]).powi(2))
+            .sum();
+        let deviation = (squares / n).sqrt();
+        // A constant's deviation is the rounding error of its mean.
+        let factor = if deviation > 1e-6 * mean.abs() {
+            1.0 / deviation
+        } else {
+            0.0
+        };
+        for i in 0..out.rows {
+            let x = &mut out.data[i * latents.cols + j];
+            *x = (f64::from(*x) * factor) as f32;
+        }
+    }
+    out
+}
+
+/// Rows to learn from and rows held out, at random.
+fn split_rows(n: usize, seed: u64) -> (Vec<usize>, Vec<usize>) {
+    let mut order = shuffled((0..n).collect(), mix(&[seed, 1]));
+    let held_out = order.split_off(n - n / HELD_OUT);
+    (order, held_out)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! The latents' dependence matrix, with or without factors.
+//!
+//! Two latents depend on each other by their normalised mutual information
+//! `2 I(zᵢ; zⱼ) / (H(zᵢ) + H(zⱼ))`, 0 (independent) to 1 (each a function of the other), which sees what
+//! their correlation, given beside it, does not. A latent knows the share `I(zᵢ; vₖ) / H(vₖ)` of a factor.
+//! Information by counting (`mutual_information`); of n rows, latents that have nothing in common show
+//! some 180 / n, divided by their entropy (2 to 3 nats).
+//!
+//! The score `dependence` is the mean over all pairs of latents.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::mutual_information::{binned, entropy, mutual_information, with_factors};
+use super::{Factor, standardised};
+use crate::error::Result;
+use crate::matrix::{Matrix, gram};
+
+/// How latents depend on one another, and on the factors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Dependence {
+    /// Name of the representation.
+    pub representation: String,
+    /// Normalised mutual information `[latents][latents]`, in 0..=1.
+    pub latents: Vec<Vec<f64>>,
+    /// Pearson's correlations `[latents][latents]`, in −1..=1.
+    pub correlations: Vec<Vec<f64>>,
+    /// Names of the factors; empty where none are known.
+    pub factors: Vec<String>,
+    /// The share of each factor that a latent knows, `[latents][factors]`, in 0..=1.
+    pub known: Vec<Vec<f64>>,
+}
+
+impl Dependence {
+    /// Of the latents `[n, d]`.
+    pub fn of(name: &str, latents: &Matrix, factors: &[Factor]) -> Dependence {
+        let standard = standardised(latents);
+        let products = gram(standard.view());
+        let n = latents.rows.max(1) as f64;
+        let correlation = |i: usize, j: usize| (products[(i, j)] / n).clamp(-1.0, 1.0);
+        let row = |i: usize| (0..latents.cols).map(|j| correlation(i, j)).collect();
+        let (known, entropies) = with_factors(latents, factors);
+        let share = |row: Vec<f64>| {
+            let shares = row.iter().zip(&entropies);
+            shares.map(|(i, h)| i / h.max(f64::MIN_POSITIVE)).collect()
+        };
+        Dependence {
+            representation: name.to_owned(),
+            latents: normalised(latents),
+            correlations: (0..latents.cols).map(row).collect(),
+            factors: factors.iter().map(|f| f.name.clone()).collect(),
+            known: known.into_iter().map(share).collect(),
+        }
+    }
+}
+
+/// The mean dependence of two latents, in 0..=1; 0 where there is one.
+pub fn dependence(latents: &Matrix) -> Result<Vec<f64>> {
+    let d = latents.cols;
+    let total: f64 = normalised(latents).iter().flatten().sum();
+    let own = d as f64;
+    Ok(vec![match d {
+        0 | 1 => 0.0,
+        _ => (total - own) / (d * (d - 1)) as f64,
+    }])
+}
+
+/// Normalised mutual information of all pairs; 1 of a latent with itself, 0 with one that never varies.
+fn normalised(latents: &Matrix) -> Vec<Vec<f64>> {
+    let bins = binned(latents);
+    let entropies: Vec<f64> = bins.iter().map(entropy).collect();
+    let half = |i: usize| -> Vec<f64> {
+        let pair = |j: usize| {
+            let sum = entropies[i] + entropies[j];
+            if sum > 0.0 {
+                2.0 * mutual_information(&bins[i], &bins[j]) / sum
+            } else {
+                0.0
+            }
+        };
+        (0..i).map(pair).collect()
+    };
+    let lower: Vec<Vec<f64>> = (0..bins.len()).into_par_iter().map(half).collect();
+    let at = |i: usize, j: usize| match i == j {
+        true => 1.0,
+        false => lower[i.max(j)][i.min(j)],
+    };
+    let row = |i: usize| (0..bins.len()).map(|j| at(i, j)).collect();
+    (0..bins.len()).map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disentangle::tests::{golden, noise, truth};
+
+    #[test]
+    fn known_answers() -> Result<()> {
+        let (latents, factors) = truth();
+        assert!(dependence(&latents)?[0] < 1e-6);
+        assert!(dependence(&noise())?[0] < 0.05);
+        let of = Dependence::of("truth", &latents, &factors);
+        for i in 0..4 {
+            for k in 0..4 {
+                let same = f64::from(u8::from(i == k));
+                assert!((of.known[i][k] - same).abs() < 1e-9);
+                assert!((of.correlations[i][k] - same).abs() < 1e-5);
+            }
+        }
+        // A parabola: uncorrelated, but wholly dependent.
+        let curve = (-50..=50).flat_map(|x| [x as f32, (x * x) as f32]);
+        let of = Dependence::of("curve", &Matrix::new(101, 2, curve.collect()), &[]);
+        assert!(of.correlations[0][1].abs() < 1e-6 && of.latents[0][1] > 0.6);
+        assert!(of.factors.is_empty() && of.known[0].is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn values_are_scikit_learn_s() {
+        let golden = golden();
+        let of = Dependence::of("golden", &golden.latents(), &golden.factors());
+        for (ours, theirs) in of
+            .latents
+            .iter()
+            .flatten()
+            .zip(golden.dependence.iter().flatten())
+        {
+            assert!((ours - theirs).abs() < 1e-9, "{ours} {theirs}");
+        }
+        for (ours, theirs) in of
+            .correlations
+            .iter()
+            .flatten()
+            .zip(golden.correlations.iter().flatten())
+        {
+            assert!((ours - theirs).abs() < 1e-5, "{ours} {theirs}");
+        }
+    }
+}

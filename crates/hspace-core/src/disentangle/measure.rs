@@ -1,0 +1,281 @@
+//! Representations → scores with their intervals.
+//!
+//! A score is taken on all rows; its 95 % interval comes from random groups (Wolter 2007, "Introduction
+//! to variance estimation", chapter 2): the rows are dealt into [`GROUPS`] groups, the score is taken on
+//! each, and the standard deviation over √groups is the standard error, with Student's t. It holds what
+//! the choice of samples and the metric's own randomness bring, not the spread over several trainings of
+//! an encoder. Where a score depends on how many rows there are, the groups tell its spread, not its bias.
+//!
+//! Factors serve for measuring alone, so rows of both splits do.
+
+use rand::{RngExt, SeedableRng};
+use rand_distr::StandardNormal;
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+use super::{
+    Dependence, Disentanglement, Factor, FactorFacts, METRICS, Measure, Metric, Options, PROTOCOL,
+    Row, SHOWN, WIDEST, of_columns, udr,
+};
+use crate::dataset::Column;
+use crate::error::{Error, Result, unknown};
+use crate::matrix::Matrix;
+use crate::probe::Estimate;
+use crate::probe::few_labels::{estimate, mix, shuffled};
+use crate::representation::Representation;
+
+/// Groups behind an interval.
+const GROUPS: usize = 5;
+/// Rows of a group at least; of fewer rows there is no interval.
+const GROUP_ROWS: usize = 100;
+/// Rows at least.
+const FEWEST: usize = 50;
+
+/// Measures representations of the same samples. `progress` hears what is being done.
+///
+/// # Errors
+/// If metrics need factors the data do not have, if names are unknown, or with too few samples, too
+/// many latents or features that are not finite.
+pub fn measure(
+    of: &[Representation],
+    options: &Options,
+    data: &str,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Disentanglement> {
+    let first = of
+        .first()
+        .ok_or_else(|| Error::config("there is nothing to measure: name a source"))?;
+    check(of, first)?;
+    let (chosen, factors) = prepare(&first.columns, options, data)?;
+    let n = first.features.rows;
+    let dealt = deal(n, options.seed);
+    let mut rows: Vec<Row> = of.iter().map(empty).collect();
+    for (r, row) in of.iter().zip(&mut rows) {
+        for metric in &chosen {
+            let one = |rows: Option<&[usize]>, seed: u64| -> Result<Vec<f64>> {
+                let part = rows.map(|rows| r.features.select(rows));
+                let latents = part.as_ref().unwrap_or(&r.features);
+                match (&metric.measure, rows) {
+                    (Measure::Factors(score), None) => score(latents, &factors, seed),
+                    (Measure::Factors(score), Some(rows)) => {
+                        let own: Vec<Factor> = factors.iter().map(|f| f.select(rows)).collect();
+                        score(latents, &own, seed)
+                    }
+                    (Measure::Latents(score), _) => score(latents),
+                    (Measure::Runs(_), _) => Ok(Vec::new()),
+                }
+            };
+            if matches!(metric.measure, Measure::Runs(_)) {
+                continue;
+            }
+            progress(&format!("{} of {}", metric.name, r.name));
+            let whole = one(None, options.seed)?;
+            let each =
+                |(g, rows): (usize, &Vec<usize>)| one(Some(rows), mix(&[options.seed, g as u64]));
+            let groups: Vec<Vec<f64>> =
+                dealt.iter().enumerate().map(each).collect::<Result<_>>()?;
+            row.scores.extend(estimates(metric, &whole, &groups));
+        }
+    }
+    for metric in &chosen {
+        if let Measure::Runs(score) = metric.measure {
+            for names in &options.runs {
+                same_runs(metric, score, of, names, &dealt, &mut rows)?;
+            }
+        }
+    }
+    let wants = |name: &str| chosen.iter().any(|m| m.name == name);
+    let shown = of
+        .iter()
+        .filter(|r| wants("dependence") && r.features.cols <= SHOWN);
+    Ok(Disentanglement {
+        protocol: PROTOCOL,
+        code_version: env!("CARGO_PKG_VERSION").into(),
+        data: data.to_owned(),
+        seed: options.seed,
+        samples: n,
+        groups: dealt.len(),
+        dependence: shown
+            .map(|r| Dependence::of(&r.name, &r.features, &factors))
+            .collect(),
+        factors: factors
+            .into_iter()
+            .map(|f| FactorFacts {
+                name: f.name,
+                values: f.count,
+            })
+            .collect(),
+        rows,
+    })
+}
+
+/// Says what is wrong with `options` for data with these columns, before anything is encoded.
+///
+/// # Errors
+/// As [`measure`], as far as the columns tell.
+pub fn check_options(columns: &[Column], options: &Options, data: &str) -> Result<()> {
+    prepare(columns, options, data).map(|_| ())
+}
+
+/// The rows to measure on: `count` of `n` at random, ascending; all where there are no more.
+pub fn sample(n: usize, count: usize, seed: u64) -> Vec<usize> {
+    let mut rows = shuffled((0..n).collect(), mix(&[seed, 2]));
+    rows.truncate(count);
+    rows.sort_unstable();
+    rows
+}
+
+/// As many latents as `like` has, of normal numbers that know nothing: what guessing looks like.
+pub fn noise(like: &Representation, seed: u64) -> Representation {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(mix(&[seed, 3]));
+    let numbers = (0..like.features.data.len()).map(|_| random.sample(StandardNormal));
+    Representation {
+        name: "noise".into(),
+        features: Matrix::new(like.features.rows, like.features.cols, numbers.collect()),
+        origin: String::new(),
+        ..like.clone()
+    }
+}
+
+/// The metrics to take and the factors they are given.
+fn prepare(
+    columns: &[Column],
+    options: &Options,
+    data: &str,
+) -> Result<(Vec<&'static Metric>, Vec<Factor>)> {
+    let chosen = choose(&options.metrics)?;
+    let factors = of_columns(columns, &options.factors)?;
+    let needing = chosen
+        .iter()
+        .filter(|m| matches!(m.measure, Measure::Factors(_)));
+    let needing: Vec<&str> = needing.map(|m| m.name).collect();
+    if !needing.is_empty() && factors.len() < 2 {
+        return Err(no_factors(data, &needing, factors.len()));
+    }
+    if options.metrics.iter().any(|name| name == "udr") && options.runs.is_empty() {
+        udr::udr(&[])?;
+    }
+    Ok((chosen, factors))
+}
+
+/// The metrics by name, each once; all of them where none is named.
+fn choose(names: &[String]) -> Result<Vec<&'static Metric>> {
+    for name in names {
+        if METRICS.iter().all(|m| m.name != name) {
+            let valid = METRICS.iter().map(|m| m.name);
+            return Err(Error::config(unknown("metric", name, valid)));
+        }
+    }
+    let wanted = |m: &&Metric| names.is_empty() || names.iter().any(|name| name == m.name);
+    Ok(METRICS.iter().filter(wanted).collect())
+}
+
+fn no_factors(data: &str, needing: &[&str], there: usize) -> Error {
+    let what = match there {
+        0 => "has no known factors",
+        _ => "has one known factor, and two are needed",
+    };
+    Error::config(format!(
+        "{data} {what}, which {} look at. Without factors, --metric total_correlation,dependence can be \
+         measured, and of several runs with the same settings udr. Factors are the columns that a table \
+         heads `factor:NAME`; --factors NAME,NAME takes other columns",
+        needing.join(", ")
+    ))
+}
+
+fn check(of: &[Representation], first: &Representation) -> Result<()> {
+    for (i, r) in of.iter().enumerate() {
+        r.check()?;
+        if r.ids != first.ids {
+            let text = format!("{} and {} are not of the same ids", first.name, r.name);
+            return Err(Error::data(format!(
+                "{text}; measure representations of the same samples"
+            )));
+        }
+        if of[..i].iter().any(|other| other.name == r.name) {
+            return Err(Error::config(format!(
+                "{} is measured twice; name it once",
+                r.name
+            )));
+        }
+        if r.features.cols > WIDEST {
+            return Err(Error::data(format!(
+                "{} has {} dimensions; these metrics look at each alone and beside every other, for up to {WIDEST}. \
+                 `hspace probe` measures wider ones",
+                r.name, r.features.cols
+            )));
+        }
+    }
+    let n = first.features.rows;
+    if n < FEWEST {
+        return Err(Error::data(format!(
+            "{n} samples are too few to measure on; give at least {FEWEST}"
+        )));
+    }
+    Ok(())
+}
+
+/// Rows dealt into groups at random; none where groups would be too small.
+fn deal(n: usize, seed: u64) -> Vec<Vec<usize>> {
+    let groups = GROUPS.min(n / GROUP_ROWS);
+    if groups < 2 {
+        return Vec::new();
+    }
+    let order = shuffled((0..n).collect(), mix(&[seed, n as u64]));
+    let group = |g: usize| order.iter().skip(g).step_by(groups).copied().collect();
+    (0..groups).map(group).collect()
+}
+
+fn empty(of: &Representation) -> Row {
+    Row {
+        representation: of.name.clone(),
+        origin: of.origin.clone(),
+        dim: of.features.cols,
+        scores: Vec::new(),
+    }
+}
+
+/// Each score with the interval that its values over the groups give.
+fn estimates(metric: &Metric, whole: &[f64], groups: &[Vec<f64>]) -> Vec<(String, Estimate)> {
+    let one = |(i, name): (usize, &&str)| {
+        let spread = estimate(&groups.iter().map(|g| g[i]).collect::<Vec<f64>>(), 0.0);
+        let half = match (spread.high - spread.low) / 2.0 {
+            half if half.is_finite() => half,
+            _ => 0.0,
+        };
+        let score = Estimate {
+            mean: whole[i],
+            low: whole[i] - half,
+            high: whole[i] + half,
+        };
+        ((*name).to_owned(), score)
+    };
+    metric.scores.iter().enumerate().map(one).collect()
+}
+
+/// The scores of runs with the same settings, written into their rows.
+fn same_runs(
+    metric: &Metric,
+    score: fn(&[&Matrix]) -> Result<Vec<f64>>,
+    of: &[Representation],
+    names: &[String],
+    dealt: &[Vec<usize>],
+    rows: &mut [Row],
+) -> Result<()> {
+    let at: Vec<usize> = (0..of.len())
+        .filter(|&i| names.contains(&of[i].name))
+        .collect();
+    let whole: Vec<&Matrix> = at.iter().map(|&i| &of[i].features).collect();
+    let whole = score(&whole)?;
+    let mut groups = Vec::new();
+    for part in dealt {
+        let latents: Vec<Matrix> = at.iter().map(|&i| of[i].features.select(part)).collect();
+        groups.push(score(&latents.iter().collect::<Vec<_>>())?);
+    }
+    for (place, &i) in at.iter().enumerate() {
+        let own: Vec<Vec<f64>> = groups.iter().map(|g| vec![g[place]]).collect();
+        rows[i]
+            .scores
+            .extend(estimates(metric, &whole[place..=place], &own));
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! Modularity and explicitness: does a latent know one factor alone, and can factors be read off?
+//!
+//! - Modularity: with `m[i][k]` the mutual information of latent i and factor k, of K, and θ its largest
+//!   in row i, `1/d Σᵢ (1 − Σ_{k ≠ argmax} m[i][k]² / (θᵢ² (K − 1)))`; a latent that knows nothing counts 0.
+//! - Explicitness: the area under the ROC curve with which a logistic regression on all latents tells
+//!   each value of a factor from the others, on rows held out; the mean over values, then over factors.
+//!
+//! Ridgeway & Mozer 2018, arXiv:1802.05312, section 3. Information by counting (`mutual_information`).
+//! Deviation: one regression tells all values of a factor apart, instead of one for each value: else the
+//! middle values of a factor that one latent spells out in order could not be read off.
+//!
+//! For the factors themselves both are about 1. For noise explicitness is ½; modularity has no floor, as
+//! it looks at the proportions of what information there is.
+
+use rayon::prelude::*;
+
+use super::mutual_information::with_factors;
+use super::{Factor, split_rows, standardised};
+use crate::error::Result;
+use crate::matrix::Matrix;
+use crate::probe::linear;
+use crate::probe::scores::{Answers, CLASS_SCORES, ClassAnswers};
+
+/// scikit-learn's default.
+const C: f64 = 1.0;
+
+/// Modularity, in 0..=1.
+pub fn modularity(latents: &Matrix, factors: &[Factor], _seed: u64) -> Result<Vec<f64>> {
+    let (known, _) = with_factors(latents, factors);
+    Ok(vec![of_information(&known)])
+}
+
+/// Modularity of `known` `[latents][factors]`.
+fn of_information(known: &[Vec<f64>]) -> f64 {
+    let one = |row: &Vec<f64>| {
+        let squares: f64 = row.iter().map(|m| m * m).sum();
+        let largest = row.iter().fold(0.0f64, |a, &m| a.max(m * m));
+        match largest > 0.0 && row.len() > 1 {
+            true => 1.0 - (squares - largest) / (largest * (row.len() - 1) as f64),
+            false => 0.0,
+        }
+    };
+    known.iter().map(one).sum::<f64>() / known.len().max(1) as f64
+}
+
+/// Explicitness, ½ (guessing) to 1.
+pub fn explicitness(latents: &Matrix, factors: &[Factor], seed: u64) -> Result<Vec<f64>> {
+    let (train, test) = split_rows(latents.rows, seed);
+    let latents = standardised(latents);
+    let (fitted, held_out) = (latents.select(&train), latents.select(&test));
+    let place = CLASS_SCORES.iter().position(|name| *name == "macro_auroc");
+    let area = |factor: &Factor| -> Result<f64> {
+        let (known, asked) = (factor.select(&train), factor.select(&test));
+        let softmax = linear::fit(&fitted, &known.index, factor.count, C)?;
+        let answers = softmax.probabilities(&held_out);
+        let scores = ClassAnswers::new(&answers, &asked.index, factor.count).plain();
+        Ok(place.map_or(f64::NAN, |at| scores[at]))
+    };
+    let areas: Vec<f64> = factors.par_iter().map(area).collect::<Result<_>>()?;
+    Ok(vec![areas.iter().sum::<f64>() / areas.len() as f64])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disentangle::tests::{entangled, golden, noise, truth};
+
+    #[test]
+    fn known_answers() -> Result<()> {
+        let (latents, factors) = truth();
+        assert!((modularity(&latents, &factors, 0)?[0] - 1.0).abs() < 1e-9);
+        let mixed = modularity(&entangled(), &factors, 0)?[0];
+        assert!((0.3..0.95).contains(&mixed), "{mixed}");
+        let clear = explicitness(&latents, &factors, 0)?[0];
+        assert!(clear > 0.99, "{clear}");
+        let guessed = explicitness(&noise(), &factors, 0)?[0];
+        assert!((guessed - 0.5).abs() < 0.05, "{guessed}");
+        // A rotation takes nothing away from what can be read off.
+        let turned = explicitness(&entangled(), &factors, 0)?[0];
+        assert!((turned - clear).abs() < 0.01, "{turned} {clear}");
+        Ok(())
+    }
+
+    #[test]
+    fn values_of_the_published_formula() -> Result<()> {
+        let golden = golden();
+        let got = modularity(&golden.latents(), &golden.factors(), 0)?[0];
+        assert!((got - golden.modularity).abs() < 1e-9, "{got}");
+        Ok(())
+    }
+}
