@@ -4,10 +4,12 @@
 //! - [`views`]: random views of a sample, a pure function of (seed, epoch, sample id, view).
 //! - [`representation`]: features with ids and columns, also read from any other tool's file.
 //! - [`probe`]: a representation's measurements. Sees no encoder: there is none in this crate.
+//! - [`density`]: densities of columns and of representations, ranked, tested, asked.
 //! - [`report`]: measurements to HTML. Sees nothing else.
 
 pub mod auto;
 pub mod dataset;
+pub mod density;
 pub mod error;
 pub mod file;
 pub mod matrix;

@@ -14,7 +14,7 @@ mod options;
 pub mod ridge;
 pub mod savings;
 pub mod scores;
-mod table;
+pub(crate) mod table;
 mod task;
 
 pub use measure::measure;

@@ -17,6 +17,7 @@
 //! - [`objective`]: what an encoder learns from. Knows no probe.
 //! - [`representation`]: features with ids and columns, also read from any other tool's file.
 //! - [`probe`]: a representation's measurements. Sees no encoder.
+//! - [`density`]: densities of columns and of representations, ranked, tested, asked.
 //! - [`report`]: measurements to HTML. Sees nothing else.
 //!
 //! Around them: [`network`] holds the named weights and layers, [`mod@train`] the loop, [`config`]
@@ -43,8 +44,8 @@ pub mod study;
 pub mod train;
 
 pub use hspace_core::{
-    Error, Result, auto, dataset, error, file, image, matrix, pca, probe, report, representation,
-    views,
+    Error, Result, auto, dataset, density, error, file, image, matrix, pca, probe, report,
+    representation, views,
 };
 // Settings are TOML tables.
 pub use toml;

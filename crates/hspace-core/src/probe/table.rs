@@ -143,7 +143,7 @@ impl Measurements {
 }
 
 /// `.848 ±.012`
-fn cell(mean: f64, low: f64, high: f64) -> String {
+pub(crate) fn cell(mean: f64, low: f64, high: f64) -> String {
     format!("{} ±{}", short(mean), short((high - low) / 2.0))
 }
 
@@ -157,7 +157,7 @@ fn short(value: f64) -> String {
 }
 
 /// Columns of equal width: the first to the left, the others to the right.
-fn aligned(lines: &[Vec<String>]) -> String {
+pub(crate) fn aligned(lines: &[Vec<String>]) -> String {
     let columns = lines.first().map_or(0, Vec::len);
     let width = |c: usize| {
         lines
