@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    bench, check, compare, embed, export, import, list, probe, quickstart, report, study, train,
-    views,
+    bench, check, compare, density, embed, export, import, list, probe, quickstart, report, study,
+    train, views,
 };
 
 /// Learn a representation, measure how much easier it makes your task, see why, and ship it.
@@ -37,6 +37,7 @@ enum Command {
     Embed(embed::Args),
     Probe(probe::Args),
     Compare(compare::Args),
+    Density(density::Args),
     Report(report::Args),
     Study(study::Args),
     Import(import::Args),
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         Command::Embed(args) => embed::run(&args),
         Command::Probe(args) => probe::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Density(args) => density::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Study(args) => study::run(&args),
         Command::Import(args) => import::run(&args),

@@ -13,6 +13,7 @@ pub(crate) mod column;
 mod decode;
 mod idx;
 mod image_folder;
+mod joined;
 mod labels_csv;
 mod memory;
 mod npz;

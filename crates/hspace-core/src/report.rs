@@ -6,6 +6,8 @@
 
 mod charts;
 mod confusion;
+mod density;
+mod fits;
 mod look;
 mod neighbours;
 mod projection;
@@ -19,6 +21,8 @@ pub use neighbours::{Neighbours, Query, Sprite, Thumb, neighbours};
 pub use projection::{Projection, project};
 
 use crate::dataset::BadFile;
+use crate::density::fit::ColumnFits;
+use crate::density::outliers::Outliers;
 use crate::error::Result;
 use crate::probe::Measurements;
 use look::Looks;
@@ -44,6 +48,10 @@ pub struct Page {
     pub projections: Vec<Projection>,
     /// Nearest training images of some test images.
     pub neighbours: Option<Neighbours>,
+    /// Densities of a column of numbers.
+    pub column: Option<ColumnFits>,
+    /// How well densities of the features tell other data.
+    pub outliers: Option<Outliers>,
     /// What a reader must know before believing the numbers.
     pub warnings: Vec<String>,
     /// Files that could not be used.
@@ -132,6 +140,8 @@ pub fn html(page: &Page) -> Result<String> {
                         (sections::geometry(m, &looks))
                         (sections::nuisances(m, &looks))
                     }
+                    (density::column(page.column.as_ref()))
+                    (density::outliers(page.outliers.as_ref()))
                     (sections::training(page))
                     @if let Some(m) = &page.measurements { (sections::method(m)) }
                     (sections::settings(page.run.as_ref()))
@@ -268,6 +278,8 @@ mod tests {
                 classes,
             }],
             neighbours: None,
+            column: None,
+            outliers: None,
             warnings: vec!["mind <this>".into()],
             bad_files: vec![BadFile {
                 path: "x&y.png".into(),

@@ -211,6 +211,8 @@ impl Story<'_> {
             measurements: Some(self.measurements),
             warnings: self.warnings,
             bad_files: self.bad,
+            column: None,
+            outliers: None,
         })
     }
 

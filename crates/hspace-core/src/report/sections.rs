@@ -14,7 +14,7 @@ use crate::probe::{Labels, Measurements, Savings};
 const BAD_FILES: usize = 20;
 
 /// A section with its heading and one line that says how to read it.
-fn section(title: &str, lede: Markup, body: Markup) -> Markup {
+pub(super) fn section(title: &str, lede: Markup, body: Markup) -> Markup {
     html! { section { h2 { (title) } p.lede { (lede) } (body) } }
 }
 

@@ -53,7 +53,7 @@ impl Measure {
     }
 
     /// The number with its half-interval, where that has a width.
-    fn cell(&self, estimate: &Estimate) -> Markup {
+    pub fn cell(&self, estimate: &Estimate) -> Markup {
         let half = (estimate.high - estimate.low) / 2.0;
         html! {
             (self.number(estimate.mean))
