@@ -151,7 +151,7 @@ fn measurements_are_ranked_drawn_and_restricted() {
             "page.html",
         ],
     );
-    let best = text.lines().find(|l| l.contains(" best ")).unwrap();
+    let best = text.lines().find(|l| l.contains("  best ")).unwrap();
     assert!(best.trim_start().starts_with("weibull"), "{text}");
     let page = std::fs::read_to_string(at.join("page.html")).unwrap();
     for part in [

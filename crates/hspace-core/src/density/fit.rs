@@ -414,7 +414,7 @@ impl ColumnFits {
             );
         }
         format!(
-            "The best density of `{}` is {}{also}{test}.",
+            "The best density of {} is {}{also}{test}.",
             self.column, best.name
         )
     }
@@ -422,5 +422,76 @@ impl ColumnFits {
     /// Whether all values are equal.
     pub(super) fn is_constant(&self) -> bool {
         constant(&[self.summary.least, self.summary.greatest]).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(values: Vec<f64>) -> Column {
+        Column {
+            name: "x".into(),
+            values,
+            missing: 1,
+        }
+    }
+
+    fn found(values: Vec<f64>, options: &DensityOptions) -> Result<ColumnFits> {
+        let questions = [Question::Above(4.0), Question::Between(1.0, 2.0)];
+        fit(&column(values), "d.csv", &questions, options, &mut |_| ())
+    }
+
+    fn quick() -> DensityOptions {
+        DensityOptions {
+            resamples: 20,
+            ..DensityOptions::default()
+        }
+    }
+
+    #[test]
+    fn fits_are_the_same_after_json_and_on_any_page()
+    -> std::result::Result<(), Box<dyn std::error::Error>> {
+        let measured = (0..90).map(|i| f64::from(i * i % 97) / 10.0).collect();
+        let counted = (0..90).map(|i| f64::from(i * i % 7)).collect();
+        // Equal values, and as few as there can be.
+        for values in [measured, counted, vec![2.0; 9], vec![1.5, 3.0]] {
+            let fits = found(values, &quick())?;
+            let back: ColumnFits = serde_json::from_str(&serde_json::to_string(&fits)?)?;
+            assert_eq!(back.table(), fits.table());
+            let text = crate::report::html(&crate::report::Page {
+                column: Some(back),
+                ..crate::report::Page::default()
+            })?;
+            assert!(
+                text.contains("<h2>Density") && !text.contains("NaN") && !text.contains("inf<")
+            );
+            assert!(!fits.table().contains("NaN"), "{}", fits.table());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_ranking_is_of_masses_or_of_densities() -> Result<()> {
+        let counted: Vec<f64> = (0..90).map(|i| f64::from(i * i % 7)).collect();
+        let fits = found(counted.clone(), &quick())?;
+        assert_eq!(fits.kind, Kind::Counts);
+        assert!(
+            fits.fits
+                .iter()
+                .all(|f| ["poisson", "negative_binomial"].contains(&f.name.as_str()))
+        );
+        // Densities alone are asked for: then they are what is ranked.
+        let densities = DensityOptions {
+            candidates: vec!["normal".into(), "exponential".into()],
+            ..quick()
+        };
+        let fits = found(counted, &densities)?;
+        assert_eq!(
+            (fits.kind, fits.fits.len(), fits.apart.len()),
+            (Kind::Continuous, 2, 0)
+        );
+        assert!(fits.fits[1].behind.is_some());
+        Ok(())
     }
 }

@@ -127,7 +127,10 @@ impl Density for Histogram {
     }
 
     fn cdf(&self, x: f64) -> f64 {
-        let x = x.clamp(self.edges[0], self.edges[self.edges.len() - 1]);
+        if x >= self.edges[self.edges.len() - 1] {
+            return 1.0;
+        }
+        let x = x.max(self.edges[0]);
         let i = bin(&self.edges, x);
         (self.below[i] + (x - self.edges[i]) * self.density[i]).min(1.0)
     }

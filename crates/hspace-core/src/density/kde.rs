@@ -3,10 +3,12 @@
 //! Bandwidth: Scott (1992), s·n^(−1/5), or Silverman (1986), s·(3n/4)^(−1/5), with s the standard
 //! deviation (÷ n − 1), as scipy's `gaussian_kde`, widened for other kernels ([`Kernel::width`]); or the
 //! one of largest leave-one-out likelihood (Habbema, Hermans & van den Broek 1974; Duin 1976), searched
-//! from a fiftieth of Scott's to the range of the data.
+//! from a fiftieth of Scott's to the range of the data. It is at least half the step of rounded values, on
+//! which the likelihood would grow without end as kernels narrow onto them. Heavy tails make it wide
+//! (Schuster & Gregory 1981): a value far out must get its density from its neighbours.
 //!
-//! Deviations: of more than [`POINTS`] values it keeps that many evenly spaced order statistics, and of
-//! more than [`SEARCHED`] the bandwidth is searched on so many drawn at random and then scaled by
+//! Deviations: of more than [`POINTS`] values it keeps that many evenly spaced order statistics, which do
+//! not resolve probabilities far below one in as many, and of more than [`SEARCHED`] the bandwidth is searched on so many drawn at random and then scaled by
 //! (searched/n)^(1/5).
 
 use rand::RngExt;
@@ -15,9 +17,8 @@ use rayon::prelude::*;
 
 use super::kernel::Kernel;
 use super::root::largest;
-use super::special::{constant, ln_sum_exp, moments, no_spread};
+use super::special::{constant, ln_sum_exp, moments, no_spread, resolution};
 use super::{Bandwidth, Density, DensityOptions, Entry, Fitted, Random, Support};
-use crate::matrix::spaced;
 
 /// The line in the list.
 pub const ENTRY: Entry = Entry {
@@ -55,13 +56,18 @@ fn fit(values: &[f64], options: &DensityOptions) -> Fitted {
 }
 
 fn kde(values: &[f64], kernel: Kernel, bandwidth: f64) -> Kde {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let kept = spaced(sorted.len(), POINTS);
+    let mut points = values.to_vec();
+    points.sort_by(f64::total_cmp);
+    let n = points.len();
+    if n > POINTS {
+        // The middle one of each of so many equal parts.
+        let middle = |i: usize| points[(2 * i + 1) * n / (2 * POINTS)];
+        points = (0..POINTS).map(middle).collect();
+    }
     Kde {
         kernel,
         bandwidth,
-        points: kept.into_iter().map(|i| sorted[i]).collect(),
+        points,
     }
 }
 
@@ -111,9 +117,11 @@ fn cross_validated(values: &[f64], kernel: Kernel, seed: u64) -> Option<f64> {
         let each: Vec<f64> = (0..m).into_par_iter().map(one).collect();
         each.iter().sum::<f64>() - m as f64 * h.ln()
     };
-    let high = (2.0 * rule).max(range);
-    let found = largest(likelihood, rule / 50.0, high, 18)?;
-    Some(found * (m as f64 / n as f64).powf(0.2))
+    let least = 0.5 * resolution(values);
+    let low = least.max(rule / 50.0);
+    let high = (2.0 * rule).max(range).max(2.0 * low);
+    let found = largest(likelihood, low, high, 18)?;
+    Some((found * (m as f64 / n as f64).powf(0.2)).max(least))
 }
 
 /// Indices of the ascending `points` within `reach` of `x`.
@@ -137,7 +145,10 @@ impl Kde {
 
 impl Density for Kde {
     fn parameters(&self) -> Vec<(&'static str, f64)> {
-        vec![("bandwidth", self.bandwidth)]
+        let points = self.points.len();
+        let kept = (points == POINTS).then_some(("points", points as f64));
+        let bandwidth = [("bandwidth", self.bandwidth)];
+        bandwidth.into_iter().chain(kept).collect()
     }
 
     fn free(&self) -> Option<usize> {

@@ -13,7 +13,7 @@ use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::gaussian::Spread;
-use super::mixture_start::{chosen, first_shares};
+use super::mixture_start::{FITTED, chosen, first_shares, some};
 use super::rows::{cholesky, scatter};
 use super::special::{constant, ln_sum_exp, no_spread, normal_cdf};
 use super::{Density, Entry, FeatureDensity, FeatureEntry, Fitted, Random, Support};
@@ -328,7 +328,9 @@ impl Density for Column {
             tolerance: 1e-4,
             steps: 100,
         };
-        Ok(Box::new(Column(start.improve(values, stop)?)))
+        Ok(Box::new(Column(
+            start.improve(&some(values, 1, FITTED), stop)?,
+        )))
     }
 }
 
@@ -355,6 +357,6 @@ pub(super) fn fitted(
             steps: 100,
         },
     };
-    let (some, shares) = first_shares(rows, d, k, seed);
-    Mixture::from_shares(&some, d, &shares, full, floor)?.improve(rows, stop)
+    let (sample, shares) = first_shares(rows, d, k, seed);
+    Mixture::from_shares(&sample, d, &shares, full, floor)?.improve(rows, stop)
 }

@@ -1,10 +1,13 @@
 //! Where a Gaussian mixture begins, and how many components it has.
 
+use std::borrow::Cow;
+
 use super::FeatureDensity;
 use super::MixtureOptions;
 use super::mixture::{Mixture, fitted};
 use super::options::Covariance;
 use super::rows::{means, minus};
+use super::special::resolution;
 use crate::auto::Auto;
 use crate::matrix::{Matrix, spaced};
 use crate::probe::cluster::kmeans;
@@ -19,8 +22,11 @@ const FLOOR: f64 = 1e-6;
 const WIDE: usize = 128;
 /// Rows that k-means looks at, at most.
 const SAMPLE: usize = 5000;
+/// Rows that a mixture is fitted to, at most.
+pub const FITTED: usize = 20_000;
 
-/// The mixture that `options` ask for, on `rows` `[n, d]`.
+/// The mixture that `options` ask for, on `rows` `[n, d]`, or on so many evenly spaced ones where there
+/// are more than [`FITTED`].
 ///
 /// # Errors
 /// When there are fewer rows than components, or none of the mixtures can be fitted.
@@ -30,9 +36,13 @@ pub fn chosen(
     options: &MixtureOptions,
     seed: u64,
 ) -> Result<Mixture, String> {
+    let rows = &*some(rows, d, FITTED);
     let n = rows.len() / d;
     let squares: Vec<f64> = minus(rows, &means(rows, d)).iter().map(|x| x * x).collect();
-    let floor = FLOOR * squares.iter().sum::<f64>() / squares.len() as f64;
+    // Rounding alone has the variance step²/12: no component of a column is narrower.
+    let step = if d == 1 { resolution(rows) } else { 0.0 };
+    let share = FLOOR * squares.iter().sum::<f64>() / squares.len() as f64;
+    let floor = share.max(step * step / 12.0);
     if !(floor > 0.0 && floor.is_finite()) {
         return Err("the rows do not vary, or so much that it cannot be computed".into());
     }
@@ -88,19 +98,28 @@ pub fn chosen(
     best.map(|(_, mixture)| mixture).ok_or(problem)
 }
 
+/// The rows, or `limit` evenly spaced ones where there are more.
+pub fn some(rows: &[f64], d: usize, limit: usize) -> Cow<'_, [f64]> {
+    let n = rows.len() / d;
+    if n <= limit {
+        return rows.into();
+    }
+    let row = |i: &usize| &rows[i * d..(i + 1) * d];
+    spaced(n, limit).iter().flat_map(row).copied().collect()
+}
+
 /// Up to [`SAMPLE`] of the rows, and for each 1 for the cluster of k-means it is in, `[n, k]`.
 pub fn first_shares(rows: &[f64], d: usize, k: usize, seed: u64) -> (Vec<f64>, Vec<f64>) {
-    let picked = spaced(rows.len() / d, SAMPLE);
-    let row = |i: &usize| &rows[i * d..(i + 1) * d];
-    let some: Vec<f64> = picked.iter().flat_map(row).copied().collect();
+    let some = some(rows, d, SAMPLE).into_owned();
+    let n = some.len() / d;
     // Around 0 and of size 1, single precision is enough to tell clusters apart.
     let centred = minus(&some, &means(&some, d));
     let size = centred
         .iter()
         .fold(f64::MIN_POSITIVE, |m, x| m.max(x.abs()));
     let single = centred.iter().map(|x| (x / size) as f32).collect();
-    let clusters = kmeans(&Matrix::new(picked.len(), d, single), k, seed);
-    let mut shares = vec![0.0; picked.len() * k];
+    let clusters = kmeans(&Matrix::new(n, d, single), k, seed);
+    let mut shares = vec![0.0; n * k];
     for (i, cluster) in clusters.iter().enumerate() {
         shares[i * k + *cluster as usize] = 1.0;
     }

@@ -66,7 +66,7 @@ pub struct Outliers {
     pub resamples: usize,
     /// Seed of everything random.
     pub seed: u64,
-    /// The densities, best AUROC first.
+    /// The densities, in the list's order: the best one cannot be chosen on these outliers.
     pub rows: Vec<OutlierRow>,
     /// What could not be fitted.
     pub unfit: Vec<Unfit>,
@@ -167,7 +167,6 @@ pub fn outliers(
             reasons.concat()
         )));
     }
-    rows.sort_by(|a, b| b.scores[0].1.mean.total_cmp(&a.scores[0].1.mean));
     Ok(Outliers {
         code_version: env!("CARGO_PKG_VERSION").into(),
         representation: inside.name.clone(),
@@ -195,14 +194,15 @@ fn ascending(values: impl Iterator<Item = f64>) -> Vec<f64> {
     sorted
 }
 
-/// Ends of the bars, and the shares of both sides in them. What lies above the ordinary rows by more than
-/// three times their width is in the last bar.
+/// Ends of the bars, and the shares of both sides in them. They reach six times as far beyond the middle
+/// eight tenths of the ordinary rows as these are wide; the outermost hold what lies beyond.
 fn bars(inside: &[f64], outside: &[f64]) -> [Vec<f64>; 3] {
     let ordinary = ascending(inside.iter().copied());
     let both = ascending(inside.iter().chain(outside).copied());
-    let (low, top) = (quantile(&both, 0.005), quantile(&both, 0.995));
-    let width = quantile(&ordinary, 0.995) - quantile(&ordinary, 0.005);
-    let high = top.min(quantile(&ordinary, 0.995) + 3.0 * width);
+    let (tenth, ninth) = (quantile(&ordinary, 0.1), quantile(&ordinary, 0.9));
+    let reach = 6.0 * (ninth - tenth);
+    let low = quantile(&both, 0.005).max(tenth - reach);
+    let high = quantile(&both, 0.995).min(ninth + reach);
     let step = ((high - low) / BARS as f64).max(f64::MIN_POSITIVE);
     let share = |scores: &[f64]| {
         let mut bars = vec![0.0; BARS];

@@ -133,6 +133,24 @@ fn p_values_are_even_where_the_fit_is_right_and_small_where_it_is_not() {
 }
 
 #[test]
+fn intervals_hold_the_true_probability_about_as_often_as_they_say() {
+    use super::questions::{Question, ask};
+    let question = [Question::Above(15.0)];
+    // Of the gamma that `positive` draws from: shape 2.5, scale 3.
+    let truth = special::gamma_upper(2.5, 5.0);
+    let holds = |seed: u64| {
+        let values = positive(150, 4000 + seed);
+        let density = (gamma::ENTRY.fit)(&values, &DensityOptions::default()).unwrap();
+        let answer = ask(&question, "gamma", &*density, &values, false, (200, seed));
+        let [low, high] = answer[0].interval.unwrap();
+        (low..=high).contains(&truth)
+    };
+    let held = (0..200).filter(|seed| holds(*seed)).count();
+    // 95 % of 200 is 190; three binomial errors are 9, and percentile intervals run a little short.
+    assert!((176..=199).contains(&held), "{held} of 200");
+}
+
+#[test]
 fn values_without_a_fit_are_answered_in_words() {
     let options = DensityOptions::default();
     for (values, unfit, why) in [

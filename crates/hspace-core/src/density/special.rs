@@ -107,6 +107,21 @@ pub fn constant(values: &[f64]) -> Option<f64> {
         .then_some(first)
 }
 
+/// The smallest step between values of which some are equal, as rounding or counting leaves them; 0 where
+/// all differ. Nothing narrower can be told from such values.
+pub fn resolution(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let steps = || sorted.windows(2).map(|pair| pair[1] - pair[0]);
+    if steps().all(|step| step > 0.0) {
+        return 0.0;
+    }
+    let least = steps()
+        .filter(|step| *step > 0.0)
+        .fold(f64::INFINITY, f64::min);
+    if least.is_finite() { least } else { 0.0 }
+}
+
 /// Why a density with a spread cannot be fitted to equal values.
 pub fn no_spread(values: &[f64], x: f64) -> String {
     format!(

@@ -2,7 +2,7 @@
 
 use super::Kind;
 use super::fit::{ColumnFits, Fit};
-use super::outliers::Outliers;
+use super::outliers::{OutlierRow, Outliers};
 use super::questions::Probability;
 use crate::probe::table::{aligned, cell};
 
@@ -176,26 +176,39 @@ impl Outliers {
             "FPR at 95 % TPR: share of ordinary rows flagged where 95 % of the outliers are\n\
              missed at 95 % passed: share of outliers that pass where 95 % of ordinary rows pass\n",
         );
+        if self.inverted() {
+            text.push_str(
+                "AUROC below .5: the other data are more ordinary to that density than the test rows, as simpler data often are\n",
+            );
+        }
         for unfit in &self.unfit {
             text.push_str(&format!("not fitted: {}: {}\n", unfit.name, unfit.reason));
         }
         text
     }
 
+    /// Whether some density takes the other data for the more ordinary.
+    pub(crate) fn inverted(&self) -> bool {
+        self.rows.iter().any(|row| row.scores[0].1.high < 0.5)
+    }
+
     /// What was found, in a sentence.
     pub fn headline(&self) -> String {
-        let Some(best) = self.rows.first() else {
+        let by =
+            |a: &&OutlierRow, b: &&OutlierRow| a.scores[0].1.mean.total_cmp(&b.scores[0].1.mean);
+        let (Some(least), Some(most)) = (self.rows.iter().min_by(by), self.rows.iter().max_by(by))
+        else {
             return String::new();
         };
-        let auroc = best.scores[0].1;
+        let auroc =
+            |row: &OutlierRow| format!("{:.1} % ({})", 100.0 * row.scores[0].1.mean, row.name);
+        let much = match self.rows.len() {
+            1 => auroc(most),
+            _ => format!("{} to {}", auroc(least), auroc(most)),
+        };
         format!(
-            "By {}, a row of {} lies farther out than one of {} {:.1} % of the time (95 % interval {:.1}–{:.1}).",
-            best.name,
-            self.against,
-            self.data,
-            100.0 * auroc.mean,
-            100.0 * auroc.low,
-            100.0 * auroc.high
+            "A row of {} lies farther out than a test row of {} {much} of the time.",
+            self.against, self.data
         )
     }
 }

@@ -11,6 +11,10 @@ use crate::density::number;
 use crate::density::outliers::Outliers;
 use crate::density::questions::Probability;
 
+/// Said where densities take the other data for the more ordinary.
+const INVERTED: &str = "An AUROC below 50: rows of the other data are more ordinary to that density than the test rows. \
+    Densities of simpler or smoother data often are so (Nalisnick et al. 2019); it finds no outliers here.";
+
 /// Fits of one column: drawn, ranked, asked.
 pub(super) fn column(of: Option<&ColumnFits>) -> Markup {
     let Some(fits) = of else {
@@ -27,7 +31,7 @@ pub(super) fn column(of: Option<&ColumnFits>) -> Markup {
     let drawings = html! {
         div.panels {
             figure { figcaption { "Fits over the data" } (fits::densities(fits)) }
-            figure { figcaption { "Where they part from it" } (fits::probabilities(fits)) }
+            figure { figcaption { "Where they part from it" } (fits::gaps(fits)) }
         }
         (fits::legend(fits))
     };
@@ -39,7 +43,7 @@ pub(super) fn column(of: Option<&ColumnFits>) -> Markup {
         dl.terms {
             dt { "Behind" } dd { "How much less than the best, with half of the 95 % interval over the values. Where that reaches 0, these values cannot tell the two apart." }
             dt { "AIC, BIC" } dd { "Lower is better; only where the number of parameters is fixed." }
-            dt { "KS, p" } dd { "Largest gap between the two curves on the right, and how often so large a gap comes about where the density is right. The parameters were fitted to the same values, so tables do not hold: "
+            dt { "KS, p" } dd { "The largest gap in the drawing on the right, and how often so large a gap comes about where the density is right. The parameters were fitted to the same values, so tables do not hold: "
                 (fits.resamples) " samples were drawn from the fit and fitted anew (parametric bootstrap). Small p: the density is wrong. A dash: it follows any data, so there is nothing to test." }
         }
     };
@@ -57,7 +61,7 @@ pub(super) fn column(of: Option<&ColumnFits>) -> Markup {
 
 fn ranking(all: &[Fit], drawn: bool) -> Markup {
     let held_out = |fit: &Fit| match fit.held_out {
-        Some(value) => format!("{value:.4}"),
+        Some(value) => format!("{value:.4}").replace('-', "−"),
         None if fit.impossible > 0 => "−∞".into(),
         None => "–".into(),
     };
@@ -153,8 +157,8 @@ pub(super) fn outliers(of: Option<&Outliers>) -> Markup {
         div.scroll { table {
             thead { tr { th scope="col" {} @for title in titles { th scope="col" { (title) } } th.text scope="col" { "Chosen on the training rows" } } }
             tbody {
-                @for (i, row) in o.rows.iter().enumerate() {
-                    tr.learned[i == 0] {
+                @for row in &o.rows {
+                    tr {
                         th scope="row" { (row.name) }
                         @for (_, e) in &row.scores { td { (percent.cell(e)) } }
                         td.text { (row.chosen) }
@@ -167,7 +171,9 @@ pub(super) fn outliers(of: Option<&Outliers>) -> Markup {
         ul.legend {
             li { span.dot style="background:var(--accent-0)" {} (o.data) ", test rows" }
             li { span.dot style="background:var(--accent-1)" {} (o.against) }
+            li { "farther out to the right; the outermost bars hold what lies beyond" }
         }
+        @if o.inverted() { p { (INVERTED) } }
         div.traces.even { @for row in &o.rows { figure { figcaption { (row.name) } (fits::scores(row)) } } }
         dl.terms {
             dt { "AUROC" } dd { "How often a row of the other data has the higher score than an ordinary one; 50 is guessing." }

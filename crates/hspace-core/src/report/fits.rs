@@ -117,29 +117,35 @@ pub(super) fn densities(fits: &ColumnFits) -> Markup {
     }
 }
 
-/// The share of the data up to each value as stairs, the best fits as lines.
-pub(super) fn probabilities(fits: &ColumnFits) -> Markup {
-    let rows = [0.0, 0.25, 0.5, 0.75, 1.0];
-    let frame = frame(reach(fits), &rows);
-    let x = &fits.drawing.x;
-    let mut stairs: Vec<[f64; 2]> = Vec::new();
-    for (at, share) in x.iter().zip(&fits.drawing.share) {
-        if let Some(last) = stairs.last().copied() {
-            stairs.push([*at, last[1]]);
-        }
-        stairs.push([*at, *share]);
-    }
-    let line = |fit: &Fit| {
-        let points = x.iter().zip(&fit.cdf).map(|(x, y)| [*x, *y]);
-        frame.path(&points.collect::<Vec<_>>())
+/// How far each of the best fits lies above or below the data in the share up to each value: the largest
+/// such gap is Kolmogorov's. Fits four times as far off as the best leave the drawing.
+pub(super) fn gaps(fits: &ColumnFits) -> Markup {
+    let of = |fit: &Fit| -> Vec<[f64; 2]> {
+        let pairs = fit.cdf.iter().zip(&fits.drawing.share);
+        let gaps = fits.drawing.x.iter().zip(pairs);
+        gaps.map(|(x, (ours, share))| [*x, ours - share]).collect()
     };
+    let far = |fit: &Fit| of(fit).iter().fold(0.0f64, |most, p| most.max(p[1].abs()));
+    let best = fits.fits.first().map_or(0.0, far);
+    let all = drawn(fits).map(|(fit, ..)| far(fit)).fold(0.0, f64::max);
+    let high = all.min(4.0 * best).max(1e-6);
+    let rows = ticks(-high, high, 4);
+    let frame = frame(reach(fits), &rows);
+    let line = |fit: &Fit| {
+        let inside = of(fit).into_iter().map(|[x, gap]| {
+            let seen = (frame.y[0]..=frame.y[1]).contains(&gap);
+            [x, if seen { gap } else { f64::NAN }]
+        });
+        frame.path(&inside.collect::<Vec<_>>())
+    };
+    let zero = format!("{:.1}", frame.y(0.0));
     html! {
         svg.chart viewBox="0 0 540 336" role="img" {
-            title { (fits.column) ": share up to each value, in the data and by the best fits" }
-            text.name x="0" y="14" { "share up to each value" }
+            title { (fits.column) ": the best fits' shares up to each value, less the data's" }
+            text.name x="0" y="14" { "share up to each value, less the data's" }
             (frame.rows(&rows, short))
             (frame.columns(&columns(&frame)))
-            path.line.stairs d=(frame.path(&stairs)) {}
+            line.level x1=(frame.area[0]) x2=(frame.area[1]) y1=(zero) y2=(zero) {}
             @for (i, (fit, colour, dash)) in drawn(fits).enumerate().collect::<Vec<_>>().into_iter().rev() {
                 path.line.strong[i == 0] d=(line(fit)) stroke-dasharray=(dash) style=(format!("stroke:{colour}")) {
                     title { (fit.name) }
@@ -159,7 +165,7 @@ pub(super) fn legend(fits: &ColumnFits) -> Markup {
     };
     html! {
         ul.legend {
-            li { span.key-bar {} "data (bars; grey stairs)" }
+            li { span.key-bar {} "data (bars; grey line)" }
             @for (i, (fit, colour, dash)) in drawn(fits).enumerate() {
                 li { (line(colour, dash, if i == 0 { "3" } else { "2" })) (fit.name) }
             }
@@ -202,7 +208,7 @@ pub(super) fn scores(row: &OutlierRow) -> Markup {
                 path.area d=(format!("{}Z", outline(bars))) style=(format!("fill:{colour}")) {}
                 path.line d=(outline(bars)) style=(format!("stroke:{colour}")) {}
             }
-            text.name.middle x="261" y="204" { "−ln density, in nats: farther out to the right" }
+            text.name.middle x="261" y="204" { "−ln density, in nats" }
         }
     }
 }
