@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod check;
 pub mod compare;
+pub mod density;
 pub mod disentangle;
 pub mod embed;
 pub mod export;

@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    bench, check, compare, disentangle, embed, export, import, invert, likelihood, list, probe,
-    quickstart, reconstruct, report, sample, study, train, traverse, views,
+    bench, check, compare, density, disentangle, embed, export, import, invert, likelihood, list,
+    probe, quickstart, reconstruct, report, sample, study, train, traverse, views,
 };
 
 /// Learn a representation, measure how much easier it makes your task, see why, and ship it.
@@ -38,6 +38,7 @@ enum Command {
     Probe(probe::Args),
     Compare(compare::Args),
     Disentangle(disentangle::Args),
+    Density(density::Args),
     Report(report::Args),
     Study(study::Args),
     Sample(sample::Args),
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         Command::Probe(args) => probe::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Disentangle(args) => disentangle::run(&args),
+        Command::Density(args) => density::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Study(args) => study::run(&args),
         Command::Sample(args) => sample::run(&args),

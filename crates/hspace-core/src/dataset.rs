@@ -14,6 +14,7 @@ mod decode;
 mod dsprites;
 mod idx;
 mod image_folder;
+mod joined;
 mod labels_csv;
 mod latents;
 mod memory;

@@ -5,11 +5,13 @@
 //! - [`representation`]: features with ids and columns, also read from any other tool's file.
 //! - [`probe`]: a representation's measurements. Sees no encoder: there is none in this crate.
 //! - [`disentangle`]: whether latents keep known factors apart. Sees no encoder either.
+//! - [`density`]: densities of columns and of representations, ranked, tested, asked.
 //! - [`report`]: measurements to HTML. Sees nothing else.
 //! - [`picture`]: samples as pictures.
 
 pub mod auto;
 pub mod dataset;
+pub mod density;
 pub mod disentangle;
 pub mod error;
 pub mod file;

@@ -6,7 +6,9 @@
 
 mod charts;
 mod confusion;
+mod density;
 mod disentangle;
+mod fits;
 mod look;
 mod neighbours;
 mod projection;
@@ -20,6 +22,8 @@ pub use neighbours::{Neighbours, Query, Sprite, Thumb, neighbours};
 pub use projection::{Projection, project};
 
 use crate::dataset::BadFile;
+use crate::density::fit::ColumnFits;
+use crate::density::outliers::Outliers;
 use crate::disentangle::Disentanglement;
 use crate::error::Result;
 use crate::probe::Measurements;
@@ -50,6 +54,10 @@ pub struct Page {
     pub neighbours: Option<Neighbours>,
     /// Pictures that the run drew.
     pub drawings: Vec<Drawing>,
+    /// Densities of a column of numbers.
+    pub column: Option<ColumnFits>,
+    /// How well densities of the features tell other data.
+    pub outliers: Option<Outliers>,
     /// What a reader must know before believing the numbers.
     pub warnings: Vec<String>,
     /// Files that could not be used.
@@ -177,6 +185,8 @@ pub fn html(page: &Page) -> Result<String> {
                         (sections::nuisances(m, &looks))
                     }
                     @if let Some(d) = &page.disentanglement { (disentangle::sections(d, &looks)) }
+                    (density::column(page.column.as_ref()))
+                    (density::outliers(page.outliers.as_ref()))
                     (sections::training(page))
                     @if let Some(m) = &page.measurements { (sections::method(m)) }
                     (sections::settings(page.run.as_ref()))
@@ -319,6 +329,8 @@ mod tests {
                 picture: vec![1, 2, 3],
             }],
             disentanglement: Some(disentanglement(&names)),
+            column: None,
+            outliers: None,
             warnings: vec!["mind <this>".into()],
             bad_files: vec![BadFile {
                 path: "x&y.png".into(),

@@ -216,6 +216,8 @@ impl Story<'_> {
             drawings: self.drawings,
             warnings: self.warnings,
             bad_files: self.bad,
+            column: None,
+            outliers: None,
         })
     }
 

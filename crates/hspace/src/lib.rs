@@ -18,6 +18,7 @@
 //! - [`representation`]: features with ids and columns, also read from any other tool's file.
 //! - [`probe`]: a representation's measurements. Sees no encoder.
 //! - [`disentangle`]: whether latents keep known factors apart.
+//! - [`density`]: densities of columns and of representations, ranked, tested, asked.
 //! - [`report`]: measurements to HTML. Sees nothing else.
 //!
 //! Around them: [`network`] holds the named weights and layers, [`mod@train`] the loop, [`config`]
@@ -47,8 +48,8 @@ pub mod study;
 pub mod train;
 
 pub use hspace_core::{
-    Error, Result, auto, dataset, disentangle, error, file, ica, image, matrix, pca, picture, probe, report,
-    representation, views,
+    Error, Result, auto, dataset, density, disentangle, error, file, ica, image, matrix, pca,
+    picture, probe, report, representation, views,
 };
 // Settings are TOML tables.
 pub use toml;

@@ -2,7 +2,7 @@
 
 use hspace::Result;
 
-/// List what can be chosen: encoders, objectives, views, probes, metrics, datasets.
+/// List what can be chosen: encoders, objectives, views, probes, metrics, datasets, densities.
 #[derive(clap::Args)]
 #[command(after_help = "Example:
   hspace list objectives")]
@@ -20,6 +20,7 @@ enum What {
     Probes,
     Metrics,
     Datasets,
+    Densities,
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -49,6 +50,16 @@ pub fn run(args: &Args) -> Result<()> {
             .iter()
             .map(|m| (m.name, m.summary, m.source.to_owned()))
             .collect(),
+        What::Densities => {
+            use hspace::density::{DENSITIES, FEATURE_DENSITIES};
+            let columns = DENSITIES.iter().map(|e| (e.name, e.summary, "of a column"));
+            let features = FEATURE_DENSITIES
+                .iter()
+                .map(|e| (e.name, e.summary, "of a representation"));
+            let all = columns.chain(features);
+            all.map(|(name, summary, of)| (name, summary, of.to_owned()))
+                .collect()
+        }
         What::Datasets => hspace::dataset::DATASETS
             .iter()
             .map(|e| (e.name, e.summary, String::new()))

@@ -7,7 +7,7 @@ use super::look::{Look, clip, short};
 
 /// Round numbers that cover `low..=high`: about `count` of them, the first and last at or beyond
 /// the ends.
-fn ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
+pub(super) fn ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
     let span = if high > low {
         high - low
     } else {
@@ -30,27 +30,29 @@ fn ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
 }
 
 /// A plane of drawing units with the data's ranges on it.
-struct Frame {
+pub(super) struct Frame {
     /// Left, right, top and bottom of the plot area.
-    area: [f64; 4],
-    x: [f64; 2],
-    y: [f64; 2],
+    pub area: [f64; 4],
+    /// Values at left and right.
+    pub x: [f64; 2],
+    /// Values at bottom and top.
+    pub y: [f64; 2],
 }
 
 impl Frame {
-    fn x(&self, value: f64) -> f64 {
+    pub fn x(&self, value: f64) -> f64 {
         let span = (self.x[1] - self.x[0]).max(1e-12);
         self.area[0] + (value - self.x[0]) / span * (self.area[1] - self.area[0])
     }
 
-    fn y(&self, value: f64) -> f64 {
+    pub fn y(&self, value: f64) -> f64 {
         let span = (self.y[1] - self.y[0]).max(1e-12);
         let at = self.area[3] - (value - self.y[0]) / span * (self.area[3] - self.area[2]);
         at.clamp(self.area[2] - 1.0, self.area[3] + 1.0)
     }
 
     /// `M x y L x y …`, broken wherever a value is not finite.
-    fn path(&self, points: &[[f64; 2]]) -> String {
+    pub fn path(&self, points: &[[f64; 2]]) -> String {
         let mut path = String::new();
         let mut pen = 'M';
         for &[x, y] in points {
@@ -67,7 +69,7 @@ impl Frame {
     }
 
     /// Horizontal lines with their labels.
-    fn rows(&self, at: &[f64], label: impl Fn(f64) -> String) -> Markup {
+    pub fn rows(&self, at: &[f64], label: impl Fn(f64) -> String) -> Markup {
         let [left, right, _, _] = self.area;
         html! {
             @for &tick in at {
@@ -79,7 +81,7 @@ impl Frame {
     }
 
     /// Labels below the axis; those that would touch the one before are left out.
-    fn columns(&self, at: &[(f64, String)]) -> Markup {
+    pub fn columns(&self, at: &[(f64, String)]) -> Markup {
         let bottom = self.area[3];
         let mut free = f64::NEG_INFINITY;
         let mut fits = |x: f64, text: &str| {

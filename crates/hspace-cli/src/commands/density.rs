@@ -1,0 +1,276 @@
+//! `hspace density`
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use hspace::config::{merge, overlay, set};
+use hspace::dataset::{Dataset, Split};
+use hspace::density::outliers::{Outliers, outliers};
+use hspace::density::questions::Question;
+use hspace::density::{DensityOptions, OutlierOptions, column, fit};
+use hspace::device::device;
+use hspace::matrix::Matrix;
+use hspace::report::{Page, html};
+use hspace::representation::{self, Representation};
+use hspace::source::{Source, Sources};
+use hspace::toml::{Table, Value};
+use hspace::{Error, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::commands::{open, write_json};
+use crate::progress::Spinner;
+
+/// Fit densities to a column of numbers and ask them, or find outliers in a representation.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  hspace density visits.csv --column visits --above 500
+  hspace density visits.csv --column seconds --between 10,60 --html density.html
+  hspace density visits.csv --column seconds --candidates gamma,weibull,kde --set kde.bandwidth=silverman
+  hspace density runs/a --data photos/ --against other-photos/
+  hspace density pca:20 --data digits/ --against letters/ --candidates normal_shrunk,knn --json -
+  hspace density ours.npz --data photos/ --against theirs.npz    # features of both, from one encoder
+
+`hspace list densities` says what there is.")]
+pub struct Args {
+    /// A .csv file with a header; or, with --data, a run, a features file, `pixels`, `pca:D`,
+    /// `random:ENCODER`, `hf:OWNER/NAME`
+    #[arg(value_name = "FILE|SOURCE")]
+    source: String,
+    /// Column of the file
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["data", "against"])]
+    column: Option<String>,
+    /// Ask for the probability of a value above this; may be given many times
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    above: Vec<f64>,
+    /// Ask for the probability of a value below this; may be given many times
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    below: Vec<f64>,
+    /// Ask for the probability of a value from A to B, both included; may be given many times
+    #[arg(long, value_name = "A,B", value_parser = range, allow_hyphen_values = true)]
+    between: Vec<Question>,
+    /// Whether whole numbers are counts: auto, counts, continuous
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
+    /// Parts of the values of which each is held out once [default: 5]
+    #[arg(long)]
+    folds: Option<usize>,
+    /// Ordinary data: densities are fitted to its training split, its test split is scored
+    #[arg(long, requires = "against")]
+    data: Option<String>,
+    /// Other data, all of it outliers; for a features file, a file of features from the same encoder
+    #[arg(long, requires = "data")]
+    against: Option<String>,
+    /// Densities, such as normal,kde [default: all that fit]
+    #[arg(long, value_name = "NAMES")]
+    candidates: Option<String>,
+    /// Bootstrap resamples behind intervals and goodness of fit; 0: neither [default: 200]
+    #[arg(long, value_name = "COUNT")]
+    bootstrap: Option<usize>,
+    /// Seed of folds, resamples, starts and untrained encoders
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Change any setting, such as kde.kernel=epanechnikov, histogram.bins=20, knn.k=10 or
+    /// mixture.components=3; may be given many times
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Write everything found as JSON to this file (`-`: standard output)
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write a page with the fits drawn over the data to this file
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// cpu, or a GPU this hspace was built for
+    #[arg(long, default_value = "cpu")]
+    device: String,
+}
+
+/// `10,60`
+fn range(text: &str) -> std::result::Result<Question, String> {
+    let ends = text
+        .split_once(',')
+        .map(|(a, b)| (a.trim().parse(), b.trim().parse()));
+    match ends {
+        Some((Ok(a), Ok(b))) if a <= b => Ok(Question::Between(a, b)),
+        _ => Err("give two numbers, the smaller first, such as 10,60".into()),
+    }
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    match (&args.data, &args.against) {
+        (Some(data), Some(against)) => features(args, data, against),
+        _ => of_column(args),
+    }
+}
+
+/// The FILE form.
+fn of_column(args: &Args) -> Result<()> {
+    let path = Path::new(&args.source);
+    if !path.is_file() {
+        return Err(Error::config(format!(
+            "`{}` is no file; give a .csv with --column, or for a representation --data and --against",
+            args.source
+        )));
+    }
+    let options: DensityOptions = args.options()?;
+    options.check()?;
+    let questions: Vec<Question> = args
+        .above
+        .iter()
+        .map(|x| Question::Above(*x))
+        .chain(args.below.iter().map(|x| Question::Below(*x)))
+        .chain(args.between.iter().copied())
+        .collect();
+    let column = column::read(path, args.column.as_deref())?;
+    let spinner = Spinner::new("fitting");
+    let say = &mut |text: &str| spinner.say(text);
+    let found = fit::fit(&column, &args.source, &questions, &options, say);
+    spinner.done();
+    let found = found?;
+    let page = Page {
+        title: format!("{} in {}", found.column, found.data),
+        headline: found.headline(),
+        column: Some(found.clone()),
+        ..Page::default()
+    };
+    args.output(
+        &found,
+        &format!("{}\n{}", found.table(), found.headline()),
+        &page,
+    )
+}
+
+/// The SOURCE form.
+fn features(args: &Args, data: &str, against: &str) -> Result<()> {
+    if !(args.above.is_empty() && args.below.is_empty() && args.between.is_empty()) {
+        return Err(Error::config(
+            "--above, --below and --between are asked of a column; leave --data and --against out",
+        ));
+    }
+    let options: OutlierOptions = args.options()?;
+    options.check()?;
+    let source = Source::parse(&args.source)?;
+    let spinner = Spinner::new("reading");
+    let sides = match &source {
+        Source::File(_) => from_files(args, &source, data, against),
+        _ => encoded(args, &source, data, against, &spinner),
+    };
+    let found = sides.and_then(|(inside, outside)| {
+        let say = &mut |text: &str| spinner.say(text);
+        outliers(&inside, &outside, [data, against], &options, say)
+    });
+    spinner.done();
+    let found: Outliers = found?;
+    let page = Page {
+        title: format!("{}: {against} beside {data}", args.source),
+        headline: found.headline(),
+        outliers: Some(found.clone()),
+        ..Page::default()
+    };
+    args.output(
+        &found,
+        &format!("{}\n{}", found.table(), found.headline()),
+        &page,
+    )
+}
+
+/// Features of both, from files of them.
+fn from_files(
+    args: &Args,
+    source: &Source,
+    data: &str,
+    against: &str,
+) -> Result<(Representation, Matrix)> {
+    if !Path::new(against).is_file() {
+        return Err(Error::file(
+            against,
+            format!(
+                "{} is a file of features, so this must be one, too: the other data's, from the same encoder",
+                args.source
+            ),
+        ));
+    }
+    let dataset = open(data)?;
+    let mut sources = Sources::new(&dataset, device(&args.device)?, args.seed);
+    let inside = sources.represent(&args.source, source, &mut |_| ())?;
+    Ok((inside, representation::read(Path::new(against))?.features))
+}
+
+/// Features of both, through one encoder.
+fn encoded(
+    args: &Args,
+    source: &Source,
+    data: &str,
+    against: &str,
+    spinner: &Spinner,
+) -> Result<(Representation, Matrix)> {
+    let dataset: Dataset = open(data)?;
+    let begin = dataset.len();
+    let both = dataset.beside(open(against)?)?;
+    let total = both.len();
+    let mut sources = Sources::new(&both, device(&args.device)?, args.seed);
+    let all = sources.represent(&args.source, source, &mut |done| {
+        spinner.say(&format!("{}: {done}/{total}", args.source));
+    })?;
+    let others: HashSet<&str> = both.ids[begin..].iter().map(String::as_str).collect();
+    let (outside, inside): (Vec<usize>, Vec<usize>) =
+        (0..all.ids.len()).partition(|i| others.contains(all.ids[*i].as_str()));
+    let ids: Vec<String> = inside.iter().map(|i| all.ids[*i].clone()).collect();
+    let split: Vec<Split> = inside.iter().map(|i| all.split[*i]).collect();
+    Ok((all.align(&ids, &[], &split)?, all.features.select(&outside)))
+}
+
+impl Args {
+    /// The options: defaults, --set, flags.
+    fn options<O: Default + Serialize + DeserializeOwned>(&self) -> Result<O> {
+        let mut problems = Vec::new();
+        let mut user = Table::new();
+        for assignment in &self.set {
+            problems.extend(set(&mut user, assignment).err());
+        }
+        let mut flags = Table::new();
+        if let Some(names) = &self.candidates {
+            let names = names.split(',').map(|name| Value::from(name.trim()));
+            flags.insert("candidates".into(), names.collect::<Vec<_>>().into());
+        }
+        if let Some(count) = self.bootstrap {
+            flags.insert("resamples".into(), Value::Integer(count as i64));
+        }
+        if let Some(folds) = self.folds {
+            flags.insert("folds".into(), Value::Integer(folds as i64));
+        }
+        if let Some(kind) = &self.kind {
+            flags.insert("kind".into(), kind.as_str().into());
+        }
+        flags.insert("seed".into(), Value::Integer(self.seed as i64));
+        merge(&mut user, flags);
+        let mut table = hspace::list::defaults::<O>();
+        overlay(&mut table, user, "", &mut problems);
+        match table.try_into::<O>() {
+            Ok(options) if problems.is_empty() => Ok(options),
+            Ok(_) => Err(Error::Config(problems)),
+            Err(error) => {
+                problems.push(error.message().to_owned());
+                Err(Error::Config(problems))
+            }
+        }
+    }
+
+    /// Writes what was asked for.
+    fn output(&self, found: &impl Serialize, text: &str, page: &Page) -> Result<()> {
+        if let Some(path) = &self.json {
+            write_json(path, found)?;
+        }
+        let quiet = self.json.as_deref() == Some("-".as_ref());
+        if !quiet {
+            println!("{text}");
+        }
+        if let Some(path) = &self.html {
+            hspace::file::write_whole(path, html(page)?.as_bytes())?;
+            if !quiet {
+                println!("\npage: {}", path.display());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,113 @@
+//! Two datasets as one, so that both go through the same encoder in the same way.
+
+use crate::dataset::{Dataset, Sample, Samples, Shape, Split};
+use crate::error::{Error, Result};
+
+struct Joined {
+    first: Box<dyn Samples>,
+    second: Box<dyn Samples>,
+    /// Number of samples in the first.
+    begin: usize,
+}
+
+impl Samples for Joined {
+    fn get(&self, index: usize) -> Result<Sample<'_>> {
+        match index.checked_sub(self.begin) {
+            None => self.first.get(index),
+            Some(index) => self.second.get(index),
+        }
+    }
+}
+
+impl Dataset {
+    /// This dataset followed by `other`, whose samples are all test samples here: what is learned from
+    /// the training split (means, principal components) is learned from this one alone. Kind and shape
+    /// are this one's; columns are left out. Ids of `other` get a prefix.
+    ///
+    /// # Errors
+    /// If one has images and the other vectors, or vectors of another length.
+    pub fn beside(self, other: Dataset) -> Result<Dataset> {
+        let alike = match (self.shape, other.shape) {
+            (Shape::Image { .. }, Shape::Image { .. }) => true,
+            (Shape::Vector { dim }, Shape::Vector { dim: others }) => dim == others,
+            _ => false,
+        };
+        if !alike {
+            let what = |shape| match shape {
+                Shape::Image { .. } => "images".to_owned(),
+                Shape::Vector { dim } => format!("vectors of {dim} numbers"),
+            };
+            return Err(Error::data(format!(
+                "{} has {}, {} has {}: one encoder cannot take both",
+                self.name,
+                what(self.shape),
+                other.name,
+                what(other.shape)
+            )));
+        }
+        let mut prefix = "other:".to_owned();
+        while self.ids.iter().any(|id| id.starts_with(&prefix)) {
+            prefix.insert(0, '_');
+        }
+        let begin = self.len();
+        let (mut ids, mut split, mut bad) = (self.ids, self.split, self.bad);
+        ids.extend(other.ids.iter().map(|id| format!("{prefix}{id}")));
+        split.resize(ids.len(), Split::Test);
+        bad.extend(other.bad);
+        Ok(Dataset {
+            name: self.name,
+            kind: self.kind,
+            shape: self.shape,
+            ids,
+            columns: Vec::new(),
+            split,
+            bad,
+            samples: Box::new(Joined {
+                first: self.samples,
+                second: other.samples,
+                begin,
+            }),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::OpenOptions;
+
+    #[test]
+    fn samples_of_both_in_order_and_nothing_to_learn_from_in_the_second() {
+        let open = || Dataset::open("builtin:mnist-mini", &OpenOptions::default()).unwrap();
+        let n = open().len();
+        let both = open().beside(open()).unwrap();
+        assert_eq!((both.len(), both.split.len()), (2 * n, 2 * n));
+        assert_eq!(both.indices(Split::Train), open().indices(Split::Train));
+        let again = open();
+        assert_eq!(
+            both.samples.get(n + 5).unwrap(),
+            again.samples.get(5).unwrap()
+        );
+        assert_eq!(both.ids[n + 5], format!("other:{}", again.ids[5]));
+        let twice = both.beside(open()).unwrap();
+        assert!(
+            twice.ids[2 * n].starts_with("_other:"),
+            "{}",
+            twice.ids[2 * n]
+        );
+    }
+
+    #[test]
+    fn images_and_vectors_cannot_be_joined() {
+        let file = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
+        std::fs::write(file.path(), "a,b\n1,2\n3,4\n").unwrap();
+        let options = OpenOptions::default();
+        let vectors = Dataset::open(file.path().to_str().unwrap(), &options).unwrap();
+        let images = Dataset::open("builtin:mnist-mini", &options).unwrap();
+        let text = images
+            .beside(vectors)
+            .err()
+            .map_or(String::new(), |e| e.to_string());
+        assert!(text.contains("vectors of 2 numbers"), "{text}");
+    }
+}

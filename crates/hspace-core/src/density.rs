@@ -1,0 +1,179 @@
+//! Densities: fitted to columns of numbers and to representations, ranked, tested, asked.
+//!
+//! - A column: [`column`] reads it, [`fit`](fit::fit) fits every one of [`DENSITIES`] that its values
+//!   allow, ranks them by held-out log-likelihood, tests them ([`goodness`]) and answers questions
+//!   ([`questions`]).
+//! - A representation: [`outliers`](outliers::outliers) fits each of [`FEATURE_DENSITIES`] to training
+//!   features and scores how well it tells other data from the test features.
+//!
+//! A density is one file and one line in a list.
+
+pub mod column;
+pub mod detection;
+mod drawing;
+mod exponential;
+pub mod fit;
+mod gamma;
+pub mod gaussian;
+pub mod goodness;
+mod histogram;
+pub mod kde;
+pub mod kernel;
+mod knn;
+pub mod mixture;
+mod mixture_start;
+mod negative_binomial;
+pub mod neighbours;
+mod normal;
+mod options;
+pub mod outliers;
+mod poisson;
+pub mod questions;
+mod root;
+mod rows;
+mod special;
+mod table;
+mod weibull;
+
+pub(crate) use table::number;
+
+pub use options::{
+    Bandwidth, Covariance, DensityOptions, HistogramOptions, KdeOptions, Kind, KnnOptions,
+    MixtureOptions, OutlierOptions,
+};
+
+use rand_xoshiro::Xoshiro256PlusPlus;
+use serde::{Deserialize, Serialize};
+
+/// The random numbers that densities draw from.
+pub type Random = Xoshiro256PlusPlus;
+
+/// A fitted density of one number; a probability mass for counts.
+pub trait Density: Send + Sync {
+    /// What was fitted, by name, in the units of the formula in its file.
+    fn parameters(&self) -> Vec<(&'static str, f64)>;
+
+    /// Number of fitted parameters; `None` where their number grows with the data.
+    fn free(&self) -> Option<usize>;
+
+    /// Natural logarithm of the density (or mass) at `x`; −∞ where there is none.
+    fn ln_density(&self, x: f64) -> f64;
+
+    /// Probability of at most `x`, in 0..=1.
+    fn cdf(&self, x: f64) -> f64;
+
+    /// Probability of more than `x`, in 0..=1: accurate far out, where 1 − cdf is not.
+    fn above(&self, x: f64) -> f64 {
+        1.0 - self.cdf(x)
+    }
+
+    /// A value drawn at random.
+    fn draw(&self, random: &mut Random) -> f64;
+
+    /// The same density fitted to other values, with what was chosen (bandwidth, k, number of
+    /// components) kept.
+    ///
+    /// # Errors
+    /// Why these values allow no fit.
+    fn refit(&self, values: &[f64]) -> Fitted;
+}
+
+/// A fitted density, or why there is none.
+pub type Fitted = Result<Box<dyn Density>, String>;
+
+/// A density of feature rows.
+pub trait FeatureDensity: Send + Sync {
+    /// What was chosen, as text: `8 components, diagonal`.
+    fn chosen(&self) -> String;
+
+    /// Natural logarithm of the density at each of `rows` `[n, d]`.
+    fn ln_density(&self, rows: &[f64]) -> Vec<f64>;
+}
+
+/// A fitted density of features, or why there is none.
+pub type FittedFeatures = Result<Box<dyn FeatureDensity>, String>;
+
+/// Where a density lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Support {
+    /// Every number.
+    Real,
+    /// Zero and above.
+    NonNegative,
+    /// Above zero.
+    Positive,
+    /// 0, 1, 2, …: a probability mass.
+    Counts,
+}
+
+impl Support {
+    /// Why `values` do not lie in it; `None` where they do.
+    pub fn problem(self, values: &[f64]) -> Option<String> {
+        let (fits, needs): (fn(f64) -> bool, _) = match self {
+            Support::Real => return None,
+            Support::NonNegative => (|x| x >= 0.0, "values of at least 0"),
+            Support::Positive => (|x| x > 0.0, "values above 0"),
+            Support::Counts => (|x| x >= 0.0 && x.fract() == 0.0, "whole numbers from 0 on"),
+        };
+        let wrong = values.iter().filter(|x| !fits(**x));
+        let first = wrong.clone().next()?;
+        Some(format!(
+            "needs {needs}; {} of {} are not, such as {first}",
+            wrong.count(),
+            values.len()
+        ))
+    }
+}
+
+/// One density of a column.
+pub struct Entry {
+    /// As in `--candidates normal,kde`.
+    pub name: &'static str,
+    /// One line for `hspace list densities`.
+    pub summary: &'static str,
+    /// Where it lies.
+    pub support: Support,
+    /// Fits it to values that lie in its support, at least two.
+    pub fit: fn(&[f64], &DensityOptions) -> Fitted,
+}
+
+/// Every density of a column.
+pub static DENSITIES: &[Entry] = &[
+    normal::ENTRY,
+    normal::LOG_NORMAL,
+    exponential::ENTRY,
+    gamma::ENTRY,
+    weibull::ENTRY,
+    poisson::ENTRY,
+    negative_binomial::ENTRY,
+    mixture::ENTRY,
+    histogram::ENTRY,
+    kde::ENTRY,
+    knn::ENTRY,
+];
+
+/// One density of features.
+pub struct FeatureEntry {
+    /// As in `--candidates normal_shrunk,knn`.
+    pub name: &'static str,
+    /// One line for `hspace list densities`.
+    pub summary: &'static str,
+    /// Fits it to training rows `[n, d]` of `d` features.
+    pub fit: fn(rows: &[f64], d: usize, options: &OutlierOptions) -> FittedFeatures,
+}
+
+/// Every density of features.
+pub static FEATURE_DENSITIES: &[FeatureEntry] = &[
+    gaussian::FULL,
+    gaussian::DIAGONAL,
+    gaussian::SHRUNK,
+    mixture::FEATURES,
+    neighbours::KDE,
+    neighbours::KNN,
+];
+
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod properties;

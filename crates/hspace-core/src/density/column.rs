@@ -1,0 +1,108 @@
+//! A column of numbers from a `.csv` file with a header.
+
+use std::path::Path;
+
+use csv::{ReaderBuilder, StringRecord, Trim};
+
+use crate::error::{Error, Result, unknown};
+
+/// Cells that stand for a value that is not known, in any case.
+const MISSING: [&str; 6] = ["", "na", "n/a", "nan", "null", "none"];
+
+/// The values of a column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// The header's name for it.
+    pub name: String,
+    /// Known values, finite, in the file's order.
+    pub values: Vec<f64>,
+    /// Number of rows without a value.
+    pub missing: usize,
+}
+
+/// Reads the column `name`, or the only one there is.
+///
+/// # Errors
+/// When the file cannot be read, has no such column, or a value is no finite number; the error names
+/// its line.
+pub fn read(path: &Path, name: Option<&str>) -> Result<Column> {
+    let wrong = |problem: String| Error::file(path, problem);
+    let reader = ReaderBuilder::new().trim(Trim::All).from_path(path);
+    let mut reader = reader.map_err(|e| wrong(format!("cannot be read: {e}")))?;
+    let header = reader.headers();
+    let header = header
+        .map_err(|e| wrong(format!("cannot be read: {e}")))?
+        .clone();
+    let titles: Vec<&str> = header
+        .iter()
+        .map(|title| title.trim_start_matches('\u{feff}').trim())
+        .collect();
+    let at = match name {
+        Some(name) => titles
+            .iter()
+            .position(|title| *title == name)
+            .ok_or_else(|| wrong(unknown("column", name, titles.iter().copied())))?,
+        None if titles.len() == 1 => 0,
+        None => {
+            let all = titles.join(", ");
+            return Err(wrong(format!("say which column with --column: {all}")));
+        }
+    };
+    let mut column = Column {
+        name: titles[at].to_owned(),
+        values: Vec::new(),
+        missing: 0,
+    };
+    let mut record = StringRecord::new();
+    while reader
+        .read_record(&mut record)
+        .map_err(|e| wrong(e.to_string()))?
+    {
+        let cell = record.get(at).unwrap_or_default();
+        if MISSING.contains(&cell.to_ascii_lowercase().as_str()) {
+            column.missing += 1;
+            continue;
+        }
+        match cell.parse::<f64>() {
+            Ok(value) if value.is_finite() => column.values.push(value),
+            _ => {
+                let line = record.position().map_or(0, csv::Position::line);
+                return Err(wrong(format!(
+                    "line {line}, column `{}`: `{cell}` is no finite number; mend it, or leave the cell empty if the value is not known",
+                    column.name
+                )));
+            }
+        }
+    }
+    Ok(column)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(text: &str, name: Option<&str>) -> std::result::Result<Column, String> {
+        let file = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        read(file.path(), name).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn missing_values_are_counted_and_wrong_ones_named_by_line() {
+        let text = "\u{feff}day,visits\n1,5\n2,\n3,NA\n4, 7.5\n5,1e2\n";
+        let read = column(text, Some("visits")).unwrap();
+        assert_eq!((read.values, read.missing), (vec![5.0, 7.5, 100.0], 2));
+        assert_eq!(column(text, Some("day")).unwrap().values.len(), 5);
+        let error = column("day,visits\n1,5\n2,many\n", Some("visits")).unwrap_err();
+        assert!(error.contains("line 3, column `visits`: `many`"), "{error}");
+        assert!(column("x\ninf\n", None).unwrap_err().contains("line 2"));
+        let error = column(text, Some("visit")).unwrap_err();
+        assert!(error.contains("did you mean `visits`?"), "{error}");
+        assert!(
+            column(text, None)
+                .unwrap_err()
+                .contains("--column: day, visits")
+        );
+        assert_eq!(column("x\n1\n", None).unwrap().name, "x");
+    }
+}

@@ -1,0 +1,217 @@
+//! Outliers in a representation: densities fitted to training features score the test features of the
+//! same data against features of other data.
+//!
+//! A row's score is −ln f. Nothing is chosen by looking at the other data: bandwidth, shrinkage and
+//! components come from the training rows alone.
+
+use serde::{Deserialize, Serialize};
+
+use super::detection::{DETECTION_SCORES, Detection};
+use super::fit::Unfit;
+use super::histogram::quantile;
+use super::rows::doubles;
+use super::{FEATURE_DENSITIES, OutlierOptions};
+use crate::dataset::Split;
+use crate::error::{Error, Result};
+use crate::matrix::Matrix;
+use crate::probe::Estimate;
+use crate::representation::Representation;
+
+/// Bars of a drawing.
+const BARS: usize = 40;
+
+/// How one density tells the other data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OutlierRow {
+    /// Name from the list.
+    pub name: String,
+    /// What was chosen on the training rows.
+    pub chosen: String,
+    /// [`DETECTION_SCORES`] by name; the outlier is the positive class.
+    pub scores: Vec<(String, Estimate)>,
+    /// Median ln f of the test rows, in nats.
+    pub inside: f64,
+    /// Median ln f of the other data.
+    pub outside: f64,
+    /// Ends of the bars drawn: −ln f.
+    pub edges: Vec<f64>,
+    /// Share of the test rows in each bar.
+    pub inside_bars: Vec<f64>,
+    /// Share of the other data in each bar.
+    pub outside_bars: Vec<f64>,
+}
+
+/// Everything found about outliers in one representation. Written as JSON, read by the report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outliers {
+    /// hspace's version.
+    pub code_version: String,
+    /// Name of the representation.
+    pub representation: String,
+    /// Where it came from.
+    pub origin: String,
+    /// The ordinary data.
+    pub data: String,
+    /// The other data, each row of them an outlier.
+    pub against: String,
+    /// Number of features.
+    pub dim: usize,
+    /// Rows fitted to.
+    pub train: usize,
+    /// Ordinary rows scored.
+    pub test: usize,
+    /// Outliers scored.
+    pub outliers: usize,
+    /// Bootstrap resamples behind the intervals.
+    pub resamples: usize,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// The densities, in the list's order: the best one cannot be chosen on these outliers.
+    pub rows: Vec<OutlierRow>,
+    /// What could not be fitted.
+    pub unfit: Vec<Unfit>,
+}
+
+/// Fits to the training rows of `inside`, scores its test rows against all rows of `outside` `[n, d]`.
+/// `data` and `against` are what the two are called.
+///
+/// # Errors
+/// Options that cannot be, widths that differ, a side without rows, or no density that can be fitted.
+pub fn outliers(
+    inside: &Representation,
+    outside: &Matrix,
+    [data, against]: [&str; 2],
+    options: &OutlierOptions,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Outliers> {
+    options.check()?;
+    let of = |split: Split| -> Vec<usize> {
+        let all = 0..inside.features.rows;
+        all.filter(|i| inside.split[*i] == split).collect()
+    };
+    let d = inside.features.cols;
+    let (train, test) = (of(Split::Train), of(Split::Test));
+    if outside.cols != d {
+        return Err(Error::data(format!(
+            "{data} has {d} features a row, {against} has {}: both must come from the same encoder",
+            outside.cols
+        )));
+    }
+    for (count, what) in [
+        (train.len(), format!("training row in {data}")),
+        (test.len(), format!("test row in {data}")),
+        (outside.rows, format!("row in {against}")),
+        (d, format!("feature in {data}")),
+    ] {
+        if count == 0 {
+            return Err(Error::data(format!(
+                "there is no {what}: densities are fitted to training rows, and test rows are scored against the other data"
+            )));
+        }
+    }
+    if let Some(at) = outside.data.iter().position(|x| !x.is_finite()) {
+        return Err(Error::data(format!(
+            "{against}: feature {} of row {} is {}; leave that row out or mend what made it",
+            at % d,
+            at / d,
+            outside.data[at]
+        )));
+    }
+    let fitted_to = doubles(&inside.features.select(&train));
+    let ordinary = doubles(&inside.features.select(&test));
+    let other = doubles(outside);
+    let (mut rows, mut unfit) = (Vec::new(), Vec::new());
+    let wanted = |name: &str| options.candidates.iter().any(|c| c == name);
+    for entry in FEATURE_DENSITIES.iter().filter(|e| wanted(e.name)) {
+        progress(&format!("fitting {}", entry.name));
+        let density = match (entry.fit)(&fitted_to, d, options) {
+            Ok(density) => density,
+            Err(reason) => {
+                unfit.push(Unfit {
+                    name: entry.name.into(),
+                    reason,
+                });
+                continue;
+            }
+        };
+        progress(&format!("scoring by {}", entry.name));
+        let score = |rows: &[f64]| -> Vec<f64> {
+            let each = density.ln_density(rows).into_iter();
+            // What overflows lies farther out than numbers go.
+            each.map(|l| if l.is_finite() { -l } else { f64::MAX })
+                .collect()
+        };
+        let (in_scores, out_scores) = (score(&ordinary), score(&other));
+        let estimates =
+            Detection::new(&in_scores, &out_scores).measure(options.resamples, options.seed);
+        let names = DETECTION_SCORES.iter().map(|name| name.to_string());
+        let [edges, inside_bars, outside_bars] = bars(&in_scores, &out_scores);
+        rows.push(OutlierRow {
+            name: entry.name.into(),
+            chosen: density.chosen(),
+            scores: names.zip(estimates).collect(),
+            inside: -median(&in_scores),
+            outside: -median(&out_scores),
+            edges,
+            inside_bars,
+            outside_bars,
+        });
+    }
+    if rows.is_empty() {
+        let reasons: Vec<String> = unfit
+            .iter()
+            .map(|u| format!("\n  - {}: {}", u.name, u.reason))
+            .collect();
+        return Err(Error::data(format!(
+            "no density could be fitted to {data}{}",
+            reasons.concat()
+        )));
+    }
+    Ok(Outliers {
+        code_version: env!("CARGO_PKG_VERSION").into(),
+        representation: inside.name.clone(),
+        origin: inside.origin.clone(),
+        data: data.into(),
+        against: against.into(),
+        dim: d,
+        train: train.len(),
+        test: test.len(),
+        outliers: outside.rows,
+        resamples: options.resamples,
+        seed: options.seed,
+        rows,
+        unfit,
+    })
+}
+
+fn median(scores: &[f64]) -> f64 {
+    quantile(&ascending(scores.iter().copied()), 0.5)
+}
+
+fn ascending(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut sorted: Vec<f64> = values.collect();
+    sorted.sort_by(f64::total_cmp);
+    sorted
+}
+
+/// Ends of the bars, and the shares of both sides in them. They reach six times as far beyond the middle
+/// eight tenths of the ordinary rows as these are wide; the outermost hold what lies beyond.
+fn bars(inside: &[f64], outside: &[f64]) -> [Vec<f64>; 3] {
+    let ordinary = ascending(inside.iter().copied());
+    let both = ascending(inside.iter().chain(outside).copied());
+    let (tenth, ninth) = (quantile(&ordinary, 0.1), quantile(&ordinary, 0.9));
+    let reach = 6.0 * (ninth - tenth);
+    let low = quantile(&both, 0.005).max(tenth - reach);
+    let high = quantile(&both, 0.995).min(ninth + reach);
+    let step = ((high - low) / BARS as f64).max(f64::MIN_POSITIVE);
+    let share = |scores: &[f64]| {
+        let mut bars = vec![0.0; BARS];
+        for s in scores {
+            let bar = ((s - low) / step).clamp(0.0, (BARS - 1) as f64) as usize;
+            bars[bar] += 1.0 / scores.len() as f64;
+        }
+        bars
+    };
+    let edges = (0..=BARS).map(|i| low + i as f64 * step).collect();
+    [edges, share(inside), share(outside)]
+}

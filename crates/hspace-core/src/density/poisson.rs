@@ -1,0 +1,72 @@
+//! Poisson mass: P(k) = λ^k exp(−λ)/k!, k = 0, 1, …; λ by maximum likelihood is the mean. In scipy:
+//! `poisson(λ)`.
+
+use rand_distr::Distribution;
+use statrs::function::gamma::ln_gamma;
+
+use super::special::{gamma_lower, gamma_upper, moments};
+use super::{Density, Entry, Fitted, Random, Support};
+
+/// The line in the list.
+pub const ENTRY: Entry = Entry {
+    name: "poisson",
+    summary: "Poisson: counts of independent events, variance equal to the mean",
+    support: Support::Counts,
+    fit: |values, _| fit(values),
+};
+
+struct Poisson {
+    rate: f64,
+}
+
+fn fit(values: &[f64]) -> Fitted {
+    let rate = moments(values).0;
+    if rate == 0.0 {
+        return Err(format!(
+            "all {} counts are 0: there is no rate above 0",
+            values.len()
+        ));
+    }
+    Ok(Box::new(Poisson { rate }))
+}
+
+impl Density for Poisson {
+    fn parameters(&self) -> Vec<(&'static str, f64)> {
+        vec![("rate", self.rate)]
+    }
+
+    fn free(&self) -> Option<usize> {
+        Some(1)
+    }
+
+    fn ln_density(&self, x: f64) -> f64 {
+        if x < 0.0 || x.fract() != 0.0 {
+            return f64::NEG_INFINITY;
+        }
+        x * self.rate.ln() - self.rate - ln_gamma(x + 1.0)
+    }
+
+    fn cdf(&self, x: f64) -> f64 {
+        if x < 0.0 {
+            0.0
+        } else {
+            gamma_upper(x.floor() + 1.0, self.rate)
+        }
+    }
+
+    fn above(&self, x: f64) -> f64 {
+        if x < 0.0 {
+            1.0
+        } else {
+            gamma_lower(x.floor() + 1.0, self.rate)
+        }
+    }
+
+    fn draw(&self, random: &mut Random) -> f64 {
+        rand_distr::Poisson::new(self.rate).map_or(f64::NAN, |p| p.sample(random))
+    }
+
+    fn refit(&self, values: &[f64]) -> Fitted {
+        fit(values)
+    }
+}

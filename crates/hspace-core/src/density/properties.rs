@@ -1,0 +1,200 @@
+//! What every density of a column must be: whole, the slope of its probabilities, what its draws follow.
+
+use rand::SeedableRng;
+use rand_distr::Distribution;
+
+use super::goodness::{distance, goodness};
+use super::kernel::Kernel;
+use super::*;
+
+/// Values that any density can be fitted to: gamma-like, above 0.
+fn positive(n: usize, seed: u64) -> Vec<f64> {
+    let gamma = rand_distr::Gamma::new(2.5, 3.0).unwrap();
+    let mut random = Random::seed_from_u64(seed);
+    (0..n).map(|_| gamma.sample(&mut random)).collect()
+}
+
+fn counts(n: usize, seed: u64) -> Vec<f64> {
+    positive(n, seed).into_iter().map(f64::floor).collect()
+}
+
+/// Every density fitted, each kernel and bandwidth of the kernel density once.
+fn fitted() -> Vec<(String, Support, Box<dyn Density>)> {
+    let mut all = Vec::new();
+    let mut add = |entry: &Entry, options: &DensityOptions, what: String| {
+        let mass = entry.support == Support::Counts;
+        let values = if mass {
+            counts(300, 1)
+        } else {
+            positive(300, 1)
+        };
+        let density = (entry.fit)(&values, options).unwrap_or_else(|e| panic!("{what}: {e}"));
+        all.push((what, entry.support, density));
+    };
+    for entry in DENSITIES {
+        add(entry, &DensityOptions::default(), entry.name.into());
+    }
+    for kernel in Kernel::ALL {
+        for bandwidth in [
+            Bandwidth::CrossValidated,
+            Bandwidth::Scott,
+            Bandwidth::Silverman,
+        ] {
+            let mut options = DensityOptions::default();
+            options.kde.kernel = kernel;
+            options.kde.bandwidth = bandwidth;
+            add(
+                &kde::ENTRY,
+                &options,
+                format!("kde {kernel:?} {bandwidth:?}"),
+            );
+        }
+    }
+    all
+}
+
+#[test]
+fn densities_integrate_to_their_probabilities() {
+    for (what, support, density) in fitted() {
+        if support == Support::Counts {
+            let mut sum = 0.0;
+            for k in 0..400 {
+                let x = f64::from(k);
+                sum += density.ln_density(x).exp();
+                assert!((sum - density.cdf(x)).abs() < 1e-9, "{what} at {k}");
+                assert!(
+                    (1.0 - sum - density.above(x)).abs() < 1e-9,
+                    "{what} above {k}"
+                );
+            }
+            assert!((sum - 1.0).abs() < 1e-9, "{what}: {sum}");
+            assert_eq!(density.ln_density(1.5), f64::NEG_INFINITY, "{what}");
+            continue;
+        }
+        // Midpoints: exact up to corners, of which the histogram and the neighbours have many.
+        let (low, high, steps) = (-200.0, 400.0, 600_000);
+        let width = (high - low) / f64::from(steps);
+        let mut sum = 0.0;
+        for i in 0..steps {
+            let x = low + (f64::from(i) + 0.5) * width;
+            sum += density.ln_density(x).exp() * width;
+            if i % 10_000 == 0 {
+                let cdf = density.cdf(x + width / 2.0);
+                assert!((sum - cdf).abs() < 2e-4, "{what} at {x}: {sum} {cdf}");
+                let above = density.above(x + width / 2.0);
+                assert!((1.0 - cdf - above).abs() < 1e-9, "{what} above {x}");
+            }
+        }
+        assert!((sum - 1.0).abs() < 2e-4, "{what}: {sum}");
+    }
+}
+
+#[test]
+fn draws_follow_their_density() {
+    for (what, support, density) in fitted() {
+        let mut random = Random::seed_from_u64(5);
+        let n = 4000;
+        let mut drawn: Vec<f64> = (0..n).map(|_| density.draw(&mut random)).collect();
+        drawn.sort_by(f64::total_cmp);
+        let d = distance(&drawn, &*density, support == Support::Counts);
+        // Kolmogorov's value for 1 in 1,000, since the density was given beforehand.
+        assert!(d < 1.95 / f64::from(n).sqrt(), "{what}: {d}");
+    }
+}
+
+#[test]
+fn p_values_are_even_where_the_fit_is_right_and_small_where_it_is_not() {
+    let entry = |name: &str| DENSITIES.iter().find(|e| e.name == name).unwrap();
+    let p = |name: &str, values: Vec<f64>, seed: u64| {
+        let mut sorted = values;
+        sorted.sort_by(f64::total_cmp);
+        let density = (entry(name).fit)(&sorted, &DensityOptions::default()).unwrap();
+        let mass = entry(name).support == Support::Counts;
+        goodness(&sorted, &*density, mass, 99, seed).p.unwrap()
+    };
+    // 200 samples that the density is right for: p below 0.1 in a tenth of them (± 3 binomial errors).
+    let poisson = rand_distr::Poisson::new(4.0).unwrap();
+    let trials = 200;
+    let (mut gamma, mut mass, mut sum) = (0, 0, 0.0);
+    for seed in 0..trials {
+        let found = p("gamma", positive(60, 100 + seed), seed);
+        gamma += usize::from(found <= 0.1);
+        sum += found;
+        let mut random = Random::seed_from_u64(900 + seed);
+        let drawn = (0..60).map(|_| poisson.sample(&mut random)).collect();
+        mass += usize::from(p("poisson", drawn, seed) <= 0.1);
+    }
+    assert!((7..=33).contains(&gamma), "{gamma} of {trials}");
+    assert!((7..=33).contains(&mass), "{mass} of {trials}");
+    let mean = sum / trials as f64;
+    assert!((mean - 0.5).abs() < 0.07, "{mean}");
+    assert!(p("normal", positive(400, 3), 0) < 0.05);
+    assert!(p("poisson", counts(400, 3), 0) < 0.05);
+}
+
+#[test]
+fn intervals_hold_the_true_probability_about_as_often_as_they_say() {
+    use super::questions::{Question, ask};
+    let question = [Question::Above(15.0)];
+    // Of the gamma that `positive` draws from: shape 2.5, scale 3.
+    let truth = special::gamma_upper(2.5, 5.0);
+    let holds = |seed: u64| {
+        let values = positive(150, 4000 + seed);
+        let density = (gamma::ENTRY.fit)(&values, &DensityOptions::default()).unwrap();
+        let answer = ask(&question, "gamma", &*density, &values, false, (200, seed));
+        let [low, high] = answer[0].interval.unwrap();
+        (low..=high).contains(&truth)
+    };
+    let held = (0..200).filter(|seed| holds(*seed)).count();
+    // 95 % of 200 is 190; three binomial errors are 9, and percentile intervals run a little short.
+    assert!((176..=199).contains(&held), "{held} of 200");
+}
+
+#[test]
+fn values_without_a_fit_are_answered_in_words() {
+    let options = DensityOptions::default();
+    for (values, unfit, why) in [
+        (vec![3.0; 20], "normal", "all 20 values are 3"),
+        (vec![3.0; 20], "log_normal", "all 20 values are 3"),
+        (vec![3.0; 20], "gamma", "all 20 values are 3"),
+        (vec![0.1; 20], "weibull", "all 20 values are 0.1"),
+        (vec![3.0; 20], "mixture", "all 20 values are 3"),
+        (vec![3.0; 20], "histogram", "all 20 values are 3"),
+        (vec![3.0; 20], "kde", "all 20 values are 3"),
+        (vec![3.0; 20], "knn", "all 20 values are 3"),
+        (vec![0.0; 20], "poisson", "all 20 counts are 0"),
+        (vec![0.0; 20], "exponential", "no rate"),
+        (
+            vec![2.0, 3.0, 2.0, 3.0],
+            "negative_binomial",
+            "best fit is the poisson",
+        ),
+        (vec![3.0; 20], "negative_binomial", "not above the mean"),
+    ] {
+        let entry = DENSITIES.iter().find(|e| e.name == unfit).unwrap();
+        let reason = (entry.fit)(&values, &options).err().unwrap_or_default();
+        assert!(reason.contains(why), "{unfit}: {reason}");
+    }
+    // Two values, huge and tiny ones: a number or a reason, never NaN.
+    for values in [
+        [1.0, 2.0],
+        [1e-300, 1e300],
+        [5.0, 5.0 + 1e-9],
+        [1e200, 3e200],
+    ] {
+        for entry in DENSITIES
+            .iter()
+            .filter(|e| e.support.problem(&values).is_none())
+        {
+            if let Ok(density) = (entry.fit)(&values, &options) {
+                for (what, value) in density.parameters() {
+                    assert!(
+                        value.is_finite(),
+                        "{} {what} of {values:?}: {value}",
+                        entry.name
+                    );
+                }
+            }
+        }
+    }
+}

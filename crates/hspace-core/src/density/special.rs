@@ -1,0 +1,131 @@
+//! Special functions with the ends of their domains filled in.
+
+use statrs::function::erf::erfc;
+use statrs::function::gamma::{gamma_lr, gamma_ur, ln_gamma};
+
+/// ln(2π)/2
+pub const HALF_LN_2PI: f64 = 0.918_938_533_204_672_8;
+
+/// Probability that a standard normal variable is at most `z`.
+pub fn normal_cdf(z: f64) -> f64 {
+    0.5 * erfc(-z * std::f64::consts::FRAC_1_SQRT_2)
+}
+
+/// Regularised lower incomplete gamma function P(a, x) for a > 0; 0 up to x = 0.
+pub fn gamma_lower(a: f64, x: f64) -> f64 {
+    match x {
+        x if x <= 0.0 => 0.0,
+        f64::INFINITY => 1.0,
+        x => gamma_lr(a, x),
+    }
+}
+
+/// Regularised upper incomplete gamma function Q(a, x) = 1 − P(a, x) for a > 0.
+pub fn gamma_upper(a: f64, x: f64) -> f64 {
+    match x {
+        x if x <= 0.0 => 1.0,
+        f64::INFINITY => 0.0,
+        x => gamma_ur(a, x),
+    }
+}
+
+/// Regularised incomplete beta function I_x(a, b) for a, b > 0, given x and 1 − x, whichever of them
+/// is small.
+///
+/// The continued fraction of the Digital Library of Mathematical Functions, 8.17.22, by the modified
+/// Lentz method, on the side of the mean where it converges in about √max(a, b) steps; it goes on
+/// until it has, so that large a and b lose nothing.
+pub fn beta_lower(a: f64, b: f64, x: f64, rest: f64) -> f64 {
+    if x <= 0.0 {
+        return 0.0;
+    }
+    if rest <= 0.0 {
+        return 1.0;
+    }
+    let front =
+        ln_gamma(a + b) - ln_gamma(a) - ln_gamma(b) + a * ln_of(x, rest) + b * ln_of(rest, x);
+    if x < (a + 1.0) / (a + b + 2.0) {
+        front.exp() * fraction(a, b, x) / a
+    } else {
+        1.0 - front.exp() * fraction(b, a, rest) / b
+    }
+}
+
+/// ln(x) where `rest` is 1 − x.
+fn ln_of(x: f64, rest: f64) -> f64 {
+    if rest < 0.5 { (-rest).ln_1p() } else { x.ln() }
+}
+
+fn fraction(a: f64, b: f64, x: f64) -> f64 {
+    const TINY: f64 = 1e-300;
+    let away = |v: f64| if v.abs() < TINY { TINY } else { v };
+    let steps = 1000 + 20 * a.max(b).sqrt().min(1e7) as usize;
+    let (mut c, mut d) = (1.0, 1.0 / away(1.0 - (a + b) * x / (a + 1.0)));
+    let mut h = d;
+    for m in 1..steps {
+        let m = m as f64;
+        let even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
+        let odd = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0));
+        let mut factor = 1.0;
+        for term in [even, odd] {
+            d = 1.0 / away(1.0 + term * d);
+            c = away(1.0 + term / c);
+            factor = c * d;
+            h *= factor;
+        }
+        if (factor - 1.0).abs() < 1e-15 {
+            break;
+        }
+    }
+    h
+}
+
+/// ln Σ exp(xᵢ), without overflow; −∞ of nothing.
+pub fn ln_sum_exp(x: &[f64]) -> f64 {
+    let most = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if most == f64::NEG_INFINITY {
+        return most;
+    }
+    most + x.iter().map(|v| (v - most).exp()).sum::<f64>().ln()
+}
+
+/// Mean and variance (÷ n) of values, in two passes.
+pub fn moments(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / n;
+    (mean, variance)
+}
+
+/// The value of all, where they are all equal up to rounding.
+pub fn constant(values: &[f64]) -> Option<f64> {
+    let first = *values.first()?;
+    let near = 4.0 * f64::EPSILON * first.abs();
+    values
+        .iter()
+        .all(|x| (x - first).abs() <= near)
+        .then_some(first)
+}
+
+/// The smallest step between values of which some are equal, as rounding or counting leaves them; 0 where
+/// all differ. Nothing narrower can be told from such values.
+pub fn resolution(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let steps = || sorted.windows(2).map(|pair| pair[1] - pair[0]);
+    if steps().all(|step| step > 0.0) {
+        return 0.0;
+    }
+    let least = steps()
+        .filter(|step| *step > 0.0)
+        .fold(f64::INFINITY, f64::min);
+    if least.is_finite() { least } else { 0.0 }
+}
+
+/// Why a density with a spread cannot be fitted to equal values.
+pub fn no_spread(values: &[f64], x: f64) -> String {
+    format!(
+        "all {} values are {x}: without any spread its likelihood has no maximum",
+        values.len()
+    )
+}

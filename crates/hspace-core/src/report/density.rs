@@ -1,0 +1,186 @@
+//! The page's sections about densities.
+
+use maud::{Markup, html};
+
+use super::fits;
+use super::sections::section;
+use super::tables::{Measure, grouped};
+use crate::density::Kind;
+use crate::density::fit::{ColumnFits, Fit, Unfit};
+use crate::density::number;
+use crate::density::outliers::Outliers;
+use crate::density::questions::Probability;
+
+/// Said where densities take the other data for the more ordinary.
+const INVERTED: &str = "An AUROC below 50: rows of the other data are more ordinary to that density than the test rows. \
+    Densities of simpler or smoother data often are so (Nalisnick et al. 2019); it finds no outliers here.";
+
+/// Fits of one column: drawn, ranked, asked.
+pub(super) fn column(of: Option<&ColumnFits>) -> Markup {
+    let Some(fits) = of else {
+        return html! {};
+    };
+    let s = fits.summary;
+    let lede = html! {
+        (grouped(fits.count)) " values of " b { (fits.column) } " in " (fits.data)
+        @if fits.missing > 0 { ", " (grouped(fits.missing)) " missing" }
+        ": " (number(s.least)) " to " (number(s.greatest)) ", median " (number(s.median)) ", mean " (number(s.mean))
+        ", standard deviation " (number(s.std)) "."
+        @if fits.kind == Kind::Counts { " Whole numbers, taken as counts." }
+    };
+    let drawings = html! {
+        div.panels {
+            figure { figcaption { "Fits over the data" } (fits::densities(fits)) }
+            figure { figcaption { "Where they part from it" } (fits::gaps(fits)) }
+        }
+        (fits::legend(fits))
+    };
+    let held = html! {
+        "Best first, by the mean log-likelihood of values that were held out (" (fits.folds)
+        " folds; nats a value). It asks what AIC and BIC estimate, and can be asked of any density."
+    };
+    let terms = html! {
+        dl.terms {
+            dt { "Behind" } dd { "How much less than the best, with half of the 95 % interval over the values. Where that reaches 0, these values cannot tell the two apart." }
+            dt { "AIC, BIC" } dd { "Lower is better; only where the number of parameters is fixed." }
+            dt { "KS, p" } dd { "The largest gap in the drawing on the right, and how often so large a gap comes about where the density is right. The parameters were fitted to the same values, so tables do not hold: "
+                (fits.resamples) " samples were drawn from the fit and fitted anew (parametric bootstrap). Small p: the density is wrong. A dash: it follows any data, so there is nothing to test." }
+        }
+    };
+    html! {
+        (section("Density", lede, drawings))
+        @if !fits.fits.is_empty() { (section("Which density", held, html! { (ranking(&fits.fits, true)) (unfit(&fits.unfit)) (terms) })) }
+        @if !fits.apart.is_empty() {
+            (section("Densities of the same counts", html! {
+                "A density of a count is no probability: its likelihood has a unit. These lines can be compared with each other, not with those above."
+            }, ranking(&fits.apart, false)))
+        }
+        (answers(fits))
+    }
+}
+
+fn ranking(all: &[Fit], drawn: bool) -> Markup {
+    let held_out = |fit: &Fit| match fit.held_out {
+        Some(value) => format!("{value:.4}").replace('-', "−"),
+        None if fit.impossible > 0 => "−∞".into(),
+        None => "–".into(),
+    };
+    let whole = |value: Option<f64>| value.map_or("–".into(), |v| format!("{v:.1}"));
+    html! {
+        div.scroll { table {
+            thead { tr {
+                th scope="col" {} th scope="col" { "Held out" } th scope="col" { "Behind" } th scope="col" { "AIC" } th scope="col" { "BIC" }
+                th scope="col" { "KS" } th scope="col" { "p" } th.text scope="col" { "Fitted" }
+            } }
+            tbody { @for (i, fit) in all.iter().enumerate() {
+                tr.learned[i == 0 && fit.held_out.is_some()] {
+                    @let colour = fits::colour(i).filter(|_| drawn).unwrap_or("transparent");
+                    th scope="row" { span.swatch style=(format!("background:{colour}")) {} (fit.name) }
+                    td { (held_out(fit)) @if fit.impossible > 0 { span.total { (fit.impossible) " impossible" } } }
+                    td { @match fit.behind {
+                        Some(b) => { (format!("{:.4}", b.mean)) span.half { "±" (format!("{:.4}", b.high - b.mean)) } },
+                        None => "–",
+                    } }
+                    td { (whole(fit.aic)) } td { (whole(fit.bic)) }
+                    td { (format!("{:.4}", fit.distance)) }
+                    td { @match fit.p {
+                        Some(p) if p < 0.05 => span.bad { (format!("{p:.3}")) },
+                        Some(p) => (format!("{p:.3}")),
+                        None => "–",
+                    } }
+                    td.text { @for (i, (name, value)) in fit.parameters.iter().enumerate() {
+                        @if i > 0 { ", " } (name) "\u{a0}" (number(*value))
+                    } }
+                }
+            } }
+        } }
+    }
+}
+
+fn unfit(of: &[Unfit]) -> Markup {
+    html! {
+        @if !of.is_empty() {
+            ul.savings { @for u in of { li { b { (u.name) } " could not be fitted: " (u.reason) } } }
+        }
+    }
+}
+
+/// Questions with the answer of each fit.
+fn answers(fits: &ColumnFits) -> Markup {
+    if fits.answers.is_empty() {
+        return html! {};
+    }
+    let lede = html! {
+        "95 % intervals: of the data by Wilson, of the fits by bootstrap (" (fits.resamples)
+        " resamples, fitted anew). They hold if the density is right; where fits disagree by more, the disagreement is the uncertainty."
+    };
+    let cell = |p: &Probability| {
+        html! {
+            td { (number(p.probability)) }
+            td { @match p.interval {
+                Some([low, high]) => { (number(low)) " – " (number(high)) },
+                None => "–",
+            } }
+        }
+    };
+    let body = html! {
+        @for answer in &fits.answers {
+            div.scroll { table {
+                caption { "Probability of " (answer.question) }
+                thead { tr { th scope="col" {} th scope="col" { "Probability" } th scope="col" { "95 % interval" } } }
+                tbody {
+                    @for (i, p) in answer.fits.iter().enumerate() {
+                        tr.learned[i == 0] { th scope="row" { (p.name) } (cell(p)) }
+                    }
+                    tr.chance { th scope="row" { "data: " (grouped(answer.observed)) " of " (grouped(fits.count)) } (cell(&answer.share)) }
+                }
+            } }
+        }
+    };
+    section("Questions", lede, body)
+}
+
+/// Outliers in a representation.
+pub(super) fn outliers(of: Option<&Outliers>) -> Markup {
+    let Some(o) = of else {
+        return html! {};
+    };
+    let percent = Measure::of("accuracy");
+    let titles = ["AUROC", "AUPR", "FPR at 95 % TPR", "Missed at 95 % passed"];
+    let chance = o.outliers as f64 / (o.outliers + o.test).max(1) as f64;
+    let lede = html! {
+        "Densities of " (o.dim) " features of " b { (o.representation) } ", fitted to " (grouped(o.train)) " training rows of "
+        (o.data) ". Scored: " (grouped(o.test)) " test rows of it, and " (grouped(o.outliers)) " rows of " b { (o.against) }
+        ", which are the positive class. In percent, ± half the 95 % interval (bootstrap)."
+    };
+    let body = html! {
+        div.scroll { table {
+            thead { tr { th scope="col" {} @for title in titles { th scope="col" { (title) } } th.text scope="col" { "Chosen on the training rows" } } }
+            tbody {
+                @for row in &o.rows {
+                    tr {
+                        th scope="row" { (row.name) }
+                        @for (_, e) in &row.scores { td { (percent.cell(e)) } }
+                        td.text { (row.chosen) }
+                    }
+                }
+                tr.chance { th scope="row" { "chance" } @for p in [0.5, chance, 0.95, 0.95] { td { (percent.number(p)) } } td {} }
+            }
+        } }
+        (unfit(&o.unfit))
+        ul.legend {
+            li { span.dot style="background:var(--accent-0)" {} (o.data) ", test rows" }
+            li { span.dot style="background:var(--accent-1)" {} (o.against) }
+            li { "farther out to the right; the outermost bars hold what lies beyond" }
+        }
+        @if o.inverted() { p { (INVERTED) } }
+        div.traces.even { @for row in &o.rows { figure { figcaption { (row.name) } (fits::scores(row)) } } }
+        dl.terms {
+            dt { "AUROC" } dd { "How often a row of the other data has the higher score than an ordinary one; 50 is guessing." }
+            dt { "AUPR" } dd { "Average precision in finding the other data, from the highest score down." }
+            dt { "FPR at 95 % TPR" } dd { "Share of ordinary rows flagged by the threshold that flags 95 % of the outliers. Lower is better." }
+            dt { "Missed at 95 % passed" } dd { "Share of outliers that pass the threshold which 95 % of ordinary rows pass. Lower is better." }
+        }
+    };
+    section("Outliers", lede, body)
+}
