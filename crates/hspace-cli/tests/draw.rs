@@ -116,7 +116,11 @@ fn a_gan_is_inverted_and_what_cannot_draw_says_so() {
     }
     ok(
         at,
-        &format!("probe z.npz {data} --probe geometry --no-baselines"),
+        &format!("invert g {data} --method encoder --lessons 20"),
+    );
+    ok(
+        at,
+        &format!("probe latents.npz {data} --probe geometry --no-baselines"),
     );
     ok(
         at,
