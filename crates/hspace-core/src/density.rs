@@ -1,6 +1,6 @@
 //! Densities: fitted to columns of numbers and to representations, ranked, tested, asked.
 //!
-//! - A column: [`column`] reads it, [`fit`](fit::fit) fits every one of [`DENSITIES`] that its values
+//! - A column: [`mod@column`] reads it, [`fit`](fit::fit) fits every one of [`DENSITIES`] that its values
 //!   allow, ranks them by held-out log-likelihood, tests them ([`goodness`]) and answers questions
 //!   ([`questions`]).
 //! - A representation: [`outliers`](outliers::outliers) fits each of [`FEATURE_DENSITIES`] to training

@@ -3,7 +3,7 @@
 //! FastICA (Hyvärinen & Oja 2000, "Independent component analysis: algorithms and applications"),
 //! symmetric, with the contrast log cosh. With rows `z` whitened by their principal components and g =
 //! tanh, one step is `W ← E[g(Wz) zᵀ] − diag(E[g′(Wz)]) W`, after which W is made orthogonal:
-//! `W ← (W Wᵀ)^−½ W`. It ends when no row of W turns by more than [`TOLERANCE`].
+//! `W ← (W Wᵀ)^−½ W`. It ends when no row of W turns by more than `TOLERANCE`.
 //!
 //! Coordinates have mean 0 and variance 1 over the training rows, as scikit-learn's `FastICA` with
 //! `whiten="unit-variance"`. Order and signs are settled here, where they are arbitrary there:
