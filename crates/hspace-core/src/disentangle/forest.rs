@@ -16,7 +16,9 @@ use crate::matrix::Matrix;
 use crate::probe::few_labels::mix;
 
 /// Intervals of a latent between which trees may split.
-const BINS: usize = 64;
+const BINS: usize = 256;
+/// Decreases of n · Gini that differ by less are equal.
+const EQUAL: f64 = 1e-9;
 
 /// Latents as trees see them: `[d][n]` numbers of intervals.
 pub struct Intervals {
@@ -80,7 +82,13 @@ type Best = (f64, usize, u8);
 
 impl Tree {
     /// Grows on `rows` of `latents` `[d][n]` with `classes` `[n]` below `count`.
-    pub fn grow(latents: &[Vec<u8>], classes: &[u32], count: usize, mut rows: Vec<u32>) -> Tree {
+    pub fn grow(
+        latents: &[Vec<u8>],
+        classes: &[u32],
+        count: usize,
+        mut rows: Vec<u32>,
+        seed: u64,
+    ) -> Tree {
         let mut tree = Tree {
             nodes: vec![Node::Leaf(0)],
             importance: vec![0.0; latents.len()],
@@ -91,8 +99,8 @@ impl Tree {
             let mut counts = vec![0usize; count];
             part.iter()
                 .for_each(|&r| counts[classes[r as usize] as usize] += 1);
-            let found = best_split(latents, classes, &counts, part, node);
-            let Some((gain, latent, last)) = found.filter(|best| best.0 > 1e-9) else {
+            let found = best_split(latents, classes, &counts, part, mix(&[seed, node as u64]));
+            let Some((gain, latent, last)) = found.filter(|best| best.0 > EQUAL) else {
                 let largest = (0..count).rev().max_by_key(|&c| counts[c]);
                 tree.nodes[node] = Node::Leaf(largest.unwrap_or(0) as u32);
                 continue;
@@ -128,14 +136,14 @@ impl Tree {
 }
 
 /// The split of `rows` that lowers `n · Gini` most: `Σ lᶜ² / l + Σ rᶜ² / r − Σ nᶜ² / n` over the counts
-/// of the classes c on both sides. Of equal splits it is the first latent's, counted from one that
-/// changes with the `node`, so that none is preferred.
+/// of the classes c on both sides. Of equal splits it is a latent's that is drawn anew for each node, so
+/// that none is preferred; `draw` is the seed of that.
 fn best_split(
     latents: &[Vec<u8>],
     classes: &[u32],
     counts: &[usize],
     rows: &[u32],
-    node: usize,
+    draw: u64,
 ) -> Option<Best> {
     let n = rows.len();
     let squares: usize = counts.iter().map(|c| c * c).sum();
@@ -144,49 +152,60 @@ fn best_split(
     }
     let whole = squares as f64 / n as f64;
     let mut best: Option<Best> = None;
-    let mut sorted = vec![0u32; n];
-    let first = (mix(&[node as u64, n as u64]) % latents.len() as u64) as usize;
-    let (before, after) = latents.split_at(first);
-    let numbered = (first..).zip(after).chain((0..).zip(before));
-    for (latent, intervals) in numbered {
-        // Classes by rising interval: a counting sort.
-        let mut starts = [0usize; BINS + 1];
-        rows.iter()
-            .for_each(|&r| starts[intervals[r as usize] as usize + 1] += 1);
-        for b in 0..BINS {
-            starts[b + 1] += starts[b];
-        }
-        let mut next = starts;
-        for &r in rows {
-            let place = &mut next[intervals[r as usize] as usize];
-            sorted[*place] = classes[r as usize];
-            *place += 1;
-        }
+    let mut sorted = Vec::with_capacity(n);
+    let lot = |latent: usize| mix(&[draw, latent as u64]);
+    for (latent, intervals) in latents.iter().enumerate() {
+        by_interval(intervals, classes, rows, &mut sorted);
         let (mut low, mut high) = (vec![0usize; counts.len()], counts.to_vec());
         let (mut low_squares, mut high_squares) = (0usize, squares);
-        for bin in 0..BINS {
-            let (from, to) = (starts[bin], starts[bin + 1]);
-            if from == to {
-                continue;
-            }
-            if to == n {
+        let mut below = 0;
+        for same in sorted.chunk_by(|a, b| a.0 == b.0) {
+            below += same.len();
+            if below == n {
                 break;
             }
-            for &class in &sorted[from..to] {
+            for &(_, class) in same {
                 let (l, h) = (&mut low[class as usize], &mut high[class as usize]);
                 low_squares += 2 * *l + 1;
                 high_squares -= 2 * *h - 1;
                 *l += 1;
                 *h -= 1;
             }
-            let gain =
-                low_squares as f64 / to as f64 + high_squares as f64 / (n - to) as f64 - whole;
-            if best.is_none_or(|b| gain > b.0 + 1e-12) {
-                best = Some((gain, latent, bin as u8));
+            let (l, h) = (below as f64, (n - below) as f64);
+            let gain = low_squares as f64 / l + high_squares as f64 / h - whole;
+            let wins = |b: Best| {
+                let equal = latent != b.1 && gain > b.0 - EQUAL;
+                gain > b.0 + EQUAL || (equal && lot(latent) > lot(b.1))
+            };
+            if best.is_none_or(wins) {
+                best = Some((gain, latent, same[0].0));
             }
         }
     }
     best
+}
+
+/// Interval and class of each of `rows`, by rising interval: many by counting, few by comparing.
+fn by_interval(intervals: &[u8], classes: &[u32], rows: &[u32], sorted: &mut Vec<(u8, u32)>) {
+    let pair = |&r: &u32| (intervals[r as usize], classes[r as usize]);
+    sorted.clear();
+    sorted.extend(rows.iter().map(pair));
+    if rows.len() < BINS {
+        sorted.sort_unstable();
+        return;
+    }
+    let mut next = [0usize; BINS + 1];
+    for pair in sorted.iter() {
+        next[usize::from(pair.0) + 1] += 1;
+    }
+    for b in 0..BINS {
+        next[b + 1] += next[b];
+    }
+    for pair in rows.iter().map(pair) {
+        let place = &mut next[usize::from(pair.0)];
+        sorted[*place] = pair;
+        *place += 1;
+    }
 }
 
 /// `trees` trees on rows drawn anew.
@@ -201,7 +220,7 @@ pub fn bagged(
         let mut random = Xoshiro256PlusPlus::seed_from_u64(mix(&[seed, t]));
         let n = classes.len();
         let rows = (0..n).map(|_| random.random_range(0..n as u32)).collect();
-        Tree::grow(latents, classes, count, rows)
+        Tree::grow(latents, classes, count, rows, mix(&[seed, t]))
     };
     (0..trees).into_par_iter().map(grow).collect()
 }
@@ -227,11 +246,31 @@ mod tests {
         let intervals = Intervals::new(&latents).of(&latents);
         let rows = || (0..latents.rows as u32).collect();
         for (classes, theirs) in golden.tree_classes.iter().zip(&golden.tree_importances) {
-            let tree = Tree::grow(&intervals, classes, 3, rows());
+            let tree = Tree::grow(&intervals, classes, 3, rows(), 0);
             for (ours, theirs) in tree.importance.iter().zip(theirs) {
                 assert!((ours - theirs).abs() < 1e-9, "{ours} {theirs}");
             }
         }
+    }
+
+    /// Two latents alike share what they bring, wherever they stand among others.
+    #[test]
+    fn of_equal_latents_none_is_preferred() {
+        let row = |i: usize| {
+            [
+                0.0,
+                1.0,
+                (i * 7919 % 1009) as f32,
+                (i * 7919 % 1009) as f32,
+                2.0,
+            ]
+        };
+        let latents = Matrix::new(600, 5, (0..600).flat_map(row).collect());
+        let classes: Vec<u32> = (0..600).map(|i| (i * 31 % 7 % 3) as u32).collect();
+        let intervals = Intervals::new(&latents).of(&latents);
+        let trees = bagged(&intervals, &classes, 3, 20, 0);
+        let mean = |j: usize| trees.iter().map(|t| t.importance[j]).sum::<f64>() / 20.0;
+        assert!((mean(2) - mean(3)).abs() < 0.05, "{} {}", mean(2), mean(3));
     }
 
     #[test]
