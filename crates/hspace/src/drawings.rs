@@ -10,14 +10,18 @@ use crate::matrix::{Matrix, spaced};
 use crate::picture::{animation, png, sheet, tile};
 use crate::report::Drawing;
 
-/// What goes into a report: see [`for_report`].
+/// Samples from which the latents' spread is taken.
+pub const SPREAD: usize = 2000;
+/// Test samples in a report, drawn again.
 const SHOWN: usize = 24;
+/// Samples of the prior in a report.
 const SAMPLES: usize = 36;
+/// Interpolations in a report.
+const PAIRS: usize = 6;
+/// Rows, columns and reach of a report's traversals, in standard deviations.
 const LATENTS: usize = 10;
 const STEPS: usize = 9;
 const SPAN: f32 = 2.5;
-/// Samples from which the latents' spread is taken.
-const SPREAD: usize = 2000;
 
 /// Samples in a row of a sheet.
 const COLUMNS: usize = 12;
@@ -168,7 +172,7 @@ pub fn frames(rows: &[Vec<RgbImage>]) -> Result<Vec<RgbImage>> {
     (0..steps).map(frame).collect()
 }
 
-/// The pictures of a report: samples from the prior and, where the encoder gives latents, reconstructions
+/// The pictures of a report: samples, where there is a prior, and, where the encoder gives latents, reconstructions
 /// of test samples, traversals, still and moving, and interpolations.
 ///
 /// # Errors
@@ -189,9 +193,9 @@ pub fn for_report(drawer: &Drawer, dataset: &Dataset, seed: u64) -> Result<Vec<D
         };
         let picked =
             |n: usize| -> Vec<usize> { spaced(rows.len(), n).iter().map(|&i| rows[i]).collect() };
-        let sheet = reconstructions(drawer, dataset, &picked(SHOWN))?;
+        let picture = reconstructions(drawer, dataset, &picked(SHOWN))?;
         let caption = "test samples, each above what its latents look like";
-        all.push(drawing("Reconstructions", caption.into(), png(&sheet)?));
+        all.push(drawing("Reconstructions", caption.into(), png(&picture)?));
         let latents = drawer.latents(dataset, &picked(SPREAD))?.features;
         let spread = Spread::of(&latents);
         let rows = traversal(drawer, latents.row(0), &spread, (STEPS, SPAN, LATENTS));
@@ -199,41 +203,36 @@ pub fn for_report(drawer: &Drawer, dataset: &Dataset, seed: u64) -> Result<Vec<D
             "one latent a row, those that vary most first, from {SPAN} standard deviations below its mean to as \
              many above; the others stay"
         );
-        all.push(drawing("Traversals", caption, png(&sheet_of(&rows)?)?));
+        all.push(drawing("Traversals", caption, png(&sheet(&rows, false)?)?));
         let caption = "the same in motion, one latent a tile";
         all.push(drawing(
             "Traversals, moving",
             caption.into(),
             animation(&frames(&rows)?)?,
         ));
-        let n = latents.rows.min(12) / 2;
-        let ends: [Vec<usize>; 2] = [(0..n).collect(), (n..2 * n).collect()];
-        let rows = interpolations(
-            drawer,
-            &latents.select(&ends[0]),
-            &latents.select(&ends[1]),
-            STEPS,
-        );
+        // Spread over all, since samples often lie in the order of their classes.
+        let ends = spaced(latents.rows, 2 * PAIRS);
+        let n = ends.len() / 2;
+        let [from, to] = [&ends[..n], &ends[n..]].map(|rows| latents.select(rows));
+        let rows = interpolations(drawer, &from, &to, STEPS);
         if n > 0 {
             let caption =
                 "from the latents of one test sample to those of another, on a straight line";
             all.push(drawing(
                 "Interpolations",
                 caption.into(),
-                png(&sheet_of(&rows)?)?,
+                png(&sheet(&rows, false)?)?,
             ));
         }
     }
-    let sheet = gallery(drawer, &drawer.prior(SAMPLES, seed))?;
-    let caption = "drawn from the standard normal distribution, not chosen";
-    all.push(drawing(
-        "Samples from the prior",
-        caption.into(),
-        png(&sheet)?,
-    ));
+    if drawer.has_prior() {
+        let picture = gallery(drawer, &drawer.prior(SAMPLES, seed)?)?;
+        let caption = "drawn from the standard normal distribution, not chosen";
+        all.push(drawing(
+            "Samples from the prior",
+            caption.into(),
+            png(&picture)?,
+        ));
+    }
     Ok(all)
-}
-
-fn sheet_of(rows: &[Vec<RgbImage>]) -> Result<RgbImage> {
-    sheet(rows, false)
 }

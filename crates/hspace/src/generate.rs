@@ -200,12 +200,26 @@ impl Drawer {
         &self.device
     }
 
-    /// Latents from the standard normal distribution, `[n, d]`.
-    pub fn prior(&self, n: usize, seed: u64) -> Matrix {
+    /// Whether latents can be drawn that samples should have.
+    pub fn has_prior(&self) -> bool {
+        self.generator().has_prior()
+    }
+
+    /// Latents from the prior, the standard normal distribution, `[n, d]`.
+    ///
+    /// # Errors
+    /// If the run's objective gives its latents none.
+    pub fn prior(&self, n: usize, seed: u64) -> Result<Matrix> {
+        if !self.has_prior() {
+            return Err(Error::data(
+                "the run's latents have no prior to draw from: its objective does not say how they are \
+                 distributed; `vae` and its kin, `wae_mmd` and `gan` do",
+            ));
+        }
         let dims = self.dims();
         let mut rng = rng_for("prior", seed);
         let draw = |_| StandardNormal.sample(&mut rng);
-        Matrix::new(n, dims, (0..n * dims).map(draw).collect())
+        Ok(Matrix::new(n, dims, (0..n * dims).map(draw).collect()))
     }
 
     /// How likely some rows of a dataset are, by importance sampling with `draws` draws of each one's

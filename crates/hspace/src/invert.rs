@@ -96,14 +96,9 @@ pub fn invert(
         let part = samples.select(chunk);
         let starts: Vec<Matrix> = match &student {
             Some(student) => vec![student.latents(drawer, &part)],
-            None => (0..how.starts)
-                .map(|start| {
-                    drawer.prior(
-                        part.rows,
-                        how.seed ^ ((at * how.starts + start) as u64) << 8,
-                    )
-                })
-                .collect(),
+            None => (at * how.starts..(at + 1) * how.starts)
+                .map(|start| drawer.prior(part.rows, how.seed ^ (start as u64) << 8))
+                .collect::<Result<_>>()?,
         };
         let mut best = Best::new(part.rows, drawer.dims());
         let steps = if how.method == Method::Encoder {
@@ -119,9 +114,14 @@ pub fn invert(
             let mut tell = |part: f64| {
                 progress("optimising", done + share * (nth as f64 + part));
             };
-            curves.push(descend(
-                drawer, &part, start, steps, how.prior, &mut best, &mut tell, stop,
-            )?);
+            let descent = Descent {
+                drawer,
+                samples: &part,
+                steps,
+                prior: how.prior,
+                stop,
+            };
+            curves.push(descent.from(start, &mut best, &mut tell)?);
         }
         for step in curves[0].keys() {
             let least = |i: usize| {
@@ -172,80 +172,94 @@ impl Best {
     }
 }
 
-/// Moves latents down the gradient; answers with each sample's error at some of the steps.
-#[allow(clippy::too_many_arguments)]
-fn descend(
-    drawer: &Drawer,
-    samples: &Matrix,
-    start: Matrix,
+/// What latents move down.
+struct Descent<'a> {
+    drawer: &'a Drawer,
+    samples: &'a Matrix,
     steps: usize,
+    /// Weight of the latents' squares.
     prior: f64,
-    best: &mut Best,
-    progress: &mut dyn FnMut(f64),
-    stop: &AtomicBool,
-) -> Result<BTreeMap<usize, Vec<f64>>> {
-    let [n, dims] = [start.rows, start.cols];
-    let device = drawer.device();
-    let target = Tensor::<2>::from_data(
-        TensorData::new(samples.data.clone(), [n, samples.cols]),
-        device,
-    );
-    let mut weights = Weights::default();
-    weights.insert(
-        "z".into(),
-        Weight {
-            value: vector(start.data, device),
-            shape: vec![n, dims],
-            trained: true,
-        },
-    );
-    let optimizer = Optimizer {
-        rule: Rule::AdamW,
-        weight_decay: 0.0,
-        momentum: 0.9,
-    };
-    let (mut state, mut curve) = (OptimizerState::default(), BTreeMap::new());
-    for step in 0..=steps {
-        let tracked = weights.tracked(|_| true);
-        let z = tracked
-            .iter()
-            .next()
-            .map(|(_, weight)| weight.value.clone());
-        let z = z.expect("the latents are the only weight");
-        let (errors, gradients) = rayon::scope(|_| {
-            let latents = z.clone().reshape([n, dims]);
-            let drawn = drawer.drawn(latents.clone());
-            let squares = (drawn - target.clone()).powi_scalar(2).mean_dim(1);
-            let errors = values(squares.clone().inner().reshape([n]));
-            let cost = squares.sum() + latents.powi_scalar(2).mean_dim(1).sum() * prior;
-            let mut gradients = cost.backward();
-            (errors, z.grad_remove(&mut gradients))
-        });
-        let errors: Vec<f64> = errors.into_iter().map(f64::from).collect();
-        best.hear(&errors, &values(z.clone().inner()));
-        // 0, 1, 2, 5, 10, 20, 50, …, and the last.
-        let shown = [1, 2, 5].iter().any(|first| {
-            let mut at = *first;
-            while at < step {
-                at *= 10;
-            }
-            at == step
-        });
-        if step == 0 || step == steps || shown {
-            curve.insert(step, errors);
-        }
-        if stop.load(Ordering::Relaxed) {
-            return Err(Error::Interrupted("stopped; nothing was written".into()));
-        }
-        let Some(gradient) = gradients else {
-            break;
+    stop: &'a AtomicBool,
+}
+
+impl Descent<'_> {
+    /// Moves latents down the gradient; answers with each sample's error at some of the steps.
+    fn from(
+        &self,
+        start: Matrix,
+        best: &mut Best,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<BTreeMap<usize, Vec<f64>>> {
+        let Descent {
+            drawer,
+            samples,
+            steps,
+            prior,
+            stop,
+        } = *self;
+        let [n, dims] = [start.rows, start.cols];
+        let device = drawer.device();
+        let target = Tensor::<2>::from_data(
+            TensorData::new(samples.data.clone(), [n, samples.cols]),
+            device,
+        );
+        let mut weights = Weights::default();
+        weights.insert(
+            "z".into(),
+            Weight {
+                value: vector(start.data, device),
+                shape: vec![n, dims],
+                trained: true,
+            },
+        );
+        let optimizer = Optimizer {
+            rule: Rule::AdamW,
+            weight_decay: 0.0,
+            momentum: 0.9,
         };
-        let rate = cosine(RATE, 0.1 * RATE, step as f64 / steps.max(1) as f64);
-        let named = BTreeMap::from([("z".to_owned(), gradient)]);
-        optimizer.step(&mut weights, named, &mut state, rate);
-        progress(step as f64 / steps.max(1) as f64);
+        let (mut state, mut curve) = (OptimizerState::default(), BTreeMap::new());
+        for step in 0..=steps {
+            let tracked = weights.tracked(|_| true);
+            let z = tracked
+                .iter()
+                .next()
+                .map(|(_, weight)| weight.value.clone());
+            let z = z.expect("the latents are the only weight");
+            let (errors, gradients) = rayon::scope(|_| {
+                let latents = z.clone().reshape([n, dims]);
+                let drawn = drawer.drawn(latents.clone());
+                let squares = (drawn - target.clone()).powi_scalar(2).mean_dim(1);
+                let errors = values(squares.clone().inner().reshape([n]));
+                let cost = squares.sum() + latents.powi_scalar(2).mean_dim(1).sum() * prior;
+                let mut gradients = cost.backward();
+                (errors, z.grad_remove(&mut gradients))
+            });
+            let errors: Vec<f64> = errors.into_iter().map(f64::from).collect();
+            best.hear(&errors, &values(z.clone().inner()));
+            // 0, 1, 2, 5, 10, 20, 50, …, and the last.
+            let shown = [1, 2, 5].iter().any(|first| {
+                let mut at = *first;
+                while at < step {
+                    at *= 10;
+                }
+                at == step
+            });
+            if step == 0 || step == steps || shown {
+                curve.insert(step, errors);
+            }
+            if stop.load(Ordering::Relaxed) {
+                return Err(Error::Interrupted("stopped; nothing was written".into()));
+            }
+            let Some(gradient) = gradients else {
+                break;
+            };
+            let rate = cosine(RATE, 0.1 * RATE, step as f64 / steps.max(1) as f64);
+            let named = BTreeMap::from([("z".to_owned(), gradient)]);
+            optimizer.step(&mut weights, named, &mut state, rate);
+            progress(step as f64 / steps.max(1) as f64);
+        }
+        Ok(curve)
     }
-    Ok(curve)
 }
 
 /// An encoder that learned latents from drawn samples.
@@ -277,7 +291,7 @@ impl Student {
         };
         let mut state = OptimizerState::default();
         for lesson in 0..how.lessons {
-            let latents = drawer.prior(LESSON, how.seed ^ (lesson as u64 + 1) << 20);
+            let latents = drawer.prior(LESSON, how.seed ^ (lesson as u64 + 1) << 20)?;
             let drawn = drawer.draw(&latents);
             let target = Tensor::<2>::from_data(
                 TensorData::new(latents.data, [LESSON, drawer.dims()]),

@@ -220,6 +220,11 @@ pub trait Generator {
         None
     }
 
+    /// Whether latents drawn from the standard normal distribution are as those of samples should be.
+    fn has_prior(&self) -> bool {
+        true
+    }
+
     /// Samples `[n, channels, height, width]` from latents `[n, d]`: images in 0..1, vectors in their
     /// own units.
     fn draw(&self, net: &Net, z: Tensor<2>) -> Tensor<4>;

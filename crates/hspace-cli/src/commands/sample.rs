@@ -37,7 +37,7 @@ pub fn run(args: &Args) -> Result<()> {
         return Err(Error::config("--count 0: there is nothing to draw"));
     }
     let drawer = Drawer::open(&RunFolder::open(&args.run)?, &device(&args.device)?)?;
-    let latents = drawer.prior(args.count, args.seed);
+    let latents = drawer.prior(args.count, args.seed)?;
     match args.out.extension().and_then(|e| e.to_str()) {
         Some("png") => {
             let sheet = gallery(&drawer, &latents)?;

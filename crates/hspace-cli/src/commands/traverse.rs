@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use hspace::dataset::{Dataset, Split};
 use hspace::device::device;
-use hspace::drawings::{Spread, frames, interpolations, traversal};
+use hspace::drawings::{SPREAD, Spread, frames, interpolations, traversal};
 use hspace::generate::Drawer;
 use hspace::matrix::spaced;
 use hspace::run::RunFolder;
@@ -56,9 +56,6 @@ pub struct Args {
     device: String,
 }
 
-/// Samples from which the latents' spread is taken.
-const SAMPLES: usize = 2000;
-
 pub fn run(args: &Args) -> Result<()> {
     if args.steps < 2 || args.latents == 0 {
         return Err(Error::config(
@@ -79,8 +76,7 @@ pub fn run(args: &Args) -> Result<()> {
             )
         }
         None => {
-            let all: Vec<usize> = (0..dataset.len()).collect();
-            let some: Vec<usize> = spaced(all.len(), SAMPLES);
+            let some: Vec<usize> = spaced(dataset.len(), SPREAD);
             let spread = Spread::of(&drawer.latents(&dataset, &some)?.features);
             let first = dataset.indices(Split::Test).first().copied().unwrap_or(0);
             let base = match &args.sample {

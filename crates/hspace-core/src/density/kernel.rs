@@ -21,14 +21,19 @@ use super::special::{HALF_LN_2PI, normal_cdf};
 /// A kernel by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs)] // The names say it.
 pub enum Kernel {
+    /// The normal density.
     #[default]
     Gaussian,
+    /// The same over an interval.
     Tophat,
+    /// A parabola.
     Epanechnikov,
+    /// Falls exponentially on both sides.
     Exponential,
+    /// A triangle.
     Linear,
+    /// Half a period of a cosine.
     Cosine,
 }
 

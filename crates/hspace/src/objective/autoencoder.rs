@@ -13,6 +13,7 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 use super::decoder::Decoder;
+use super::heads::not_negative;
 use super::latent::active_units;
 use super::{Batch, Facts, Generator, Look, Loss, Net, Objective, Stream, Which};
 use crate::dataset::Shape;
@@ -87,17 +88,11 @@ pub(super) const ENTRY: Entry<dyn Objective> = Entry {
             contraction,
             ..
         } = settings;
-        let numbers = [
+        not_negative(&[
             ("noise", noise),
             ("sparsity", sparsity),
             ("contraction", contraction),
-        ];
-        let wrong = numbers
-            .into_iter()
-            .find(|(_, x)| !(x.is_finite() && *x >= 0.0));
-        if let Some((key, x)) = wrong {
-            return Err(format!("{key}={x} must be 0 or above"));
-        }
+        ])?;
         if noise > 1.0 && settings.corruption != Corruption::Gaussian {
             return Err(format!("noise={noise} must be a share, 0 to 1"));
         }
@@ -235,6 +230,10 @@ impl Autoencoder {
 }
 
 impl Generator for Autoencoder {
+    fn has_prior(&self) -> bool {
+        false
+    }
+
     fn draw(&self, net: &Net, z: Tensor<2>) -> Tensor<4> {
         let outputs = self.decoder.outputs(&net.at("decoder"), z);
         super::likelihood::plain(outputs, &self.mean, &self.std, self.images)

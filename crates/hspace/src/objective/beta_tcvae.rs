@@ -8,6 +8,7 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+use super::heads::not_negative;
 use super::latent::{
     self, LOG_TWO_PI, Model, Posterior, Variant, log_sum_exp, loss_of, standard_normal, sum_columns,
 };
@@ -50,10 +51,7 @@ impl Variant for BetaTcVae {
             ("beta", self.beta),
             ("gamma", self.gamma),
         ];
-        let wrong = weights
-            .into_iter()
-            .find(|(_, x)| !(x.is_finite() && *x >= 0.0));
-        wrong.map(|(key, x)| format!("{key}={x} must be 0 or above"))
+        not_negative(&weights).err()
     }
 
     fn loss(&self, model: &Model, net: &Net, batch: &Batch, _: usize) -> Loss {

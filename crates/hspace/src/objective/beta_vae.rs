@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::heads::not_negative;
 use super::latent::{self, Model, Variant, loss_of, sum_columns};
 use super::{Batch, Loss, Net, Objective};
 use crate::list::Entry;
@@ -49,10 +50,7 @@ impl Variant for BetaVae {
             ));
         }
         let numbers = [("beta", self.beta), ("capacity", self.capacity)];
-        let wrong = numbers
-            .into_iter()
-            .find(|(_, x)| !(x.is_finite() && *x >= 0.0));
-        wrong.map(|(key, x)| format!("{key}={x} must be 0 or above"))
+        not_negative(&numbers).err()
     }
 
     fn loss(&self, model: &Model, net: &Net, batch: &Batch, _: usize) -> Loss {

@@ -19,7 +19,7 @@ use burn_tensor::activation::{relu, sigmoid, softplus};
 use serde::{Deserialize, Serialize};
 
 use super::decoder::Decoder;
-use super::heads::positive;
+use super::heads::{not_negative, positive};
 use super::likelihood::{normalised, plain};
 use super::{Batch, Facts, Generator, Look, Loss, Net, Objective, Stream, Turn, Which};
 use crate::dataset::Shape;
@@ -81,9 +81,7 @@ pub(super) const ENTRY: Entry<dyn Objective> = Entry {
         list::nothing_left(&table)?;
         positive(&[("latents", settings.latents)])?;
         let Settings { r1, average, .. } = settings;
-        if !(r1.is_finite() && r1 >= 0.0) {
-            return Err(format!("r1={r1} must be 0 or above"));
-        }
+        not_negative(&[("r1", r1)])?;
         if !(0.0..1.0).contains(&average) {
             return Err(format!("average={average} must be at least 0 and below 1"));
         }

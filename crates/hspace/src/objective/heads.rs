@@ -35,6 +35,15 @@ pub(super) fn positive_number(key: &str, value: f64) -> Result<(), String> {
     }
 }
 
+/// Refuses what is no number of 0 or above, each with its key.
+pub(super) fn not_negative(numbers: &[(&str, f64)]) -> Result<(), String> {
+    let wrong = |(_, x): &&(&str, f64)| !(x.is_finite() && *x >= 0.0);
+    match numbers.iter().find(wrong) {
+        Some((key, x)) => Err(format!("{key}={x} must be 0 or above")),
+        None => Ok(()),
+    }
+}
+
 /// Features `[n, d]` back to samples of `shape`.
 ///
 /// Images: a linear layer to a quarter-size map, then two times nearest-neighbour upsampling and

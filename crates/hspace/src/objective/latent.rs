@@ -85,6 +85,11 @@ pub(super) trait Variant:
         true
     }
 
+    /// As [`Generator::has_prior`].
+    fn has_prior(&self) -> bool {
+        true
+    }
+
     /// What to tell the user of the numbers of a logged step, besides what all are watched for.
     fn concern(&self, _values: &BTreeMap<String, f64>) -> Option<String> {
         None
@@ -170,8 +175,10 @@ impl<V: Variant> Objective for Variational<V> {
 
     fn concern(&self, values: &BTreeMap<String, f64>, progress: f64) -> Option<String> {
         // Fresh weights tell nothing apart either.
-        let units = values.get("active_units");
-        let collapsed = progress > SETTLED && units.is_some_and(|&units| units < 0.5);
+        if progress < SETTLED {
+            return None;
+        }
+        let collapsed = values.get("active_units").is_some_and(|&units| units < 0.5);
         let collapse = collapsed.then(|| {
             "the posterior has collapsed onto the prior: no latent tells one sample from another; lower \
              the weight of the divergence (objective.beta), let it begin later (objective.warmup), or \
@@ -183,6 +190,10 @@ impl<V: Variant> Objective for Variational<V> {
 }
 
 impl<V: Variant> Generator for Variational<V> {
+    fn has_prior(&self) -> bool {
+        self.variant.has_prior()
+    }
+
     fn draw(&self, net: &Net, z: Tensor<2>) -> Tensor<4> {
         let code = self.variant.code(&self.model, net, z);
         self.model.likelihood.samples(self.model.decode(net, code))

@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::heads::not_negative;
 use super::latent::{self, Model, Variant, loss_of, sum_columns};
 use super::{Batch, Loss, Net, Objective};
 use crate::list::Entry;
@@ -43,7 +44,7 @@ impl Variant for Vae {
         if !(0.0..=1.0).contains(&self.warmup) {
             return Some(format!("warmup={} must be in 0..=1", self.warmup));
         }
-        (self.free_bits < 0.0).then(|| format!("free_bits={} must be 0 or above", self.free_bits))
+        not_negative(&[("free_bits", self.free_bits)]).err()
     }
 
     fn loss(&self, model: &Model, net: &Net, batch: &Batch, _: usize) -> Loss {

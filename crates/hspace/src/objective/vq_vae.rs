@@ -14,7 +14,7 @@ use burn_tensor::{Tensor, TensorData};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use super::heads::positive;
+use super::heads::{not_negative, positive};
 use super::latent::{self, Model, Variant};
 use super::{Batch, Loss, Net, Objective};
 use crate::list::Entry;
@@ -68,8 +68,7 @@ impl Variant for VqVae {
                 self.decay
             ));
         }
-        let ok = self.commitment.is_finite() && self.commitment >= 0.0;
-        (!ok).then(|| format!("commitment={} must be 0 or above", self.commitment))
+        not_negative(&[("commitment", self.commitment)]).err()
     }
 
     fn fits(&self, latents: usize) -> Option<String> {
@@ -107,6 +106,11 @@ impl Variant for VqVae {
     }
 
     fn has_posterior(&self) -> bool {
+        false
+    }
+
+    /// Which words follow one another is not learned.
+    fn has_prior(&self) -> bool {
         false
     }
 

@@ -2,37 +2,9 @@
 
 use std::fmt::Write;
 use std::path::Path;
-use std::process::{Command, Output};
 
+use crate::{fails, ok};
 use serde_json::Value;
-
-fn hspace(folder: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hspace"));
-    command.current_dir(folder).args(args).output().unwrap()
-}
-
-/// Runs and expects success; returns standard output.
-fn ok(folder: &Path, args: &[&str]) -> String {
-    let output = hspace(folder, args);
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "hspace {args:?}: {error}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// Runs and expects an error in words; returns it.
-fn fails(folder: &Path, args: &[&str]) -> String {
-    let output = hspace(folder, args);
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert!(
-        matches!(output.status.code(), Some(1 | 2)),
-        "hspace {args:?}: {error}"
-    );
-    assert!(
-        error.contains("error: ") && !error.contains("panicked"),
-        "{error}"
-    );
-    error
-}
 
 fn json(folder: &Path, args: &[&str]) -> Value {
     let mut all = args.to_vec();
@@ -251,9 +223,18 @@ fn what_cannot_be_fitted_is_said() {
     assert!(
         of(&["visits.csv", "--column", "seconds", "--kind", "counts"]).contains("whole numbers")
     );
-    assert!(
-        of(&["visits.csv", "--column", "seconds", "--between", "5,1"]).contains("smaller first")
-    );
+    // A flag's own value is refused before anything is done, with the exit code of bad usage.
+    let between = [
+        "density",
+        "visits.csv",
+        "--column",
+        "seconds",
+        "--between",
+        "5,1",
+    ];
+    let output = crate::command(at, &between).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("smaller first"));
     assert!(of(&["no.csv", "--column", "x"]).contains("no file"));
     assert!(of(&["pixels", "--data", "visits.csv"]).contains("--against"));
     // Counts that vary less than a Poisson's leave one candidate.

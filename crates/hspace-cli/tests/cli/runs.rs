@@ -1,35 +1,11 @@
-//! The binary, end to end, as a user runs it: on a folder of images made here, some of them broken.
+//! From a folder of images made here, some of them broken, to runs, measurements and reports.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::{fails, ok};
 use image::{GrayImage, Luma, RgbImage};
-
-fn hspace(folder: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hspace"));
-    command.current_dir(folder).args(args).output().unwrap()
-}
-
-/// Runs and expects success; returns standard output.
-fn ok(folder: &Path, args: &[&str]) -> String {
-    let output = hspace(folder, args);
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "hspace {args:?}: {error}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// Runs and expects failure with exit code 1, no panic; returns standard error.
-fn fails(folder: &Path, args: &[&str]) -> String {
-    let output = hspace(folder, args);
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "hspace {args:?}: {error}");
-    assert!(
-        error.lines().any(|line| line.starts_with("error: ")),
-        "{error}"
-    );
-    error
-}
 
 /// 60 pictures in two classes by sub-folder: a bright bar, upright or lying. PNG and JPEG.
 fn pictures(folder: &Path) {

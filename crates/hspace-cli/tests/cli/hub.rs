@@ -79,24 +79,19 @@ fn hash(bytes: &[u8]) -> String {
 }
 
 fn hspace(at: &Path, server: &str, home: &str, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hspace"));
+    let mut command = crate::command(at, args);
     command
         .env("HF_ENDPOINT", server)
         .env("HF_HOME", at.join(home));
-    command.current_dir(at).args(args).output().unwrap()
+    command.output().unwrap()
 }
 
 fn ok(at: &Path, server: &str, home: &str, args: &[&str]) -> String {
-    let output = hspace(at, server, home, args);
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "hspace {args:?}: {error}");
-    String::from_utf8(output.stdout).unwrap()
+    crate::succeeded(hspace(at, server, home, args), args)
 }
 
 fn fails(at: &Path, server: &str, home: &str, args: &[&str]) -> String {
-    let output = hspace(at, server, home, args);
-    assert_eq!(output.status.code(), Some(1), "hspace {args:?}");
-    String::from_utf8(output.stderr).unwrap()
+    crate::failed(hspace(at, server, home, args), args)
 }
 
 /// 24 pictures in two classes by sub-folder.

@@ -1,29 +1,14 @@
 //! Runs that learn to draw, end to end through the binary, and a study of two objectives.
 
 use std::path::Path;
-use std::process::{Command, Output};
 
-fn hspace(at: &Path, args: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hspace"));
-    command
-        .current_dir(at)
-        .args(args.split(' '))
-        .output()
-        .unwrap()
-}
-
+/// Arguments without spaces in them, as one text.
 fn ok(at: &Path, args: &str) -> String {
-    let output = hspace(at, args);
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "hspace {args}: {error}");
-    String::from_utf8(output.stdout).unwrap()
+    crate::ok(at, &args.split(' ').collect::<Vec<_>>())
 }
 
 fn fails(at: &Path, args: &str) -> String {
-    let output = hspace(at, args);
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "hspace {args}: {error}");
-    error
+    crate::fails(at, &args.split(' ').collect::<Vec<_>>())
 }
 
 const SMALL: &str = "--encoder mlp --set encoder.width=32 --set encoder.layers=1 --batch-size 64";
@@ -126,6 +111,13 @@ fn a_gan_is_inverted_and_what_cannot_draw_says_so() {
         at,
         &format!("train {data} {SMALL} --objective simclr --steps 2 --out c"),
     );
+    // An autoencoder draws, but does not say how its codes are distributed.
+    ok(
+        at,
+        &format!("train {data} {SMALL} --objective autoencoder --steps 2 --out a"),
+    );
+    ok(at, &format!("reconstruct a {data}"));
+    assert!(fails(at, "sample a").contains("no prior"));
     let error = fails(at, "sample c");
     assert!(error.contains("simclr") && error.contains("vae"), "{error}");
 }

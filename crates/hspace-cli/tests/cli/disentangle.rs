@@ -1,29 +1,9 @@
 //! `hspace disentangle` and `builtin:dsprites` through the binary.
 
 use std::path::Path;
-use std::process::{Command, Output};
 
+use crate::{fails, ok};
 use serde_json::Value;
-
-fn hspace(folder: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hspace"));
-    command.current_dir(folder).args(args).output().unwrap()
-}
-
-fn ok(folder: &Path, args: &[&str]) -> String {
-    let output = hspace(folder, args);
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "hspace {args:?}: {error}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn fails(folder: &Path, args: &[&str]) -> String {
-    let output = hspace(folder, args);
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "hspace {args:?}: {error}");
-    assert!(error.starts_with("error: "), "{error}");
-    error
-}
 
 fn score(json: &Value, representation: &str, name: &str) -> Option<f64> {
     let rows = json["rows"].as_array().unwrap();

@@ -1,0 +1,43 @@
+//! The binary, end to end, as a user runs it. One program for all, so that it is linked once.
+
+mod density;
+mod disentangle;
+mod draw;
+mod hub;
+mod runs;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// The binary with these arguments, in a folder.
+fn command(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hspace"));
+    command.current_dir(folder).args(args);
+    command
+}
+
+/// Standard output of what must have succeeded.
+fn succeeded(output: Output, args: &[&str]) -> String {
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "hspace {args:?}: {error}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Standard error of what must have failed with exit code 1 and an error in words, without a panic.
+fn failed(output: Output, args: &[&str]) -> String {
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "hspace {args:?}: {error}");
+    assert!(
+        error.lines().any(|line| line.starts_with("error: ")) && !error.contains("panicked"),
+        "{error}"
+    );
+    error
+}
+
+fn ok(folder: &Path, args: &[&str]) -> String {
+    succeeded(command(folder, args).output().unwrap(), args)
+}
+
+fn fails(folder: &Path, args: &[&str]) -> String {
+    failed(command(folder, args).output().unwrap(), args)
+}

@@ -1,0 +1,242 @@
+//! A study's results as tables in Markdown, with a sentence on where raw pixels win.
+
+use super::{BASELINES, Cell, FEW, Outcome, Pace, Study, read_if};
+use crate::error::Result;
+use crate::probe::{Labels, Measurements};
+
+impl Study {
+    /// The results so far as tables in Markdown, one for each dataset and encoder.
+    ///
+    /// # Errors
+    /// Results that cannot be read.
+    pub fn markdown(&self) -> Result<String> {
+        let mut text = String::new();
+        for (index, data) in self.plan.data.iter().enumerate() {
+            let pixels: Option<Measurements> = read_if(&self.baseline_path(index, "pixels"))?;
+            let Some(pixels) = pixels else {
+                continue;
+            };
+            for encoder in &self.plan.encoders {
+                text.push_str(&self.one_table(index, data, encoder, &pixels)?);
+            }
+        }
+        Ok(text)
+    }
+
+    fn one_table(
+        &self,
+        index: usize,
+        data: &str,
+        encoder: &str,
+        pixels: &Measurements,
+    ) -> Result<String> {
+        let few = FEW * pixels.classes.len().max(1);
+        let mut text = format!(
+            "### {} with {encoder}\n\n| objective | steps | images/s | kNN, all labels | linear, all labels | \
+             linear, {few} labels | {few} labels do what … do on pixels |\n| --- | --- | --- | --- | --- | --- | --- |\n",
+            self.datasets[index].name
+        );
+        let mut unsuitable = Vec::new();
+        let known: Vec<(Cell, Pace)> = read_if(&self.folder.join("pace.json"))?.unwrap_or_default();
+        let mut learned = Vec::new();
+        for objective in &self.plan.objectives {
+            let cell = Cell {
+                data: data.to_owned(),
+                encoder: encoder.to_owned(),
+                objective: objective.clone(),
+            };
+            if let Some((_, Pace::Unsuitable(_))) = known.iter().find(|(known, _)| *known == cell) {
+                unsuitable.push(objective.as_str());
+            }
+            let read = |seed| read_if::<Outcome>(&self.result_path(&cell, seed));
+            let found: Result<Vec<Option<Outcome>>> = (0..self.plan.seeds).map(read).collect();
+            let found: Vec<Outcome> = found?.into_iter().flatten().collect();
+            if let Some(first) = found.first() {
+                let name = match first.labels {
+                    true => format!("{objective} †"),
+                    false => objective.clone(),
+                };
+                let collapsed = found.iter().any(|outcome| !outcome.warnings.is_empty());
+                let speed = [
+                    first.steps.to_string(),
+                    format!("{:.0}", first.images_per_s),
+                ];
+                let measured: Vec<&Measurements> = found.iter().map(|o| &o.measured).collect();
+                let line = Line::of(&measured, pixels);
+                let name = if collapsed { name + " ‡" } else { name };
+                text.push_str(&line.markdown(&name, &speed));
+                learned.push((objective.clone(), first.labels, line));
+            }
+        }
+        for name in BASELINES
+            .map(String::from)
+            .into_iter()
+            .chain([format!("random:{encoder}")])
+        {
+            let path = self.baseline_path(index, &name);
+            if let Some(measured) = read_if::<Measurements>(&path)? {
+                let line = Line::of(&[&measured], pixels);
+                let speed = ["–".to_owned(), "–".to_owned()];
+                text.push_str(&line.markdown(&name, &speed));
+            }
+        }
+        text.push('\n');
+        text.push_str(&standing(&learned, &Line::of(&[pixels], pixels)));
+        if !unsuitable.is_empty() {
+            text.push_str(&format!(
+                "Not for this encoder or these data: {}.\n",
+                unsuitable.join(", ")
+            ));
+        }
+        text.push('\n');
+        Ok(text)
+    }
+}
+
+/// The numbers of a line, over seeds.
+struct Line {
+    knn: Vec<f64>,
+    linear: Vec<f64>,
+    few: Vec<f64>,
+    /// Labels that pixels need, and whether that is only a lower or an upper bound.
+    savings: Vec<(f64, bool, bool)>,
+}
+
+impl Line {
+    fn of(measured: &[&Measurements], pixels: &Measurements) -> Line {
+        let column = |probe: &str, labels: Labels| -> Vec<f64> {
+            let of = |m: &&Measurements| {
+                let mut rows = m.rows.iter();
+                let row = rows.find(|row| row.probe == probe && row.labels == labels)?;
+                Some(row.scores.first()?.1.mean)
+            };
+            measured.iter().filter_map(of).collect()
+        };
+        let curve: Vec<_> = pixels
+            .rows
+            .iter()
+            .filter(|row| row.probe == "linear")
+            .collect();
+        let saving = |m: &&Measurements| {
+            let mut rows = m.rows.iter();
+            let own = rows.find(|r| r.probe == "linear" && r.labels == Labels::PerClass(FEW))?;
+            let found = crate::probe::savings::savings(&[own], &curve, m.seed);
+            let found = found.first()?;
+            Some((found.equals.mean, found.at_least, found.at_most))
+        };
+        Line {
+            knn: column("knn", Labels::All),
+            linear: column("linear", Labels::All),
+            few: column("linear", Labels::PerClass(FEW)),
+            savings: measured.iter().filter_map(saving).collect(),
+        }
+    }
+
+    fn markdown(&self, name: &str, [steps, speed]: &[String; 2]) -> String {
+        let n = self.savings.len().max(1) as f64;
+        let mean = self.savings.iter().map(|s| s.0).sum::<f64>() / n;
+        let bound = match (
+            self.savings.iter().any(|s| s.1),
+            self.savings.iter().any(|s| s.2),
+        ) {
+            (true, _) => "> ",
+            (_, true) => "≤ ",
+            _ => "",
+        };
+        let savings = match self.savings.is_empty() {
+            true => "–".to_owned(),
+            false => format!("{bound}{mean:.0}"),
+        };
+        format!(
+            "| {name} | {steps} | {speed} | {} | {} | {} | {savings} |\n",
+            over_seeds(&self.knn),
+            over_seeds(&self.linear),
+            over_seeds(&self.few)
+        )
+    }
+}
+
+/// `.912 ±.004`: the mean, and the standard deviation over seeds where there are several.
+fn over_seeds(values: &[f64]) -> String {
+    let short = |x: f64| format!("{x:.3}").trim_start_matches('0').to_owned();
+    let n = values.len() as f64;
+    let average = mean(values);
+    match values.len() {
+        0 => "–".to_owned(),
+        1 => short(average),
+        _ => {
+            let squares = values.iter().map(|x| (x - average).powi(2)).sum::<f64>();
+            format!(
+                "{} ±{}",
+                short(average),
+                short((squares / (n - 1.0)).sqrt())
+            )
+        }
+    }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+/// Where raw pixels win, said plainly; of the objectives without labels.
+fn standing(learned: &[(String, bool, Line)], pixels: &Line) -> String {
+    type Column = (&'static str, fn(&Line) -> &[f64]);
+    let columns: [Column; 3] = [
+        ("kNN with all labels", |line| &line.knn),
+        ("the linear probe with all labels", |line| &line.linear),
+        ("the linear probe with few labels", |line| &line.few),
+    ];
+    let without = || learned.iter().filter(|(_, labels, _)| !labels);
+    if without().next().is_none() {
+        return String::new();
+    }
+    let mut text = String::new();
+    for (what, column) in columns {
+        let own = mean(column(pixels));
+        let above = without().filter(|(.., line)| mean(column(line)) > own);
+        let above: Vec<&str> = above.map(|(name, ..)| name.as_str()).collect();
+        let sentence = match (above.len(), without().count()) {
+            (0, _) => format!("By {what}, raw pixels win against all objectives without labels. "),
+            (n, all) if n == all => {
+                format!("By {what}, every objective without labels beats raw pixels. ")
+            }
+            _ => format!(
+                "By {what}, raw pixels win except against {}. ",
+                above.join(", ")
+            ),
+        };
+        text.push_str(&sentence);
+    }
+    text.trim_end().to_owned() + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_pixels_win_is_said() {
+        let line = |knn: f64, few: f64| Line {
+            knn: vec![knn],
+            linear: vec![0.5],
+            few: vec![few],
+            savings: vec![],
+        };
+        let learned = [
+            ("a".to_owned(), false, line(0.9, 0.2)),
+            ("b".to_owned(), false, line(0.7, 0.3)),
+            ("c".to_owned(), true, line(0.99, 0.99)),
+        ];
+        let text = standing(&learned, &line(0.8, 0.6));
+        assert!(
+            text.contains("kNN with all labels, raw pixels win except against a."),
+            "{text}"
+        );
+        assert!(
+            text.contains("few labels, raw pixels win against all"),
+            "{text}"
+        );
+        assert_eq!(over_seeds(&[0.9, 0.92]), ".910 ±.014");
+    }
+}
