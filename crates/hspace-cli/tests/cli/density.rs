@@ -223,20 +223,18 @@ fn what_cannot_be_fitted_is_said() {
     assert!(
         of(&["visits.csv", "--column", "seconds", "--kind", "counts"]).contains("whole numbers")
     );
-    // A flag's own value is refused before anything is done, with the exit code of bad usage.
-    let between = [
-        "density",
-        "visits.csv",
-        "--column",
-        "seconds",
-        "--between",
-        "5,1",
-    ];
-    let output = crate::command(at, &between).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("smaller first"));
+    // Flags that cannot be are refused before anything is done, with the exit code of bad usage.
+    let misused = |more: &[&str]| {
+        let args = [&["density"], more].concat();
+        let output = crate::command(at, &args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let between = misused(&["visits.csv", "--column", "seconds", "--between", "5,1"]);
+    assert!(between.contains("smaller first"), "{between}");
+    let alone = misused(&["pixels", "--data", "visits.csv"]);
+    assert!(alone.contains("--against"), "{alone}");
     assert!(of(&["no.csv", "--column", "x"]).contains("no file"));
-    assert!(of(&["pixels", "--data", "visits.csv"]).contains("--against"));
     // Counts that vary less than a Poisson's leave one candidate.
     let text = ok(at, &["density", "even.csv", "--bootstrap", "20"]);
     assert!(
