@@ -38,6 +38,36 @@ pub(crate) unsafe fn exp<S: Simd>(x: S::V) -> S::V {
     }
 }
 
+/// log(1 + x) of numbers from 0 to 1, to about two units in the last place.
+///
+/// # Safety
+/// As [`Simd`].
+#[inline(always)]
+pub(crate) unsafe fn log_one_plus<S: Simd>(x: S::V) -> S::V {
+    // 2 artanh(s) with s = x / (2 + x), at most 1/3: s³ / 3 and on by the series, whose next term is
+    // below 2⁻²⁷ of the sum.
+    const SERIES: [f32; 7] = [
+        1.0 / 15.0,
+        1.0 / 13.0,
+        1.0 / 11.0,
+        1.0 / 9.0,
+        1.0 / 7.0,
+        0.2,
+        1.0 / 3.0,
+    ];
+    // SAFETY: arithmetic alone.
+    unsafe {
+        let s = S::div(x, S::add(x, S::splat(2.0)));
+        let square = S::mul(s, s);
+        let mut sum = S::splat(SERIES[0]);
+        for term in &SERIES[1..] {
+            sum = S::mul_add(sum, square, S::splat(*term));
+        }
+        let twice = S::add(s, s);
+        S::mul_add(S::mul(sum, square), twice, twice)
+    }
+}
+
 /// The standard normal distribution function Φ(x) and its density φ(x), to 1e-7
 /// (Abramowitz & Stegun 1964, 7.1.26).
 ///

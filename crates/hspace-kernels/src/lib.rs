@@ -10,6 +10,7 @@
 pub mod attention;
 mod buffer;
 pub mod conv;
+pub mod cross_entropy;
 mod direct;
 mod fetch;
 mod finish;
@@ -21,6 +22,7 @@ pub mod moments;
 pub mod norm;
 pub mod pool;
 pub mod product;
+pub mod relu;
 mod scratch;
 mod simd;
 mod transpose;

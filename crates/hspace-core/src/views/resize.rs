@@ -26,6 +26,13 @@ impl Taps {
         self.each = full.min((2.0 * radius).ceil() as usize + 1);
         self.first.clear();
         self.weights.clear();
+        if step == 1.0 && start.fract() == 0.0 {
+            // Each output pixel is one of the source.
+            self.each = 1;
+            self.first.extend((0..count).map(|i| start as usize + i));
+            self.weights.resize(count, total as f32);
+            return;
+        }
         for i in 0..count {
             let centre = start + (i as f64 + 0.5) * step;
             let first = ((centre - radius).floor().max(0.0) as usize).min(full - self.each);
@@ -178,6 +185,7 @@ mod tests {
             ([20, 15], [[0.0, 20.0], [0.0, 15.0]], [8, 6]),
             ([20, 15], [[3.3, 9.1], [7.9, 7.1]], [8, 11]),
             ([1, 3], [[0.0, 1.0], [0.0, 3.0]], [4, 2]),
+            ([9, 7], [[2.0, 5.0], [0.0, 7.0]], [5, 7]),
         ] {
             for channels in [1, 3] {
                 let from = ramp(source[0] * source[1] * channels);

@@ -1,6 +1,7 @@
 //! Every kernel against the obvious loop in double precision, over random shapes.
 
 mod convolution;
+mod elements;
 mod normalisation;
 mod product;
 mod tokens;

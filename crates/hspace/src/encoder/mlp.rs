@@ -1,14 +1,13 @@
 //! Multilayer perceptron for vectors and small images.
 
 use burn_tensor::Tensor;
-use burn_tensor::activation::relu;
 use serde::{Deserialize, Serialize};
 
 use super::Encoder;
 use crate::dataset::Shape;
 use crate::list::{self, Entry};
 use crate::network::Scope;
-use crate::network::layers::{dense_block, flatten, linear};
+use crate::network::layers::{dense_block, flatten, linear_relu};
 
 /// Linear, batch normalisation if wanted, ReLU; `layers` times.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,7 +45,7 @@ impl Encoder for Mlp {
         for i in 0..self.layers {
             x = match self.norm {
                 true => dense_block(&scope.at(3 * i), &scope.at(3 * i + 1), x, self.width),
-                false => relu(linear(&scope.at(2 * i), x, self.width, true)),
+                false => linear_relu(&scope.at(2 * i), x, self.width),
             };
         }
         x

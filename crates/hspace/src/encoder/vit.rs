@@ -149,6 +149,7 @@ impl Vit {
             weight.reshape([dim, numbers]),
             Some(bias),
             None,
+            false,
         );
         let mut x = x.reshape([n, seen, dim]) + places;
         if class > 0 {

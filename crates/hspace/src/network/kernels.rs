@@ -7,12 +7,14 @@
 
 mod bytes;
 mod conv;
+mod cross_entropy;
 mod linear;
 mod tokens;
 
 pub(super) use conv::{
     BlockWeights, Unit, any_tracked, convolve, inference_block, max_pool, training_blocks,
 };
+pub(super) use cross_entropy::cross_entropy;
 pub(super) use linear::linear;
 pub(super) use tokens::{attend, gelu, layer_norm};
 

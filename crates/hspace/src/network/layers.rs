@@ -27,30 +27,40 @@ pub fn linear(scope: &Scope, x: Tensor<2>, out: usize, bias: bool) -> Tensor<2> 
     let init = Init::UniformFanIn(dim);
     let weight = scope.weight("weight", [out, dim], init);
     let bias = bias.then(|| scope.weight("bias", [out], init));
-    affine(scope, x, weight, bias, None)
+    affine(scope, x, weight, bias, None, false)
 }
 
-/// `x Wᵀ + b + residual`, as far as given: `x [n, in]`, `weight [out, in]`, `bias [out]`,
-/// `residual [n, out]`.
+/// [`linear`] with bias, then a ReLU.
+pub fn linear_relu(scope: &Scope, x: Tensor<2>, out: usize) -> Tensor<2> {
+    let [_, dim] = x.dims();
+    let init = Init::UniformFanIn(dim);
+    let weight = scope.weight("weight", [out, dim], init);
+    let bias = scope.weight("bias", [out], init);
+    affine(scope, x, weight, Some(bias), None, true)
+}
+
+/// `x Wᵀ + b + residual`, as far as given, and what of it is above 0 if `with_relu`: `x [n, in]`,
+/// `weight [out, in]`, `bias [out]`, `residual [n, out]`.
 pub(crate) fn affine(
     scope: &Scope,
     x: Tensor<2>,
     weight: Tensor<2>,
     bias: Option<Tensor<1>>,
     residual: Option<Tensor<2>>,
+    with_relu: bool,
 ) -> Tensor<2> {
     scope.count(x.dims()[0] * weight.shape().num_elements());
     if let Some(on) = scope.device().kernels() {
-        return kernels::linear(on, x, weight, bias, residual);
+        return kernels::linear(on, x, weight, bias, residual, with_relu);
     }
     let mut y = x.matmul(weight.transpose());
     if let Some(bias) = bias {
         y = y + bias.unsqueeze();
     }
-    match residual {
-        Some(residual) => y + residual,
-        None => y,
+    if let Some(residual) = residual {
+        y = y + residual;
     }
+    if with_relu { relu(y) } else { y }
 }
 
 /// Linear layer without bias, batch normalisation, ReLU: `[n, in]` to `[n, out]`. `linear` and
@@ -363,7 +373,7 @@ pub fn perceptron(scope: &Scope, mut x: Tensor<2>, dims: &[usize], norm: bool) -
         let layer = scope.at(step * i);
         x = match norm {
             true => dense_block(&layer, &scope.at(step * i + 1), x, dim),
-            false => relu(linear(&layer, x, dim, true)),
+            false => linear_relu(&layer, x, dim),
         };
     }
     linear(&scope.at(step * hidden.len()), x, *last, true)

@@ -13,6 +13,7 @@ use super::latent::{LOG_TWO_PI, learned_number, sum_columns};
 use super::{Facts, Net};
 use crate::auto::Auto;
 use crate::dataset::Shape;
+use crate::network::cross_entropy::cross_entropy;
 use crate::network::layers::flatten;
 use crate::network::weights::vector;
 
@@ -86,7 +87,7 @@ impl Likelihood {
         };
         let (outputs, x) = (flatten(outputs), flatten(x));
         if self.bernoulli() {
-            return bernoulli(outputs, x);
+            return cross_entropy(net.device(), outputs, x);
         }
         let log_scale = match self.scale {
             Auto::Set(scale) => vector(vec![scale.ln() as f32], net.device()),
@@ -128,13 +129,6 @@ pub(super) fn normalised(x: Tensor<4>, mean: &[f32], std: &[f32]) -> Tensor<4> {
     plain(x, &less, &times, false)
 }
 
-/// `Σ x l − log(1 + eˡ)` over the columns, l the logits: `[n]`.
-pub(super) fn bernoulli(logits: Tensor<2>, x: Tensor<2>) -> Tensor<1> {
-    // log(1 + eˡ) without overflow.
-    let softplus = logits.clone().clamp_min(0.0) + ((-logits.clone().abs()).exp() + 1.0).log();
-    sum_columns(logits * x - softplus)
-}
-
 /// `Σ log N(x; mean, s²)` over the columns, from log s: `[n]`.
 pub(super) fn gaussian(mean: Tensor<2>, x: Tensor<2>, log_scale: Tensor<1>) -> Tensor<1> {
     let [_, numbers] = x.dims();
@@ -152,7 +146,7 @@ mod tests {
     #[test]
     fn densities_agree_with_torch() {
         check_loss("bernoulli", [6, 5], |logits| {
-            bernoulli(logits, matrix([6, 5], 1.1).abs()).mean()
+            cross_entropy(&Device::cpu(), logits, matrix([6, 5], 1.1).abs()).mean()
         });
         check_loss("gaussian", [6, 5], |mean| {
             let log_scale = vector(vec![0.7f32.ln()], &Device::cpu());

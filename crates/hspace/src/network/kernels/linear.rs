@@ -1,21 +1,22 @@
-//! Linear layers in burn's graph.
+//! Linear layers in burn's graph, with the ReLU that may follow.
 
 use burn_flex::Flex;
 use burn_tensor::Tensor;
 use hspace_kernels::moments::column_sums;
 use hspace_kernels::product::{Matrix, Sizes, product};
-use hspace_kernels::{Buffer, Finish, Machine};
+use hspace_kernels::{Buffer, Finish, Machine, relu as gate};
 
 use super::{Numbers, Parents, WayBack, attach, node, primitive};
 
-/// `x Wᵀ + b + residual`, as far as given: `x [n, in]`, `weight [out, in]`, `bias [out]`,
-/// `residual [n, out]`.
+/// `x Wᵀ + b + residual`, as far as given, and what of it is above 0 if `relu`: `x [n, in]`,
+/// `weight [out, in]`, `bias [out]`, `residual [n, out]`.
 pub(in crate::network) fn linear(
     on: Machine,
     x: Tensor<2>,
     weight: Tensor<2>,
     bias: Option<Tensor<1>>,
     residual: Option<Tensor<2>>,
+    relu: bool,
 ) -> Tensor<2> {
     let ([n, inputs], [outputs, _]) = (x.dims(), weight.dims());
     let tracked = x.is_autodiff()
@@ -33,6 +34,7 @@ pub(in crate::network) fn linear(
     let finish = Finish {
         bias: biases.as_ref().map(Numbers::get),
         residual: added.as_ref().map(Numbers::get),
+        relu,
         ..Finish::default()
     };
     let mut y = Buffer::any(n * outputs);
@@ -51,6 +53,7 @@ pub(in crate::network) fn linear(
         x: left,
         weight: right,
         bias: bias.is_some(),
+        passed: relu.then(|| Numbers(y.clone())),
     };
     let mut parents = vec![node(x), node(weight)];
     parents.extend(bias.map(node));
@@ -67,6 +70,8 @@ struct Layer {
     x: Numbers,
     weight: Numbers,
     bias: bool,
+    /// The output, where a ReLU followed.
+    passed: Option<Numbers>,
 }
 
 impl WayBack for Layer {
@@ -76,6 +81,12 @@ impl WayBack for Layer {
             depth: inputs,
             columns: outputs,
         } = self.sizes;
+        let gated = self.passed.as_ref().map(|y| {
+            let mut gated = Buffer::any(n * outputs);
+            gate::backward(self.on, y.get(), dy.get(), &mut gated);
+            Numbers(primitive(gated, &[n, outputs]))
+        });
+        let dy = gated.as_ref().unwrap_or(dy);
         let gradient = Matrix::rows(dy.get(), outputs);
         let (x, weight) = (
             Matrix::rows(self.x.get(), inputs),

@@ -1,0 +1,47 @@
+//! The way back through a ReLU. Forward it is a part of what computes its input
+//! ([`crate::Finish::relu`]).
+
+use rayon::prelude::*;
+
+use crate::conv::Machine;
+use crate::simd::{LANES, Simd, kernel};
+
+/// Numbers that one piece of work goes through.
+const PIECE: usize = 16 << 10;
+
+/// `dx = dy` where the output `y` is above 0, else 0.
+///
+/// # Panics
+/// If lengths differ.
+pub fn backward(on: Machine, y: &[f32], dy: &[f32], dx: &mut [f32]) {
+    assert_eq!(
+        [y.len(), dy.len()],
+        [dx.len(); 2],
+        "a gradient for each number"
+    );
+    let parts = dx.par_chunks_mut(PIECE).zip(y.par_chunks(PIECE));
+    let parts = parts.zip(dy.par_chunks(PIECE));
+    // SAFETY: equally long.
+    parts.for_each(|((dx, y), dy)| unsafe { gate(on.isa, y, dy, dx) });
+}
+
+kernel! {
+    /// [`backward`] on this thread.
+    ///
+    /// # Safety
+    /// All slices must be equally long.
+    fn gate(y: &[f32], dy: &[f32], dx: &mut [f32]) = gate_with
+}
+
+#[inline(always)]
+unsafe fn gate_with<S: Simd>(y: &[f32], dy: &[f32], dx: &mut [f32]) {
+    // SAFETY: every address is that of `lanes` numbers from i on.
+    unsafe {
+        for i in (0..y.len()).step_by(LANES) {
+            let lanes = (y.len() - i).min(LANES);
+            let y = S::load_first(y.as_ptr().add(i), lanes);
+            let dy = S::load_first(dy.as_ptr().add(i), lanes);
+            S::store_first(dx.as_mut_ptr().add(i), S::gate(dy, y), lanes);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What is computed number by number: the way back through a ReLU, Bernoulli likelihoods.
+
+use hspace_kernels::{cross_entropy, relu};
+use rand::{RngExt, SeedableRng};
+
+use crate::{Guarded, Rng, distance, machines, numbers};
+
+#[test]
+fn likelihoods_agree_with_their_formula() {
+    let mut rng = Rng::seed_from_u64(21);
+    for (rows, columns) in [(1, 1), (3, 16), (7, 5), (40, 33), (5, 784)] {
+        let n = rows * columns;
+        let spread = |_| rng.random_range(-20.0..20.0f32) * rng.random_range(0.0..1.0f32);
+        let logits: Vec<f32> = (0..n).map(spread).collect();
+        let x: Vec<f32> = (0..n).map(|_| rng.random_range(0.0..=1.0)).collect();
+        let dout = numbers(&mut rng, rows);
+        let (mut out, mut dl) = (vec![0.0f64; rows], vec![0.0f64; n]);
+        for i in 0..n {
+            let (l, x) = (f64::from(logits[i]), f64::from(x[i]));
+            out[i / columns] += x * l - (1.0 + l.exp()).ln();
+            dl[i] = f64::from(dout[i / columns]) * (x - 1.0 / (1.0 + (-l).exp()));
+        }
+        for on in machines() {
+            let (logits, x) = (Guarded::new(&logits), Guarded::new(&x));
+            let mut found = Guarded::new(&vec![f32::NAN; rows]);
+            cross_entropy::forward(on, logits.get(), x.get(), columns, found.get_mut());
+            let off = distance(found.get(), &out);
+            assert!(off < 5e-7 && found.intact(), "{rows} × {columns}: {off}");
+            let mut back = Guarded::new(&vec![f32::NAN; n]);
+            cross_entropy::backward(on, logits.get(), x.get(), columns, &dout, back.get_mut());
+            let off = distance(back.get(), &dl);
+            assert!(off < 5e-7 && back.intact(), "{rows} × {columns}: {off}");
+        }
+    }
+}
+
+#[test]
+fn likelihoods_of_extreme_logits_are_finite_and_exact() {
+    let logits = [100.0, 100.0, -100.0, -100.0, 0.0, 3e38, f32::NAN];
+    let x = [1.0, 0.0, 1.0, 0.0, 0.5, 1.0, 0.5];
+    let expected = [0.0, -100.0, -100.0, 0.0, -std::f32::consts::LN_2, 0.0];
+    for on in machines() {
+        let mut found = [0.0; 7];
+        cross_entropy::forward(on, &logits, &x, 1, &mut found);
+        for (found, expected) in found.iter().zip(expected) {
+            assert!(
+                (found - expected).abs() <= 1e-6,
+                "{found} is not {expected}"
+            );
+        }
+        assert!(found[6].is_nan());
+        let mut slopes = [0.0; 7];
+        cross_entropy::backward(on, &logits, &x, 1, &[1.0; 7], &mut slopes);
+        for (slope, expected) in slopes.iter().zip([0.0, -1.0, 1.0, 0.0, 0.0, 0.0]) {
+            assert!(
+                (slope - expected).abs() < 1e-30,
+                "{slope} is not {expected}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_relu_lets_back_what_it_let_through() {
+    let mut rng = Rng::seed_from_u64(22);
+    for n in [1, 16, 33, 40_000] {
+        let (y, dy) = (numbers(&mut rng, n), numbers(&mut rng, n));
+        for on in machines() {
+            let mut dx = Guarded::new(&vec![f32::NAN; n]);
+            relu::backward(on, &y, &dy, dx.get_mut());
+            let passed = y.iter().zip(&dy);
+            assert!(
+                passed
+                    .zip(dx.get())
+                    .all(|((y, dy), dx)| { *dx == if *y > 0.0 { *dy } else { 0.0 } })
+            );
+            assert!(dx.intact());
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Log-likelihood of Bernoulli distributions in burn's graph.
+
+use burn_flex::Flex;
+use burn_tensor::Tensor;
+use hspace_kernels::{Buffer, Machine, cross_entropy as entropy};
+
+use super::{Numbers, Parents, WayBack, attach, node, primitive};
+
+/// `Σ x l − log(1 + eˡ)` over the columns of `logits [n, d]` and `x [n, d]`, through which no
+/// gradient flows: `[n]`.
+pub(in crate::network) fn cross_entropy(on: Machine, logits: Tensor<2>, x: Tensor<2>) -> Tensor<1> {
+    let shape = logits.dims();
+    let [rows, columns] = shape;
+    let (given, x) = (Numbers::of(logits.clone()), Numbers::of(x));
+    let mut out = Buffer::any(rows);
+    entropy::forward(on, given.get(), x.get(), columns, &mut out);
+    let out = primitive(out, &[rows]);
+    if !logits.is_autodiff() {
+        return Tensor::from_primitive::<Flex>(out);
+    }
+    let state = Crossed {
+        on,
+        shape,
+        logits: given,
+        x,
+    };
+    attach(&[node(logits)], state, out)
+}
+
+/// What [`cross_entropy`] leaves for the way back.
+#[derive(Clone, Debug)]
+struct Crossed {
+    on: Machine,
+    shape: [usize; 2],
+    logits: Numbers,
+    x: Numbers,
+}
+
+impl WayBack for Crossed {
+    fn back(self, dout: &Numbers, parents: &mut Parents) {
+        parents.give(0, || {
+            let (logits, x) = (self.logits.get(), self.x.get());
+            let mut gradient = Buffer::any(logits.len());
+            entropy::backward(self.on, logits, x, self.shape[1], dout.get(), &mut gradient);
+            primitive(gradient, &self.shape)
+        });
+    }
+}
