@@ -7,6 +7,7 @@ pub mod density;
 pub mod disentangle;
 pub mod embed;
 pub mod export;
+pub mod fidelity;
 pub mod import;
 pub mod invert;
 pub mod likelihood;

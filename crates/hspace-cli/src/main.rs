@@ -9,8 +9,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    bench, check, compare, density, disentangle, embed, export, import, invert, likelihood, list,
-    probe, quickstart, reconstruct, report, sample, study, train, traverse, views,
+    bench, check, compare, density, disentangle, embed, export, fidelity, import, invert,
+    likelihood, list, probe, quickstart, reconstruct, report, sample, study, train, traverse,
+    views,
 };
 
 /// Learn a representation, measure how much easier it makes your task, see why, and ship it.
@@ -45,6 +46,7 @@ enum Command {
     Reconstruct(reconstruct::Args),
     Traverse(traverse::Args),
     Likelihood(likelihood::Args),
+    Fidelity(fidelity::Args),
     Invert(invert::Args),
     Import(import::Args),
     Export(export::Args),
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
         Command::Reconstruct(args) => reconstruct::run(&args),
         Command::Traverse(args) => traverse::run(&args),
         Command::Likelihood(args) => likelihood::run(&args),
+        Command::Fidelity(args) => fidelity::run(&args),
         Command::Invert(args) => invert::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),

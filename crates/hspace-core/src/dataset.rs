@@ -10,6 +10,7 @@ mod array;
 mod builtin;
 pub mod check;
 pub(crate) mod column;
+mod computed;
 mod decode;
 mod dsprites;
 mod idx;

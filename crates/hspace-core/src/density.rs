@@ -13,6 +13,7 @@ pub mod detection;
 mod drawing;
 mod exponential;
 pub mod fit;
+mod flow;
 mod gamma;
 pub mod gaussian;
 pub mod goodness;
@@ -30,7 +31,7 @@ pub mod outliers;
 mod poisson;
 pub mod questions;
 mod root;
-mod rows;
+pub(crate) mod rows;
 mod special;
 mod table;
 mod weibull;
@@ -38,8 +39,8 @@ mod weibull;
 pub(crate) use table::number;
 
 pub use options::{
-    Bandwidth, Covariance, DensityOptions, HistogramOptions, KdeOptions, Kind, KnnOptions,
-    MixtureOptions, OutlierOptions,
+    Bandwidth, Covariance, DensityOptions, FlowOptions, HistogramOptions, KdeOptions, Kind,
+    KnnOptions, MixtureOptions, OutlierOptions,
 };
 
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -171,6 +172,7 @@ pub static FEATURE_DENSITIES: &[FeatureEntry] = &[
     mixture::FEATURES,
     neighbours::KDE,
     neighbours::KNN,
+    flow::ENTRY,
 ];
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub mod dataset;
 pub mod density;
 pub mod disentangle;
 pub mod error;
+pub mod fidelity;
 pub mod file;
 pub mod ica;
 pub mod matrix;

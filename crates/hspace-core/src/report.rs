@@ -19,7 +19,7 @@ use maud::{DOCTYPE, PreEscaped, html};
 use serde::{Deserialize, Serialize};
 
 pub use neighbours::{Neighbours, Query, Sprite, Thumb, neighbours};
-pub use projection::{Projection, project};
+pub use projection::{Plane, Projection, project};
 
 use crate::dataset::BadFile;
 use crate::density::fit::ColumnFits;
@@ -321,6 +321,7 @@ mod tests {
                 points: vec![[0.0, 1.0], [f32::NAN, 0.0], [2.0, 2.0]],
                 class: vec![Some(0), Some(1), None],
                 classes,
+                plane: Plane::Tsne,
             }],
             neighbours: None,
             drawings: vec![Drawing {

@@ -5,6 +5,7 @@ use hspace_core::image::RgbImage;
 
 use crate::dataset::{Dataset, Shape, Split};
 use crate::error::Result;
+use crate::fidelity::Fidelity;
 use crate::generate::{Drawer, deviations};
 use crate::matrix::{Matrix, spaced};
 use crate::picture::{animation, png, sheet, tile};
@@ -172,12 +173,17 @@ pub fn frames(rows: &[Vec<RgbImage>]) -> Result<Vec<RgbImage>> {
     (0..steps).map(frame).collect()
 }
 
-/// The pictures of a report: samples, where there is a prior, and, where the encoder gives latents, reconstructions
+/// The pictures of a report: samples, where there is a prior (with how they were judged), and, where the encoder gives latents, reconstructions
 /// of test samples, traversals, still and moving, and interpolations.
 ///
 /// # Errors
 /// Samples that cannot be read.
-pub fn for_report(drawer: &Drawer, dataset: &Dataset, seed: u64) -> Result<Vec<Drawing>> {
+pub fn for_report(
+    drawer: &Drawer,
+    dataset: &Dataset,
+    fidelity: Option<&Fidelity>,
+    seed: u64,
+) -> Result<Vec<Drawing>> {
     let drawing = |title: &str, caption: String, picture: Vec<u8>| Drawing {
         title: title.to_owned(),
         caption,
@@ -227,12 +233,27 @@ pub fn for_report(drawer: &Drawer, dataset: &Dataset, seed: u64) -> Result<Vec<D
     }
     if drawer.has_prior() {
         let picture = gallery(drawer, &drawer.prior(SAMPLES, seed)?)?;
-        let caption = "drawn from the standard normal distribution, not chosen";
-        all.push(drawing(
-            "Samples from the prior",
-            caption.into(),
-            png(&picture)?,
-        ));
+        let mut caption = "drawn from the standard normal distribution, not chosen".to_owned();
+        if let Some(found) = fidelity {
+            let Fidelity {
+                space,
+                drawn,
+                real,
+                samples,
+                ..
+            } = found;
+            caption += &format!(
+                "; precision {:.2}, recall {:.2}, Fréchet distance {:.3} in {space} ({samples} samples; training \
+                 samples in their place: {:.2}, {:.2}, {:.3})",
+                drawn.precision,
+                drawn.recall,
+                drawn.frechet,
+                real.precision,
+                real.recall,
+                real.frechet
+            );
+        }
+        all.push(drawing("Samples from the prior", caption, png(&picture)?));
     }
     Ok(all)
 }

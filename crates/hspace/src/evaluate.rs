@@ -13,7 +13,9 @@ use crate::error::{Error, Result};
 use crate::job::{Job, about};
 use crate::matrix::{Matrix, spaced};
 use crate::probe::{Contender, Measurements};
-use crate::report::{Curve, Drawing, Neighbours, Page, Projection, RunFacts, neighbours, project};
+use crate::report::{
+    Curve, Drawing, Neighbours, Page, Plane, Projection, RunFacts, neighbours, project,
+};
 use crate::representation::Representation;
 use crate::train::{Line, Start};
 
@@ -183,6 +185,8 @@ pub struct Story<'a> {
     pub learned: Vec<String>,
     /// Spaces to draw side by side, the first being the raw pixels.
     pub spaces: &'a [Representation],
+    /// Whether what was learned has a standard normal prior.
+    pub has_prior: bool,
     /// Pictures that the run drew.
     pub drawings: Vec<Drawing>,
     /// What was noticed.
@@ -199,10 +203,10 @@ impl Story<'_> {
     pub fn page(self) -> Result<Page> {
         let task = self.measurements.task.clone();
         let seed = self.measurements.seed;
-        let projections = self
-            .spaces
-            .iter()
-            .map(|space| projection(space, &task, seed));
+        let projections = self.spaces.iter().map(|space| {
+            let has_prior = self.has_prior && self.learned.contains(&space.name);
+            projection(space, &task, has_prior, seed)
+        });
         Ok(Page {
             projections: projections.collect::<Result<_>>()?,
             neighbours: self.neighbours(&task)?,
@@ -280,8 +284,13 @@ impl Story<'_> {
     }
 }
 
-/// Test samples on a plane, coloured by the task's classes.
-fn projection(space: &Representation, task: &str, seed: u64) -> Result<Projection> {
+/// Test samples on a plane (their own, if features are two), coloured by the task's classes.
+fn projection(
+    space: &Representation,
+    task: &str,
+    has_prior: bool,
+    seed: u64,
+) -> Result<Projection> {
     let test: Vec<usize> = (0..space.ids.len())
         .filter(|&i| space.split[i] == Split::Test)
         .take(PROJECTED)
@@ -294,9 +303,19 @@ fn projection(space: &Representation, task: &str, seed: u64) -> Result<Projectio
         }
         _ => (vec![], vec![None; test.len()]),
     };
+    let plane = match (features.cols, has_prior) {
+        (2, true) => Plane::OwnWithPrior,
+        (2, false) => Plane::Own,
+        _ => Plane::Tsne,
+    };
+    let points = match plane {
+        Plane::Tsne => project(&features, seed)?,
+        Plane::Own | Plane::OwnWithPrior => features.data.as_chunks::<2>().0.to_vec(),
+    };
     Ok(Projection {
         name: space.name.clone(),
-        points: project(&features, seed)?,
+        points,
+        plane,
         class,
         classes,
     })

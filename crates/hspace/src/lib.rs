@@ -38,6 +38,7 @@ mod golden;
 pub mod hub;
 pub mod invert;
 pub mod job;
+pub mod judge;
 pub mod list;
 pub mod network;
 pub mod objective;
@@ -48,8 +49,8 @@ pub mod study;
 pub mod train;
 
 pub use hspace_core::{
-    Error, Result, auto, dataset, density, disentangle, error, file, ica, image, matrix, pca,
-    picture, probe, report, representation, views,
+    Error, Result, auto, dataset, density, disentangle, error, fidelity, file, ica, image, matrix,
+    pca, picture, probe, report, representation, views,
 };
 // Settings are TOML tables.
 pub use toml;

@@ -208,6 +208,7 @@ pub fn measure_sources(
             measurements: measurements.clone(),
             learned,
             spaces: &spaces,
+            has_prior: false,
             drawings: vec![],
             warnings: vec![],
             bad: dataset.bad.clone(),

@@ -174,6 +174,7 @@ fn show(
         measurements,
         learned: vec![learned],
         spaces: &spaces,
+        has_prior: false,
         drawings: vec![],
         warnings: trained.warnings,
         bad: trained.bad,

@@ -8,6 +8,7 @@ use hspace::drawings::for_report;
 use hspace::evaluate::{Story, run_facts};
 use hspace::generate::Drawer;
 use hspace::job::{Job, about};
+use hspace::judge::{Judging, judge};
 use hspace::run::RunFolder;
 use hspace::train::Line;
 use hspace::{Error, Result};
@@ -64,13 +65,22 @@ pub fn run(args: &Args) -> Result<()> {
         .filter(|r| r.name == "pixels" || r.name == name)
         .collect();
     spaces.sort_by_key(|space| space.name == name);
-    let drawings = match folder.has_model() {
-        true => {
-            let drawer = Drawer::open(&folder, &device(&config.device)?)?;
-            for_report(&drawer, &dataset, config.seed)?
-        }
-        false => vec![],
-    };
+    let (mut drawings, mut warnings, mut has_prior) = (vec![], vec![], false);
+    if folder.has_model() {
+        let device = device(&config.device)?;
+        let drawer = Drawer::open(&folder, &device)?;
+        let how = Judging {
+            seed: config.seed,
+            ..Judging::default()
+        };
+        // A GAN's prior is not that of its encoder's features.
+        has_prior = drawer.has_prior() && drawer.has_latents();
+        // Of a handful of samples nothing can be said.
+        let judged = || judge(&drawer, open(&flags.data).ok()?, &how, &device, &mut |_| ()).ok();
+        let fidelity = drawer.has_prior().then(judged).flatten();
+        drawings = for_report(&drawer, &dataset, fidelity.as_ref(), config.seed)?;
+        warnings.extend(fidelity.and_then(|found| found.concern()));
+    }
     let story = Story {
         title: name.clone(),
         dataset: &dataset,
@@ -79,8 +89,9 @@ pub fn run(args: &Args) -> Result<()> {
         measurements,
         learned: vec![name],
         spaces: &spaces,
+        has_prior,
         drawings,
-        warnings: vec![],
+        warnings,
         bad: dataset.bad.clone(),
     };
     write(&folder, &story.page()?)

@@ -66,9 +66,58 @@ fn a_variational_run_draws_what_it_learned() {
         "Reconstructions",
         "Traversals",
         "Samples from the prior",
+        "recall",
         "image/gif",
     ] {
         assert!(page.contains(part), "{part}");
+    }
+}
+
+/// A linear autoencoder's best bound is the likelihood of probabilistic principal components (Tipping &
+/// Bishop 1999; Lucas et al. 2019, arXiv:1911.02469), whose maximum is known in closed form.
+#[test]
+fn a_linear_variational_autoencoder_finds_the_principal_components() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    // Signs of orthogonal columns, in 64 rows.
+    let sign = |row: usize, column: usize| -> f64 {
+        if (row & column).count_ones().is_multiple_of(2) {
+            1.0
+        } else {
+            -1.0
+        }
+    };
+    // The same rows to learn from and to be judged by; every column has the same variance.
+    let variances = [4.0, 2.5, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3];
+    let mut csv = "a,b,c,d,e,f,g,h,split\n".to_owned();
+    for split in ["train", "test"] {
+        for row in 0..64 {
+            for column in 0..8 {
+                let part =
+                    |j: usize| f64::sqrt(variances[j]) * sign(row, 1 + 7 * j) * sign(j, column);
+                let value: f64 = (0..8).map(part).sum();
+                csv += &format!("{},", value / f64::sqrt(8.0));
+            }
+            csv += &format!("{split}\n");
+        }
+    }
+    std::fs::write(at.join("rows.csv"), csv).unwrap();
+    let model = "--encoder mlp --set encoder.layers=0 --objective vae --set objective.latents=2 \
+                 --set objective.decoder_layers=0";
+    let how = "--batch-size 64 --steps 2500 --learning-rate 0.02 --set train.weight_decay=0";
+    ok(at, &format!("train --data rows.csv {model} {how} --out v"));
+    let text = ok(at, "likelihood v --data rows.csv --draws 2000 --json -");
+    let found: serde_json::Value = serde_json::from_str(&text).unwrap();
+    // Columns are standardised: divided by the mean variance.
+    let mean: f64 = variances.iter().sum::<f64>() / 8.0;
+    let logs: f64 = variances.iter().map(|v: &f64| (v / mean).ln()).sum();
+    let best = -0.5 * (8.0 * (2.0 * std::f64::consts::PI).ln() + logs + 8.0);
+    for (what, room) in [("elbo", 0.03), ("log_likelihood", 0.02)] {
+        let value = found[what].as_f64().unwrap();
+        assert!(
+            (value - best).abs() < room,
+            "{what} {value}, closed form {best}"
+        );
     }
 }
 
@@ -80,6 +129,28 @@ fn a_gan_is_inverted_and_what_cannot_draw_says_so() {
     let gan = "--objective gan --set objective.latents=3 --set objective.decoder=mlp --steps 30";
     ok(at, &format!("train {data} {SMALL} {gan} --out g"));
     ok(at, "sample g --out s.png");
+    let text = ok(at, &format!("fidelity g {data} --samples 300"));
+    assert!(
+        text.contains("300 test samples of builtin:shapes in pca:50"),
+        "{text}"
+    );
+    let text = ok(
+        at,
+        &format!("fidelity g {data} --samples 200 --space pixels --json -"),
+    );
+    let found: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let score = |side: &str, what: &str| found[side][what].as_f64().unwrap();
+    // Other real samples are nearer to real ones than what 30 steps teach.
+    assert!(
+        score("real", "recall") > 0.5 && score("real", "precision") > 0.5,
+        "{text}"
+    );
+    assert!(
+        score("drawn", "frechet") > 2.0 * score("real", "frechet"),
+        "{text}"
+    );
+    let error = fails(at, &format!("fidelity g {data} --space s.png"));
+    assert!(error.contains("s.png"), "{error}");
     let error = fails(at, &format!("reconstruct g {data}"));
     assert!(error.contains("hspace invert"), "{error}");
     for method in ["optimise", "encoder", "both"] {
@@ -118,6 +189,7 @@ fn a_gan_is_inverted_and_what_cannot_draw_says_so() {
     );
     ok(at, &format!("reconstruct a {data}"));
     assert!(fails(at, "sample a").contains("no prior"));
+    assert!(fails(at, &format!("fidelity a {data}")).contains("no prior"));
     let error = fails(at, "sample c");
     assert!(error.contains("simclr") && error.contains("vae"), "{error}");
 }

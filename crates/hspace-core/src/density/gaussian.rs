@@ -117,7 +117,7 @@ pub fn diagonal(rows: &[f64], d: usize) -> Result<Gaussian, String> {
     })
 }
 
-fn floored(mut variances: Vec<f64>) -> Result<Vec<f64>, String> {
+pub(super) fn floored(mut variances: Vec<f64>) -> Result<Vec<f64>, String> {
     let mean = variances.iter().sum::<f64>() / variances.len() as f64;
     if !(mean > 0.0 && mean.is_finite()) {
         return Err("no feature varies over the training rows".into());

@@ -63,6 +63,8 @@ pub struct OutlierOptions {
     pub knn: KnnOptions,
     /// Of the Gaussian mixture.
     pub mixture: MixtureOptions,
+    /// Of the normalizing flow.
+    pub flow: FlowOptions,
 }
 
 impl Default for OutlierOptions {
@@ -74,6 +76,7 @@ impl Default for OutlierOptions {
             kde: KdeOptions::default(),
             knn: KnnOptions::default(),
             mixture: MixtureOptions::default(),
+            flow: FlowOptions::default(),
         }
     }
 }
@@ -154,6 +157,28 @@ pub enum Covariance {
     Full,
 }
 
+/// `flow.…`
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FlowOptions {
+    /// Number of couplings, ≥ 2.
+    pub couplings: usize,
+    /// Units of each hidden layer, ≥ 1.
+    pub units: usize,
+    /// Passes over the training rows, at most; it ends earlier where held-out rows gain nothing.
+    pub passes: usize,
+}
+
+impl Default for FlowOptions {
+    fn default() -> Self {
+        FlowOptions {
+            couplings: 8,
+            units: 64,
+            passes: 100,
+        }
+    }
+}
+
 impl DensityOptions {
     /// Finds every value that cannot be.
     ///
@@ -188,6 +213,15 @@ impl OutlierOptions {
             ));
         }
         problems.extend(shared(&self.kde, &self.knn, &self.mixture));
+        for (name, value, least) in [
+            ("couplings", self.flow.couplings, 2),
+            ("units", self.flow.units, 1),
+            ("passes", self.flow.passes, 1),
+        ] {
+            if value < least {
+                problems.push(format!("flow.{name}: must be at least {least}"));
+            }
+        }
         if self.kde.kernel != Kernel::Gaussian {
             problems.push("kde.kernel: of features it is always gaussian; others end, and what lies beyond could not be ranked".into());
         }

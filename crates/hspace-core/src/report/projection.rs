@@ -28,6 +28,19 @@ const POWER_STEPS: usize = 12;
 /// Standard deviation of the starting picture.
 const START_SPREAD: f32 = 1e-4;
 
+/// How points came onto the plane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Plane {
+    /// By t-SNE.
+    #[default]
+    Tsne,
+    /// The representation has two dimensions: they are its own.
+    Own,
+    /// The same, and a standard normal prior.
+    OwnWithPrior,
+}
+
 /// Points of one representation on a plane.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Projection {
@@ -40,7 +53,13 @@ pub struct Projection {
     pub class: Vec<Option<u32>>,
     /// Class names.
     pub classes: Vec<String>,
+    /// What the coordinates are.
+    #[serde(default)]
+    pub plane: Plane,
 }
+
+/// Radii of the prior's contours, in its standard deviations: they hold 39, 86 and 99 % of it.
+const CONTOURS: [f32; 3] = [1.0, 2.0, 3.0];
 
 /// JSON has no NaN: it is written as `null` and read back as NaN.
 fn points_or_nan<'de, D>(from: D) -> std::result::Result<Vec<[f32; 2]>, D::Error>
@@ -193,13 +212,30 @@ pub(super) fn picture(projection: &Projection) -> Markup {
             high[axis] = high[axis].max(point[axis]);
         }
     }
+    let contours: &[f32] = match projection.plane {
+        Plane::OwnWithPrior => &CONTOURS,
+        Plane::Tsne | Plane::Own => &[],
+    };
+    for (axis, radius) in [0, 1]
+        .into_iter()
+        .flat_map(|a| contours.iter().map(move |r| (a, *r)))
+    {
+        (low[axis], high[axis]) = (low[axis].min(-radius), high[axis].max(radius));
+    }
     let extent = (high[0] - low[0]).max(high[1] - low[1]).max(1e-12);
     let place = |p: &[f32; 2]| -> [f32; 2] {
         [0, 1].map(|axis| {
             let middle = (low[axis] + high[axis]) / 2.0;
-            SIDE / 2.0 + (p[axis] - middle) / extent * (SIDE - 2.0 * EDGE)
+            // The second axis points up.
+            let sign = if axis == 0 { 1.0 } else { -1.0 };
+            SIDE / 2.0 + sign * (p[axis] - middle) / extent * (SIDE - 2.0 * EDGE)
         })
     };
+    let [origin_x, origin_y] = place(&[0.0; 2]);
+    let circles: Vec<(f32, f32)> = contours
+        .iter()
+        .map(|radius| (*radius, radius / extent * (SIDE - 2.0 * EDGE)))
+        .collect();
     // Points of no class first, so that they lie below.
     let groups = std::iter::once(None).chain((0..projection.classes.len() as u32).map(Some));
     let groups: Vec<(Option<u32>, Vec<[f32; 2]>)> = groups
@@ -222,6 +258,12 @@ pub(super) fn picture(projection: &Projection) -> Markup {
     html! {
         svg.map viewBox=(format!("0 0 {SIDE} {SIDE}")) role="img" {
             title { "Projection of " (projection.name) }
+            @for (deviations, radius) in &circles {
+                circle.contour cx=(format!("{origin_x:.1}")) cy=(format!("{origin_y:.1}")) r=(format!("{radius:.1}")) {}
+                text.place.small x=(format!("{origin_x:.1}")) y=(format!("{:.1}", origin_y - radius + 4.0)) {
+                    (format!("{deviations}σ"))
+                }
+            }
             @for (class, points) in groups.iter().filter(|(_, points)| !points.is_empty()) {
                 path.dots d=(dots(points)) style=(format!("stroke:{}", class_colour(*class))) {}
             }
@@ -288,6 +330,28 @@ mod tests {
             });
             assert_eq!(near.map(|j| j / 50), Some(i / 50), "nearest point of {i}");
         }
+    }
+
+    #[test]
+    fn a_prior_is_drawn_around_the_origin() {
+        let of = |plane| {
+            let projection = Projection {
+                points: vec![[0.0, 0.5], [6.0, 0.0]],
+                class: vec![None; 2],
+                plane,
+                ..Projection::default()
+            };
+            picture(&projection).into_string()
+        };
+        // From −3 to 6: nine units on 416 pixels, with 0 a third from the left.
+        let text = of(Plane::OwnWithPrior);
+        let centre = format!("cx=\"{:.1}\" cy=\"220.0\"", 12.0 + 416.0 / 3.0);
+        assert_eq!(text.matches(&centre).count(), 3, "{text}");
+        assert!(
+            text.contains(&format!("r=\"{:.1}\"", 416.0 / 9.0)),
+            "{text}"
+        );
+        assert!(!of(Plane::Own).contains("circle"));
     }
 
     #[test]

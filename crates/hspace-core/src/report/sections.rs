@@ -6,7 +6,7 @@ use maud::{Markup, PreEscaped, html};
 
 use super::look::{Looks, short};
 use super::neighbours::Neighbours;
-use super::projection::Projection;
+use super::projection::{Plane, Projection};
 use super::tables::{self, Measure, grouped, name, probe_title};
 use super::{Drawing, Page, RunFacts, charts, confusion, neighbours, projection};
 use crate::dataset::BadFile;
@@ -218,9 +218,13 @@ pub(super) fn projections(of: &[Projection]) -> Markup {
     let Some(classes) = of.iter().map(|p| &p.classes).max_by_key(|c| c.len()) else {
         return html! {};
     };
+    let own = of.iter().any(|p| p.plane != Plane::Tsne);
+    let prior = of.iter().any(|p| p.plane == Plane::OwnWithPrior);
     let lede = html! {
         "Each dot is a test sample, placed near its neighbours by t-SNE, which saw no labels. "
         "Who is near whom can be read here; distances between far groups and their sizes cannot."
+        @if own { " A space of two dimensions is drawn as it is." }
+        @if prior { " The circles are the prior's contours, and hold 39, 86 and 99 % of what is drawn from it." }
     };
     let body = html! {
         div.panels { @for p in &of {

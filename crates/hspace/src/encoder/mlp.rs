@@ -15,7 +15,8 @@ use crate::network::layers::{dense_block, flatten, linear_relu};
 struct Mlp {
     /// Units of each hidden layer.
     width: usize,
-    /// Number of hidden layers; the last one's output is the feature vector.
+    /// Number of hidden layers; the last one's output is the feature vector. 0: the values themselves,
+    /// for linear autoencoders and classifiers.
     layers: usize,
     /// Whether layers are normalised over the batch.
     norm: bool,
@@ -59,9 +60,6 @@ impl Encoder for Mlp {
         let mut problems = Vec::new();
         if self.width == 0 {
             problems.push("encoder.width must be at least 1".to_owned());
-        }
-        if self.layers == 0 {
-            problems.push("encoder.layers must be at least 1".to_owned());
         }
         problems
     }

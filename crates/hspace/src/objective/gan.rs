@@ -24,7 +24,7 @@ use super::likelihood::{normalised, plain};
 use super::{Batch, Facts, Generator, Look, Loss, Net, Objective, Stream, Turn, Which};
 use crate::dataset::Shape;
 use crate::list::{self, Entry};
-use crate::network::layers::linear;
+use crate::network::layers::{flatten, linear};
 use crate::network::{Scope, Weights};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +100,10 @@ pub(super) const ENTRY: Entry<dyn Objective> = Entry {
 
 /// Length of the step of R1's estimate, in deviations of the data.
 const STEP: f64 = 1e-2;
+/// Share of the training after which samples should be near real ones.
+const SETTLED: f64 = 0.3;
+/// Which neighbour's distance says how far a drawn sample reaches.
+const NEAR: usize = 3;
 /// Where the average of the generator's weights is.
 const AVERAGE: &str = "average.generator";
 
@@ -141,7 +145,7 @@ impl Objective for Gan {
         let z = net.normal(["drawn", "drawn again"][turn], [n, self.settings.latents]);
         let drawn = self.outputs(&net.at("generator"), z);
         let drawn = normalised(drawn, &self.mean, &self.std);
-        let features = net.encode_silently(drawn);
+        let features = net.encode_silently(drawn.clone());
         let told = self.told(net, features.clone());
         if turn == 1 {
             let total = match self.settings.game {
@@ -167,6 +171,7 @@ impl Objective for Gan {
         let mut parts = vec![
             ("discriminator_accuracy", right.detach() * 0.5),
             ("diversity", diversity(features, real.clone())),
+            ("recall", recall(flatten(x.clone()), flatten(drawn))),
         ];
         if self.settings.r1 > 0.0 {
             let penalty = self.slope(net, x);
@@ -192,9 +197,11 @@ impl Objective for Gan {
         if progress < 0.1 {
             return None;
         }
-        if *values.get("diversity")? < 0.1 {
+        let alike = *values.get("diversity")? < 0.1;
+        let lost = progress > SETTLED && *values.get("recall")? < 0.02;
+        if alike || lost {
             return Some(
-                "mode collapse: what the generator draws differs far less than real samples do; raise \
+                "mode collapse: hardly a real sample lies near a drawn one, or drawn ones hardly differ; raise \
                  objective.r1, lower train.learning_rate or raise train.batch_size"
                     .to_owned(),
             );
@@ -243,6 +250,21 @@ fn diversity(drawn: Tensor<2>, real: Tensor<2>) -> Tensor<1> {
         off.powi_scalar(2).mean().sqrt()
     };
     spread(drawn) / (spread(real) + 1e-12)
+}
+
+/// The share of real samples `[n, d]` that are no farther from a drawn one than that one is from its
+/// [`NEAR`]-th nearest drawn neighbour (Kynkäänniemi et al. 2019, arXiv:1904.06991), `[1]`.
+fn recall(real: Tensor<2>, drawn: Tensor<2>) -> Tensor<1> {
+    let (real, drawn) = (real.detach(), drawn.detach());
+    let squares = |x: &Tensor<2>| x.clone().powi_scalar(2).sum_dim(1);
+    let sizes = squares(&drawn).transpose();
+    let apart =
+        |x: Tensor<2>| squares(&x) + sizes.clone() - x.matmul(drawn.clone().transpose()) * 2.0;
+    let n = drawn.dims()[0];
+    // The nearest of all is the sample itself.
+    let reach = apart(drawn.clone()).sort(1).narrow(1, NEAR.min(n - 1), 1);
+    let near = apart(real).lower_equal(reach.transpose());
+    near.float().max_dim(1).mean()
 }
 
 impl Generator for Gan {

@@ -1,0 +1,100 @@
+//! What a run draws beside real samples, in a feature space: [`Fidelity`].
+
+use std::collections::BTreeSet;
+
+use crate::dataset::{Dataset, Split};
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::fidelity::{Fidelity, scores};
+use crate::generate::Drawer;
+use crate::matrix::{Matrix, spaced};
+use crate::source::{Source, Sources};
+
+/// How a run's samples are judged.
+#[derive(Clone, Debug)]
+pub struct Judging {
+    /// The space, as `hspace probe` takes it; `None`: `pca:50`, of small data `pixels`.
+    pub space: Option<String>,
+    /// Samples on each side at most; as many test samples as there are, if those are fewer.
+    pub samples: usize,
+    /// Which neighbour's distance counts, ≥ 1.
+    pub k: usize,
+    /// Seed of the draws, and of spaces that need one.
+    pub seed: u64,
+}
+
+/// Principal components of the space if none is asked for.
+const COMPONENTS: usize = 50;
+
+impl Default for Judging {
+    fn default() -> Self {
+        Judging {
+            space: None,
+            samples: 2000,
+            k: 3,
+            seed: 0,
+        }
+    }
+}
+
+/// Judges what `drawer` draws beside the test samples of `dataset`, and as many training samples
+/// beside those.
+///
+/// # Errors
+/// A run without a prior, a space that does not fit the data, too few samples.
+pub fn judge(
+    drawer: &Drawer,
+    dataset: Dataset,
+    how: &Judging,
+    device: &Device,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Fidelity> {
+    let about = &drawer.trained().about;
+    let large = about.input.len().min(dataset.len()) >= 4 * COMPONENTS;
+    let space = match &how.space {
+        Some(space) => space.clone(),
+        None if large => format!("pca:{COMPONENTS}"),
+        None => "pixels".to_owned(),
+    };
+    let source = Source::parse(&space)?;
+    if matches!(source, Source::File(_)) {
+        return Err(Error::config(format!(
+            "{space}: a file has no features of samples that are drawn only now; give a run, `pca:D` or `pixels`"
+        )));
+    }
+    let (train, test) = (dataset.indices(Split::Train), dataset.indices(Split::Test));
+    let count = how.samples.min(test.len()).min(train.len());
+    let picked = |of: &[usize]| -> Vec<usize> {
+        let all = spaced(of.len(), count).into_iter();
+        all.map(|i| of[i]).collect()
+    };
+    let (train, test) = (picked(&train), picked(&test));
+    let values = drawer.draw(&drawer.prior(count, how.seed)?);
+    let drawn = Dataset::of_values("drawn", dataset.kind, about.input.shape, values);
+    let (data, begin) = (dataset.name.clone(), dataset.len());
+    let both = dataset.beside(drawn)?;
+    let rows: Vec<usize> = [&train[..], &test].concat();
+    let rows = rows.into_iter().chain(begin..both.len()).collect();
+    let mut sources = Sources::new(&both, device.clone(), how.seed).only(rows);
+    let all = sources.represent(&space, &source, progress)?;
+    // What cannot be read is left out of either side.
+    let part = |rows: &mut dyn Iterator<Item = usize>| -> Matrix {
+        let wanted: BTreeSet<&str> = rows.map(|row| both.ids[row].as_str()).collect();
+        let found: Vec<usize> = (0..all.ids.len())
+            .filter(|&i| wanted.contains(all.ids[i].as_str()))
+            .collect();
+        all.features.select(&found)
+    };
+    let real = part(&mut test.into_iter());
+    Ok(Fidelity {
+        code_version: env!("CARGO_PKG_VERSION").into(),
+        model: about.hash.clone(),
+        data,
+        space,
+        dim: all.features.cols,
+        samples: real.rows,
+        k: how.k,
+        drawn: scores(&real, &part(&mut (begin..both.len())), how.k)?,
+        real: scores(&real, &part(&mut train.into_iter()), how.k)?,
+    })
+}
