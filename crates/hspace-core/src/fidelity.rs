@@ -58,8 +58,8 @@ impl Fidelity {
     pub fn concern(&self) -> Option<String> {
         (self.drawn.recall < COLLAPSED * self.real.recall).then(|| {
             format!(
-                "mode collapse: only {:.1} % of the real samples lie near a drawn one, where other real samples \
-                 reach {:.1} %",
+                "most of the data is never drawn (mode collapse, or too few latents): {:.1} % of the real samples lie \
+                 near a drawn one, {:.1} % near another real one",
                 100.0 * self.drawn.recall,
                 100.0 * self.real.recall
             )
@@ -220,7 +220,7 @@ mod tests {
             real: scores(&real, &other, 3).unwrap(),
         };
         let text = fidelity(collapsed).concern().unwrap_or_default();
-        assert!(text.starts_with("mode collapse"), "{text}");
+        assert!(text.contains("mode collapse"), "{text}");
         assert_eq!(fidelity(wide).concern(), None);
     }
 

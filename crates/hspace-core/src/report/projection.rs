@@ -258,14 +258,16 @@ pub(super) fn picture(projection: &Projection) -> Markup {
     html! {
         svg.map viewBox=(format!("0 0 {SIDE} {SIDE}")) role="img" {
             title { "Projection of " (projection.name) }
-            @for (deviations, radius) in &circles {
+            @for (_, radius) in &circles {
                 circle.contour cx=(format!("{origin_x:.1}")) cy=(format!("{origin_y:.1}")) r=(format!("{radius:.1}")) {}
-                text.place.small x=(format!("{origin_x:.1}")) y=(format!("{:.1}", origin_y - radius + 4.0)) {
-                    (format!("{deviations}σ"))
-                }
             }
             @for (class, points) in groups.iter().filter(|(_, points)| !points.is_empty()) {
                 path.dots d=(dots(points)) style=(format!("stroke:{}", class_colour(*class))) {}
+            }
+            @for (deviations, radius) in &circles {
+                text.place.small x=(format!("{origin_x:.1}")) y=(format!("{:.1}", origin_y - radius + 4.0)) {
+                    (format!("{deviations}σ"))
+                }
             }
             @if projection.classes.len() <= 20 {
                 @for (class, points) in groups.iter().filter(|(c, p)| c.is_some() && p.len() > 4) {

@@ -83,8 +83,7 @@ impl Variant for FactorVae {
         let z = posterior.draw(net, "posterior");
         if turn == 1 {
             let (own, mixed) = (self.told(net, z.clone()), self.told(net, shuffled(net, z)));
-            let right = own.narrow(1, 0, 1) + mixed.narrow(1, 1, 1);
-            let total = right.mean() * -0.5;
+            let total = told_apart(own, mixed);
             return Loss {
                 parts: vec![("discriminator_loss", total.clone())],
                 ..Loss::of(total, vec![posterior.mean])
@@ -92,7 +91,7 @@ impl Variant for FactorVae {
         }
         let likelihood = model.log_likelihood(net, x, z.clone());
         let told = self.told(net, z);
-        let correlation = (told.clone().narrow(1, 0, 1) - told.narrow(1, 1, 1)).mean();
+        let correlation = correlation(told);
         let divergence = sum_columns(posterior.divergence());
         let total = divergence.clone().mean() - likelihood.clone().mean()
             + correlation.clone() * self.gamma;
@@ -116,6 +115,17 @@ impl FactorVae {
     }
 }
 
+/// What the discriminator lowers, from the log probabilities `[n, 2]` of draws and of shuffled ones.
+fn told_apart(own: Tensor<2>, shuffled: Tensor<2>) -> Tensor<1> {
+    let right = own.narrow(1, 0, 1) + shuffled.narrow(1, 1, 1);
+    right.mean() * -0.5
+}
+
+/// The total correlation by the density ratio that the log probabilities `[n, 2]` of draws tell.
+fn correlation(own: Tensor<2>) -> Tensor<1> {
+    (own.clone().narrow(1, 0, 1) - own.narrow(1, 1, 1)).mean()
+}
+
 /// Each column of `[n, d]` in an order of its own.
 fn shuffled(net: &Net, z: Tensor<2>) -> Tensor<2> {
     let [n, d] = z.dims();
@@ -130,4 +140,21 @@ fn shuffled(net: &Net, z: Tensor<2>) -> Tensor<2> {
     }
     let places = TensorData::new(places, [n, d]);
     z.gather(0, Tensor::<2, Int>::from_data(places, net.device()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden::{check_loss, matrix};
+
+    #[test]
+    fn both_turns_agree_with_torch() {
+        check_loss("factor", [6, 2], |logits| {
+            let shuffled = log_softmax(matrix([6, 2], 1.1), 1);
+            told_apart(log_softmax(logits, 1), shuffled)
+        });
+        check_loss("factor_correlation", [6, 2], |logits| {
+            correlation(log_softmax(logits, 1))
+        });
+    }
 }

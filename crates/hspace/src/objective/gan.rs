@@ -34,6 +34,24 @@ enum Game {
     Hinge,
 }
 
+impl Game {
+    /// What the discriminator lowers, of how real it finds real samples and drawn ones, `[n, 1]` each.
+    fn judged(self, real: Tensor<2>, drawn: Tensor<2>) -> Tensor<1> {
+        match self {
+            Game::NonSaturating => softplus(-real, 1.0).mean() + softplus(drawn, 1.0).mean(),
+            Game::Hinge => relu(-real + 1.0).mean() + relu(drawn + 1.0).mean(),
+        }
+    }
+
+    /// What the generator lowers.
+    fn fooled(self, drawn: Tensor<2>) -> Tensor<1> {
+        match self {
+            Game::NonSaturating => softplus(-drawn, 1.0).mean(),
+            Game::Hinge => -drawn.mean(),
+        }
+    }
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
 struct Settings {
@@ -148,10 +166,7 @@ impl Objective for Gan {
         let features = net.encode_silently(drawn.clone());
         let told = self.told(net, features.clone());
         if turn == 1 {
-            let total = match self.settings.game {
-                Game::NonSaturating => softplus(-told, 1.0).mean(),
-                Game::Hinge => -told.mean(),
-            };
+            let total = self.settings.game.fooled(told);
             return Loss {
                 parts: vec![("generator_loss", total.clone())],
                 ..Loss::of(total, vec![])
@@ -164,10 +179,7 @@ impl Objective for Gan {
         let believed = self.told(net, real.clone());
         let right = believed.clone().greater_elem(0.0).float().mean()
             + told.clone().lower_elem(0.0).float().mean();
-        let mut total = match self.settings.game {
-            Game::NonSaturating => softplus(-believed, 1.0).mean() + softplus(told, 1.0).mean(),
-            Game::Hinge => relu(-believed + 1.0).mean() + relu(told + 1.0).mean(),
-        };
+        let mut total = self.settings.game.judged(believed, told);
         let mut parts = vec![
             ("discriminator_accuracy", right.detach() * 0.5),
             ("diversity", diversity(features, real.clone())),
@@ -274,5 +286,35 @@ impl Generator for Gan {
 
     fn draw(&self, net: &Net, z: Tensor<2>) -> Tensor<4> {
         self.outputs(&net.at(AVERAGE).frozen(), z)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden::{check_loss, matrix};
+    use crate::network::weights::values;
+
+    #[test]
+    fn both_games_agree_with_torch() {
+        for (name, game) in [
+            ("non_saturating", Game::NonSaturating),
+            ("hinge", Game::Hinge),
+        ] {
+            check_loss(name, [6, 5], |real| game.judged(real, matrix([6, 5], 1.1)));
+        }
+        check_loss("fooled", [6, 5], |drawn| Game::NonSaturating.fooled(drawn));
+    }
+
+    #[test]
+    fn recall_is_the_share_of_real_samples_near_drawn_ones() {
+        // On a line: drawn ones reach their third neighbour; two of four real samples are within.
+        let column = |values: Vec<f32>| {
+            let n = values.len();
+            crate::network::weights::vector(values, &crate::device::Device::cpu()).reshape([n, 1])
+        };
+        let drawn = column(vec![0.0, 0.1, 0.2, 0.3, 0.4]);
+        let real = column(vec![0.15, 0.65, 0.8, -5.0]);
+        assert_eq!(values(recall(real, drawn)), [0.5]);
     }
 }

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use burn_tensor::{Tensor, TensorData};
-use rand::RngExt;
+use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use super::heads::{not_negative, positive};
@@ -169,7 +169,20 @@ impl Book {
     /// that would be in use if all were used evenly (the exponential of the entropy of the choice).
     fn learn(mut self, settings: &VqVae, net: &Net, latents: &Tensor<2>, chosen: &[u32]) -> f32 {
         let rows = values(latents.clone());
-        let keep = settings.decay as f32;
+        let used = self.follow(settings.decay as f32, &rows, chosen);
+        self.revive(&rows, &mut net.rng("revived words"));
+        let device = net.device();
+        let memory = net.at("memory");
+        memory.update("words", vector(self.words, device));
+        memory.update("counts", vector(self.counts, device));
+        memory.update("sums", vector(self.sums, device));
+        let shares = used.iter().filter(|&&n| n > 0.0);
+        let shares = shares.map(|n| n / chosen.len() as f32);
+        (-shares.map(|p| p * p.ln()).sum::<f32>()).exp()
+    }
+
+    /// Moves each word to the running mean of the groups that it was chosen for; how often each was.
+    fn follow(&mut self, keep: f32, rows: &[f32], chosen: &[u32]) -> Vec<f32> {
         let mut used = vec![0.0f32; self.counts.len()];
         chosen.iter().for_each(|&i| used[i as usize] += 1.0);
         self.counts.iter_mut().zip(&used).for_each(|(count, used)| {
@@ -182,40 +195,37 @@ impl Book {
                 .zip(group)
                 .for_each(|(sum, x)| *sum += x * (1.0 - keep));
         }
-        let average = self.counts.iter().sum::<f32>() / self.counts.len() as f32;
-        let mut rng = net.rng("revived words");
-        let groups = chosen.len();
-        for i in 0..self.counts.len() {
-            let place = i * self.size..(i + 1) * self.size;
-            if self.counts[i] < DEAD * average {
-                let from = rng.random_range(0..groups) * self.size;
-                let new = &rows[from..from + self.size];
-                self.words[place.clone()].copy_from_slice(new);
-                self.counts[i] = average;
-                let sums = &mut self.sums[place];
-                sums.iter_mut()
-                    .zip(new)
-                    .for_each(|(sum, x)| *sum = x * average);
-            } else {
-                for at in place {
-                    self.words[at] = self.sums[at] / self.counts[i];
-                }
+        for (i, count) in self.counts.iter().enumerate().filter(|(_, c)| **c > 0.0) {
+            for at in i * self.size..(i + 1) * self.size {
+                self.words[at] = self.sums[at] / count;
             }
         }
-        let device = net.device();
-        let memory = net.at("memory");
-        memory.update("words", vector(self.words, device));
-        memory.update("counts", vector(self.counts, device));
-        memory.update("sums", vector(self.sums, device));
-        let total = groups as f32;
-        let shares = used.iter().filter(|&&n| n > 0.0).map(|n| n / total);
-        (-shares.map(|p| p * p.ln()).sum::<f32>()).exp()
+        used
+    }
+
+    /// Puts a group of the batch in the place of each dead word.
+    fn revive(&mut self, rows: &[f32], rng: &mut impl Rng) {
+        let average = self.counts.iter().sum::<f32>() / self.counts.len() as f32;
+        for i in 0..self.counts.len() {
+            if self.counts[i] >= DEAD * average {
+                continue;
+            }
+            let place = i * self.size..(i + 1) * self.size;
+            let from = rng.random_range(0..rows.len() / self.size) * self.size;
+            let new = &rows[from..from + self.size];
+            self.words[place.clone()].copy_from_slice(new);
+            self.counts[i] = average;
+            let sums = self.sums[place].iter_mut();
+            sums.zip(new).for_each(|(sum, x)| *sum = x * average);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::golden::{assert_close, fill, numbers};
+    use crate::network::weights::rng_for;
 
     #[test]
     fn groups_become_their_nearest_word() {
@@ -231,5 +241,36 @@ mod tests {
         assert_eq!(chosen, [1, 0, 2, 0]);
         let words = values(book.words(&chosen, [2, 4]));
         assert_eq!(words, [1.0, 1.0, 0.0, 0.0, -1.0, 2.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn words_follow_what_they_stand_for_and_dead_ones_live_again() {
+        let words = fill(6, 1.1);
+        let counts = vec![2.0, 3.0, 1.0];
+        let sums = words.chunks(2).zip(&counts);
+        let mut book = Book {
+            size: 2,
+            sums: sums
+                .flat_map(|(word, n)| word.iter().map(move |x| x * n))
+                .collect(),
+            words,
+            counts,
+        };
+        let rows = fill(24, 0.3);
+        let latents = vector(rows.clone(), &crate::device::Device::cpu()).reshape([6, 4]);
+        let chosen = book.nearest(&latents);
+        book.follow(0.9, &rows, &chosen);
+        assert_close("words", &book.words, &numbers(&["words", "words"]), 1e-6);
+        assert_close("counts", &book.counts, &numbers(&["words", "counts"]), 1e-6);
+        book.counts[1] = 0.0;
+        let before = book.words.clone();
+        book.revive(&rows, &mut rng_for("words", 0));
+        let revived = &book.words[2..4];
+        assert!(rows.chunks(2).any(|group| group == revived), "{revived:?}");
+        assert_eq!(
+            (&book.words[..2], &book.words[4..]),
+            (&before[..2], &before[4..])
+        );
+        assert!(book.counts[1] > 0.0);
     }
 }

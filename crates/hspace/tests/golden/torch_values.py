@@ -202,6 +202,42 @@ def discrepancy(codes):
     return total
 
 
+def believed(game):
+    """A discriminator of real samples (the leaf) and drawn ones: as a classifier, or with margins."""
+
+    def loss(real):
+        drawn = matrix(6, 5, 1.1)
+        if game == "hinge":
+            return (1 - real).clamp(min=0).mean() + (1 + drawn).clamp(min=0).mean()
+        told = F.binary_cross_entropy_with_logits
+        return told(real, torch.ones(6, 5)) + told(drawn, torch.zeros(6, 5))
+
+    return loss
+
+
+def fooled(drawn):
+    return F.binary_cross_entropy_with_logits(drawn, torch.ones(6, 5))
+
+
+def factor(logits):
+    """The discriminator of FactorVAE: draws are class 0, shuffled ones class 1."""
+    shuffled = matrix(6, 2, 1.1)
+    first, second = torch.zeros(6, dtype=torch.long), torch.ones(6, dtype=torch.long)
+    return (F.cross_entropy(logits, first) + F.cross_entropy(shuffled, second)) / 2
+
+
+def words():
+    """One step of running means (van den Oord et al. 2017, equations 6 to 8) of three words of two dimensions, which twelve
+    groups are nearest to."""
+    book, groups = matrix(3, 2, 1.1), matrix(12, 2, 0.3)
+    chosen = F.one_hot(torch.cdist(groups, book).argmin(1), 3).float()
+    counts = torch.tensor([2.0, 3.0, 1.0])
+    sums = book * counts[:, None]
+    counts = 0.9 * counts + 0.1 * chosen.sum(0)
+    sums = 0.9 * sums + 0.1 * chosen.T @ groups
+    return {"words": (sums / counts[:, None]).flatten().tolist(), "counts": counts.tolist()}
+
+
 def positions():
     """timm's interpolation of 4 x 4 position embeddings of 3 dimensions, with a class token, to 3 x 3 and to 6 x 6."""
     from timm.layers import resample_abs_pos_embed
@@ -233,6 +269,12 @@ def losses():
         "dip_II": of(6, 5, dip("II")),
         "discrepancy": of(6, 5, discrepancy),
         "iwae": of(6, 5, lambda w: (w.logsumexp(0) - math.log(6)).mean()),
+        "non_saturating": of(6, 5, believed("non_saturating")),
+        "hinge": of(6, 5, believed("hinge")),
+        "fooled": of(6, 5, fooled),
+        "factor": of(6, 2, factor),
+        "factor_correlation": of(6, 2, lambda logits: (logits[:, 0] - logits[:, 1]).mean()),
+        "words": words(),
         "positions": positions(),
         "supervised": of(6, 4, supervised),
     }
