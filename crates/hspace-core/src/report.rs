@@ -9,6 +9,7 @@ mod confusion;
 mod density;
 mod disentangle;
 mod fits;
+mod latents;
 mod look;
 mod neighbours;
 mod projection;
@@ -18,6 +19,7 @@ mod tables;
 use maud::{DOCTYPE, PreEscaped, html};
 use serde::{Deserialize, Serialize};
 
+pub use latents::Latents;
 pub use neighbours::{Neighbours, Query, Sprite, Thumb, neighbours};
 pub use projection::{Plane, Projection, project};
 
@@ -52,6 +54,8 @@ pub struct Page {
     pub projections: Vec<Projection>,
     /// Nearest training images of some test images.
     pub neighbours: Option<Neighbours>,
+    /// The latents of a run with a prior.
+    pub latents: Option<Latents>,
     /// Pictures that the run drew.
     pub drawings: Vec<Drawing>,
     /// Densities of a column of numbers.
@@ -178,6 +182,7 @@ pub fn html(page: &Page) -> Result<String> {
                     }
                     (sections::projections(&page.projections))
                     (sections::strips(page.neighbours.as_ref()))
+                    (latents::latents(page.latents.as_ref()))
                     (sections::drawings(&page.drawings))
                     @if let Some(m) = &page.measurements {
                         (sections::confusions(m, &looks))
@@ -324,6 +329,11 @@ mod tests {
                 plane: Plane::Tsne,
             }],
             neighbours: None,
+            latents: Some(Latents::of(&crate::matrix::Matrix::new(
+                2,
+                1,
+                vec![0.5, -0.5],
+            ))),
             drawings: vec![Drawing {
                 title: "Samples".into(),
                 caption: "drawn <here>".into(),

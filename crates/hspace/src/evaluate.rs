@@ -14,7 +14,7 @@ use crate::job::{Job, about};
 use crate::matrix::{Matrix, spaced};
 use crate::probe::{Contender, Measurements};
 use crate::report::{
-    Curve, Drawing, Neighbours, Page, Plane, Projection, RunFacts, neighbours, project,
+    Curve, Drawing, Latents, Neighbours, Page, Plane, Projection, RunFacts, neighbours, project,
 };
 use crate::representation::Representation;
 use crate::train::{Line, Start};
@@ -211,6 +211,7 @@ impl Story<'_> {
             projections: projections.collect::<Result<_>>()?,
             neighbours: self.neighbours(&task)?,
             disentanglement: self.dependence(seed),
+            latents: self.latents(),
             title: self.title,
             headline: self.measurements.headline(),
             learned: self.learned,
@@ -246,6 +247,15 @@ impl Story<'_> {
             ..Options::default()
         };
         disentangle::measure(&of, &options, &self.dataset.name, &mut |_| ()).ok()
+    }
+
+    /// The latents of test samples, where they have a prior.
+    fn latents(&self) -> Option<Latents> {
+        let mut spaces = self.spaces.iter();
+        let learned = spaces.find(|space| self.has_prior && self.learned.contains(&space.name))?;
+        let test = (0..learned.ids.len()).filter(|&i| learned.split[i] == Split::Test);
+        let test: Vec<usize> = test.collect();
+        (!test.is_empty()).then(|| Latents::of(&learned.features.select(&test)))
     }
 
     fn neighbours(&self, task: &str) -> Result<Option<Neighbours>> {

@@ -67,6 +67,7 @@ fn a_variational_run_draws_what_it_learned() {
         "Traversals",
         "Samples from the prior",
         "recall",
+        "The latents beside their prior",
         "image/gif",
     ] {
         assert!(page.contains(part), "{part}");
