@@ -12,7 +12,7 @@ use crate::moments::{Moments, moments};
 use crate::norm::{AllSums, Back, Gated, Normalised, marks_of};
 use crate::product::{Matrix, Sizes, product};
 use crate::scratch::Scratch;
-use crate::simd::{Isa, LANES};
+use crate::simd::Isa;
 use crate::units::{self, Rows};
 use crate::{direct, winograd};
 
@@ -122,12 +122,9 @@ impl Conv {
         assert_eq!((input, weight, output), lens, "lengths for {self:?}");
     }
 
-    /// Whether Winograd's tiles of 4 × 4 outputs pay.
+    /// Whether Winograd is allowed and pays.
     fn fits_winograd(&self, on: Machine) -> bool {
-        on.winograd
-            && self.kernel == 3
-            && self.stride == 1
-            && self.inputs.min(self.outputs) >= LANES
+        on.winograd && winograd::pays(self)
     }
 
     /// The same for some of the images: shapes, inputs, outputs.
@@ -331,7 +328,7 @@ pub fn weight_gradient(on: Machine, conv: &Conv, x: Source, dy: &[f32], dw: &mut
         );
     }
     let sums = Sums::new(on, conv);
-    let total = if sums.len() > CACHED_SUMS {
+    let total = if sums.is_large() {
         sums.by_block(on, conv, x, dy)
     } else {
         let chunks = units::chunks(conv.n, sums.len(), sums.work(conv));
@@ -489,27 +486,27 @@ enum Weights {
 
 impl Way {
     fn forward(on: Machine, conv: &Conv, weight: &[f32]) -> Way {
-        Way::new(on, *conv, weight, false)
+        let weights = if conv.fits_winograd(on) {
+            Weights::Winograd(winograd::Packed::forward(on, conv, weight))
+        } else {
+            Weights::Direct(direct::Packed::new(on, conv, weight, false))
+        };
+        let conv = *conv;
+        Way { conv, weights }
     }
 
     /// The gradient for the input of `conv`.
     fn back(on: Machine, conv: &Conv, weight: &[f32]) -> Way {
-        if conv.stride == 1 {
-            return Way::new(on, conv.transposed(), weight, true);
-        }
-        Way {
-            conv: *conv,
-            weights: Weights::Phases(direct::Phases::new(on, conv, weight)),
-        }
-    }
-
-    /// `turned` takes the weights of the convolution that this one is the gradient of: inputs and
-    /// outputs swapped, kernels turned by half a circle.
-    fn new(on: Machine, conv: Conv, weight: &[f32], turned: bool) -> Way {
-        let weights = if conv.fits_winograd(on) {
-            Weights::Winograd(winograd::Packed::new(on, &conv, weight, turned))
+        let (conv, weights) = if conv.fits_winograd(on) {
+            let packed = winograd::Packed::back(on, conv, weight);
+            (*conv, Weights::Winograd(packed))
+        } else if conv.stride == 1 {
+            let back = conv.transposed();
+            let packed = direct::Packed::new(on, &back, weight, true);
+            (back, Weights::Direct(packed))
         } else {
-            Weights::Direct(direct::Packed::new(on, &conv, weight, turned))
+            let phases = direct::Phases::new(on, conv, weight);
+            (*conv, Weights::Phases(phases))
         };
         Way { conv, weights }
     }
@@ -518,7 +515,7 @@ impl Way {
     fn cut(&self, n: usize) -> Vec<Rows> {
         let conv = &self.conv;
         match &self.weights {
-            Weights::Winograd(_) => units::cut(n, conv.out_h(), winograd::Packed::target(conv), 4),
+            Weights::Winograd(packed) => packed.cut(n),
             Weights::Direct(_) => units::cut(n, conv.out_h(), direct::Packed::target(conv), 1),
             Weights::Phases(_) => units::cut(n, conv.h, direct::Phases::target(conv), conv.stride),
         }
@@ -526,9 +523,10 @@ impl Way {
 
     /// Numbers in a row of what it writes.
     fn row(&self) -> usize {
-        match self.weights {
+        match &self.weights {
+            Weights::Winograd(packed) => packed.row(),
             Weights::Phases(_) => self.conv.w * self.conv.inputs,
-            _ => self.conv.out_w() * self.conv.outputs,
+            Weights::Direct(_) => self.conv.out_w() * self.conv.outputs,
         }
     }
 
@@ -544,16 +542,13 @@ impl Way {
     ) -> Vec<T> {
         let (cuts, row) = (self.cut(n), self.row());
         let large = match &self.weights {
-            Weights::Winograd(packed) if packed.is_large() => {
-                let conv = Conv { n, ..self.conv };
-                Some((conv, packed.by_place(on, &conv, x, &cuts)))
-            }
+            Weights::Winograd(packed) if packed.is_large() => Some(packed.by_place(on, x, &cuts)),
             _ => None,
         };
         units::over(&cuts, y, row, |unit, y| {
             let finish = RawFinish::at(finish, unit.first * row);
             match &large {
-                Some((conv, products)) => products.outputs(on, conv, unit, y, finish),
+                Some(products) => products.outputs(on, unit, y, finish),
                 None => self.outputs(on, n, x, unit, y, finish),
             }
             then(y)
@@ -572,7 +567,7 @@ impl Way {
     ) {
         let conv = Conv { n, ..self.conv };
         match &self.weights {
-            Weights::Winograd(packed) => packed.outputs(on, &conv, x, unit, y, finish),
+            Weights::Winograd(packed) => packed.outputs(on, x, unit, y, finish),
             Weights::Direct(packed) => packed.outputs(on, &conv, x, unit, y, finish),
             Weights::Phases(phases) => phases.outputs(on, &conv, x.numbers, unit, y, finish),
         }
@@ -601,30 +596,37 @@ impl Sums {
         }
     }
 
+    fn is_large(&self) -> bool {
+        match self {
+            Sums::Winograd(sums) => sums.is_large(),
+            Sums::Direct(sums) => sums.is_large(),
+        }
+    }
+
     fn work(&self, conv: &Conv) -> usize {
         match self {
-            Sums::Winograd(sums) => sums.work(conv),
+            Sums::Winograd(sums) => sums.work(),
             Sums::Direct(sums) => sums.work(conv),
         }
     }
 
     fn add(&self, on: Machine, conv: &Conv, x: Source, dy: &[f32], part: &mut [f32], fresh: bool) {
         match self {
-            Sums::Winograd(sums) => sums.add(on, conv, x, dy, part, fresh),
+            Sums::Winograd(sums) => sums.add(on, conv.n, x, dy, part, fresh),
             Sums::Direct(sums) => sums.add(on, conv, x, dy, part, fresh),
         }
     }
 
     fn by_block(&self, on: Machine, conv: &Conv, x: Source, dy: &[f32]) -> Buffer {
         match self {
-            Sums::Winograd(sums) => sums.by_block(on, conv, x, dy),
+            Sums::Winograd(sums) => sums.by_block(on, conv.n, x, dy),
             Sums::Direct(sums) => sums.by_block(on, conv, x, dy),
         }
     }
 
     fn restore(&self, on: Machine, conv: &Conv, total: &[f32], dw: &mut [f32]) {
         match self {
-            Sums::Winograd(sums) => sums.restore(on, conv, total, dw),
+            Sums::Winograd(sums) => sums.restore(on, total, dw),
             Sums::Direct(sums) => sums.restore(conv, total, dw),
         }
     }
