@@ -125,6 +125,7 @@ unsafe fn restore_by<S: Simd, T: Transform<M, TILE>, const M: usize, const TILE:
     // SAFETY: every address is that of a vector of channels of a tile's place, or of the first
     // lanes of an output.
     unsafe {
+        let mut half = [[S::splat(0.0); M]; TILE];
         for (i, x0) in (0..out_w).step_by(TILE).enumerate() {
             let columns = (out_w - x0).min(TILE);
             for c in (0..outputs).step_by(LANES) {
@@ -134,7 +135,7 @@ unsafe fn restore_by<S: Simd, T: Transform<M, TILE>, const M: usize, const TILE:
                     first: from,
                     stride,
                 };
-                let half = first_half::<S, T, M, TILE>(&tile);
+                first_half::<S, T, M, TILE>(&tile, &mut half);
                 if finish.nothing() && lanes == LANES && columns == TILE {
                     for (line, half) in half.iter().enumerate().take(lines) {
                         let to = y.as_mut_ptr().add(at + (line * out_w + x0) * outputs + c);

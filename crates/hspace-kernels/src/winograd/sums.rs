@@ -231,7 +231,8 @@ unsafe fn restore_weights_by<S: Simd, T: Transform<POINTS, 3>>(
                 first: from,
                 stride: deep * wide,
             };
-            let half = first_half::<S, T, POINTS, 3>(&tile);
+            let mut half = [[S::splat(0.0); POINTS]; 3];
+            first_half::<S, T, POINTS, 3>(&tile, &mut half);
             for (y, half) in half.iter().enumerate() {
                 for (x, tap) in T::apply::<S>(*half).into_iter().enumerate() {
                     S::store(taps[3 * y + x].as_mut_ptr(), tap);

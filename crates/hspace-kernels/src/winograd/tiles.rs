@@ -240,6 +240,7 @@ unsafe fn transform_by<
     // SAFETY: every address read is that of the lanes of a place of the image;
     // every address written that of a vector of channels of a tile's place.
     unsafe {
+        let mut half = [[S::splat(0.0); N]; M];
         for i in 0..count {
             let columns = inside(STEP * i, w);
             let whole = rows == (0..N) && columns == (0..N);
@@ -277,15 +278,15 @@ unsafe fn transform_by<
                     column: c,
                     line,
                 };
-                let half = if whole && lanes == LANES {
-                    first_half::<S, T, N, M>(&part)
+                if whole && lanes == LANES {
+                    first_half::<S, T, N, M>(&part, &mut half);
                 } else {
                     let bordered = Bordered {
                         part,
                         lanes: &there,
                     };
-                    first_half_of::<S, T, N, M>(&columns, &bordered)
-                };
+                    first_half_of::<S, T, N, M>(&columns, &bordered, &mut half);
+                }
                 let to = black_box(to.as_mut_ptr().add((tile + i) * channels + first));
                 for (y, half) in half.iter().enumerate() {
                     for (x, point) in T::apply::<S>(*half).into_iter().enumerate() {

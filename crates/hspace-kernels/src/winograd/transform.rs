@@ -1,6 +1,5 @@
 //! Linear transforms of tiles, a vector of channels at a time: along one axis, then along the other.
 
-use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use crate::simd::Simd;
@@ -37,28 +36,18 @@ impl<S: Simd, const M: usize> Tile<S> for Places<M> {
     }
 }
 
-/// The first half of a transform both ways: of the columns of a tile of `N` × `N` vectors.
+/// The first half of a transform both ways, to `half`: of the columns of a tile of `N` × `N` vectors.
 ///
 /// # Safety
 /// As [`Tile::at`].
 #[inline(always)]
 pub(super) unsafe fn first_half<S: Simd, T: Transform<N, M>, const N: usize, const M: usize>(
     tile: &impl Tile<S>,
-) -> [[S::V; N]; M] {
-    // SAFETY: the caller's promises.
-    unsafe {
-        let mut half = MaybeUninit::<[[S::V; N]; M]>::uninit();
-        let to = half.as_mut_ptr().cast::<S::V>();
-        for x in 0..N {
-            let mut numbers = [S::splat(0.0); N];
-            for (y, number) in numbers.iter_mut().enumerate() {
-                *number = tile.at(y, x);
-            }
-            for (y, value) in T::apply::<S>(numbers).into_iter().enumerate() {
-                to.add(y * N + x).write(value);
-            }
-        }
-        half.assume_init()
+    half: &mut [[S::V; N]; M],
+) {
+    for x in 0..N {
+        // SAFETY: the caller's promises.
+        unsafe { column::<S, T, N, M>(tile, x, half) };
     }
 }
 
@@ -70,26 +59,39 @@ pub(super) unsafe fn first_half<S: Simd, T: Transform<N, M>, const N: usize, con
 pub(super) unsafe fn first_half_of<S: Simd, T: Transform<N, M>, const N: usize, const M: usize>(
     columns: &Range<usize>,
     tile: &impl Tile<S>,
-) -> [[S::V; N]; M] {
-    // SAFETY: the caller's promises.
-    unsafe {
-        let mut half = MaybeUninit::<[[S::V; N]; M]>::uninit();
-        let to = half.as_mut_ptr().cast::<S::V>();
-        for x in 0..N {
-            let mut values = [S::splat(0.0); M];
-            // A transform of zeros is zeros.
+    half: &mut [[S::V; N]; M],
+) {
+    for x in 0..N {
+        // SAFETY: the caller's promises.
+        unsafe {
             if columns.contains(&x) {
-                let mut numbers = [S::splat(0.0); N];
-                for (y, number) in numbers.iter_mut().enumerate() {
-                    *number = tile.at(y, x);
+                column::<S, T, N, M>(tile, x, half);
+            } else {
+                // A transform of zeros is zeros.
+                for half in half.iter_mut() {
+                    half[x] = S::splat(0.0);
                 }
-                values = T::apply::<S>(numbers);
-            }
-            for (y, value) in values.into_iter().enumerate() {
-                to.add(y * N + x).write(value);
             }
         }
-        half.assume_init()
+    }
+}
+
+/// Column `x` of [`first_half`].
+#[inline(always)]
+unsafe fn column<S: Simd, T: Transform<N, M>, const N: usize, const M: usize>(
+    tile: &impl Tile<S>,
+    x: usize,
+    half: &mut [[S::V; N]; M],
+) {
+    // SAFETY: the caller's promises.
+    unsafe {
+        let mut numbers = [S::splat(0.0); N];
+        for (y, number) in numbers.iter_mut().enumerate() {
+            *number = tile.at(y, x);
+        }
+        for (half, value) in half.iter_mut().zip(T::apply::<S>(numbers)) {
+            half[x] = value;
+        }
     }
 }
 
