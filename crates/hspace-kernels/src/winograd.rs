@@ -35,16 +35,31 @@ use crate::simd::LANES;
 use crate::units::{self, Rows};
 
 // In the loops over tiles one address is a `black_box`: the compiler would otherwise carry each of
-// the 36 addresses of a tile from one tile to the next, in memory since registers run out.
+// the 36 or more addresses of a tile from one tile to the next, in memory since registers run out.
 
-/// Transformed weights that stay in the second-level cache beside a unit, or not far from it.
+/// Transformed weights that every unit may read: from the second-level cache, or the third.
 const CACHED_WEIGHTS: usize = 2 << 20;
 /// Numbers that the planes of a unit may take together.
 const UNIT: usize = 128 << 10;
 
 /// Whether it pays for a convolution.
+///
+/// At stride 2 it saves at most 63 of 144 products of a tile and pair of channels, while its transforms
+/// cost about as much for an input channel as 2000 products: too much for few outputs, and where
+/// tiles reach beyond the image. Measured (Zen 4; forward, data and weight gradient, direct ÷ ours):
+/// 16 → 32 channels to 16 × 16 1.1, 1.4, 1.1, but 32 → 16 0.8, 1.4, 1.0; 64 → 128 to 28 × 28 1.5, 1.6,
+/// 1.4, to 7 × 7 1.1, 1.2, 1.2, to 9 × 9 0.8, 0.9, 0.9.
 pub(crate) fn pays(conv: &Conv) -> bool {
-    conv.kernel == 3 && conv.stride <= 2 && conv.inputs.min(conv.outputs) >= LANES
+    if conv.kernel != 3 || conv.inputs.min(conv.outputs) < LANES {
+        return false;
+    }
+    let plan = Plan::forward(conv);
+    let direct = 9 * conv.out_h() * conv.out_w();
+    match conv.stride {
+        1 => true,
+        2 => direct * conv.outputs >= plan.tiles() * (81 * conv.outputs + 2000),
+        _ => false,
+    }
 }
 
 /// Height, width and channels of an image.
@@ -205,9 +220,18 @@ impl Packed {
         let to = self.products(from.tiles);
         let mut products = Scratch::any(to.len());
         let soon = finish.touches(y);
-        for (place, products) in products.chunks_exact_mut(to.stride()).enumerate() {
-            let soon = soon.map(|area| area.part(place, to.places));
-            self.multiply(on, place, &inputs, from, products, to, soon);
+        let all: usize = self.terms.iter().map(Vec::len).sum();
+        let mut done = 0;
+        for (terms, products) in self
+            .terms
+            .iter()
+            .zip(products.chunks_exact_mut(to.stride()))
+        {
+            for (i, term) in terms.iter().enumerate() {
+                let soon = soon.map(|area| area.part(done, all));
+                self.multiply(on, term, &inputs, from, products, i == 0, soon);
+                done += 1;
+            }
         }
         restore_rows(on, plan, &products, to, 0, unit, y, finish);
     }
@@ -222,16 +246,24 @@ impl Packed {
         let planes = self.products(inputs.iter().map(|(_, planes)| planes.tiles).sum());
         let mut products = Buffer::any(planes.len());
         let places = products.par_chunks_exact_mut(planes.stride());
-        places
-            .with_max_len(1)
-            .enumerate()
-            .for_each(|(place, mut products)| {
+        let places = places.zip(&self.terms).with_max_len(1);
+        places.for_each(|(products, terms)| {
+            for (i, term) in terms.iter().enumerate() {
+                let mut products = &mut products[..];
                 for (inputs, from) in &inputs {
-                    let to = self.products(from.tiles);
-                    self.multiply(on, place, inputs, *from, products, to, Default::default());
+                    self.multiply(
+                        on,
+                        term,
+                        inputs,
+                        *from,
+                        products,
+                        i == 0,
+                        Default::default(),
+                    );
                     products = &mut products[from.tiles * planes.channels..];
                 }
-            });
+            }
+        });
         ByPlace {
             plan,
             products,
@@ -239,32 +271,29 @@ impl Packed {
         }
     }
 
-    /// The products at one place. Products need no memory but the cache, so `soon` can be fetched
-    /// meanwhile.
+    /// The products of one term, added to those of others unless `fresh`. Products need no memory
+    /// but the cache, so `soon` can be fetched meanwhile.
     #[allow(clippy::too_many_arguments)]
     fn multiply(
         &self,
         on: Machine,
-        place: usize,
+        term: &Term,
         inputs: &[f32],
         from: Planes,
         products: &mut [f32],
-        to: Planes,
+        fresh: bool,
         soon: [Area; 2],
     ) {
+        let to = self.products(from.tiles);
         let plane = from.channels * to.channels;
+        let weights = &self.weights[term.weight * plane..][..plane];
+        let inputs = &inputs[term.input * from.stride()..][..from.tiles * from.channels];
         assert!(
             products.len() >= to.tiles * to.channels,
             "room for the products"
         );
-        let terms = &self.terms[place];
-        for (i, term) in terms.iter().enumerate() {
-            let weights = &self.weights[term.weight * plane..][..plane];
-            let inputs = &inputs[term.input * from.stride()..][..from.tiles * from.channels];
-            let soon = soon.map(|area| area.part(i, terms.len()));
-            // SAFETY: the parts are as long as the kernel asks.
-            unsafe { multiply(on.isa, inputs, from, weights, products, to, i == 0, soon) };
-        }
+        // SAFETY: the parts are as long as the kernel asks.
+        unsafe { multiply(on.isa, inputs, from, weights, products, to, fresh, soon) };
     }
 }
 

@@ -140,13 +140,16 @@ impl<S: Simd, const K: usize> Block<S> for Deep<'_, '_, K> {
                 ..own.walk
             };
             let sums = product::<S, P, V>(&walk, a, own.packed);
+            let to = own.products.add(first * own.wide);
             for (p, sums) in sums.into_iter().enumerate() {
                 for (v, sum) in sums.into_iter().enumerate() {
-                    let to = own.products.add((first + p) * own.wide + v * LANES);
-                    match own.fresh {
-                        true => S::store(to, sum),
-                        false => S::store(to, S::add(S::load(to), sum)),
-                    }
+                    let to = to.add(p * own.wide + v * LANES);
+                    let sum = if own.fresh {
+                        sum
+                    } else {
+                        S::add(S::load(to), sum)
+                    };
+                    S::store(to, sum);
                 }
             }
         }

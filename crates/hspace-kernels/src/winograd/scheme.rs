@@ -67,7 +67,7 @@ impl Scheme {
 
     /// The products along an axis. At stride 2 those from the sixth on have the middle tap, which
     /// is the same at every point.
-    pub(super) fn terms(self) -> impl Iterator<Item = Term> {
+    fn terms(self) -> impl Iterator<Item = Term> {
         (0..self.inputs().max(self.products())).map(move |i| Term {
             input: i % self.inputs(),
             weight: i.min(POINTS - 1),

@@ -10,8 +10,13 @@
 //! kind transformed back by itself. That is where the padding is odd; where it is even, the tile
 //! turned round is.
 //!
-//! We interpolate at ±1/2, ±3/2 and ∞: of the pairs that we tried those with the least rounding error,
-//! a third of that at ±1, ±2.
+//! The splitting by parity is the usual polyphase one of a filter that decimates; how the phases share
+//! their transforms is ours.
+//!
+//! We interpolate at ±1/2, ±3/2 and ∞: of fifteen pairs that we tried those with the least rounding
+//! error, a third of that at ±1, ±2. With 64 → 128 channels to 8 × 8 outputs, numbers uniform in ±1, it is
+//! 4.7e-7 of the outputs (root mean squares; 4.2e-7 when direct), 6.4e-7 of the input's gradient
+//! (3.3e-7), 2.7e-7 of the weights' (1.5e-7, four images).
 
 use super::scheme::POINTS;
 use super::transform::{Transform, scale, times};
