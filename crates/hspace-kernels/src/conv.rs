@@ -1,20 +1,24 @@
 //! Convolution of images `[n, h, w, c]`, channels last; weights as PyTorch has them,
 //! `[outputs, inputs, kernel, kernel]`.
 //!
-//! Kernels of 3 and stride 1 from sixteen channels up go by Winograd's minimal filtering
-//! (`winograd.rs`) unless the [`Machine`] says otherwise, everything else directly (`direct.rs`).
+//! Kernels of 3 and stride 1 or 2 go by Winograd's minimal filtering (`winograd.rs`) where that pays,
+//! unless the [`Machine`] says otherwise, everything else directly (`direct.rs`).
+
+mod gradients;
+mod ways;
 
 use rayon::prelude::*;
 
 use crate::buffer::Buffer;
-use crate::finish::{Finish, RawFinish};
+use crate::finish::Finish;
 use crate::moments::{Moments, moments};
-use crate::norm::{AllSums, Back, Gated, Normalised, marks_of};
 use crate::product::{Matrix, Sizes, product};
-use crate::scratch::Scratch;
-use crate::simd::{Isa, LANES};
-use crate::units::{self, Rows};
-use crate::{direct, winograd};
+use crate::simd::Isa;
+use crate::units;
+use crate::winograd;
+
+pub use self::gradients::{Wanted, gradients};
+use self::ways::{Sums, Way};
 
 /// How kernels run. Results are a function of it and of the operands, not of the number of
 /// threads nor of their timing.
@@ -122,12 +126,9 @@ impl Conv {
         assert_eq!((input, weight, output), lens, "lengths for {self:?}");
     }
 
-    /// Whether Winograd's tiles of 4 × 4 outputs pay.
+    /// Whether Winograd is allowed and pays.
     fn fits_winograd(&self, on: Machine) -> bool {
-        on.winograd
-            && self.kernel == 3
-            && self.stride == 1
-            && self.inputs.min(self.outputs) >= LANES
+        on.winograd && winograd::pays(self)
     }
 
     /// The same for some of the images: shapes, inputs, outputs.
@@ -331,7 +332,7 @@ pub fn weight_gradient(on: Machine, conv: &Conv, x: Source, dy: &[f32], dw: &mut
         );
     }
     let sums = Sums::new(on, conv);
-    let total = if sums.len() > CACHED_SUMS {
+    let total = if sums.is_large() {
         sums.by_block(on, conv, x, dy)
     } else {
         let chunks = units::chunks(conv.n, sums.len(), sums.work(conv));
@@ -344,288 +345,4 @@ pub fn weight_gradient(on: Machine, conv: &Conv, x: Source, dy: &[f32], dw: &mut
         units::add_up(parts.collect())
     };
     sums.restore(on, conv, &total, dw);
-}
-
-/// Numbers of sums that stay in the second-level cache beside a unit of work.
-const CACHED_SUMS: usize = 256 << 10;
-/// Numbers of gradients that do.
-const CACHED_GRADIENTS: usize = 128 << 10;
-
-/// Where [`gradients`] writes, and what it adds.
-pub struct Wanted<'a> {
-    /// The gradient for the weights.
-    pub weight: &'a mut [f32],
-    /// That for the input, if it is asked for.
-    pub input: Option<&'a mut [f32]>,
-    /// What is added to that for the input.
-    pub added: Option<Gated<'a>>,
-    /// The normalisation that the input came from, if its sums are asked for.
-    pub before: Option<Normalised<'a>>,
-}
-
-/// All gradients of a convolution whose output was normalised.
-///
-/// Those for the convolution's output are never written to memory as a whole, where they need not
-/// be: a few images' are computed, used for weights and input, and forgotten. The sums that the way
-/// back through the normalisation before needs are taken while its gradients are in the cache.
-///
-/// # Panics
-/// As [`forward`].
-pub fn gradients(
-    on: Machine,
-    conv: &Conv,
-    back: &Back,
-    x: Source,
-    weight: &[f32],
-    wanted: Wanted,
-) -> Option<AllSums> {
-    let Wanted {
-        weight: dw,
-        input: mut dx,
-        added,
-        before,
-    } = wanted;
-    conv.check(x.numbers.len(), dw.len(), conv.output_len());
-    x.check(conv);
-    assert!(
-        added.is_none_or(|added| {
-            let marks = added
-                .marks
-                .is_none_or(|m| m.len() == marks_of(conv.input_len(), conv.inputs));
-            added.gradients.len() == conv.input_len() && marks
-        }),
-        "what is added to the gradient"
-    );
-    let image = conv.output_len() / conv.n;
-    let sums = Sums::new(on, conv);
-    if sums.len() > CACHED_SUMS || image > CACHED_GRADIENTS || conv.is_product() {
-        let mut dy = Buffer::any(conv.output_len());
-        back.all(&mut dy);
-        weight_gradient(on, conv, x, &dy, dw);
-        if let Some(dx) = dx {
-            let mut room = None;
-            let added = added.as_ref();
-            let added = added.map(|a| a.rows(on, 0..conv.input_len(), conv.inputs, &mut room));
-            data_gradient(on, conv, &dy, weight, dx, added);
-        }
-        return None;
-    }
-    let x_image = conv.input_len() / conv.n;
-    let way = dx.is_some().then(|| Way::back(on, conv, weight));
-    let chunks = units::chunks(conv.n, sums.len(), sums.work(conv));
-    let mut parts = Vec::with_capacity(chunks.len());
-    for images in chunks {
-        let dx = split(&mut dx, images.len() * x_image);
-        parts.push((images, dx));
-    }
-    let together = (CACHED_GRADIENTS / 4 / image).max(1);
-    let parts = parts.into_par_iter().with_max_len(1);
-    let parts = parts.map(|(images, mut dx)| {
-        let mut part = Buffer::any(sums.len());
-        let mut found = Vec::new();
-        for first in images.clone().step_by(together) {
-            let few = first..(first + together).min(images.end);
-            let mut dy = Scratch::any(few.len() * image);
-            let within = few.start * image..few.end * image;
-            back.rows(within, &mut dy);
-            let n = few.len();
-            let few_conv = Conv { n, ..*conv };
-            let inputs = few.start * x_image..few.end * x_image;
-            let fresh = few.start == images.start;
-            let few_x = x.within(inputs.clone());
-            sums.add(on, &few_conv, few_x, &dy, &mut part, fresh);
-            if let (Some(way), Some(dx)) = (&way, split(&mut dx, n * x_image)) {
-                let mut room = None;
-                let added = added.as_ref();
-                let residual = added.map(|a| a.rows(on, inputs.clone(), conv.inputs, &mut room));
-                let finish = Finish {
-                    residual,
-                    ..Finish::default()
-                };
-                let row = way.row();
-                for unit in way.cut(n) {
-                    let start = unit.first * row;
-                    let now = &mut dx[start..start + unit.count * row];
-                    way.outputs(
-                        on,
-                        n,
-                        Source::plain(&dy),
-                        unit,
-                        now,
-                        RawFinish::at(&finish, start),
-                    );
-                }
-                found.extend(before.map(|before| before.sums(on, dx, inputs)));
-            }
-        }
-        (part, found)
-    });
-    let (parts, found): (Vec<_>, Vec<_>) = parts.unzip();
-    let total = units::add_up(parts);
-    sums.restore(on, conv, &total, dw);
-    way.and(before)
-        .map(|_| AllSums(found.into_iter().flatten().collect()))
-}
-
-/// Takes the first `len` numbers off, where there are any.
-fn split<'a>(numbers: &mut Option<&'a mut [f32]>, len: usize) -> Option<&'a mut [f32]> {
-    let (first, rest) = numbers.take()?.split_at_mut(len);
-    *numbers = Some(rest);
-    Some(first)
-}
-
-/// A forward convolution, or the gradient for the input, with its weights ready.
-struct Way {
-    /// What it computes as if forward, except for [`Weights::Phases`].
-    conv: Conv,
-    weights: Weights,
-}
-
-enum Weights {
-    Winograd(winograd::Packed),
-    Direct(direct::Packed),
-    Phases(direct::Phases),
-}
-
-impl Way {
-    fn forward(on: Machine, conv: &Conv, weight: &[f32]) -> Way {
-        Way::new(on, *conv, weight, false)
-    }
-
-    /// The gradient for the input of `conv`.
-    fn back(on: Machine, conv: &Conv, weight: &[f32]) -> Way {
-        if conv.stride == 1 {
-            return Way::new(on, conv.transposed(), weight, true);
-        }
-        Way {
-            conv: *conv,
-            weights: Weights::Phases(direct::Phases::new(on, conv, weight)),
-        }
-    }
-
-    /// `turned` takes the weights of the convolution that this one is the gradient of: inputs and
-    /// outputs swapped, kernels turned by half a circle.
-    fn new(on: Machine, conv: Conv, weight: &[f32], turned: bool) -> Way {
-        let weights = if conv.fits_winograd(on) {
-            Weights::Winograd(winograd::Packed::new(on, &conv, weight, turned))
-        } else {
-            Weights::Direct(direct::Packed::new(on, &conv, weight, turned))
-        };
-        Way { conv, weights }
-    }
-
-    /// Units of work for `n` images.
-    fn cut(&self, n: usize) -> Vec<Rows> {
-        let conv = &self.conv;
-        match &self.weights {
-            Weights::Winograd(_) => units::cut(n, conv.out_h(), winograd::Packed::target(conv), 4),
-            Weights::Direct(_) => units::cut(n, conv.out_h(), direct::Packed::target(conv), 1),
-            Weights::Phases(_) => units::cut(n, conv.h, direct::Phases::target(conv), conv.stride),
-        }
-    }
-
-    /// Numbers in a row of what it writes.
-    fn row(&self) -> usize {
-        match self.weights {
-            Weights::Phases(_) => self.conv.w * self.conv.inputs,
-            _ => self.conv.out_w() * self.conv.outputs,
-        }
-    }
-
-    /// The outputs of `n` images, to `y`, and what `then` makes of each unit's.
-    fn all<T: Send>(
-        &self,
-        on: Machine,
-        n: usize,
-        x: Source,
-        y: &mut [f32],
-        finish: &Finish,
-        then: impl Fn(&[f32]) -> T + Sync,
-    ) -> Vec<T> {
-        let (cuts, row) = (self.cut(n), self.row());
-        let large = match &self.weights {
-            Weights::Winograd(packed) if packed.is_large() => {
-                let conv = Conv { n, ..self.conv };
-                Some((conv, packed.by_place(on, &conv, x, &cuts)))
-            }
-            _ => None,
-        };
-        units::over(&cuts, y, row, |unit, y| {
-            let finish = RawFinish::at(finish, unit.first * row);
-            match &large {
-                Some((conv, products)) => products.outputs(on, conv, unit, y, finish),
-                None => self.outputs(on, n, x, unit, y, finish),
-            }
-            then(y)
-        })
-    }
-
-    /// The outputs of a unit of `n` images.
-    fn outputs(
-        &self,
-        on: Machine,
-        n: usize,
-        x: Source,
-        unit: Rows,
-        y: &mut [f32],
-        finish: RawFinish,
-    ) {
-        let conv = Conv { n, ..self.conv };
-        match &self.weights {
-            Weights::Winograd(packed) => packed.outputs(on, &conv, x, unit, y, finish),
-            Weights::Direct(packed) => packed.outputs(on, &conv, x, unit, y, finish),
-            Weights::Phases(phases) => phases.outputs(on, &conv, x.numbers, unit, y, finish),
-        }
-    }
-}
-
-/// The sums that make up the gradient for the weights.
-enum Sums {
-    Winograd(winograd::Sums),
-    Direct(direct::Sums),
-}
-
-impl Sums {
-    fn new(on: Machine, conv: &Conv) -> Sums {
-        if conv.fits_winograd(on) {
-            Sums::Winograd(winograd::Sums::new(conv))
-        } else {
-            Sums::Direct(direct::Sums::new(conv))
-        }
-    }
-
-    fn len(&self) -> usize {
-        match self {
-            Sums::Winograd(sums) => sums.len(),
-            Sums::Direct(sums) => sums.len(),
-        }
-    }
-
-    fn work(&self, conv: &Conv) -> usize {
-        match self {
-            Sums::Winograd(sums) => sums.work(conv),
-            Sums::Direct(sums) => sums.work(conv),
-        }
-    }
-
-    fn add(&self, on: Machine, conv: &Conv, x: Source, dy: &[f32], part: &mut [f32], fresh: bool) {
-        match self {
-            Sums::Winograd(sums) => sums.add(on, conv, x, dy, part, fresh),
-            Sums::Direct(sums) => sums.add(on, conv, x, dy, part, fresh),
-        }
-    }
-
-    fn by_block(&self, on: Machine, conv: &Conv, x: Source, dy: &[f32]) -> Buffer {
-        match self {
-            Sums::Winograd(sums) => sums.by_block(on, conv, x, dy),
-            Sums::Direct(sums) => sums.by_block(on, conv, x, dy),
-        }
-    }
-
-    fn restore(&self, on: Machine, conv: &Conv, total: &[f32], dw: &mut [f32]) {
-        match self {
-            Sums::Winograd(sums) => sums.restore(on, conv, total, dw),
-            Sums::Direct(sums) => sums.restore(conv, total, dw),
-        }
-    }
 }

@@ -1,509 +1,316 @@
-//! 3 × 3 convolutions of stride 1 by minimal filtering (Winograd 1980; Lavin & Gray 2016,
-//! arXiv:1509.09308): F(4×4, 3×3) for the outputs and the input's gradient, F(3×3, 4×4) for the
-//! weights' gradient. Both see tiles of 6 × 6 inputs, and transform them alike.
+//! 3 × 3 convolutions of stride 1 and 2 by minimal filtering (Winograd 1980; Lavin & Gray 2016,
+//! arXiv:1509.09308), and their gradients.
 //!
-//! We interpolate at 0, ±2/3, ±3/2 and ∞ instead of the usual 0, ±1, ±2: the same number of
-//! operations, and half the rounding error.
+//! What is multiplied with what is in `scheme.rs`, the transforms before and after in `dense.rs` for
+//! stride 1 and in `strided.rs` for stride 2.
 //!
 //! A unit of work is a few rows of tiles. Its transformed inputs, their products with the
-//! transformed weights (one matrix product for each of the 36 places in a tile) and the results
-//! stay in the second-level cache.
+//! transformed weights (a matrix product for each pair of factors) and the results stay in the
+//! second-level cache.
 
-mod points;
+mod dense;
+mod products;
+mod restore;
+mod scheme;
+mod strided;
 mod sums;
 mod tiles;
-
-use std::hint::black_box;
+mod transform;
+mod weights;
 
 use rayon::prelude::*;
 
-use self::points::{Outputs, Places, Transform, filter_point, first_half};
+use self::products::{Planes, multiply};
+use self::restore::restore_rows;
+use self::scheme::{Scheme, Term};
 pub(crate) use self::sums::Sums;
 use self::tiles::Images;
+use self::weights::{Order, pack};
 use crate::buffer::Buffer;
 use crate::conv::{Conv, Machine, Source};
-use crate::fetch::{Area, Fetch};
+use crate::fetch::Area;
 use crate::finish::RawFinish;
-use crate::micro::{Block, Walk, column_block, over_rows, product};
 use crate::scratch::Scratch;
-use crate::simd::{LANES, Simd, kernel};
-use crate::transpose::transpose;
+use crate::simd::LANES;
 use crate::units::{self, Rows};
 
-/// Outputs of a tile, each way.
-const TILE: usize = 4;
-/// Inputs of a tile, each way.
-const SPAN: usize = 6;
-/// Places of a tile.
-const PLACES: usize = SPAN * SPAN;
-/// Numbers between the end of one place's plane and the next, so that the planes do not compete
-/// for the same cache lines.
-const GAP: usize = 16;
 // In the loops over tiles one address is a `black_box`: the compiler would otherwise carry each of
-// the 36 addresses of a tile from one tile to the next, in memory since registers run out.
+// the 36 or more addresses of a tile from one tile to the next, in memory since registers run out.
 
-/// Transformed weights that stay in the second-level cache beside a unit, or not far from it.
-const CACHED_WEIGHTS: usize = 1 << 20;
+/// Transformed weights that every unit may read: from the second-level cache, or the third.
+const CACHED_WEIGHTS: usize = 2 << 20;
 /// Numbers that the planes of a unit may take together.
 const UNIT: usize = 128 << 10;
 
-/// The weights of a convolution, ready for use: transformed and packed, for each place, for each
-/// block of columns, every input channel, and for those the block's columns side by side.
-pub(crate) struct Packed(Buffer);
-
-fn transform_weights(on: Machine, conv: &Conv, weight: &[f32], turned: bool) -> Buffer {
-    let (inputs, outputs) = (conv.inputs, conv.outputs);
-    let (deep, wide) = (
-        inputs.next_multiple_of(LANES),
-        outputs.next_multiple_of(LANES),
-    );
-    // [input, tap, output], so that a vector holds one tap of several outputs.
-    let mut taps = Buffer::any(inputs * 9 * wide);
-    let row = 9 * wide;
-    let few = taps.par_chunks_mut(LANES * row).enumerate();
-    let few = few.with_min_len(units::least(LANES * row));
-    few.for_each(|(i, taps)| {
-        let (first, count) = (i * LANES, taps.len() / row);
-        if outputs < wide {
-            taps.fill(0.0);
-        }
-        if !turned {
-            let (from, size) = (&weight[first * 9..], (outputs, count * 9));
-            return transpose(on.isa, from, inputs * 9, taps, wide, size);
-        }
-        for (input, taps) in (first..).zip(taps.chunks_exact_mut(row)) {
-            let from = &weight[input * outputs * 9..];
-            transpose(on.isa, from, 9, taps, wide, (outputs, 9));
-            let mut taps: Vec<&mut [f32]> = taps.chunks_exact_mut(wide).collect();
-            let (before, after) = taps.split_at_mut(4);
-            for (a, b) in before.iter_mut().zip(after.iter_mut().rev()) {
-                a.swap_with_slice(b);
-            }
-        }
-    });
-    let plane = deep * wide;
-    let mut packed = if deep == inputs {
-        Buffer::any(PLACES * plane)
-    } else {
-        Buffer::zeros(PLACES * plane)
-    };
-    packed
-        .par_chunks_mut(SPAN * plane)
-        .enumerate()
-        .with_min_len(units::least(SPAN * plane))
-        .for_each(|(row, packed)| {
-            // SAFETY: `taps` is `[inputs, 9, wide]`, `packed` six planes of `deep × wide`.
-            unsafe { filter_row(on.isa, &taps, inputs, wide, row, packed, deep) };
-        });
-    packed
-}
-
-kernel! {
-    /// Row `row` of the 6 × 6 transformed weights.
-    ///
-    /// # Safety
-    /// `taps` must be `[inputs, 9, wide]` and `packed` six planes of `deep × wide`, `deep` at least
-    /// `inputs`.
-    fn filter_row(
-        taps: &[f32],
-        inputs: usize,
-        wide: usize,
-        row: usize,
-        packed: &mut [f32],
-        deep: usize,
-    ) = filter_row_with
-}
-
-#[inline(always)]
-unsafe fn filter_row_with<S: Simd>(
-    taps: &[f32],
-    inputs: usize,
-    wide: usize,
-    row: usize,
-    packed: &mut [f32],
-    deep: usize,
-) {
-    let mut first = 0;
-    while first < wide {
-        let block = column_block(S::WIDTH, wide, first);
-        for input in 0..inputs {
-            for column in (0..block).step_by(LANES) {
-                // SAFETY: every address is that of a vector of outputs of one tap, or of one
-                // place.
-                unsafe {
-                    let from = taps.as_ptr().add(input * 9 * wide + first + column);
-                    let mut half = [S::splat(0.0); 3];
-                    for (x, half) in half.iter_mut().enumerate() {
-                        let tap = |y: usize| S::load(from.add((3 * y + x) * wide));
-                        *half = filter_point::<S>(row, [tap(0), tap(1), tap(2)]);
-                    }
-                    for x in 0..SPAN {
-                        let at = x * deep * wide + first * deep + input * block + column;
-                        S::store(packed.as_mut_ptr().add(at), filter_point::<S>(x, half));
-                    }
-                }
-            }
-        }
-        first += block;
+/// Whether it pays for a convolution.
+///
+/// At stride 2 it saves at most 63 of 144 products of a tile and pair of channels, while its transforms
+/// cost about as much for an input channel as 2000 products: too much for few outputs, and where
+/// tiles reach beyond the image. Measured (Zen 4; forward, data and weight gradient, direct ÷ ours):
+/// 16 → 32 channels to 16 × 16 1.1, 1.4, 1.1, but 32 → 16 0.8, 1.4, 1.0; 64 → 128 to 28 × 28 1.5, 1.6,
+/// 1.4, to 7 × 7 1.1, 1.2, 1.2, to 9 × 9 0.8, 0.9, 0.9.
+pub(crate) fn pays(conv: &Conv) -> bool {
+    if conv.kernel != 3 || conv.inputs.min(conv.outputs) < LANES {
+        return false;
+    }
+    let plan = Plan::forward(conv);
+    let direct = 9 * conv.out_h() * conv.out_w();
+    match conv.stride {
+        1 => true,
+        2 => direct * conv.outputs >= plan.tiles() * (81 * conv.outputs + 2000),
+        _ => false,
     }
 }
 
-/// How a unit's tiles lie in memory.
+/// Height, width and channels of an image.
 #[derive(Clone, Copy)]
-struct Planes {
-    /// Tiles.
-    tiles: usize,
-    /// Channels, a multiple of [`LANES`].
-    channels: usize,
+struct Size {
+    h: usize,
+    w: usize,
+    c: usize,
 }
 
-impl Planes {
-    /// Numbers from one place's plane to the next.
-    fn stride(self) -> usize {
-        self.tiles * self.channels + GAP
-    }
-
+impl Size {
     fn len(self) -> usize {
-        PLACES * self.stride()
+        self.h * self.w * self.c
     }
 }
 
-/// Rows of tiles so that the planes of a unit of both channel counts fit.
-fn rows_of_tiles(per_row: usize, inputs: usize, outputs: usize) -> usize {
-    let channels = inputs.next_multiple_of(LANES) + outputs.next_multiple_of(LANES);
-    let tiles = (UNIT / (PLACES * channels)).max(16);
-    (tiles / per_row).max(1)
+/// What is computed from what, tile by tile.
+#[derive(Clone, Copy)]
+struct Plan {
+    scheme: Scheme,
+    from: Size,
+    to: Size,
+    /// Zeros before the first number of the first tile, each way.
+    pad: usize,
+}
+
+impl Plan {
+    fn forward(conv: &Conv) -> Plan {
+        Plan {
+            scheme: match conv.stride {
+                1 => Scheme::Dense,
+                _ => Scheme::Strided,
+            },
+            from: Size {
+                h: conv.h,
+                w: conv.w,
+                c: conv.inputs,
+            },
+            to: Size {
+                h: conv.out_h(),
+                w: conv.out_w(),
+                c: conv.outputs,
+            },
+            pad: conv.pad,
+        }
+    }
+
+    /// The gradient for the input.
+    fn back(conv: &Conv) -> Plan {
+        let Plan { from, to, .. } = Plan::forward(conv);
+        let (scheme, pad) = match conv.stride {
+            1 => (Scheme::Dense, 2 - conv.pad),
+            _ => {
+                let mirrored = conv.pad.is_multiple_of(2);
+                (Scheme::Spread { mirrored }, usize::from(conv.pad == 0))
+            }
+        };
+        Plan {
+            scheme,
+            from: to,
+            to: from,
+            pad,
+        }
+    }
+
+    fn tiles_per_row(&self) -> usize {
+        self.to.w.div_ceil(self.scheme.tile())
+    }
+
+    /// Tiles of an image.
+    fn tiles(&self) -> usize {
+        self.to.h.div_ceil(self.scheme.tile()) * self.tiles_per_row()
+    }
+
+    /// Units of work for `n` images: so that the planes of a unit fit.
+    fn cut(&self, n: usize) -> Vec<Rows> {
+        let [from, to] = [self.from.c, self.to.c].map(|c| c.next_multiple_of(LANES));
+        let (inputs, products) = (self.scheme.inputs().pow(2), self.scheme.products().pow(2));
+        self.cut_by(n, (UNIT / (inputs * from + products * to)).max(16))
+    }
+
+    /// Units of about so many tiles.
+    fn cut_by(&self, n: usize, tiles: usize) -> Vec<Rows> {
+        let size = self.scheme.tile();
+        let target = size * (tiles / self.tiles_per_row()).max(1);
+        units::cut(n, self.to.h, target, size)
+    }
+}
+
+/// The weights of a convolution, or of the gradient for its input, ready for use: a plane for each
+/// pair of points.
+pub(crate) struct Packed {
+    plan: Plan,
+    /// What is added up at each place.
+    terms: Vec<Vec<Term>>,
+    weights: Buffer,
 }
 
 impl Packed {
-    /// `turned` takes the weights of the convolution that this one is the gradient of.
-    pub(crate) fn new(on: Machine, conv: &Conv, weight: &[f32], turned: bool) -> Packed {
-        Packed(transform_weights(on, conv, weight, turned))
+    pub(crate) fn forward(on: Machine, conv: &Conv, weight: &[f32]) -> Packed {
+        Packed::new(on, Plan::forward(conv), weight, Order::Given)
     }
 
-    /// Rows of output of a good unit of work.
-    pub(crate) fn target(conv: &Conv) -> usize {
-        TILE * rows_of_tiles(conv.out_w().div_ceil(TILE), conv.inputs, conv.outputs)
+    /// For the gradient for the input.
+    pub(crate) fn back(on: Machine, conv: &Conv, weight: &[f32]) -> Packed {
+        let plan = Plan::back(conv);
+        let order = match plan.scheme {
+            Scheme::Spread { mirrored: true } => Order::Swapped,
+            _ => Order::Turned,
+        };
+        Packed::new(on, plan, weight, order)
+    }
+
+    fn new(on: Machine, plan: Plan, weight: &[f32], order: Order) -> Packed {
+        let channels = (plan.from.c, plan.to.c);
+        Packed {
+            terms: plan.scheme.by_product(),
+            weights: pack(on, plan.scheme, channels, weight, order),
+            plan,
+        }
+    }
+
+    /// Units of work for `n` images.
+    pub(crate) fn cut(&self, n: usize) -> Vec<Rows> {
+        self.plan.cut(n)
+    }
+
+    /// Numbers in a row of what it writes.
+    pub(crate) fn row(&self) -> usize {
+        self.plan.to.w * self.plan.to.c
     }
 
     /// Whether the weights are too many for the cache, so that they had better be read once.
     pub(crate) fn is_large(&self) -> bool {
-        self.0.len() > CACHED_WEIGHTS
+        self.weights.len() > CACHED_WEIGHTS
+    }
+
+    /// The planes of the products of so many tiles.
+    fn products(&self, tiles: usize) -> Planes {
+        Planes {
+            places: self.plan.scheme.products().pow(2),
+            tiles,
+            channels: self.plan.to.c.next_multiple_of(LANES),
+        }
     }
 
     /// The outputs of the rows of `unit`, to `y`.
     pub(crate) fn outputs(
         &self,
         on: Machine,
-        conv: &Conv,
         x: Source,
         unit: Rows,
         y: &mut [f32],
         finish: RawFinish,
     ) {
-        let (inputs, from) = Images::inputs(conv, x).tiles(on, conv, unit);
-        let to = Planes {
-            tiles: from.tiles,
-            channels: conv.outputs.next_multiple_of(LANES),
-        };
+        let plan = &self.plan;
+        let (inputs, from) = Images::inputs(plan, x).tiles(on, plan, unit);
+        let to = self.products(from.tiles);
         let mut products = Scratch::any(to.len());
         let soon = finish.touches(y);
-        for (place, products) in products.chunks_exact_mut(to.stride()).enumerate() {
-            let soon = soon.map(|area| area.part(place, PLACES));
-            self.multiply(on, place, &inputs, from, products, to, soon);
+        let all: usize = self.terms.iter().map(Vec::len).sum();
+        let mut done = 0;
+        for (terms, products) in self
+            .terms
+            .iter()
+            .zip(products.chunks_exact_mut(to.stride()))
+        {
+            for (i, term) in terms.iter().enumerate() {
+                let soon = soon.map(|area| area.part(done, all));
+                self.multiply(on, term, &inputs, from, products, i == 0, soon);
+                done += 1;
+            }
         }
-        restore_rows(on, conv, &products, to, 0, unit, y, finish);
+        restore_rows(on, plan, &products, to, 0, unit, y, finish);
     }
 
-    /// The products of all tiles of `conv`'s images. A thread takes a place, and all tiles' products
+    /// The products of all tiles of the images. A thread takes a place, and all tiles' products
     /// with its weights; in the order of units each unit would read all weights.
-    pub(crate) fn by_place(&self, on: Machine, conv: &Conv, x: Source, units: &[Rows]) -> ByPlace {
+    pub(crate) fn by_place(&self, on: Machine, x: Source, units: &[Rows]) -> ByPlace<'_> {
+        let plan = &self.plan;
         let units = units.into_par_iter().with_max_len(1);
-        let units = units.map(|&unit| Images::inputs(conv, x).tiles(on, conv, unit));
+        let units = units.map(|&unit| Images::inputs(plan, x).tiles(on, plan, unit));
         let inputs: Vec<(Scratch, Planes)> = units.collect();
-        let planes = Planes {
-            tiles: inputs.iter().map(|(_, planes)| planes.tiles).sum(),
-            channels: conv.outputs.next_multiple_of(LANES),
-        };
+        let planes = self.products(inputs.iter().map(|(_, planes)| planes.tiles).sum());
         let mut products = Buffer::any(planes.len());
         let places = products.par_chunks_exact_mut(planes.stride());
-        places
-            .with_max_len(1)
-            .enumerate()
-            .for_each(|(place, mut products)| {
+        let places = places.zip(&self.terms).with_max_len(1);
+        places.for_each(|(products, terms)| {
+            for (i, term) in terms.iter().enumerate() {
+                let mut products = &mut products[..];
                 for (inputs, from) in &inputs {
-                    let to = Planes {
-                        tiles: from.tiles,
-                        ..planes
-                    };
-                    self.multiply(on, place, inputs, *from, products, to, Default::default());
+                    self.multiply(
+                        on,
+                        term,
+                        inputs,
+                        *from,
+                        products,
+                        i == 0,
+                        Default::default(),
+                    );
                     products = &mut products[from.tiles * planes.channels..];
                 }
-            });
-        ByPlace { products, planes }
+            }
+        });
+        ByPlace {
+            plan,
+            products,
+            planes,
+        }
     }
 
-    /// The products at one place. Products need no memory but the cache, so `soon` can be fetched
-    /// meanwhile.
+    /// The products of one term, added to those of others unless `fresh`. Products need no memory
+    /// but the cache, so `soon` can be fetched meanwhile.
     #[allow(clippy::too_many_arguments)]
     fn multiply(
         &self,
         on: Machine,
-        place: usize,
+        term: &Term,
         inputs: &[f32],
         from: Planes,
         products: &mut [f32],
-        to: Planes,
+        fresh: bool,
         soon: [Area; 2],
     ) {
+        let to = self.products(from.tiles);
         let plane = from.channels * to.channels;
-        let weights = &self.0[place * plane..][..plane];
-        let inputs = &inputs[place * from.stride()..][..from.tiles * from.channels];
+        let weights = &self.weights[term.weight * plane..][..plane];
+        let inputs = &inputs[term.input * from.stride()..][..from.tiles * from.channels];
         assert!(
             products.len() >= to.tiles * to.channels,
             "room for the products"
         );
         // SAFETY: the parts are as long as the kernel asks.
-        unsafe { multiply(on.isa, inputs, from, weights, products, to, soon) };
+        unsafe { multiply(on.isa, inputs, from, weights, products, to, fresh, soon) };
     }
 }
 
 /// The products of all tiles with the weights.
-pub(crate) struct ByPlace {
+pub(crate) struct ByPlace<'a> {
+    plan: &'a Plan,
     products: Buffer,
     planes: Planes,
 }
 
-impl ByPlace {
+impl ByPlace<'_> {
     /// The outputs of the rows of `unit`, to `y`.
-    pub(crate) fn outputs(
-        &self,
-        on: Machine,
-        conv: &Conv,
-        unit: Rows,
-        y: &mut [f32],
-        finish: RawFinish,
-    ) {
-        let (image, row) = (unit.first / conv.out_h(), unit.first % conv.out_h());
-        let tile_row = image * conv.out_h().div_ceil(TILE) + row / TILE;
-        let tile = tile_row * conv.out_w().div_ceil(TILE);
-        restore_rows(on, conv, &self.products, self.planes, tile, unit, y, finish);
-    }
-}
-
-/// Turns the products of the tiles of `unit`, the first of them tile `tile`, into its rows of `y`.
-#[allow(clippy::too_many_arguments)]
-fn restore_rows(
-    on: Machine,
-    conv: &Conv,
-    products: &[f32],
-    planes: Planes,
-    mut tile: usize,
-    unit: Rows,
-    y: &mut [f32],
-    finish: RawFinish,
-) {
-    let (out_h, out_w) = (conv.out_h(), conv.out_w());
-    let row = out_w * conv.outputs;
-    assert!(y.len() == unit.count * row, "room for the outputs");
-    for (image, first, rows) in unit.per_image(out_h) {
-        let start = (image * out_h + first - unit.first) * row;
-        for tile_row in 0..rows.div_ceil(TILE) {
-            let lines = (rows - TILE * tile_row).min(TILE);
-            let at = start + TILE * tile_row * row;
-            let outputs = conv.outputs;
-            assert!(
-                tile + out_w.div_ceil(TILE) <= planes.tiles,
-                "a row of tiles"
-            );
-            // SAFETY: the tiles are among the planes', and `y` (and the residual) hold `lines`
-            // rows of `out_w × outputs` numbers from `at` on.
-            unsafe {
-                restore(
-                    on.isa, products, planes, tile, y, at, lines, out_w, outputs, finish,
-                );
-            }
-            tile += out_w.div_ceil(TILE);
-        }
-    }
-}
-
-kernel! {
-    /// The product of one place's inputs `[tiles, deep]` and its weights.
-    ///
-    /// # Safety
-    /// The inputs must have the tiles of `from`, the products room for those of `to`, as many;
-    /// `packed` must be `from.channels × to.channels` numbers.
-    fn multiply(
-        inputs: &[f32],
-        from: Planes,
-        packed: &[f32],
-        products: &mut [f32],
-        to: Planes,
-        soon: [Area; 2],
-    ) = multiply_with
-}
-
-#[inline(always)]
-unsafe fn multiply_with<S: Simd>(
-    inputs: &[f32],
-    from: Planes,
-    packed: &[f32],
-    products: &mut [f32],
-    to: Planes,
-    soon: [Area; 2],
-) {
-    let (deep, wide) = (from.channels, to.channels);
-    let blocks = to.tiles.div_ceil(S::ROWS) * wide.div_ceil(S::WIDTH * LANES);
-    let mut soon = soon.map(|area| Fetch::new(area, blocks));
-    let mut first = 0;
-    while first < wide {
-        let block = column_block(S::WIDTH, wide, first);
-        // SAFETY: the starts of the block's parts.
-        unsafe {
-            let mut rows = Products {
-                walk: Walk {
-                    k: deep,
-                    a_step: 1,
-                    b_step: block,
-                    segments: 1,
-                    a_segment: 0,
-                    b_segment: 0,
-                },
-                inputs: inputs.as_ptr(),
-                packed: packed.as_ptr().add(first * deep),
-                products: products.as_mut_ptr().add(first),
-                wide,
-                soon: &mut soon,
-            };
-            rows.run::<S>(to.tiles, block);
-        }
-        first += block;
-    }
-}
-
-struct Products<'a> {
-    walk: Walk,
-    inputs: *const f32,
-    packed: *const f32,
-    products: *mut f32,
-    wide: usize,
-    soon: &'a mut [Fetch; 2],
-}
-
-impl Products<'_> {
-    /// All tiles. The usual numbers of channels are known to the compiler, so that the addresses
-    /// of eight tiles are one register with eight offsets.
-    ///
-    /// # Safety
-    /// As [`multiply`].
-    #[inline(always)]
-    unsafe fn run<S: Simd>(&mut self, tiles: usize, block: usize) {
-        // SAFETY: the promises of `multiply`.
-        unsafe {
-            match self.walk.k {
-                16 => over_rows::<S>(tiles, block, &mut Deep::<16>(self)),
-                32 => over_rows::<S>(tiles, block, &mut Deep::<32>(self)),
-                64 => over_rows::<S>(tiles, block, &mut Deep::<64>(self)),
-                128 => over_rows::<S>(tiles, block, &mut Deep::<128>(self)),
-                _ => over_rows::<S>(tiles, block, &mut Deep::<0>(self)),
-            }
-        }
-    }
-}
-
-/// [`Products`] of `K` input channels; 0 for any number.
-struct Deep<'a, 'b, const K: usize>(&'a mut Products<'b>);
-
-impl<S: Simd, const K: usize> Block<S> for Deep<'_, '_, K> {
-    #[inline(always)]
-    unsafe fn block<const P: usize, const V: usize>(&mut self, first: usize) {
-        let Deep(own) = self;
-        own.soon.iter_mut().for_each(Fetch::some);
-        let deep = if K == 0 { own.walk.k } else { K };
-        // SAFETY: the promises of `multiply`.
-        unsafe {
-            let mut a = [own.inputs.add(first * deep); P];
-            for (p, a) in a.iter_mut().enumerate() {
-                *a = a.add(p * deep);
-            }
-            let walk = Walk {
-                k: deep,
-                ..own.walk
-            };
-            let sums = product::<S, P, V>(&walk, a, own.packed);
-            for (p, sums) in sums.into_iter().enumerate() {
-                for (v, sum) in sums.into_iter().enumerate() {
-                    S::store(own.products.add((first + p) * own.wide + v * LANES), sum);
-                }
-            }
-        }
-    }
-}
-
-kernel! {
-    /// Turns the products of one row of tiles, from tile `tile` on, into `lines` rows of
-    /// `[out_w, outputs]` at `y[at..]`, finished.
-    ///
-    /// # Safety
-    /// The planes must have those tiles; `y` and the finish's residual those rows.
-    fn restore(
-        products: &[f32],
-        planes: Planes,
-        tile: usize,
-        y: &mut [f32],
-        at: usize,
-        lines: usize,
-        out_w: usize,
-        outputs: usize,
-        finish: RawFinish,
-    ) = restore_with
-}
-
-#[inline(always)]
-#[allow(clippy::too_many_arguments)]
-unsafe fn restore_with<S: Simd>(
-    products: &[f32],
-    planes: Planes,
-    tile: usize,
-    y: &mut [f32],
-    at: usize,
-    lines: usize,
-    out_w: usize,
-    outputs: usize,
-    finish: RawFinish,
-) {
-    let (wide, stride) = (planes.channels, planes.stride());
-    // SAFETY: every address is that of a vector of channels of a tile's place, or of the first
-    // lanes of an output.
-    unsafe {
-        for (i, x0) in (0..out_w).step_by(TILE).enumerate() {
-            let columns = (out_w - x0).min(TILE);
-            for c in (0..outputs).step_by(LANES) {
-                let lanes = (outputs - c).min(LANES);
-                let from = black_box(products.as_ptr().add((tile + i) * wide + c));
-                let tile = Places {
-                    first: from,
-                    stride,
-                };
-                let half = first_half::<S, Outputs, SPAN, TILE>(&tile);
-                if finish.nothing() && lanes == LANES && columns == TILE {
-                    for (line, half) in half.into_iter().enumerate().take(lines) {
-                        let to = y.as_mut_ptr().add(at + (line * out_w + x0) * outputs + c);
-                        for (x, value) in Outputs::apply::<S>(half).into_iter().enumerate() {
-                            S::store(to.add(x * outputs), value);
-                        }
-                    }
-                    continue;
-                }
-                for (line, half) in half.into_iter().enumerate().take(lines) {
-                    let row = Outputs::apply::<S>(half).into_iter().enumerate();
-                    for (x, value) in row.take(columns) {
-                        let place = at + (line * out_w + x0 + x) * outputs + c;
-                        finish.write::<S>(value, y.as_mut_ptr(), place, c, lanes);
-                    }
-                }
-            }
-        }
+    pub(crate) fn outputs(&self, on: Machine, unit: Rows, y: &mut [f32], finish: RawFinish) {
+        let plan = self.plan;
+        let (image, row) = (unit.first / plan.to.h, unit.first % plan.to.h);
+        let tile_row = row / plan.scheme.tile();
+        let tile = image * plan.tiles() + tile_row * plan.tiles_per_row();
+        restore_rows(on, plan, &self.products, self.planes, tile, unit, y, finish);
     }
 }

@@ -43,6 +43,11 @@ impl Sums {
         self.taps.rows * self.line
     }
 
+    /// Whether they are too many for the cache.
+    pub(crate) fn is_large(&self) -> bool {
+        self.len() > CACHED_SUMS
+    }
+
     /// Images that make a chunk worth the pass over its sums.
     pub(crate) fn work(&self, conv: &Conv) -> usize {
         256usize.div_ceil(conv.out_h() * conv.out_w())
@@ -117,6 +122,8 @@ impl Sums {
     }
 }
 
+/// Numbers of sums that stay in the second-level cache beside a unit of work.
+const CACHED_SUMS: usize = 256 << 10;
 /// Rows of sums in a unit of work, where they do not.
 const BLOCK: usize = 128;
 /// Copies the input rows for output rows `first..first + rows` of an image `[h, w, c]` to `slab`,

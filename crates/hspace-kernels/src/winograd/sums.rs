@@ -1,10 +1,14 @@
-//! The gradient for the weights, F(3×3, 4×4).
+//! The gradient for the weights: inputs and gradients of the output are transformed, multiplied
+//! and added up over all tiles before anything is transformed back.
 
 use rayon::prelude::*;
 
-use super::points::{Places, Taps, Transform, first_half};
+use super::products::Planes;
+use super::scheme::{POINTS, Scheme, Term};
 use super::tiles::Images;
-use super::{PLACES, Planes, SPAN, TILE, rows_of_tiles};
+use super::transform::{Places, Transform, first_half};
+use super::weights::PLANES;
+use super::{Plan, dense, strided};
 use crate::buffer::Buffer;
 use crate::conv::{Conv, Machine, Source};
 use crate::micro::{Walk, add_outer};
@@ -12,85 +16,107 @@ use crate::scratch::Scratch;
 use crate::simd::{LANES, Simd, kernel};
 use crate::units::{self, Rows};
 
-/// The sums that make up the gradient for the weights: 36 planes `[input, output]`, both padded to
-/// whole vectors.
+/// Tiles that make a pass over the sums worth while.
+const TILES: usize = 64;
+/// Sums that a unit's tiles are added to at once, for each product that is added to one.
+const CACHED_SUMS: usize = 512 << 10;
+
+/// The sums that make up the gradient for the weights: a plane `[input, output]` for each pair of
+/// points, both padded to whole vectors.
 pub(crate) struct Sums {
-    plane: usize,
-    per_row: usize,
+    plan: Plan,
+    /// What is added up in each plane.
+    terms: Vec<Vec<Term>>,
     deep: usize,
     wide: usize,
 }
 
 impl Sums {
     pub(crate) fn new(conv: &Conv) -> Sums {
-        let deep = conv.inputs.next_multiple_of(LANES);
-        let wide = conv.outputs.next_multiple_of(LANES);
+        let plan = Plan::forward(conv);
         Sums {
-            plane: deep * wide,
-            per_row: conv.out_w().div_ceil(TILE),
-            deep,
-            wide,
+            terms: plan.scheme.by_weight(),
+            plan,
+            deep: conv.inputs.next_multiple_of(LANES),
+            wide: conv.outputs.next_multiple_of(LANES),
         }
+    }
+
+    /// Numbers of one plane.
+    fn plane(&self) -> usize {
+        self.deep * self.wide
     }
 
     /// Numbers of all sums.
     pub(crate) fn len(&self) -> usize {
-        PLACES * self.plane
+        PLANES * self.plane()
+    }
+
+    /// Whether the sums are too many for every unit to pass over them.
+    pub(crate) fn is_large(&self) -> bool {
+        let products: usize = self.terms.iter().map(Vec::len).sum();
+        self.len() * PLANES > products * CACHED_SUMS
     }
 
     /// Images that make a chunk worth the pass over its sums.
-    pub(crate) fn work(&self, conv: &Conv) -> usize {
-        64usize.div_ceil(self.per_row * conv.out_h().div_ceil(TILE))
+    pub(crate) fn work(&self) -> usize {
+        TILES.div_ceil(self.plan.tiles())
     }
 
-    /// Adds the images of `conv` to `sums`, or writes there where they are `fresh`.
+    /// Adds `n` images to `sums`, or writes there where they are `fresh`.
     pub(crate) fn add(
         &self,
         on: Machine,
-        conv: &Conv,
+        n: usize,
         x: Source,
         dy: &[f32],
         sums: &mut [f32],
         fresh: bool,
     ) {
-        let target = TILE * rows_of_tiles(self.per_row, conv.inputs, conv.outputs);
-        for unit in units::cut(conv.n, conv.out_h(), target, TILE) {
-            let tiles = Tiles::of(on, conv, x, dy, unit);
-            for (place, sums) in sums.chunks_exact_mut(self.plane).enumerate() {
-                tiles.add(on, place, sums, fresh && unit.first == 0);
+        for unit in self.plan.cut_by(n, TILES) {
+            let tiles = Tiles::of(on, &self.plan, x, dy, unit);
+            for (terms, sums) in self.terms.iter().zip(sums.chunks_exact_mut(self.plane())) {
+                tiles.add(on, terms, 0, sums, fresh && unit.first == 0);
             }
         }
     }
 
-    /// All images, where the sums are too many for the cache: all tiles are transformed first, and
-    /// then each place is summed by itself.
-    pub(crate) fn by_block(&self, on: Machine, conv: &Conv, x: Source, dy: &[f32]) -> Buffer {
-        let target = TILE * (128 / self.per_row).max(1);
-        let cuts = units::cut(conv.n, conv.out_h(), target, TILE);
+    /// All `n` images, where the sums are too many for the cache: all tiles are transformed first, and
+    /// then each plane is summed by itself, in as many parts as it has products.
+    pub(crate) fn by_block(&self, on: Machine, n: usize, x: Source, dy: &[f32]) -> Buffer {
+        let plan = &self.plan;
+        let cuts = plan.cut_by(n, 128);
         let tiles: Vec<Tiles> = cuts
             .into_par_iter()
             .with_max_len(1)
-            .map(|unit| Tiles::of(on, conv, x, dy, unit))
+            .map(|unit| Tiles::of(on, plan, x, dy, unit))
             .collect();
         let mut sums = Buffer::any(self.len());
-        let places = sums.par_chunks_mut(self.plane).with_max_len(1).enumerate();
-        places.for_each(|(place, sums)| {
+        let mut parts: Vec<(&[Term], usize, &mut [f32])> = Vec::new();
+        for (terms, sums) in self.terms.iter().zip(sums.chunks_exact_mut(self.plane())) {
+            let rows = self.deep.div_ceil(terms.len()).next_multiple_of(LANES);
+            let blocks = sums.chunks_mut(rows * self.wide).enumerate();
+            parts.extend(blocks.map(|(i, sums)| (&terms[..], i * rows, sums)));
+        }
+        let parts = parts.into_par_iter().with_max_len(1);
+        parts.for_each(|(terms, first, sums)| {
             for (i, tiles) in tiles.iter().enumerate() {
-                tiles.add(on, place, sums, i == 0);
+                tiles.add(on, terms, first, sums, i == 0);
             }
         });
         sums
     }
 
     /// The sums to `[output, input, 3, 3]`.
-    pub(crate) fn restore(&self, on: Machine, conv: &Conv, sums: &[f32], dw: &mut [f32]) {
-        assert_eq!(sums.len(), self.len(), "36 planes of sums");
-        let inputs = conv.inputs;
+    pub(crate) fn restore(&self, on: Machine, sums: &[f32], dw: &mut [f32]) {
+        assert_eq!(sums.len(), self.len(), "a plane for each pair of points");
+        let (scheme, inputs) = (self.plan.scheme, self.plan.from.c);
         let rows = dw.par_chunks_mut(LANES * inputs * 9).enumerate();
-        let rows = rows.with_min_len(units::least(LANES * inputs * PLACES));
+        let rows = rows.with_min_len(units::least(LANES * inputs * PLANES));
         rows.for_each(|(i, dw)| {
+            let (deep, wide, first) = (self.deep, self.wide, i * LANES);
             // SAFETY: `sums` are 36 planes `[deep, wide]`, `dw` the taps of at most 16 outputs.
-            unsafe { restore_weights(on.isa, sums, self.deep, self.wide, i * LANES, inputs, dw) };
+            unsafe { restore_weights(on.isa, scheme, sums, deep, wide, first, inputs, dw) };
         });
     }
 }
@@ -104,9 +130,9 @@ struct Tiles {
 }
 
 impl Tiles {
-    fn of(on: Machine, conv: &Conv, x: Source, dy: &[f32], unit: Rows) -> Tiles {
-        let (inputs, from) = Images::inputs(conv, x).tiles(on, conv, unit);
-        let (gradients, to) = Images::gradients(conv, dy).tiles(on, conv, unit);
+    fn of(on: Machine, plan: &Plan, x: Source, dy: &[f32], unit: Rows) -> Tiles {
+        let (inputs, from) = Images::inputs(plan, x).tiles(on, plan, unit);
+        let (gradients, to) = Images::gradients(plan, dy).tiles(on, plan, unit);
         Tiles {
             inputs,
             from,
@@ -115,8 +141,9 @@ impl Tiles {
         }
     }
 
-    /// Adds their products at one place to `sums [deep, wide]`, or writes them there.
-    fn add(&self, on: Machine, place: usize, sums: &mut [f32], fresh: bool) {
+    /// Adds the products of `terms` to rows of their plane of sums, from row `first` on, or writes
+    /// them there.
+    fn add(&self, on: Machine, terms: &[Term], first: usize, sums: &mut [f32], fresh: bool) {
         let (deep, wide) = (self.from.channels, self.to.channels);
         let walk = Walk {
             k: self.from.tiles,
@@ -126,10 +153,25 @@ impl Tiles {
             a_segment: 0,
             b_segment: 0,
         };
-        let left = &self.inputs[place * self.from.stride()..];
-        let right = &self.gradients[place * self.to.stride()..];
-        // SAFETY: both planes have a row per tile, of `deep` and of `wide` numbers.
-        unsafe { add_outer(on.isa, &walk, left, right, sums, deep, wide, fresh) };
+        let rows = sums.len() / wide;
+        assert!(first + rows <= deep, "rows of a plane");
+        for (i, term) in terms.iter().enumerate() {
+            let left = &self.inputs[term.input * self.from.stride() + first..];
+            let right = &self.gradients[term.product * self.to.stride()..];
+            // SAFETY: both planes have a row per tile, of `deep` and of `wide` numbers.
+            unsafe {
+                add_outer(
+                    on.isa,
+                    &walk,
+                    left,
+                    right,
+                    sums,
+                    rows,
+                    wide,
+                    fresh && i == 0,
+                )
+            };
+        }
     }
 }
 
@@ -140,6 +182,7 @@ kernel! {
     /// # Safety
     /// `sums` must be that long, and have all those inputs and outputs.
     fn restore_weights(
+        scheme: Scheme,
         sums: &[f32],
         deep: usize,
         wide: usize,
@@ -151,6 +194,27 @@ kernel! {
 
 #[inline(always)]
 unsafe fn restore_weights_with<S: Simd>(
+    scheme: Scheme,
+    sums: &[f32],
+    deep: usize,
+    wide: usize,
+    first: usize,
+    inputs: usize,
+    dw: &mut [f32],
+) {
+    // SAFETY: the caller's promises.
+    unsafe {
+        match scheme {
+            Scheme::Dense => {
+                restore_weights_by::<S, dense::Taps>(sums, deep, wide, first, inputs, dw);
+            }
+            _ => restore_weights_by::<S, strided::Taps>(sums, deep, wide, first, inputs, dw),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn restore_weights_by<S: Simd, T: Transform<POINTS, 3>>(
     sums: &[f32],
     deep: usize,
     wide: usize,
@@ -163,13 +227,14 @@ unsafe fn restore_weights_with<S: Simd>(
         // SAFETY: every address is that of a vector of outputs in one of the planes.
         unsafe {
             let from = sums.as_ptr().add(input * wide + first);
-            let tile = Places {
+            let tile = Places::<POINTS> {
                 first: from,
                 stride: deep * wide,
             };
-            let half = first_half::<S, Taps, SPAN, 3>(&tile);
-            for (y, half) in half.into_iter().enumerate() {
-                for (x, tap) in Taps::apply::<S>(half).into_iter().enumerate() {
+            let mut half = [[S::splat(0.0); POINTS]; 3];
+            first_half::<S, T, POINTS, 3>(&tile, &mut half);
+            for (y, half) in half.iter().enumerate() {
+                for (x, tap) in T::apply::<S>(*half).into_iter().enumerate() {
                     S::store(taps[3 * y + x].as_mut_ptr(), tap);
                 }
             }

@@ -2,9 +2,11 @@
 
 use std::hint::black_box;
 
-use super::points::{Filter, Input, Tile, Transform, first_half, first_half_of};
-use super::{Planes, SPAN, TILE};
-use crate::conv::{Conv, Machine, Source};
+use super::products::Planes;
+use super::scheme::Scheme;
+use super::transform::{Tile, Transform, first_half, first_half_of};
+use super::{Plan, Size, dense, strided};
+use crate::conv::{Machine, Source};
 use crate::fetch::needed_soon;
 use crate::scratch::Scratch;
 use crate::simd::{LANES, Simd, kernel};
@@ -13,136 +15,163 @@ use crate::units::Rows;
 /// Tiles from one whose transform begins to one whose numbers are asked for.
 const AHEAD: usize = 2;
 
-/// The images `[n, h, w, c]` that tiles are cut from: inputs, `pad` of zeros around them and in
-/// tiles of 6, or gradients, without and in tiles of 4.
+/// The images `[n, h, w, c]` that tiles are cut from, with zeros around them.
 #[derive(Clone, Copy)]
 pub(super) struct Images<'a> {
     source: Source<'a>,
-    h: usize,
-    w: usize,
-    c: usize,
+    size: Size,
     pad: usize,
-    span: usize,
+    kind: Kind,
+}
+
+/// What is cut.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Inputs: overlapping tiles.
+    Inputs(Scheme),
+    /// Gradients of the output, for the weights': a tile for each of the inputs.
+    Gradients(Scheme),
+}
+
+impl Kind {
+    /// Places of a tile.
+    fn places(self) -> usize {
+        match self {
+            Kind::Inputs(scheme) => scheme.inputs().pow(2),
+            Kind::Gradients(scheme) => scheme.products().pow(2),
+        }
+    }
 }
 
 impl<'a> Images<'a> {
-    pub(super) fn inputs(conv: &Conv, x: Source<'a>) -> Images<'a> {
+    pub(super) fn inputs(plan: &Plan, x: Source<'a>) -> Images<'a> {
         Images {
             source: x,
-            h: conv.h,
-            w: conv.w,
-            c: conv.inputs,
-            pad: conv.pad,
-            span: SPAN,
+            size: plan.from,
+            pad: plan.pad,
+            kind: Kind::Inputs(plan.scheme),
         }
     }
 
-    pub(super) fn gradients(conv: &Conv, dy: &'a [f32]) -> Images<'a> {
+    pub(super) fn gradients(plan: &Plan, dy: &'a [f32]) -> Images<'a> {
         Images {
             source: Source::plain(dy),
-            h: conv.out_h(),
-            w: conv.out_w(),
-            c: conv.outputs,
+            size: plan.to,
             pad: 0,
-            span: TILE,
+            kind: Kind::Gradients(plan.scheme),
         }
     }
 
     /// The transformed tiles for a unit of output rows.
-    pub(super) fn tiles(self, on: Machine, conv: &Conv, unit: Rows) -> (Scratch, Planes) {
-        let per_row = conv.out_w().div_ceil(TILE);
-        let parts = || unit.per_image(conv.out_h());
-        let tile_rows: usize = parts().map(|(_, _, rows)| rows.div_ceil(TILE)).sum();
+    pub(super) fn tiles(self, on: Machine, plan: &Plan, unit: Rows) -> (Scratch, Planes) {
+        let (size, per_row) = (plan.scheme.tile(), plan.tiles_per_row());
+        let parts = || unit.per_image(plan.to.h);
+        let tile_rows: usize = parts().map(|(_, _, rows)| rows.div_ceil(size)).sum();
         let planes = Planes {
+            places: self.kind.places(),
             tiles: tile_rows * per_row,
-            channels: self.c.next_multiple_of(LANES),
+            channels: self.size.c.next_multiple_of(LANES),
         };
         let mut transformed = Scratch::any(planes.len());
-        let mut tile = 0;
+        let mut row = Row {
+            number: 0,
+            count: per_row,
+            planes,
+            tile: 0,
+        };
         for (image, first, rows) in parts() {
-            let len = self.h * self.w * self.c;
+            let len = self.size.len();
             let one = Images {
                 source: self.source.within(image * len..(image + 1) * len),
                 ..self
             };
-            for tile_row in first / TILE..first / TILE + rows.div_ceil(TILE) {
-                // SAFETY: `one` is an image of its size, the planes have `tile + per_row` tiles or
+            for number in first / size..first / size + rows.div_ceil(size) {
+                row.number = number;
+                // SAFETY: `one` is an image of its size, the planes have `tile + count` tiles or
                 // more.
-                unsafe {
-                    transform(
-                        on.isa,
-                        one,
-                        tile_row,
-                        per_row,
-                        &mut transformed,
-                        planes,
-                        tile,
-                    );
-                }
-                tile += per_row;
+                unsafe { transform(on, one, row, &mut transformed) };
+                row.tile += per_row;
             }
         }
         (transformed, planes)
     }
 }
 
-kernel! {
-    /// Transforms a row of tiles of one image into tiles `tile..tile + count` of the planes.
-    ///
-    /// # Safety
-    /// The image's numbers must be `[h, w, c]`, the planes as long as said and have those tiles.
-    fn transform(
-        image: Images,
-        tile_row: usize,
-        count: usize,
-        to: &mut [f32],
-        planes: Planes,
-        tile: usize,
-    ) = transform_with
+/// A row of tiles of an image, and where its transformed tiles go.
+#[derive(Clone, Copy)]
+struct Row {
+    /// Which of the image's rows of tiles.
+    number: usize,
+    /// Tiles.
+    count: usize,
+    planes: Planes,
+    /// The first of them among the planes'.
+    tile: usize,
 }
 
+/// Transforms a row of tiles of one image into the planes.
+///
+/// # Safety
+/// The image's numbers must be `[h, w, c]`, the planes as long as said and have those tiles.
+unsafe fn transform(on: Machine, image: Images, row: Row, to: &mut [f32]) {
+    let kernel = match image.kind {
+        Kind::Inputs(Scheme::Dense) => dense_inputs,
+        Kind::Inputs(Scheme::Strided) => strided_inputs,
+        Kind::Inputs(Scheme::Spread { mirrored: false }) => spread_inputs,
+        Kind::Inputs(Scheme::Spread { mirrored: true }) => mirrored_inputs,
+        Kind::Gradients(Scheme::Dense) => dense_gradients,
+        Kind::Gradients(Scheme::Strided | Scheme::Spread { .. }) => strided_gradients,
+    };
+    // SAFETY: the caller's promises.
+    unsafe { kernel(on.isa, image, row, to) };
+}
+
+/// [`transform`] of one kind, by a transform of `$n` numbers to `$m` places each way, `$step` numbers
+/// from one tile to the next. Kernels of their own: all in one are slower by 3 %.
+macro_rules! kind {
+    ($name:ident, $with:ident: $transform:ty, $n:literal to $m:literal, $step:literal) => {
+        kernel! {
+            /// # Safety
+            /// As [`transform`].
+            fn $name(image: Images, row: Row, to: &mut [f32]) = $with
+        }
+
+        #[inline(always)]
+        unsafe fn $with<S: Simd>(image: Images, row: Row, to: &mut [f32]) {
+            // SAFETY: the caller's promises.
+            unsafe { transform_with::<S, $transform, $n, $m, $step>(image, row, to) };
+        }
+    };
+}
+
+kind!(dense_inputs, dense_inputs_with: dense::Input, 6 to 6, 4);
+kind!(strided_inputs, strided_inputs_with: strided::Input, 9 to 9, 8);
+kind!(spread_inputs, spread_inputs_with: strided::Spread<false>, 5 to 5, 4);
+kind!(mirrored_inputs, mirrored_inputs_with: strided::Spread<true>, 5 to 5, 4);
+kind!(dense_gradients, dense_gradients_with: dense::Filter, 4 to 6, 4);
+kind!(strided_gradients, strided_gradients_with: strided::Gradients, 4 to 5, 4);
+
+/// What the compiler knows is part of addresses, and not asked for every tile: the smallest number
+/// of channels, whether there is a line.
 #[inline(always)]
-unsafe fn transform_with<S: Simd>(
+unsafe fn transform_with<
+    S: Simd,
+    T: Transform<N, M>,
+    const N: usize,
+    const M: usize,
+    const STEP: usize,
+>(
     image: Images,
-    tile_row: usize,
-    count: usize,
+    row: Row,
     to: &mut [f32],
-    planes: Planes,
-    tile: usize,
 ) {
     // SAFETY: the caller's promises.
     unsafe {
-        // What the compiler knows is part of addresses, and not asked for every tile: the smallest
-        // number of channels, whether there is a line.
-        match (
-            image.span == SPAN,
-            image.c == LANES,
-            image.source.line.is_some(),
-        ) {
-            (true, true, true) => {
-                transform_by::<S, Input, SPAN, LANES, true>(
-                    image, tile_row, count, to, planes, tile,
-                );
-            }
-            (true, false, true) => {
-                transform_by::<S, Input, SPAN, 0, true>(image, tile_row, count, to, planes, tile);
-            }
-            (true, true, false) => {
-                transform_by::<S, Input, SPAN, LANES, false>(
-                    image, tile_row, count, to, planes, tile,
-                );
-            }
-            (true, false, false) => {
-                transform_by::<S, Input, SPAN, 0, false>(image, tile_row, count, to, planes, tile);
-            }
-            (false, true, _) => {
-                transform_by::<S, Filter, TILE, LANES, false>(
-                    image, tile_row, count, to, planes, tile,
-                );
-            }
-            (false, false, _) => {
-                transform_by::<S, Filter, TILE, 0, false>(image, tile_row, count, to, planes, tile);
-            }
+        match (image.size.c == LANES, image.source.line.is_some()) {
+            (true, true) => transform_by::<S, T, N, M, STEP, LANES, true>(image, row, to),
+            (true, false) => transform_by::<S, T, N, M, STEP, LANES, false>(image, row, to),
+            (false, true) => transform_by::<S, T, N, M, STEP, 0, true>(image, row, to),
+            (false, false) => transform_by::<S, T, N, M, STEP, 0, false>(image, row, to),
         }
     }
 }
@@ -207,35 +236,42 @@ impl<S: Simd, const LINE: bool, const N: usize> Tile<S> for Bordered<'_, LINE, N
 #[inline(always)]
 unsafe fn transform_by<
     S: Simd,
-    T: Transform<N, SPAN>,
+    T: Transform<N, M>,
     const N: usize,
+    const M: usize,
+    const STEP: usize,
     const C: usize,
     const LINE: bool,
 >(
     image: Images,
-    tile_row: usize,
-    count: usize,
+    row: Row,
     to: &mut [f32],
-    planes: Planes,
-    tile: usize,
 ) {
-    let Images { h, w, pad, .. } = image;
-    let c = if C == 0 { image.c } else { C };
+    let Images { size, pad, .. } = image;
+    let Size { h, w, .. } = size;
+    let Row {
+        number: tile_row,
+        count,
+        planes,
+        tile,
+    } = row;
+    let c = if C == 0 { size.c } else { C };
     let channels = if C == 0 { planes.channels } else { C };
     let stride = planes.stride();
     // Which of a tile's rows (or columns) are the image's.
     let inside = |start: usize, size: usize| {
         pad.saturating_sub(start).min(N)..(pad + size).saturating_sub(start).min(N)
     };
-    let rows = inside(TILE * tile_row, h);
+    let rows = inside(STEP * tile_row, h);
     // SAFETY: every address read is that of the lanes of a place of the image;
     // every address written that of a vector of channels of a tile's place.
     unsafe {
+        let mut half = [[S::splat(0.0); N]; M];
         for i in 0..count {
-            let columns = inside(TILE * i, w);
+            let columns = inside(STEP * i, w);
             let whole = rows == (0..N) && columns == (0..N);
             let corner_of = |row: usize, i: usize| {
-                let corner = TILE * (row * w + i) * c;
+                let corner = STEP * (row * w + i) * c;
                 let corner = image.source.numbers.as_ptr().wrapping_add(corner);
                 corner.wrapping_sub((pad * w + pad) * c)
             };
@@ -252,7 +288,7 @@ unsafe fn transform_by<
                 });
                 let corner = black_box(corner.wrapping_add(first));
                 for y in 0..N {
-                    for x in N - TILE..N {
+                    for x in N - STEP..N {
                         needed_soon(ahead.wrapping_add((y * w + x) * c + first));
                     }
                 }
@@ -268,19 +304,19 @@ unsafe fn transform_by<
                     column: c,
                     line,
                 };
-                let half = if whole && lanes == LANES {
-                    first_half::<S, T, N, SPAN>(&part)
+                if whole && lanes == LANES {
+                    first_half::<S, T, N, M>(&part, &mut half);
                 } else {
                     let bordered = Bordered {
                         part,
                         lanes: &there,
                     };
-                    first_half_of::<S, T, N, SPAN>(&columns, &bordered)
-                };
+                    first_half_of::<S, T, N, M>(&columns, &bordered, &mut half);
+                }
                 let to = black_box(to.as_mut_ptr().add((tile + i) * channels + first));
-                for (y, half) in half.into_iter().enumerate() {
-                    for (x, point) in T::apply::<S>(half).into_iter().enumerate() {
-                        S::store(to.add((y * SPAN + x) * stride), point);
+                for (y, half) in half.iter().enumerate() {
+                    for (x, point) in T::apply::<S>(*half).into_iter().enumerate() {
+                        S::store(to.add((y * M + x) * stride), point);
                     }
                 }
             }

@@ -288,6 +288,82 @@ fn tiles_of_every_remainder() {
     }
 }
 
+/// With so many outputs Winograd pays at stride 2 even where tiles are not whole.
+#[test]
+fn strided_tiles_of_every_remainder() {
+    let mut rng = Rng::seed_from_u64(8);
+    for (out_h, out_w) in [(4, 4), (7, 8), (8, 7), (17, 4), (4, 17), (10, 12), (11, 11)] {
+        for pad in 0..3 {
+            // The last row and column of the input are seen, or not.
+            let (h, w) = (2 * out_h + 1 - 2 * pad, 2 * out_w + 1 - 2 * pad);
+            let conv = Conv {
+                n: 3,
+                h: h + rng.random_range(0..2),
+                w: w + rng.random_range(0..2),
+                inputs: 18,
+                outputs: 115,
+                kernel: 3,
+                stride: 2,
+                pad,
+            };
+            assert_eq!((conv.out_h(), conv.out_w()), (out_h, out_w));
+            assert!(goes_by_winograd(&mut rng, &conv), "{conv:?}");
+            check(&mut rng, conv);
+            check_both(&mut rng, conv);
+            check_line(&mut rng, conv);
+        }
+    }
+}
+
+/// Whether all three of a convolution's results are rounded otherwise than direct ones.
+fn goes_by_winograd(rng: &mut Rng, conv: &Conv) -> bool {
+    let x = numbers(rng, conv.input_len());
+    let w = numbers(rng, conv.weight_len());
+    let dy = numbers(rng, conv.output_len());
+    let results = |on: Machine| all(on, conv, &x, &w, &dy);
+    let [ours, direct] = [Machine::best(), Machine::best().direct()].map(results);
+    ours.0 != direct.0 && ours.1 != direct.1 && ours.2 != direct.2
+}
+
+/// `(y, dx, dw)`.
+fn all(
+    on: Machine,
+    conv: &Conv,
+    x: &[f32],
+    w: &[f32],
+    dy: &[f32],
+) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+    let (mut y, mut dx, mut dw) = (vec![0.0; dy.len()], vec![0.0; x.len()], vec![0.0; w.len()]);
+    conv::forward(on, conv, x, w, &mut y, Finish::default());
+    conv::data_gradient(on, conv, dy, w, &mut dx, None);
+    conv::weight_gradient(on, conv, Source::plain(x), dy, &mut dw);
+    (y, dx, dw)
+}
+
+#[test]
+fn winograd_only_where_it_pays() {
+    let mut rng = Rng::seed_from_u64(9);
+    for (size, inputs, outputs, pays) in [
+        (16, 16, 32, true),
+        (16, 32, 16, false),
+        (8, 64, 128, true),
+        (4, 64, 128, false),
+        (10, 64, 128, false),
+    ] {
+        let conv = Conv {
+            n: 1,
+            h: size,
+            w: size,
+            inputs,
+            outputs,
+            kernel: 3,
+            stride: 2,
+            pad: 1,
+        };
+        assert_eq!(goes_by_winograd(&mut rng, &conv), pays, "{conv:?}");
+    }
+}
+
 #[test]
 fn matrix_products_of_every_shape() {
     let mut rng = Rng::seed_from_u64(7);
@@ -317,11 +393,17 @@ fn matrix_products_of_every_shape() {
 #[test]
 fn sums_and_weights_too_many_for_the_cache() {
     let mut rng = Rng::seed_from_u64(5);
-    for (stride, inputs, outputs) in [(1, 144, 208), (2, 144, 208), (1, 96, 90)] {
+    for (stride, h, w, inputs, outputs) in [
+        (1, 9, 6, 144, 208),
+        (2, 9, 6, 144, 208),
+        (1, 9, 6, 96, 90),
+        (1, 5, 4, 240, 250),
+        (2, 15, 8, 240, 250),
+    ] {
         let conv = Conv {
             n: 3,
-            h: 9,
-            w: 6,
+            h,
+            w,
             inputs,
             outputs,
             kernel: 3,
@@ -337,30 +419,33 @@ fn sums_and_weights_too_many_for_the_cache() {
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     let mut rng = Rng::seed_from_u64(3);
-    let conv = Conv {
-        n: 9,
-        h: 13,
-        w: 13,
-        inputs: 16,
-        outputs: 24,
-        kernel: 3,
-        stride: 1,
-        pad: 1,
-    };
-    let (x, w, dy) = (
-        numbers(&mut rng, conv.input_len()),
-        numbers(&mut rng, conv.weight_len()),
-        numbers(&mut rng, conv.output_len()),
-    );
-    let run = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-        pool.build().unwrap().install(|| {
-            let on = Machine::best();
-            let (mut y, mut dw) = (vec![0.0; dy.len()], vec![0.0; w.len()]);
-            let moments = conv::forward_with_moments(on, &conv, Source::plain(&x), &w, &mut y);
-            conv::weight_gradient(on, &conv, Source::plain(&x), &dy, &mut dw);
-            (y, dw, moments.mean().to_vec(), moments.variance())
-        })
-    };
-    assert_eq!(run(1), run(5));
+    for (stride, inputs, outputs) in [(1, 16, 24), (2, 16, 100), (2, 240, 250)] {
+        let conv = Conv {
+            n: 9,
+            h: 14,
+            w: 13,
+            inputs,
+            outputs,
+            kernel: 3,
+            stride,
+            pad: 1,
+        };
+        let (x, w, dy) = (
+            numbers(&mut rng, conv.input_len()),
+            numbers(&mut rng, conv.weight_len()),
+            numbers(&mut rng, conv.output_len()),
+        );
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            pool.build().unwrap().install(|| {
+                let on = Machine::best();
+                let (mut y, source) = (vec![0.0; dy.len()], Source::plain(&x));
+                let moments = conv::forward_with_moments(on, &conv, source, &w, &mut y);
+                let moments = (moments.mean().to_vec(), moments.variance());
+                (all(on, &conv, &x, &w, &dy), y, moments)
+            })
+        };
+        // Not `assert_eq`, which would print them.
+        assert!(run(1) == run(5), "{conv:?}");
+    }
 }

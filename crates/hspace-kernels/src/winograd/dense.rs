@@ -1,8 +1,11 @@
-//! Filtering by way of points: numbers to a polynomial's values at six points, and back.
+//! Stride 1: F(4, 3) for the outputs and the input's gradient, F(3, 4) for the weights' gradient.
+//! Both see six numbers of the input, and transform them alike.
+//!
+//! We interpolate at 0, ±2/3, ±3/2 and ∞ instead of the usual 0, ±1, ±2: the same number of
+//! operations, and half the rounding error.
 
-use std::ops::Range;
-
-use super::SPAN;
+use super::scheme::POINTS;
+use super::transform::{Transform, scale, times};
 use crate::simd::Simd;
 
 /// The interpolation points besides 0, their negatives and ∞. Their product is 1.
@@ -16,7 +19,7 @@ const AT_ZERO: f32 = 1.0;
 const AT_NEAR: f32 = 2.0 * NEAR2 * (NEAR2 - FAR2);
 const AT_FAR: f32 = 2.0 * FAR2 * (FAR2 - NEAR2);
 /// Value of a filter of three taps at each point, divided by that product: the factors of the taps.
-const FILTER: [[f32; 3]; SPAN] = [
+pub(super) const FILTER: [[f32; 3]; POINTS] = [
     [1.0 / AT_ZERO, 0.0, 0.0],
     [1.0 / AT_NEAR, NEAR / AT_NEAR, NEAR2 / AT_NEAR],
     [1.0 / AT_NEAR, -NEAR / AT_NEAR, NEAR2 / AT_NEAR],
@@ -24,106 +27,6 @@ const FILTER: [[f32; 3]; SPAN] = [
     [1.0 / AT_FAR, -FAR / AT_FAR, FAR2 / AT_FAR],
     [0.0, 0.0, 1.0],
 ];
-
-/// A transform of `N` numbers to `M`, a vector of channels at a time.
-pub(super) trait Transform<const N: usize, const M: usize> {
-    /// # Safety
-    /// As [`Simd`]: arithmetic alone.
-    unsafe fn apply<S: Simd>(numbers: [S::V; N]) -> [S::V; M];
-}
-
-/// Where the vectors of a tile are.
-pub(super) trait Tile<S: Simd> {
-    /// The one in row `y` and column `x`.
-    ///
-    /// # Safety
-    /// As the implementation says.
-    unsafe fn at(&self, y: usize, x: usize) -> S::V;
-}
-
-/// Vectors a fixed distance apart, six in a row: the places of a tile.
-pub(super) struct Places {
-    pub(super) first: *const f32,
-    pub(super) stride: usize,
-}
-
-impl<S: Simd> Tile<S> for Places {
-    /// # Safety
-    /// There must be one.
-    #[inline(always)]
-    unsafe fn at(&self, y: usize, x: usize) -> S::V {
-        // SAFETY: by the contract.
-        unsafe { S::load(self.first.add((y * SPAN + x) * self.stride)) }
-    }
-}
-
-/// The first half of a transform both ways: of the columns of a tile of `N` × `N` vectors.
-///
-/// # Safety
-/// As [`Tile::at`].
-#[inline(always)]
-pub(super) unsafe fn first_half<S: Simd, T: Transform<N, M>, const N: usize, const M: usize>(
-    tile: &impl Tile<S>,
-) -> [[S::V; N]; M] {
-    // SAFETY: the caller's promises.
-    unsafe {
-        let mut half = [[S::splat(0.0); N]; M];
-        for x in 0..N {
-            let mut numbers = [S::splat(0.0); N];
-            for (y, number) in numbers.iter_mut().enumerate() {
-                *number = tile.at(y, x);
-            }
-            for (half, value) in half.iter_mut().zip(T::apply::<S>(numbers)) {
-                half[x] = value;
-            }
-        }
-        half
-    }
-}
-
-/// [`first_half`] where only some columns are there, and zeros elsewhere.
-///
-/// # Safety
-/// As [`Tile::at`], for those columns.
-#[inline(always)]
-pub(super) unsafe fn first_half_of<S: Simd, T: Transform<N, M>, const N: usize, const M: usize>(
-    columns: &Range<usize>,
-    tile: &impl Tile<S>,
-) -> [[S::V; N]; M] {
-    // SAFETY: the caller's promises.
-    unsafe {
-        let mut half = [[S::splat(0.0); N]; M];
-        for x in 0..N {
-            // A transform of zeros is zeros.
-            if columns.contains(&x) {
-                let mut numbers = [S::splat(0.0); N];
-                for (y, number) in numbers.iter_mut().enumerate() {
-                    *number = tile.at(y, x);
-                }
-                for (half, value) in half.iter_mut().zip(T::apply::<S>(numbers)) {
-                    half[x] = value;
-                }
-            }
-        }
-        half
-    }
-}
-
-// Functions, not closures: those need not become part of the function that has the instructions.
-
-/// `by · x + plus`.
-#[inline(always)]
-unsafe fn times<S: Simd>(by: f32, x: S::V, plus: S::V) -> S::V {
-    // SAFETY: arithmetic alone.
-    unsafe { S::mul_add(S::splat(by), x, plus) }
-}
-
-/// `by · x`.
-#[inline(always)]
-unsafe fn scale<S: Simd>(by: f32, x: S::V) -> S::V {
-    // SAFETY: arithmetic alone.
-    unsafe { S::mul(S::splat(by), x) }
-}
 
 /// A filter of four taps at a point and at its negative, divided by `at`.
 #[inline(always)]
@@ -223,16 +126,5 @@ impl Transform<4, 6> for Filter {
                 g[3],
             ]
         }
-    }
-}
-
-/// Three taps at one point.
-#[inline(always)]
-pub(super) unsafe fn filter_point<S: Simd>(point: usize, taps: [S::V; 3]) -> S::V {
-    let [a, b, c] = FILTER[point];
-    // SAFETY: arithmetic alone.
-    unsafe {
-        let sum = S::mul_add(S::splat(b), taps[1], S::mul(S::splat(a), taps[0]));
-        S::mul_add(S::splat(c), taps[2], sum)
     }
 }

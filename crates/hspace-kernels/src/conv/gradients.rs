@@ -1,0 +1,139 @@
+//! All gradients of a convolution at once, few images at a time.
+
+use rayon::prelude::*;
+
+use super::ways::{Sums, Way};
+use super::{Conv, Machine, Source, data_gradient, weight_gradient};
+use crate::buffer::Buffer;
+use crate::finish::{Finish, RawFinish};
+use crate::norm::{AllSums, Back, Gated, Normalised, marks_of};
+use crate::scratch::Scratch;
+use crate::units;
+
+/// Numbers of sums that stay in the second-level cache beside few images.
+const CACHED_SUMS: usize = 256 << 10;
+/// Numbers of gradients that do.
+const CACHED_GRADIENTS: usize = 128 << 10;
+
+/// Where [`gradients`] writes, and what it adds.
+pub struct Wanted<'a> {
+    /// The gradient for the weights.
+    pub weight: &'a mut [f32],
+    /// That for the input, if it is asked for.
+    pub input: Option<&'a mut [f32]>,
+    /// What is added to that for the input.
+    pub added: Option<Gated<'a>>,
+    /// The normalisation that the input came from, if its sums are asked for.
+    pub before: Option<Normalised<'a>>,
+}
+
+/// All gradients of a convolution whose output was normalised.
+///
+/// Those for the convolution's output are never written to memory as a whole, where they need not
+/// be: a few images' are computed, used for weights and input, and forgotten. The sums that the way
+/// back through the normalisation before needs are taken while its gradients are in the cache.
+///
+/// # Panics
+/// As [`super::forward`].
+pub fn gradients(
+    on: Machine,
+    conv: &Conv,
+    back: &Back,
+    x: Source,
+    weight: &[f32],
+    wanted: Wanted,
+) -> Option<AllSums> {
+    let Wanted {
+        weight: dw,
+        input: mut dx,
+        added,
+        before,
+    } = wanted;
+    conv.check(x.numbers.len(), dw.len(), conv.output_len());
+    x.check(conv);
+    assert!(
+        added.is_none_or(|added| {
+            let marks = added
+                .marks
+                .is_none_or(|m| m.len() == marks_of(conv.input_len(), conv.inputs));
+            added.gradients.len() == conv.input_len() && marks
+        }),
+        "what is added to the gradient"
+    );
+    let image = conv.output_len() / conv.n;
+    let sums = Sums::new(on, conv);
+    if sums.len() > CACHED_SUMS || image > CACHED_GRADIENTS || conv.is_product() {
+        let mut dy = Buffer::any(conv.output_len());
+        back.all(&mut dy);
+        weight_gradient(on, conv, x, &dy, dw);
+        if let Some(dx) = dx {
+            let mut room = None;
+            let added = added.as_ref();
+            let added = added.map(|a| a.rows(on, 0..conv.input_len(), conv.inputs, &mut room));
+            data_gradient(on, conv, &dy, weight, dx, added);
+        }
+        return None;
+    }
+    let x_image = conv.input_len() / conv.n;
+    let way = dx.is_some().then(|| Way::back(on, conv, weight));
+    let chunks = units::chunks(conv.n, sums.len(), sums.work(conv));
+    let mut parts = Vec::with_capacity(chunks.len());
+    for images in chunks {
+        let dx = split(&mut dx, images.len() * x_image);
+        parts.push((images, dx));
+    }
+    let together = (CACHED_GRADIENTS / 4 / image).max(1);
+    let parts = parts.into_par_iter().with_max_len(1);
+    let parts = parts.map(|(images, mut dx)| {
+        let mut part = Buffer::any(sums.len());
+        let mut found = Vec::new();
+        for first in images.clone().step_by(together) {
+            let few = first..(first + together).min(images.end);
+            let mut dy = Scratch::any(few.len() * image);
+            let within = few.start * image..few.end * image;
+            back.rows(within, &mut dy);
+            let n = few.len();
+            let few_conv = Conv { n, ..*conv };
+            let inputs = few.start * x_image..few.end * x_image;
+            let fresh = few.start == images.start;
+            let few_x = x.within(inputs.clone());
+            sums.add(on, &few_conv, few_x, &dy, &mut part, fresh);
+            if let (Some(way), Some(dx)) = (&way, split(&mut dx, n * x_image)) {
+                let mut room = None;
+                let added = added.as_ref();
+                let residual = added.map(|a| a.rows(on, inputs.clone(), conv.inputs, &mut room));
+                let finish = Finish {
+                    residual,
+                    ..Finish::default()
+                };
+                let row = way.row();
+                for unit in way.cut(n) {
+                    let start = unit.first * row;
+                    let now = &mut dx[start..start + unit.count * row];
+                    way.outputs(
+                        on,
+                        n,
+                        Source::plain(&dy),
+                        unit,
+                        now,
+                        RawFinish::at(&finish, start),
+                    );
+                }
+                found.extend(before.map(|before| before.sums(on, dx, inputs)));
+            }
+        }
+        (part, found)
+    });
+    let (parts, found): (Vec<_>, Vec<_>) = parts.unzip();
+    let total = units::add_up(parts);
+    sums.restore(on, conv, &total, dw);
+    way.and(before)
+        .map(|_| AllSums(found.into_iter().flatten().collect()))
+}
+
+/// Takes the first `len` numbers off, where there are any.
+fn split<'a>(numbers: &mut Option<&'a mut [f32]>, len: usize) -> Option<&'a mut [f32]> {
+    let (first, rest) = numbers.take()?.split_at_mut(len);
+    *numbers = Some(rest);
+    Some(first)
+}

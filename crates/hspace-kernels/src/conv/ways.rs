@@ -1,0 +1,176 @@
+//! The ways to compute a convolution and its gradients: by minimal filtering or directly.
+
+use super::{Conv, Machine, Source};
+use crate::buffer::Buffer;
+use crate::finish::{Finish, RawFinish};
+use crate::units::{self, Rows};
+use crate::{direct, winograd};
+
+/// A forward convolution, or the gradient for the input, with its weights ready.
+pub(super) struct Way {
+    /// The convolution; for [`Weights::Direct`] the one that this is as if forward.
+    conv: Conv,
+    weights: Weights,
+}
+
+enum Weights {
+    Winograd(winograd::Packed),
+    Direct(direct::Packed),
+    Phases(direct::Phases),
+}
+
+impl Way {
+    pub(super) fn forward(on: Machine, conv: &Conv, weight: &[f32]) -> Way {
+        let weights = if conv.fits_winograd(on) {
+            Weights::Winograd(winograd::Packed::forward(on, conv, weight))
+        } else {
+            Weights::Direct(direct::Packed::new(on, conv, weight, false))
+        };
+        let conv = *conv;
+        Way { conv, weights }
+    }
+
+    /// The gradient for the input of `conv`.
+    pub(super) fn back(on: Machine, conv: &Conv, weight: &[f32]) -> Way {
+        let (conv, weights) = if conv.fits_winograd(on) {
+            let packed = winograd::Packed::back(on, conv, weight);
+            (*conv, Weights::Winograd(packed))
+        } else if conv.stride == 1 {
+            let back = conv.transposed();
+            let packed = direct::Packed::new(on, &back, weight, true);
+            (back, Weights::Direct(packed))
+        } else {
+            let phases = direct::Phases::new(on, conv, weight);
+            (*conv, Weights::Phases(phases))
+        };
+        Way { conv, weights }
+    }
+
+    /// Units of work for `n` images.
+    pub(super) fn cut(&self, n: usize) -> Vec<Rows> {
+        let conv = &self.conv;
+        match &self.weights {
+            Weights::Winograd(packed) => packed.cut(n),
+            Weights::Direct(_) => units::cut(n, conv.out_h(), direct::Packed::target(conv), 1),
+            Weights::Phases(_) => units::cut(n, conv.h, direct::Phases::target(conv), conv.stride),
+        }
+    }
+
+    /// Numbers in a row of what it writes.
+    pub(super) fn row(&self) -> usize {
+        match &self.weights {
+            Weights::Winograd(packed) => packed.row(),
+            Weights::Phases(_) => self.conv.w * self.conv.inputs,
+            Weights::Direct(_) => self.conv.out_w() * self.conv.outputs,
+        }
+    }
+
+    /// The outputs of `n` images, to `y`, and what `then` makes of each unit's.
+    pub(super) fn all<T: Send>(
+        &self,
+        on: Machine,
+        n: usize,
+        x: Source,
+        y: &mut [f32],
+        finish: &Finish,
+        then: impl Fn(&[f32]) -> T + Sync,
+    ) -> Vec<T> {
+        let (cuts, row) = (self.cut(n), self.row());
+        let large = match &self.weights {
+            Weights::Winograd(packed) if packed.is_large() => Some(packed.by_place(on, x, &cuts)),
+            _ => None,
+        };
+        units::over(&cuts, y, row, |unit, y| {
+            let finish = RawFinish::at(finish, unit.first * row);
+            match &large {
+                Some(products) => products.outputs(on, unit, y, finish),
+                None => self.outputs(on, n, x, unit, y, finish),
+            }
+            then(y)
+        })
+    }
+
+    /// The outputs of a unit of `n` images.
+    pub(super) fn outputs(
+        &self,
+        on: Machine,
+        n: usize,
+        x: Source,
+        unit: Rows,
+        y: &mut [f32],
+        finish: RawFinish,
+    ) {
+        let conv = Conv { n, ..self.conv };
+        match &self.weights {
+            Weights::Winograd(packed) => packed.outputs(on, x, unit, y, finish),
+            Weights::Direct(packed) => packed.outputs(on, &conv, x, unit, y, finish),
+            Weights::Phases(phases) => phases.outputs(on, &conv, x.numbers, unit, y, finish),
+        }
+    }
+}
+
+/// The sums that make up the gradient for the weights.
+pub(super) enum Sums {
+    Winograd(winograd::Sums),
+    Direct(direct::Sums),
+}
+
+impl Sums {
+    pub(super) fn new(on: Machine, conv: &Conv) -> Sums {
+        if conv.fits_winograd(on) {
+            Sums::Winograd(winograd::Sums::new(conv))
+        } else {
+            Sums::Direct(direct::Sums::new(conv))
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Sums::Winograd(sums) => sums.len(),
+            Sums::Direct(sums) => sums.len(),
+        }
+    }
+
+    pub(super) fn is_large(&self) -> bool {
+        match self {
+            Sums::Winograd(sums) => sums.is_large(),
+            Sums::Direct(sums) => sums.is_large(),
+        }
+    }
+
+    pub(super) fn work(&self, conv: &Conv) -> usize {
+        match self {
+            Sums::Winograd(sums) => sums.work(),
+            Sums::Direct(sums) => sums.work(conv),
+        }
+    }
+
+    pub(super) fn add(
+        &self,
+        on: Machine,
+        conv: &Conv,
+        x: Source,
+        dy: &[f32],
+        part: &mut [f32],
+        fresh: bool,
+    ) {
+        match self {
+            Sums::Winograd(sums) => sums.add(on, conv.n, x, dy, part, fresh),
+            Sums::Direct(sums) => sums.add(on, conv, x, dy, part, fresh),
+        }
+    }
+
+    pub(super) fn by_block(&self, on: Machine, conv: &Conv, x: Source, dy: &[f32]) -> Buffer {
+        match self {
+            Sums::Winograd(sums) => sums.by_block(on, conv.n, x, dy),
+            Sums::Direct(sums) => sums.by_block(on, conv, x, dy),
+        }
+    }
+
+    pub(super) fn restore(&self, on: Machine, conv: &Conv, total: &[f32], dw: &mut [f32]) {
+        match self {
+            Sums::Winograd(sums) => sums.restore(on, total, dw),
+            Sums::Direct(sums) => sums.restore(conv, total, dw),
+        }
+    }
+}
