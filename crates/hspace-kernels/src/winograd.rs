@@ -44,20 +44,25 @@ const UNIT: usize = 128 << 10;
 
 /// Whether it pays for a convolution.
 ///
-/// At stride 2 it saves at most 63 of 144 products of a tile and pair of channels, while its transforms
-/// cost about as much for an input channel as 2000 products: too much for few outputs, and where
-/// tiles reach beyond the image. Measured (Zen 4; forward, data and weight gradient, direct ÷ ours):
-/// 16 → 32 channels to 16 × 16 1.1, 1.4, 1.1, but 32 → 16 0.8, 1.4, 1.0; 64 → 128 to 28 × 28 1.5, 1.6,
-/// 1.4, to 7 × 7 1.1, 1.2, 1.2, to 9 × 9 0.8, 0.9, 0.9.
+/// At stride 2 it saves at most 63 of 144 products of a tile and pair of channels. The transforms cost
+/// about as much for an input channel of a tile as 2000 products: too much for few outputs, and
+/// where tiles reach beyond the image. The weights are four times as many as direct ones: too much for
+/// a few tiles.
+///
+/// Measured (Zen 4; direct time ÷ ours, forward, data and weight gradient): 16 → 32 channels to
+/// 16 × 16 1.2, 1.6, 1.3, but 32 → 16 0.8, 1.4, 1.0; 64 → 128 to 28 × 28 1.4, 1.6, 1.4, to 7 × 7 1.1, 1.2,
+/// 1.2, to 9 × 9 0.8, 0.9, 0.9; 256 → 512 to 4 × 4, a tile each, 64 images 1.2, 1.3, 1.4, 16 images
+/// 1.0, 1.1, 1.0, one image 0.5, 0.4, 0.2.
 pub(crate) fn pays(conv: &Conv) -> bool {
     if conv.kernel != 3 || conv.inputs.min(conv.outputs) < LANES {
         return false;
     }
-    let plan = Plan::forward(conv);
+    let tiles = Plan::forward(conv).tiles();
     let direct = 9 * conv.out_h() * conv.out_w();
+    let saves = direct * conv.outputs >= tiles * (81 * conv.outputs + 2000);
     match conv.stride {
         1 => true,
-        2 => direct * conv.outputs >= plan.tiles() * (81 * conv.outputs + 2000),
+        2 => saves && conv.n * tiles >= 16,
         _ => false,
     }
 }

@@ -297,7 +297,7 @@ fn strided_tiles_of_every_remainder() {
             // The last row and column of the input are seen, or not.
             let (h, w) = (2 * out_h + 1 - 2 * pad, 2 * out_w + 1 - 2 * pad);
             let conv = Conv {
-                n: 3,
+                n: 16usize.div_ceil(usize::div_ceil(out_h, 4) * usize::div_ceil(out_w, 4)),
                 h: h + rng.random_range(0..2),
                 w: w + rng.random_range(0..2),
                 inputs: 18,
@@ -343,15 +343,16 @@ fn all(
 #[test]
 fn winograd_only_where_it_pays() {
     let mut rng = Rng::seed_from_u64(9);
-    for (size, inputs, outputs, pays) in [
-        (16, 16, 32, true),
-        (16, 32, 16, false),
-        (8, 64, 128, true),
-        (4, 64, 128, false),
-        (10, 64, 128, false),
+    for (n, size, inputs, outputs, pays) in [
+        (4, 16, 16, 32, true),
+        (4, 16, 32, 16, false),
+        (16, 8, 64, 128, true),
+        (15, 8, 64, 128, false),
+        (16, 4, 64, 128, false),
+        (4, 10, 64, 128, false),
     ] {
         let conv = Conv {
-            n: 1,
+            n,
             h: size,
             w: size,
             inputs,
@@ -393,15 +394,15 @@ fn matrix_products_of_every_shape() {
 #[test]
 fn sums_and_weights_too_many_for_the_cache() {
     let mut rng = Rng::seed_from_u64(5);
-    for (stride, h, w, inputs, outputs) in [
-        (1, 9, 6, 144, 208),
-        (2, 9, 6, 144, 208),
-        (1, 9, 6, 96, 90),
-        (1, 5, 4, 240, 250),
-        (2, 15, 8, 240, 250),
+    for (n, stride, h, w, inputs, outputs) in [
+        (3, 1, 9, 6, 144, 208),
+        (3, 2, 9, 6, 144, 208),
+        (3, 1, 9, 6, 96, 90),
+        (3, 1, 5, 4, 240, 250),
+        (8, 2, 15, 8, 240, 250),
     ] {
         let conv = Conv {
-            n: 3,
+            n,
             h,
             w,
             inputs,
