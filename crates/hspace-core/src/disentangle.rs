@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use dependence::Dependence;
 pub use factors::{Factor, of_columns};
-pub use measure::{check_options, measure, noise, sample};
+pub use measure::{check_options, check_width, measure, noise, sample};
 
 use crate::error::Result;
 use crate::matrix::Matrix;
@@ -30,7 +30,7 @@ use crate::probe::Estimate;
 use crate::probe::few_labels::{mix, shuffled};
 
 /// Version of the protocol; raised whenever a number could change because of it.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// Latents at most: each is looked at alone and beside every other.
 pub const WIDEST: usize = 512;

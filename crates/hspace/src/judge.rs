@@ -26,6 +26,9 @@ pub struct Judging {
 /// Principal components of the space if none is asked for.
 const COMPONENTS: usize = 50;
 
+/// Training samples that a closed form learns its space from, at most.
+const LEARNED: usize = 10_000;
+
 impl Default for Judging {
     fn default() -> Self {
         Judging {
@@ -50,7 +53,20 @@ pub fn judge(
     progress: &mut dyn FnMut(usize),
 ) -> Result<Fidelity> {
     let about = &drawer.trained().about;
-    let large = about.input.len().min(dataset.len()) >= 4 * COMPONENTS;
+    let (train, test) = (dataset.indices(Split::Train), dataset.indices(Split::Test));
+    let count = how.samples.min(test.len()).min(train.len());
+    if count <= how.k {
+        return Err(Error::data(format!(
+            "{count} samples a side (samples {}, {} has {} for training and {} to test) have no {}-th neighbour: \
+             give more, or a smaller k",
+            how.samples,
+            dataset.name,
+            train.len(),
+            test.len(),
+            how.k
+        )));
+    }
+    let large = about.input.len().min(train.len()) >= 4 * COMPONENTS;
     let space = match &how.space {
         Some(space) => space.clone(),
         None if large => format!("pca:{COMPONENTS}"),
@@ -62,19 +78,24 @@ pub fn judge(
             "{space}: a file has no features of samples that are drawn only now; give a run, `pca:D` or `pixels`"
         )));
     }
-    let (train, test) = (dataset.indices(Split::Train), dataset.indices(Split::Test));
-    let count = how.samples.min(test.len()).min(train.len());
-    let picked = |of: &[usize]| -> Vec<usize> {
+    let picked = |of: &[usize], count: usize| -> Vec<usize> {
         let all = spaced(of.len(), count).into_iter();
         all.map(|i| of[i]).collect()
     };
-    let (train, test) = (picked(&train), picked(&test));
+    let (judged, test) = (picked(&train, count), picked(&test, count));
+    // What a closed form learns from are not the judged samples alone: those would lie in its space as
+    // no others do.
+    let learned = match source {
+        Source::Pixels | Source::Pca(_) | Source::Ica(_) => picked(&train, LEARNED.max(count)),
+        _ => vec![],
+    };
     let values = drawer.draw(&drawer.prior(count, how.seed)?);
     let drawn = Dataset::of_values("drawn", dataset.kind, about.input.shape, values);
     let (data, begin) = (dataset.name.clone(), dataset.len());
     let both = dataset.beside(drawn)?;
-    let rows: Vec<usize> = [&train[..], &test].concat();
-    let rows = rows.into_iter().chain(begin..both.len()).collect();
+    let rows = [&learned[..], &judged, &test].concat();
+    let rows: BTreeSet<usize> = rows.into_iter().chain(begin..both.len()).collect();
+    let rows = rows.into_iter().collect();
     let mut sources = Sources::new(&both, device.clone(), how.seed).only(rows);
     let all = sources.represent(&space, &source, progress)?;
     // What cannot be read is left out of either side.
@@ -95,6 +116,6 @@ pub fn judge(
         samples: real.rows,
         k: how.k,
         drawn: scores(&real, &part(&mut (begin..both.len())), how.k)?,
-        real: scores(&real, &part(&mut train.into_iter()), how.k)?,
+        real: scores(&real, &part(&mut judged.into_iter()), how.k)?,
     })
 }

@@ -285,7 +285,7 @@ fn outliers_are_told_in_any_representation() {
         let found = json(at, &args);
         assert_eq!(
             found["rows"].as_array().unwrap().len(),
-            6,
+            7,
             "{}",
             found["unfit"]
         );

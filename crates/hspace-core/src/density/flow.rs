@@ -10,7 +10,7 @@
 //! no normalisation over batches, since features are standardised first and fresh couplings change
 //! nothing (their last layer is zero).
 //!
-//! A tenth of the training rows is held out; the map is that of the pass that was best on them. The
+//! It learns from at most 10,000 training rows. A tenth of them is held out; the map is that of the pass that was best on them. The
 //! gradient is written down by hand: this crate has no tensor engine.
 
 use faer::linalg::matmul::matmul;
@@ -23,7 +23,7 @@ use super::gaussian::floored;
 use super::rows::{BLOCK, means, minus};
 use super::special::HALF_LN_2PI;
 use super::{FeatureDensity, FeatureEntry, FittedFeatures, OutlierOptions, Random};
-use crate::matrix::settle;
+use crate::matrix::{settle, spaced};
 
 /// The line in the list.
 pub const ENTRY: FeatureEntry = FeatureEntry {
@@ -38,6 +38,8 @@ const REACH: f64 = 2.0;
 const BATCH: usize = 256;
 /// Rows whose gradient one thread computes at a time; sums are added in their order.
 const PART: usize = 64;
+/// Rows that it learns from, at most, spread over all.
+const MOST_ROWS: usize = 10_000;
 /// One of so many rows is held out.
 const HELD_OUT: usize = 10;
 /// Passes without a better one before the training ends.
@@ -97,8 +99,13 @@ fn fit(rows: &[f64], d: usize, options: &OutlierOptions) -> FittedFeatures {
     if n < 2 * HELD_OUT {
         return Err(format!("needs {} rows, there are {n}", 2 * HELD_OUT));
     }
-    let mean = means(rows, d);
-    let squares: Vec<f64> = minus(rows, &mean).iter().map(|x| x * x).collect();
+    let some = spaced(n, MOST_ROWS).into_iter();
+    let rows: Vec<f64> = some
+        .flat_map(|i| &rows[i * d..(i + 1) * d])
+        .copied()
+        .collect();
+    let mean = means(&rows, d);
+    let squares: Vec<f64> = minus(&rows, &mean).iter().map(|x| x * x).collect();
     let variances = floored(means(&squares, d))?;
     let scale: Vec<f64> = variances.iter().map(|v| 1.0 / v.sqrt()).collect();
     let mut random = Random::seed_from_u64(options.seed);
@@ -110,7 +117,7 @@ fn fit(rows: &[f64], d: usize, options: &OutlierOptions) -> FittedFeatures {
         map,
         passes: 0,
     };
-    flow.learn(&flow.standardised(rows), options.flow.passes, &mut random);
+    flow.learn(&flow.standardised(&rows), options.flow.passes, &mut random);
     Ok(Box::new(flow))
 }
 

@@ -37,7 +37,7 @@ pub const SHRUNK: FeatureEntry = FeatureEntry {
 };
 
 /// Variances of a diagonal are at least this share of their mean.
-const FLOOR: f64 = 1e-6;
+pub(super) const FLOOR: f64 = 1e-6;
 
 /// A fitted multivariate normal density.
 pub struct Gaussian {

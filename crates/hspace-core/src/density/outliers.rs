@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::detection::{DETECTION_SCORES, Detection};
 use super::fit::Unfit;
+use super::gaussian::FLOOR;
 use super::histogram::quantile;
-use super::rows::doubles;
+use super::rows::{doubles, means, minus};
+use super::special::HALF_LN_2PI;
 use super::{FEATURE_DENSITIES, OutlierOptions};
 use crate::dataset::Split;
 use crate::error::{Error, Result};
@@ -118,13 +120,19 @@ pub fn outliers(
         )));
     }
     let fitted_to = doubles(&inside.features.select(&train));
+    let still = Still::of(&fitted_to, d).ok_or_else(|| {
+        Error::data(format!(
+            "no feature varies over the training rows of {data}"
+        ))
+    })?;
+    let fitted_to = still.others(&fitted_to);
     let ordinary = doubles(&inside.features.select(&test));
     let other = doubles(outside);
     let (mut rows, mut unfit) = (Vec::new(), Vec::new());
     let wanted = |name: &str| options.candidates.iter().any(|c| c == name);
     for entry in FEATURE_DENSITIES.iter().filter(|e| wanted(e.name)) {
         progress(&format!("fitting {}", entry.name));
-        let density = match (entry.fit)(&fitted_to, d, options) {
+        let density = match (entry.fit)(&fitted_to, still.vary.len(), options) {
             Ok(density) => density,
             Err(reason) => {
                 unfit.push(Unfit {
@@ -136,9 +144,11 @@ pub fn outliers(
         };
         progress(&format!("scoring by {}", entry.name));
         let score = |rows: &[f64]| -> Vec<f64> {
-            let each = density.ln_density(rows).into_iter();
+            let each = density.ln_density(&still.others(rows)).into_iter();
             // What overflows lies farther out than numbers go.
-            each.map(|l| if l.is_finite() { -l } else { f64::MAX })
+            each.zip(still.ln_density(rows))
+                .map(|(l, still)| l + still)
+                .map(|l| if l.is_finite() { -l } else { f64::MAX })
                 .collect()
         };
         let (in_scores, out_scores) = (score(&ordinary), score(&other));
@@ -184,6 +194,57 @@ pub fn outliers(
     })
 }
 
+/// Features that hardly vary in training: borders of images, dead units. Each is a normal density of its
+/// own, of the least variance ([`FLOOR`]); left among the others they would decide bandwidths, numbers of
+/// components and couplings.
+struct Still {
+    /// The other features.
+    vary: Vec<usize>,
+    /// Those features and their means.
+    still: Vec<(usize, f64)>,
+    /// Their variance.
+    variance: f64,
+    d: usize,
+}
+
+impl Still {
+    /// Of rows `[n, d]`; `None` where no feature varies.
+    fn of(rows: &[f64], d: usize) -> Option<Still> {
+        let mean = means(rows, d);
+        let squares: Vec<f64> = minus(rows, &mean).iter().map(|x| x * x).collect();
+        let variances = means(&squares, d);
+        let variance = FLOOR * variances.iter().sum::<f64>() / d as f64;
+        let (vary, still): (Vec<usize>, Vec<usize>) =
+            (0..d).partition(|&j| variances[j] > variance);
+        (variance > 0.0).then(|| Still {
+            vary,
+            still: still.into_iter().map(|j| (j, mean[j])).collect(),
+            variance,
+            d,
+        })
+    }
+
+    /// The features that vary, of rows `[n, d]`.
+    fn others(&self, rows: &[f64]) -> Vec<f64> {
+        let rows = rows.chunks_exact(self.d);
+        rows.flat_map(|row| self.vary.iter().map(|j| row[*j]))
+            .collect()
+    }
+
+    /// ln f of the others, at each of rows `[n, d]`.
+    fn ln_density(&self, rows: &[f64]) -> Vec<f64> {
+        let constant = -HALF_LN_2PI - 0.5 * self.variance.ln();
+        let one = |row: &[f64]| {
+            let terms = self
+                .still
+                .iter()
+                .map(|(j, mean)| constant - 0.5 * (row[*j] - mean).powi(2) / self.variance);
+            terms.sum()
+        };
+        rows.chunks_exact(self.d).map(one).collect()
+    }
+}
+
 fn median(scores: &[f64]) -> f64 {
     quantile(&ascending(scores.iter().copied()), 0.5)
 }
@@ -214,4 +275,47 @@ fn bars(inside: &[f64], outside: &[f64]) -> [Vec<f64>; 3] {
     };
     let edges = (0..=BARS).map(|i| low + i as f64 * step).collect();
     [edges, share(inside), share(outside)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_that_never_vary_change_no_density_of_the_others() {
+        let options = OutlierOptions {
+            resamples: 0,
+            ..OutlierOptions::default()
+        };
+        // A ring, and points in its middle; then the same beside thirty features that are 0.
+        let ring = |i: usize| {
+            let angle = i as f32 * 2.4;
+            let radius = 1.0 + 0.1 * (i as f32 * 1.7).sin();
+            [radius * angle.cos(), radius * angle.sin()]
+        };
+        let of = |still: usize| {
+            let wide = |row: [f32; 2]| [&row[..], &vec![0.0; still]].concat();
+            let inside: Vec<f32> = (0..300).flat_map(|i| wide(ring(i))).collect();
+            let outside: Vec<f32> = (0..40)
+                .flat_map(|i| wide(ring(i).map(|x| 0.4 * x)))
+                .collect();
+            let split = |i: usize| if i < 200 { Split::Train } else { Split::Test };
+            let inside = Representation {
+                name: "ring".into(),
+                features: Matrix::new(300, 2 + still, inside),
+                ids: (0..300).map(|i| i.to_string()).collect(),
+                columns: vec![],
+                split: (0..300).map(split).collect(),
+                origin: String::new(),
+            };
+            let outside = Matrix::new(40, 2 + still, outside);
+            outliers(&inside, &outside, ["a", "b"], &options, &mut |_| ()).unwrap()
+        };
+        let (plain, wide) = (of(0), of(30));
+        assert_eq!(plain.rows.len(), FEATURE_DENSITIES.len());
+        for (a, b) in plain.rows.iter().zip(&wide.rows) {
+            assert_eq!((&a.name, &a.chosen), (&b.name, &b.chosen));
+            assert_eq!(a.scores, b.scores, "{}", a.name);
+        }
+    }
 }

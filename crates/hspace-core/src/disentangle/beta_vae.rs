@@ -4,7 +4,7 @@
 //! classifier says which. The score is its accuracy on points of its own. Higgins et al. 2017, "β-VAE:
 //! learning basic visual concepts with a constrained variational framework" (ICLR), section 3.
 //!
-//! Deviations: pairs are drawn from the rows at hand (`pairs`); latents are divided by their standard
+//! Deviations: pairs are drawn from the rows at hand, those to be scored on from the other half (`pairs`); latents are divided by their standard
 //! deviations, so that the scale of a latent does not matter; the classifier is softmax regression.
 //!
 //! 1 for the factors themselves; 1 over the number of factors for noise. A rotation hardly moves it:
@@ -12,7 +12,7 @@
 
 use rayon::prelude::*;
 
-use super::pairs::Shared;
+use super::pairs::{Half, Shared, halves};
 use super::{Factor, standardised};
 use crate::error::Result;
 use crate::matrix::Matrix;
@@ -28,8 +28,23 @@ const C: f64 = 1.0;
 
 /// The accuracy, in 0..=1.
 pub fn beta_vae(latents: &Matrix, factors: &[Factor], seed: u64) -> Result<Vec<f64>> {
-    let latents = standardised(latents);
-    let shared = Shared::new(factors)?;
+    let [learned, scored] = halves(&standardised(latents), factors, seed);
+    let (x, y) = points(&learned, seed, 0..TRAIN)?;
+    let fitted = linear::fit(&x, &y, factors.len(), C)?;
+    let (x, y) = points(&scored, seed, TRAIN..TRAIN + TEST)?;
+    let answers = fitted.probabilities(&x);
+    let answered = answers.chunks_exact(factors.len()).map(|p| {
+        let best = (0..p.len()).max_by(|&a, &b| p[a].total_cmp(&p[b]));
+        best.unwrap_or(0) as u32
+    });
+    let right = answered.zip(&y).filter(|(a, b)| a == *b).count();
+    Ok(vec![right as f64 / TEST as f64])
+}
+
+/// Points `[n, d]` and the factors that were held fixed.
+fn points(half: &Half, seed: u64, numbers: std::ops::Range<u64>) -> Result<(Matrix, Vec<u32>)> {
+    let latents = &half.latents;
+    let shared = Shared::new(&half.factors)?;
     let point = |number: u64| {
         let (mut random, factor) = shared.begin(seed, number);
         let mut sum = vec![0.0f32; latents.cols];
@@ -44,21 +59,9 @@ pub fn beta_vae(latents: &Matrix, factors: &[Factor], seed: u64) -> Result<Vec<f
         }
         (sum, factor as u32)
     };
-    let points = |numbers: std::ops::Range<u64>| {
-        let rows = (numbers.end - numbers.start) as usize;
-        let (data, fixed): (Vec<Vec<f32>>, Vec<u32>) = numbers.into_par_iter().map(point).unzip();
-        (Matrix::new(rows, latents.cols, data.concat()), fixed)
-    };
-    let (x, y) = points(0..TRAIN);
-    let fitted = linear::fit(&x, &y, factors.len(), C)?;
-    let (x, y) = points(TRAIN..TRAIN + TEST);
-    let answers = fitted.probabilities(&x);
-    let answered = answers.chunks_exact(factors.len()).map(|p| {
-        let best = (0..p.len()).max_by(|&a, &b| p[a].total_cmp(&p[b]));
-        best.unwrap_or(0) as u32
-    });
-    let right = answered.zip(&y).filter(|(a, b)| a == *b).count();
-    Ok(vec![right as f64 / TEST as f64])
+    let rows = (numbers.end - numbers.start) as usize;
+    let (data, fixed): (Vec<Vec<f32>>, Vec<u32>) = numbers.into_par_iter().map(point).unzip();
+    Ok((Matrix::new(rows, latents.cols, data.concat()), fixed))
 }
 
 #[cfg(test)]

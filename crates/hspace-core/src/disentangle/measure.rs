@@ -197,13 +197,7 @@ fn check(of: &[Representation], first: &Representation) -> Result<()> {
                 r.name
             )));
         }
-        if r.features.cols > WIDEST {
-            return Err(Error::data(format!(
-                "{} has {} dimensions; these metrics look at each alone and beside every other, for up to {WIDEST}. \
-                 `hspace probe` measures wider ones",
-                r.name, r.features.cols
-            )));
-        }
+        check_width(r)?;
     }
     let n = first.features.rows;
     if n < FEWEST {
@@ -212,6 +206,21 @@ fn check(of: &[Representation], first: &Representation) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Says where a representation is too wide, before others are made.
+///
+/// # Errors
+/// Where it has more than [`WIDEST`] dimensions.
+pub fn check_width(r: &Representation) -> Result<()> {
+    if r.features.cols <= WIDEST {
+        return Ok(());
+    }
+    Err(Error::data(format!(
+        "{} has {} dimensions; these metrics look at each alone and beside every other, for up to {WIDEST}. \
+         `hspace probe` measures wider ones",
+        r.name, r.features.cols
+    )))
 }
 
 /// Rows dealt into groups at random; none where groups would be too small.

@@ -2,14 +2,16 @@
 //!
 //! The β-VAE and FactorVAE scores ask for samples with one factor held fixed and the others free. Here
 //! rows are indexed by value, and what is drawn are rows that are there; so the other factors are as
-//! free as they are in the data.
+//! free as they are in the data. Both learn from one half of the rows and are scored on the other: on the
+//! same rows even noise would be recognised.
 
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::Factor;
 use crate::error::{Error, Result};
-use crate::probe::few_labels::mix;
+use crate::matrix::Matrix;
+use crate::probe::few_labels::{mix, shuffled};
 
 /// Rows by value, for every factor.
 pub struct Shared<'a> {
@@ -17,6 +19,22 @@ pub struct Shared<'a> {
     members: Vec<Vec<Vec<u32>>>,
     /// Rows whose value another row has too.
     usable: Vec<Vec<u32>>,
+}
+
+/// One half of the rows: its latents and its factors.
+pub struct Half {
+    pub latents: Matrix,
+    pub factors: Vec<Factor>,
+}
+
+/// The rows dealt in two at random: to learn from, and to be scored on.
+pub fn halves(latents: &Matrix, factors: &[Factor], seed: u64) -> [Half; 2] {
+    let order = shuffled((0..latents.rows).collect(), mix(&[seed, 4]));
+    let (first, second) = order.split_at(latents.rows / 2);
+    [second, first].map(|rows| Half {
+        latents: latents.select(rows),
+        factors: factors.iter().map(|f| f.select(rows)).collect(),
+    })
 }
 
 impl<'a> Shared<'a> {

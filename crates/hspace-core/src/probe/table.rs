@@ -144,7 +144,12 @@ impl Measurements {
 
 /// `.848 ±.012`
 pub(crate) fn cell(mean: f64, low: f64, high: f64) -> String {
-    format!("{} ±{}", short(mean), short((high - low) / 2.0))
+    let half = (high - low) / 2.0;
+    // No spread, or nothing known of it.
+    if half == 0.0 {
+        return short(mean);
+    }
+    format!("{} ±{}", short(mean), short(half))
 }
 
 /// Three decimals, without the zero before the point.
@@ -186,6 +191,7 @@ mod tests {
     #[test]
     fn numbers_are_short_and_columns_line_up() {
         assert_eq!(cell(0.8484, 0.8364, 0.8604), ".848 ±.012");
+        assert_eq!(cell(0.8484, 0.8484, 0.8484), ".848");
         assert_eq!((short(-0.25), short(1.0)), ("-.250".into(), "1.000".into()));
         let lines = [
             vec!["a".into(), "1".into()],
