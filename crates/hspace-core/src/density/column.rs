@@ -23,7 +23,7 @@ pub struct Column {
 /// Reads the column `name`, or the only one there is.
 ///
 /// # Errors
-/// When the file cannot be read, has no such column, or a value is no finite number; the error names
+/// When the file cannot be read, has no header or no such column, or a value is no finite number; the error names
 /// its line.
 pub fn read(path: &Path, name: Option<&str>) -> Result<Column> {
     let wrong = |problem: String| Error::file(path, problem);
@@ -37,6 +37,16 @@ pub fn read(path: &Path, name: Option<&str>) -> Result<Column> {
         .iter()
         .map(|title| title.trim_start_matches('\u{feff}').trim())
         .collect();
+    if titles.is_empty() {
+        return Err(wrong("is empty".into()));
+    }
+    // Such titles are values, and the first of each column would be lost. Some may be numbers: years.
+    if titles.iter().all(|title| title.parse::<f64>().is_ok()) {
+        return Err(wrong(format!(
+            "its first line, {}, is numbers; it needs a header line that names the columns",
+            titles.join(",")
+        )));
+    }
     let at = match name {
         Some(name) => titles
             .iter()
@@ -104,5 +114,21 @@ mod tests {
                 .contains("--column: day, visits")
         );
         assert_eq!(column("x\n1\n", None).unwrap().name, "x");
+    }
+
+    #[test]
+    fn a_file_needs_a_header() {
+        for (text, name) in [("3.14\n2.71\n", None), ("1,5\n2,6\n", Some("1"))] {
+            let error = column(text, name).unwrap_err();
+            assert!(error.contains("needs a header line"), "{error}");
+        }
+        assert_eq!(
+            column("day,2019\n1,5\n", Some("2019")).unwrap().values,
+            [5.0]
+        );
+        for name in [None, Some("x")] {
+            let error = column("", name).unwrap_err();
+            assert!(error.contains("is empty"), "{error}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::histogram::{bins, histogram, quantile};
+use super::histogram::{bars, bins, quantile};
 
 /// Points of a curve.
 const POINTS: usize = 241;
@@ -63,13 +63,13 @@ fn measurements(inside: &[f64], n: usize) -> (Vec<[f64; 3]>, Vec<f64>) {
         ];
         return (vec![bar], vec![bar[0], first, bar[1]]);
     }
-    let found = histogram(inside, bins(inside).min(BARS));
+    let found = bars(inside, bins(inside).min(BARS));
     let part = inside.len() as f64 / n as f64;
-    let bar = |(ends, density): (&[f64], &f64)| [ends[0], ends[1], density * part];
+    let bar = |(ends, density): (&[f64], f64)| [ends[0], ends[1], density * part];
     let bars = found
         .edges
         .windows(2)
-        .zip(&found.density)
+        .zip(found.density())
         .map(bar)
         .collect();
     let margin = 0.04 * (last - first);

@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::detection::Detection;
 use super::gaussian::{diagonal, full, ledoit_wolf, shrunk};
-use super::goodness::distance;
-use super::histogram::{bins, histogram};
+use super::goodness::{Cell, distance};
+use super::histogram::{bars, bins};
 use super::kde::{scott, silverman};
 use super::kernel::Kernel;
 use super::mixture::{Mixture, Stop};
@@ -162,7 +162,7 @@ fn families_are_scipy_s() {
         if let Some(theirs) = family.ks {
             close(
                 &format!("{name} KS"),
-                distance(&sorted, &*density, false),
+                distance(&sorted, &*density, Cell::POINT),
                 theirs,
             );
         }
@@ -211,9 +211,9 @@ fn kernel_densities_are_scikit_learn_s_and_bandwidths_scipy_s() {
 #[test]
 fn histograms_are_numpy_s() {
     let golden = golden();
-    let ours = histogram(&golden.kde.data, bins(&golden.kde.data));
+    let ours = bars(&golden.kde.data, bins(&golden.kde.data));
     all("edges", &ours.edges, &golden.histogram.edges);
-    all("density", &ours.density, &golden.histogram.density);
+    all("density", &ours.density(), &golden.histogram.density);
 }
 
 #[test]

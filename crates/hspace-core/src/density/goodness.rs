@@ -4,29 +4,70 @@
 //! same values is closer to them, and the p-values of the tables are far too large. So values are drawn
 //! from the fit, fitted anew and compared with *their* fit; p is the share of such D that are at least as
 //! large, (1 + #)/(1 + B) (Stute, González Manteiga & Presedo Quindimil 1993). For counts both functions
-//! are stairs, D is taken at the whole numbers, and the same bootstrap holds (Henze 1996).
+//! are stairs, D is taken at the whole numbers, and the same bootstrap holds (Henze 1996). Rounded values
+//! are such stairs too: x stands for all that is rounded to it, and draws are rounded alike.
 
 use rand::{RngExt, SeedableRng};
 use rayon::prelude::*;
 
+use super::special::resolution;
 use super::{Density, Random};
 use crate::probe::few_labels::mix;
 
 /// Values that are tested, at most; of more, so many drawn at random.
 pub const TESTED: usize = 5000;
 
-/// D of ascending values; for `counts` over the whole numbers.
-pub fn distance(sorted: &[f64], density: &dyn Density, counts: bool) -> f64 {
+/// What a value x stands for: the interval from x − `below` to x + `above`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cell {
+    /// How far it reaches down.
+    pub below: f64,
+    /// How far it reaches up.
+    pub above: f64,
+}
+
+impl Cell {
+    /// A measurement that was not rounded stands for itself.
+    pub const POINT: Cell = Cell {
+        below: 0.0,
+        above: 0.0,
+    };
+    /// The distribution function of a count rises from its value at the whole number before.
+    pub const COUNT: Cell = Cell {
+        below: 1.0,
+        above: 0.0,
+    };
+
+    /// Of measurements: half their resolution to both sides.
+    pub fn of_measurements(values: &[f64]) -> Cell {
+        let half = 0.5 * resolution(values);
+        Cell {
+            below: half,
+            above: half,
+        }
+    }
+
+    /// `x` as it would have been written down.
+    fn rounded(self, x: f64) -> f64 {
+        let step = self.below + self.above;
+        if step > 0.0 {
+            (x / step).round() * step
+        } else {
+            x
+        }
+    }
+}
+
+/// D of ascending values that stand for such cells: at the ends of each.
+pub fn distance(sorted: &[f64], density: &dyn Density, cell: Cell) -> f64 {
     let n = sorted.len() as f64;
     let mut most = 0.0f64;
     let mut before = 0;
     for equal in sorted.chunk_by(|a, b| a == b) {
         let x = equal[0];
         let after = before + equal.len();
-        // Just below x the data's share is that before it; a count's mass there ends at x − 1.
-        let below = density.cdf(if counts { x - 1.0 } else { x });
-        let at = if counts { density.cdf(x) } else { below };
-        let gaps = [below - before as f64 / n, after as f64 / n - at];
+        let below = density.cdf(x - cell.below) - before as f64 / n;
+        let gaps = [below, after as f64 / n - density.cdf(x + cell.above)];
         most = gaps.iter().fold(most, |m, gap| m.max(gap.abs()));
         before = after;
     }
@@ -52,9 +93,14 @@ pub fn goodness(
     resamples: usize,
     seed: u64,
 ) -> Goodness {
-    let whole = distance(sorted, density, counts);
+    let cell = if counts {
+        Cell::COUNT
+    } else {
+        Cell::of_measurements(sorted)
+    };
+    let whole = distance(sorted, density, cell);
     let parametric = density.free().is_some() && resamples > 0;
-    let p = parametric.then(|| p(sorted, density, counts, resamples, seed));
+    let p = parametric.then(|| p(sorted, density, cell, resamples, seed));
     Goodness {
         distance: whole,
         p: p.flatten(),
@@ -64,7 +110,7 @@ pub fn goodness(
 fn p(
     sorted: &[f64],
     density: &dyn Density,
-    counts: bool,
+    cell: Cell,
     resamples: usize,
     seed: u64,
 ) -> Option<f64> {
@@ -77,13 +123,14 @@ fn p(
         some.sort_by(f64::total_cmp);
     }
     let fitted = density.refit(&some).ok()?;
-    let own = distance(&some, &*fitted, counts);
+    let own = distance(&some, &*fitted, cell);
     let drawn = |i: usize| {
         let mut random = Random::seed_from_u64(mix(&[seed, 2, i as u64]));
-        let mut values: Vec<f64> = (0..some.len()).map(|_| fitted.draw(&mut random)).collect();
+        let mut one = || cell.rounded(fitted.draw(&mut random));
+        let mut values: Vec<f64> = (0..some.len()).map(|_| one()).collect();
         values.sort_by(f64::total_cmp);
         let again = fitted.refit(&values).ok()?;
-        Some(distance(&values, &*again, counts))
+        Some(distance(&values, &*again, cell))
     };
     let distances: Vec<f64> = (0..resamples).into_par_iter().filter_map(drawn).collect();
     let as_large = distances.iter().filter(|d| **d >= own).count();

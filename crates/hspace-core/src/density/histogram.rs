@@ -1,5 +1,10 @@
-//! Histogram: bins of equal width from the smallest value to the largest, density = count/(n·width)
-//! in a bin, 0 outside.
+//! Histogram: bins of equal width from the smallest value to the largest and one more beyond each, K in
+//! all; density = (count + 1/2)/((n + K/2)·width) in a bin, 0 outside.
+//!
+//! The halves are those of Krichevsky & Trofimov (1981), whose estimate is the mean under Jeffreys' prior.
+//! They and the outer bins are a deviation from numpy's histogram, whose density is 0 where the data have a
+//! gap and beyond their ends: the smallest and the largest value would be impossible whenever they are held
+//! out. What is drawn as bars is numpy's.
 //!
 //! Number of bins as numpy's `bins="auto"`: the width is the smaller of Freedman & Diaconis' (1981),
 //! 2·IQR·n^(−1/3), but at least half the width of √n bins, and Sturges' (1926), range/(log₂n + 1).
@@ -13,7 +18,7 @@ use crate::auto::Auto;
 /// The line in the list.
 pub const ENTRY: Entry = Entry {
     name: "histogram",
-    summary: "histogram: bins of equal width; no density outside the values it was fitted to",
+    summary: "histogram: bins of equal width; no density more than one bin outside the values it was fitted to",
     support: Support::Real,
     fit: |values, options| match options.histogram.bins {
         Auto::Set(bins) => fit(values, bins),
@@ -21,12 +26,36 @@ pub const ENTRY: Entry = Entry {
     },
 };
 
-/// Counts of values in bins of equal width.
-pub(super) struct Histogram {
+/// What the Krichevsky-Trofimov estimate adds to each count.
+const PRIOR: f64 = 0.5;
+
+/// Counts of values in bins of equal width, as numpy's.
+pub(super) struct Bars {
     /// Ends of the bins, one more than there are bins.
     pub edges: Vec<f64>,
+    /// Number of values in each bin.
+    pub counts: Vec<usize>,
+}
+
+impl Bars {
+    fn width(&self) -> f64 {
+        (self.edges[self.counts.len()] - self.edges[0]) / self.counts.len() as f64
+    }
+
     /// Density in each bin, in 1/units of x.
-    pub density: Vec<f64>,
+    pub fn density(&self) -> Vec<f64> {
+        let n = self.counts.iter().sum::<usize>() as f64;
+        let share = self.counts.iter().map(|&c| c as f64 / n);
+        share.map(|share| share / self.width()).collect()
+    }
+}
+
+/// The density.
+struct Histogram {
+    /// Ends of the bins, one more than there are bins.
+    edges: Vec<f64>,
+    /// Density in each bin, in 1/units of x.
+    density: Vec<f64>,
     /// Probability up to each of the edges.
     below: Vec<f64>,
 }
@@ -35,11 +64,32 @@ fn fit(values: &[f64], bins: usize) -> Fitted {
     if let Some(x) = constant(values) {
         return Err(no_spread(values, x));
     }
-    Ok(Box::new(histogram(values, bins)))
+    let bars = bars(values, bins);
+    let width = bars.width();
+    let mut edges = bars.edges;
+    edges.insert(0, edges[0] - width);
+    edges.push(edges[bins + 1] + width);
+    let inside = bars.counts.iter().map(|&c| c as f64 + PRIOR);
+    let weights: Vec<f64> = std::iter::once(PRIOR)
+        .chain(inside)
+        .chain([PRIOR])
+        .collect();
+    let total: f64 = weights.iter().sum();
+    let mut below = vec![0.0];
+    let mut sum = 0.0;
+    for weight in &weights {
+        sum += weight;
+        below.push(sum / total);
+    }
+    Ok(Box::new(Histogram {
+        density: weights.iter().map(|w| w / total / width).collect(),
+        edges,
+        below,
+    }))
 }
 
-/// The histogram of at least two different values.
-pub(super) fn histogram(values: &[f64], bins: usize) -> Histogram {
+/// The bars of at least two different values.
+pub(super) fn bars(values: &[f64], bins: usize) -> Bars {
     let (low, high) = ends(values);
     let edge = |i: usize| {
         if i == bins {
@@ -53,19 +103,7 @@ pub(super) fn histogram(values: &[f64], bins: usize) -> Histogram {
     for &x in values {
         counts[bin(&edges, x)] += 1;
     }
-    let n = values.len() as f64;
-    let width = (high - low) / bins as f64;
-    let mut below = vec![0.0];
-    let mut sum = 0;
-    for &count in &counts {
-        sum += count;
-        below.push(sum as f64 / n);
-    }
-    Histogram {
-        density: counts.iter().map(|&c| c as f64 / n / width).collect(),
-        edges,
-        below,
-    }
+    Bars { edges, counts }
 }
 
 /// The bin of `x` within the edges: closed on the left, the last one on both sides.
@@ -108,10 +146,17 @@ pub(super) fn quantile(sorted: &[f64], q: f64) -> f64 {
     sorted[i] + part * (sorted[(i + 1).min(last)] - sorted[i])
 }
 
+impl Histogram {
+    /// Number of bins from the smallest value to the largest.
+    fn inner(&self) -> usize {
+        self.density.len() - 2
+    }
+}
+
 impl Density for Histogram {
     fn parameters(&self) -> Vec<(&'static str, f64)> {
         let width = self.edges[1] - self.edges[0];
-        vec![("bins", self.density.len() as f64), ("width", width)]
+        vec![("bins", self.inner() as f64), ("width", width)]
     }
 
     fn free(&self) -> Option<usize> {
@@ -143,6 +188,25 @@ impl Density for Histogram {
     }
 
     fn refit(&self, values: &[f64]) -> Fitted {
-        fit(values, self.density.len())
+        fit(values, self.inner())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn held_out_ends_and_gaps_are_possible() -> Result<(), String> {
+        // Two bins of three are full, one is a gap: (count + 1/2)/((4 + 5/2)·width).
+        let density = fit(&[0.0, 0.5, 2.5, 3.0], 3)?;
+        for (x, weight) in [(-0.5, 0.5), (0.2, 2.5), (1.5, 0.5), (2.5, 2.5), (3.9, 0.5)] {
+            let found = density.ln_density(x).exp();
+            assert!((found - weight / 6.5).abs() < 1e-15, "at {x}: {found}");
+        }
+        assert_eq!(density.ln_density(-1.1), f64::NEG_INFINITY);
+        assert_eq!(density.ln_density(4.1), f64::NEG_INFINITY);
+        assert_eq!(density.parameters(), [("bins", 3.0), ("width", 1.0)]);
+        Ok(())
     }
 }

@@ -256,12 +256,12 @@ impl Column {
 
 /// Names of the parameters of a column's components, as many as `MOST` in `mixture_start.rs`.
 const NAMES: [[&str; 3]; 6] = [
-    ["weight 1", "mean 1", "std 1"],
-    ["weight 2", "mean 2", "std 2"],
-    ["weight 3", "mean 3", "std 3"],
-    ["weight 4", "mean 4", "std 4"],
-    ["weight 5", "mean 5", "std 5"],
-    ["weight 6", "mean 6", "std 6"],
+    ["w1", "mean1", "std1"],
+    ["w2", "mean2", "std2"],
+    ["w3", "mean3", "std3"],
+    ["w4", "mean4", "std4"],
+    ["w5", "mean5", "std5"],
+    ["w6", "mean6", "std6"],
 ];
 
 impl Density for Column {
@@ -328,8 +328,11 @@ impl Density for Column {
             tolerance: 1e-4,
             steps: 100,
         };
+        // Ascending, as the values of the fit: evenly spaced ones then stand for all.
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
         Ok(Box::new(Column(
-            start.improve(&some(values, 1, FITTED), stop)?,
+            start.improve(&some(&sorted, 1, FITTED), stop)?,
         )))
     }
 }

@@ -3,7 +3,7 @@
 use rand::SeedableRng;
 use rand_distr::Distribution;
 
-use super::goodness::{distance, goodness};
+use super::goodness::{Cell, distance, goodness};
 use super::kernel::Kernel;
 use super::*;
 
@@ -96,7 +96,11 @@ fn draws_follow_their_density() {
         let n = 4000;
         let mut drawn: Vec<f64> = (0..n).map(|_| density.draw(&mut random)).collect();
         drawn.sort_by(f64::total_cmp);
-        let d = distance(&drawn, &*density, support == Support::Counts);
+        let cell = match support {
+            Support::Counts => Cell::COUNT,
+            _ => Cell::POINT,
+        };
+        let d = distance(&drawn, &*density, cell);
         // Kolmogorov's value for 1 in 1,000, since the density was given beforehand.
         assert!(d < 1.95 / f64::from(n).sqrt(), "{what}: {d}");
     }
@@ -130,6 +134,51 @@ fn p_values_are_even_where_the_fit_is_right_and_small_where_it_is_not() {
     assert!((mean - 0.5).abs() < 0.07, "{mean}");
     assert!(p("normal", positive(400, 3), 0) < 0.05);
     assert!(p("poisson", counts(400, 3), 0) < 0.05);
+}
+
+#[test]
+fn rounded_values_do_not_speak_against_the_fit() {
+    let rounded = |values: Vec<f64>| -> Vec<f64> {
+        let mut all: Vec<f64> = values.iter().map(|x| (x * 10.0).round() / 10.0).collect();
+        all.sort_by(f64::total_cmp);
+        all
+    };
+    let p = |entry: &Entry, values: Vec<f64>, seed: u64| {
+        let sorted = rounded(values);
+        let density = (entry.fit)(&sorted, &DensityOptions::default()).unwrap();
+        goodness(&sorted, &*density, false, 39, seed).p.unwrap()
+    };
+    let normal = rand_distr::Normal::new(36.8, 0.4).unwrap();
+    let trials = 60;
+    let mut rejected = [0, 0];
+    for seed in 0..trials {
+        let mut random = Random::seed_from_u64(7000 + seed);
+        let values = (0..1000).map(|_| normal.sample(&mut random)).collect();
+        rejected[0] += usize::from(p(&normal::ENTRY, values, seed) <= 0.05);
+        rejected[1] += usize::from(p(&gamma::ENTRY, positive(1000, 8000 + seed), seed) <= 0.05);
+    }
+    // 5 % of 60 are 3; three binomial errors are 5.
+    assert!(rejected.iter().all(|r| *r <= 8), "{rejected:?} of {trials}");
+    // What is wrong is still found.
+    assert!(p(&normal::ENTRY, positive(1000, 3), 0) < 0.05);
+}
+
+#[test]
+fn a_mixture_refitted_does_not_depend_on_the_order_of_many_values() {
+    // More than it is fitted to.
+    let mut values = positive(45_000, 6);
+    let mut options = DensityOptions::default();
+    options.mixture.components = crate::auto::Auto::Set(1);
+    let density = (mixture::ENTRY.fit)(&values, &options).unwrap();
+    let parameters = |values: &[f64]| density.refit(values).unwrap().parameters();
+    let drawn = parameters(&values);
+    values.sort_by(f64::total_cmp);
+    assert_eq!(drawn, parameters(&values));
+    // The part that it is fitted to stands for all values: what that costs is little beside the mean's
+    // standard error on all of them.
+    let (mean, variance) = special::moments(&values);
+    let error = (variance / values.len() as f64).sqrt();
+    assert!((drawn[2].1 - mean).abs() < 0.1 * error, "{drawn:?} {mean}");
 }
 
 #[test]

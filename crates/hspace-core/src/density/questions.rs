@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::histogram::quantile;
 use super::{Density, Random};
+use crate::error::{Error, Result};
 use crate::probe::few_labels::mix;
 
 /// Something to ask, in units of the values.
@@ -31,11 +32,32 @@ impl Question {
     /// Its probability.
     pub fn probability(self, density: &dyn Density, counts: bool) -> f64 {
         // A count below x is at most the whole number before it.
-        let below = |x: f64| density.cdf(if counts { x.ceil() - 1.0 } else { x });
+        let before = |x: f64| if counts { x.ceil() - 1.0 } else { x };
         match self {
             Question::Above(x) => density.above(x),
-            Question::Below(x) => below(x),
-            Question::Between(a, b) => (density.cdf(b) - below(a)).max(0.0),
+            Question::Below(x) => density.cdf(before(x)),
+            // From the side that is small, where the difference keeps its digits.
+            Question::Between(a, b) => match before(a) {
+                a if density.cdf(a) > 0.5 => (density.above(a) - density.above(b)).max(0.0),
+                a => (density.cdf(b) - density.cdf(a)).max(0.0),
+            },
+        }
+    }
+
+    /// Whether it can be answered.
+    ///
+    /// # Errors
+    /// When it asks for what is no finite number.
+    pub fn check(self) -> Result<()> {
+        let ends = match self {
+            Question::Above(x) | Question::Below(x) => [x, x],
+            Question::Between(a, b) => [a, b],
+        };
+        match ends.iter().find(|x| !x.is_finite()) {
+            Some(x) => Err(Error::config(format!(
+                "probability of {self}: {x} is no finite number"
+            ))),
+            None => Ok(()),
         }
     }
 
@@ -137,4 +159,49 @@ pub fn observed(question: Question, values: &[f64]) -> (usize, Probability) {
         interval: Some(interval.map(|p| p.clamp(0.0, 1.0))),
     };
     (count, probability)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{DensityOptions, normal, poisson, special};
+    use super::*;
+
+    #[test]
+    fn far_out_a_range_is_as_probable_as_what_is_above_it() -> std::result::Result<(), String> {
+        let values: Vec<f64> = (0..100).map(|i| f64::from(i % 7)).collect();
+        let options = DensityOptions::default();
+        for (entry, counts) in [(&normal::ENTRY, false), (&poisson::ENTRY, true)] {
+            let density = (entry.fit)(&values, &options)?;
+            let ask = |question: Question| question.probability(&*density, counts);
+            let above = ask(Question::Above(if counts { 39.0 } else { 40.0 }));
+            let between = ask(Question::Between(40.0, 4000.0));
+            assert!(above > 0.0 && between == above, "{between} {above}");
+            // The other end keeps its digits too.
+            let below = ask(Question::Below(-30.0));
+            assert_eq!(ask(Question::Between(-3000.0, -30.0)), below);
+        }
+        // Between whole numbers there is no count.
+        let density = (poisson::ENTRY.fit)(&values, &options)?;
+        let at = |k: f64| density.ln_density(k).exp();
+        let found = Question::Between(6.5, 8.0).probability(&*density, true);
+        assert!((found - at(7.0) - at(8.0)).abs() < 1e-15);
+        let mean = special::moments(&values).0;
+        let half = Question::Between(mean, mean + 1e3);
+        let normal = (normal::ENTRY.fit)(&values, &options)?;
+        assert!((half.probability(&*normal, false) - 0.5).abs() < 1e-15);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_no_number_cannot_be_asked() {
+        for question in [
+            Question::Above(f64::NAN),
+            Question::Below(f64::INFINITY),
+            Question::Between(0.0, f64::INFINITY),
+        ] {
+            let error = question.check().unwrap_err().to_string();
+            assert!(error.contains("no finite number"), "{error}");
+        }
+        assert!(Question::Between(-1.0, 2.0).check().is_ok());
+    }
 }

@@ -104,7 +104,8 @@ fn ranking(fits: &[Fit]) -> String {
             None => "-".into(),
         };
         let behind = match fit.behind {
-            Some(b) => format!("{:.4} ±{:.4}", b.mean, b.high - b.mean),
+            // One that ties with the best is ahead by less than is shown.
+            Some(b) => format!("{:.4} ±{:.4}", b.mean.max(0.0), b.high - b.mean),
             None if i == 0 && fit.held_out.is_some() => "best".into(),
             None => "-".into(),
         };

@@ -78,7 +78,7 @@ fn ranking(all: &[Fit], drawn: bool) -> Markup {
                     th scope="row" { span.swatch style=(format!("background:{colour}")) {} (fit.name) }
                     td { (held_out(fit)) @if fit.impossible > 0 { span.total { (fit.impossible) " impossible" } } }
                     td { @match fit.behind {
-                        Some(b) => { (format!("{:.4}", b.mean)) span.half { "±" (format!("{:.4}", b.high - b.mean)) } },
+                        Some(b) => { (format!("{:.4}", b.mean.max(0.0))) span.half { "±" (format!("{:.4}", b.high - b.mean)) } },
                         None => "–",
                     } }
                     td { (whole(fit.aic)) } td { (whole(fit.bic)) }
