@@ -20,7 +20,7 @@ mod weights;
 
 use rayon::prelude::*;
 
-use self::products::{Planes, multiply};
+use self::products::{GAP, Planes, multiply};
 use self::restore::restore_rows;
 use self::scheme::{Scheme, Term};
 pub(crate) use self::sums::Sums;
@@ -291,7 +291,7 @@ impl Packed {
     ) {
         let to = self.products(from.tiles);
         let plane = from.channels * to.channels;
-        let weights = &self.weights[term.weight * plane..][..plane];
+        let weights = &self.weights[term.weight * (plane + GAP)..][..plane];
         let inputs = &inputs[term.input * from.stride()..][..from.tiles * from.channels];
         assert!(
             products.len() >= to.tiles * to.channels,

@@ -6,7 +6,7 @@ use crate::simd::{LANES, Simd, kernel};
 
 /// Numbers between the end of one place's plane and the next, so that the planes do not compete
 /// for the same cache lines.
-const GAP: usize = 16;
+pub(super) const GAP: usize = 16;
 
 /// How tiles lie in memory: for each place a plane `[tiles, channels]`.
 #[derive(Clone, Copy)]

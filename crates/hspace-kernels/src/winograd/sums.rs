@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::products::Planes;
+use super::products::{GAP, Planes};
 use super::scheme::{POINTS, Scheme, Term};
 use super::tiles::Images;
 use super::transform::{Places, Transform, first_half};
@@ -47,9 +47,24 @@ impl Sums {
         self.deep * self.wide
     }
 
+    /// Numbers from one plane to the next.
+    fn stride(&self) -> usize {
+        self.plane() + GAP
+    }
+
     /// Numbers of all sums.
     pub(crate) fn len(&self) -> usize {
-        PLANES * self.plane()
+        PLANES * self.stride()
+    }
+
+    /// Each plane of `sums`, with the terms that it is the sum of.
+    fn planes<'a>(
+        &'a self,
+        sums: &'a mut [f32],
+    ) -> impl Iterator<Item = (&'a [Term], &'a mut [f32])> {
+        let planes = sums.chunks_exact_mut(self.stride());
+        let planes = planes.map(|plane| &mut plane[..self.plane()]);
+        self.terms.iter().map(Vec::as_slice).zip(planes)
     }
 
     /// Whether the sums are too many for every unit to pass over them.
@@ -75,7 +90,7 @@ impl Sums {
     ) {
         for unit in self.plan.cut_by(n, TILES) {
             let tiles = Tiles::of(on, &self.plan, x, dy, unit);
-            for (terms, sums) in self.terms.iter().zip(sums.chunks_exact_mut(self.plane())) {
+            for (terms, sums) in self.planes(sums) {
                 tiles.add(on, terms, 0, sums, fresh && unit.first == 0);
             }
         }
@@ -93,10 +108,10 @@ impl Sums {
             .collect();
         let mut sums = Buffer::any(self.len());
         let mut parts: Vec<(&[Term], usize, &mut [f32])> = Vec::new();
-        for (terms, sums) in self.terms.iter().zip(sums.chunks_exact_mut(self.plane())) {
+        for (terms, sums) in self.planes(&mut sums) {
             let rows = self.deep.div_ceil(terms.len()).next_multiple_of(LANES);
             let blocks = sums.chunks_mut(rows * self.wide).enumerate();
-            parts.extend(blocks.map(|(i, sums)| (&terms[..], i * rows, sums)));
+            parts.extend(blocks.map(|(i, sums)| (terms, i * rows, sums)));
         }
         let parts = parts.into_par_iter().with_max_len(1);
         parts.for_each(|(terms, first, sums)| {
@@ -115,7 +130,7 @@ impl Sums {
         let rows = rows.with_min_len(units::least(LANES * inputs * PLANES));
         rows.for_each(|(i, dw)| {
             let (deep, wide, first) = (self.deep, self.wide, i * LANES);
-            // SAFETY: `sums` are 36 planes `[deep, wide]`, `dw` the taps of at most 16 outputs.
+            // SAFETY: `sums` are 36 planes `[deep, wide]` and gaps, `dw` the taps of at most 16 outputs.
             unsafe { restore_weights(on.isa, scheme, sums, deep, wide, first, inputs, dw) };
         });
     }
@@ -177,7 +192,8 @@ impl Tiles {
 
 kernel! {
     /// The taps `[output, input, 9]` of outputs `first` and on, as many as `dw` has room for, at
-    /// most [`LANES`], from `sums`, 36 planes `[deep, wide]`.
+    /// most [`LANES`], from `sums`, 36 planes
+    /// `[deep, wide]` with a gap after each.
     ///
     /// # Safety
     /// `sums` must be that long, and have all those inputs and outputs.
@@ -229,7 +245,7 @@ unsafe fn restore_weights_by<S: Simd, T: Transform<POINTS, 3>>(
             let from = sums.as_ptr().add(input * wide + first);
             let tile = Places::<POINTS> {
                 first: from,
-                stride: deep * wide,
+                stride: deep * wide + GAP,
             };
             let mut half = [[S::splat(0.0); POINTS]; 3];
             first_half::<S, T, POINTS, 3>(&tile, &mut half);

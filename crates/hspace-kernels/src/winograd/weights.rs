@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::products::GAP;
 use super::scheme::{POINTS, Scheme};
 use crate::buffer::Buffer;
 use crate::conv::Machine;
@@ -39,11 +40,11 @@ pub(super) fn pack(
 ) -> Buffer {
     let deep = inputs.next_multiple_of(LANES);
     let wide = outputs.next_multiple_of(LANES);
-    let mut packed = Buffer::any(PLANES * deep * wide);
+    let mut packed = Buffer::any(PLANES * (deep * wide + GAP));
     // The numbers of few inputs: of each plane and each of its blocks.
     let mut parts: Vec<Vec<&mut [f32]>> = Vec::new();
     parts.resize_with(deep / LANES, Vec::new);
-    for plane in packed.chunks_exact_mut(deep * wide) {
+    for plane in packed.chunks_exact_mut(deep * wide + GAP) {
         let (mut rest, mut first) = (plane, 0);
         while first < wide {
             let block = column_block(on.isa.width(), wide, first);
