@@ -8,7 +8,7 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, SafeTensors};
 
 use crate::device::Device;
-use crate::encoder::{self, Encoder};
+use crate::encoder::{self, Encoder, latent};
 use crate::error::{Error, Result};
 use crate::file;
 use crate::network::weights::vector;
@@ -22,7 +22,8 @@ const HEADS: [&str; 4] = ["fc", "head", "heads", "classifier"];
 const WRAPPERS: [&str; 5] = ["", "module.", "model.", "backbone.", "encoder."];
 
 /// The weights of `encoder` from a file: names and shapes must be those of `like`. Heads of
-/// classifiers and counters are left out, and so is a prefix that a wrapper put before all names.
+/// classifiers and counters are left out, and so is a prefix that a wrapper put before all names. A
+/// latent space that the file does not know keeps the weights of `like`.
 ///
 /// # Errors
 /// Names the file: missing, cut short, of another kind; or lists every tensor that is missing, extra or
@@ -73,6 +74,7 @@ pub fn read(
         let adapted = wanted.and_then(|wanted| encoder.adapt(name, &found, &wanted.shape));
         weights.insert(name.to_owned(), adapted.unwrap_or(found));
     }
+    latent::complete(encoder, &mut weights, like);
     weights.check_like(like, path)?;
     Ok(weights)
 }

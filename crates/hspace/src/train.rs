@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use crate::dataset::{BadFile, Dataset};
 use crate::embed::to_matrix;
-use crate::encoder::Encoder;
+use crate::encoder::{Encoder, latent};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::network::{Mode, Pass, Weights};
@@ -230,9 +230,11 @@ impl<'a> Trainer<'a> {
         };
         match (start, folder) {
             (Start::Fresh, _) => {}
-            (Start::From(encoder, path), _) => {
-                encoder.check_like(&weights.under("encoder"), &path)?;
-                weights.extend(encoder.prefixed("encoder"));
+            (Start::From(mut given, path), _) => {
+                let fresh = weights.under("encoder");
+                latent::complete(*encoder, &mut given, &fresh);
+                given.check_like(&fresh, &path)?;
+                weights.extend(given.prefixed("encoder"));
                 objective.after_init(&mut weights);
             }
             (Start::Resume, None) => {

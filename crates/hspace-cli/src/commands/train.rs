@@ -79,7 +79,7 @@ pub fn run(args: &Args) -> Result<()> {
                 false => PathBuf::from(from),
             };
             let (encoder, views, device) = job.encoder();
-            let (like, _) = encoder::init(encoder, views.input().shape, 0, device);
+            let (like, _) = encoder::init(encoder, views.input().shape, job.config.seed, device);
             Start::From(pretrained::read(&path, encoder, &like, device)?, path)
         }
     };

@@ -375,6 +375,13 @@ fn weights_come_from_elsewhere_and_go_there() {
     train.extend(["--init-from", "w.safetensors", "--out", "c"]);
     train.extend(&vit);
     ok(folder, &train);
+    // Also where a latent space follows that the file does not know; a run's weights likewise.
+    for (from, out) in [("w.safetensors", "c-vae"), ("c", "c-vae-too")] {
+        let mut train = quick.to_vec();
+        train.extend(["--objective", "vae", "--init-from", from, "--out", out]);
+        train.extend(&vit);
+        ok(folder, &train);
+    }
 
     // What does not fit is said, all of it, and leaves nothing.
     let error = fails(

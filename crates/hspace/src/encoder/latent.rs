@@ -9,7 +9,10 @@ use burn_tensor::Tensor;
 use super::{Encoder, Patches};
 use crate::dataset::Shape;
 use crate::network::layers::linear;
-use crate::network::{Scope, Weight};
+use crate::network::{Scope, Weight, Weights};
+
+/// Where the map's weights are.
+const NAME: &str = "latent";
 
 /// `trunk`, then a linear map to `dims` coordinates.
 pub struct Latent {
@@ -30,7 +33,15 @@ pub fn with_latents(encoder: Box<dyn Encoder>, dims: usize) -> Box<dyn Encoder> 
 
 /// Coordinates `[n, dims]` of the trunk's features `[n, d]`; `scope` is the encoder's.
 pub fn coordinates(scope: &Scope, features: Tensor<2>, dims: usize) -> Tensor<2> {
-    linear(&scope.at("latent"), features, dims, true)
+    linear(&scope.at(NAME), features, dims, true)
+}
+
+/// Gives weights from elsewhere, which know no latent space, the `fresh` ones of it where `encoder` has
+/// one.
+pub fn complete(encoder: &dyn Encoder, weights: &mut Weights, fresh: &Weights) {
+    if encoder.trunk().is_some() && weights.under(NAME).iter().next().is_none() {
+        weights.extend(fresh.under(NAME).prefixed(NAME));
+    }
 }
 
 impl Encoder for Latent {
