@@ -1,11 +1,12 @@
 """Whether hspace learns what lightly learns: the same encoder, data, views, optimizer and schedule, probed alike.
 
     pip install torch torchvision lightly
-    python bench/learning.py FASHION_IDX_FOLDER HSPACE_BINARY [EPOCHS [SEEDS [METHOD ...]]]
+    python bench/learning.py FASHION_IDX_FOLDER HSPACE_BINARY RESULTS [EPOCHS [SEEDS [METHOD ...]]]
 
 ResNet-18 with a small-image stem, width 16; Fashion-MNIST as RGB at 32 px, all 60,000 training images; batches of 128, AdamW
 with a peak of 0.001, a tenth of the steps to rise and half a cosine down; projectors with one hidden layer of 512. EPOCHS of
-468 steps (4: about 2,000). Both sides' features are measured by hspace's probes.
+468 steps (4: about 2,000). Both sides' features are measured by hspace's probes. What is done is kept in the folder RESULTS, a
+file for each method and seed, and is not done again.
 """
 
 import copy
@@ -155,15 +156,19 @@ def measure(folder, arrays, method, seed, epochs, binary):
     like = dict(np.load(f"{folder}/ours.npz"))
     np.savez(f"{folder}/theirs.npz", **{**like, "features": features})
     probe = ["--labels", "10,all", "--probe", "linear,knn", "--no-baselines"]
-    print(f"{method}, seed {seed}: seconds of training: hspace {ours:.0f}, lightly {theirs:.0f}")
-    print(hspace("probe", "ours.npz", "theirs.npz", "--data", "data.npz", *probe), flush=True)
+    times = f"{method}, seed {seed}: seconds of training: hspace {ours:.0f}, lightly {theirs:.0f}"
+    return times + "\n" + hspace("probe", "ours.npz", "theirs.npz", "--data", "data.npz", *probe)
 
 
 if __name__ == "__main__":
-    arrays, binary = fashion(sys.argv[1]), Path(sys.argv[2]).resolve()
-    epochs, seeds = (int(word) for word in (sys.argv[3:5] + ["4", "2"][len(sys.argv[3:5]) :]))
-    with tempfile.TemporaryDirectory() as folder:
-        np.savez(f"{folder}/data.npz", **arrays)
-        for method in sys.argv[5:] or PROJECTIONS:
-            for seed in range(seeds):
-                measure(folder, arrays, method, seed, epochs, binary)
+    arrays, binary, results = fashion(sys.argv[1]), Path(sys.argv[2]).resolve(), Path(sys.argv[3])
+    epochs, seeds = (int(word) for word in (sys.argv[4:6] + ["4", "2"][len(sys.argv[4:6]) :]))
+    results.mkdir(parents=True, exist_ok=True)
+    for method in sys.argv[6:] or PROJECTIONS:
+        for seed in range(seeds):
+            result = results / f"{method}-{seed}-{epochs}.txt"
+            if not result.exists():
+                with tempfile.TemporaryDirectory() as folder:
+                    np.savez(f"{folder}/data.npz", **arrays)
+                    result.write_text(measure(folder, arrays, method, seed, epochs, binary))
+            print(result.read_text(), flush=True)
