@@ -9,7 +9,9 @@ use rand_distr::Distribution;
 use statrs::function::gamma::{digamma, ln_gamma};
 
 use super::root::zero_above_0;
-use super::special::{constant, gamma_lower, gamma_upper, moments, no_spread};
+use super::special::{
+    HALF_LN_2PI, LARGE, above_ln, gamma_lower, gamma_upper, moments, stirling_rest, too_narrow,
+};
 use super::{Density, Entry, Fitted, Random, Support};
 
 /// The line in the list.
@@ -26,19 +28,29 @@ struct Gamma {
 }
 
 fn fit(values: &[f64]) -> Fitted {
-    if let Some(x) = constant(values) {
-        return Err(no_spread(values, x));
+    if let Some(reason) = too_narrow(values) {
+        return Err(reason);
     }
     let mean = moments(values).0;
-    // ln(x/mean) rather than ln x: nothing large cancels.
-    let gap = -values.iter().map(|x| (x / mean).ln()).sum::<f64>() / values.len() as f64;
+    // The mean of x/mean − 1 is 0: with it nothing large cancels.
+    let gaps = values.iter().map(|x| above_ln((x - mean) / mean));
+    let gap = gaps.sum::<f64>() / values.len() as f64;
     let start = (3.0 - gap + ((gap - 3.0).powi(2) + 24.0 * gap).sqrt()) / (12.0 * gap);
-    let shape = zero_above_0(|a| a.ln() - digamma(a) - gap, start)
+    let shape = zero_above_0(|a| ln_less_digamma(a) - gap, start)
         .ok_or("the values spread too little for a shape to be found")?;
     Ok(Box::new(Gamma {
         shape,
         scale: mean / shape,
     }))
+}
+
+/// ln a − ψ(a), for large `a` by its asymptotic series.
+fn ln_less_digamma(a: f64) -> f64 {
+    if a > LARGE {
+        0.5 / a + 1.0 / (12.0 * a * a)
+    } else {
+        a.ln() - digamma(a)
+    }
 }
 
 impl Density for Gamma {
@@ -55,6 +67,11 @@ impl Density for Gamma {
             return f64::NEG_INFINITY;
         }
         let u = x / self.scale;
+        if self.shape > LARGE {
+            let spread = above_ln((u - self.shape) / self.shape);
+            let front = 0.5 * self.shape.ln() - HALF_LN_2PI - stirling_rest(self.shape);
+            return front - self.shape * spread - x.ln();
+        }
         (self.shape - 1.0) * u.ln() - u - ln_gamma(self.shape) - self.scale.ln()
     }
 

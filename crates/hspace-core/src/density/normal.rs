@@ -6,7 +6,7 @@
 
 use rand_distr::{Distribution, StandardNormal};
 
-use super::special::{HALF_LN_2PI, constant, moments, no_spread, normal_cdf};
+use super::special::{HALF_LN_2PI, constant, moments, no_spread, normal_cdf, too_narrow};
 use super::{Density, Entry, Fitted, Random, Support};
 
 /// The line in the list.
@@ -87,10 +87,10 @@ impl Density for Normal {
 struct LogNormal(Normal);
 
 fn fit_logarithms(values: &[f64]) -> Fitted {
-    let logarithms: Vec<f64> = values.iter().map(|x| x.ln()).collect();
-    if let Some(x) = constant(values) {
-        return Err(no_spread(values, x));
+    if let Some(reason) = too_narrow(values) {
+        return Err(reason);
     }
+    let logarithms: Vec<f64> = values.iter().map(|x| x.ln()).collect();
     Ok(Box::new(LogNormal(normal(&logarithms)?)))
 }
 

@@ -4,7 +4,9 @@
 use rand_distr::Distribution;
 use statrs::function::gamma::ln_gamma;
 
-use super::special::{gamma_lower, gamma_upper, moments};
+use super::special::{
+    HALF_LN_2PI, LARGE, above_ln, gamma_lower, gamma_upper, moments, stirling_rest,
+};
 use super::{Density, Entry, Fitted, Random, Support};
 
 /// The line in the list.
@@ -42,6 +44,11 @@ impl Density for Poisson {
     fn ln_density(&self, x: f64) -> f64 {
         if x < 0.0 || x.fract() != 0.0 {
             return f64::NEG_INFINITY;
+        }
+        if x > LARGE {
+            // Loader (2000): the saddle point, without large terms that cancel.
+            let spread = above_ln((self.rate - x) / x);
+            return -0.5 * x.ln() - HALF_LN_2PI - stirling_rest(x) - x * spread;
         }
         x * self.rate.ln() - self.rate - ln_gamma(x + 1.0)
     }

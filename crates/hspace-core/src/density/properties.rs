@@ -247,3 +247,47 @@ fn values_without_a_fit_are_answered_in_words() {
         }
     }
 }
+
+#[test]
+fn large_values_are_like_normal_ones() {
+    let options = DensityOptions::default();
+    let mut random = Random::seed_from_u64(5);
+    let (mean, spread) = (1e9, 1e9f64.sqrt());
+    let normal = rand_distr::Normal::new(mean, spread).unwrap();
+    let values: Vec<f64> = (0..400)
+        .map(|_| normal.sample(&mut random).round())
+        .collect();
+    for entry in [&gamma::ENTRY, &normal::LOG_NORMAL, &poisson::ENTRY] {
+        let density = (entry.fit)(&values, &options).unwrap();
+        let (mean, mut variance) = special::moments(&values);
+        if entry.name == "poisson" {
+            variance = mean;
+        }
+        let spread = variance.sqrt();
+        let skew = spread / mean;
+        for z in [-2.0, -0.5, 0.0, 1.0, 3.0] {
+            let x: f64 = (mean + z * spread).round();
+            let z = (x - mean) / spread;
+            let like = -0.5 * z * z - spread.ln() - special::HALF_LN_2PI;
+            let near = density.ln_density(x);
+            // What is left is the skewness of each, some multiple of spread over mean.
+            assert!(
+                (near - like).abs() < 20.0 * skew,
+                "{}: {near} {like}",
+                entry.name
+            );
+            let (below, like) = (density.cdf(x), special::normal_cdf(z));
+            assert!(
+                (below - like).abs() < 2.0 * skew,
+                "{}: {below} {like}",
+                entry.name
+            );
+        }
+    }
+    // Where rounding is all there is, it is said.
+    let values: Vec<f64> = (0..50).map(|i| 1e15 + f64::from(i)).collect();
+    for entry in [&gamma::ENTRY, &normal::LOG_NORMAL, &weibull::ENTRY] {
+        let reason = (entry.fit)(&values, &options).err().unwrap();
+        assert!(reason.contains("subtract a constant"), "{reason}");
+    }
+}

@@ -11,11 +11,16 @@ pub fn normal_cdf(z: f64) -> f64 {
     0.5 * erfc(-z * std::f64::consts::FRAC_1_SQRT_2)
 }
 
+/// Parameters of the incomplete gamma function from which on it goes by [`uniform`]: the series take
+/// about √a steps, and lose digits.
+pub const LARGE: f64 = 1e5;
+
 /// Regularised lower incomplete gamma function P(a, x) for a > 0; 0 up to x = 0.
 pub fn gamma_lower(a: f64, x: f64) -> f64 {
     match x {
         x if x <= 0.0 => 0.0,
         f64::INFINITY => 1.0,
+        x if a > LARGE => uniform(a, x, -1.0),
         x => gamma_lr(a, x),
     }
 }
@@ -25,8 +30,43 @@ pub fn gamma_upper(a: f64, x: f64) -> f64 {
     match x {
         x if x <= 0.0 => 1.0,
         f64::INFINITY => 0.0,
+        x if a > LARGE => uniform(a, x, 1.0),
         x => gamma_ur(a, x),
     }
+}
+
+/// Q(a, x) (`side` 1) or P(a, x) (−1) for large a: Temme's uniform expansion (1979; Digital Library of
+/// Mathematical Functions, 8.12.3, 8.12.4 and 8.12.7) to its first term. The next is smaller by 1/(180 a).
+fn uniform(a: f64, x: f64, side: f64) -> f64 {
+    let off = (x - a) / a;
+    // With λ = x/a, λ − 1 − ln λ is ½η².
+    let half_square = above_ln(off);
+    let eta = (2.0 * half_square).max(0.0).sqrt().copysign(off);
+    let first = if off.abs() < 0.02 {
+        let terms = [
+            1.0 / 2835.0,
+            1.0 / 864.0,
+            -2.0 / 135.0,
+            1.0 / 12.0,
+            -1.0 / 3.0,
+        ];
+        terms.iter().fold(0.0, |sum, term| sum * eta + term)
+    } else {
+        1.0 / off - 1.0 / eta
+    };
+    let root = (a / 2.0).sqrt();
+    let rest = (-a * half_square).exp() / (std::f64::consts::PI.sqrt() * 2.0 * root) * first;
+    (0.5 * erfc(side * eta * root) + side * rest).clamp(0.0, 1.0)
+}
+
+/// λ − 1 − ln λ from λ − 1, without the loss of digits near 0.
+pub fn above_ln(off: f64) -> f64 {
+    off - off.ln_1p()
+}
+
+/// ln Γ(a) − (a − ½) ln a + a − ½ ln 2π: what Stirling's formula leaves, for `a` from [`LARGE`] on.
+pub fn stirling_rest(a: f64) -> f64 {
+    1.0 / (12.0 * a) - 1.0 / (360.0 * a * a * a)
 }
 
 /// Regularised incomplete beta function I_x(a, b) for a, b > 0, given x and 1 − x, whichever of them
@@ -120,6 +160,20 @@ pub fn resolution(values: &[f64]) -> f64 {
         .filter(|step| *step > 0.0)
         .fold(f64::INFINITY, f64::min);
     if least.is_finite() { least } else { 0.0 }
+}
+
+/// Why a density of positive values cannot be fitted to these, if they are almost equal for their size:
+/// ratios and logarithms would be rounding.
+pub fn too_narrow(values: &[f64]) -> Option<String> {
+    if let Some(x) = constant(values) {
+        return Some(no_spread(values, x));
+    }
+    let (mean, variance) = moments(values);
+    (variance.sqrt() < 1e-8 * mean).then(|| {
+        format!(
+            "the values differ from {mean} by less than a hundred-millionth of that: subtract a constant first"
+        )
+    })
 }
 
 /// Why a density with a spread cannot be fitted to equal values.

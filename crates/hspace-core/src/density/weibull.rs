@@ -8,7 +8,7 @@
 use rand_distr::{Distribution, Exp1};
 
 use super::root::zero_above_0;
-use super::special::{constant, moments, no_spread};
+use super::special::{moments, too_narrow};
 use super::{Density, Entry, Fitted, Random, Support};
 
 /// The line in the list.
@@ -25,8 +25,8 @@ struct Weibull {
 }
 
 fn fit(values: &[f64]) -> Fitted {
-    if let Some(x) = constant(values) {
-        return Err(no_spread(values, x));
+    if let Some(reason) = too_narrow(values) {
+        return Err(reason);
     }
     let most = values.iter().copied().fold(0.0, f64::max);
     // Of x over the largest: powers stay within 0..=1.

@@ -93,7 +93,8 @@ for size, mean in [(0.5, 4.0), (8.0, 30.0), (60.0, 2000.0)]:
 beta = [[a, b, x, special.betainc(a, b, x)] for a, b, x in
         [(0.3, 0.2, 0.5), (5.0, 1.0, 0.01), (2e5, 1e5, 0.6665), (1e6, 2.0, 0.999999), (3e3, 9e5, 0.0033), (40.0, 3e6, 1.2e-5)]]
 gamma = [[a, x, special.gammainc(a, x), special.gammaincc(a, x)] for a, x in
-         [(0.2, 1e-8), (0.2, 30.0), (1e4, 1.01e4), (1e5, 9.99e4), (1e5, 1.02e5)]]
+         [(0.2, 1e-8), (0.2, 30.0), (1e4, 1.01e4), (1e5, 9.99e4), (1e5, 1.02e5), (2e5, 2.001e5), (3e6, 2.993e6),
+          (1e9, 1e9 + 4e4), (1e12, 1e12 - 7e6), (1e15, 1e15 + 3e7), (2e5, 1.6e5)]]
 
 x = np.round(np.concatenate([random.normal(-2, 1, 60), random.normal(3, 0.7, 40)]), 3)
 points = np.array([-6.0, -2.2, 0.1, 2.9, 4.4])
