@@ -6,6 +6,11 @@ use hspace::config::{merge, set};
 use hspace::toml::{Table, Value};
 use hspace::{Error, Result};
 
+/// Parses a seed: those that a configuration can hold.
+pub fn seed() -> clap::builder::RangedU64ValueParser<u64> {
+    clap::value_parser!(u64).range(..=i64::MAX as u64)
+}
+
 /// The settings of a run, as flags.
 #[derive(clap::Args, Default)]
 pub struct SettingFlags {
@@ -47,7 +52,7 @@ pub struct SettingFlags {
     #[arg(long, value_name = "COLUMN")]
     pub label: Option<String>,
     /// Seed of everything random
-    #[arg(long)]
+    #[arg(long, value_parser = seed())]
     pub seed: Option<u64>,
     /// cpu (cpu:direct: no Winograd; cpu:avx2, cpu:portable: no better instructions; cpu:burn: without
     /// our kernels), or a GPU this hspace was built for

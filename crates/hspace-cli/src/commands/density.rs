@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 
 use crate::commands::{open, write_json};
 use crate::progress::Spinner;
+use crate::settings::seed;
 
 /// Fit densities to a column of numbers and ask them, or find outliers in a representation.
 #[derive(clap::Args)]
@@ -50,10 +51,10 @@ pub struct Args {
     #[arg(long, value_name = "A,B", value_parser = range, allow_hyphen_values = true)]
     between: Vec<Question>,
     /// Whether whole numbers are counts: auto, counts, continuous
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, value_name = "KIND", conflicts_with = "data")]
     kind: Option<String>,
     /// Parts of the values of which each is held out once [default: 5]
-    #[arg(long)]
+    #[arg(long, conflicts_with = "data")]
     folds: Option<usize>,
     /// Ordinary data: densities are fitted to its training split, its test split is scored
     #[arg(long, requires = "against")]
@@ -68,7 +69,7 @@ pub struct Args {
     #[arg(long, value_name = "COUNT")]
     bootstrap: Option<usize>,
     /// Seed of folds, resamples, starts and untrained encoders
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = seed())]
     seed: u64,
     /// Change any setting, such as kde.kernel=epanechnikov, histogram.bins=20, knn.k=10 or
     /// mixture.components=3; may be given many times

@@ -14,6 +14,7 @@ use hspace::{Error, Result};
 
 use crate::commands::{open, write_json};
 use crate::progress::Spinner;
+use crate::settings::seed;
 
 /// Latents up to which ICA is a baseline.
 const MOST_ICA: usize = 64;
@@ -47,7 +48,7 @@ pub struct Args {
     #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
     samples: usize,
     /// Seed of the samples, of what is random in the metrics, and of untrained encoders
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = seed())]
     seed: u64,
     /// Measure the sources alone, without PCA, ICA and noise beside them
     #[arg(long)]

@@ -8,6 +8,7 @@ use hspace::source::{Source, Sources};
 
 use crate::commands::open;
 use crate::progress::Spinner;
+use crate::settings::seed;
 
 /// Write the features of every sample: .npz (numpy reads it) or .csv.
 #[derive(clap::Args)]
@@ -24,7 +25,7 @@ pub struct Args {
     #[arg(long)]
     out: PathBuf,
     /// Seed of an untrained encoder
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = seed())]
     seed: u64,
     /// cpu (cpu:direct: no Winograd; cpu:avx2, cpu:portable: no better instructions; cpu:burn: without
     /// our kernels), or a GPU this hspace was built for

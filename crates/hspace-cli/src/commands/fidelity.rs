@@ -11,6 +11,7 @@ use hspace::{Error, Result};
 
 use crate::commands::{open, write_json};
 use crate::progress::Spinner;
+use crate::settings::seed;
 
 /// Judge what a run draws beside real samples: precision, recall and the Fréchet distance.
 #[derive(clap::Args)]
@@ -37,7 +38,7 @@ pub struct Args {
     #[arg(long, default_value_t = Judging::default().k)]
     k: usize,
     /// Seed of the draws
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = seed())]
     seed: u64,
     /// Write the numbers as JSON to this file (`-`: standard output)
     #[arg(long, value_name = "FILE")]

@@ -15,6 +15,7 @@ use hspace::{Error, Result, picture};
 
 use crate::commands::{open, write_json};
 use crate::progress::{Spinner, stop_flag};
+use crate::settings::seed;
 
 /// Find the latents of real samples: what a run would draw them from.
 #[derive(clap::Args)]
@@ -47,7 +48,7 @@ pub struct Args {
     #[arg(long)]
     samples: Option<usize>,
     /// Seed of everything random
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = seed())]
     seed: u64,
     /// Latents to write, a representation as `hspace probe` takes it: .npz, .npy or .csv
     #[arg(long, default_value = "latents.npz")]

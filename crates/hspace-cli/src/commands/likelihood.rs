@@ -11,6 +11,7 @@ use hspace::{Error, Result};
 
 use crate::commands::{open, write_json};
 use crate::progress::Spinner;
+use crate::settings::seed;
 
 /// How likely samples are to a variational run, in nats: by importance sampling, and the bound's parts.
 #[derive(clap::Args)]
@@ -30,7 +31,7 @@ pub struct Args {
     #[arg(long)]
     samples: Option<usize>,
     /// Seed of the draws
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = seed())]
     seed: u64,
     /// Write the numbers as JSON to this file (`-`: standard output)
     #[arg(long, value_name = "FILE")]

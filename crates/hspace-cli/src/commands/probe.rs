@@ -13,6 +13,7 @@ use hspace::{Error, Result};
 
 use crate::commands::{open, write_json};
 use crate::progress::Spinner;
+use crate::settings::seed;
 
 /// Measure how easy representations make a task, beside chance, pixels, PCA and an untrained encoder.
 #[derive(clap::Args)]
@@ -53,7 +54,7 @@ pub struct ProbeFlags {
     #[arg(long)]
     pub draws: Option<usize>,
     /// Seed of the draws and of untrained encoders
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = seed())]
     pub seed: u64,
     /// Change any setting of the probes, such as knn.k=5; may be given many times
     #[arg(long, value_name = "KEY=VALUE")]

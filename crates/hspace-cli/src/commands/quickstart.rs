@@ -18,6 +18,7 @@ use hspace::{Error, Result};
 
 use crate::commands::{open, report};
 use crate::progress::{Spinner, TrainingLine, clock, stop_flag};
+use crate::settings::seed;
 
 /// The whole job on embedded data: learn from unlabelled digits, measure, explain.
 #[derive(clap::Args)]
@@ -32,7 +33,7 @@ pub struct Args {
     #[arg(long, default_value = "runs/quickstart")]
     out: PathBuf,
     /// Seed of everything random
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = seed())]
     seed: u64,
     /// Replace the run that is in --out (the default folder is always replaced)
     #[arg(long)]

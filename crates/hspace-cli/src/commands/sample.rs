@@ -10,6 +10,8 @@ use hspace::representation::Representation;
 use hspace::run::RunFolder;
 use hspace::{Error, Result, picture};
 
+use crate::settings::seed;
+
 /// Draw new samples from the prior of a run that learned to draw.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -22,7 +24,7 @@ pub struct Args {
     #[arg(long, default_value_t = 64)]
     count: usize,
     /// Seed of the draws
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = seed())]
     seed: u64,
     /// .png: a picture of all; .npz, .npy or .csv: their values
     #[arg(long, default_value = "samples.png")]

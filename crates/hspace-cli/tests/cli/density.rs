@@ -234,6 +234,19 @@ fn what_cannot_be_fitted_is_said() {
     assert!(between.contains("smaller first"), "{between}");
     let alone = misused(&["pixels", "--data", "visits.csv"]);
     assert!(alone.contains("--against"), "{alone}");
+    let both = [
+        "pixels",
+        "--data",
+        "a",
+        "--against",
+        "b",
+        "--kind",
+        "counts",
+    ];
+    let both = misused(&both);
+    assert!(both.contains("--kind"), "{both}");
+    let seed = misused(&["visits.csv", "--seed", "9223372036854775808"]);
+    assert!(seed.contains("9223372036854775807"), "{seed}");
     assert!(of(&["no.csv", "--column", "x"]).contains("no file"));
     // Counts that vary less than a Poisson's leave one candidate.
     let text = ok(at, &["density", "even.csv", "--bootstrap", "20"]);

@@ -52,6 +52,8 @@ fn the_factors_themselves_are_disentangled_and_noise_is_not() {
     let at = folder.path();
     truth(at);
     let args = ["disentangle", "truth.csv", "--data", "builtin:shapes"];
+    let twice = fails(at, &[&args[..], &["--factors", "x,y,x"]].concat());
+    assert!(twice.contains("`x` is named twice"), "{twice}");
     let text = ok(
         at,
         &[

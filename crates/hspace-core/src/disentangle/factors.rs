@@ -125,6 +125,12 @@ pub fn of_columns(columns: &[Column], named: &[String]) -> Result<Vec<Factor>> {
                 let found = columns.iter().find(|c| c.name == *name);
                 found.ok_or_else(|| Error::config(unknown("factor", name, names())))
             };
+            if let Some(twice) = (1..named.len()).find(|&i| named[..i].contains(&named[i])) {
+                return Err(Error::config(format!(
+                    "factor `{}` is named twice, and would count twice; name it once",
+                    named[twice]
+                )));
+            }
             named.iter().map(find).collect::<Result<_>>()?
         }
     };
