@@ -1,5 +1,6 @@
 """SimCLR from start to end with lightly: ResNet-18 with a small-image stem, Fashion-MNIST as RGB at 32 px, batch 128,
-SimCLR's views without blur, two workers. Prints images/s; hspace's side is started from here as well, on the same images.
+SimCLR's views without blur, two workers. Prints images/s; hspace's side is started from here as well, on the same images. Both
+sides take turns, and medians are compared: a machine that is shared changes its speed by a tenth from minute to minute.
 
     pip install torch torchvision lightly
     python bench/simclr.py FASHION_IDX_FOLDER HSPACE_BINARY
@@ -8,6 +9,7 @@ SimCLR's views without blur, two workers. Prints images/s; hspace's side is star
 import gzip
 import json
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,7 +26,7 @@ from torch import nn
 
 from steps import residual
 
-BATCH, SECONDS, IMAGES = 128, 25, 12800
+BATCH, SECONDS, ROUNDS, IMAGES = 128, 12, 5, 12800
 
 
 def images(folder):
@@ -88,5 +90,7 @@ def hspace(rgb, width, binary):
 if __name__ == "__main__":
     rgb = images(sys.argv[1])
     for width in [16, 64]:
-        ours, theirs = hspace(rgb, width, sys.argv[2]), lightly(rgb, width)
-        print(f"width {width}: hspace {ours:.1f} images/s, lightly {theirs:.1f}, ratio {ours / theirs:.2f}", flush=True)
+        turns = [(hspace(rgb, width, sys.argv[2]), lightly(rgb, width)) for _ in range(ROUNDS)]
+        ours, theirs = (statistics.median(side) for side in zip(*turns))
+        print(f"width {width}: hspace {ours:.1f} images/s, lightly {theirs:.1f}, ratio {ours / theirs:.2f}; turns:", end=" ")
+        print(", ".join(f"{a:.1f}/{b:.1f}" for a, b in turns), flush=True)

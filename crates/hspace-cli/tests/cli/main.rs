@@ -41,3 +41,17 @@ fn ok(folder: &Path, args: &[&str]) -> String {
 fn fails(folder: &Path, args: &[&str]) -> String {
     failed(command(folder, args).output().unwrap(), args)
 }
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_has_seen_enough_is_no_panic() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut list = command(Path::new("."), &["list", "objectives"]);
+    let output = list.stdout(writer).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        error.is_empty() && output.status.code().is_none(),
+        "{error}"
+    );
+}
