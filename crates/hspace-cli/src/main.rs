@@ -55,6 +55,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // Without it, printing to a reader that went away is a panic.
     sigpipe::reset();
     let result = match Cli::parse().command {
         Command::Quickstart(args) => quickstart::run(&args),

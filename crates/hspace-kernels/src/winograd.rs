@@ -20,7 +20,7 @@ mod weights;
 
 use rayon::prelude::*;
 
-use self::products::{GAP, Planes, multiply};
+use self::products::{Planes, multiply};
 use self::restore::restore_rows;
 use self::scheme::{Scheme, Term};
 pub(crate) use self::sums::Sums;
@@ -290,8 +290,8 @@ impl Packed {
         soon: [Area; 2],
     ) {
         let to = self.products(from.tiles);
-        let plane = from.channels * to.channels;
-        let weights = &self.weights[term.weight * (plane + GAP)..][..plane];
+        let (deep, wide) = (from.channels, to.channels);
+        let weights = &self.weights[term.weight * weights::stride(deep, wide)..][..deep * wide];
         let inputs = &inputs[term.input * from.stride()..][..from.tiles * from.channels];
         assert!(
             products.len() >= to.tiles * to.channels,

@@ -3,11 +3,11 @@
 
 use rayon::prelude::*;
 
-use super::products::{GAP, Planes};
+use super::products::Planes;
 use super::scheme::{POINTS, Scheme, Term};
 use super::tiles::Images;
 use super::transform::{Places, Transform, first_half};
-use super::weights::PLANES;
+use super::weights::{self, PLANES};
 use super::{Plan, dense, strided};
 use crate::buffer::Buffer;
 use crate::conv::{Conv, Machine, Source};
@@ -49,7 +49,7 @@ impl Sums {
 
     /// Numbers from one plane to the next.
     fn stride(&self) -> usize {
-        self.plane() + GAP
+        weights::stride(self.deep, self.wide)
     }
 
     /// Numbers of all sums.
@@ -129,9 +129,9 @@ impl Sums {
         let rows = dw.par_chunks_mut(LANES * inputs * 9).enumerate();
         let rows = rows.with_min_len(units::least(LANES * inputs * PLANES));
         rows.for_each(|(i, dw)| {
-            let (deep, wide, first) = (self.deep, self.wide, i * LANES);
+            let (stride, wide, first) = (self.stride(), self.wide, i * LANES);
             // SAFETY: `sums` are 36 planes `[deep, wide]` and gaps, `dw` the taps of at most 16 outputs.
-            unsafe { restore_weights(on.isa, scheme, sums, deep, wide, first, inputs, dw) };
+            unsafe { restore_weights(on.isa, scheme, sums, stride, wide, first, inputs, dw) };
         });
     }
 }
@@ -192,15 +192,14 @@ impl Tiles {
 
 kernel! {
     /// The taps `[output, input, 9]` of outputs `first` and on, as many as `dw` has room for, at
-    /// most [`LANES`], from `sums`, 36 planes
-    /// `[deep, wide]` with a gap after each.
+    /// most [`LANES`], from `sums`, 36 planes `[deep, wide]`, `stride` numbers from one to the next.
     ///
     /// # Safety
     /// `sums` must be that long, and have all those inputs and outputs.
     fn restore_weights(
         scheme: Scheme,
         sums: &[f32],
-        deep: usize,
+        stride: usize,
         wide: usize,
         first: usize,
         inputs: usize,
@@ -212,7 +211,7 @@ kernel! {
 unsafe fn restore_weights_with<S: Simd>(
     scheme: Scheme,
     sums: &[f32],
-    deep: usize,
+    stride: usize,
     wide: usize,
     first: usize,
     inputs: usize,
@@ -222,9 +221,9 @@ unsafe fn restore_weights_with<S: Simd>(
     unsafe {
         match scheme {
             Scheme::Dense => {
-                restore_weights_by::<S, dense::Taps>(sums, deep, wide, first, inputs, dw);
+                restore_weights_by::<S, dense::Taps>(sums, stride, wide, first, inputs, dw);
             }
-            _ => restore_weights_by::<S, strided::Taps>(sums, deep, wide, first, inputs, dw),
+            _ => restore_weights_by::<S, strided::Taps>(sums, stride, wide, first, inputs, dw),
         }
     }
 }
@@ -232,7 +231,7 @@ unsafe fn restore_weights_with<S: Simd>(
 #[inline(always)]
 unsafe fn restore_weights_by<S: Simd, T: Transform<POINTS, 3>>(
     sums: &[f32],
-    deep: usize,
+    stride: usize,
     wide: usize,
     first: usize,
     inputs: usize,
@@ -245,7 +244,7 @@ unsafe fn restore_weights_by<S: Simd, T: Transform<POINTS, 3>>(
             let from = sums.as_ptr().add(input * wide + first);
             let tile = Places::<POINTS> {
                 first: from,
-                stride: deep * wide + GAP,
+                stride,
             };
             let mut half = [[S::splat(0.0); POINTS]; 3];
             first_half::<S, T, POINTS, 3>(&tile, &mut half);

@@ -18,6 +18,11 @@ use crate::units;
 /// Pairs of points.
 pub(super) const PLANES: usize = POINTS * POINTS;
 
+/// Numbers from one plane of weights `[deep, wide]`, or of their gradients' sums, to the next.
+pub(super) fn stride(deep: usize, wide: usize) -> usize {
+    deep * wide + GAP
+}
+
 /// How the weights are given.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
@@ -40,12 +45,12 @@ pub(super) fn pack(
 ) -> Buffer {
     let deep = inputs.next_multiple_of(LANES);
     let wide = outputs.next_multiple_of(LANES);
-    let mut packed = Buffer::any(PLANES * (deep * wide + GAP));
+    let mut packed = Buffer::any(PLANES * stride(deep, wide));
     // The numbers of few inputs: of each plane and each of its blocks.
     let mut parts: Vec<Vec<&mut [f32]>> = Vec::new();
     parts.resize_with(deep / LANES, Vec::new);
-    for plane in packed.chunks_exact_mut(deep * wide + GAP) {
-        let (mut rest, mut first) = (plane, 0);
+    for plane in packed.chunks_exact_mut(stride(deep, wide)) {
+        let (mut rest, mut first) = (&mut plane[..deep * wide], 0);
         while first < wide {
             let block = column_block(on.isa.width(), wide, first);
             let (now, after) = rest.split_at_mut(deep * block);
