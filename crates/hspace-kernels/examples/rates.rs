@@ -114,16 +114,19 @@ fn main() {
                     shift: &ones,
                 },
             };
+            let mut gradients = dy.clone();
             let b = median(|| {
-                norm::Back::new(on, done, &dy).0.all(&mut dz);
+                let sums = done.pass(on, &mut gradients);
+                norm::Back::new(on, done, &gradients, &sums).0.all(&mut dz);
             });
             let both = median(|| {
-                let (back, _) = norm::Back::new(on, done, &dy);
+                let sums = done.pass(on, &mut gradients);
+                let (back, _) = norm::Back::new(on, done, &gradients, &sums);
                 let wanted = Wanted {
                     weight: &mut dw,
                     input: Some(&mut dx),
                     added: None,
-                    before: None,
+                    before: &[],
                 };
                 conv::gradients(on, &conv, &back, Source::plain(&x), &w, wanted);
             });

@@ -13,7 +13,9 @@ use burn_tensor::{Distribution, Tensor};
 use hspace::dataset::Shape;
 use hspace::device::{Device, device};
 use hspace::encoder::{self, Encoder};
-use hspace::network::layers::{Conv, Shortcut, Unit, conv_blocks, linear, pick};
+use hspace::network::layers::{
+    Conv, Residual as Block, Shortcut, Unit, linear, pick, residual_blocks,
+};
 use hspace::network::maps::Maps;
 use hspace::network::{Mode, Pass, Scope, Weight, Weights};
 use hspace::train::checkpoint::write_weights;
@@ -39,7 +41,7 @@ impl Encoder for Residual {
         };
         let x = Maps::from_images(scope, x);
         let stem = unit("stem".into(), conv(self.width, 3, 1, true));
-        let mut x = conv_blocks(vec![stem], x, Shortcut::Nothing);
+        let mut chain = vec![Block::plain(stem)];
         for stage in 0..3 {
             let out = self.width << stage;
             for block in 0..2 {
@@ -53,10 +55,13 @@ impl Encoder for Residual {
                 };
                 let first = unit(format!("{name}.0"), conv(out, 3, stride, true));
                 let second = unit(format!("{name}.1"), conv(out, 3, 1, true));
-                x = conv_blocks(vec![first, second], x, shortcut);
+                chain.push(Block {
+                    branch: vec![first, second],
+                    shortcut,
+                });
             }
         }
-        x.mean()
+        residual_blocks(chain, x).mean()
     }
 
     fn problems(&self, _: Shape) -> Vec<String> {

@@ -435,4 +435,14 @@ mod tests {
     fn names_become_files() {
         assert_eq!(plain("../shared/data/fashion/"), "shared-data-fashion");
     }
+
+    /// A study that goes on computes with the speeds it reads.
+    #[test]
+    fn speeds_are_read_as_they_were_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pace.json");
+        let speeds: Vec<f64> = (1..2000).map(|i| 1e4 / f64::from(i).sqrt()).collect();
+        write(&path, &speeds).unwrap();
+        assert_eq!(read::<Vec<f64>>(&path).unwrap(), speeds);
+    }
 }

@@ -6,7 +6,7 @@ use super::ways::{Sums, Way};
 use super::{Conv, Machine, Source, data_gradient, weight_gradient};
 use crate::buffer::Buffer;
 use crate::finish::{Finish, RawFinish};
-use crate::norm::{AllSums, Back, Gated, Normalised, marks_of};
+use crate::norm::{AllSums, Back, Normalised};
 use crate::scratch::Scratch;
 use crate::units;
 
@@ -22,16 +22,19 @@ pub struct Wanted<'a> {
     /// That for the input, if it is asked for.
     pub input: Option<&'a mut [f32]>,
     /// What is added to that for the input.
-    pub added: Option<Gated<'a>>,
-    /// The normalisation that the input came from, if its sums are asked for.
-    pub before: Option<Normalised<'a>>,
+    pub added: Option<&'a [f32]>,
+    /// The normalisations whose outputs were added up to the input, where the gradient for the input is
+    /// to pass their gates, one after the other, and their sums are asked for.
+    pub before: &'a [Normalised<'a>],
 }
 
 /// All gradients of a convolution whose output was normalised.
 ///
 /// Those for the convolution's output are never written to memory as a whole, where they need not
-/// be: a few images' are computed, used for weights and input, and forgotten. The sums that the way
-/// back through the normalisation before needs are taken while its gradients are in the cache.
+/// be: a few images' are computed, used for weights and input, and forgotten. The way back through the
+/// normalisations before begins while their gradients are in the cache ([`Normalised::pass`]): there are
+/// sums for each, or none, and nothing has passed a gate, where gradients are not computed a few images
+/// at a time.
 ///
 /// # Panics
 /// As [`super::forward`].
@@ -42,7 +45,7 @@ pub fn gradients(
     x: Source,
     weight: &[f32],
     wanted: Wanted,
-) -> Option<AllSums> {
+) -> Vec<AllSums> {
     let Wanted {
         weight: dw,
         input: mut dx,
@@ -52,14 +55,12 @@ pub fn gradients(
     conv.check(x.numbers.len(), dw.len(), conv.output_len());
     x.check(conv);
     assert!(
-        added.is_none_or(|added| {
-            let marks = added
-                .marks
-                .is_none_or(|m| m.len() == marks_of(conv.input_len(), conv.inputs));
-            added.gradients.len() == conv.input_len() && marks
-        }),
+        added.is_none_or(|added| added.len() == conv.input_len()),
         "what is added to the gradient"
     );
+    before
+        .iter()
+        .for_each(|before| before.check(conv.input_len()));
     let image = conv.output_len() / conv.n;
     let sums = Sums::new(on, conv);
     if sums.len() > CACHED_SUMS || image > CACHED_GRADIENTS || conv.is_product() {
@@ -67,12 +68,9 @@ pub fn gradients(
         back.all(&mut dy);
         weight_gradient(on, conv, x, &dy, dw);
         if let Some(dx) = dx {
-            let mut room = None;
-            let added = added.as_ref();
-            let added = added.map(|a| a.rows(on, 0..conv.input_len(), conv.inputs, &mut room));
             data_gradient(on, conv, &dy, weight, dx, added);
         }
-        return None;
+        return vec![];
     }
     let x_image = conv.input_len() / conv.n;
     let way = dx.is_some().then(|| Way::back(on, conv, weight));
@@ -86,7 +84,7 @@ pub fn gradients(
     let parts = parts.into_par_iter().with_max_len(1);
     let parts = parts.map(|(images, mut dx)| {
         let mut part = Buffer::any(sums.len());
-        let mut found = Vec::new();
+        let mut found: Vec<Vec<_>> = before.iter().map(|_| Vec::new()).collect();
         for first in images.clone().step_by(together) {
             let few = first..(first + together).min(images.end);
             let mut dy = Scratch::any(few.len() * image);
@@ -99,11 +97,8 @@ pub fn gradients(
             let few_x = x.within(inputs.clone());
             sums.add(on, &few_conv, few_x, &dy, &mut part, fresh);
             if let (Some(way), Some(dx)) = (&way, split(&mut dx, n * x_image)) {
-                let mut room = None;
-                let added = added.as_ref();
-                let residual = added.map(|a| a.rows(on, inputs.clone(), conv.inputs, &mut room));
                 let finish = Finish {
-                    residual,
+                    residual: added.map(|added| &added[inputs.clone()]),
                     ..Finish::default()
                 };
                 let row = way.row();
@@ -119,7 +114,9 @@ pub fn gradients(
                         RawFinish::at(&finish, start),
                     );
                 }
-                found.extend(before.map(|before| before.sums(on, dx, inputs)));
+                for (found, before) in found.iter_mut().zip(before) {
+                    found.push(before.pass_rows(on, dx, inputs.clone()));
+                }
             }
         }
         (part, found)
@@ -127,8 +124,13 @@ pub fn gradients(
     let (parts, found): (Vec<_>, Vec<_>) = parts.unzip();
     let total = units::add_up(parts);
     sums.restore(on, conv, &total, dw);
-    way.and(before)
-        .map(|_| AllSums(found.into_iter().flatten().collect()))
+    let asked = before.iter().filter(|_| way.is_some());
+    let mut all: Vec<AllSums> = asked.map(|_| AllSums(vec![])).collect();
+    for part in found {
+        let pairs = all.iter_mut().zip(part);
+        pairs.for_each(|(all, part)| all.0.extend(part));
+    }
+    all
 }
 
 /// Takes the first `len` numbers off, where there are any.

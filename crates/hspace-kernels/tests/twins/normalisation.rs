@@ -61,7 +61,9 @@ fn normalisation_agrees_with_its_formula() {
                 gate: Gate::Marks(&marks),
             };
             let mut dy = vec![0.0; rows * c];
-            let (back, grads) = Back::new(on, done, &dout);
+            let mut dz = dout.clone();
+            let sums = done.pass(on, &mut dz);
+            let (back, grads) = Back::new(on, done, &dz, &sums);
             back.all(&mut dy);
 
             // A gate computed anew is the gate of the output.
@@ -73,10 +75,12 @@ fn normalisation_agrees_with_its_formula() {
             norm::apply(on, &y, &scale, &shift, None, Relu::On, &mut again);
             assert_eq!(plain, again);
             let gated = |gate| {
-                let mut dy = vec![0.0; rows * c];
-                let (back, grads) = Back::new(on, Normalised { gate, ..done }, &dout);
+                let done = Normalised { gate, ..done };
+                let (mut dz, mut dy) = (dout.clone(), vec![0.0; rows * c]);
+                let sums = done.pass(on, &mut dz);
+                let (back, grads) = Back::new(on, done, &dz, &sums);
                 back.all(&mut dy);
-                (dy, grads.gain, grads.bias)
+                (dz, dy, grads.gain, grads.bias)
             };
             let line = Gate::Line {
                 scale: &scale,

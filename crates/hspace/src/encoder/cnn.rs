@@ -7,7 +7,7 @@ use super::{Encoder, image_problems};
 use crate::dataset::Shape;
 use crate::list::{self, Entry};
 use crate::network::Scope;
-use crate::network::layers::{Conv, conv_block};
+use crate::network::layers::{Conv, Residual, Shortcut, Unit, residual_blocks};
 use crate::network::maps::Maps;
 
 /// 3×3 convolution, batch normalisation, ReLU; four times with `width`, 2, 4 and 8 `width`
@@ -37,18 +37,21 @@ pub(super) const ENTRY: Entry<dyn Encoder> = Entry {
 
 impl Encoder for Cnn {
     fn features(&self, scope: &Scope, x: Tensor<4>) -> Tensor<2> {
-        let mut x = Maps::from_images(scope, x);
-        for i in 0..BLOCKS {
-            let block = Conv {
+        let units = (0..BLOCKS).map(|i| Unit {
+            conv: scope.at(format!("conv{i}")),
+            norm: scope.at(format!("bn{i}")),
+            block: Conv {
                 out: self.width << i,
                 kernel: 3,
                 stride: 2,
                 relu: true,
-            };
-            let (conv, norm) = (scope.at(format!("conv{i}")), scope.at(format!("bn{i}")));
-            x = conv_block(&conv, &norm, x, block);
-        }
-        x.mean()
+            },
+        });
+        let blocks = Residual {
+            branch: units.collect(),
+            shortcut: Shortcut::Nothing,
+        };
+        residual_blocks(vec![blocks], Maps::from_images(scope, x)).mean()
     }
 
     fn problems(&self, shape: Shape) -> Vec<String> {

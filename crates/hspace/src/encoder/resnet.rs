@@ -10,7 +10,7 @@ use super::{Encoder, image_problems};
 use crate::dataset::Shape;
 use crate::list::{self, Entry};
 use crate::network::Scope;
-use crate::network::layers::{Conv, Shortcut, Unit, conv_block, conv_blocks};
+use crate::network::layers::{Conv, Residual, Shortcut, Unit, residual_blocks};
 use crate::network::maps::Maps;
 
 const SOURCE: &str = "He et al. 2016, Deep residual learning, arXiv:1512.03385";
@@ -161,30 +161,43 @@ impl ResNet {
         }
     }
 
-    fn stem(&self, scope: &Scope, x: Maps) -> Maps {
-        let [_, _, height, width] = x.dims();
+    /// The first layer, and whether it is the small one.
+    fn stem<'a>(&self, scope: &Scope<'a>, [_, _, height, width]: [usize; 4]) -> (Unit<'a>, bool) {
         // Weights that are there already have chosen: images of other sizes follow.
         let small = match scope.at("conv1").shape("weight") {
             Some(shape) => shape[2] == SMALL,
             None => self.small(height, width),
         };
-        let stem = Conv {
-            out: self.settings.width,
-            kernel: if small { SMALL } else { 7 },
-            stride: if small { 1 } else { 2 },
-            relu: true,
+        let unit = Unit {
+            conv: scope.at("conv1"),
+            norm: scope.at("bn1"),
+            block: Conv {
+                out: self.settings.width,
+                kernel: if small { SMALL } else { 7 },
+                stride: if small { 1 } else { 2 },
+                relu: true,
+            },
         };
-        let x = conv_block(&scope.at("conv1"), &scope.at("bn1"), x, stem);
-        if small { x } else { x.max_pool() }
+        (unit, small)
     }
 
-    /// One residual block: every branch's convolutions, the shortcut, the addition.
-    fn block(&self, scope: &Scope, x: Maps, planes: usize, stride: usize) -> Maps {
-        let [_, channels, _, _] = x.dims();
-        let out = match self.form {
+    /// Channels that leave a stage.
+    fn outputs(&self, planes: usize) -> usize {
+        match self.form {
             Form::Basic => planes,
             Form::Bottleneck(_) => 4 * planes,
-        };
+        }
+    }
+
+    /// One residual block of maps of so many `channels`.
+    fn block<'a>(
+        &self,
+        scope: &Scope<'a>,
+        channels: usize,
+        planes: usize,
+        stride: usize,
+    ) -> Residual<Unit<'a>> {
+        let out = self.outputs(planes);
         let conv = |out, kernel, stride, relu| Conv {
             out,
             kernel,
@@ -214,22 +227,31 @@ impl ResNet {
             norm: scope.at(format!("bn{i}")),
             block,
         });
-        conv_blocks(units.collect(), x, shortcut)
+        Residual {
+            branch: units.collect(),
+            shortcut,
+        }
     }
 }
 
 impl Encoder for ResNet {
     fn features(&self, scope: &Scope, x: Tensor<4>) -> Tensor<2> {
-        let mut x = self.stem(scope, Maps::from_images(scope, x));
+        let mut x = Maps::from_images(scope, x);
+        let (stem, small) = self.stem(scope, x.dims());
+        let (mut chain, mut channels) = (vec![Residual::plain(stem)], self.settings.width);
+        if !small {
+            x = residual_blocks(std::mem::take(&mut chain), x).max_pool();
+        }
         for (stage, &blocks) in self.blocks.iter().enumerate() {
             let layer = scope.at(format!("layer{}", stage + 1));
             let planes = self.settings.width << stage;
             for block in 0..blocks {
                 let stride = if stage > 0 && block == 0 { 2 } else { 1 };
-                x = self.block(&layer.at(block), x, planes, stride);
+                chain.push(self.block(&layer.at(block), channels, planes, stride));
+                channels = self.outputs(planes);
             }
         }
-        x.mean()
+        residual_blocks(chain, x).mean()
     }
 
     fn python(&self, shape: Shape) -> Option<String> {

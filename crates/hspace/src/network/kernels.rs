@@ -5,15 +5,15 @@
 //! back needs in its own state in burn's graph: layers hold nothing, and several graphs (two
 //! views, two networks, a teacher) live side by side.
 
+mod blocks;
 mod bytes;
 mod conv;
 mod cross_entropy;
 mod linear;
 mod tokens;
 
-pub(super) use conv::{
-    BlockWeights, Unit, any_tracked, convolve, inference_block, max_pool, training_blocks,
-};
+pub(super) use blocks::{BlockWeights, Unit, training_chain};
+pub(super) use conv::{any_tracked, convolve, inference_block, max_pool};
 pub(super) use cross_entropy::cross_entropy;
 pub(super) use linear::linear;
 pub(super) use tokens::{attend, gelu, layer_norm};
@@ -52,6 +52,12 @@ impl Numbers {
         let numbers = self.0.as_slice::<f32>();
         numbers.expect("contiguous numbers of single precision")
     }
+
+    /// To be written; what is shared is copied.
+    fn get_mut(&mut self) -> &mut [f32] {
+        let (start, end) = self.0.layout().contiguous_offsets().expect("contiguous");
+        &mut self.0.storage_mut()[start..end]
+    }
 }
 
 /// Numbers in our memory as a tensor of burn's.
@@ -69,7 +75,7 @@ fn node<const D: usize>(tensor: Tensor<D>) -> Node {
 /// What an operation keeps for its way back.
 trait WayBack: Clone + Debug + Send + 'static {
     /// Gives the parents that ask for it their gradients, from that for the output.
-    fn back(self, dout: &Numbers, parents: &mut Parents);
+    fn back(self, dout: Numbers, parents: &mut Parents);
 }
 
 /// Who asks for gradients, in the order in which the operation named its parents.
@@ -103,7 +109,7 @@ impl<S: WayBack, const N: usize> Backward<Flex, N> for Operation<S> {
         let dout = Numbers(gradients.consume::<Flex>(&ops.node).to_contiguous());
         let ids = ops.parents.map(|parent| parent.map(|node| node.id));
         let ids = &ids;
-        ops.state.back(&dout, &mut Parents { ids, gradients });
+        ops.state.back(dout, &mut Parents { ids, gradients });
     }
 }
 
@@ -117,15 +123,15 @@ fn attach<S: WayBack, const D: usize>(parents: &[Node], state: S, out: FlexTenso
             OpsKind::UnTracked(prepared) => prepared.finish(out),
         }
     }
-    let out = match parents.len() {
-        1 => with::<S, 1>(parents, state, out),
-        2 => with::<S, 2>(parents, state, out),
-        3 => with::<S, 3>(parents, state, out),
-        4 => with::<S, 4>(parents, state, out),
-        7 => with::<S, 7>(parents, state, out),
-        10 => with::<S, 10>(parents, state, out),
-        13 => with::<S, 13>(parents, state, out),
-        n => unreachable!("an operation on {n} tensors"),
-    };
+    // burn wants to know their number when it is compiled.
+    macro_rules! of {
+        ($($n:literal)*) => {
+            match parents.len() {
+                $($n => with::<S, $n>(parents, state, out),)*
+                n => unreachable!("an operation on {n} tensors"),
+            }
+        };
+    }
+    let out = of!(1 2 3 4 7 10 13 16 19 22 25 28 31 34 37 40 43 46 49 52 55 58 61 64 67 70 73);
     Tensor::from_primitive::<Autodiff<Flex>>(out)
 }

@@ -1,6 +1,6 @@
 //! The layers that encoders, heads and decoders are made of.
 //!
-//! Convolution, normalisation, activation and residual addition meet in [`conv_block`] and
+//! Convolution, normalisation, activation and residual addition meet in [`residual_blocks`] and
 //! nowhere else. On the CPU it is one operation of our kernels, elsewhere a composition of burn's.
 
 use burn_tensor::activation::relu;
@@ -87,7 +87,7 @@ pub fn dense_block(linear: &Scope, norm: &Scope, x: Tensor<2>, out: usize) -> Te
             norm: norm.clone(),
             block,
         };
-        trained(on, vec![(unit, weight)], x, Shortcut::Nothing)
+        trained(on, vec![Residual::plain((unit, weight))], x)
     } else {
         evaluated(on, norm, x, weight, block, None)
     };
@@ -169,10 +169,10 @@ pub fn conv_block(conv: &Scope, norm: &Scope, x: Maps, block: Conv) -> Maps {
         norm: norm.clone(),
         block,
     };
-    conv_blocks(vec![unit], x, Shortcut::Nothing)
+    residual_blocks(vec![Residual::plain(unit)], x)
 }
 
-/// One convolution of [`conv_blocks`] and its normalisation: where they keep their weights, and
+/// One convolution of [`residual_blocks`] and its normalisation: where they keep their weights, and
 /// what they do.
 pub struct Unit<'a> {
     /// The convolution's place.
@@ -183,7 +183,16 @@ pub struct Unit<'a> {
     pub block: Conv,
 }
 
-/// What is added after the last normalisation of [`conv_blocks`].
+/// One or more [`conv_block`]s, each the next one's input, with a shortcut around them: a residual
+/// block (He et al. 2016).
+pub struct Residual<U> {
+    /// The convolutions, at least one.
+    pub branch: Vec<U>,
+    /// What goes around them.
+    pub shortcut: Shortcut<U>,
+}
+
+/// What is added after the last normalisation of a [`Residual`].
 pub enum Shortcut<U> {
     /// Nothing.
     Nothing,
@@ -193,53 +202,82 @@ pub enum Shortcut<U> {
     Project(U),
 }
 
-impl<U> Shortcut<U> {
-    fn map<V>(self, f: impl FnOnce(U) -> V) -> Shortcut<V> {
-        match self {
-            Shortcut::Nothing => Shortcut::Nothing,
-            Shortcut::Input => Shortcut::Input,
-            Shortcut::Project(unit) => Shortcut::Project(f(unit)),
+impl<U> Residual<U> {
+    /// One convolution and nothing around it.
+    pub fn plain(unit: U) -> Residual<U> {
+        Residual {
+            branch: vec![unit],
+            shortcut: Shortcut::Nothing,
+        }
+    }
+
+    /// The convolutions, the shortcut's last.
+    pub(super) fn units(&self) -> impl Iterator<Item = &U> {
+        let shortcut = match &self.shortcut {
+            Shortcut::Project(unit) => Some(unit),
+            Shortcut::Nothing | Shortcut::Input => None,
+        };
+        self.branch.iter().chain(shortcut)
+    }
+
+    /// Another of each, in the order of [`Self::units`].
+    fn map<V>(self, mut f: impl FnMut(U) -> V) -> Residual<V> {
+        Residual {
+            branch: self.branch.into_iter().map(&mut f).collect(),
+            shortcut: match self.shortcut {
+                Shortcut::Nothing => Shortcut::Nothing,
+                Shortcut::Input => Shortcut::Input,
+                Shortcut::Project(unit) => Shortcut::Project(f(unit)),
+            },
         }
     }
 }
 
-/// One or more [`conv_block`]s, each the next one's input, with a shortcut around them: a residual
-/// block (He et al. 2016).
-pub fn conv_blocks(units: Vec<Unit>, x: Maps, shortcut: Shortcut<Unit>) -> Maps {
-    let first = units.first().expect("at least one convolution");
+/// [`Residual`] blocks, each the next one's input.
+pub fn residual_blocks(chain: Vec<Residual<Unit>>, x: Maps) -> Maps {
+    let first = chain.first().and_then(|residual| residual.branch.first());
+    let first = first.expect("at least one convolution");
     let (training, device) = (first.norm.training(), first.conv.device());
-    let size = x.dims();
-    let mut dims = size;
-    let units: Vec<_> = units
-        .into_iter()
-        .map(|unit| {
-            let weight = unit.weight(&mut dims);
+    let mut size = x.dims();
+    let chain = chain.into_iter().map(|residual| {
+        let around = size;
+        let branch = residual.branch.into_iter().map(|unit| {
+            let weight = unit.weight(&mut size);
             (unit, weight)
-        })
-        .collect();
-    let shortcut = shortcut.map(|unit| {
-        let weight = unit.weight(&mut { size });
-        (unit, weight)
+        });
+        let branch = branch.collect();
+        let shortcut = match residual.shortcut {
+            Shortcut::Nothing => Shortcut::Nothing,
+            Shortcut::Input => Shortcut::Input,
+            Shortcut::Project(unit) => {
+                let weight = unit.weight(&mut { around });
+                Shortcut::Project((unit, weight))
+            }
+        };
+        Residual { branch, shortcut }
     });
+    let chain: Vec<_> = chain.collect();
     if let Some(on) = device.kernels().filter(|_| training) {
-        return trained(on, units, x, shortcut);
+        return trained(on, chain, x);
     }
     let one = |(unit, weight): (Unit, Tensor<4>), x, residual| match device.kernels() {
         Some(on) => evaluated(on, &unit.norm, x, weight, unit.block, residual),
         None => composed(&unit.norm, x, weight, unit.block, residual),
     };
-    let mut residual = match shortcut {
-        Shortcut::Nothing => None,
-        Shortcut::Input => Some(x.clone()),
-        Shortcut::Project(unit) => Some(one(unit, x.clone(), None)),
-    };
-    let (mut y, mut left) = (x, units.len());
-    for unit in units {
-        left -= 1;
-        let residual = if left == 0 { residual.take() } else { None };
-        y = one(unit, y, residual);
-    }
-    y
+    chain
+        .into_iter()
+        .fold(x, |x, Residual { branch, shortcut }| {
+            let mut around = match shortcut {
+                Shortcut::Nothing => None,
+                Shortcut::Input => Some(x.clone()),
+                Shortcut::Project(unit) => Some(one(unit, x.clone(), None)),
+            };
+            let last = branch.len() - 1;
+            branch.into_iter().enumerate().fold(x, |y, (i, unit)| {
+                let residual = if i == last { around.take() } else { None };
+                one(unit, y, residual)
+            })
+        })
 }
 
 impl Unit<'_> {
@@ -260,13 +298,8 @@ impl Unit<'_> {
     }
 }
 
-/// The blocks as one operation of our kernels, with the batch's statistics.
-fn trained<'a>(
-    on: Machine,
-    units: Vec<(Unit<'a>, Tensor<4>)>,
-    x: Maps,
-    shortcut: Shortcut<(Unit<'a>, Tensor<4>)>,
-) -> Maps {
+/// The blocks as operations of our kernels, with the batch's statistics.
+fn trained<'a>(on: Machine, chain: Vec<Residual<(Unit<'a>, Tensor<4>)>>, x: Maps) -> Maps {
     let mut norms = Vec::new();
     let mut part = |(unit, weight): (Unit<'a>, Tensor<4>)| {
         let affine = Affine::new(&unit.norm, unit.block.out);
@@ -282,10 +315,8 @@ fn trained<'a>(
         norms.push((unit.norm, affine));
         part
     };
-    let parts = units.into_iter().map(&mut part).collect();
-    let shortcut = shortcut.map(part);
-    let (out, statistics) =
-        kernels::training_blocks(on, x.into_numbers(), parts, shortcut, EPSILON);
+    let chain = chain.into_iter().map(|residual| residual.map(&mut part));
+    let (out, statistics) = kernels::training_chain(on, x.into_numbers(), chain.collect(), EPSILON);
     for ((norm, affine), batch) in norms.into_iter().zip(statistics) {
         let unbiased = batch.count as f64 / (batch.count as f64 - 1.0).max(1.0);
         let device = norm.device();
@@ -441,12 +472,19 @@ mod tests {
                 relu: false,
                 ..block
             };
-            let skip = Shortcut::Project(unit("skip", "skip_bn", skip));
-            let y = conv_blocks(vec![unit("conv", "bn", block)], x, skip);
+            let project = Residual {
+                branch: vec![unit("conv", "bn", block)],
+                shortcut: Shortcut::Project(unit("skip", "skip_bn", skip)),
+            };
             let last = Conv { stride: 1, ..block };
             let two = ["2", "3"].map(|i| unit(&format!("conv{i}"), &format!("bn{i}"), last));
-            let y = conv_blocks(two.into(), y, Shortcut::Input);
-            conv_block(&scope.at("conv4"), &scope.at("bn4"), y, last).into_images()
+            let identity = Residual {
+                branch: two.into(),
+                shortcut: Shortcut::Input,
+            };
+            let plain = Residual::plain(unit("conv4", "bn4", last));
+            let y = residual_blocks(vec![project, identity, plain], x);
+            conv_block(&scope.at("conv5"), &scope.at("bn5"), y, last).into_images()
         };
         let init = Pass::new(&none, Mode::Init(7), &device);
         features(&init, x);
@@ -529,7 +567,11 @@ mod tests {
                     norm: scope.at(name).at("bn"),
                     block,
                 });
-                conv_blocks(units.into(), x, Shortcut::Input)
+                let block = Residual {
+                    branch: units.into(),
+                    shortcut: Shortcut::Input,
+                };
+                residual_blocks(vec![block], x)
             };
             let none = Weights::default();
             let init = Pass::new(&none, Mode::Init(3), &device);

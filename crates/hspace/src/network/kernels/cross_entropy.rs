@@ -37,7 +37,7 @@ struct Crossed {
 }
 
 impl WayBack for Crossed {
-    fn back(self, dout: &Numbers, parents: &mut Parents) {
+    fn back(self, dout: Numbers, parents: &mut Parents) {
         parents.give(0, || {
             let (logits, x) = (self.logits.get(), self.x.get());
             let mut gradient = Buffer::any(logits.len());

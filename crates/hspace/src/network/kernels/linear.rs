@@ -75,7 +75,7 @@ struct Layer {
 }
 
 impl WayBack for Layer {
-    fn back(self, dy: &Numbers, parents: &mut Parents) {
+    fn back(self, dy: Numbers, parents: &mut Parents) {
         let Sizes {
             rows: n,
             depth: inputs,
@@ -86,7 +86,7 @@ impl WayBack for Layer {
             gate::backward(self.on, y.get(), dy.get(), &mut gated);
             Numbers(primitive(gated, &[n, outputs]))
         });
-        let dy = gated.as_ref().unwrap_or(dy);
+        let dy = gated.as_ref().unwrap_or(&dy);
         let gradient = Matrix::rows(dy.get(), outputs);
         let (x, weight) = (
             Matrix::rows(self.x.get(), inputs),

@@ -47,7 +47,7 @@ struct Normalised {
 }
 
 impl WayBack for Normalised {
-    fn back(self, dout: &Numbers, parents: &mut Parents) {
+    fn back(self, dout: Numbers, parents: &mut Parents) {
         let mut dx = Buffer::any(self.x.get().len());
         let (x, gain) = (self.x.get(), self.gain.get());
         let found = norm::backward(self.on, x, gain, &self.rows, dout.get(), &mut dx);
@@ -88,7 +88,7 @@ struct Gelu {
 }
 
 impl WayBack for Gelu {
-    fn back(self, dout: &Numbers, parents: &mut Parents) {
+    fn back(self, dout: Numbers, parents: &mut Parents) {
         parents.give(0, || {
             let mut dx = Buffer::any(self.x.get().len());
             unit::backward(self.on, self.x.get(), dout.get(), &mut dx);
@@ -126,7 +126,7 @@ struct Attended {
 }
 
 impl WayBack for Attended {
-    fn back(self, dout: &Numbers, parents: &mut Parents) {
+    fn back(self, dout: Numbers, parents: &mut Parents) {
         parents.give(0, || {
             let mut gradient = Buffer::any(self.qkv.get().len());
             let qkv = self.qkv.get();

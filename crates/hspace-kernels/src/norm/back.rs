@@ -1,0 +1,390 @@
+//! The way back through batch normalisation and the ReLU after it.
+//!
+//! Two passes: [`Normalised::pass`] stops the gradients where the ReLU was closed and adds up what the
+//! batch's statistics need; [`Back`] then gives any rows of the gradient for what was normalised.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::{marks_of, part, piece};
+use crate::conv::Machine;
+use crate::simd::{LANES, Simd, kernel};
+
+/// What went through a normalisation.
+#[derive(Clone, Copy)]
+pub struct Normalised<'a> {
+    /// What was normalised, `[rows, c]`.
+    pub y: &'a [f32],
+    /// Its mean by channel.
+    pub mean: &'a [f32],
+    /// `1 / sqrt(variance + ε)` by channel.
+    pub inverse: &'a [f32],
+    /// The gain γ by channel.
+    pub gain: &'a [f32],
+    /// Whether a ReLU followed.
+    pub gate: Gate<'a>,
+}
+
+/// What a gradient passes through before it reaches the normalisation.
+#[derive(Clone, Copy)]
+pub enum Gate<'a> {
+    /// Nothing.
+    Open,
+    /// A ReLU that left these marks.
+    Marks(&'a [u16]),
+    /// A ReLU right after the normalisation, whose outputs are positive where
+    /// `scale · y + shift` is.
+    Line {
+        /// By channel.
+        scale: &'a [f32],
+        /// By channel.
+        shift: &'a [f32],
+    },
+}
+
+/// By channel, of some rows: the gated gradients, and their products with the distance of what was
+/// normalised from its mean.
+pub(crate) struct Sums {
+    gradients: Vec<f32>,
+    moments: Vec<f32>,
+}
+
+/// The sums of all rows, in parts whose order does not depend on which thread found which.
+pub struct AllSums(pub(crate) Vec<Sums>);
+
+impl Normalised<'_> {
+    pub(crate) fn check(&self, len: usize) {
+        let channels = self.mean.len();
+        assert!(
+            self.inverse.len() == channels
+                && self.gain.len() == channels
+                && self.y.len() == len
+                && len.is_multiple_of(channels)
+                && match self.gate {
+                    Gate::Open => true,
+                    Gate::Marks(marks) => marks.len() == marks_of(len, channels),
+                    Gate::Line { scale, shift } => {
+                        scale.len() == channels && shift.len() == channels
+                    }
+                },
+            "lengths of rows and channels"
+        );
+    }
+
+    /// Sets to 0 what the gate stops of the gradients for the numbers `within`, whole rows, and adds
+    /// up the rest.
+    pub(crate) fn pass_rows(
+        &self,
+        on: Machine,
+        gradients: &mut [f32],
+        within: Range<usize>,
+    ) -> Sums {
+        let channels = self.mean.len();
+        let (y, gate) = (&self.y[within.clone()], self.gate.within(within, channels));
+        assert_eq!(y.len(), gradients.len(), "gradients for some rows");
+        let mut sums = Sums {
+            gradients: vec![0.0; channels],
+            moments: vec![0.0; channels],
+        };
+        let Sums {
+            gradients: sum,
+            moments,
+        } = &mut sums;
+        // SAFETY: whole rows of equal length everywhere.
+        unsafe { gate_and_sum(on.isa, gradients, y, gate, self.mean, sum, moments) };
+        sums
+    }
+
+    /// Sets to 0 what the gate stops of the gradients for the block's outputs, and adds up the rest.
+    ///
+    /// # Panics
+    /// If lengths differ.
+    pub fn pass(&self, on: Machine, gradients: &mut [f32]) -> AllSums {
+        self.check(gradients.len());
+        let piece = piece(self.mean.len());
+        let pieces = gradients.par_chunks_mut(piece).enumerate();
+        let sums = pieces.map(|(i, part)| {
+            let within = i * piece..i * piece + part.len();
+            self.pass_rows(on, part, within)
+        });
+        AllSums(sums.collect())
+    }
+}
+
+/// Gradients for gain and bias, `[c]` each.
+#[derive(Clone, Debug)]
+pub struct GainBias {
+    /// For the gain.
+    pub gain: Vec<f32>,
+    /// For the bias.
+    pub bias: Vec<f32>,
+}
+
+/// The way back through batch normalisation with batch statistics, once the sums over the batch are
+/// known: the gradient for what was normalised, for any of its rows.
+pub struct Back<'a> {
+    on: Machine,
+    done: Normalised<'a>,
+    dz: &'a [f32],
+    alpha: Vec<f32>,
+    beta: Vec<f32>,
+    delta: Vec<f32>,
+}
+
+impl<'a> Back<'a> {
+    /// From the gradients `dz` behind the gate and their sums, as [`Normalised::pass`] leaves them;
+    /// with it come the gradients for gain and bias.
+    ///
+    /// # Panics
+    /// If lengths differ.
+    pub fn new(
+        on: Machine,
+        done: Normalised<'a>,
+        dz: &'a [f32],
+        sums: &AllSums,
+    ) -> (Back<'a>, GainBias) {
+        done.check(dz.len());
+        let channels = done.mean.len();
+        let (mut bias, mut gain) = (vec![0.0f64; channels], vec![0.0f64; channels]);
+        let add = |all: &mut [f64], part: &[f32]| {
+            let pairs = all.iter_mut().zip(part);
+            pairs.for_each(|(all, &part)| *all += f64::from(part));
+        };
+        for part in &sums.0 {
+            add(&mut bias, &part.gradients);
+            add(&mut gain, &part.moments);
+        }
+        let scaled = gain.iter().zip(done.inverse);
+        let gain: Vec<f32> = scaled.map(|(&g, &i)| (g * f64::from(i)) as f32).collect();
+        let bias: Vec<f32> = bias.iter().map(|&b| b as f32).collect();
+        // dy = α dz + β (y − mean) + δ
+        let count = (dz.len() / channels) as f32;
+        let by_channel = |f: &dyn Fn(usize) -> f32| (0..channels).map(f).collect::<Vec<f32>>();
+        let alpha = by_channel(&|c| done.gain[c] * done.inverse[c]);
+        let back = Back {
+            on,
+            done,
+            dz,
+            beta: by_channel(&|c| -alpha[c] * done.inverse[c] * gain[c] / count),
+            delta: by_channel(&|c| -alpha[c] * bias[c] / count),
+            alpha,
+        };
+        (back, GainBias { gain, bias })
+    }
+
+    /// The gradient for the numbers `within`, whole rows, of what was normalised.
+    pub(crate) fn rows(&self, within: Range<usize>, dy: &mut [f32]) {
+        let line = Line {
+            mean: self.done.mean,
+            alpha: &self.alpha,
+            beta: &self.beta,
+            delta: &self.delta,
+        };
+        let (dz, y) = (&self.dz[within.clone()], &self.done.y[within]);
+        assert_eq!(dy.len(), dz.len(), "lengths of rows");
+        // SAFETY: whole rows of equal length everywhere.
+        unsafe { gradient_rows(self.on.isa, dz, y, line, dy) };
+    }
+
+    /// The gradient for all of what was normalised.
+    ///
+    /// # Panics
+    /// If lengths differ.
+    pub fn all(&self, dy: &mut [f32]) {
+        let piece = piece(self.alpha.len());
+        let parts = dy.par_chunks_mut(piece).enumerate();
+        parts.for_each(|(i, dy)| self.rows(i * piece..i * piece + dy.len(), dy));
+    }
+}
+
+impl<'a> Gate<'a> {
+    /// The same for some rows, the numbers `within`.
+    fn within(self, within: std::ops::Range<usize>, channels: usize) -> Gate<'a> {
+        match self {
+            Gate::Marks(marks) => {
+                let at = |number| marks_of(number, channels);
+                Gate::Marks(&marks[at(within.start)..at(within.end)])
+            }
+            other => other,
+        }
+    }
+
+    /// `dz` where the gate is open, else 0: of the numbers of row `i` of channels `c` and on, whose
+    /// normalisation began with `y`.
+    ///
+    /// # Safety
+    /// There must be such a row of so many `channels`.
+    #[inline(always)]
+    unsafe fn pass<S: Simd>(self, dz: S::V, y: S::V, i: usize, c: usize, channels: usize) -> S::V {
+        // SAFETY: by the contract.
+        unsafe {
+            match self {
+                Gate::Open => dz,
+                Gate::Marks(marks) => {
+                    let mark = i * channels.div_ceil(LANES) + c / LANES;
+                    S::keep(dz, *marks.get_unchecked(mark))
+                }
+                Gate::Line { scale, shift } => {
+                    let (scale, shift) = (part::<S>(scale, c), part::<S>(shift, c));
+                    S::gate(dz, S::mul_add(y, scale, shift))
+                }
+            }
+        }
+    }
+}
+
+/// Rows in flight, so that additions need not wait for one another.
+pub(crate) const FLIGHT: usize = 4;
+
+#[inline(always)]
+pub(crate) unsafe fn total<S: Simd>(sums: [S::V; FLIGHT]) -> S::V {
+    // SAFETY: arithmetic alone.
+    unsafe { S::add(S::add(sums[0], sums[1]), S::add(sums[2], sums[3])) }
+}
+
+kernel! {
+    /// Sets to 0 what the gate stops; adds up, by channel, the rest and its products with the distance
+    /// of `y` from its mean.
+    ///
+    /// # Safety
+    /// All are whole rows of equal length; `mean`, `sum` and `moment` have a number per channel.
+    fn gate_and_sum(
+        gradients: &mut [f32],
+        y: &[f32],
+        gate: Gate,
+        mean: &[f32],
+        sum: &mut [f32],
+        moment: &mut [f32],
+    ) = gate_and_sum_with
+}
+
+#[inline(always)]
+unsafe fn gate_and_sum_with<S: Simd>(
+    gradients: &mut [f32],
+    y: &[f32],
+    gate: Gate,
+    mean: &[f32],
+    sum: &mut [f32],
+    moment: &mut [f32],
+) {
+    // The kind of gate is decided here, once, and not for every vector.
+    // SAFETY: as promised.
+    unsafe {
+        match gate {
+            Gate::Open => gate_and_sum_at::<S>(gradients, y, Gate::Open, mean, sum, moment),
+            Gate::Marks(marks) => {
+                gate_and_sum_at::<S>(gradients, y, Gate::Marks(marks), mean, sum, moment);
+            }
+            Gate::Line { scale, shift } => {
+                let gate = Gate::Line { scale, shift };
+                gate_and_sum_at::<S>(gradients, y, gate, mean, sum, moment);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn gate_and_sum_at<S: Simd>(
+    gradients: &mut [f32],
+    y: &[f32],
+    gate: Gate,
+    mean: &[f32],
+    sum: &mut [f32],
+    moment: &mut [f32],
+) {
+    let channels = mean.len();
+    let n = gradients.len() / channels;
+    let mut c = 0;
+    // SAFETY: every address is that of `lanes` numbers of row i, channel c.
+    unsafe {
+        while c < channels {
+            let whole = channels - c >= FLIGHT * LANES;
+            if whole {
+                // Several vectors of a row at once: memory is read as it lies.
+                let mut center = [S::splat(0.0); FLIGHT];
+                for (v, center) in center.iter_mut().enumerate() {
+                    *center = S::load(mean.as_ptr().add(c + v * LANES));
+                }
+                let mut sums = [S::splat(0.0); FLIGHT];
+                let mut moments = [S::splat(0.0); FLIGHT];
+                for i in 0..n {
+                    for v in 0..FLIGHT {
+                        let (c, at) = (c + v * LANES, i * channels + c + v * LANES);
+                        let y = S::load(y.as_ptr().add(at));
+                        let here = gradients.as_mut_ptr().add(at);
+                        let dz = gate.pass::<S>(S::load(here), y, i, c, channels);
+                        if !matches!(gate, Gate::Open) {
+                            S::store(here, dz);
+                        }
+                        sums[v] = S::add(sums[v], dz);
+                        moments[v] = S::mul_add(dz, S::sub(y, center[v]), moments[v]);
+                    }
+                }
+                for v in 0..FLIGHT {
+                    S::store(sum.as_mut_ptr().add(c + v * LANES), sums[v]);
+                    S::store(moment.as_mut_ptr().add(c + v * LANES), moments[v]);
+                }
+                c += FLIGHT * LANES;
+                continue;
+            }
+            let lanes = (channels - c).min(LANES);
+            let center = S::load_first(mean.as_ptr().add(c), lanes);
+            let mut sums = [S::splat(0.0); FLIGHT];
+            let mut moments = [S::splat(0.0); FLIGHT];
+            for i in 0..n {
+                let at = i * channels + c;
+                let y = S::load_first(y.as_ptr().add(at), lanes);
+                let here = gradients.as_mut_ptr().add(at);
+                let dz = gate.pass::<S>(S::load_first(here, lanes), y, i, c, channels);
+                if !matches!(gate, Gate::Open) {
+                    S::store_first(here, dz, lanes);
+                }
+                sums[i % FLIGHT] = S::add(sums[i % FLIGHT], dz);
+                let distance = S::sub(y, center);
+                moments[i % FLIGHT] = S::mul_add(dz, distance, moments[i % FLIGHT]);
+            }
+            S::store_first(sum.as_mut_ptr().add(c), total::<S>(sums), lanes);
+            S::store_first(moment.as_mut_ptr().add(c), total::<S>(moments), lanes);
+            c += LANES;
+        }
+    }
+}
+
+/// `dy = alpha · dz + beta · (y − mean) + delta`, all by channel.
+#[derive(Clone, Copy)]
+struct Line<'a> {
+    mean: &'a [f32],
+    alpha: &'a [f32],
+    beta: &'a [f32],
+    delta: &'a [f32],
+}
+
+kernel! {
+    /// The gradient for what was normalised.
+    ///
+    /// # Safety
+    /// All are whole rows of equal length; the line's parts have a number per channel.
+    fn gradient_rows(dz: &[f32], y: &[f32], line: Line, dy: &mut [f32]) = gradient_rows_with
+}
+
+#[inline(always)]
+unsafe fn gradient_rows_with<S: Simd>(dz: &[f32], y: &[f32], line: Line, dy: &mut [f32]) {
+    let channels = line.mean.len();
+    // SAFETY: every address is that of `lanes` numbers of row i, channel c.
+    unsafe {
+        for i in 0..dz.len() / channels {
+            for c in (0..channels).step_by(LANES) {
+                let lanes = (channels - c).min(LANES);
+                let at = i * channels + c;
+                let of = |part: &[f32]| S::load_first(part.as_ptr().add(c), lanes);
+                let y = S::load_first(y.as_ptr().add(at), lanes);
+                let dz = S::load_first(dz.as_ptr().add(at), lanes);
+                let distance = S::sub(y, of(line.mean));
+                let value = S::mul_add(distance, of(line.beta), of(line.delta));
+                let value = S::mul_add(dz, of(line.alpha), value);
+                S::store_first(dy.as_mut_ptr().add(at), value, lanes);
+            }
+        }
+    }
+}
