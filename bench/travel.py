@@ -37,6 +37,7 @@ def vit(size=224):
 CASES = {
     "resnet18": (lambda: resnet("resnet18"), []),
     "resnet50": (lambda: resnet("resnet50"), []),
+    "resnext50_32x4d": (lambda: resnet("resnext50_32x4d"), []),
     "vit_small": (vit, ["--set", "encoder.patch=16"]),
 }
 

@@ -32,6 +32,7 @@ impl Encoder for Residual {
             out,
             kernel,
             stride,
+            groups: 1,
             relu,
         };
         let unit = |name: String, block| Unit {

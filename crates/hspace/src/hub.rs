@@ -89,7 +89,7 @@ pub fn model(name: &str) -> Result<Model> {
     let (encoder, settings) = ours(&config.architecture).ok_or_else(|| {
         repo.error(format!(
             "is a {}, which is none of our encoders; resnet18, 34, 50, 101, 152, wide_resnet50_2, \
-             wide_resnet101_2 and vit_{{tiny,small,base}}_patchP_S are",
+             wide_resnet101_2, resnext50_32x4d, resnext101_32x8d, resnext101_64x4d and vit_{{tiny,small,base}}_patchP_S are",
             config.architecture
         ))
     })?;
@@ -126,7 +126,7 @@ fn ours(architecture: &str) -> Option<(&'static str, Table)> {
     let entry = list::find("encoder", ENCODERS, &name).ok()?;
     let mut settings = (entry.defaults)();
     match architecture.split_once("_patch") {
-        None if name.contains("resnet") => {
+        None if name.contains("resnet") || name.starts_with("resnext") => {
             settings.insert("stem".into(), "imagenet".into());
         }
         // vit_small_patch16_224; what else is in a name is another network.

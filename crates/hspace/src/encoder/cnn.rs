@@ -44,6 +44,7 @@ impl Encoder for Cnn {
                 out: self.width << i,
                 kernel: 3,
                 stride: 2,
+                groups: 1,
                 relu: true,
             },
         });

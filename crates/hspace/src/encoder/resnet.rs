@@ -61,9 +61,16 @@ struct ResNet {
 enum Form {
     /// Two convolutions of 3 × 3.
     Basic,
-    /// 1 × 1, 3 × 3 with so many times the stage's channels, 1 × 1 to four times as many.
-    Bottleneck(usize),
+    /// 1 × 1, 3 × 3 with `wide` times the stage's channels, 1 × 1 to four times as many.
+    Bottleneck {
+        wide: usize,
+        /// Groups of channels of the 3 × 3, at `width` 64.
+        groups: usize,
+    },
 }
+
+const PLAIN: Form = Form::Bottleneck { wide: 1, groups: 0 };
+const WIDE: Form = Form::Bottleneck { wide: 2, groups: 0 };
 
 pub(super) const RESNET18: Entry<dyn Encoder> = Entry {
     name: "resnet18",
@@ -83,21 +90,21 @@ pub(super) const RESNET34: Entry<dyn Encoder> = Entry {
 pub(super) const RESNET50: Entry<dyn Encoder> = Entry {
     name: "resnet50",
     summary: "residual network, 50 layers in bottleneck blocks",
-    make: |table| make("resnet50", [3, 4, 6, 3], Form::Bottleneck(1), table),
+    make: |table| make("resnet50", [3, 4, 6, 3], PLAIN, table),
     ..RESNET18
 };
 
 pub(super) const RESNET101: Entry<dyn Encoder> = Entry {
     name: "resnet101",
     summary: "residual network, 101 layers in bottleneck blocks",
-    make: |table| make("resnet101", [3, 4, 23, 3], Form::Bottleneck(1), table),
+    make: |table| make("resnet101", [3, 4, 23, 3], PLAIN, table),
     ..RESNET18
 };
 
 pub(super) const RESNET152: Entry<dyn Encoder> = Entry {
     name: "resnet152",
     summary: "residual network, 152 layers in bottleneck blocks",
-    make: |table| make("resnet152", [3, 8, 36, 3], Form::Bottleneck(1), table),
+    make: |table| make("resnet152", [3, 8, 36, 3], PLAIN, table),
     ..RESNET18
 };
 
@@ -106,22 +113,56 @@ pub(super) const WIDE_RESNET50_2: Entry<dyn Encoder> = Entry {
     name: "wide_resnet50_2",
     summary: "resnet50 with twice the channels inside the blocks",
     source: "Zagoruyko & Komodakis 2016, Wide residual networks, arXiv:1605.07146",
-    make: |table| make("wide_resnet50_2", [3, 4, 6, 3], Form::Bottleneck(2), table),
+    make: |table| make("wide_resnet50_2", [3, 4, 6, 3], WIDE, table),
     ..RESNET18
 };
 
 pub(super) const WIDE_RESNET101_2: Entry<dyn Encoder> = Entry {
     name: "wide_resnet101_2",
     summary: "resnet101 with twice the channels inside the blocks",
-    make: |table| {
-        make(
-            "wide_resnet101_2",
-            [3, 4, 23, 3],
-            Form::Bottleneck(2),
-            table,
-        )
-    },
+    make: |table| make("wide_resnet101_2", [3, 4, 23, 3], WIDE, table),
     ..WIDE_RESNET50_2
+};
+
+/// Xie et al. 2017, arXiv:1611.05431, in torchvision's form.
+pub(super) const RESNEXT50_32X4D: Entry<dyn Encoder> = Entry {
+    name: "resnext50_32x4d",
+    summary: "resnet50 whose 3x3 convolutions see 32 groups of 4 channels and up",
+    source: "Xie et al. 2017, Aggregated residual transformations, arXiv:1611.05431",
+    make: |table| {
+        let form = Form::Bottleneck {
+            wide: 2,
+            groups: 32,
+        };
+        make("resnext50_32x4d", [3, 4, 6, 3], form, table)
+    },
+    ..RESNET18
+};
+
+pub(super) const RESNEXT101_32X8D: Entry<dyn Encoder> = Entry {
+    name: "resnext101_32x8d",
+    summary: "resnet101 whose 3x3 convolutions see 32 groups of 8 channels and up",
+    make: |table| {
+        let form = Form::Bottleneck {
+            wide: 4,
+            groups: 32,
+        };
+        make("resnext101_32x8d", [3, 4, 23, 3], form, table)
+    },
+    ..RESNEXT50_32X4D
+};
+
+pub(super) const RESNEXT101_64X4D: Entry<dyn Encoder> = Entry {
+    name: "resnext101_64x4d",
+    summary: "resnet101 whose 3x3 convolutions see 64 groups of 4 channels and up",
+    make: |table| {
+        let form = Form::Bottleneck {
+            wide: 4,
+            groups: 64,
+        };
+        make("resnext101_64x4d", [3, 4, 23, 3], form, table)
+    },
+    ..RESNEXT50_32X4D
 };
 
 fn make(
@@ -175,6 +216,7 @@ impl ResNet {
                 out: self.settings.width,
                 kernel: if small { SMALL } else { 7 },
                 stride: if small { 1 } else { 2 },
+                groups: 1,
                 relu: true,
             },
         };
@@ -185,7 +227,7 @@ impl ResNet {
     fn outputs(&self, planes: usize) -> usize {
         match self.form {
             Form::Basic => planes,
-            Form::Bottleneck(_) => 4 * planes,
+            Form::Bottleneck { .. } => 4 * planes,
         }
     }
 
@@ -202,6 +244,7 @@ impl ResNet {
             out,
             kernel,
             stride,
+            groups: 1,
             relu,
         };
         let shortcut = if stride == 1 && channels == out {
@@ -216,9 +259,12 @@ impl ResNet {
         };
         let layers = match self.form {
             Form::Basic => vec![conv(planes, 3, stride, true), conv(planes, 3, 1, true)],
-            Form::Bottleneck(wide) => vec![
+            Form::Bottleneck { wide, groups } => vec![
                 conv(wide * planes, 1, 1, true),
-                conv(wide * planes, 3, stride, true),
+                Conv {
+                    groups: (groups * self.settings.width / 64).max(1),
+                    ..conv(wide * planes, 3, stride, true)
+                },
                 conv(out, 1, 1, true),
             ],
         };
@@ -294,6 +340,14 @@ impl Encoder for ResNet {
         let mut problems = image_problems(self.name, shape, least);
         if self.settings.width == 0 {
             problems.push("encoder.width must be at least 1".to_owned());
+        }
+        if let Form::Bottleneck { groups, .. } = self.form
+            && groups * self.settings.width % 64 != 0
+        {
+            let (name, step) = (self.name, 64 / groups);
+            problems.push(format!(
+                "encoder.width of {name} must be a multiple of {step}: it has {groups} groups at 64"
+            ));
         }
         problems
     }
@@ -391,6 +445,11 @@ mod tests {
     #[test]
     fn wide_resnet50_agrees_with_torchvision() {
         agrees_with_torchvision("wide_resnet50_2");
+    }
+
+    #[test]
+    fn resnext50_agrees_with_torchvision() {
+        agrees_with_torchvision("resnext50_32x4d");
     }
 
     #[test]

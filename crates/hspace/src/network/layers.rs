@@ -78,6 +78,7 @@ pub fn dense_block(linear: &Scope, norm: &Scope, x: Tensor<2>, out: usize) -> Te
         out,
         kernel: 1,
         stride: 1,
+        groups: 1,
         relu: true,
     };
     let x = Maps::last(x.reshape([n, 1, 1, dim]));
@@ -157,6 +158,9 @@ pub struct Conv {
     pub kernel: usize,
     /// 1 or 2.
     pub stride: usize,
+    /// Groups of channels, each output of which sees the inputs of the same group alone; 1 for one.
+    /// Computed as one convolution of all channels whose other weights are 0.
+    pub groups: usize,
     /// Whether a ReLU ends the block.
     pub relu: bool,
 }
@@ -288,13 +292,23 @@ impl Unit<'_> {
             out,
             kernel,
             stride,
+            groups,
             ..
         } = self.block;
         *dims = [n, out, h.div_ceil(stride), w.div_ceil(stride)];
-        let shape = [out, channels, kernel, kernel];
+        let dense = [out, channels, kernel, kernel];
+        let seen = channels / groups;
         self.conv
-            .count(n * dims[2] * dims[3] * shape.iter().product::<usize>());
-        self.conv.weight("weight", shape, Init::KaimingFanOut)
+            .count(n * dims[2] * dims[3] * dense.iter().product::<usize>());
+        let shape = [out, seen, kernel, kernel];
+        let weight = self.conv.weight("weight", shape, Init::KaimingFanOut);
+        if groups == 1 {
+            return weight;
+        }
+        let same = |i: usize| i / channels * groups / out == i % channels / seen;
+        let same = (0..out * channels).map(|i| f32::from(same(i))).collect();
+        let same = vector(same, self.conv.device()).reshape([out, channels, 1, 1]);
+        weight.repeat_dim(1, groups) * same
     }
 }
 
@@ -524,6 +538,7 @@ mod tests {
                 out,
                 kernel,
                 stride,
+                groups: 1,
                 relu: true,
             };
             for mode in [Mode::Train, Mode::Eval] {
@@ -557,6 +572,7 @@ mod tests {
                 out: 16,
                 kernel: 3,
                 stride: 1,
+                groups: 1,
                 relu: true,
             };
             let features = |pass: &Pass| {

@@ -73,6 +73,7 @@ pub(super) fn decode(scope: &Scope, z: Tensor<2>, shape: Shape, width: usize) ->
                     out: (2 * width) >> i,
                     kernel: 3,
                     stride: 1,
+                    groups: 1,
                     relu: true,
                 };
                 let (c, norm) = (scope.at(format!("conv{i}")), scope.at(format!("bn{i}")));
