@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 METHODS = ["vae", "beta_vae", "beta_tcvae", "factor_vae"]
 METRICS = ["mig", "dci", "factor_vae"]
@@ -70,6 +70,25 @@ def measure(binary, data, source, folder):
     return {name: estimate["mean"] for name, estimate in row["scores"]}
 
 
+def planes(binary, data, folder):
+    """What lies at each place of the two latents, method beside method, to planes.png."""
+    pictures = []
+    for method in METHODS:
+        out = f"{folder}/{method}.png"
+        command = [binary, "traverse", f"{folder}/{method}-0", "--data", data, "--plane", "--steps", "9", "--out", out]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        pictures.append(Image.open(out))
+    gap, top = 24, 32
+    width, height = pictures[0].size
+    sheet = Image.new("RGB", (len(pictures) * (width + gap) - gap, height + top), "white")
+    for i, (method, picture) in enumerate(zip(METHODS, pictures)):
+        sheet.paste(picture, (i * (width + gap), top))
+        ImageDraw.Draw(sheet).text((i * (width + gap), 2), method, fill="black", font=ImageFont.load_default(24))
+    half = (sheet.width // 2, sheet.height // 2)
+    sheet.resize(half, Image.LANCZOS).quantize(64).save(f"{folder}/planes.png", optimize=True)
+    print(f"{folder}/planes.png")
+
+
 if __name__ == "__main__":
     binary, what, seeds = sys.argv[1], sys.argv[2], int(sys.argv[3])
     folder = f"disentangle-{what}"
@@ -86,9 +105,7 @@ if __name__ == "__main__":
     for source in [f"pca:{latents}", f"ica:{latents}"]:
         found[source] = [measure(binary, data, source, folder)]
     if what == "two":
-        for method in METHODS:
-            page = [binary, "report", f"{folder}/{method}-0"]
-            subprocess.run(page, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        planes(binary, data, folder)
     names = list(next(iter(found.values()))[0])
     print("| | " + " | ".join(names) + " |")
     print("| --- |" + " --- |" * len(names))

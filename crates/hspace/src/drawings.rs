@@ -138,6 +138,40 @@ pub fn traversal(
     spread.order.iter().take(most).map(row).collect()
 }
 
+/// The two latents that vary most, in the order of their numbers: one from left to right, the other upwards.
+///
+/// # Panics
+/// If there is but one latent.
+pub fn axes(spread: &Spread) -> [usize; 2] {
+    let [a, b] = [spread.order[0], spread.order[1]];
+    [a.min(b), a.max(b)]
+}
+
+/// The sample of latents `base` with the two latents of [`axes`] moved, each in `steps` steps from `span`
+/// standard deviations below its mean to as many above. The first row is the highest.
+pub fn plane(
+    drawer: &Drawer,
+    base: &[f32],
+    spread: &Spread,
+    (steps, span): (usize, f32),
+) -> Vec<Vec<RgbImage>> {
+    let axes = axes(spread);
+    let place = |axis: usize, step: usize| {
+        let share = 2.0 * step as f32 / (steps - 1).max(1) as f32 - 1.0;
+        spread.mean[axis] + share * span * spread.deviation[axis]
+    };
+    let row = |up: usize| {
+        let mut moved = Matrix::zeros(steps, base.len());
+        for (across, row) in moved.data.chunks_exact_mut(base.len()).enumerate() {
+            row.copy_from_slice(base);
+            row[axes[0]] = place(axes[0], across);
+            row[axes[1]] = place(axes[1], up);
+        }
+        pictures(drawer, &drawer.draw(&moved))
+    };
+    (0..steps).rev().map(row).collect()
+}
+
 /// Each row from one sample's latents to another's, in `steps` steps on a straight line.
 pub fn interpolations(
     drawer: &Drawer,
@@ -174,7 +208,7 @@ pub fn frames(rows: &[Vec<RgbImage>]) -> Result<Vec<RgbImage>> {
 }
 
 /// The pictures of a report: samples, where there is a prior (with how they were judged), and, where the encoder gives latents, reconstructions
-/// of test samples, traversals, still and moving, and interpolations.
+/// of test samples, traversals, still and moving, the plane of two latents, and interpolations.
 ///
 /// # Errors
 /// Samples that cannot be read.
@@ -210,7 +244,15 @@ pub fn for_report(
              many above; the others stay"
         );
         all.push(drawing("Traversals", caption, png(&sheet(&rows, false)?)?));
-        let caption = "the same in motion, one latent a tile";
+        if latents.cols == 2 {
+            let rows = plane(drawer, latents.row(0), &spread, (STEPS, SPAN));
+            let caption = format!(
+                "what lies at each place of the two latents, up to {SPAN} standard deviations from their means: the \
+                 first from left to right, the second upwards"
+            );
+            all.push(drawing("The plane", caption, png(&sheet(&rows, false)?)?));
+        }
+        let caption = "traversals in motion, one latent a tile";
         all.push(drawing(
             "Traversals, moving",
             caption.into(),

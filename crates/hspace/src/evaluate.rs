@@ -169,6 +169,10 @@ pub fn curves(lines: &[Line]) -> Vec<Curve> {
     names.into_iter().filter_map(curve).collect()
 }
 
+/// What a page about data without labels begins with.
+const UNMEASURED: &str = "These data have no labels, so nothing says how much easier a task has become. What can be \
+     seen without them is below; labels for a few hundred samples are enough to measure.";
+
 /// What a page is made from.
 pub struct Story<'a> {
     /// The page's title.
@@ -179,8 +183,10 @@ pub struct Story<'a> {
     pub run: Option<RunFacts>,
     /// The log of its training.
     pub lines: &'a [Line],
-    /// The results.
-    pub measurements: Measurements,
+    /// The results; `None` where there are no labels to measure by.
+    pub measurements: Option<Measurements>,
+    /// Seed of projections.
+    pub seed: u64,
     /// Names of the learned representations among them.
     pub learned: Vec<String>,
     /// Spaces to draw side by side, the first being the raw pixels.
@@ -201,8 +207,11 @@ impl Story<'_> {
     /// # Errors
     /// If samples cannot be read any more.
     pub fn page(self) -> Result<Page> {
-        let task = self.measurements.task.clone();
-        let seed = self.measurements.seed;
+        let task = match &self.measurements {
+            Some(measurements) => measurements.task.clone(),
+            None => self.colour(),
+        };
+        let seed = self.seed;
         let projections = self.spaces.iter().map(|space| {
             let has_prior = self.has_prior && self.learned.contains(&space.name);
             projection(space, &task, has_prior, seed)
@@ -213,17 +222,27 @@ impl Story<'_> {
             disentanglement: self.dependence(seed),
             latents: self.latents(),
             title: self.title,
-            headline: self.measurements.headline(),
+            headline: match &self.measurements {
+                Some(measurements) => measurements.headline(),
+                None => UNMEASURED.to_owned(),
+            },
             learned: self.learned,
             run: self.run,
             training: curves(self.lines),
-            measurements: Some(self.measurements),
+            measurements: self.measurements,
             drawings: self.drawings,
             warnings: self.warnings,
             bad_files: self.bad,
             column: None,
             outliers: None,
         })
+    }
+
+    /// The column that colours samples without a task: the first one with classes.
+    fn colour(&self) -> String {
+        let mut columns = self.spaces.iter().flat_map(|space| &space.columns);
+        let classes = columns.find(|c| matches!(c.values, Values::Classes { .. }));
+        classes.map_or(String::new(), |c| c.name.clone())
     }
 
     /// How far latents of the learned spaces depend on one another, where they are few enough to be read.

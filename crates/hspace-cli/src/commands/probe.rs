@@ -125,12 +125,21 @@ impl ProbeFlags {
     }
 }
 
-/// Everything `probe`, `compare` and `report` do alike: sources, baselines, measurement, outputs.
-pub fn measure_sources(
+/// The representations that `names` say, with their baselines unless the flags say otherwise, of the
+/// data that the flags say.
+pub struct Represented {
+    pub dataset: Dataset,
+    pub made: Vec<Representation>,
+    /// Names of the learned ones.
+    pub learned: Vec<String>,
+}
+
+/// Makes them. `spinner` says what is being done.
+pub fn represent_sources(
     names: &[String],
     flags: &ProbeFlags,
-    options: &ProbeOptions,
-) -> Result<(Measurements, Vec<Representation>)> {
+    spinner: &Spinner,
+) -> Result<Represented> {
     let mut sources = Vec::new();
     let mut problems = Vec::new();
     for name in names {
@@ -151,7 +160,6 @@ pub fn measure_sources(
         .map(|(name, _)| name.clone())
         .collect();
     let mut makers = Sources::new(&dataset, device, flags.seed);
-    let spinner = Spinner::new("reading");
     let total = dataset.len();
     let represent = |name: &str, source: &Source, makers: &mut Sources| {
         makers.represent(name, source, &mut |done| {
@@ -179,6 +187,27 @@ pub fn measure_sources(
     }
     let place = |r: &Representation| names.iter().position(|name| *name == r.name);
     made.sort_by_key(|r| place(r).unwrap_or(names.len()));
+    drop(makers);
+    Ok(Represented {
+        dataset,
+        made,
+        learned,
+    })
+}
+
+/// Everything `probe`, `compare` and `report` do alike: sources, baselines, measurement, outputs.
+pub fn measure_sources(
+    names: &[String],
+    flags: &ProbeFlags,
+    options: &ProbeOptions,
+) -> Result<(Measurements, Vec<Representation>)> {
+    let spinner = Spinner::new("reading");
+    let represented = represent_sources(names, flags, &spinner)?;
+    let Represented {
+        dataset,
+        made,
+        learned,
+    } = represented;
     let contenders = made.iter().cloned().map(Contender::Fixed).collect();
     let measurements = measure(contenders, options, &flags.data, &mut |text| {
         spinner.say(text)
@@ -206,7 +235,8 @@ pub fn measure_sources(
             dataset: &dataset,
             run: None,
             lines: &[],
-            measurements: measurements.clone(),
+            measurements: Some(measurements.clone()),
+            seed: measurements.seed,
             learned,
             spaces: &spaces,
             has_prior: false,

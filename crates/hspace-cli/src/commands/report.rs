@@ -1,6 +1,7 @@
 //! `hspace report`
 
 use std::path::PathBuf;
+use std::slice;
 
 use hspace::config::Config;
 use hspace::device::device;
@@ -14,9 +15,13 @@ use hspace::train::Line;
 use hspace::{Error, Result};
 
 use crate::commands::open;
-use crate::commands::probe::{ProbeFlags, measure_sources};
+use crate::commands::probe::{ProbeFlags, measure_sources, represent_sources};
+use crate::progress::Spinner;
 
 /// Measure a run beside its baselines and write report.html and summary.json into its folder.
+///
+/// Of data without labels the page shows what can be seen: training, spaces, neighbours, latents, what the
+/// run draws.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   hspace report runs/a
@@ -43,6 +48,7 @@ pub fn run(args: &Args) -> Result<()> {
     let dataset = open(&data)?;
     let config = Config::resolve(table, about(&dataset))?;
     let name = args.run.display().to_string();
+    let has_task = config.label != "auto" || dataset.task().is_some();
     let flags = ProbeFlags {
         data,
         labels: Some(args.labels.clone()),
@@ -51,13 +57,23 @@ pub fn run(args: &Args) -> Result<()> {
         draws: args.draws,
         seed: config.seed,
         set: vec![],
-        no_baselines: false,
+        // They are there to be measured beside.
+        no_baselines: !has_task,
         json: None,
         html: None,
         device: config.device.clone(),
     };
     let options = flags.options()?;
-    let (measurements, made) = measure_sources(std::slice::from_ref(&name), &flags, &options)?;
+    let (measurements, made) = if has_task {
+        let (measurements, made) = measure_sources(slice::from_ref(&name), &flags, &options)?;
+        (Some(measurements), made)
+    } else {
+        let spinner = Spinner::new("reading");
+        let names = ["pixels".to_owned(), name.clone()];
+        let made = represent_sources(&names, &flags, &spinner)?.made;
+        spinner.done();
+        (None, made)
+    };
     let lines: Vec<Line> = folder.read_metrics(usize::MAX)?;
     let parameters = Job::new(config.clone(), &dataset, None)?.parameters();
     let mut spaces: Vec<_> = made
@@ -87,6 +103,7 @@ pub fn run(args: &Args) -> Result<()> {
         run: Some(run_facts(&config, &lines, parameters)),
         lines: &lines,
         measurements,
+        seed: config.seed,
         learned: vec![name],
         spaces: &spaces,
         has_prior,

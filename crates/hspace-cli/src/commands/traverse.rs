@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use hspace::dataset::{Dataset, Split};
 use hspace::device::device;
-use hspace::drawings::{SPREAD, Spread, frames, interpolations, traversal};
+use hspace::drawings::{SPREAD, Spread, axes, frames, interpolations, plane, traversal};
 use hspace::generate::Drawer;
 use hspace::matrix::spaced;
 use hspace::run::RunFolder;
@@ -17,6 +17,7 @@ use crate::commands::open;
 #[command(after_help = "Examples:
   hspace traverse runs/vae --data builtin:shapes --out traverse.png
   hspace traverse runs/vae --data builtin:shapes --gif traverse.gif
+  hspace traverse runs/vae --data builtin:shapes --plane --steps 15
   hspace traverse runs/vae --data photos/ --between cat/1.png,dog/4.png --out between.png")]
 pub struct Args {
     /// The run
@@ -36,6 +37,9 @@ pub struct Args {
         conflicts_with = "sample"
     )]
     between: Option<Vec<String>>,
+    /// Move the two latents that vary most together: one from left to right, the other upwards
+    #[arg(long, conflicts_with_all = ["between", "latents", "gif"])]
+    plane: bool,
     /// Latents to move, those that vary most
     #[arg(long, default_value_t = 12)]
     latents: usize,
@@ -45,7 +49,7 @@ pub struct Args {
     /// How far, in standard deviations of the latent over the samples
     #[arg(long, default_value_t = 2.5)]
     span: f32,
-    /// Picture to write: a row for each latent
+    /// Picture to write: a row for each latent, unless it is a --plane
     #[arg(long, default_value = "traverse.png")]
     out: PathBuf,
     /// Write an animation as well: all latents at once, each in its own tile
@@ -84,16 +88,29 @@ pub fn run(args: &Args) -> Result<()> {
                 None => first,
             };
             let base = drawer.latents(&dataset, &[base])?.features;
-            for (place, &latent) in spread.order.iter().take(args.latents).enumerate() {
-                println!(
-                    "row {}: latent {latent}, {:.3} ± {:.3}",
-                    place + 1,
-                    spread.mean[latent],
-                    spread.deviation[latent]
-                );
+            let base = base.row(0);
+            if args.plane {
+                if spread.order.len() < 2 {
+                    return Err(Error::config("--plane needs two latents; this run has one"));
+                }
+                let names = ["from left to right", "upwards"];
+                for (latent, name) in axes(&spread).into_iter().zip(names) {
+                    let (mean, deviation) = (spread.mean[latent], spread.deviation[latent]);
+                    println!("{name}: latent {latent}, {mean:.3} ± {deviation:.3}");
+                }
+                plane(&drawer, base, &spread, (args.steps, args.span))
+            } else {
+                for (place, &latent) in spread.order.iter().take(args.latents).enumerate() {
+                    println!(
+                        "row {}: latent {latent}, {:.3} ± {:.3}",
+                        place + 1,
+                        spread.mean[latent],
+                        spread.deviation[latent]
+                    );
+                }
+                let how = (args.steps, args.span, args.latents);
+                traversal(&drawer, base, &spread, how)
             }
-            let how = (args.steps, args.span, args.latents);
-            traversal(&drawer, base.row(0), &spread, how)
         }
     };
     let sheet = picture::sheet(&rows, false)?;

@@ -107,6 +107,18 @@ fn a_linear_variational_autoencoder_finds_the_principal_components() {
                  --set objective.decoder_layers=0";
     let how = "--batch-size 64 --steps 2500 --learning-rate 0.02 --set train.weight_decay=0";
     ok(at, &format!("train --data rows.csv {model} {how} --out v"));
+    // The report of data without labels shows what there is to see.
+    ok(at, "report v");
+    let page = std::fs::read_to_string(at.join("v/report.html")).unwrap();
+    for part in ["have no labels", "The plane", "Effective rank"] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(!page.contains("linear probe"));
+    let text = ok(
+        at,
+        "traverse v --data rows.csv --plane --steps 3 --out p.png",
+    );
+    assert!(text.contains("upwards: latent 1"), "{text}");
     let text = ok(at, "likelihood v --data rows.csv --draws 2000 --json -");
     let found: serde_json::Value = serde_json::from_str(&text).unwrap();
     // Columns are standardised: divided by the mean variance.

@@ -64,10 +64,16 @@ pub fn read(path: &Path, name: Option<&str>) -> Result<Column> {
         missing: 0,
     };
     let mut record = StringRecord::new();
+    // The reader passes over empty lines, which are rows without a value where there is but one column.
+    let mut line = reader.position().line();
     while reader
         .read_record(&mut record)
         .map_err(|e| wrong(e.to_string()))?
     {
+        let before = std::mem::replace(&mut line, reader.position().line());
+        if titles.len() == 1 {
+            column.missing += (line - before).saturating_sub(1) as usize;
+        }
         let cell = record.get(at).unwrap_or_default();
         if MISSING.contains(&cell.to_ascii_lowercase().as_str()) {
             column.missing += 1;
@@ -114,6 +120,8 @@ mod tests {
                 .contains("--column: day, visits")
         );
         assert_eq!(column("x\n1\n", None).unwrap().name, "x");
+        let gaps = column("x\n1\n\n2\n\n\n3\n", None).unwrap();
+        assert_eq!((gaps.values, gaps.missing), (vec![1.0, 2.0, 3.0], 3));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use super::goodness::goodness;
 use super::histogram::quantile;
 use super::questions::{Answer, Question, ask, observed};
 use super::special::{beta_lower, constant, moments};
-use super::{DENSITIES, Density, DensityOptions, Entry, Kind, Random, Support};
+use super::{DENSITIES, Density, DensityOptions, Entry, Kind, Random, Support, number};
 use crate::error::{Error, Result};
 use crate::probe::Estimate;
 use crate::probe::few_labels::mix;
@@ -103,6 +103,9 @@ pub struct ColumnFits {
     pub kind: Kind,
     /// What the values are like.
     pub summary: Summary,
+    /// Of measurements: a value that is there far more often than any other, and how often.
+    #[serde(default)]
+    pub spike: Option<(f64, usize)>,
     /// Folds of the held-out likelihood; 0 where there were too few values.
     pub folds: usize,
     /// Bootstrap resamples.
@@ -233,6 +236,7 @@ pub fn fit(
             std: variance.sqrt(),
             greatest: sorted[sorted.len() - 1],
         },
+        spike: spike(&sorted).filter(|_| !counts),
         folds,
         resamples: options.resamples,
         seed: options.seed,
@@ -242,6 +246,18 @@ pub fn fit(
         answers,
         drawing,
     })
+}
+
+/// A value that makes up at least a fiftieth of `sorted`, at least ten times and more than five times as
+/// often as any other.
+fn spike(sorted: &[f64]) -> Option<(f64, usize)> {
+    let runs = sorted.chunk_by(|a, b| a == b);
+    let mut runs: Vec<(f64, usize)> = runs.map(|run| (run[0], run.len())).collect();
+    runs.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+    let (&[most], rest) = runs.split_first_chunk()?;
+    let next = rest.first()?.1;
+    let often = most.1 >= 10 && 50 * most.1 >= sorted.len();
+    (often && most.1 > 5 * next).then_some(most)
 }
 
 /// Whether the values are counts.
@@ -458,6 +474,17 @@ impl ColumnFits {
         )
     }
 
+    /// What a spike means for the fits.
+    pub(crate) fn concern(&self) -> Option<String> {
+        let (value, count) = self.spike?;
+        Some(format!(
+            "{count} of {} values are exactly {}. A density has no such spike: the fits spread it or bend towards it, \
+             and probabilities near it are wrong. Fit the other values alone, and count those.",
+            self.count,
+            number(value)
+        ))
+    }
+
     /// Whether all values are equal.
     pub(super) fn is_constant(&self) -> bool {
         constant(&[self.summary.least, self.summary.greatest]).is_some()
@@ -560,6 +587,26 @@ mod tests {
         assert!(all[1].fit.is_close());
         let last = &all[2].fit;
         assert!(last.behind.is_some_and(|b| b.low < 0.0) && !last.is_close());
+    }
+
+    #[test]
+    fn a_spike_among_measurements_is_pointed_out() -> Result<()> {
+        let measured = |i: i32| f64::from(i * i % 997) / 10.0 + 0.013 * f64::from(i);
+        let plain: Vec<f64> = (1..200).map(measured).collect();
+        assert_eq!(found(plain.clone(), &quick())?.spike, None);
+        let mut spiked = plain;
+        spiked.extend([0.0; 30]);
+        let fits = found(spiked, &quick())?;
+        assert_eq!(fits.spike, Some((0.0, 30)));
+        assert!(
+            fits.table().contains("30 of 229 values are exactly 0"),
+            "{}",
+            fits.table()
+        );
+        // Counts and rounded values repeat all over.
+        let rounded: Vec<f64> = (0..200).map(|i| f64::from(i * i % 17) / 2.0).collect();
+        assert_eq!(found(rounded, &quick())?.spike, None);
+        Ok(())
     }
 
     #[test]

@@ -27,6 +27,9 @@ impl ColumnFits {
         if self.is_constant() {
             text.push_str("all values are equal\n");
         }
+        if let Some(concern) = self.concern() {
+            text.push_str(&format!("{concern}\n"));
+        }
         let held = match self.folds {
             0 => "not held out: there are too few values".to_owned(),
             folds => format!("mean held-out log-likelihood over {folds} folds, in nats a value"),
@@ -48,6 +51,11 @@ impl ColumnFits {
             ));
         }
         let every = || self.fits.iter().chain(&self.apart);
+        if every().any(|f| f.sign_p.is_some()) {
+            text.push_str(
+                "sign p: how often as many held-out values would prefer the best one if either were as good; small means they are told apart\n",
+            );
+        }
         if every().any(|f| f.p.is_some()) {
             text.push_str(&format!(
                 "KS p: Kolmogorov-Smirnov by parametric bootstrap ({} resamples), since the parameters were fitted to the same values; small means the density is wrong\n",
@@ -85,11 +93,16 @@ fn line(p: &Probability, name: &str) -> Vec<String> {
     vec![name.to_owned(), number(p.probability), interval]
 }
 
+fn p_value(p: Option<f64>) -> String {
+    p.map_or("-".into(), |p| format!("{p:.3}"))
+}
+
 fn ranking(fits: &[Fit]) -> String {
     let titles = [
         "",
         "held out",
         "behind the best",
+        "sign p",
         "AIC",
         "BIC",
         "KS",
@@ -119,10 +132,11 @@ fn ranking(fits: &[Fit]) -> String {
             fit.name.clone(),
             held_out,
             behind,
+            p_value(fit.sign_p),
             whole(fit.aic),
             whole(fit.bic),
             format!("{:.4}", fit.distance),
-            fit.p.map_or("-".into(), |p| format!("{p:.3}")),
+            p_value(fit.p),
             fitted.join(", "),
         ]);
     }

@@ -29,6 +29,7 @@ pub(super) fn column(of: Option<&ColumnFits>) -> Markup {
         @if fits.kind == Kind::Counts { " Whole numbers, taken as counts." }
     };
     let drawings = html! {
+        @if let Some(concern) = fits.concern() { div.callout role="note" { (concern) } }
         div.panels {
             figure { figcaption { "Fits over the data" } (fits::densities(fits)) }
             figure { figcaption { "Where they part from it" } (fits::gaps(fits)) }
@@ -42,6 +43,7 @@ pub(super) fn column(of: Option<&ColumnFits>) -> Markup {
     let terms = html! {
         dl.terms {
             dt { "Behind" } dd { "How much less than the best, with half of the 95 % interval over the values. Where that reaches 0, these values cannot tell the two apart." }
+            dt { "sign p" } dd { "How often as many held-out values would prefer the best one if either were as good (Clarke 2007). Where tails are heavy it tells more than the mean." }
             dt { "AIC, BIC" } dd { "Lower is better; only where the number of parameters is fixed." }
             dt { "KS, p" } dd { "The largest gap in the drawing on the right, and how often so large a gap comes about where the density is right. The parameters were fitted to the same values, so tables do not hold: "
                 (fits.resamples) " samples were drawn from the fit and fitted anew (parametric bootstrap). Small p: the density is wrong. A dash: it follows any data, so there is nothing to test." }
@@ -69,7 +71,7 @@ fn ranking(all: &[Fit], drawn: bool) -> Markup {
     html! {
         div.scroll { table {
             thead { tr {
-                th scope="col" {} th scope="col" { "Held out" } th scope="col" { "Behind" } th scope="col" { "AIC" } th scope="col" { "BIC" }
+                th scope="col" {} th scope="col" { "Held out" } th scope="col" { "Behind" } th scope="col" { "sign p" } th scope="col" { "AIC" } th scope="col" { "BIC" }
                 th scope="col" { "KS" } th scope="col" { "p" } th.text scope="col" { "Fitted" }
             } }
             tbody { @for (i, fit) in all.iter().enumerate() {
@@ -81,6 +83,7 @@ fn ranking(all: &[Fit], drawn: bool) -> Markup {
                         Some(b) => { (format!("{:.4}", b.mean.max(0.0))) span.half { "±" (format!("{:.4}", b.high - b.mean)) } },
                         None => "–",
                     } }
+                    td { (fit.sign_p.map_or("–".into(), |p| format!("{p:.3}"))) }
                     td { (whole(fit.aic)) } td { (whole(fit.bic)) }
                     td { (format!("{:.4}", fit.distance)) }
                     td { @match fit.p {
