@@ -85,7 +85,7 @@ def planes(binary, data, folder):
         sheet.paste(picture, (i * (width + gap), top))
         ImageDraw.Draw(sheet).text((i * (width + gap), 2), method, fill="black", font=ImageFont.load_default(24))
     half = (sheet.width // 2, sheet.height // 2)
-    sheet.resize(half, Image.LANCZOS).quantize(64).save(f"{folder}/planes.png", optimize=True)
+    sheet.resize(half, Image.LANCZOS).quantize(256, Image.Quantize.FASTOCTREE).save(f"{folder}/planes.png", optimize=True)
     print(f"{folder}/planes.png")
 
 
