@@ -30,6 +30,7 @@ mod options;
 pub mod outliers;
 mod poisson;
 pub mod questions;
+mod ranking;
 mod root;
 pub(crate) mod rows;
 mod special;

@@ -13,9 +13,8 @@ use burn_tensor::{Distribution, Tensor};
 use hspace::dataset::Shape;
 use hspace::device::{Device, device};
 use hspace::encoder::{self, Encoder};
-use hspace::network::layers::{
-    Conv, Residual as Block, Shortcut, Unit, linear, pick, residual_blocks,
-};
+use hspace::network::blocks::{Conv, Residual as Block, Shortcut, Unit, residual_blocks};
+use hspace::network::layers::{linear, pick};
 use hspace::network::maps::Maps;
 use hspace::network::{Mode, Pass, Scope, Weight, Weights};
 use hspace::train::checkpoint::write_weights;

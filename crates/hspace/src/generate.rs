@@ -16,6 +16,7 @@ use crate::network::layers::flatten;
 use crate::network::weights::{rng_for, values};
 use crate::network::{Mode, Pass, Weights};
 use crate::objective::{self, Facts, Generator, Net, OBJECTIVES, Objective};
+use crate::report::ACTIVE;
 use crate::run::{RunFolder, TrainedEncoder};
 use crate::views::Views;
 
@@ -51,7 +52,7 @@ pub struct Explained {
     pub divergence: f64,
     /// `−log p(x)` in bits, of each value of a sample.
     pub bits_per_dim: f64,
-    /// Latents whose mean varies by more than 0.01 over the samples (Burda et al. 2016).
+    /// Latents whose mean varies by more than [`ACTIVE`] over the samples (Burda et al. 2016).
     pub active_units: usize,
     /// Latents there are.
     pub latents: usize,
@@ -301,7 +302,7 @@ impl Drawer {
             bits_per_dim: -mean / std::f64::consts::LN_2 / views.input().len() as f64,
             active_units: deviations(&latents)
                 .iter()
-                .filter(|&&s| s * s > 0.01)
+                .filter(|&&s| s * s > ACTIVE)
                 .count(),
             latents: latents.cols,
         })

@@ -91,9 +91,16 @@ pub fn run(args: &Args) -> Result<()> {
         };
         // A GAN's prior is not that of its encoder's features.
         has_prior = drawer.has_prior() && drawer.has_latents();
-        // Of a handful of samples nothing can be said.
-        let judged = || judge(&drawer, open(&flags.data).ok()?, &how, &device, &mut |_| ()).ok();
-        let fidelity = drawer.has_prior().then(judged).flatten();
+        let judged = || judge(&drawer, open(&flags.data)?, &how, &device, &mut |_| ());
+        let fidelity = match drawer.has_prior().then(judged) {
+            Some(Ok(found)) => Some(found),
+            // Of a handful of samples, for instance.
+            Some(Err(error)) => {
+                warnings.push(format!("what it draws was not judged: {error}"));
+                None
+            }
+            None => None,
+        };
         drawings = for_report(&drawer, &dataset, fidelity.as_ref(), config.seed)?;
         warnings.extend(fidelity.and_then(|found| found.concern()));
     }

@@ -14,7 +14,7 @@ const BARS: usize = 32;
 /// The bars go from −`REACH` to `REACH`; the outermost hold what lies beyond.
 const REACH: f64 = 4.0;
 /// Variance of the means from which on a latent is in use (Burda et al. 2016, arXiv:1509.00519).
-const ACTIVE: f64 = 0.01;
+pub const ACTIVE: f64 = 0.01;
 
 /// How the posterior's means of some samples lie, latent by latent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub struct Latents {
     pub samples: usize,
     /// Latents there are.
     pub total: usize,
-    /// Latents whose means vary by more than 0.01.
+    /// Latents whose means vary by more than [`ACTIVE`].
     pub active: usize,
     /// Those that vary most, in that order.
     pub shown: Vec<Latent>,
@@ -80,7 +80,7 @@ pub(super) fn latents(of: Option<&Latents>) -> Markup {
     };
     let lede = html! {
         "Where the encoder puts " (grouped(of.samples)) " test samples (bars: means of their posteriors), beside the prior (line). "
-        b { (of.active) " of " (of.total) } " latents are in use: their means vary by more than 0.01. Means spread less than the prior, since each sample has a width of its own; "
+        b { (of.active) " of " (of.total) } " latents are in use: their means vary by more than " (ACTIVE) ". Means spread less than the prior, since each sample has a width of its own; "
         "a latent that lies on 0 tells nothing."
         @if of.total > of.shown.len() { " Those that vary most are drawn." }
     };

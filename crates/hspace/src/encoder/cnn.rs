@@ -7,7 +7,7 @@ use super::{Encoder, image_problems};
 use crate::dataset::Shape;
 use crate::list::{self, Entry};
 use crate::network::Scope;
-use crate::network::layers::{Conv, Residual, Shortcut, Unit, residual_blocks};
+use crate::network::blocks::{Conv, Residual, Shortcut, Unit, residual_blocks};
 use crate::network::maps::Maps;
 
 /// 3×3 convolution, batch normalisation, ReLU; four times with `width`, 2, 4 and 8 `width`

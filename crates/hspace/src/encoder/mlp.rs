@@ -7,7 +7,8 @@ use super::Encoder;
 use crate::dataset::Shape;
 use crate::list::{self, Entry};
 use crate::network::Scope;
-use crate::network::layers::{dense_block, flatten, linear_relu};
+use crate::network::blocks::dense_block;
+use crate::network::layers::{flatten, linear_relu};
 
 /// Linear, batch normalisation if wanted, ReLU; `layers` times.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use super::{Encoder, image_problems};
 use crate::dataset::Shape;
 use crate::list::{self, Entry};
 use crate::network::Scope;
-use crate::network::layers::{Conv, Residual, Shortcut, Unit, residual_blocks};
+use crate::network::blocks::{Conv, Residual, Shortcut, Unit, residual_blocks};
 use crate::network::maps::Maps;
 
 const SOURCE: &str = "He et al. 2016, Deep residual learning, arXiv:1512.03385";

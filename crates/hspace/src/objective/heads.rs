@@ -5,7 +5,8 @@ use burn_tensor::Tensor;
 use crate::dataset::Shape;
 use crate::encoder::axes;
 use crate::network::Scope;
-use crate::network::layers::{Conv, conv, conv_block, linear, perceptron, standardise};
+use crate::network::blocks::{Conv, conv_block};
+use crate::network::layers::{conv, linear, perceptron, standardise};
 use crate::network::maps::Maps;
 
 /// Projector or predictor, `[n, d]` to `[n, out]`, out the last of `dims`: linear layers with batch

@@ -20,11 +20,10 @@ use super::{Batch, Facts, Generator, Look, Loss, Net, Objective, Stream, Turn, W
 use crate::list;
 use crate::network::Init;
 use crate::network::layers::linear;
+use crate::report::ACTIVE;
 
 /// `log 2π`
 pub(super) const LOG_TWO_PI: f64 = 1.837_877_066_409_345_5;
-/// A latent is in use where its mean varies at least so much over samples (Burda et al. 2016).
-const ACTIVE: f32 = 0.01;
 
 /// Share of the training after which a posterior should say something.
 const SETTLED: f64 = 0.3;
@@ -285,11 +284,11 @@ impl Posterior {
     }
 }
 
-/// Columns of `[n, d]` whose variance over rows is above 0.01, `[1]`.
+/// Columns of `[n, d]` whose variance over rows is above [`ACTIVE`], `[1]`.
 pub(super) fn active_units(mean: Tensor<2>) -> Tensor<1> {
     let off = mean.clone() - mean.mean_dim(0);
     let variance = off.powi_scalar(2).mean_dim(0).detach();
-    variance.greater_elem(ACTIVE).float().sum()
+    variance.greater_elem(ACTIVE as f32).float().sum()
 }
 
 /// `log N(z; 0, I)`, `[n]`.

@@ -15,7 +15,7 @@ use hspace_kernels::norm::{
 };
 use hspace_kernels::{Buffer, Conv, Machine};
 
-use super::super::layers::{Residual, Shortcut};
+use super::super::blocks::{Residual, Shortcut};
 use super::conv::{input_shape, output_shape, weight_shape};
 use super::{Numbers, Parents, WayBack, attach, node, primitive};
 

@@ -1,0 +1,490 @@
+//! Convolution (or a linear layer), batch normalisation, activation and residual addition. They meet in
+//! [`residual_blocks`] and nowhere else: on the CPU as one operation of our kernels, elsewhere as a
+//! composition of burn's.
+
+use burn_tensor::Tensor;
+use burn_tensor::activation::relu;
+use burn_tensor::module::{batch_norm as normalise, batch_norm_train, conv2d};
+use burn_tensor::ops::ConvOptions;
+use hspace_kernels::Machine;
+
+use super::kernels::{self, BlockWeights};
+use super::layers;
+use super::maps::Maps;
+use super::weights::{values, vector};
+use super::{Init, Scope};
+
+/// Added to variances, as in PyTorch.
+pub(super) const EPSILON: f64 = 1e-5;
+/// Share of the newest batch in the running statistics, as in PyTorch.
+const MOMENTUM: f64 = 0.1;
+
+/// Linear layer without bias, batch normalisation, ReLU: `[n, in]` to `[n, out]`. `linear` and
+/// `norm` are where the two layers keep their weights.
+pub fn dense_block(linear: &Scope, norm: &Scope, x: Tensor<2>, out: usize) -> Tensor<2> {
+    let Some(on) = linear.device().kernels() else {
+        return relu(batch_norm(norm, layers::linear(linear, x, out, false)));
+    };
+    // One position of a convolution.
+    let [n, dim] = x.dims();
+    linear.count(n * dim * out);
+    let weight = linear.weight("weight", [out, dim], Init::UniformFanIn(dim));
+    let weight = weight.reshape([out, dim, 1, 1]);
+    let block = Conv {
+        out,
+        kernel: 1,
+        stride: 1,
+        groups: 1,
+        relu: true,
+    };
+    let x = Maps::last(x.reshape([n, 1, 1, dim]));
+    let y = if norm.training() {
+        let unit = Unit {
+            conv: linear.clone(),
+            norm: norm.clone(),
+            block,
+        };
+        trained(on, vec![Residual::plain((unit, weight))], x)
+    } else {
+        evaluated(on, norm, x, weight, block, None)
+    };
+    y.into_numbers().reshape([n, out])
+}
+
+/// The weights and running statistics of a batch normalisation, `[c]` each.
+struct Affine {
+    gain: Tensor<1>,
+    bias: Tensor<1>,
+    running_mean: Tensor<1>,
+    running_var: Tensor<1>,
+}
+
+impl Affine {
+    fn new(scope: &Scope, channels: usize) -> Affine {
+        Affine {
+            gain: scope.weight("weight", [channels], Init::Constant(1.0)),
+            bias: scope.weight("bias", [channels], Init::Constant(0.0)),
+            running_mean: scope.buffer("running_mean", channels, Init::Constant(0.0)),
+            running_var: scope.buffer("running_var", channels, Init::Constant(1.0)),
+        }
+    }
+
+    /// Notes what the running statistics become after a batch of this mean and unbiased variance.
+    fn follow(self, scope: &Scope, mean: Tensor<1>, variance: Tensor<1>) {
+        let keep = 1.0 - MOMENTUM;
+        scope.update("running_mean", mean * MOMENTUM + self.running_mean * keep);
+        scope.update("running_var", variance * MOMENTUM + self.running_var * keep);
+    }
+
+    /// Scale and shift that normalise by the running statistics.
+    fn line(self) -> (Tensor<1>, Tensor<1>) {
+        let scale = self.gain / (self.running_var + EPSILON).sqrt();
+        let shift = self.bias - self.running_mean * scale.clone();
+        (scale, shift)
+    }
+}
+
+/// Batch normalisation over every axis but the second (Ioffe & Szegedy 2015), `[n, c, …]`.
+/// Running variances are unbiased, as PyTorch keeps them.
+pub fn batch_norm<const D: usize>(scope: &Scope, x: Tensor<D>) -> Tensor<D> {
+    let dims = x.dims();
+    let affine = Affine::new(scope, dims[1]);
+    if !scope.training() {
+        let Affine {
+            gain,
+            bias,
+            running_mean,
+            running_var,
+        } = affine;
+        return normalise(x, gain, bias, running_mean, running_var, EPSILON);
+    }
+    let count = (dims.iter().product::<usize>() / dims[1]) as f64;
+    let batch = batch_norm_train(x, affine.gain.clone(), affine.bias.clone(), EPSILON);
+    let unbiased = count / (count - 1.0).max(1.0);
+    affine.follow(scope, batch.mean.inner(), batch.variance.inner() * unbiased);
+    batch.output
+}
+
+/// What a [`conv_block`] does.
+#[derive(Clone, Copy, Debug)]
+pub struct Conv {
+    /// Output channels.
+    pub out: usize,
+    /// Kernel size; the padding keeps the size at stride 1.
+    pub kernel: usize,
+    /// 1 or 2.
+    pub stride: usize,
+    /// Groups of channels, each output of which sees the inputs of the same group alone; 1 for one.
+    /// Computed as one convolution of all channels whose other weights are 0.
+    pub groups: usize,
+    /// Whether a ReLU ends the block.
+    pub relu: bool,
+}
+
+/// Convolution without bias, batch normalisation, optional ReLU: `[n, c, h, w]` to
+/// `[n, out, ⌈h/stride⌉, ⌈w/stride⌉]`. `conv` and `norm` are where the two layers keep their weights.
+pub fn conv_block(conv: &Scope, norm: &Scope, x: Maps, block: Conv) -> Maps {
+    let unit = Unit {
+        conv: conv.clone(),
+        norm: norm.clone(),
+        block,
+    };
+    residual_blocks(vec![Residual::plain(unit)], x)
+}
+
+/// One convolution of [`residual_blocks`] and its normalisation: where they keep their weights, and
+/// what they do.
+pub struct Unit<'a> {
+    /// The convolution's place.
+    pub conv: Scope<'a>,
+    /// The normalisation's place.
+    pub norm: Scope<'a>,
+    /// What they do.
+    pub block: Conv,
+}
+
+/// One or more [`conv_block`]s, each the next one's input, with a shortcut around them: a residual
+/// block (He et al. 2016).
+pub struct Residual<U> {
+    /// The convolutions: at least one, and on the CPU at most 24 with the shortcut's.
+    pub branch: Vec<U>,
+    /// What goes around them.
+    pub shortcut: Shortcut<U>,
+}
+
+/// What is added after the last normalisation of a [`Residual`].
+pub enum Shortcut<U> {
+    /// Nothing.
+    Nothing,
+    /// What the first convolution sees, which must not be the last one too.
+    Input,
+    /// That, through a convolution and normalisation of its own (without ReLU).
+    Project(U),
+}
+
+impl<U> Residual<U> {
+    /// One convolution and nothing around it.
+    pub fn plain(unit: U) -> Residual<U> {
+        Residual {
+            branch: vec![unit],
+            shortcut: Shortcut::Nothing,
+        }
+    }
+
+    /// The convolutions, the shortcut's last.
+    pub(super) fn units(&self) -> impl Iterator<Item = &U> {
+        let shortcut = match &self.shortcut {
+            Shortcut::Project(unit) => Some(unit),
+            Shortcut::Nothing | Shortcut::Input => None,
+        };
+        self.branch.iter().chain(shortcut)
+    }
+
+    /// Another of each, in the order of [`Self::units`].
+    fn map<V>(self, mut f: impl FnMut(U) -> V) -> Residual<V> {
+        Residual {
+            branch: self.branch.into_iter().map(&mut f).collect(),
+            shortcut: match self.shortcut {
+                Shortcut::Nothing => Shortcut::Nothing,
+                Shortcut::Input => Shortcut::Input,
+                Shortcut::Project(unit) => Shortcut::Project(f(unit)),
+            },
+        }
+    }
+}
+
+/// [`Residual`] blocks, each the next one's input.
+pub fn residual_blocks(chain: Vec<Residual<Unit>>, x: Maps) -> Maps {
+    let first = chain.first().and_then(|residual| residual.branch.first());
+    let first = first.expect("at least one convolution");
+    let (training, device) = (first.norm.training(), first.conv.device());
+    let mut size = x.dims();
+    let chain = chain.into_iter().map(|residual| {
+        let around = size;
+        let branch = residual.branch.into_iter().map(|unit| {
+            let weight = unit.weight(&mut size);
+            (unit, weight)
+        });
+        let branch = branch.collect();
+        let shortcut = match residual.shortcut {
+            Shortcut::Nothing => Shortcut::Nothing,
+            Shortcut::Input => Shortcut::Input,
+            Shortcut::Project(unit) => {
+                let weight = unit.weight(&mut { around });
+                Shortcut::Project((unit, weight))
+            }
+        };
+        Residual { branch, shortcut }
+    });
+    let chain: Vec<_> = chain.collect();
+    if let Some(on) = device.kernels().filter(|_| training) {
+        return trained(on, chain, x);
+    }
+    let one = |(unit, weight): (Unit, Tensor<4>), x, residual| match device.kernels() {
+        Some(on) => evaluated(on, &unit.norm, x, weight, unit.block, residual),
+        None => composed(&unit.norm, x, weight, unit.block, residual),
+    };
+    chain
+        .into_iter()
+        .fold(x, |x, Residual { branch, shortcut }| {
+            let mut around = match shortcut {
+                Shortcut::Nothing => None,
+                Shortcut::Input => Some(x.clone()),
+                Shortcut::Project(unit) => Some(one(unit, x.clone(), None)),
+            };
+            let last = branch.len() - 1;
+            branch.into_iter().enumerate().fold(x, |y, (i, unit)| {
+                let residual = if i == last { around.take() } else { None };
+                one(unit, y, residual)
+            })
+        })
+}
+
+impl Unit<'_> {
+    /// The convolution's weights for maps of `dims`, which become those of its output.
+    fn weight(&self, dims: &mut [usize; 4]) -> Tensor<4> {
+        let [n, channels, h, w] = *dims;
+        let Conv {
+            out,
+            kernel,
+            stride,
+            groups,
+            ..
+        } = self.block;
+        *dims = [n, out, h.div_ceil(stride), w.div_ceil(stride)];
+        let dense = [out, channels, kernel, kernel];
+        let seen = channels / groups;
+        self.conv
+            .count(n * dims[2] * dims[3] * dense.iter().product::<usize>());
+        let shape = [out, seen, kernel, kernel];
+        let weight = self.conv.weight("weight", shape, Init::KaimingFanOut);
+        if groups == 1 {
+            return weight;
+        }
+        let same = |i: usize| i / channels * groups / out == i % channels / seen;
+        let same = (0..out * channels).map(|i| f32::from(same(i))).collect();
+        let same = vector(same, self.conv.device()).reshape([out, channels, 1, 1]);
+        weight.repeat_dim(1, groups) * same
+    }
+}
+
+/// The blocks as operations of our kernels, with the batch's statistics.
+fn trained<'a>(on: Machine, chain: Vec<Residual<(Unit<'a>, Tensor<4>)>>, x: Maps) -> Maps {
+    let mut norms = Vec::new();
+    let mut part = |(unit, weight): (Unit<'a>, Tensor<4>)| {
+        let affine = Affine::new(&unit.norm, unit.block.out);
+        let part = kernels::Unit {
+            weights: BlockWeights {
+                weight,
+                gain: affine.gain.clone(),
+                bias: affine.bias.clone(),
+            },
+            stride: unit.block.stride,
+            relu: unit.block.relu,
+        };
+        norms.push((unit.norm, affine));
+        part
+    };
+    let chain = chain.into_iter().map(|residual| residual.map(&mut part));
+    let (out, statistics) = kernels::training_chain(on, x.into_numbers(), chain.collect(), EPSILON);
+    for ((norm, affine), batch) in norms.into_iter().zip(statistics) {
+        let unbiased = batch.count as f64 / (batch.count as f64 - 1.0).max(1.0);
+        let device = norm.device();
+        let mean = vector(batch.mean, device);
+        let variance = vector(batch.variance, device) * unbiased;
+        affine.follow(&norm, mean, variance);
+    }
+    Maps::last(out)
+}
+
+/// A block as one operation of our kernels, with running statistics.
+fn evaluated(
+    on: Machine,
+    norm: &Scope,
+    x: Maps,
+    weight: Tensor<4>,
+    block: Conv,
+    residual: Option<Maps>,
+) -> Maps {
+    let affine = Affine::new(norm, block.out);
+    let (x, residual) = (x.into_numbers(), residual.map(Maps::into_numbers));
+    let tracked = kernels::any_tracked(&x, &weight, residual.as_ref());
+    let (scale, shift) = affine.line();
+    if !tracked && !scale.is_autodiff() {
+        let line = (&values(scale)[..], &values(shift)[..]);
+        let out = kernels::inference_block(on, x, weight, line, block.stride, residual, block.relu);
+        return Maps::last(out);
+    }
+    let channels = [1, 1, 1, block.out];
+    let y = kernels::convolve(on, x, weight, block.stride);
+    let y = y * scale.reshape(channels) + shift.reshape(channels);
+    Maps::last(ended(y, residual, block.relu))
+}
+
+/// A block as a composition of burn's operations.
+fn composed(norm: &Scope, x: Maps, weight: Tensor<4>, block: Conv, residual: Option<Maps>) -> Maps {
+    let options = ConvOptions::new([block.stride; 2], [block.kernel / 2; 2], [1, 1], 1);
+    let y = conv2d(x.into_images(), weight, None, options);
+    let y = batch_norm(norm, y);
+    Maps::first(ended(y, residual.map(Maps::into_images), block.relu))
+}
+
+/// What follows the normalisation in a block.
+fn ended(y: Tensor<4>, residual: Option<Tensor<4>>, with_relu: bool) -> Tensor<4> {
+    let y = match residual {
+        Some(residual) => y + residual,
+        None => y,
+    };
+    if with_relu { relu(y) } else { y }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn_tensor::Distribution;
+
+    use super::*;
+    use crate::device::Device;
+    use crate::network::{Mode, Pass, Weights};
+
+    /// Features, gradients by weight and input, and running statistics of a block.
+    fn run(on: Option<Machine>, mode: Mode, block: Conv, x: &Tensor<4>) -> Vec<(String, Vec<f32>)> {
+        let device = Device::cpu_with(on);
+        let none = Weights::default();
+        let features = |pass: &Pass, x: &Tensor<4>| {
+            let scope = pass.at("encoder");
+            let unit = |name: &str, norm: &str, block| Unit {
+                conv: scope.at(name),
+                norm: scope.at(norm),
+                block,
+            };
+            let x = Maps::from_images(&scope, x.clone());
+            let skip = Conv {
+                kernel: 1,
+                relu: false,
+                ..block
+            };
+            let project = Residual {
+                branch: vec![unit("conv", "bn", block)],
+                shortcut: Shortcut::Project(unit("skip", "skip_bn", skip)),
+            };
+            let last = Conv { stride: 1, ..block };
+            let two = ["2", "3"].map(|i| unit(&format!("conv{i}"), &format!("bn{i}"), last));
+            let identity = Residual {
+                branch: two.into(),
+                shortcut: Shortcut::Input,
+            };
+            let plain = Residual::plain(unit("conv4", "bn4", last));
+            let y = residual_blocks(vec![project, identity, plain], x);
+            conv_block(&scope.at("conv5"), &scope.at("bn5"), y, last).into_images()
+        };
+        let init = Pass::new(&none, Mode::Init(7), &device);
+        features(&init, x);
+        let weights = init.into_fresh().tracked(|_| true);
+        let pass = Pass::new(&weights, mode, &device);
+        let x = x.clone().autodiff().require_grad();
+        let y = features(&pass, &x);
+        let mut found = vec![("output".to_owned(), values(y.clone().inner()))];
+        // Some gradient that differs from place to place.
+        let mut gradients = (y.clone() * y).sum().backward();
+        found.push((
+            "input".into(),
+            values(x.grad_remove(&mut gradients).unwrap()),
+        ));
+        for (name, weight) in weights.iter() {
+            if let Some(gradient) = weight.value.grad_remove(&mut gradients) {
+                found.push((name.to_owned(), values(gradient)));
+            }
+        }
+        let statistics = pass.into_statistics();
+        found.extend(
+            statistics
+                .into_iter()
+                .map(|(name, value)| (name, values(value))),
+        );
+        found
+    }
+
+    #[test]
+    fn our_blocks_agree_with_burns() {
+        let cpu = burn_tensor::Device::flex();
+        for (inputs, out, kernel, stride) in
+            [(3, 8, 3, 1), (16, 20, 3, 1), (16, 32, 3, 2), (5, 16, 5, 2)]
+        {
+            let x = Tensor::<4>::random([4, inputs, 9, 10], Distribution::Normal(0.0, 1.0), &cpu);
+            let block = Conv {
+                out,
+                kernel,
+                stride,
+                groups: 1,
+                relu: true,
+            };
+            for mode in [Mode::Train, Mode::Eval] {
+                let expected = run(None, mode, block, &x);
+                for on in [Machine::best(), Machine::best().direct()] {
+                    let found = run(Some(on), mode, block, &x);
+                    assert_eq!(found.len(), expected.len());
+                    for ((name, found), (same, expected)) in found.iter().zip(&expected) {
+                        assert_eq!(name, same);
+                        let size = expected.iter().fold(0.0f32, |a, b| a.max(b.abs()));
+                        for (a, b) in found.iter().zip(expected) {
+                            let off = (a - b).abs();
+                            assert!(
+                                off <= 2e-4 * size.max(1e-3),
+                                "{mode:?} {name}: {a} is not {b}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn inference_agrees_with_burns() {
+        let cpu = burn_tensor::Device::flex();
+        let x = Tensor::<4>::random([3, 16, 7, 7], Distribution::Normal(0.0, 1.0), &cpu);
+        let evaluated = |on: Option<Machine>| {
+            let device = Device::cpu_with(on);
+            let block = Conv {
+                out: 16,
+                kernel: 3,
+                stride: 1,
+                groups: 1,
+                relu: true,
+            };
+            let features = |pass: &Pass| {
+                let scope = pass.at("encoder");
+                let x = Maps::from_images(&scope, x.clone());
+                let units = ["first", "second"].map(|name| Unit {
+                    conv: scope.at(name).at("conv"),
+                    norm: scope.at(name).at("bn"),
+                    block,
+                });
+                let block = Residual {
+                    branch: units.into(),
+                    shortcut: Shortcut::Input,
+                };
+                residual_blocks(vec![block], x)
+            };
+            let none = Weights::default();
+            let init = Pass::new(&none, Mode::Init(3), &device);
+            features(&init);
+            let mut weights = init.into_fresh();
+            let statistics: Vec<f32> = (0..16).map(|i| 0.1 + i as f32 / 7.0).collect();
+            for name in ["weight", "bias", "running_mean", "running_var"] {
+                for unit in ["first", "second"] {
+                    let full = format!("encoder.{unit}.bn.{name}");
+                    weights.set(&full, vector(statistics.clone(), &device));
+                }
+            }
+            let pass = Pass::new(&weights, Mode::Eval, &device);
+            values(features(&pass).into_images())
+        };
+        let pairs = evaluated(Some(Machine::best()))
+            .into_iter()
+            .zip(evaluated(None));
+        for (got, expected) in pairs {
+            assert!((got - expected).abs() < 1e-4, "{got} is not {expected}");
+        }
+    }
+}
