@@ -182,8 +182,9 @@ impl Views {
 
     /// Small views of small parts, which objectives with multi-crop learn from beside the whole
     /// (Caron et al. 2020, arXiv:2006.09882): crops of `crop.local_scale`, `crop.local_size` pixels
-    /// large, all else as here. Of vectors they are views like any other.
-    pub fn local(&self) -> Views {
+    /// large, all else as here. Where no size is set it is one that patches of `patch` pixels fill, if
+    /// the encoder has them. Of vectors they are views like any other.
+    pub fn local(&self, patch: Option<usize>) -> Views {
         let mut views = Views {
             config: self.config.clone(),
             input: self.input.clone(),
@@ -195,7 +196,7 @@ impl Views {
             let crop = &mut views.config.crop;
             (crop.p, crop.scale) = (1.0, crop.local_scale);
             let side = match crop.local_size {
-                0 => local_size((*height).min(*width)),
+                0 => local_size((*height).min(*width), patch),
                 side => side,
             };
             (*height, *width) = (side, side);
@@ -325,10 +326,10 @@ impl Views {
     }
 }
 
-/// Three sevenths of the size (96 of 224 pixels, as in the paper), so rounded that patches of 4
-/// pixels, from inputs of 96 pixels on of 16, fill it.
-fn local_size(size: usize) -> usize {
-    let patch = if size < 96 { 4 } else { 16 };
+/// Three sevenths of the size (96 of 224 pixels, as in the paper), rounded to whole patches: of 4
+/// pixels, from inputs of 96 pixels on of 16, where nothing else is said.
+fn local_size(size: usize, patch: Option<usize>) -> usize {
+    let patch = patch.unwrap_or(if size < 96 { 4 } else { 16 });
     let patches = (3.0 * size as f64 / (7 * patch) as f64).round() as usize;
     patch * patches.max(1)
 }

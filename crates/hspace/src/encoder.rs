@@ -57,6 +57,9 @@ pub trait Encoder: Send + Sync {
 
 /// What an encoder that cuts images into patches can do besides.
 pub trait Patches {
+    /// Height and width of a patch of images so high and wide.
+    fn side(&self, height: usize, width: usize) -> usize;
+
     /// The patches of images `[n, c, h, w]` row by row, `[n, t, c · p · p]`.
     fn cut(&self, x: Tensor<4>) -> Tensor<3>;
 

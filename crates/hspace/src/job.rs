@@ -104,10 +104,17 @@ impl<'a> Job<'a> {
         let input = input_of(dataset, size)?;
         let reference = marginals(dataset, &rows)?;
         let views = Views::new(config.views.clone(), input, reference)?;
-        let local = views.local();
+        let encoder = encoder::make(&config.encoder.name, config.encoder.settings.clone());
+        let patches = encoder.as_ref().ok().and_then(|encoder| encoder.patches());
+        let patch = match (patches, views.input().shape) {
+            (Some(patches), Shape::Image { height, width, .. }) => {
+                Some(patches.side(height, width))
+            }
+            _ => None,
+        };
+        let local = views.local(patch);
         let shapes = [&views, &local].map(|views| views.input().shape);
         let facts = facts(dataset, &views, shapes[1], &config.label, labelled)?;
-        let encoder = encoder::make(&config.encoder.name, config.encoder.settings.clone());
         let objective = objective::make(&config.objective.name, config.objective.settings.clone());
         let (encoder, mut objective) = (
             encoder.map_err(Error::config)?,

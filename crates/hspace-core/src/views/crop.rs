@@ -32,7 +32,8 @@ pub struct Crop {
     pub ratio: [f64; 2],
     /// Share of the image's area of local crops (multi-crop), least and most.
     pub local_scale: [f64; 2],
-    /// Height and width of local crops in pixels; 0 for three sevenths of the input's.
+    /// Height and width of local crops in pixels; 0 for three sevenths of the input's,
+    /// in whole patches.
     pub local_size: usize,
 }
 

@@ -258,3 +258,17 @@ fn speed_is_measured() {
     let speed = measure::samples_per_second(&views, &One(picture(3)), 5, 2, 0.01);
     assert!(speed.expect("measured") > 10.0);
 }
+
+#[test]
+fn local_views_are_whole_patches_of_about_three_sevenths() {
+    for (size, patch, local) in [
+        (224, None, 96),
+        (28, None, 12),
+        (28, Some(7), 14),
+        (28, Some(14), 14),
+        (28, Some(28), 28),
+        (224, Some(32), 96),
+    ] {
+        assert_eq!(local_size(size, patch), local, "{size} {patch:?}");
+    }
+}

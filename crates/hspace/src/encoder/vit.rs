@@ -232,6 +232,10 @@ fn along(from: usize, to: usize) -> Vec<Vec<f64>> {
 }
 
 impl Patches for Vit {
+    fn side(&self, height: usize, width: usize) -> usize {
+        self.patch(height, width)
+    }
+
     fn cut(&self, x: Tensor<4>) -> Tensor<3> {
         let [n, channels, height, width] = x.dims();
         let p = self.patch(height, width);

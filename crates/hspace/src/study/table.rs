@@ -45,8 +45,9 @@ impl Study {
                 encoder: encoder.to_owned(),
                 objective: objective.clone(),
             };
-            if let Some((_, Pace::Unsuitable(_))) = known.iter().find(|(known, _)| *known == cell) {
-                unsuitable.push(objective.as_str());
+            let pace = known.iter().find(|(known, _)| *known == cell);
+            if let Some((_, Pace::Unsuitable(reason))) = pace {
+                unsuitable.push(format!("{objective} ({reason})"));
             }
             let read = |seed| read_if::<Outcome>(&self.result_path(&cell, seed));
             let found: Result<Vec<Option<Outcome>>> = (0..self.plan.seeds).map(read).collect();
