@@ -5,8 +5,8 @@
 
 ResNet-18 with a small-image stem, width 16; Fashion-MNIST as RGB at 32 px, all 60,000 training images; batches of 128, AdamW
 with a peak of 0.001, a tenth of the steps to rise and half a cosine down; projectors with one hidden layer of 512. EPOCHS of
-468 steps (4: about 2,000). Both sides' features are measured by hspace's probes. What is done is kept in the folder RESULTS, a
-file for each method and seed, and is not done again.
+468 steps (4: about 2,000). Both sides' features are measured by hspace's probes. What is done is kept in the folder RESULTS, files
+for each method, seed and side, and is not done again.
 """
 
 import copy
@@ -141,34 +141,59 @@ def lightly(arrays, method, seed, epochs):
     return np.concatenate(features), seconds
 
 
-def measure(folder, arrays, method, seed, epochs, binary):
-    def hspace(*words):
-        return subprocess.run([binary, *map(str, words)], cwd=folder, check=True, capture_output=True, text=True).stdout
+def hspace(binary, folder, *words):
+    return subprocess.run([binary, *map(str, words)], cwd=folder, check=True, capture_output=True, text=True).stdout
 
+
+def ours(binary, folder, method, seed, epochs):
+    """Trains with hspace in the folder; the file of features, and seconds of training."""
     sets = ["encoder.width=16", "encoder.stem=small", "train.image_size=32", "train.online_probe=false", f"train.learning_rate={RATE}"]
     sets += [f"train.weight_decay={DECAY}", *VIEWS]
     words = ["train", "--data", "data.npz", "--encoder", "resnet18", "--objective", method, "--batch-size", BATCH, "--epochs", epochs]
-    words += ["--seed", seed, "--out", "ours", "--overwrite", "--no-check"]
-    hspace(*words, *(word for one in sets for word in ("--set", one)))
-    ours = json.loads(Path(folder, "ours/metrics.jsonl").read_text().splitlines()[-1])["seconds"]
-    hspace("embed", "ours", "--data", "data.npz", "--out", "ours.npz")
-    features, theirs = lightly(arrays, method, seed, epochs)
-    like = dict(np.load(f"{folder}/ours.npz"))
-    np.savez(f"{folder}/theirs.npz", **{**like, "features": features})
-    probe = ["--labels", "10,all", "--probe", "linear,knn", "--no-baselines"]
-    times = f"{method}, seed {seed}: seconds of training: hspace {ours:.0f}, lightly {theirs:.0f}"
-    return times + "\n" + hspace("probe", "ours.npz", "theirs.npz", "--data", "data.npz", *probe)
+    words += ["--seed", seed, "--out", "run", "--overwrite", "--no-check"]
+    hspace(binary, folder, *words, *(word for one in sets for word in ("--set", one)))
+    hspace(binary, folder, "embed", "run", "--data", "data.npz", "--out", "ours.npz")
+    return dict(np.load(f"{folder}/ours.npz")), json.loads(Path(folder, "run/metrics.jsonl").read_text().splitlines()[-1])["seconds"]
+
+
+def theirs(like, arrays, method, seed, epochs):
+    """The same with lightly, in the layout of `like`."""
+    features, seconds = lightly(arrays, method, seed, epochs)
+    return {**like, "features": features}, seconds
+
+
+def once(path, make):
+    """A file of features and seconds: made, or there."""
+    if not path.exists():
+        features, seconds = make()
+        whole = path.with_suffix(".part.npz")
+        np.savez(whole, **features, seconds=seconds)
+        whole.rename(path)
+    return dict(np.load(path))
+
+
+def measure(arrays, results, method, seed, epochs, binary):
+    name = f"{method}-{seed}-{epochs}"
+    with tempfile.TemporaryDirectory() as folder:
+        np.savez(f"{folder}/data.npz", **arrays)
+        left = once(results / f"{name}-ours.npz", lambda: ours(binary, folder, method, seed, epochs))
+        like = {key: value for key, value in left.items() if key != "seconds"}
+        right = once(results / f"{name}-theirs.npz", lambda: theirs(like, arrays, method, seed, epochs))
+        for side, found in [("ours", left), ("theirs", right)]:
+            np.savez(f"{folder}/{side}.npz", **{**like, "features": found["features"]})
+        probe = ["--labels", "10,all", "--probe", "linear,knn", "--no-baselines"]
+        table = hspace(binary, folder, "probe", "ours.npz", "theirs.npz", "--data", "data.npz", *probe)
+    times = [float(found["seconds"]) for found in (left, right)]
+    return f"{method}, seed {seed}: seconds of training: hspace {times[0]:.0f}, lightly {times[1]:.0f}\n{table}"
 
 
 if __name__ == "__main__":
     arrays, binary, results = fashion(sys.argv[1]), Path(sys.argv[2]).resolve(), Path(sys.argv[3])
     epochs, seeds = (int(word) for word in (sys.argv[4:6] + ["4", "2"][len(sys.argv[4:6]) :]))
     results.mkdir(parents=True, exist_ok=True)
-    for method in sys.argv[6:] or PROJECTIONS:
-        for seed in range(seeds):
+    for seed in range(seeds):
+        for method in sys.argv[6:] or PROJECTIONS:
             result = results / f"{method}-{seed}-{epochs}.txt"
             if not result.exists():
-                with tempfile.TemporaryDirectory() as folder:
-                    np.savez(f"{folder}/data.npz", **arrays)
-                    result.write_text(measure(folder, arrays, method, seed, epochs, binary))
+                result.write_text(measure(arrays, results, method, seed, epochs, binary))
             print(result.read_text(), flush=True)
