@@ -17,7 +17,7 @@ use rayon::prelude::*;
 
 use super::kernel::Kernel;
 use super::root::largest;
-use super::special::{constant, ln_sum_exp, moments, no_spread, resolution};
+use super::special::{constant, moments, no_spread, resolution};
 use super::{Bandwidth, Density, DensityOptions, Entry, Fitted, Random, Support};
 
 /// The line in the list.
@@ -106,13 +106,7 @@ fn cross_validated(values: &[f64], kernel: Kernel, seed: u64) -> Option<f64> {
     }
     let m = some.len();
     let likelihood = |h: f64| -> f64 {
-        let one = |i: usize| {
-            let x = some[i];
-            let near = window(&some, x, kernel.reach() * h);
-            let others = near.filter(|&j| j != i);
-            let terms: Vec<f64> = others.map(|j| kernel.ln((x - some[j]) / h)).collect();
-            ln_sum_exp(&terms)
-        };
+        let one = |i: usize| ln_sum(&some, some[i], kernel, h, Some(i));
         // Collected first: the sum does not depend on the number of threads.
         let each: Vec<f64> = (0..m).into_par_iter().map(one).collect();
         each.iter().sum::<f64>() - m as f64 * h.ln()
@@ -124,13 +118,24 @@ fn cross_validated(values: &[f64], kernel: Kernel, seed: u64) -> Option<f64> {
     Some((found * (m as f64 / n as f64).powf(0.2)).max(least))
 }
 
-/// Indices of the ascending `points` within `reach` of `x`.
-fn window(points: &[f64], x: f64, reach: f64) -> std::ops::Range<usize> {
-    if reach.is_infinite() {
-        return 0..points.len();
+/// ln Σ K((x − pᵢ)/h) over the ascending `points` but for the one `left_out`. Those too far away to change
+/// a digit are passed over.
+fn ln_sum(points: &[f64], x: f64, kernel: Kernel, h: f64, left_out: Option<usize>) -> f64 {
+    let after = points.partition_point(|p| *p < x);
+    let beside = after.saturating_sub(1)..(after + 2).min(points.len());
+    let distances = beside.filter(|&i| Some(i) != left_out);
+    let nearest = distances.map(|i| (x - points[i]).abs() / h);
+    let nearest = nearest.fold(f64::INFINITY, f64::min);
+    let most = kernel.ln(nearest);
+    if most == f64::NEG_INFINITY {
+        return most;
     }
-    let first = points.partition_point(|p| *p < x - reach);
-    first..points.partition_point(|p| *p <= x + reach).max(first)
+    let reach = kernel.negligible(nearest, points.len()) * h;
+    let first = points[..after].partition_point(|p| *p < x - reach);
+    let end = after + points[after..].partition_point(|p| *p <= x + reach);
+    let near = (first..end).filter(|&i| Some(i) != left_out);
+    let terms = near.map(|i| (kernel.ln((x - points[i]) / h) - most).exp());
+    most + terms.sum::<f64>().ln()
 }
 
 impl Kde {
@@ -156,10 +161,8 @@ impl Density for Kde {
     }
 
     fn ln_density(&self, x: f64) -> f64 {
-        let near = window(&self.points, x, self.kernel.reach() * self.bandwidth);
-        let term = |p: &f64| self.kernel.ln((x - p) / self.bandwidth);
-        let terms: Vec<f64> = self.points[near].iter().map(term).collect();
-        ln_sum_exp(&terms) - (self.points.len() as f64 * self.bandwidth).ln()
+        let sum = ln_sum(&self.points, x, self.kernel, self.bandwidth, None);
+        sum - (self.points.len() as f64 * self.bandwidth).ln()
     }
 
     fn cdf(&self, x: f64) -> f64 {
@@ -177,5 +180,43 @@ impl Density for Kde {
 
     fn refit(&self, values: &[f64]) -> Fitted {
         Ok(Box::new(kde(values, self.kernel, self.bandwidth)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_distr::{Cauchy, Distribution};
+
+    use super::*;
+    use crate::density::special::ln_sum_exp;
+
+    #[test]
+    fn points_too_far_away_change_no_digit() {
+        let mut random = Random::seed_from_u64(3);
+        let heavy = Cauchy::new(0.0, 1.0).unwrap();
+        let mut points: Vec<f64> = (0..400).map(|_| heavy.sample(&mut random)).collect();
+        // Some are equal.
+        points.extend_from_within(..20);
+        points.sort_by(f64::total_cmp);
+        for kernel in Kernel::ALL {
+            for h in [1e-3, 0.3, 50.0] {
+                let twin = |x: f64, left_out: Option<usize>| {
+                    let others = (0..points.len()).filter(|&i| Some(i) != left_out);
+                    let terms = others.map(|i| kernel.ln((x - points[i]) / h));
+                    ln_sum_exp(&terms.collect::<Vec<f64>>())
+                };
+                let close = |found: f64, expected: f64| {
+                    found == expected || (found - expected).abs() < 1e-12 * expected.abs().max(1.0)
+                };
+                for i in 0..points.len() {
+                    let x = points[i];
+                    let found = ln_sum(&points, x, kernel, h, Some(i));
+                    assert!(close(found, twin(x, Some(i))), "{kernel:?} {h} {x}");
+                    let x = 1.7 * x + 0.01;
+                    let found = ln_sum(&points, x, kernel, h, None);
+                    assert!(close(found, twin(x, None)), "{kernel:?} {h} {x}");
+                }
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@
 //! | linear | 1 − ∣u∣ for ∣u∣ < 1 |
 //! | cosine | (π/4) cos(πu/2) for ∣u∣ < 1 |
 
-use std::f64::consts::{FRAC_PI_2, FRAC_PI_4, PI};
+use std::f64::consts::{FRAC_PI_2, FRAC_PI_4, LN_10, PI};
 
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
@@ -83,6 +83,16 @@ impl Kernel {
     pub fn reach(self) -> f64 {
         match self {
             Kernel::Gaussian | Kernel::Exponential => f64::INFINITY,
+            _ => 1.0,
+        }
+    }
+
+    /// ∣u∣ beyond which so many `terms` together are less than a 10⁻¹⁷th of one at `nearest`.
+    pub fn negligible(self, nearest: f64, terms: usize) -> f64 {
+        let least = (terms as f64).ln() + 17.0 * LN_10;
+        match self {
+            Kernel::Gaussian => (nearest * nearest + 2.0 * least).sqrt(),
+            Kernel::Exponential => nearest + least,
             _ => 1.0,
         }
     }
