@@ -3,7 +3,7 @@
     cargo build --release
     python bench/disentangle.py HSPACE shapes 5          # 4 methods, 5 seeds each: minutes
     python bench/disentangle.py HSPACE dsprites 3        # an hour
-    python bench/disentangle.py HSPACE two 1             # two latents on colour and shape alone, and a picture of each
+    python bench/disentangle.py HSPACE two 1             # two latents on colour and shape alone, and planes.png of them
 
 Everything is in the folder `disentangle-DATA`; what is done is not done again.
 """

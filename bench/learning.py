@@ -146,7 +146,7 @@ def hspace(binary, folder, *words):
 
 
 def ours(binary, folder, method, seed, epochs):
-    """Trains with hspace in the folder; the file of features, and seconds of training."""
+    """Trains with hspace in the folder: the features as `hspace embed` writes them, and seconds of training."""
     sets = ["encoder.width=16", "encoder.stem=small", "train.image_size=32", "train.online_probe=false", f"train.learning_rate={RATE}"]
     sets += [f"train.weight_decay={DECAY}", *VIEWS]
     words = ["train", "--data", "data.npz", "--encoder", "resnet18", "--objective", method, "--batch-size", BATCH, "--epochs", epochs]

@@ -170,8 +170,8 @@ pub fn curves(lines: &[Line]) -> Vec<Curve> {
 }
 
 /// What a page about data without labels begins with.
-const UNMEASURED: &str = "These data have no labels, so nothing says how much easier a task has become. What can be \
-     seen without them is below; labels for a few hundred samples are enough to measure.";
+const UNMEASURED: &str = "These data have no label column, so no task was measured. What can be seen without one is \
+     below; a few hundred labels (sub-folders, labels.csv or an array `labels`) are enough to measure.";
 
 /// What a page is made from.
 pub struct Story<'a> {
@@ -224,7 +224,8 @@ impl Story<'_> {
             title: self.title,
             headline: match &self.measurements {
                 Some(measurements) => measurements.headline(),
-                None => UNMEASURED.to_owned(),
+                None if task.is_empty() => UNMEASURED.to_owned(),
+                None => format!("{UNMEASURED} Colours are those of {task}."),
             },
             learned: self.learned,
             run: self.run,

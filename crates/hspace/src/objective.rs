@@ -345,6 +345,18 @@ pub fn mismatches(objective: &dyn Objective, encoder: &dyn Encoder, facts: &Fact
     }
     let of_local = |problem| format!("for local views (views.crop.local_size): {problem}");
     problems.extend(encoder.problems(facts.local).into_iter().map(of_local));
+    if let (Some(patches), Shape::Image { height, width, .. }) = (encoder.patches(), facts.shape)
+        && let Shape::Image { height: side, .. } = facts.local
+    {
+        // Those of the whole images, whose weights serve local views too.
+        let patch = patches.side(height, width);
+        if !side.is_multiple_of(patch) && problems.is_empty() {
+            problems.push(format!(
+                "views.crop.local_size={side} is no multiple of the patches' {patch} pixels; set another, or \
+                 encoder.patch"
+            ));
+        }
+    }
     problems
 }
 

@@ -8,7 +8,7 @@ use hspace::device::device;
 use hspace::drawings::for_report;
 use hspace::evaluate::{Story, run_facts};
 use hspace::generate::Drawer;
-use hspace::job::{Job, about};
+use hspace::job::about;
 use hspace::judge::{Judging, judge};
 use hspace::run::RunFolder;
 use hspace::train::Line;
@@ -68,6 +68,10 @@ pub fn run(args: &Args) -> Result<()> {
         let (measurements, made) = measure_sources(slice::from_ref(&name), &flags, &options)?;
         (Some(measurements), made)
     } else {
+        eprintln!(
+            "note: {} has no label column, so there is no task to measure",
+            flags.data
+        );
         let spinner = Spinner::new("reading");
         let names = ["pixels".to_owned(), name.clone()];
         let made = represent_sources(&names, &flags, &spinner)?.made;
@@ -75,7 +79,10 @@ pub fn run(args: &Args) -> Result<()> {
         (None, made)
     };
     let lines: Vec<Line> = folder.read_metrics(usize::MAX)?;
-    let parameters = Job::new(config.clone(), &dataset, None)?.parameters();
+    let parameters = folder
+        .read_encoder(&device(&config.device)?)?
+        .weights
+        .trained_values();
     let mut spaces: Vec<_> = made
         .into_iter()
         .filter(|r| r.name == "pixels" || r.name == name)

@@ -12,7 +12,7 @@ use hspace::{Error, Result, error, picture};
 
 use crate::commands::open;
 
-/// Move the latents of a sample one at a time, or from one sample to another, and draw what comes.
+/// Move the latents of a sample one at a time, two together, or from one sample to another, and draw what comes.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   hspace traverse runs/vae --data builtin:shapes --out traverse.png
@@ -49,7 +49,7 @@ pub struct Args {
     /// How far, in standard deviations of the latent over the samples
     #[arg(long, default_value_t = 2.5)]
     span: f32,
-    /// Picture to write: a row for each latent, unless it is a --plane
+    /// Picture to write: a row for each latent; with --plane, the plane
     #[arg(long, default_value = "traverse.png")]
     out: PathBuf,
     /// Write an animation as well: all latents at once, each in its own tile

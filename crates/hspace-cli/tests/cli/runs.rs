@@ -435,6 +435,19 @@ fn objectives_say_what_they_cannot_do() {
             &["--objective", "swav", "--encoder", "mlp"],
             "local_views=0",
         ),
+        (
+            &[
+                "--objective",
+                "dino",
+                "--encoder",
+                "vit_tiny",
+                "--set",
+                "train.image_size=96",
+                "--set",
+                "views.crop.local_size=40",
+            ],
+            "no multiple of the patches' 16",
+        ),
         (&["--objective", "scarf", "--encoder", "cnn"], "simclr"),
         (
             &["--objective", "supervised", "--stop-on", "alignment"],

@@ -5,6 +5,7 @@ use std::path::Path;
 use csv::{ReaderBuilder, StringRecord, Trim};
 
 use crate::error::{Error, Result, unknown};
+use crate::file;
 
 /// Cells that stand for a value that is not known, in any case.
 const MISSING: [&str; 6] = ["", "na", "n/a", "nan", "null", "none"];
@@ -27,8 +28,8 @@ pub struct Column {
 /// its line.
 pub fn read(path: &Path, name: Option<&str>) -> Result<Column> {
     let wrong = |problem: String| Error::file(path, problem);
-    let reader = ReaderBuilder::new().trim(Trim::All).from_path(path);
-    let mut reader = reader.map_err(|e| wrong(format!("cannot be read: {e}")))?;
+    let bytes = std::fs::read(path).map_err(|e| wrong(file::explain(&e)))?;
+    let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(&bytes[..]);
     let header = reader.headers();
     let header = header
         .map_err(|e| wrong(format!("cannot be read: {e}")))?
@@ -64,16 +65,14 @@ pub fn read(path: &Path, name: Option<&str>) -> Result<Column> {
         missing: 0,
     };
     let mut record = StringRecord::new();
-    // The reader passes over empty lines, which are rows without a value where there is but one column.
-    let mut line = reader.position().line();
+    if titles.len() == 1 {
+        // The reader passes over empty lines, which are rows without a value here.
+        column.missing = empty_lines(&bytes);
+    }
     while reader
         .read_record(&mut record)
         .map_err(|e| wrong(e.to_string()))?
     {
-        let before = std::mem::replace(&mut line, reader.position().line());
-        if titles.len() == 1 {
-            column.missing += (line - before).saturating_sub(1) as usize;
-        }
         let cell = record.get(at).unwrap_or_default();
         if MISSING.contains(&cell.to_ascii_lowercase().as_str()) {
             column.missing += 1;
@@ -82,7 +81,7 @@ pub fn read(path: &Path, name: Option<&str>) -> Result<Column> {
         match cell.parse::<f64>() {
             Ok(value) if value.is_finite() => column.values.push(value),
             _ => {
-                let line = record.position().map_or(0, csv::Position::line);
+                let line = line_of(&bytes, record.position().map_or(0, |p| p.byte() as usize));
                 return Err(wrong(format!(
                     "line {line}, column `{}`: `{cell}` is no finite number; mend it, or leave the cell empty if the value is not known",
                     column.name
@@ -91,6 +90,20 @@ pub fn read(path: &Path, name: Option<&str>) -> Result<Column> {
         }
     }
     Ok(column)
+}
+
+/// Empty lines before the last that is not.
+fn empty_lines(bytes: &[u8]) -> usize {
+    let lines = bytes.trim_ascii_end().split(|b| *b == b'\n');
+    lines.filter(|line| matches!(line, [] | [b'\r'])).count()
+}
+
+/// Number of the line, from 1, of the first byte from `start` on that ends no line.
+fn line_of(bytes: &[u8], start: usize) -> usize {
+    let ends = |b: &&u8| matches!(b, b'\n' | b'\r');
+    let skipped = bytes[start..].iter().take_while(ends).count();
+    let before = &bytes[..start + skipped];
+    1 + before.iter().filter(|b| **b == b'\n').count()
 }
 
 #[cfg(test)]
@@ -120,8 +133,14 @@ mod tests {
                 .contains("--column: day, visits")
         );
         assert_eq!(column("x\n1\n", None).unwrap().name, "x");
-        let gaps = column("x\n1\n\n2\n\n\n3\n", None).unwrap();
-        assert_eq!((gaps.values, gaps.missing), (vec![1.0, 2.0, 3.0], 3));
+        for text in ["x\n1\n\n2\n\n\n3\n\n", "x\r\n1\r\n\r\n2\r\n\r\n\r\n3"] {
+            let gaps = column(text, None).unwrap();
+            assert_eq!((gaps.values, gaps.missing), (vec![1.0, 2.0, 3.0], 3));
+        }
+        for text in ["x\n\n1\n\nmany\n", "x,y\r\n\r\n1,2\r\n\r\nmany,3"] {
+            let error = column(text, Some("x")).unwrap_err();
+            assert!(error.contains("line 5, column `x`: `many`"), "{error}");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use super::histogram::quantile;
 use super::questions::{Answer, Question, ask, observed};
 use super::ranking::rank;
 use super::special::{constant, moments};
-use super::{DENSITIES, Density, DensityOptions, Entry, Kind, Random, Support, number};
+use super::{DENSITIES, Density, DensityOptions, Entry, Kind, Random, Support};
 use crate::error::{Error, Result};
 use crate::probe::Estimate;
 use crate::probe::few_labels::mix;
@@ -424,10 +424,9 @@ impl ColumnFits {
     pub(crate) fn concern(&self) -> Option<String> {
         let (value, count) = self.spike?;
         Some(format!(
-            "{count} of {} values are exactly {}. A density has no such spike: the fits spread it or bend towards it, \
+            "{count} of {} values are exactly {value}. A density has no such spike: the fits spread it or bend towards it, \
              and probabilities near it are wrong. Fit the other values alone, and count those.",
-            self.count,
-            number(value)
+            self.count
         ))
     }
 

@@ -123,7 +123,7 @@ fn cross_validated(values: &[f64], kernel: Kernel, seed: u64) -> Option<f64> {
 fn ln_sum(points: &[f64], x: f64, kernel: Kernel, h: f64, left_out: Option<usize>) -> f64 {
     let after = points.partition_point(|p| *p < x);
     let beside = after.saturating_sub(1)..(after + 2).min(points.len());
-    let distances = beside.filter(|&i| Some(i) != left_out);
+    let distances = beside.clone().filter(|&i| Some(i) != left_out);
     let nearest = distances.map(|i| (x - points[i]).abs() / h);
     let nearest = nearest.fold(f64::INFINITY, f64::min);
     let most = kernel.ln(nearest);
@@ -133,7 +133,9 @@ fn ln_sum(points: &[f64], x: f64, kernel: Kernel, h: f64, left_out: Option<usize
     let reach = kernel.negligible(nearest, points.len()) * h;
     let first = points[..after].partition_point(|p| *p < x - reach);
     let end = after + points[after..].partition_point(|p| *p <= x + reach);
-    let near = (first..end).filter(|&i| Some(i) != left_out);
+    // The nearest are there whatever rounding does to the reach.
+    let near = first.min(beside.start)..end.max(beside.end);
+    let near = near.filter(|&i| Some(i) != left_out);
     let terms = near.map(|i| (kernel.ln((x - points[i]) / h) - most).exp());
     most + terms.sum::<f64>().ln()
 }
@@ -199,7 +201,7 @@ mod tests {
         points.extend_from_within(..20);
         points.sort_by(f64::total_cmp);
         for kernel in Kernel::ALL {
-            for h in [1e-3, 0.3, 50.0] {
+            for h in [1e-13, 1e-3, 0.3, 50.0] {
                 let twin = |x: f64, left_out: Option<usize>| {
                     let others = (0..points.len()).filter(|&i| Some(i) != left_out);
                     let terms = others.map(|i| kernel.ln((x - points[i]) / h));

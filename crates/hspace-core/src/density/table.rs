@@ -53,7 +53,7 @@ impl ColumnFits {
         let every = || self.fits.iter().chain(&self.apart);
         if every().any(|f| f.sign_p.is_some()) {
             text.push_str(
-                "sign p: how often as many held-out values would prefer the best one if either were as good; small means they are told apart\n",
+                "sign p: how often so many more held-out values would prefer one of the two if both were as good; small means they are told apart\n",
             );
         }
         if every().any(|f| f.p.is_some()) {

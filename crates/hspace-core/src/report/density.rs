@@ -43,7 +43,7 @@ pub(super) fn column(of: Option<&ColumnFits>) -> Markup {
     let terms = html! {
         dl.terms {
             dt { "Behind" } dd { "How much less than the best, with half of the 95 % interval over the values. Where that reaches 0, these values cannot tell the two apart." }
-            dt { "sign p" } dd { "How often as many held-out values would prefer the best one if either were as good (Clarke 2007). Where tails are heavy it tells more than the mean." }
+            dt { "sign p" } dd { "How often so many more held-out values would prefer one of the two if both were as good (Clarke 2007). Where tails are heavy it tells more than the mean." }
             dt { "AIC, BIC" } dd { "Lower is better; only where the number of parameters is fixed." }
             dt { "KS, p" } dd { "The largest gap in the drawing on the right, and how often so large a gap comes about where the density is right. The parameters were fitted to the same values, so tables do not hold: "
                 (fits.resamples) " samples were drawn from the fit and fitted anew (parametric bootstrap). Small p: the density is wrong. A dash: it follows any data, so there is nothing to test." }

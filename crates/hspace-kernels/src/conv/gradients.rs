@@ -37,7 +37,8 @@ pub struct Wanted<'a> {
 /// at a time.
 ///
 /// # Panics
-/// As [`super::forward`].
+/// As [`super::forward`], and if what is added or the normalisations before are of other lengths than the
+/// input.
 pub fn gradients(
     on: Machine,
     conv: &Conv,

@@ -91,7 +91,8 @@ impl Normalised<'_> {
             gradients: sum,
             moments,
         } = &mut sums;
-        // SAFETY: whole rows of equal length everywhere.
+        self.check(self.y.len());
+        // SAFETY: whole rows of equal length, and a number per channel where there must be one, as was checked.
         unsafe { gate_and_sum(on.isa, gradients, y, gate, self.mean, sum, moments) };
         sums
     }
@@ -146,6 +147,8 @@ impl<'a> Back<'a> {
     ) -> (Back<'a>, GainBias) {
         done.check(dz.len());
         let channels = done.mean.len();
+        let fits = |part: &Sums| part.gradients.len() == channels;
+        assert!(sums.0.iter().all(fits), "sums of other channels");
         let (mut bias, mut gain) = (vec![0.0f64; channels], vec![0.0f64; channels]);
         let add = |all: &mut [f64], part: &[f32]| {
             let pairs = all.iter_mut().zip(part);

@@ -19,7 +19,8 @@ const SOURCE: &str = "He et al. 2016, Deep residual learning, arXiv:1512.03385";
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Settings {
-    /// Channels of the first stage; the others have 2, 4 and 8 times as many.
+    /// Channels of the first stage; the others have 2, 4 and 8 times as many. Groups of channels, where the
+    /// architecture has them, shrink and grow with it.
     width: usize,
     /// Blocks of each stage, four numbers; empty for those of the architecture.
     blocks: Vec<usize>,
@@ -64,7 +65,7 @@ enum Form {
     /// 1 × 1, 3 × 3 with `wide` times the stage's channels, 1 × 1 to four times as many.
     Bottleneck {
         wide: usize,
-        /// Groups of channels of the 3 × 3, at `width` 64.
+        /// Groups of channels of the 3 × 3 at `width` 64, in proportion at others; 0 for one at any.
         groups: usize,
     },
 }
@@ -127,7 +128,7 @@ pub(super) const WIDE_RESNET101_2: Entry<dyn Encoder> = Entry {
 /// Xie et al. 2017, arXiv:1611.05431, in torchvision's form.
 pub(super) const RESNEXT50_32X4D: Entry<dyn Encoder> = Entry {
     name: "resnext50_32x4d",
-    summary: "resnet50 whose 3x3 convolutions see 32 groups of 4 channels and up",
+    summary: "resnet50 whose 3x3 convolutions are in 32 groups, of 4 channels in the first stage",
     source: "Xie et al. 2017, Aggregated residual transformations, arXiv:1611.05431",
     make: |table| {
         let form = Form::Bottleneck {
@@ -141,7 +142,7 @@ pub(super) const RESNEXT50_32X4D: Entry<dyn Encoder> = Entry {
 
 pub(super) const RESNEXT101_32X8D: Entry<dyn Encoder> = Entry {
     name: "resnext101_32x8d",
-    summary: "resnet101 whose 3x3 convolutions see 32 groups of 8 channels and up",
+    summary: "resnet101 whose 3x3 convolutions are in 32 groups, of 8 channels in the first stage",
     make: |table| {
         let form = Form::Bottleneck {
             wide: 4,
@@ -154,7 +155,7 @@ pub(super) const RESNEXT101_32X8D: Entry<dyn Encoder> = Entry {
 
 pub(super) const RESNEXT101_64X4D: Entry<dyn Encoder> = Entry {
     name: "resnext101_64x4d",
-    summary: "resnet101 whose 3x3 convolutions see 64 groups of 4 channels and up",
+    summary: "resnet101 whose 3x3 convolutions are in 64 groups, of 4 channels in the first stage",
     make: |table| {
         let form = Form::Bottleneck {
             wide: 4,
@@ -346,7 +347,8 @@ impl Encoder for ResNet {
         {
             let (name, step) = (self.name, 64 / groups);
             problems.push(format!(
-                "encoder.width of {name} must be a multiple of {step}: it has {groups} groups at 64"
+                "encoder.width of {name} must be a multiple of {step}: its {groups} groups of channels are for \
+                 width 64 and shrink with it"
             ));
         }
         problems

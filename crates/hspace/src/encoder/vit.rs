@@ -118,8 +118,12 @@ impl Vit {
     /// of each image, if only these are asked for.
     fn mixed(&self, scope: &Scope, x: Tensor<4>, visible: Option<&[u32]>) -> Tensor<3> {
         let ([n, channels, height, width], dim) = (x.dims(), self.width);
-        let p = self.patch(height, width);
-        let mut x = self.cut(x);
+        // Weights that are there already have chosen: images of other sizes follow.
+        let p = match scope.at("patch_embed").at("proj").shape("weight") {
+            Some(shape) => shape[2],
+            None => self.patch(height, width),
+        };
+        let mut x = cut(x, p);
         let [_, patches, numbers] = x.dims();
         let positions = self.positions(scope, [height / p, width / p]);
         let class = positions.dims()[1] - patches;
@@ -231,18 +235,23 @@ fn along(from: usize, to: usize) -> Vec<Vec<f64>> {
     (0..to).map(place).collect()
 }
 
+/// Patches of `p` by `p` pixels, row by row: `[n, c, h, w]` to `[n, t, c · p · p]`.
+fn cut(x: Tensor<4>, p: usize) -> Tensor<3> {
+    let [n, channels, height, width] = x.dims();
+    let (rows, columns) = (height / p, width / p);
+    let x = x.reshape([n, channels, rows, p, columns, p]);
+    let x = x.permute([0, 2, 4, 1, 3, 5]);
+    x.reshape([n, rows * columns, channels * p * p])
+}
+
 impl Patches for Vit {
     fn side(&self, height: usize, width: usize) -> usize {
         self.patch(height, width)
     }
 
     fn cut(&self, x: Tensor<4>) -> Tensor<3> {
-        let [n, channels, height, width] = x.dims();
-        let p = self.patch(height, width);
-        let (rows, columns) = (height / p, width / p);
-        let x = x.reshape([n, channels, rows, p, columns, p]);
-        let x = x.permute([0, 2, 4, 1, 3, 5]);
-        x.reshape([n, rows * columns, channels * p * p])
+        let [_, _, height, width] = x.dims();
+        cut(x, self.patch(height, width))
     }
 
     fn tokens(&self, scope: &Scope, x: Tensor<4>, visible: Option<&[u32]>) -> Tensor<3> {
@@ -366,5 +375,23 @@ mod tests {
             let expected = numbers(&["positions", &format!("to{side}")]);
             assert_close("positions", &found, &expected, 1e-5);
         }
+    }
+    #[test]
+    fn images_of_other_sizes_are_cut_as_the_weights_are() {
+        let device = Device::cpu();
+        let small = [("width", 8), ("depth", 1)];
+        let table = small.map(|(key, value)| (key.to_owned(), value.into()));
+        let vit = make(8, toml::Table::from_iter(table)).unwrap();
+        let shape = |side| Shape::Image {
+            channels: 1,
+            height: side,
+            width: side,
+        };
+        // Patches of 16 at 96 pixels; of 4 they would be at 48.
+        let (weights, _) = crate::encoder::init(&*vit, shape(96), 0, &device);
+        let weights = weights.prefixed("encoder");
+        let pass = Pass::new(&weights, Mode::Eval, &device);
+        let x = vector(fill(48 * 48, 0.1), &device).reshape(crate::encoder::axes(1, shape(48)));
+        assert_eq!(vit.features(&pass.at("encoder"), x).dims(), [1, 8]);
     }
 }

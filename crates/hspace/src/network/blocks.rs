@@ -1,6 +1,6 @@
-//! Convolution (or a linear layer), batch normalisation, activation and residual addition. They meet in
-//! [`residual_blocks`] and nowhere else: on the CPU as one operation of our kernels, elsewhere as a
-//! composition of burn's.
+//! Convolution (or a linear layer), batch normalisation, activation and residual addition. They meet here
+//! and nowhere else: on the CPU in our kernels, a chain of blocks being one operation in training, elsewhere
+//! as a composition of burn's.
 
 use burn_tensor::Tensor;
 use burn_tensor::activation::relu;
@@ -115,7 +115,8 @@ pub struct Conv {
     /// 1 or 2.
     pub stride: usize,
     /// Groups of channels, each output of which sees the inputs of the same group alone; 1 for one.
-    /// Computed as one convolution of all channels whose other weights are 0.
+    /// Computed as one convolution of all channels whose other weights are 0. They must divide both
+    /// numbers of channels.
     pub groups: usize,
     /// Whether a ReLU ends the block.
     pub relu: bool,
@@ -197,32 +198,17 @@ impl<U> Residual<U> {
 pub fn residual_blocks(chain: Vec<Residual<Unit>>, x: Maps) -> Maps {
     let first = chain.first().and_then(|residual| residual.branch.first());
     let first = first.expect("at least one convolution");
-    let (training, device) = (first.norm.training(), first.conv.device());
-    let mut size = x.dims();
-    let chain = chain.into_iter().map(|residual| {
-        let around = size;
-        let branch = residual.branch.into_iter().map(|unit| {
-            let weight = unit.weight(&mut size);
-            (unit, weight)
-        });
-        let branch = branch.collect();
-        let shortcut = match residual.shortcut {
-            Shortcut::Nothing => Shortcut::Nothing,
-            Shortcut::Input => Shortcut::Input,
-            Shortcut::Project(unit) => {
-                let weight = unit.weight(&mut { around });
-                Shortcut::Project((unit, weight))
-            }
-        };
-        Residual { branch, shortcut }
-    });
-    let chain: Vec<_> = chain.collect();
-    if let Some(on) = device.kernels().filter(|_| training) {
+    let (training, kernels) = (first.norm.training(), first.conv.device().kernels());
+    if let Some(on) = kernels.filter(|_| training) {
+        let chain = weighed(chain, x.dims());
         return trained(on, chain, x);
     }
-    let one = |(unit, weight): (Unit, Tensor<4>), x, residual| match device.kernels() {
-        Some(on) => evaluated(on, &unit.norm, x, weight, unit.block, residual),
-        None => composed(&unit.norm, x, weight, unit.block, residual),
+    let one = |unit: Unit, x: Maps, residual| {
+        let weight = unit.weight(&mut x.dims());
+        match kernels {
+            Some(on) => evaluated(on, &unit.norm, x, weight, unit.block, residual),
+            None => composed(&unit.norm, x, weight, unit.block, residual),
+        }
     };
     chain
         .into_iter()
@@ -240,6 +226,32 @@ pub fn residual_blocks(chain: Vec<Residual<Unit>>, x: Maps) -> Maps {
         })
 }
 
+/// The blocks with their convolutions' weights, for maps of `size`.
+fn weighed<'a>(
+    chain: Vec<Residual<Unit<'a>>>,
+    mut size: [usize; 4],
+) -> Vec<Residual<(Unit<'a>, Tensor<4>)>> {
+    fn with<'a>(unit: Unit<'a>, dims: &mut [usize; 4]) -> (Unit<'a>, Tensor<4>) {
+        let weight = unit.weight(dims);
+        (unit, weight)
+    }
+    let one = |Residual { branch, shortcut }: Residual<Unit<'a>>| {
+        let mut around = size;
+        Residual {
+            branch: branch
+                .into_iter()
+                .map(|unit| with(unit, &mut size))
+                .collect(),
+            shortcut: match shortcut {
+                Shortcut::Nothing => Shortcut::Nothing,
+                Shortcut::Input => Shortcut::Input,
+                Shortcut::Project(unit) => Shortcut::Project(with(unit, &mut around)),
+            },
+        }
+    };
+    chain.into_iter().map(one).collect()
+}
+
 impl Unit<'_> {
     /// The convolution's weights for maps of `dims`, which become those of its output.
     fn weight(&self, dims: &mut [usize; 4]) -> Tensor<4> {
@@ -252,6 +264,10 @@ impl Unit<'_> {
             ..
         } = self.block;
         *dims = [n, out, h.div_ceil(stride), w.div_ceil(stride)];
+        assert!(
+            channels.is_multiple_of(groups) && out.is_multiple_of(groups),
+            "{channels} and {out} channels in {groups} groups"
+        );
         let dense = [out, channels, kernel, kernel];
         let seen = channels / groups;
         self.conv
@@ -286,7 +302,8 @@ fn trained<'a>(on: Machine, chain: Vec<Residual<(Unit<'a>, Tensor<4>)>>, x: Maps
         part
     };
     let chain = chain.into_iter().map(|residual| residual.map(&mut part));
-    let (out, statistics) = kernels::training_chain(on, x.into_numbers(), chain.collect(), EPSILON);
+    let chain: Vec<_> = chain.collect();
+    let (out, statistics) = kernels::training_chain(on, x.into_numbers(), &chain, EPSILON);
     for ((norm, affine), batch) in norms.into_iter().zip(statistics) {
         let unbiased = batch.count as f64 / (batch.count as f64 - 1.0).max(1.0);
         let device = norm.device();

@@ -123,7 +123,7 @@ fn attach<S: WayBack, const D: usize>(parents: &[Node], state: S, out: FlexTenso
             OpsKind::UnTracked(prepared) => prepared.finish(out),
         }
     }
-    // burn wants to know their number when it is compiled.
+    // burn wants to know their number when it is compiled: an operation's own, or those of a chain.
     macro_rules! of {
         ($($n:literal)*) => {
             match parents.len() {

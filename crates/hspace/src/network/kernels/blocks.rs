@@ -19,8 +19,9 @@ use super::super::blocks::{Residual, Shortcut};
 use super::conv::{input_shape, output_shape, weight_shape};
 use super::{Numbers, Parents, WayBack, attach, node, primitive};
 
-/// Convolutions that one operation holds at most; each has three parents in burn's graph.
-pub(super) const MOST: usize = 24;
+/// Convolutions that one operation holds at most. Each has three parents in burn's graph, and
+/// [`attach`] takes no more than 1 + 3 · 24.
+const MOST: usize = 24;
 
 /// The weights of a block: `weight [out, c, k, k]`, and by output channel the normalisation's
 /// gain and bias.
@@ -47,23 +48,38 @@ pub(in crate::network) struct Unit {
 
 /// Residual blocks one after the other: of each, convolution, normalisation by the batch's statistics and
 /// ReLU as often as it has units, the shortcut added before the last ReLU. As few operations as
-/// [`MOST`] allows; a single block must not have more convolutions. The statistics are in the order of the units, in
-/// every block the shortcut's last.
+/// [`MOST`] allows. The statistics are in the order of the units, in every block the shortcut's last.
+///
+/// # Panics
+/// If a single block has more convolutions than an operation holds.
 pub(in crate::network) fn training_chain(
     on: Machine,
-    mut x: Tensor<4>,
-    chain: Vec<Residual<Unit>>,
+    x: Tensor<4>,
+    chain: &[Residual<Unit>],
     epsilon: f64,
 ) -> (Tensor<4>, Vec<BatchStatistics>) {
+    in_operations(on, x, chain, epsilon, MOST)
+}
+
+/// The same in operations of at most so many convolutions.
+fn in_operations(
+    on: Machine,
+    mut x: Tensor<4>,
+    chain: &[Residual<Unit>],
+    epsilon: f64,
+    most: usize,
+) -> (Tensor<4>, Vec<BatchStatistics>) {
     let mut statistics = Vec::new();
-    let mut left = &chain[..];
+    let mut left = chain;
     while !left.is_empty() {
         let mut convolutions = 0;
         let fits = left.iter().take_while(|residual| {
             convolutions += residual.units().count();
-            convolutions <= MOST
+            convolutions <= most
         });
-        let (now, rest) = left.split_at(fits.count().max(1));
+        let fits = fits.count();
+        assert!(fits > 0, "a block of more than {most} convolutions");
+        let (now, rest) = left.split_at(fits);
         x = operation(on, x, now, epsilon, &mut statistics);
         left = rest;
     }
@@ -477,16 +493,111 @@ impl WayBack for Chain {
         while let Some(blocks) = self.0.pop() {
             first -= 3 * blocks.convolutions();
             let before = self.0.last();
-            let asked = before.is_some() || parents.ask(0);
+            // Those before may all be frozen.
+            let asked = (0..first).any(|parent| parents.ask(parent));
             let before = before.map_or(vec![], Blocks::ends);
             let gradients = match &mut dx {
                 Some(dx) => dx,
                 None => dout.get_mut(),
             };
             (dx, sums) = blocks.back(gradients, sums, &before, asked, first, parents);
+            if !asked {
+                return;
+            }
         }
         if let Some(dx) = dx {
             parents.give(0, || primitive(dx, &shape));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn_tensor::Distribution;
+
+    use super::*;
+
+    fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+        Numbers::of(tensor).get().to_vec()
+    }
+
+    /// A residual network as one operation and as several has the same gradients; where its front is
+    /// frozen, they end there.
+    #[test]
+    fn a_chain_is_the_same_in_any_number_of_operations() {
+        let cpu = burn_tensor::Device::flex();
+        let normal = |deviation| Distribution::Normal(0.0, deviation);
+        let x = Tensor::<4>::random([6, 9, 8, 16], normal(1.0), &cpu);
+        let shapes = [
+            (16, 16, 1, 1),
+            (24, 16, 2, 3),
+            (24, 24, 1, 3),
+            (24, 16, 2, 1),
+        ];
+        let shapes = [&shapes[..], &[(24, 24, 1, 3); 4]].concat();
+        let weights: Vec<Tensor<4>> = shapes
+            .iter()
+            .map(|&(out, inputs, _, k)| Tensor::random([out, inputs, k, k], normal(0.2), &cpu))
+            .collect();
+        let run = |most: usize, frozen: usize| {
+            let tracked = |i: usize, w: &Tensor<4>| match i < frozen {
+                true => w.clone(),
+                false => w.clone().autodiff().require_grad(),
+            };
+            let weights: Vec<Tensor<4>> = weights
+                .iter()
+                .enumerate()
+                .map(|(i, w)| tracked(i, w))
+                .collect();
+            let unit = |i: usize| {
+                let (out, _, stride, k) = shapes[i];
+                Unit {
+                    weights: BlockWeights {
+                        weight: weights[i].clone(),
+                        gain: Tensor::ones([out], &cpu),
+                        bias: Tensor::zeros([out], &cpu),
+                    },
+                    stride,
+                    relu: k == 3,
+                }
+            };
+            let block = |branch: [usize; 2], shortcut| Residual {
+                branch: branch.map(unit).into(),
+                shortcut,
+            };
+            let chain = [
+                Residual::plain(unit(0)),
+                block([1, 2], Shortcut::Project(unit(3))),
+                block([4, 5], Shortcut::Input),
+                block([6, 7], Shortcut::Input),
+            ];
+            let (y, statistics) = in_operations(Machine::best(), x.clone(), &chain, 1e-5, most);
+            assert_eq!(statistics.len(), 8);
+            let mut gradients = (y.clone() * y).sum().backward();
+            let of = |w: &Tensor<4>| {
+                w.is_autodiff()
+                    .then(|| w.grad_remove(&mut gradients))
+                    .flatten()
+            };
+            weights
+                .iter()
+                .map(of)
+                .map(|g| g.map(values))
+                .collect::<Vec<_>>()
+        };
+        let whole = run(MOST, 0);
+        for (most, frozen) in [(3, 0), (5, 0), (MOST, 4), (4, 6)] {
+            let found = run(most, frozen);
+            for (i, (found, whole)) in found.iter().zip(&whole).enumerate() {
+                assert_eq!(found.is_some(), i >= frozen);
+                let (Some(found), Some(whole)) = (found, whole) else {
+                    continue;
+                };
+                let size = whole.iter().fold(0.0f32, |a, b| a.max(b.abs()));
+                for (a, b) in found.iter().zip(whole) {
+                    assert!((a - b).abs() <= 1e-4 * size, "{most} {i}: {a} is not {b}");
+                }
+            }
         }
     }
 }
