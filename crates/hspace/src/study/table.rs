@@ -160,27 +160,26 @@ impl Line {
 /// `.912 ±.004`: the mean, and the standard deviation over seeds where there are several.
 fn over_seeds(values: &[f64]) -> String {
     let short = |x: f64| format!("{x:.3}").trim_start_matches('0').to_owned();
-    let n = values.len() as f64;
-    let average = mean(values);
     match values.len() {
         0 => "–".to_owned(),
-        1 => short(average),
-        _ => {
-            let squares = values.iter().map(|x| (x - average).powi(2)).sum::<f64>();
-            format!(
-                "{} ±{}",
-                short(average),
-                short((squares / (n - 1.0)).sqrt())
-            )
-        }
+        1 => short(mean(values)),
+        _ => format!("{} ±{}", short(mean(values)), short(deviation(values))),
     }
+}
+
+/// Standard deviation (÷ n − 1); 0 of a single value.
+fn deviation(values: &[f64]) -> f64 {
+    let average = mean(values);
+    let squares = values.iter().map(|x| (x - average).powi(2)).sum::<f64>();
+    (squares / (values.len() as f64 - 1.0).max(1.0)).sqrt()
 }
 
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
-/// Where raw pixels win, said plainly; of the objectives without labels.
+/// Where raw pixels win, said plainly; of the objectives without labels. Whose standard deviation over seeds
+/// reaches the pixels' number is level with them.
 fn standing(learned: &[(String, bool, Line)], pixels: &Line) -> String {
     type Column = (&'static str, fn(&Line) -> &[f64]);
     let columns: [Column; 3] = [
@@ -188,28 +187,38 @@ fn standing(learned: &[(String, bool, Line)], pixels: &Line) -> String {
         ("the linear probe with all labels", |line| &line.linear),
         ("the linear probe with few labels", |line| &line.few),
     ];
-    let without = || learned.iter().filter(|(_, labels, _)| !labels);
-    if without().next().is_none() {
+    let without: Vec<_> = learned.iter().filter(|(_, labels, _)| !labels).collect();
+    if without.is_empty() {
         return String::new();
     }
-    let mut text = String::new();
-    for (what, column) in columns {
+    let sentence = |(what, column): (&str, fn(&Line) -> &[f64])| {
         let own = mean(column(pixels));
-        let above = without().filter(|(.., line)| mean(column(line)) > own);
-        let above: Vec<&str> = above.map(|(name, ..)| name.as_str()).collect();
-        let sentence = match (above.len(), without().count()) {
-            (0, _) => format!("By {what}, raw pixels win against all objectives without labels. "),
-            (n, all) if n == all => {
-                format!("By {what}, every objective without labels beats raw pixels. ")
-            }
-            _ => format!(
-                "By {what}, raw pixels win except against {}. ",
-                above.join(", ")
-            ),
+        let those = |holds: &dyn Fn(f64, f64) -> bool| -> Vec<&str> {
+            let of = |line: &Line| (mean(column(line)) - own, deviation(column(line)));
+            let all = without.iter().filter(|(.., line)| {
+                let (ahead, deviation) = of(line);
+                holds(ahead, deviation)
+            });
+            all.map(|(name, ..)| name.as_str()).collect()
         };
-        text.push_str(&sentence);
-    }
-    text.trim_end().to_owned() + "\n"
+        let above = those(&|ahead, deviation| ahead > deviation);
+        let level = those(&|ahead, deviation| ahead.abs() <= deviation);
+        if above.len() == without.len() {
+            return format!("By {what}, every objective without labels beats raw pixels.");
+        }
+        let mut text = match above.is_empty() {
+            true if level.is_empty() => {
+                "raw pixels win against all objectives without labels".to_owned()
+            }
+            true => "raw pixels win".to_owned(),
+            false => format!("raw pixels win except against {}", above.join(", ")),
+        };
+        if !level.is_empty() {
+            text += &format!("; level with {}", level.join(", "));
+        }
+        format!("By {what}, {text}.")
+    };
+    columns.map(sentence).join(" ") + "\n"
 }
 
 #[cfg(test)]
@@ -228,10 +237,18 @@ mod tests {
             ("a".to_owned(), false, line(0.9, 0.2)),
             ("b".to_owned(), false, line(0.7, 0.3)),
             ("c".to_owned(), true, line(0.99, 0.99)),
+            (
+                "d".to_owned(),
+                false,
+                Line {
+                    knn: vec![0.7, 0.92],
+                    ..line(0.0, 0.2)
+                },
+            ),
         ];
         let text = standing(&learned, &line(0.8, 0.6));
         assert!(
-            text.contains("kNN with all labels, raw pixels win except against a."),
+            text.contains("kNN with all labels, raw pixels win except against a; level with d."),
             "{text}"
         );
         assert!(
