@@ -343,7 +343,7 @@ impl Encoder for ResNet {
             problems.push("encoder.width must be at least 1".to_owned());
         }
         if let Form::Bottleneck { groups, .. } = self.form
-            && groups * self.settings.width % 64 != 0
+            && !(groups * self.settings.width).is_multiple_of(64)
         {
             let (name, step) = (self.name, 64 / groups);
             problems.push(format!(
