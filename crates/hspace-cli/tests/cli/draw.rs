@@ -110,7 +110,7 @@ fn a_linear_variational_autoencoder_finds_the_principal_components() {
     // The report of data without labels shows what there is to see.
     ok(at, "report v");
     let page = std::fs::read_to_string(at.join("v/report.html")).unwrap();
-    for part in ["have no labels", "The plane", "Effective rank"] {
+    for part in ["have no label column", "The plane", "Effective rank"] {
         assert!(page.contains(part), "{part}");
     }
     assert!(!page.contains("linear probe"));
