@@ -30,7 +30,8 @@ use loader::{Loader, Plan, Source};
 use optimizer::{Gradients, Optimizer, OptimizerState};
 pub use settings::{Metric, TrainSettings};
 
-/// A checkpoint is written at each epoch's end, and this long after the last one.
+/// A checkpoint is written at an epoch's end, where that takes no more than a tenth of the time, and this
+/// long after the last one.
 const CHECKPOINT_AFTER: Duration = Duration::from_secs(120);
 
 /// All that one training needs.
@@ -269,7 +270,7 @@ impl<'a> Trainer<'a> {
         stop: &AtomicBool,
     ) -> Result<()> {
         let mut window = (Instant::now(), 0usize);
-        let mut saved = Instant::now();
+        let (mut saved, mut writing) = (Instant::now(), Duration::ZERO);
         while self.state.step < self.steps && !self.stopped_early() {
             let batches = loader.next(&self.setup.device)?;
             // From inside the pool its threads are called, and answer, sooner.
@@ -301,9 +302,12 @@ impl<'a> Trainer<'a> {
                 self.log(values)?;
             }
             let asked = stop.load(Ordering::Relaxed);
-            if epoch_done || asked || saved.elapsed() > CHECKPOINT_AFTER {
+            let ends = asked || self.state.step == self.steps || self.stopped_early();
+            let due = epoch_done && saved.elapsed() > 9 * writing;
+            if due || ends || saved.elapsed() > CHECKPOINT_AFTER {
+                let begun = Instant::now();
                 self.save()?;
-                saved = Instant::now();
+                (saved, writing) = (Instant::now(), begun.elapsed());
             }
             if asked && self.state.step < self.steps {
                 return Err(self.interrupted());
