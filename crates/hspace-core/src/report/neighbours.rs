@@ -17,6 +17,8 @@ use crate::matrix::Matrix;
 
 /// Longer side of a thumbnail, pixels; smaller images keep their size.
 const LONGEST: u32 = 64;
+/// What lies beside an image that is no square.
+const BESIDE: image::Rgb<u8> = image::Rgb([240; 3]);
 
 /// For each row of `query [m, d]` the `k` most similar rows of `train [n, d]` by cosine, most
 /// similar first, as indices into `train`. A row of zeros is similar to nothing (0); NaN comes last.
@@ -60,27 +62,32 @@ pub struct Sprite {
 }
 
 impl Sprite {
-    /// Puts `images` together. Each is fitted into the first one's shape, at most 64 pixels long.
+    /// Puts `images` together, each as large as fits into a square, at most 64 pixels long.
     ///
     /// # Errors
     /// If an image is empty or the PNG cannot be written.
     pub fn new(images: &[Image]) -> Result<Sprite> {
-        let Some(first) = images.first() else {
+        let longest = images
+            .iter()
+            .map(|image| image.width.max(image.height))
+            .max();
+        let Some(longest) = longest else {
             return Ok(Sprite::default());
         };
-        let [wide, high] = [first.width, first.height].map(|side| side.max(1) as f64);
-        let shrink = (f64::from(LONGEST) / wide.max(high)).min(1.0);
-        let [width, height] = [wide, high].map(|side| (side * shrink).round().max(1.0) as u32);
+        let side = (longest.max(1) as u32).min(LONGEST);
+        let (width, height) = (side, side);
         let columns = (images.len() as f64).sqrt().ceil() as u32;
         let count = images.len() as u32;
         let rows = count.div_ceil(columns);
-        let mut sheet = RgbImage::new(columns * width, rows * height);
+        let mut sheet = RgbImage::from_pixel(columns * side, rows * side, BESIDE);
         let mut coloured = false;
         for (i, image) in (0_i64..).zip(images) {
-            let tile = thumbnail(image)?.resize_exact(width, height, FilterType::Triangle);
+            let tile = thumbnail(image)?.resize(side, side, FilterType::Triangle);
             coloured |= image.channels > 1;
             let (column, row) = (i % i64::from(columns), i / i64::from(columns));
-            let (x, y) = (column * i64::from(width), row * i64::from(height));
+            let middle = |tile: u32| i64::from((side - tile) / 2);
+            let x = column * i64::from(side) + middle(tile.width());
+            let y = row * i64::from(side) + middle(tile.height());
             imageops::replace(&mut sheet, &tile.to_rgb8(), x, y);
         }
         let sheet = DynamicImage::from(sheet);
@@ -331,6 +338,19 @@ mod tests {
                 "image {i}"
             );
         }
+        // One that is wide keeps its shape, with nothing of another's beside it.
+        let wide = Image {
+            width: 8,
+            height: 4,
+            channels: 1,
+            pixels: Pixels::U8(Cow::Owned(vec![10; 32])),
+        };
+        let sprite = Sprite::new(&[wide, flat(20, 8)]).expect("sprite");
+        assert_eq!((sprite.width, sprite.height), (8, 8));
+        let png = BASE64.decode(&sprite.png).expect("base64");
+        let sheet = image::load_from_memory(&png).expect("png").to_luma8();
+        let rows = [0, 1, 2, 5, 6, 7].map(|y| sheet.get_pixel(7, y).0[0]);
+        assert_eq!(rows, [240, 240, 10, 10, 240, 240]);
         let short = Image {
             width: 4,
             height: 4,

@@ -245,6 +245,8 @@ pub(super) fn picture(projection: &Projection) -> Markup {
             (class, mine.map(|(p, _)| place(p)).collect())
         })
         .collect();
+    // Where there are no classes, all points are of one kind.
+    let plain = projection.classes.is_empty().then_some(0);
     let dots = |points: &[[f32; 2]]| -> String {
         points
             .iter()
@@ -262,7 +264,7 @@ pub(super) fn picture(projection: &Projection) -> Markup {
                 circle.contour cx=(format!("{origin_x:.1}")) cy=(format!("{origin_y:.1}")) r=(format!("{radius:.1}")) {}
             }
             @for (class, points) in groups.iter().filter(|(_, points)| !points.is_empty()) {
-                path.dots d=(dots(points)) style=(format!("stroke:{}", class_colour(*class))) {}
+                path.dots d=(dots(points)) style=(format!("stroke:{}", class_colour(class.or(plain)))) {}
             }
             @for (deviations, radius) in &circles {
                 text.place.small x=(format!("{origin_x:.1}")) y=(format!("{:.1}", origin_y - radius + 4.0)) {

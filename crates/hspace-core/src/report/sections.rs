@@ -247,7 +247,8 @@ pub(super) fn strips(of: Option<&Neighbours>) -> Markup {
         .filter_map(|(i, name)| Some((name, of.agreement(i)?)));
     let shares: Vec<(&String, f64)> = shares.collect();
     let lede = html! {
-        "A test image and its nearest training images by angle. Images of another class are outlined in red."
+        "A test image and its nearest training images by angle."
+        @if !shares.is_empty() { " Images of another class are outlined in red." }
         @for (i, (name, share)) in shares.iter().enumerate() {
             @if i == 0 { " Of those shown, of the same class: " } @else { ", " }
             (name) " " b { (format!("{:.0}\u{a0}%", 100.0 * share)) }
