@@ -8,6 +8,7 @@
 //! convolution, but not from run to run nor with the number of threads.
 
 pub mod attention;
+mod awake;
 mod buffer;
 pub mod conv;
 pub mod cross_entropy;
@@ -30,6 +31,7 @@ mod units;
 pub mod update;
 mod winograd;
 
+pub use awake::awake;
 pub use buffer::Buffer;
 pub use conv::{Conv, Machine};
 pub use finish::Finish;

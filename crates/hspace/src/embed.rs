@@ -1,6 +1,7 @@
 //! Encoder → features of a dataset.
 
 use burn_tensor::{Tensor, TensorData};
+use hspace_kernels::awake;
 use rayon::prelude::*;
 
 use crate::dataset::{BadFile, Dataset};
@@ -90,7 +91,7 @@ pub fn embed(
         if n > 0 {
             let data = TensorData::new(batch.features.data, axes(n, views.input().shape));
             // On one of the threads that kernels run on: between two of them nobody waits.
-            let features = rayon::scope(|_| {
+            let features = awake(|| {
                 let pass = Pass::new(&weights, Mode::Eval, device);
                 let x = Tensor::from_data(data, device);
                 to_matrix(encoder.features(&pass.at("encoder"), x))

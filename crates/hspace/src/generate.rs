@@ -2,6 +2,7 @@
 //! samples are.
 
 use burn_tensor::{Tensor, TensorData};
+use hspace_kernels::awake;
 use rand_distr::{Distribution, StandardNormal};
 use serde::Serialize;
 
@@ -182,7 +183,7 @@ impl Drawer {
             let part = latents.select(chunk);
             let data = TensorData::new(part.data, [part.rows, part.cols]);
             let z = Tensor::from_data(data, &self.device);
-            let drawn = rayon::scope(|_| to_matrix(self.drawn(z)));
+            let drawn = awake(|| to_matrix(self.drawn(z)));
             all.rows += drawn.rows;
             all.data.extend(drawn.data);
         }
@@ -251,7 +252,7 @@ impl Drawer {
             for first in (0..draws).step_by(DRAWS) {
                 let count = DRAWS.min(draws - first);
                 let pass_seed = seed ^ ((at as u64) << 32 | first as u64);
-                let weighed = rayon::scope(|_| {
+                let weighed = awake(|| {
                     let pass = Pass::new(&self.weights, Mode::Eval, &self.device);
                     let pass = pass.with_seed(pass_seed);
                     let net = Net::new(&*self.trained.encoder, &pass);

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn_tensor::{Tensor, TensorData};
+use hspace_kernels::awake;
 use serde::Serialize;
 
 use crate::dataset::Dataset;
@@ -225,7 +226,7 @@ impl Descent<'_> {
                 .next()
                 .map(|(_, weight)| weight.value.clone());
             let z = z.expect("the latents are the only weight");
-            let (errors, gradients) = rayon::scope(|_| {
+            let (errors, gradients) = awake(|| {
                 let latents = z.clone().reshape([n, dims]);
                 let drawn = drawer.drawn(latents.clone());
                 let squares = (drawn - target.clone()).powi_scalar(2).mean_dim(1);
@@ -299,7 +300,7 @@ impl Student {
             );
             let x = student.input(drawer, &drawn);
             let tracked = student.weights.tracked(|_| true);
-            let (gradients, statistics) = rayon::scope(|_| {
+            let (gradients, statistics) = awake(|| {
                 let pass = Pass::new(&tracked, Mode::Train, device);
                 let net = Net::new(&*student.encoder, &pass);
                 let loss = (net.encode(x.clone()) - target.clone())
@@ -338,7 +339,7 @@ impl Student {
     fn latents(&self, drawer: &Drawer, samples: &Matrix) -> Matrix {
         let x = self.input(drawer, samples);
         let device: &Device = drawer.device();
-        rayon::scope(|_| {
+        awake(|| {
             let pass = Pass::new(&self.weights, Mode::Eval, device);
             let net = Net::new(&*self.encoder, &pass);
             crate::embed::to_matrix(net.encode(x))

@@ -8,6 +8,7 @@ pub mod schedule;
 pub mod settings;
 pub mod watch;
 
+use hspace_kernels::awake;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,10 +30,6 @@ use checkpoint::{Checkpoint, State};
 use loader::{Loader, Plan, Source};
 use optimizer::{Gradients, Optimizer, OptimizerState};
 pub use settings::{Metric, TrainSettings};
-
-/// A checkpoint is written at an epoch's end, where that takes no more than a tenth of the time, and this
-/// long after the last one.
-const CHECKPOINT_AFTER: Duration = Duration::from_secs(120);
 
 /// All that one training needs.
 pub struct Setup<'a> {
@@ -274,7 +271,7 @@ impl<'a> Trainer<'a> {
         while self.state.step < self.steps && !self.stopped_early() {
             let batches = loader.next(&self.setup.device)?;
             // From inside the pool its threads are called, and answer, sooner.
-            let step = rayon::scope(|_| self.step(batches))?;
+            let step = awake(|| self.step(batches))?;
             self.state.step += 1;
             self.state.seconds = self.before + self.started.elapsed().as_secs_f64();
             self.state.epoch_loss.0 += step.loss;
@@ -303,8 +300,7 @@ impl<'a> Trainer<'a> {
             }
             let asked = stop.load(Ordering::Relaxed);
             let ends = asked || self.state.step == self.steps || self.stopped_early();
-            let due = epoch_done && saved.elapsed() > 9 * writing;
-            if due || ends || saved.elapsed() > CHECKPOINT_AFTER {
+            if ends || checkpoint::due(epoch_done, saved.elapsed(), writing) {
                 let begun = Instant::now();
                 self.save()?;
                 (saved, writing) = (Instant::now(), begun.elapsed());

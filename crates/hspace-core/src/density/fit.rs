@@ -83,6 +83,19 @@ pub struct Unfit {
     pub reason: String,
 }
 
+impl Unfit {
+    /// The error when there is no fit at all, with every reason.
+    pub(super) fn all(data: &str, unfit: &[Unfit]) -> Error {
+        let reasons = unfit
+            .iter()
+            .map(|u| format!("\n  - {}: {}", u.name, u.reason));
+        Error::data(format!(
+            "{data}: no density could be fitted{}",
+            reasons.collect::<String>()
+        ))
+    }
+}
+
 /// Everything found about one column. Written as JSON, read by the report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ColumnFits {
@@ -171,14 +184,7 @@ pub fn fit(
         }
     }
     if made.is_empty() {
-        let reasons: Vec<String> = unfit
-            .iter()
-            .map(|u| format!("\n  - {}: {}", u.name, u.reason))
-            .collect();
-        return Err(Error::data(format!(
-            "{name}: nothing could be fitted{}",
-            reasons.concat()
-        )));
+        return Err(Unfit::all(&name, &unfit));
     }
     let is_mass = |made: &Made| {
         let entry = DENSITIES.iter().find(|e| e.name == made.fit.name);

@@ -7,6 +7,8 @@
 //! are stairs, D is taken at the whole numbers, and the same bootstrap holds (Henze 1996). Rounded values
 //! are such stairs too: x stands for all that is rounded to it, and draws are rounded alike.
 
+use std::collections::VecDeque;
+
 use rand::{RngExt, SeedableRng};
 use rayon::prelude::*;
 
@@ -58,18 +60,49 @@ impl Cell {
     }
 }
 
-/// D of ascending values that stand for such cells: at the ends of each.
+/// Values that stand for one cell: how many are below, how many are not above, and F at both ends.
+#[derive(Clone, Copy)]
+struct Stair {
+    before: usize,
+    after: usize,
+    below: f64,
+    above: f64,
+}
+
+/// D of ascending values that stand for such cells, which do not overlap: at the ends of each.
+///
+/// Both functions rise, so F at two values bounds every gap between them; the values are halved as long as
+/// that bound is above the largest gap found. F is asked for a few values, not for all.
 pub fn distance(sorted: &[f64], density: &dyn Density, cell: Cell) -> f64 {
     let n = sorted.len() as f64;
-    let mut most = 0.0f64;
-    let mut before = 0;
-    for equal in sorted.chunk_by(|a, b| a == b) {
-        let x = equal[0];
-        let after = before + equal.len();
-        let below = density.cdf(x - cell.below) - before as f64 / n;
-        let gaps = [below, after as f64 / n - density.cdf(x + cell.above)];
-        most = gaps.iter().fold(most, |m, gap| m.max(gap.abs()));
-        before = after;
+    let stair = |i: usize| {
+        let x = sorted[i];
+        Stair {
+            before: sorted[..i].partition_point(|v| *v < x),
+            after: i + sorted[i..].partition_point(|v| *v <= x),
+            below: density.cdf(x - cell.below),
+            above: density.cdf(x + cell.above),
+        }
+    };
+    // The largest gap from the lower end of `low` to the upper end of `high`, at most.
+    let gap = |low: Stair, high: Stair| {
+        let over = high.below - low.before as f64 / n;
+        let under = high.after as f64 / n - low.above;
+        over.max(under)
+    };
+    let Some(last) = sorted.len().checked_sub(1) else {
+        return 0.0;
+    };
+    let (first, last) = (stair(0), stair(last));
+    let mut most = gap(first, first).max(gap(last, last));
+    // Level by level: the first levels find a gap that is nearly the largest.
+    let mut spans = VecDeque::from([(first, last)]);
+    while let Some((low, high)) = spans.pop_front() {
+        if low.after < high.before && gap(low, high) > most {
+            let middle = stair(low.after.midpoint(high.before));
+            most = most.max(gap(middle, middle));
+            spans.extend([(low, middle), (middle, high)]);
+        }
     }
     most
 }

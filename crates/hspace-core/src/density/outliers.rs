@@ -168,14 +168,7 @@ pub fn outliers(
         });
     }
     if rows.is_empty() {
-        let reasons: Vec<String> = unfit
-            .iter()
-            .map(|u| format!("\n  - {}: {}", u.name, u.reason))
-            .collect();
-        return Err(Error::data(format!(
-            "no density could be fitted to {data}{}",
-            reasons.concat()
-        )));
+        return Err(Unfit::all(data, &unfit));
     }
     Ok(Outliers {
         code_version: env!("CARGO_PKG_VERSION").into(),

@@ -89,6 +89,53 @@ fn densities_integrate_to_their_probabilities() {
     }
 }
 
+/// Kolmogorov's distance by its definition, at every value.
+fn distance_twin(sorted: &[f64], density: &dyn Density, cell: Cell) -> f64 {
+    let share = |count: usize| count as f64 / sorted.len() as f64;
+    let mut most = 0.0f64;
+    for &x in sorted {
+        let before = sorted.iter().filter(|v| **v < x).count();
+        let after = sorted.iter().filter(|v| **v <= x).count();
+        most = most.max((density.cdf(x - cell.below) - share(before)).abs());
+        most = most.max((share(after) - density.cdf(x + cell.above)).abs());
+    }
+    most
+}
+
+#[test]
+fn kolmogorov_s_distance_is_the_largest_gap_of_all_values() {
+    let measured = [1, 2, 3, 90, 900].map(|n| positive(n, n as u64));
+    let each = |f: fn(f64) -> f64| {
+        let mut all = measured.clone();
+        all.iter_mut().flatten().for_each(|v| *v = f(*v));
+        all
+    };
+    let [rounded, counted] = [|v: f64| (4.0 * v).round() / 4.0, f64::floor].map(each);
+    for (what, support, density) in fitted() {
+        let counts = support == Support::Counts;
+        let samples = match counts {
+            true => counted.to_vec(),
+            false => [&measured[..], &rounded, &counted].concat(),
+        };
+        for mut values in samples {
+            values.sort_by(f64::total_cmp);
+            let cell = match counts {
+                true => Cell::COUNT,
+                false => Cell::of_measurements(&values),
+            };
+            let (found, twin) = (
+                distance(&values, &*density, cell),
+                distance_twin(&values, &*density, cell),
+            );
+            assert!(
+                (found - twin).abs() < 1e-12,
+                "{what}, {} values: {found}, {twin}",
+                values.len()
+            );
+        }
+    }
+}
+
 #[test]
 fn draws_follow_their_density() {
     for (what, support, density) in fitted() {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::device::Device;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -44,6 +45,15 @@ pub struct Checkpoint {
     pub weights: Weights,
     /// Optimizer state by turn.
     pub optimizers: BTreeMap<String, OptimizerState>,
+}
+
+/// So long after the last checkpoint one is written wherever the run stands.
+const AFTER: Duration = Duration::from_secs(120);
+
+/// Whether a checkpoint is due `since` the last one, which took `writing`: at an epoch's end, where that takes
+/// no more than a tenth of the time, and after two minutes in any case.
+pub fn due(epoch_done: bool, since: Duration, writing: Duration) -> bool {
+    since > AFTER || epoch_done && since > 9 * writing
 }
 
 const STATE: &str = "hspace_state";
@@ -243,6 +253,35 @@ mod tests {
             },
             weights,
             optimizers: [("all".to_owned(), optimizer)].into(),
+        }
+    }
+
+    #[test]
+    fn writing_takes_a_tenth_of_the_time_and_two_minutes_are_the_most_that_is_lost() {
+        let [step, hour] = [0.05, 3600.0].map(Duration::from_secs_f64);
+        for (steps_per_epoch, seconds) in
+            [(1, 0.1), (1, 5.0), (200, 0.1), (200, 5.0), (100_000, 5.0)]
+        {
+            let cost = Duration::from_secs_f64(seconds);
+            let (mut now, mut last, mut writing, mut written) =
+                (Duration::ZERO, Duration::ZERO, Duration::ZERO, 0u32);
+            let mut steps = 0;
+            while now < hour {
+                now += step;
+                steps += 1;
+                if due(steps % steps_per_epoch == 0, now - last, writing) {
+                    now += cost;
+                    (last, writing, written) = (now, cost, written + 1);
+                }
+                assert!(now - last <= AFTER + step);
+            }
+            let share = (written * cost).as_secs_f64() / now.as_secs_f64();
+            assert!(
+                share < 0.101,
+                "{steps_per_epoch} steps, {seconds} s: {share}"
+            );
+            // Short epochs are saved as often as that allows.
+            assert!(steps_per_epoch > 1 || share > 0.09, "{share}");
         }
     }
 
