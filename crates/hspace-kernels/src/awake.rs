@@ -14,7 +14,8 @@ use rayon::Yield;
 const PATIENCE: Duration = Duration::from_millis(1);
 
 /// Runs `work` on a thread of the pool that kernels run on, and meanwhile keeps the others looking for
-/// what there is to do; they sleep only when there has been nothing for a millisecond.
+/// what there is to do; they sleep only when there has been nothing for a millisecond. So they never wait for
+/// each other without end, even if several call this at once.
 pub fn awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     let done = &AtomicBool::new(false);
     rayon::scope(|scope| {
@@ -45,5 +46,38 @@ fn look_for_work(done: &AtomicBool) {
             Some(Yield::Executed) => since = Instant::now(),
             _ => spin_loop(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rayon::prelude::*;
+
+    use super::*;
+
+    fn sum(n: u64) -> u64 {
+        awake(|| (0..n).into_par_iter().with_max_len(1).sum())
+    }
+
+    #[test]
+    fn steps_within_and_beside_each_other_end() {
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for n in 0..50u64 {
+                        let within = awake(|| (0..n).into_par_iter().map(sum).collect::<Vec<_>>());
+                        let expected = (0..n).map(|m| m * m.saturating_sub(1) / 2);
+                        assert_eq!(within, expected.collect::<Vec<_>>());
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn a_panic_comes_through() {
+        let broken = || awake(|| -> u64 { panic!("on purpose") });
+        assert!(std::panic::catch_unwind(broken).is_err());
+        assert_eq!(sum(5), 10);
     }
 }
