@@ -5,47 +5,67 @@
 //! loops last.
 
 use std::hint::spin_loop;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rayon::Yield;
 
-/// Without work for so long, a thread may sleep.
+/// Having looked in vain for so long, a thread may sleep.
 const PATIENCE: Duration = Duration::from_millis(1);
+/// A longer time between two looks is one in which the thread did not run.
+const INTERRUPTED: Duration = Duration::from_micros(100);
+
+/// Steps under way.
+static RUNNING: AtomicUsize = AtomicUsize::new(0);
 
 /// Runs `work` on a thread of the pool that kernels run on, and meanwhile keeps the others looking for
-/// what there is to do; they sleep only when there has been nothing for a millisecond. So they never wait for
-/// each other without end, even if several call this at once.
+/// what there is to do; they sleep only when they found nothing for a millisecond. Where several threads
+/// call this at once there is enough to do, and nobody is kept.
 pub fn awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
-    let done = &AtomicBool::new(false);
-    rayon::scope(|scope| {
-        let own = rayon::current_thread_index();
-        scope.spawn_broadcast(move |_, thread| {
-            if Some(thread.index()) != own {
-                look_for_work(done);
-            }
-        });
-        let _ended = Ended(done);
+    rayon::scope(|_| {
+        let step = Step::default();
+        if RUNNING.fetch_add(1, Ordering::Relaxed) == 0 && rayon::current_num_threads() > 1 {
+            let (own, ended) = (rayon::current_thread_index(), step.ended.clone());
+            // Beside the scope: it waits for none of them.
+            rayon::spawn_broadcast(move |thread| {
+                if Some(thread.index()) != own {
+                    look_for_work(&ended);
+                }
+            });
+        }
         work()
     })
 }
 
-/// Sets it in the end, whatever happens.
-struct Ended<'a>(&'a AtomicBool);
+/// A step under way, until it is dropped.
+#[derive(Default)]
+struct Step {
+    ended: Arc<AtomicBool>,
+}
 
-impl Drop for Ended<'_> {
+impl Drop for Step {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.ended.store(true, Ordering::Relaxed);
+        RUNNING.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-fn look_for_work(done: &AtomicBool) {
-    let mut since = Instant::now();
-    while !done.load(Ordering::Relaxed) && since.elapsed() < PATIENCE {
-        match rayon::yield_now() {
-            Some(Yield::Executed) => since = Instant::now(),
-            _ => spin_loop(),
+fn look_for_work(ended: &AtomicBool) {
+    let (mut last, mut idle) = (Instant::now(), Duration::ZERO);
+    let alone = || RUNNING.load(Ordering::Relaxed) == 1;
+    while !ended.load(Ordering::Relaxed) && alone() && idle < PATIENCE {
+        let found = rayon::yield_now() == Some(Yield::Executed);
+        let now = Instant::now();
+        if found {
+            idle = Duration::ZERO;
+        } else {
+            idle += Some(now - last)
+                .filter(|gap| *gap < INTERRUPTED)
+                .unwrap_or_default();
+            spin_loop();
         }
+        last = now;
     }
 }
 
@@ -55,29 +75,64 @@ mod tests {
 
     use super::*;
 
-    fn sum(n: u64) -> u64 {
+    fn sum(n: u32) -> u32 {
         awake(|| (0..n).into_par_iter().with_max_len(1).sum())
+    }
+
+    fn each_within_one(most: u32) {
+        for n in 0..most {
+            let within = awake(|| (0..n).into_par_iter().map(sum).collect::<Vec<_>>());
+            let expected = (0..n).map(|m| m * m.saturating_sub(1) / 2);
+            assert_eq!(within, expected.collect::<Vec<_>>());
+        }
     }
 
     #[test]
     fn steps_within_and_beside_each_other_end() {
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| {
-                    for n in 0..50u64 {
-                        let within = awake(|| (0..n).into_par_iter().map(sum).collect::<Vec<_>>());
-                        let expected = (0..n).map(|m| m * m.saturating_sub(1) / 2);
-                        assert_eq!(within, expected.collect::<Vec<_>>());
-                    }
-                });
+                scope.spawn(|| each_within_one(50));
             }
         });
+        for threads in [1, 2, 5] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            pool.build().unwrap().install(|| each_within_one(20));
+        }
+    }
+
+    #[test]
+    fn a_short_step_does_not_wait_for_a_long_one_beside_it() {
+        let stop = AtomicBool::new(false);
+        let long = || {
+            awake(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    (0..64u32).into_par_iter().with_max_len(1).for_each(|i| {
+                        std::hint::black_box((0..2000).fold(i, |a, b| a ^ (a << 1) ^ b));
+                    });
+                }
+            });
+        };
+        let mut waited = Duration::ZERO;
+        std::thread::scope(|scope| {
+            scope.spawn(long);
+            for _ in 0..100 {
+                let begun = Instant::now();
+                assert_eq!(sum(3), 3);
+                waited = waited.max(begun.elapsed());
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        // The long step would go on for ever.
+        assert!(waited < Duration::from_secs(5), "{waited:?}");
     }
 
     #[test]
     fn a_panic_comes_through() {
-        let broken = || awake(|| -> u64 { panic!("on purpose") });
-        assert!(std::panic::catch_unwind(broken).is_err());
+        let broken = |root: bool| {
+            let piece = move |i: u32| assert!(!root && i < 7, "on purpose");
+            std::panic::catch_unwind(|| awake(|| (0..9).into_par_iter().for_each(piece)))
+        };
+        assert!(broken(true).is_err() && broken(false).is_err());
         assert_eq!(sum(5), 10);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use hspace_kernels::{Isa, Machine};
+use hspace_kernels::{Isa, Machine, awake};
 
 use crate::error::{Error, Result, unknown};
 
@@ -54,6 +54,15 @@ impl Device {
     /// How our kernels run, if they do.
     pub fn kernels(&self) -> Option<Machine> {
         self.kernels
+    }
+
+    /// Runs what computes on this device: where that is our kernels, on one of the threads that they run
+    /// on, so that between two of them nobody waits ([`awake`]).
+    pub fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        match self.kernels {
+            Some(_) => awake(work),
+            None => rayon::scope(|_| work()),
+        }
     }
 }
 

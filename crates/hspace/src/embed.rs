@@ -1,7 +1,6 @@
 //! Encoder → features of a dataset.
 
 use burn_tensor::{Tensor, TensorData};
-use hspace_kernels::awake;
 use rayon::prelude::*;
 
 use crate::dataset::{BadFile, Dataset};
@@ -90,8 +89,7 @@ pub fn embed(
         let n = batch.rows.len();
         if n > 0 {
             let data = TensorData::new(batch.features.data, axes(n, views.input().shape));
-            // On one of the threads that kernels run on: between two of them nobody waits.
-            let features = awake(|| {
+            let features = device.run(|| {
                 let pass = Pass::new(&weights, Mode::Eval, device);
                 let x = Tensor::from_data(data, device);
                 to_matrix(encoder.features(&pass.at("encoder"), x))

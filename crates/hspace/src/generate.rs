@@ -2,12 +2,11 @@
 //! samples are.
 
 use burn_tensor::{Tensor, TensorData};
-use hspace_kernels::awake;
 use rand_distr::{Distribution, StandardNormal};
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Shape};
 use crate::device::Device;
 use crate::embed::{Embedded, embed, inputs, to_matrix};
 use crate::encoder::axes;
@@ -57,6 +56,8 @@ pub struct Explained {
     pub active_units: usize,
     /// Latents there are.
     pub latents: usize,
+    /// What the likelihood is of.
+    pub unit: &'static str,
 }
 
 impl Drawer {
@@ -183,7 +184,7 @@ impl Drawer {
             let part = latents.select(chunk);
             let data = TensorData::new(part.data, [part.rows, part.cols]);
             let z = Tensor::from_data(data, &self.device);
-            let drawn = awake(|| to_matrix(self.drawn(z)));
+            let drawn = self.device.run(|| to_matrix(self.drawn(z)));
             all.rows += drawn.rows;
             all.data.extend(drawn.data);
         }
@@ -195,6 +196,16 @@ impl Drawer {
         let pass = Pass::new(&self.weights, Mode::Eval, &self.device);
         let net = Net::new(&*self.trained.encoder, &pass);
         flatten(self.generator().draw(&net, latents))
+    }
+
+    /// What differences of samples' values are measured in: 1 for images, for vectors each column's standard
+    /// deviation, so that no column's unit decides.
+    pub fn scale(&self) -> Vec<f32> {
+        let input = &self.trained.about.input;
+        match input.shape {
+            Shape::Image { .. } => vec![1.0; input.len()],
+            Shape::Vector { .. } => input.std.clone(),
+        }
     }
 
     /// The device it computes on.
@@ -239,7 +250,7 @@ impl Drawer {
     ) -> Result<Explained> {
         let views = self.trained.views(dataset)?;
         let shape = views.input().shape;
-        let (mut sums, mut found, mut done) = ([0.0f64; 2], Vec::new(), 0);
+        let (mut sums, mut found, mut done, mut unit) = ([0.0f64; 2], Vec::new(), 0, "");
         for (at, chunk) in rows.chunks(BATCH).enumerate() {
             let batch = inputs(&views, dataset, chunk)?;
             let n = batch.rows.len();
@@ -252,7 +263,7 @@ impl Drawer {
             for first in (0..draws).step_by(DRAWS) {
                 let count = DRAWS.min(draws - first);
                 let pass_seed = seed ^ ((at as u64) << 32 | first as u64);
-                let weighed = awake(|| {
+                let weighed = self.device.run(|| {
                     let pass = Pass::new(&self.weights, Mode::Eval, &self.device);
                     let pass = pass.with_seed(pass_seed);
                     let net = Net::new(&*self.trained.encoder, &pass);
@@ -264,6 +275,7 @@ impl Drawer {
                          factor_vae, dip_vae and iwae do",
                     ));
                 };
+                unit = weighed.unit;
                 let likelihood = values(weighed.log_likelihood);
                 let ratio = values(weighed.log_ratio);
                 for (i, (a, b)) in likelihood.iter().zip(&ratio).enumerate() {
@@ -306,6 +318,7 @@ impl Drawer {
                 .filter(|&&s| s * s > ACTIVE)
                 .count(),
             latents: latents.cols,
+            unit,
         })
     }
 }

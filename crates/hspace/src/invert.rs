@@ -1,15 +1,14 @@
 //! From samples back to latents: which latents does a generator draw this sample from?
 //!
 //! By optimisation: the latents move down the gradient of `‖G(z) − x‖² + λ ‖z‖²` (Lipton & Tripathi 2017,
-//! arXiv:1702.04782; Creswell & Bharath 2018, arXiv:1611.05644), from several starts, of which the best is
-//! kept. By a learned encoder: a network is trained to tell z from G(z), and then sees real samples. By
+//! arXiv:1702.04782; Creswell & Bharath 2018, arXiv:1611.05644), vectors in standard deviations of their columns,
+//! from several starts, of which the best is kept. By a learned encoder: a network is trained to tell z from G(z), and then sees real samples. By
 //! both: the optimisation starts from what the encoder says (Zhu et al. 2016, arXiv:1609.03552).
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn_tensor::{Tensor, TensorData};
-use hspace_kernels::awake;
 use serde::Serialize;
 
 use crate::dataset::Dataset;
@@ -60,7 +59,8 @@ pub struct Inverted {
     pub latents: Matrix,
     /// Rows of the dataset that they are of.
     pub rows: Vec<usize>,
-    /// Mean squared error a value after so many steps, of the best start so far.
+    /// Mean squared error a value after so many steps, of the best start so far; of vectors in standard deviations of
+    /// their columns.
     pub errors: Vec<(usize, f64)>,
 }
 
@@ -204,6 +204,8 @@ impl Descent<'_> {
             TensorData::new(samples.data.clone(), [n, samples.cols]),
             device,
         );
+        let scale = TensorData::new(drawer.scale(), [1, samples.cols]);
+        let scale = Tensor::<2>::from_data(scale, device);
         let mut weights = Weights::default();
         weights.insert(
             "z".into(),
@@ -226,10 +228,11 @@ impl Descent<'_> {
                 .next()
                 .map(|(_, weight)| weight.value.clone());
             let z = z.expect("the latents are the only weight");
-            let (errors, gradients) = awake(|| {
+            let (errors, gradients) = device.run(|| {
                 let latents = z.clone().reshape([n, dims]);
                 let drawn = drawer.drawn(latents.clone());
-                let squares = (drawn - target.clone()).powi_scalar(2).mean_dim(1);
+                let squares = ((drawn - target.clone()) / scale.clone()).powi_scalar(2);
+                let squares = squares.mean_dim(1);
                 let errors = values(squares.clone().inner().reshape([n]));
                 let cost = squares.sum() + latents.powi_scalar(2).mean_dim(1).sum() * prior;
                 let mut gradients = cost.backward();
@@ -300,7 +303,7 @@ impl Student {
             );
             let x = student.input(drawer, &drawn);
             let tracked = student.weights.tracked(|_| true);
-            let (gradients, statistics) = awake(|| {
+            let (gradients, statistics) = device.run(|| {
                 let pass = Pass::new(&tracked, Mode::Train, device);
                 let net = Net::new(&*student.encoder, &pass);
                 let loss = (net.encode(x.clone()) - target.clone())
@@ -339,7 +342,7 @@ impl Student {
     fn latents(&self, drawer: &Drawer, samples: &Matrix) -> Matrix {
         let x = self.input(drawer, samples);
         let device: &Device = drawer.device();
-        awake(|| {
+        device.run(|| {
             let pass = Pass::new(&self.weights, Mode::Eval, device);
             let net = Net::new(&*self.encoder, &pass);
             crate::embed::to_matrix(net.encode(x))

@@ -244,6 +244,8 @@ pub struct Weighed {
     pub log_ratio: Tensor<1>,
     /// The divergence of the posterior from the prior, `[n]`.
     pub divergence: Tensor<1>,
+    /// What the likelihood is of.
+    pub unit: &'static str,
 }
 
 /// What an encoder learns from.
@@ -342,6 +344,14 @@ pub fn mismatches(objective: &dyn Objective, encoder: &dyn Encoder, facts: &Fact
                 .to_owned(),
         );
         return problems;
+    }
+    if let (Shape::Image { height, width, .. }, Shape::Image { height: side, .. }) =
+        (facts.shape, facts.local)
+        && side > height.min(width)
+    {
+        problems.push(format!(
+            "views.crop.local_size={side} is larger than the images, {height} x {width}; set a smaller one"
+        ));
     }
     let of_local = |problem| format!("for local views (views.crop.local_size): {problem}");
     problems.extend(encoder.problems(facts.local).into_iter().map(of_local));

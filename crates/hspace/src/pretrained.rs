@@ -18,11 +18,14 @@ use crate::views::InputSpec;
 
 /// What a classifier, and not the encoder, needs.
 const HEADS: [&str; 4] = ["fc", "head", "heads", "classifier"];
+/// What a file of `torch.save` before PyTorch 1.6 begins with: a pickle of its magic number.
+const LEGACY: &[u8] = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
 /// What wrappers put before the names.
 const WRAPPERS: [&str; 5] = ["", "module.", "model.", "backbone.", "encoder."];
 
 /// The weights of `encoder` from a file: names and shapes must be those of `like`. Heads of
-/// classifiers and counters are left out, and so is a prefix that a wrapper put before all names. A
+/// classifiers and whole numbers (counters) are left out. Where a wrapper put a prefix before the encoder's names,
+/// what lies outside is another part, such as a projector, and is left out too. A
 /// latent space that the file does not know keeps the weights of `like`.
 ///
 /// # Errors
@@ -35,6 +38,13 @@ pub fn read(
     device: &Device,
 ) -> Result<Weights> {
     let bytes = file::read(path)?;
+    if bytes.starts_with(LEGACY) {
+        return Err(Error::file(
+            path,
+            "was saved by PyTorch before 1.6, in a format that is not read; load it in PyTorch and save it again \
+             with torch.save(torch.load(FILE), NEW)",
+        ));
+    }
     let named = match bytes.starts_with(b"PK") {
         true => torch::read(&bytes),
         false => safetensors(&bytes),

@@ -8,7 +8,6 @@ pub mod schedule;
 pub mod settings;
 pub mod watch;
 
-use hspace_kernels::awake;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -270,8 +269,8 @@ impl<'a> Trainer<'a> {
         let (mut saved, mut writing) = (Instant::now(), Duration::ZERO);
         while self.state.step < self.steps && !self.stopped_early() {
             let batches = loader.next(&self.setup.device)?;
-            // From inside the pool its threads are called, and answer, sooner.
-            let step = awake(|| self.step(batches))?;
+            let device = self.setup.device.clone();
+            let step = device.run(|| self.step(batches))?;
             self.state.step += 1;
             self.state.seconds = self.before + self.started.elapsed().as_secs_f64();
             self.state.epoch_loss.0 += step.loss;
@@ -372,11 +371,9 @@ impl<'a> Trainer<'a> {
         self.setup.objective.after_step(&mut self.weights, progress);
         step.values.insert("loss".into(), step.loss);
         if self.looks_at_features()
-            && self.state.warnings.is_empty()
             && let Some(text) = self.setup.objective.concern(&step.values, progress)
         {
-            let step = self.state.step + 1;
-            self.state.warnings.push(format!("at step {step}: {text}"));
+            self.warn(&text);
         }
         Ok(step)
     }
@@ -409,10 +406,8 @@ impl<'a> Trainer<'a> {
             let features: Vec<Matrix> = features.map(|view| to_matrix(view.inner())).collect();
             let health = watch::health(&features)?;
             report.extend(health.values());
-            if let Some(text) = health.collapse(self.state.step + 1, features[0].cols)
-                && self.state.warnings.is_empty()
-            {
-                self.state.warnings.push(text);
+            if let Some(text) = health.collapse(features[0].cols) {
+                self.warn(&text);
             }
         }
         let named = net.gradients(&loss.total);
@@ -420,6 +415,17 @@ impl<'a> Trainer<'a> {
             self.weights.set(&name, value.inner());
         }
         Ok((named, value))
+    }
+
+    /// Notes what is wrong at the coming step, each kind of thing (what stands before the colon) once.
+    fn warn(&mut self, text: &str) {
+        let kind = text.split(':').next().unwrap_or(text);
+        let warnings = &mut self.state.warnings;
+        let known = |warning: &String| warning.contains(&format!(": {kind}"));
+        if !warnings.iter().any(known) {
+            let step = self.state.step + 1;
+            warnings.push(format!("at step {step}: {text}"));
+        }
     }
 
     /// Whether the features of the coming step are measured: at logged steps after the first few.
@@ -467,36 +473,20 @@ impl<'a> Trainer<'a> {
         }
         let (sum, count) = std::mem::take(&mut self.state.epoch_loss);
         values.insert("epoch_loss".into(), sum / count.max(1) as f64);
-        let watched = match settings.keep_best {
-            Metric::None => settings.stop_on,
-            keep_best => keep_best,
-        };
-        let Some(value) = watched.of(values) else {
-            return Ok(());
-        };
-        if self
-            .state
-            .best
-            .is_none_or(|best| watched.better(value, best))
-        {
-            self.state.best = Some(value);
-            self.state.epochs_since_best = 0;
-            if settings.keep_best != Metric::None {
-                let best = self.weights.clone();
-                if let Some(folder) = self.folder {
-                    checkpoint::write_weights(&folder.best(), &best)?;
-                }
-                self.best = Some(best);
+        self.state.stopping.hear(settings.stop_on, values);
+        if self.state.kept.hear(settings.keep_best, values) {
+            let best = self.weights.clone();
+            if let Some(folder) = self.folder {
+                checkpoint::write_weights(&folder.best(), &best)?;
             }
-        } else {
-            self.state.epochs_since_best += 1;
+            self.best = Some(best);
         }
         Ok(())
     }
 
     fn stopped_early(&self) -> bool {
         let settings = &self.setup.settings;
-        settings.stop_on != Metric::None && self.state.epochs_since_best >= settings.patience
+        settings.stop_on != Metric::None && self.state.stopping.epochs_since >= settings.patience
     }
 
     fn log(&mut self, values: BTreeMap<String, f64>) -> Result<()> {

@@ -115,6 +115,22 @@ fn few(objective: &str) -> Table {
     }
 }
 
+/// Objectives in other forms than their defaults.
+const FORMS: &[(&str, &str)] = &[
+    ("autoencoder", "corruption = \"masking\""),
+    ("autoencoder", "corruption = \"gaussian\""),
+    ("autoencoder", "corruption = \"salt_and_pepper\""),
+    ("autoencoder", "sparsity = 0.01"),
+    ("autoencoder", "contraction = 0.1"),
+    ("vae", "free_bits = 0.1"),
+    ("vae", "likelihood = \"gaussian\""),
+    ("beta_vae", "capacity = 2.0"),
+    // Means of eight samples vary in seven directions at most, so sixteen cannot be independent.
+    ("dip_vae", "form = \"I\"\nlatents = 4"),
+    ("gan", "game = \"hinge\""),
+    ("moco", "queue = 0"),
+];
+
 struct Case {
     name: String,
     shape: Shape,
@@ -128,19 +144,29 @@ struct Case {
 
 impl Case {
     /// A case for each turn, if the objective suits shape and encoder.
-    fn each(objective: &str, shape: Shape, encoder: &str) -> Vec<Case> {
-        let case = |turn| Case::new(objective, shape, (encoder, small(encoder)), turn);
+    fn each(objective: &str, settings: &Table, shape: Shape, encoder: &str) -> Vec<Case> {
+        let case = |turn| {
+            Case::new(
+                (objective, settings),
+                shape,
+                (encoder, small(encoder)),
+                turn,
+            )
+        };
         (0..).map_while(case).collect()
     }
 
     fn new(
-        objective: &str,
+        (objective, settings): (&str, &Table),
         shape: Shape,
         encoder: (&str, Box<dyn Encoder>),
         turn: usize,
     ) -> Option<Case> {
-        let name = format!("{objective} ({turn}) on {} with {shape:?}", encoder.0);
-        let mut objective = objective::make(objective, few(objective)).unwrap();
+        let name = format!(
+            "{objective} {settings:?} ({turn}) on {} with {shape:?}",
+            encoder.0
+        );
+        let mut objective = objective::make(objective, settings.clone()).unwrap();
         let mut problems = objective.prepare(&facts(shape));
         problems.extend(objective::mismatches(
             &*objective,
@@ -166,9 +192,19 @@ impl Case {
             let before = cases.len();
             for shape in [IMAGE, VECTOR] {
                 let each = encoders_for(shape).map(|(name, _)| name);
-                cases.extend(each.flat_map(|name| Case::each(entry.name, shape, name)));
+                let own = few(entry.name);
+                cases.extend(each.flat_map(|name| Case::each(entry.name, &own, shape, name)));
             }
             assert!(cases.len() > before, "{} suits nothing", entry.name);
+        }
+        for (name, settings) in FORMS {
+            let mut own = few(name);
+            own.extend(settings.parse::<Table>().unwrap());
+            let before = cases.len();
+            for (shape, encoder) in [(IMAGE, "cnn"), (VECTOR, "mlp"), (IMAGE, "vit_tiny")] {
+                cases.extend(Case::each(name, &own, shape, encoder));
+            }
+            assert!(cases.len() > before, "{name} with {settings} suits nothing");
         }
         cases
     }
@@ -210,7 +246,10 @@ impl Case {
     /// The same with these constants instead of its own.
     fn turn_with(&self, weights: &Weights, constants: Vec<Tensor<2>>) -> Turn {
         let tracked = weights.tracked(|name| self.trains.covers(name));
-        let pass = Pass::new(&tracked, Mode::Train, &self.device).with_constants(constants);
+        // At the end of a training all terms weigh what they are to weigh.
+        let pass = Pass::new(&tracked, Mode::Train, &self.device)
+            .with_constants(constants)
+            .with_progress(1.0);
         let net = Net::new(&*self.encoder, &pass);
         let loss = self.objective.loss(&net, &self.batches(), self.turn);
         Turn {

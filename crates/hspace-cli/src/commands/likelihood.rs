@@ -80,6 +80,7 @@ pub fn run(args: &Args) -> Result<()> {
         found.active_units,
         found.latents
     );
+    println!("The likelihood is {}.", found.unit);
     if found.active_units == 0 {
         println!(
             "the posterior has collapsed onto the prior: no latent tells one sample from another"

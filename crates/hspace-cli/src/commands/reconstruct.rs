@@ -53,16 +53,17 @@ pub fn run(args: &Args) -> Result<()> {
     hspace::file::write_whole(&args.out, &picture::png(&sheet)?)?;
     let samples = drawer.samples(&dataset, &rows)?.features;
     let drawn = drawer.draw(&drawer.latents(&dataset, &rows)?.features);
+    let scale = drawer.scale();
     let off = |a: &[f32], b: &[f32]| -> f64 {
-        let squares = a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2));
+        let each = a.iter().zip(b).zip(&scale);
+        let squares = each.map(|((a, b), scale)| f64::from((a - b) / scale).powi(2));
         squares.sum::<f64>() / a.len().max(1) as f64
     };
-    let error = off(&samples.data, &drawn.data);
     let mean: Vec<f32> = samples.column_means().iter().map(|&x| x as f32).collect();
-    let spread = (0..samples.rows)
-        .map(|i| off(samples.row(i), &mean))
-        .sum::<f64>();
-    let spread = spread / samples.rows.max(1) as f64;
+    let n = samples.rows.max(1) as f64;
+    let over = |one: &dyn Fn(usize) -> f64| (0..samples.rows).map(one).sum::<f64>() / n;
+    let error = over(&|i| off(samples.row(i), drawn.row(i)));
+    let spread = over(&|i| off(samples.row(i), &mean));
     println!(
         "{}: samples above their reconstructions\nmean squared error {error:.5} a value over {} samples; \
          {:.1} % of their variance is lost",

@@ -402,6 +402,13 @@ fn weights_come_from_elsewhere_and_go_there() {
     ] {
         assert!(error.contains(part), "{error}");
     }
+    let legacy = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M";
+    std::fs::write(folder.join("w.pth"), legacy).unwrap();
+    let error = fails(
+        folder,
+        &["import", "w.pth", "--encoder", "resnet18", "--out", "d"],
+    );
+    assert!(error.contains("before 1.6"), "{error}");
     std::fs::write(folder.join("w.pth"), b"PK\x03\x04 and nothing").unwrap();
     let error = fails(
         folder,
@@ -447,6 +454,10 @@ fn objectives_say_what_they_cannot_do() {
                 "views.crop.local_size=40",
             ],
             "no multiple of the patches' 16",
+        ),
+        (
+            &["--objective", "dino", "--set", "views.crop.local_size=64"],
+            "local_size=64 is larger than the images",
         ),
         (&["--objective", "scarf", "--encoder", "cnn"], "simclr"),
         (

@@ -84,23 +84,26 @@ pub fn distance(sorted: &[f64], density: &dyn Density, cell: Cell) -> f64 {
             above: density.cdf(x + cell.above),
         }
     };
-    // The largest gap from the lower end of `low` to the upper end of `high`, at most.
-    let gap = |low: Stair, high: Stair| {
-        let over = high.below - low.before as f64 / n;
-        let under = high.after as f64 / n - low.above;
-        over.max(under)
+    let gap = |stair: Stair| {
+        let over = stair.below - stair.before as f64 / n;
+        over.max(stair.after as f64 / n - stair.above)
+    };
+    // The largest gap of a value between two, at most.
+    let between = |low: Stair, high: Stair| {
+        let over = high.below - low.after as f64 / n;
+        over.max(high.before as f64 / n - low.above)
     };
     let Some(last) = sorted.len().checked_sub(1) else {
         return 0.0;
     };
     let (first, last) = (stair(0), stair(last));
-    let mut most = gap(first, first).max(gap(last, last));
+    let mut most = gap(first).max(gap(last));
     // Level by level: the first levels find a gap that is nearly the largest.
     let mut spans = VecDeque::from([(first, last)]);
     while let Some((low, high)) = spans.pop_front() {
-        if low.after < high.before && gap(low, high) > most {
+        if low.after < high.before && between(low, high) > most {
             let middle = stair(low.after.midpoint(high.before));
-            most = most.max(gap(middle, middle));
+            most = most.max(gap(middle));
             spans.extend([(low, middle), (middle, high)]);
         }
     }

@@ -115,7 +115,7 @@ const STEP: f64 = 1e-2;
 
 impl Objective for Autoencoder {
     fn prepare(&mut self, facts: &Facts) -> Vec<String> {
-        self.decoder.prepare(facts);
+        let mut problems: Vec<String> = self.decoder.prepare(facts).into_iter().collect();
         self.images = matches!(facts.shape, Shape::Image { .. });
         (self.mean, self.std) = (facts.mean.clone(), facts.std.clone());
         let channels = facts.mean.iter().zip(&facts.std);
@@ -125,14 +125,14 @@ impl Objective for Autoencoder {
                 false => [0.0, 0.0],
             })
             .collect();
-        match (self.images, self.settings.corruption) {
-            (false, Corruption::SaltAndPepper) => vec![
+        if !self.images && self.settings.corruption == Corruption::SaltAndPepper {
+            problems.push(
                 "objective.corruption=salt_and_pepper makes pixels black or white, and the data are \
                  vectors; use masking or gaussian"
                     .to_owned(),
-            ],
-            _ => vec![],
+            );
         }
+        problems
     }
 
     fn latents(&self) -> usize {

@@ -54,6 +54,10 @@ impl Variant for BetaTcVae {
         not_negative(&weights).err()
     }
 
+    fn remedy(&self) -> &'static str {
+        "lower objective.beta"
+    }
+
     fn loss(&self, model: &Model, net: &Net, batch: &Batch, _: usize) -> Loss {
         let x = batch.views[0].clone();
         let posterior = model.posterior(net, x.clone());

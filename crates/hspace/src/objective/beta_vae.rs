@@ -53,6 +53,10 @@ impl Variant for BetaVae {
         not_negative(&numbers).err()
     }
 
+    fn remedy(&self) -> &'static str {
+        "lower objective.beta, or set objective.capacity"
+    }
+
     fn loss(&self, model: &Model, net: &Net, batch: &Batch, _: usize) -> Loss {
         let x = batch.views[0].clone();
         let posterior = model.posterior(net, x.clone());

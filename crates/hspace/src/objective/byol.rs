@@ -5,6 +5,9 @@
 //! (Grill et al. 2020, arXiv:2006.07733, equations 1 to 3). m rises from its start to 1 on a
 //! cosine.
 //!
+//! Projector and predictor have 512 hidden units and 128 outputs rather than 4096 and 256, for encoders of a few
+//! hundred features.
+//!
 //! Each view goes through the networks as its own batch, so that batch statistics are of one
 //! view, as in the paper.
 

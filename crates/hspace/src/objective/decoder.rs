@@ -65,16 +65,21 @@ impl Decoder {
         (self.decoder_units == 0).then(|| "decoder_units=0 must be at least 1".to_owned())
     }
 
-    pub(super) fn prepare(&mut self, facts: &Facts) {
+    /// For one shape of data; why it cannot draw it.
+    pub(super) fn prepare(&mut self, facts: &Facts) -> Option<String> {
         self.shape = facts.shape;
+        let vectors = matches!(facts.shape, Shape::Vector { .. });
+        (vectors && self.decoder == Kind::Cnn).then(|| {
+            "objective.decoder=cnn draws images, and these are vectors; set mlp or auto".to_owned()
+        })
     }
 
     /// Outputs `[n, channels, height, width]` for latents `[n, d]`, without bounds.
     pub(super) fn outputs(&self, scope: &Scope, z: Tensor<2>) -> Tensor<4> {
         let shape = self.shape;
         let cnn = match (self.decoder, shape) {
-            (_, Shape::Vector { .. }) | (Kind::Mlp, _) => false,
-            (Kind::Auto | Kind::Cnn, Shape::Image { .. }) => true,
+            (Kind::Mlp, _) | (Kind::Auto, Shape::Vector { .. }) => false,
+            (Kind::Cnn, _) | (Kind::Auto, Shape::Image { .. }) => true,
         };
         if cnn {
             return decode(scope, z, shape, self.decoder_width);

@@ -10,7 +10,8 @@
 //! weights of length 1. Deviations: K is 1024 rather than 65536, the hidden layers 512 rather than
 //! 2048, m begins at 0.98 rather than 0.996 and there are 4 local views rather than 8, all for runs of
 //! a few thousand steps on small encoders. The teacher's temperature can rise over the first part of a
-//! training, as in the paper; by default it stays where the paper's begins.
+//! training, as in the paper; by default it stays where the paper's begins. The last layer learns from the first
+//! step on (the authors hold it for an epoch), and weight decay stays as it is unless `train.weight_decay_end` is set.
 
 use std::collections::BTreeMap;
 
@@ -201,6 +202,15 @@ mod tests {
             let views = [own.clone(), matrix([6, 5], 0.9), own];
             swapped(&taught, 3, |view| views[view].clone() / 0.1)
         });
+    }
+
+    #[test]
+    fn a_constant_teacher_is_named() {
+        let dino = Dino::default();
+        let concern =
+            |nats| dino.concern(&BTreeMap::from([("teacher_tells_apart".into(), nats)]), 0.5);
+        assert!(concern(0.001).is_some_and(|text| text.contains("constant")));
+        assert_eq!(concern(1.0), None);
     }
 
     #[test]

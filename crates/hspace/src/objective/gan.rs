@@ -127,10 +127,9 @@ const AVERAGE: &str = "average.generator";
 
 impl Objective for Gan {
     fn prepare(&mut self, facts: &Facts) -> Vec<String> {
-        self.decoder.prepare(facts);
         self.images = matches!(facts.shape, Shape::Image { .. });
         (self.mean, self.std) = (facts.mean.clone(), facts.std.clone());
-        vec![]
+        self.decoder.prepare(facts).into_iter().collect()
     }
 
     fn generator(&self) -> Option<&dyn Generator> {

@@ -84,6 +84,11 @@ pub(super) trait Variant:
         true
     }
 
+    /// What to do when the posterior has collapsed.
+    fn remedy(&self) -> &'static str {
+        "lower train.learning_rate, or give objective.decoder_width or objective.decoder_units less"
+    }
+
     /// As [`Generator::has_prior`].
     fn has_prior(&self) -> bool {
         true
@@ -142,10 +147,12 @@ pub(super) fn make<V: Variant>(table: Table) -> Result<Box<dyn Objective>, Strin
 
 impl<V: Variant> Objective for Variational<V> {
     fn prepare(&mut self, facts: &Facts) -> Vec<String> {
-        self.model.decoder.prepare(facts);
-        self.model.likelihood.prepare(facts);
         self.model.samples = facts.samples.max(1);
-        vec![]
+        let decoder = self.model.decoder.prepare(facts);
+        decoder
+            .into_iter()
+            .chain(self.model.likelihood.prepare(facts))
+            .collect()
     }
 
     fn latents(&self) -> usize {
@@ -177,12 +184,16 @@ impl<V: Variant> Objective for Variational<V> {
         if progress < SETTLED {
             return None;
         }
-        let collapsed = values.get("active_units").is_some_and(|&units| units < 0.5);
-        let collapse = collapsed.then(|| {
-            "the posterior has collapsed onto the prior: no latent tells one sample from another; lower \
-             the weight of the divergence (objective.beta), let it begin later (objective.warmup), or \
-             set objective.free_bits"
-                .to_owned()
+        let active = values
+            .get("active_units")
+            .filter(|_| self.variant.has_posterior());
+        let collapse = active.filter(|&&units| units < 0.5).map(|units| {
+            let latents = self.model.latents;
+            let remedy = self.variant.remedy();
+            format!(
+                "the posterior has collapsed onto the prior: no latent tells one sample from another ({units:.0} of \
+                 {latents} are active); {remedy}"
+            )
         });
         self.variant.concern(values).or(collapse)
     }
@@ -210,6 +221,7 @@ impl<V: Variant> Generator for Variational<V> {
             log_likelihood: self.model.log_likelihood(net, x.repeat_dim(0, draws), z),
             log_ratio,
             divergence: sum_columns(posterior.divergence()),
+            unit: self.model.likelihood.unit(),
         })
     }
 }
@@ -368,6 +380,65 @@ mod tests {
         let most = values(x.max_dim(1).reshape([2]));
         for (sum, most) in sums.iter().zip(most) {
             assert!(sum.is_finite() && *sum >= most && *sum < most + 1.1);
+        }
+    }
+
+    #[test]
+    fn a_collapsed_posterior_is_named_and_the_remedies_are_settings() {
+        let mut named = 0;
+        for entry in super::super::OBJECTIVES {
+            let defaults = (entry.defaults)();
+            let objective = (entry.make)(defaults.clone()).unwrap();
+            let concern = |units, progress| {
+                let values = BTreeMap::from([("active_units".to_owned(), units)]);
+                objective.concern(&values, progress)
+            };
+            assert_eq!(
+                concern(3.0, 0.5).or(concern(0.0, 0.1)),
+                None,
+                "{}",
+                entry.name
+            );
+            let Some(text) = concern(0.0, 0.5) else {
+                continue;
+            };
+            named += 1;
+            assert!(text.contains("0 of 16"), "{text}");
+            for word in text.split("objective.").skip(1) {
+                let key = word
+                    .split(|c: char| !c.is_alphanumeric() && c != '_')
+                    .next();
+                assert!(
+                    defaults.contains_key(key.unwrap()),
+                    "{} has no {word}",
+                    entry.name
+                );
+            }
+        }
+        assert_eq!(
+            named, 6,
+            "vae, beta_vae, beta_tcvae, factor_vae, dip_vae, iwae"
+        );
+    }
+
+    #[test]
+    fn what_is_for_images_is_refused_for_vectors() {
+        let facts = Facts {
+            shape: crate::dataset::Shape::Vector { dim: 3 },
+            local: crate::dataset::Shape::Vector { dim: 3 },
+            mean: vec![0.0; 3],
+            std: vec![1.0; 3],
+            samples: 9,
+            columns: vec![],
+            task: None,
+        };
+        for (text, part) in [
+            ("likelihood = \"bernoulli\"", "standardised"),
+            ("decoder = \"cnn\"", "vectors"),
+        ] {
+            let mut made = super::super::make("vae", text.parse().unwrap()).unwrap();
+            let problems = made.prepare(&facts).concat();
+            assert!(problems.contains(part), "{text}: {problems}");
         }
     }
 

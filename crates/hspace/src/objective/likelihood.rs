@@ -66,9 +66,28 @@ impl Likelihood {
         }
     }
 
-    pub(super) fn prepare(&mut self, facts: &Facts) {
+    /// For one shape of data; why it says nothing of it.
+    pub(super) fn prepare(&mut self, facts: &Facts) -> Option<String> {
         self.vectors = matches!(facts.shape, Shape::Vector { .. });
         (self.mean, self.std) = (facts.mean.clone(), facts.std.clone());
+        (self.vectors && self.bernoulli()).then(|| {
+            "objective.likelihood=bernoulli is for values between 0 and 1, and vectors are standardised; set \
+             gaussian or auto"
+                .to_owned()
+        })
+    }
+
+    /// What a number of nats is about.
+    pub(super) fn unit(&self) -> &'static str {
+        match (self.bernoulli(), self.vectors) {
+            (true, _) => {
+                "of pixels that are 0 or 1; between them it is a bound on the cross entropy and no density"
+            }
+            (false, false) => {
+                "a density of pixels from 0 to 1; of pixels from 0 to 255 it is 8 bits a value more"
+            }
+            (false, true) => "a density of standardised columns",
+        }
     }
 
     fn bernoulli(&self) -> bool {

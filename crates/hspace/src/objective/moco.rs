@@ -8,8 +8,11 @@
 //!
 //! Deviations: m is 0.99 rather than 0.999, since a teacher must be able to turn over many times in
 //! a run of a few thousand steps (v2 keeps it as it is, v3 lets it rise); the queue has 4096 keys
-//! rather than 65536, for data sets of some ten thousand samples. The keys' views are a batch of their
-//! own for batch normalisation; there is no shuffling, which exchanges samples between GPUs.
+//! rather than 65536, for data sets of some ten thousand samples, and no more than half the training samples,
+//! since a sample's own earlier keys are no negatives. Hidden layers are normalised, which v2's are not, and
+//! have 512 units rather than 2048 (v3: 4096). The keys' views are a batch of their
+//! own for batch normalisation; there is no shuffling, which exchanges samples between GPUs. v3's patch
+//! projection is trained, not frozen.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +29,7 @@ use crate::network::{Init, Scope, Weights};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct MoCo {
-    /// Keys in the queue; 0 for MoCo v3.
+    /// Keys in the queue, no more than half the training samples; 0 for MoCo v3.
     queue: usize,
     /// τ > 0.
     temperature: f64,
@@ -72,7 +75,10 @@ pub(super) const ENTRY: Entry<dyn Objective> = Entry {
 const TAUGHT: [&str; 2] = ["encoder", "projector"];
 
 impl Objective for MoCo {
-    fn prepare(&mut self, _: &Facts) -> Vec<String> {
+    fn prepare(&mut self, facts: &Facts) -> Vec<String> {
+        if self.queue > 0 {
+            self.queue = self.queue.min(facts.samples / 2).max(1);
+        }
         vec![]
     }
 
@@ -133,7 +139,7 @@ impl MoCo {
         let size = [self.queue, self.projection];
         let spread = 1.0 / (self.projection as f32).sqrt();
         let queue = memory.buffer("queue", size[0] * size[1], Init::Normal(spread));
-        let queue = queue.reshape(size);
+        let queue = l2_normalise(queue.reshape(size));
         let total = info_nce(
             query,
             key.clone(),
@@ -141,10 +147,13 @@ impl MoCo {
             self.temperature,
             net.device(),
         );
-        let alike = l2_normalise(queue.clone().mean_dim(0)) * l2_normalise(queue.clone());
-        let stay = self.queue.saturating_sub(key.dims()[0]);
-        let newest = self.queue - stay;
-        let next = Tensor::cat(vec![key.narrow(0, 0, newest), queue.narrow(0, 0, stay)], 0);
+        let alike = l2_normalise(queue.clone().mean_dim(0)) * queue.clone();
+        let newest = self.queue.min(key.dims()[0]);
+        let mut next = vec![key.narrow(0, 0, newest)];
+        if newest < self.queue {
+            next.push(queue.narrow(0, 0, self.queue - newest));
+        }
+        let next = Tensor::cat(next, 0);
         memory.update("queue", next.reshape([size[0] * size[1]]));
         Loss {
             parts: vec![("queue_cosine", alike.sum() / self.queue as f64)],
@@ -164,5 +173,19 @@ impl MoCo {
         let tell = |query, key| info_nce(query, key, None, self.temperature, net.device());
         let total = tell(first.0, second.1) + tell(second.0, first.1);
         Loss::of(total * (2.0 * self.temperature), learned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_saturated_queue_is_named() {
+        let moco = MoCo::default();
+        let concern =
+            |cosine| moco.concern(&BTreeMap::from([("queue_cosine".into(), cosine)]), 0.5);
+        assert!(concern(0.99).is_some_and(|text| text.contains("saturated")));
+        assert_eq!(concern(0.3), None);
     }
 }

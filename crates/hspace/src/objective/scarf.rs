@@ -4,7 +4,7 @@
 //! The loss is NT-Xent (Bahri et al. 2022, arXiv:2106.15147, algorithm 1), the views are the run's:
 //! by default the first is the row itself, in the second six in ten features are drawn from their
 //! marginals, and both get a little noise (`views.noise`), which the paper does not add. Hidden units
-//! and temperature are the paper's.
+//! and temperature are the paper's; the projector normalises its hidden units, which the paper's does not.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,8 +1,8 @@
 //! Supervised contrastive learning: views of samples of one class attract, all others repel.
 //!
 //! The loss is SimCLR's with all views of the class as positives (Khosla et al. 2020,
-//! arXiv:2004.11362, equation 2, `L_out`). Projector and temperature are the paper's, but for the
-//! hidden units, of which there are 512.
+//! arXiv:2004.11362, equation 2, `L_out`). The temperature is the paper's; the projector has
+//! 512 hidden units, and normalises them.
 
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};

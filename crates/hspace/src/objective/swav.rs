@@ -11,6 +11,8 @@
 //! Prototypes are scaled to length 1 where they are used, not after each step. They are kept for the
 //! first hundredth of the training, as the authors keep them for the first epoch.
 
+use std::collections::BTreeMap;
+
 use burn_tensor::Tensor;
 use burn_tensor::activation::log_softmax;
 use serde::{Deserialize, Serialize};
@@ -20,6 +22,7 @@ use super::{Batch, Facts, Loss, Net, Objective, Stream, Turn, multi_crop};
 use crate::list::{self, Entry};
 use crate::network::Init;
 use crate::network::layers::l2_normalise;
+use crate::network::weights::{values, vector};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -116,14 +119,34 @@ impl Objective for Swav {
         let total = swapped(&codes, learned.len(), |view| {
             of_view(view) / self.temperature
         });
-        // How many prototypes the samples of a batch use: e to the entropy of their mean code.
-        let shares = codes[0].clone().mean_dim(0);
-        let entropy = -(shares.clone() * (shares + 1e-12).log()).sum();
+        let used = vector(vec![used(of_view(0).inner())], net.device());
         Loss {
-            parts: vec![("prototypes_used", entropy.exp())],
+            parts: vec![("prototypes_used", used)],
             ..Loss::of(total, learned[..2].to_vec())
         }
     }
+
+    fn concern(&self, values: &BTreeMap<String, f64>, progress: f64) -> Option<String> {
+        let collapsed = progress > 0.1 && *values.get("prototypes_used")? < 1.5;
+        collapsed.then(|| {
+            "the prototypes have collapsed: one is nearest to nearly every sample; lower objective.epsilon or \
+             train.learning_rate"
+                .to_owned()
+        })
+    }
+}
+
+/// How many prototypes the samples of a batch lie nearest to, from scores `[n, K]`: e to the entropy of their
+/// shares. Of codes it would say K even if all samples were the same.
+fn used(scores: Tensor<2>) -> f32 {
+    let [n, k] = scores.dims();
+    let mut shares = vec![0.0f32; k];
+    for row in values(scores).chunks_exact(k) {
+        let nearest = (0..k).max_by(|&a, &b| row[a].total_cmp(&row[b]));
+        shares[nearest.unwrap_or(0)] += 1.0 / n as f32;
+    }
+    let terms = shares.iter().filter(|share| **share > 0.0);
+    (-terms.map(|share| share * share.ln()).sum::<f32>()).exp()
 }
 
 /// Mean cross-entropy of each code with the softmax of the `logits` of every other view, `[1]`.
@@ -166,8 +189,8 @@ fn sinkhorn(scores: Tensor<2>, epsilon: f64, iterations: usize) -> Tensor<2> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::Device;
     use crate::golden::{check_loss, matrix, numbers};
-    use crate::network::weights::values;
 
     #[test]
     fn agrees_with_lightly() {
@@ -182,6 +205,18 @@ mod tests {
                 scores / 0.1
             })
         });
+    }
+
+    #[test]
+    fn equal_samples_use_one_prototype_whatever_their_codes_are() {
+        let equal = matrix([1, 5], 0.7).repeat_dim(0, 6);
+        assert!((used(equal.clone()) - 1.0).abs() < 1e-6);
+        let codes = values(sinkhorn(equal, 0.05, 3).mean_dim(0));
+        assert!(codes.iter().all(|share| (share - 0.2).abs() < 1e-4));
+        assert!((used(Tensor::eye(5, &Device::cpu())) - 5.0).abs() < 1e-4);
+        let swav = Swav::default();
+        let concern = |used| swav.concern(&BTreeMap::from([("prototypes_used".into(), used)]), 0.5);
+        assert!(concern(1.1).is_some() && concern(40.0).is_none());
     }
 
     #[test]

@@ -47,6 +47,10 @@ impl Variant for Vae {
         not_negative(&[("free_bits", self.free_bits)]).err()
     }
 
+    fn remedy(&self) -> &'static str {
+        "let the divergence begin later (objective.warmup), or set objective.free_bits"
+    }
+
     fn loss(&self, model: &Model, net: &Net, batch: &Batch, _: usize) -> Loss {
         let x = batch.views[0].clone();
         let posterior = model.posterior(net, x.clone());

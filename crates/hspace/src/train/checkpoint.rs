@@ -12,6 +12,7 @@ use crate::device::Device;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 
+use super::Metric;
 use super::optimizer::OptimizerState;
 use crate::error::{Error, Result};
 use crate::file;
@@ -27,14 +28,40 @@ pub struct State {
     pub seconds: f64,
     /// Updates each turn's optimizer has made, by turn.
     pub updates: BTreeMap<String, u64>,
-    /// Best value so far of the metric that `keep_best` or `stop_on` names.
-    pub best: Option<f64>,
+    /// Of the metric that `keep_best` names.
+    #[serde(default)]
+    pub kept: Record,
+    /// Of the metric that `stop_on` names.
+    #[serde(default)]
+    pub stopping: Record,
     /// Sum and number of the losses of the epoch under way.
     pub epoch_loss: (f64, usize),
-    /// Epochs since the best value was reached.
-    pub epochs_since_best: usize,
     /// What was noticed so far.
     pub warnings: Vec<String>,
+}
+
+/// The best epoch so far by one metric.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its value.
+    pub best: Option<f64>,
+    /// Epochs since.
+    pub epochs_since: usize,
+}
+
+impl Record {
+    /// Hears what an epoch measured: whether it is the best so far. An epoch without the metric counts not.
+    pub fn hear(&mut self, metric: Metric, values: &BTreeMap<String, f64>) -> bool {
+        let Some(value) = metric.of(values) else {
+            return false;
+        };
+        let is_best = self.best.is_none_or(|best| metric.better(value, best));
+        match is_best {
+            true => (self.best, self.epochs_since) = (Some(value), 0),
+            false => self.epochs_since += 1,
+        }
+        is_best
+    }
 }
 
 /// All that is needed to go on.
@@ -47,13 +74,13 @@ pub struct Checkpoint {
     pub optimizers: BTreeMap<String, OptimizerState>,
 }
 
-/// So long after the last checkpoint one is written wherever the run stands.
+/// So long after the last checkpoint one is due wherever the run stands.
 const AFTER: Duration = Duration::from_secs(120);
 
-/// Whether a checkpoint is due `since` the last one, which took `writing`: at an epoch's end, where that takes
-/// no more than a tenth of the time, and after two minutes in any case.
+/// Whether a checkpoint is due `since` the last one, which took `writing`: at an epoch's end and after two minutes,
+/// where that takes no more than a tenth of the time.
 pub fn due(epoch_done: bool, since: Duration, writing: Duration) -> bool {
-    since > AFTER || epoch_done && since > 9 * writing
+    (epoch_done || since > AFTER) && since > 9 * writing
 }
 
 const STATE: &str = "hspace_state";
@@ -248,7 +275,10 @@ mod tests {
         Checkpoint {
             state: State {
                 step: 12,
-                best: Some(0.5),
+                kept: Record {
+                    best: Some(0.5),
+                    epochs_since: 2,
+                },
                 ..State::default()
             },
             weights,
@@ -259,9 +289,14 @@ mod tests {
     #[test]
     fn writing_takes_a_tenth_of_the_time_and_two_minutes_are_the_most_that_is_lost() {
         let [step, hour] = [0.05, 3600.0].map(Duration::from_secs_f64);
-        for (steps_per_epoch, seconds) in
-            [(1, 0.1), (1, 5.0), (200, 0.1), (200, 5.0), (100_000, 5.0)]
-        {
+        for (steps_per_epoch, seconds) in [
+            (1, 0.1),
+            (1, 5.0),
+            (200, 0.1),
+            (200, 5.0),
+            (100_000, 5.0),
+            (1, 30.0),
+        ] {
             let cost = Duration::from_secs_f64(seconds);
             let (mut now, mut last, mut writing, mut written) =
                 (Duration::ZERO, Duration::ZERO, Duration::ZERO, 0u32);
@@ -273,7 +308,7 @@ mod tests {
                     now += cost;
                     (last, writing, written) = (now, cost, written + 1);
                 }
-                assert!(now - last <= AFTER + step);
+                assert!(now - last <= AFTER.max(9 * cost) + step);
             }
             let share = (written * cost).as_secs_f64() / now.as_secs_f64();
             assert!(
@@ -286,6 +321,22 @@ mod tests {
     }
 
     #[test]
+    fn what_stops_and_what_is_kept_go_by_their_own_metrics() {
+        let (mut stopping, mut kept) = (Record::default(), Record::default());
+        let mut best = Vec::new();
+        for (probe, loss) in [(0.3, 0.5), (0.4, 0.6), (0.4, 0.4), (0.2, 0.3)] {
+            let named = [("online_probe", probe), ("epoch_loss", loss)];
+            let values = named.map(|(name, value)| (name.to_owned(), value)).into();
+            stopping.hear(Metric::OnlineProbe, &values);
+            best.push(kept.hear(Metric::EpochLoss, &values));
+            assert!(!Record::default().hear(Metric::Alignment, &values));
+        }
+        assert_eq!(best, [true, false, true, true]);
+        assert_eq!((stopping.epochs_since, stopping.best), (2, Some(0.4)));
+        assert_eq!((kept.epochs_since, kept.best), (0, Some(0.3)));
+    }
+
+    #[test]
     fn reads_what_it_wrote() {
         let device = Device::cpu();
         let folder = tempfile::tempdir().unwrap();
@@ -293,7 +344,10 @@ mod tests {
         let written = checkpoint(&device);
         written.write(&path).unwrap();
         let read = Checkpoint::read(&path, &written.weights, &device).unwrap();
-        assert_eq!(read.state.step, 12);
+        assert_eq!(
+            (read.state.step, &read.state.kept),
+            (12, &written.state.kept)
+        );
         assert_eq!(read.optimizers["all"].updates, 7);
         let moments = &read.optimizers["all"].moments["encoder.a"];
         assert_eq!(values(moments[1].clone()), [1.0; 4]);

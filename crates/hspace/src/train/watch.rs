@@ -87,7 +87,7 @@ impl Health {
     }
 
     /// What to tell the user, if the features have collapsed.
-    pub fn collapse(&self, step: usize, dim: usize) -> Option<String> {
+    pub fn collapse(&self, dim: usize) -> Option<String> {
         let what = if self.spread < LEAST_SPREAD {
             format!(
                 "all samples get nearly the same features (spread {:.1e})",
@@ -100,7 +100,7 @@ impl Health {
             return None;
         };
         Some(format!(
-            "collapse at step {step}: {what}; the representation will be useless. \
+            "collapse: {what}; the representation will be useless. \
              Lower train.learning_rate, raise train.batch_size, or try another objective"
         ))
     }
@@ -117,7 +117,7 @@ mod tests {
         assert!(
             health(&[same])
                 .unwrap()
-                .collapse(1, 8)
+                .collapse(8)
                 .unwrap()
                 .contains("same features")
         );
@@ -126,7 +126,7 @@ mod tests {
             .collect();
         let line = health(&[Matrix::new(n, 8, line)]).unwrap();
         assert!(
-            line.collapse(1, 8).unwrap().contains("one direction"),
+            line.collapse(8).unwrap().contains("one direction"),
             "{line:?}"
         );
         let spread = (0..n * 8)
@@ -137,7 +137,7 @@ mod tests {
         assert!(again.alignment.unwrap() < 1e-6);
         let good = health(&[good]).unwrap();
         assert_eq!((good.alignment, good.uniformity), (None, again.uniformity));
-        assert_eq!(good.collapse(1, 8), None, "{good:?}");
+        assert_eq!(good.collapse(8), None, "{good:?}");
         assert!(good.effective_rank > 5.0, "{good:?}");
     }
 }
