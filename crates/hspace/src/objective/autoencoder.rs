@@ -6,7 +6,8 @@
 //! salt-and-pepper noise). The last term is the contractive autoencoder's squared Frobenius norm (Rifai et
 //! al. 2011, ICML), a mean over samples: estimated, without bias for small steps, as the squared change of
 //! h along one random direction a sample, since second derivatives are not to be had. The penalty on |h| is
-//! the plain one that makes codes sparse (Ng 2011, lecture notes, has a divergence instead).
+//! the plain one that makes codes sparse (Ng 2011, lecture notes, has a divergence instead). Samples are the run's views
+//! (weak ones by default), unlike the variational objectives', which see them as they are.
 
 use burn_tensor::{Tensor, TensorData};
 use rand::RngExt;
