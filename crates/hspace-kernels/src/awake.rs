@@ -102,9 +102,10 @@ mod tests {
 
     #[test]
     fn a_short_step_does_not_wait_for_a_long_one_beside_it() {
-        let stop = AtomicBool::new(false);
+        let (begun, stop) = (AtomicBool::new(false), AtomicBool::new(false));
         let long = || {
             awake(|| {
+                begun.store(true, Ordering::Relaxed);
                 while !stop.load(Ordering::Relaxed) {
                     (0..64u32).into_par_iter().with_max_len(1).for_each(|i| {
                         std::hint::black_box((0..2000).fold(i, |a, b| a ^ (a << 1) ^ b));
@@ -115,10 +116,13 @@ mod tests {
         let mut waited = Duration::ZERO;
         std::thread::scope(|scope| {
             scope.spawn(long);
+            while !begun.load(Ordering::Relaxed) {
+                spin_loop();
+            }
             for _ in 0..100 {
-                let begun = Instant::now();
+                let since = Instant::now();
                 assert_eq!(sum(3), 3);
-                waited = waited.max(begun.elapsed());
+                waited = waited.max(since.elapsed());
             }
             stop.store(true, Ordering::Relaxed);
         });

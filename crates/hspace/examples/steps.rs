@@ -19,7 +19,6 @@ use hspace::network::maps::Maps;
 use hspace::network::{Mode, Pass, Scope, Weight, Weights};
 use hspace::train::checkpoint::write_weights;
 use hspace::train::optimizer::{Gradients, Optimizer, OptimizerState, Rule};
-use hspace_kernels::awake;
 
 /// Three stages of two residual blocks, `width` to 4 `width` channels (He et al. 2016, 4.2).
 struct Residual {
@@ -100,8 +99,9 @@ fn main() {
         let times: usize = times.parse().expect("a number of runs");
         let ms = (0..times).map(|_| {
             let begun = Instant::now();
-            // On one of the threads that kernels run on, as in training and embedding.
-            awake(|| match what {
+            // As in training and embedding.
+            let on = bench.on.clone();
+            on.run(|| match what {
                 "train" => bench.train(),
                 _ => bench.infer(),
             });

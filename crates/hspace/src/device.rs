@@ -56,8 +56,8 @@ impl Device {
         self.kernels
     }
 
-    /// Runs what computes on this device: where that is our kernels, on one of the threads that they run
-    /// on, so that between two of them nobody waits ([`awake`]).
+    /// Runs what computes on this device, on one of the threads of rayon's pool. Where our kernels compute, the
+    /// other threads wait for them without sleeping ([`awake`]).
     pub fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         match self.kernels {
             Some(_) => awake(work),

@@ -2,8 +2,9 @@
 //!
 //! By optimisation: the latents move down the gradient of `‖G(z) − x‖² + λ ‖z‖²` (Lipton & Tripathi 2017,
 //! arXiv:1702.04782; Creswell & Bharath 2018, arXiv:1611.05644), vectors in standard deviations of their columns,
-//! from several starts, of which the best is kept. By a learned encoder: a network is trained to tell z from G(z), and then sees real samples. By
-//! both: the optimisation starts from what the encoder says (Zhu et al. 2016, arXiv:1609.03552).
+//! from several starts, of which the best is kept. By a learned encoder: a network is trained to tell z from
+//! G(z), and then sees real samples. By both: the optimisation starts from what the encoder says (Zhu et al.
+//! 2016, arXiv:1609.03552).
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -408,6 +408,48 @@ fn evaluation_changes_nothing_and_ignores_the_rest_of_the_batch() {
 }
 
 #[test]
+fn known_ways_of_failing_are_named() {
+    let healthy = [
+        ("diversity", 0.9),
+        ("recall", 0.5),
+        ("discriminator_accuracy", 0.7),
+        ("generator_loss", 1.0),
+    ];
+    for (name, number, failing, well, text) in [
+        ("moco", "queue_cosine", 0.99, 0.3, "queue is saturated"),
+        (
+            "dino",
+            "teacher_tells_apart",
+            0.001,
+            1.0,
+            "teacher is constant",
+        ),
+        (
+            "swav",
+            "prototypes_used",
+            1.1,
+            40.0,
+            "prototypes have collapsed",
+        ),
+        ("vq_vae", "perplexity", 1.1, 9.0, "codebook has collapsed"),
+        ("gan", "diversity", 0.01, 0.9, "mode collapse"),
+        ("gan", "recall", 0.01, 0.5, "mode collapse"),
+    ] {
+        let made = objective::make(name, few(name)).unwrap();
+        let concern = |value| {
+            let mut values = BTreeMap::from(healthy.map(|(name, value)| (name.to_owned(), value)));
+            values.insert(number.to_owned(), value);
+            made.concern(&values, 0.5)
+        };
+        assert!(
+            concern(failing).is_some_and(|found| found.contains(text)),
+            "{name}"
+        );
+        assert_eq!(concern(well), None, "{name}");
+    }
+}
+
+#[test]
 fn settings_are_complete_and_bad_ones_are_refused() {
     for entry in ENCODERS {
         let table = (entry.defaults)();

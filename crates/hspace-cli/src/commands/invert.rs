@@ -21,9 +21,8 @@ use crate::settings::seed;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   hspace invert runs/gan --data photos/ --out latents.npz --png inverted.png
-  hspace probe latents.npz --data photos/     # needs the latents of all samples: no --samples
   hspace invert runs/gan --data photos/ --method optimise --steps 500 --out latents.npz
-  hspace probe latents.npz runs/gan --data photos/")]
+  hspace probe latents.npz runs/gan --data photos/     # needs the latents of all samples: no --samples")]
 pub struct Args {
     /// The run
     run: PathBuf,

@@ -205,15 +205,6 @@ mod tests {
     }
 
     #[test]
-    fn a_constant_teacher_is_named() {
-        let dino = Dino::default();
-        let concern =
-            |nats| dino.concern(&BTreeMap::from([("teacher_tells_apart".into(), nats)]), 0.5);
-        assert!(concern(0.001).is_some_and(|text| text.contains("constant")));
-        assert_eq!(concern(1.0), None);
-    }
-
-    #[test]
     fn equal_distributions_tell_nothing() {
         let same = softmax(matrix([1, 5], 0.4).repeat_dim(0, 7), 1);
         assert!(values(told_apart(same))[0].abs() < 1e-5);

@@ -4,7 +4,8 @@
 //! dimensions were shuffled over the batch, and is trained for that in a turn of its own (Kim & Mnih
 //! 2018, arXiv:1802.05983, equation 3 and algorithm 1). D is the paper's: six layers of 1000 units with
 //! leaky ReLU, and two outputs. Deviations: its learning rate is a tenth of the others', which begin twenty
-//! times above the paper's, the shuffled draws are of the same batch, not of a second, and its Adam is that of all objectives.
+//! times above the paper's, its Adam is that of all objectives, and the shuffled draws are of the same batch, not
+//! of a second.
 
 use burn_tensor::activation::{leaky_relu, log_softmax};
 use burn_tensor::{Int, Tensor, TensorData};

@@ -86,7 +86,7 @@ pub(super) trait Variant:
 
     /// What to do when the posterior has collapsed.
     fn remedy(&self) -> &'static str {
-        "lower train.learning_rate, or give objective.decoder_width or objective.decoder_units less"
+        "lower train.learning_rate, or weaken the decoder (objective.decoder_width, objective.decoder_units)"
     }
 
     /// As [`Generator::has_prior`].

@@ -175,17 +175,3 @@ impl MoCo {
         Loss::of(total * (2.0 * self.temperature), learned)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_saturated_queue_is_named() {
-        let moco = MoCo::default();
-        let concern =
-            |cosine| moco.concern(&BTreeMap::from([("queue_cosine".into(), cosine)]), 0.5);
-        assert!(concern(0.99).is_some_and(|text| text.contains("saturated")));
-        assert_eq!(concern(0.3), None);
-    }
-}
