@@ -193,7 +193,7 @@ impl Packed {
         let row = out_w * conv.outputs;
         assert!(y.len() == unit.count * row, "room for the outputs");
         let (numbers, starts) = seen(on, x, size, taps, out_h, unit);
-        let mut groups = Groups::new(taps, size);
+        let mut groups = Groups::new(taps, size, unit.count * out_w);
         for ((image, first, rows), start) in unit.per_image(out_h).zip(starts) {
             let line = image * out_h - unit.first;
             groups.add(start, first..first + rows, 0..out_w, |oy, ox| {
@@ -292,7 +292,7 @@ impl Phases {
         let row = conv.w * conv.inputs;
         let mut soon = finish.touches(dx);
         for phase in &self.0 {
-            let mut groups = Groups::new(&phase.taps, size);
+            let mut groups = Groups::new(&phase.taps, size, unit.count * conv.w);
             for (image, first, rows) in unit.per_image(conv.h) {
                 let line = image * conv.h - unit.first;
                 // Positions of this phase: quotients of row and column.

@@ -26,7 +26,7 @@ pub mod product;
 pub mod relu;
 mod scratch;
 mod simd;
-mod transpose;
+pub mod transpose;
 mod units;
 pub mod update;
 mod winograd;

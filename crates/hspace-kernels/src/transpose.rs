@@ -1,6 +1,42 @@
 //! Rows to columns.
 
+use rayon::prelude::*;
+
+use crate::conv::Machine;
 use crate::simd::{Isa, LANES, Simd, kernel};
+use crate::units;
+
+/// The transposes of some matrices of `rows` × `columns` numbers that follow each other. An image with
+/// its channels first is one: its transpose has them last.
+///
+/// # Panics
+/// If these are not whole matrices, or `to` is not as long as `from`.
+pub fn each(on: Machine, (rows, columns): (usize, usize), from: &[f32], to: &mut [f32]) {
+    let len = (rows * columns).max(1);
+    assert!(
+        from.len() == to.len() && from.len().is_multiple_of(len),
+        "whole matrices of {rows} × {columns}"
+    );
+    let pairs = to.par_chunks_mut(len).zip(from.par_chunks(len));
+    let pairs = pairs.with_min_len(units::least(len));
+    pairs.for_each(|(to, from)| match (rows, columns) {
+        (1, _) | (_, 1) => to.copy_from_slice(from),
+        // A few channels would leave most of a square of vectors empty.
+        (..LANES, _) => {
+            for (r, from) in from.chunks_exact(columns).enumerate() {
+                let column = to[r..].iter_mut().step_by(rows);
+                column.zip(from).for_each(|(to, from)| *to = *from);
+            }
+        }
+        (_, ..LANES) => {
+            for (c, to) in to.chunks_exact_mut(rows).enumerate() {
+                let column = from[c..].iter().step_by(columns);
+                to.iter_mut().zip(column).for_each(|(to, from)| *to = *from);
+            }
+        }
+        _ => transpose(on.isa, from, columns, to, rows, (rows, columns)),
+    });
+}
 
 /// `to[c · to_row + r] = from[r · from_row + c]` for `rows` × `columns` numbers.
 ///

@@ -74,14 +74,18 @@ pub(super) struct Groups<'a> {
     taps: &'a Taps,
     /// Height, width and channels of the images that are seen.
     size: (usize, usize, usize),
+    /// All positions at most.
+    most: usize,
     groups: Vec<Group>,
 }
 
 impl<'a> Groups<'a> {
-    pub(super) fn new(taps: &'a Taps, size: (usize, usize, usize)) -> Groups<'a> {
+    /// Of images of `size`, for `most` positions at most.
+    pub(super) fn new(taps: &'a Taps, size: (usize, usize, usize), most: usize) -> Groups<'a> {
         Groups {
             taps,
             size,
+            most,
             groups: Vec::new(),
         }
     }
@@ -119,8 +123,8 @@ impl<'a> Groups<'a> {
                     self.groups.push(Group {
                         rows,
                         columns,
-                        offsets: Vec::new(),
-                        places: Vec::new(),
+                        offsets: Vec::with_capacity(self.most),
+                        places: Vec::with_capacity(self.most),
                     });
                     self.groups.len() - 1
                 });

@@ -1,6 +1,6 @@
-//! What is computed number by number: the way back through a ReLU, Bernoulli likelihoods.
+//! What is computed number by number: the way back through a ReLU, Bernoulli likelihoods; transposes.
 
-use hspace_kernels::{cross_entropy, relu};
+use hspace_kernels::{cross_entropy, relu, transpose};
 use rand::{RngExt, SeedableRng};
 
 use crate::{Guarded, Rng, distance, machines, numbers};
@@ -75,6 +75,33 @@ fn a_relu_lets_back_what_it_let_through() {
                     .all(|((y, dy), dx)| { *dx == if *y > 0.0 { *dy } else { 0.0 } })
             );
             assert!(dx.intact());
+        }
+    }
+}
+
+#[test]
+fn every_matrix_is_transposed() {
+    let mut rng = Rng::seed_from_u64(8);
+    let sides = [1, 2, 3, 15, 16, 17, 40];
+    for rows in sides {
+        for columns in sides {
+            for n in [1, 2, 50] {
+                let len = rows * columns;
+                let from = numbers(&mut rng, n * len);
+                let place = |i: usize| {
+                    let (matrix, c, r) = (i / len, i % len / rows, i % rows);
+                    matrix * len + r * columns + c
+                };
+                let expected: Vec<f32> = (0..n * len).map(|i| from[place(i)]).collect();
+                for on in machines() {
+                    let mut to = Guarded::new(&vec![f32::NAN; n * len]);
+                    transpose::each(on, (rows, columns), &from, to.get_mut());
+                    assert!(
+                        to.get() == expected && to.intact(),
+                        "{n} {rows} × {columns}"
+                    );
+                }
+            }
         }
     }
 }

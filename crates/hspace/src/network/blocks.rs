@@ -37,7 +37,7 @@ pub fn dense_block(linear: &Scope, norm: &Scope, x: Tensor<2>, out: usize) -> Te
         groups: 1,
         relu: true,
     };
-    let x = Maps::last(x.reshape([n, 1, 1, dim]));
+    let x = Maps::last(on, x.reshape([n, 1, 1, dim]));
     let y = if norm.training() {
         let unit = Unit {
             conv: linear.clone(),
@@ -311,7 +311,7 @@ fn trained<'a>(on: Machine, chain: Vec<Residual<(Unit<'a>, Tensor<4>)>>, x: Maps
         let variance = vector(batch.variance, device) * unbiased;
         affine.follow(&norm, mean, variance);
     }
-    Maps::last(out)
+    Maps::last(on, out)
 }
 
 /// A block as one operation of our kernels, with running statistics.
@@ -330,12 +330,12 @@ fn evaluated(
     if !tracked && !scale.is_autodiff() {
         let line = (&values(scale)[..], &values(shift)[..]);
         let out = kernels::inference_block(on, x, weight, line, block.stride, residual, block.relu);
-        return Maps::last(out);
+        return Maps::last(on, out);
     }
     let channels = [1, 1, 1, block.out];
     let y = kernels::convolve(on, x, weight, block.stride);
     let y = y * scale.reshape(channels) + shift.reshape(channels);
-    Maps::last(ended(y, residual, block.relu))
+    Maps::last(on, ended(y, residual, block.relu))
 }
 
 /// A block as a composition of burn's operations.

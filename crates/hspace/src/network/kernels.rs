@@ -9,12 +9,14 @@ mod blocks;
 mod bytes;
 mod conv;
 mod cross_entropy;
+mod layout;
 mod linear;
 mod tokens;
 
 pub(super) use blocks::{BlockWeights, Unit, training_chain};
 pub(super) use conv::{any_tracked, convolve, inference_block, max_pool};
 pub(super) use cross_entropy::cross_entropy;
+pub(super) use layout::{channels_first, channels_last};
 pub(super) use linear::linear;
 pub(super) use tokens::{attend, gelu, layer_norm};
 

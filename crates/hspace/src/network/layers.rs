@@ -65,7 +65,7 @@ pub fn conv(scope: &Scope, x: Maps, out: usize, kernel: usize) -> Maps {
     match scope.device().kernels() {
         Some(on) => {
             let y = kernels::convolve(on, x.into_numbers(), weight, 1);
-            Maps::last(y + bias.reshape([1, 1, 1, out]))
+            Maps::last(on, y + bias.reshape([1, 1, 1, out]))
         }
         None => {
             let options = ConvOptions::new([1, 1], [kernel / 2; 2], [1, 1], 1);

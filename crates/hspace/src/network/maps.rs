@@ -4,41 +4,45 @@ use burn_tensor::Tensor;
 use burn_tensor::module::{interpolate, max_pool2d};
 use burn_tensor::ops::{InterpolateMode, InterpolateOptions, MaxPoolOptions};
 
+use hspace_kernels::Machine;
+
 use super::{Scope, kernels};
 
-/// Feature maps of n samples: c channels of h × w numbers each. Channels last where our kernels
-/// run, first elsewhere.
+/// Feature maps of n samples: c channels of h × w numbers each.
 #[derive(Clone, Debug)]
 pub struct Maps {
     numbers: Tensor<4>,
-    channels_last: bool,
+    /// Where our kernels run channels are last, elsewhere first.
+    on: Option<Machine>,
 }
 
 impl Maps {
     /// Images `[n, c, h, w]` as maps for the networks at `scope`.
     pub fn from_images(scope: &Scope, x: Tensor<4>) -> Maps {
-        let channels_last = scope.device().kernels().is_some();
-        Maps::first(x).laid_out(channels_last)
+        match scope.device().kernels() {
+            Some(on) => Maps::last(on, kernels::channels_last(on, x)),
+            None => Maps::first(x),
+        }
     }
 
     /// Maps as images `[n, c, h, w]`.
     pub fn into_images(self) -> Tensor<4> {
-        self.laid_out(false).numbers
+        match self.on {
+            Some(on) => kernels::channels_first(on, self.numbers),
+            None => self.numbers,
+        }
     }
 
     /// Of a tensor `[n, c, h, w]`.
     pub(super) fn first(numbers: Tensor<4>) -> Maps {
-        Maps {
-            numbers,
-            channels_last: false,
-        }
+        Maps { numbers, on: None }
     }
 
     /// Of a tensor `[n, h, w, c]`.
-    pub(super) fn last(numbers: Tensor<4>) -> Maps {
+    pub(super) fn last(on: Machine, numbers: Tensor<4>) -> Maps {
         Maps {
             numbers,
-            channels_last: true,
+            on: Some(on),
         }
     }
 
@@ -47,41 +51,29 @@ impl Maps {
         self.numbers
     }
 
-    fn laid_out(self, channels_last: bool) -> Maps {
-        let axes = match (self.channels_last, channels_last) {
-            (false, true) => [0, 2, 3, 1],
-            (true, false) => [0, 3, 1, 2],
-            _ => return self,
-        };
-        Maps {
-            numbers: self.numbers.permute(axes),
-            channels_last,
-        }
-    }
-
     /// Samples, channels, height, width.
     pub fn dims(&self) -> [usize; 4] {
         let dims = self.numbers.dims();
-        match (self.channels_last, dims) {
-            (true, [n, h, w, c]) => [n, c, h, w],
-            (false, dims) => dims,
+        match (self.on, dims) {
+            (Some(_), [n, h, w, c]) => [n, c, h, w],
+            (None, dims) => dims,
         }
     }
 
     /// Mean over each map, `[n, c]`.
     pub fn mean(self) -> Tensor<2> {
         let [n, c, h, w] = self.dims();
-        match self.channels_last {
-            true => self.numbers.reshape([n, h * w, c]).mean_dim(1),
-            false => self.numbers.reshape([n, c, h * w]).mean_dim(2),
+        match self.on {
+            Some(_) => self.numbers.reshape([n, h * w, c]).mean_dim(1),
+            None => self.numbers.reshape([n, c, h * w]).mean_dim(2),
         }
         .reshape([n, c])
     }
 
     /// Largest number of each window of 3 × 3 at every second place, padded by 1.
     pub fn max_pool(self) -> Maps {
-        if self.channels_last {
-            return Maps::last(kernels::max_pool(self.numbers));
+        if let Some(on) = self.on {
+            return Maps::last(on, kernels::max_pool(self.numbers));
         }
         let window = MaxPoolOptions::new([3, 3]).with_stride([2, 2]);
         Maps::first(max_pool2d(self.numbers, window.with_padding([1, 1])))
@@ -89,9 +81,12 @@ impl Maps {
 
     /// Resized to `size`, each place the nearest one's number.
     pub fn upsample(self, size: [usize; 2]) -> Maps {
-        let channels_last = self.channels_last;
+        let on = self.on;
         let nearest = InterpolateOptions::new(InterpolateMode::Nearest);
         let resized = interpolate(self.into_images(), nearest.with_output_size(size));
-        Maps::first(resized).laid_out(channels_last)
+        match on {
+            Some(on) => Maps::last(on, kernels::channels_last(on, resized)),
+            None => Maps::first(resized),
+        }
     }
 }

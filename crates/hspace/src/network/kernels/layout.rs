@@ -1,0 +1,58 @@
+//! Images from channels first to channels last and back, in burn's graph.
+
+use burn_flex::Flex;
+use burn_tensor::Tensor;
+use hspace_kernels::{Buffer, Machine, transpose};
+
+use super::{Numbers, Parents, WayBack, attach, node, primitive};
+
+/// `[n, c, h, w]` to `[n, h, w, c]`.
+pub(in crate::network) fn channels_last(on: Machine, x: Tensor<4>) -> Tensor<4> {
+    let [n, c, h, w] = x.dims();
+    transposed(on, x, (c, h * w), [n, h, w, c])
+}
+
+/// `[n, h, w, c]` to `[n, c, h, w]`.
+pub(in crate::network) fn channels_first(on: Machine, x: Tensor<4>) -> Tensor<4> {
+    let [n, h, w, c] = x.dims();
+    transposed(on, x, (h * w, c), [n, c, h, w])
+}
+
+/// Each image, a matrix of that size, transposed.
+fn transposed(on: Machine, x: Tensor<4>, size: (usize, usize), shape: [usize; 4]) -> Tensor<4> {
+    let (rows, columns) = size;
+    if rows.min(columns) == 1 {
+        return x.reshape(shape);
+    }
+    let given = Numbers::of(x.clone());
+    let mut out = Buffer::any(given.get().len());
+    transpose::each(on, size, given.get(), &mut out);
+    let out = primitive(out, &shape);
+    if !x.is_autodiff() {
+        return Tensor::from_primitive::<Flex>(out);
+    }
+    let state = Transposed {
+        on,
+        shape: x.dims(),
+        size: (columns, rows),
+    };
+    attach(&[node(x)], state, out)
+}
+
+/// What [`transposed`] leaves for the way back.
+#[derive(Clone, Debug)]
+struct Transposed {
+    on: Machine,
+    shape: [usize; 4],
+    size: (usize, usize),
+}
+
+impl WayBack for Transposed {
+    fn back(self, dout: Numbers, parents: &mut Parents) {
+        parents.give(0, || {
+            let mut dx = Buffer::any(dout.get().len());
+            transpose::each(self.on, self.size, dout.get(), &mut dx);
+            primitive(dx, &self.shape)
+        });
+    }
+}
