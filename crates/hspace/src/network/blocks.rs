@@ -357,10 +357,9 @@ fn ended(y: Tensor<4>, residual: Option<Tensor<4>>, with_relu: bool) -> Tensor<4
 
 #[cfg(test)]
 mod tests {
-    use burn_tensor::Distribution;
-
     use super::*;
     use crate::device::Device;
+    use crate::golden::noise;
     use crate::network::{Mode, Pass, Weights};
 
     /// Features, gradients by weight and input, and running statistics of a block.
@@ -423,11 +422,10 @@ mod tests {
 
     #[test]
     fn our_blocks_agree_with_burns() {
-        let cpu = burn_tensor::Device::flex();
         for (inputs, out, kernel, stride) in
             [(3, 8, 3, 1), (16, 20, 3, 1), (16, 32, 3, 2), (5, 16, 5, 2)]
         {
-            let x = Tensor::<4>::random([4, inputs, 9, 10], Distribution::Normal(0.0, 1.0), &cpu);
+            let x = noise([4, inputs, 9, 10], 0.1);
             let block = Conv {
                 out,
                 kernel,
@@ -458,8 +456,7 @@ mod tests {
 
     #[test]
     fn inference_agrees_with_burns() {
-        let cpu = burn_tensor::Device::flex();
-        let x = Tensor::<4>::random([3, 16, 7, 7], Distribution::Normal(0.0, 1.0), &cpu);
+        let x = noise([3, 16, 7, 7], 0.1);
         let evaluated = |on: Option<Machine>| {
             let device = Device::cpu_with(on);
             let block = Conv {

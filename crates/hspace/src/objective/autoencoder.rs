@@ -177,9 +177,7 @@ impl Objective for Autoencoder {
             let axes = seen.dims();
             let size = [axes[0], axes[1..].iter().product()];
             let direction = net.normal("direction", size).reshape(axes);
-            let moved = self.code(net, seen + direction * STEP);
-            let change = (moved - code.clone()).powi_scalar(2).sum_dim(1);
-            let penalty = change.mean() / (STEP * STEP);
+            let penalty = stretch(seen, direction, code.clone(), |x| self.code(net, x));
             total = total + penalty.clone() * contraction;
             parts.push(("contraction", penalty));
         }
@@ -188,6 +186,17 @@ impl Objective for Autoencoder {
             ..Loss::of(total, vec![code])
         }
     }
+}
+
+/// `E ‖J v‖²` along the directions v, for codes `[n, d]` of samples x by `f`. `[1]`
+fn stretch<const D: usize>(
+    x: Tensor<D>,
+    direction: Tensor<D>,
+    code: Tensor<2>,
+    f: impl Fn(Tensor<D>) -> Tensor<2>,
+) -> Tensor<1> {
+    let change = f(x + direction * STEP) - code;
+    change.powi_scalar(2).sum_dim(1).mean() / (STEP * STEP)
 }
 
 impl Autoencoder {
@@ -238,5 +247,21 @@ impl Generator for Autoencoder {
     fn draw(&self, net: &Net, z: Tensor<2>) -> Tensor<4> {
         let outputs = self.decoder.outputs(&net.at("decoder"), z);
         super::likelihood::plain(outputs, &self.mean, &self.std, self.images)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden::{check_loss_within, matrix};
+
+    #[test]
+    fn contraction_agrees_with_forward_differentiation() {
+        let (x, direction) = (matrix([6, 5], 1.1), matrix([6, 5], 2.3));
+        // The rest is half a step of curvature.
+        check_loss_within("contraction", [5, 3], 2e-2, |weights| {
+            let f = |x: Tensor<2>| x.matmul(weights.clone()).tanh();
+            stretch(x.clone(), direction.clone(), f(x.clone()), f)
+        });
     }
 }

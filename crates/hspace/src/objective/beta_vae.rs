@@ -4,6 +4,7 @@
 //! `−E_q log p(x | z) + γ |KL − C|`, C rising from 0 (Burgess et al. 2018, arXiv:1804.03599, equation 8).
 //! β is 4 as in the first paper's examples; the capacity's γ is β.
 
+use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::heads::not_negative;
@@ -63,14 +64,45 @@ impl Variant for BetaVae {
         let z = posterior.draw(net, "posterior");
         let likelihood = model.log_likelihood(net, x, z);
         let divergence = sum_columns(posterior.divergence());
-        let cost = match self.capacity > 0.0 {
-            true => {
-                let capacity = ramp(0.0, self.capacity, self.capacity_rise, net.progress());
-                (divergence.clone().mean() - capacity).abs()
-            }
-            false => divergence.clone().mean(),
-        };
-        let total = cost * self.beta - likelihood.clone().mean();
+        let cost = self.cost(divergence.clone().mean(), net.progress());
+        let total = cost - likelihood.clone().mean();
         loss_of(total, likelihood, divergence, &posterior)
+    }
+}
+
+impl BetaVae {
+    /// What a divergence costs, `[1]` each.
+    fn cost(&self, divergence: Tensor<1>, progress: f64) -> Tensor<1> {
+        let paid = match self.capacity > 0.0 {
+            true => {
+                let capacity = ramp(0.0, self.capacity, self.capacity_rise, progress);
+                (divergence - capacity).abs()
+            }
+            false => divergence,
+        };
+        paid * self.beta
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::latent::Posterior;
+    use super::*;
+    use crate::golden::{check_loss, matrix};
+
+    #[test]
+    fn the_capacity_agrees_with_torch() {
+        // Half of the rise to twice the capacity is the capacity.
+        for (name, capacity) in [("capacity_below", 1.0), ("capacity_above", 50.0)] {
+            let settings = BetaVae {
+                capacity,
+                ..BetaVae::default()
+            };
+            check_loss(name, [6, 5], |mean| {
+                let log_variance = matrix([6, 5], 2.3);
+                let divergence = sum_columns(Posterior { mean, log_variance }.divergence());
+                settings.cost(divergence.mean(), 0.4)
+            });
+        }
     }
 }

@@ -134,9 +134,7 @@ impl Objective for Dino {
         let total = swapped(&targets, learned.len(), |view| {
             outputs.clone().narrow(0, view * n, n) / self.temperature
         });
-        let mean = taught.mean_dim(0).reshape([self.outputs]);
-        let keep = self.center_momentum;
-        memory.update("center", center * keep + mean * (1.0 - keep));
+        memory.update("center", recentred(center, taught, self.center_momentum));
         Loss {
             parts: vec![("teacher_tells_apart", told_apart(targets[0].clone()))],
             ..Loss::of(total, learned[..2].to_vec())
@@ -178,6 +176,12 @@ fn sharpened(outputs: Tensor<2>, center: Tensor<1>, temperature: f64) -> Tensor<
     softmax((outputs - center.unsqueeze()) / temperature, 1)
 }
 
+/// The centre `[K]` after a step with these outputs of the teacher, `[n, K]`.
+fn recentred(center: Tensor<1>, outputs: Tensor<2>, keep: f64) -> Tensor<1> {
+    let mean = outputs.mean_dim(0).reshape(center.dims());
+    center * keep + mean * (1.0 - keep)
+}
+
 /// What a distribution of `[n, K]` says about which sample it is of, in nats: the entropy of their
 /// mean less the mean of their entropies. 0 if all are the same.
 fn told_apart(p: Tensor<2>) -> Tensor<1> {
@@ -191,7 +195,7 @@ fn told_apart(p: Tensor<2>) -> Tensor<1> {
 mod tests {
     use super::*;
     use crate::device::Device;
-    use crate::golden::{check_loss, matrix};
+    use crate::golden::{assert_close, check_loss, matrix, numbers};
     use crate::network::weights::{values, vector};
 
     #[test]
@@ -202,6 +206,14 @@ mod tests {
             let views = [own.clone(), matrix([6, 5], 0.9), own];
             swapped(&taught, 3, |view| views[view].clone() / 0.1)
         });
+    }
+
+    #[test]
+    fn the_centre_moves_as_lightlys() {
+        let center = vector(vec![0.3, -0.2, 0.1, 0.0, -0.4], &Device::cpu());
+        let views = [1.1, 2.3].map(|phase| matrix([6, 5], phase));
+        let moved = values(recentred(center, Tensor::cat(views.to_vec(), 0), 0.9));
+        assert_close("centre", &moved, &numbers(&["dino_center"]), 1e-6);
     }
 
     #[test]

@@ -189,7 +189,7 @@ impl Objective for Gan {
             ("recall", recall(flatten(x.clone()), flatten(drawn))),
         ];
         if self.settings.r1 > 0.0 {
-            let penalty = self.slope(net, x);
+            let penalty = self.steepness(net, x);
             total = total + penalty.clone() * (0.5 * self.settings.r1);
             parts.push(("r1", penalty));
         }
@@ -246,14 +246,23 @@ impl Gan {
     }
 
     /// `E (v · ∇_x D(x))²`, v normal: that is `E ‖∇_x D(x)‖²`. `[1]`
-    fn slope(&self, net: &Net, x: Tensor<4>) -> Tensor<1> {
+    fn steepness(&self, net: &Net, x: Tensor<4>) -> Tensor<1> {
         let axes = x.dims();
         let numbers = axes[1..].iter().product();
-        let direction = net.normal("direction", [axes[0], numbers]).reshape(axes) * STEP;
-        let at = |x: Tensor<4>| self.told(net, net.encode_silently(x));
-        let change = at(x.clone() + direction.clone()) - at(x - direction);
-        change.powi_scalar(2).mean() / (4.0 * STEP * STEP)
+        let direction = net.normal("direction", [axes[0], numbers]).reshape(axes);
+        slope(x, direction, |x| self.told(net, net.encode_silently(x)))
     }
+}
+
+/// `E (v · ∇f(x))²` along the directions v, for numbers `[n, 1]` of samples. `[1]`
+fn slope<const D: usize>(
+    x: Tensor<D>,
+    direction: Tensor<D>,
+    f: impl Fn(Tensor<D>) -> Tensor<2>,
+) -> Tensor<1> {
+    let step = direction * STEP;
+    let change = f(x.clone() + step.clone()) - f(x - step);
+    change.powi_scalar(2).mean() / (4.0 * STEP * STEP)
 }
 
 /// How far drawn samples differ from one another in the discriminator's features, of how far real ones
@@ -295,7 +304,7 @@ impl Generator for Gan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::golden::{check_loss, matrix};
+    use crate::golden::{check_loss, check_loss_within, matrix};
     use crate::network::weights::values;
 
     #[test]
@@ -306,7 +315,23 @@ mod tests {
         ] {
             check_loss(name, [6, 5], |real| game.judged(real, matrix([6, 5], 1.1)));
         }
-        check_loss("fooled", [6, 5], |drawn| Game::NonSaturating.fooled(drawn));
+        for (name, game) in [
+            ("fooled", Game::NonSaturating),
+            ("fooled_hinge", Game::Hinge),
+        ] {
+            check_loss(name, [6, 5], |drawn| game.fooled(drawn));
+        }
+    }
+
+    #[test]
+    fn r1_agrees_with_double_differentiation() {
+        let (x, direction) = (matrix([6, 5], 1.1), matrix([6, 5], 2.3));
+        // The rest is the step, squared.
+        check_loss_within("slope", [5, 3], 3e-4, |weights| {
+            slope(x.clone(), direction.clone(), |x| {
+                x.matmul(weights.clone()).tanh().sum_dim(1)
+            })
+        });
     }
 
     #[test]

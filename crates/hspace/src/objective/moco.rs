@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::heads::{positive, positive_number, projector, standardised_projector};
 use super::similarity::info_nce;
 use super::{Batch, Facts, Loss, Net, Objective, Stream, teacher, two_views};
+use crate::device::Device;
 use crate::list::{self, Entry};
 use crate::network::layers::{l2_normalise, perceptron};
 use crate::network::{Init, Scope, Weights};
@@ -164,14 +165,39 @@ impl MoCo {
 
     fn without_queue(&self, net: &Net, views: &[Tensor<4>]) -> Loss {
         let learned = net.encode_views(views);
-        let [first, second] = [0, 1].map(|view| {
+        let pairs = [0, 1].map(|view| {
             let z = self.project(&net.at("projector"), learned[view].clone());
             let dims = [self.hidden, self.projection];
             let query = perceptron(&net.at("predictor"), z, &dims, true);
             (query, self.key(net, &views[view]).1)
         });
-        let tell = |query, key| info_nce(query, key, None, self.temperature, net.device());
-        let total = tell(first.0, second.1) + tell(second.0, first.1);
-        Loss::of(total * (2.0 * self.temperature), learned)
+        Loss::of(each_other(pairs, self.temperature, net.device()), learned)
+    }
+}
+
+/// The loss of v3, of the query and the key of each of two views: a query tells the other view's key.
+fn each_other(
+    [first, second]: [(Tensor<2>, Tensor<2>); 2],
+    temperature: f64,
+    device: &Device,
+) -> Tensor<1> {
+    let tell = |query, key| info_nce(query, key, None, temperature, device);
+    (tell(first.0, second.1) + tell(second.0, first.1)) * (2.0 * temperature)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden::{check_loss, matrix};
+
+    #[test]
+    fn v3_agrees_with_its_authors_formula() {
+        check_loss("moco_v3", [12, 5], |queries| {
+            let [first, second] = [0, 6].map(|at| queries.clone().narrow(0, at, 6));
+            let keys = [1.1, 2.3].map(|phase| matrix([6, 5], phase));
+            let [of_first, of_second] = keys;
+            let pairs = [(first, of_first), (second, of_second)];
+            each_other(pairs, 0.2, &Device::cpu())
+        });
     }
 }

@@ -5,6 +5,7 @@
 //! part of the training (warm-up; Sønderby et al. 2016, arXiv:1602.02282), λ is the free bits, in nats
 //! (Kingma et al. 2016, arXiv:1606.04934).
 
+use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::heads::not_negative;
@@ -58,12 +59,36 @@ impl Variant for Vae {
         let likelihood = model.log_likelihood(net, x, z);
         let divergences = posterior.divergence();
         let weight = ramp(0.0, 1.0, self.warmup, net.progress());
-        let paid = divergences
-            .clone()
-            .mean_dim(0)
-            .clamp_min(self.free_bits)
-            .sum();
-        let total = paid * weight - likelihood.clone().mean();
+        let total = self.paid(divergences.clone()) * weight - likelihood.clone().mean();
         loss_of(total, likelihood, sum_columns(divergences), &posterior)
+    }
+}
+
+impl Vae {
+    /// What divergences `[n, d]` cost, `[1]`.
+    fn paid(&self, divergences: Tensor<2>) -> Tensor<1> {
+        let mean = divergences.mean_dim(0);
+        mean.clamp_min(self.free_bits).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::latent::Posterior;
+    use super::*;
+    use crate::golden::{check_loss, matrix};
+
+    #[test]
+    fn free_bits_agree_with_torch() {
+        let with = |free_bits| Vae {
+            free_bits,
+            ..Vae::default()
+        };
+        for (name, vae) in [("free_bits", with(0.4)), ("divergence", with(0.0))] {
+            check_loss(name, [6, 5], |mean| {
+                let log_variance = matrix([6, 5], 2.3);
+                vae.paid(Posterior { mean, log_variance }.divergence())
+            });
+        }
     }
 }

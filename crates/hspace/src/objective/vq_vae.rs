@@ -84,10 +84,9 @@ impl Variant for VqVae {
         let chosen = book.nearest(&latents.clone().inner());
         let words = net.constant(book.words(&chosen, latents.dims()));
         let perplexity = book.learn(self, net, &latents.clone().inner(), &chosen);
-        // The words forward, the latents' gradient on the way back.
-        let code = latents.clone() + net.constant(words.clone() - latents.clone());
+        let code = through(&latents, net.constant(words.clone() - latents.clone()));
         let likelihood = model.log_likelihood(net, x, code).mean();
-        let away = (latents.clone() - words).powi_scalar(2).sum_dim(1).mean();
+        let away = distance(latents.clone(), words);
         Loss {
             parts: vec![
                 ("reconstruction", -likelihood.clone()),
@@ -102,7 +101,7 @@ impl Variant for VqVae {
         let book = Book::of(self, net);
         let chosen = book.nearest(&latents.clone().inner());
         let words = book.words(&chosen, latents.dims());
-        latents.clone() + (words - latents).detach()
+        through(&latents, (words - latents.clone()).detach())
     }
 
     fn has_posterior(&self) -> bool {
@@ -121,6 +120,16 @@ impl Variant for VqVae {
                 .to_owned()
         })
     }
+}
+
+/// The words forward, the latents' gradient on the way back: `off` is words less latents, and constant.
+fn through(latents: &Tensor<2>, off: Tensor<2>) -> Tensor<2> {
+    latents.clone() + off
+}
+
+/// Mean squared distance of the rows of `[n, d]`, `[1]`.
+fn distance(latents: Tensor<2>, words: Tensor<2>) -> Tensor<1> {
+    (latents - words).powi_scalar(2).sum_dim(1).mean()
 }
 
 /// The codebook: words `[words, size]`, how often each was chosen of late, and sums of what it stood for.
@@ -224,8 +233,18 @@ impl Book {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::golden::{assert_close, fill, numbers};
+    use crate::golden::{assert_close, check_loss, fill, matrix, numbers};
     use crate::network::weights::rng_for;
+
+    #[test]
+    fn gradients_pass_as_in_torch() {
+        let (words, wanted) = (matrix([6, 5], 1.1), matrix([6, 5], 2.3));
+        check_loss("commitment", [6, 5], |latents| {
+            let off = (words.clone() - latents.clone()).detach();
+            let error = distance(through(&latents, off), wanted.clone());
+            error + distance(latents, words.clone()) * VqVae::default().commitment
+        });
+    }
 
     #[test]
     fn groups_become_their_nearest_word() {

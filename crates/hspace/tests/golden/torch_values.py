@@ -122,6 +122,12 @@ def info_nce(z):
     return F.cross_entropy(logits, torch.arange(6))
 
 
+def moco_v3(z):
+    """Chen, Xie & He 2021, algorithm 1: both views are queries, of the other view's keys, with the factor 2τ."""
+    tell = lambda q, k: 2 * 0.2 * F.cross_entropy(F.normalize(q, dim=1) @ F.normalize(k, dim=1).T / 0.2, torch.arange(6))
+    return tell(z[:6], matrix(6, 5, 2.3)) + tell(z[6:], matrix(6, 5, 1.1))
+
+
 def supervised(logits):
     labels = torch.tensor([0, 1, 2, 3, 1, 1])
     weight = torch.tensor([1.0, 0.5, 2.0, 1.5])
@@ -143,6 +149,15 @@ def dino(own):
     return loss(taught, [own, matrix(6, 5, 0.9), own], epoch=5)
 
 
+def dino_center():
+    """The centre after a step of lightly's loss, from one that is not 0."""
+    loss = DINOLoss(output_dim=5, center_momentum=0.9)
+    loss.center = torch.tensor([0.3, -0.2, 0.1, 0.0, -0.4]).reshape(loss.center.shape)
+    taught = [matrix(6, 5, phase) for phase in (1.1, 2.3)]
+    loss(taught, taught, epoch=5)
+    return loss.center.flatten().tolist()
+
+
 def mae(drawn):
     """The authors' loss on hidden patches: each brought to mean 0 and variance 1 (forward_loss with norm_pix_loss)."""
     patches = matrix(6, 5, 1.1)
@@ -160,6 +175,40 @@ def divergence(mean):
     _, log_variance, _ = posteriors()
     q = torch.distributions.Normal(mean, (log_variance / 2).exp())
     return torch.distributions.kl_divergence(q, torch.distributions.Normal(0.0, 1.0)).sum(1).mean()
+
+
+def free_bits(mean):
+    """Kingma et al. 2016, equation 15: 0.4 nats of each dimension, on average over the batch, are free."""
+    _, log_variance, _ = posteriors()
+    q = torch.distributions.Normal(mean, (log_variance / 2).exp())
+    each = torch.distributions.kl_divergence(q, torch.distributions.Normal(0.0, 1.0)).mean(0)
+    return torch.maximum(each, torch.tensor(0.4)).sum()
+
+
+def capacity(nats):
+    """Burgess et al. 2018, equation 8, with γ 4: the divergence is held at so many nats."""
+    return lambda mean: 4 * (divergence(mean) - nats).abs()
+
+
+def along(weights):
+    """(v · ∇D(x))² for D(x) = Σ tanh(x w), by automatic differentiation, a mean over samples x; v as the Rust test draws it."""
+    x, v = matrix(6, 5, 1.1).requires_grad_(), matrix(6, 5, 2.3)
+    (slopes,) = torch.autograd.grad((x @ weights).tanh().sum(), x, create_graph=True)
+    return (slopes * v).sum(1).square().mean()
+
+
+def contraction(weights):
+    """‖J v‖² for h(x) = tanh(x w), a mean over samples."""
+    x, v = matrix(6, 5, 1.1), matrix(6, 5, 2.3)
+    _, moved = torch.func.jvp(lambda x: (x @ weights).tanh(), (x,), (v,))
+    return moved.square().sum(1).mean()
+
+
+def commitment(latents):
+    """van den Oord et al. 2017, equation 3, without the codebook's own term: gradients pass from the words to the latents."""
+    words, wanted = matrix(6, 5, 1.1), matrix(6, 5, 2.3)
+    code = latents + (words - latents).detach()
+    return (code - wanted).square().sum(1).mean() + 0.25 * (latents - words.detach()).square().sum(1).mean()
 
 
 def bernoulli(logits):
@@ -262,14 +311,22 @@ def losses():
         "supcon": of(12, 5, supcon),
         "moco": of(6, 5, moco),
         "info_nce": of(6, 5, info_nce),
+        "moco_v3": of(12, 5, moco_v3),
         "byol": of(6, 5, lambda q: (2 - 2 * F.cosine_similarity(q, other)).mean()),
         "barlow_twins": of(12, 5, lambda z: BarlowTwinsLoss(lambda_param=5e-3)(z, twelve)),
         "vicreg": of(12, 5, lambda z: VICRegLoss()(z, twelve)),
         "swav": of(6, 5, swav),
         "swav_codes": sinkhorn(matrix(6, 5, 1.1), iterations=3, epsilon=0.05).flatten().tolist(),
         "dino": of(6, 5, dino),
+        "dino_center": dino_center(),
         "mae": of(6, 5, mae),
         "divergence": of(6, 5, divergence),
+        "free_bits": of(6, 5, free_bits),
+        "capacity_below": of(6, 5, capacity(0.5)),
+        "capacity_above": of(6, 5, capacity(25.0)),
+        "slope": of(5, 3, along),
+        "contraction": of(5, 3, contraction),
+        "commitment": of(6, 5, commitment),
         "bernoulli": of(6, 5, bernoulli),
         "gaussian": of(6, 5, gaussian),
         "decomposed": of(6, 5, decomposed),
@@ -280,6 +337,7 @@ def losses():
         "non_saturating": of(6, 5, believed("non_saturating")),
         "hinge": of(6, 5, believed("hinge")),
         "fooled": of(6, 5, fooled),
+        "fooled_hinge": of(6, 5, lambda drawn: -drawn.mean()),
         "factor": of(6, 2, factor),
         "factor_correlation": of(6, 2, lambda logits: (logits[:, 0] - logits[:, 1]).mean()),
         "words": words(),
