@@ -4,7 +4,7 @@ The tables are those that scikit-learn ships: breast cancer (569 rows of 30 meas
 3 classes) and digits (1,797 of 64 counts, 10 classes). A third of each is the test split, stratified, the same for all.
 
     pip install scikit-learn
-    python bench/tabular.py HSPACE_BINARY [SEEDS]
+    python bench/tabular.py HSPACE_BINARY [SEEDS [TABLE ...]]
 """
 
 import csv
@@ -62,9 +62,9 @@ def main():
     binary = str(Path(sys.argv[1]).resolve())
     seeds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
     print("| table | features | " + " | ".join(LABELS) + " |\n| --- | --- " + "| --- " * len(LABELS) + "|")
-    for name, load in TABLES.items():
+    for name in sys.argv[3:] or TABLES:
         with tempfile.TemporaryDirectory() as folder:
-            write(load, Path(folder) / "table.csv")
+            write(TABLES[name], Path(folder) / "table.csv")
             for features, by_labels in measure(binary, folder, seeds).items():
                 cells = " | ".join(cell(by_labels[labels]) for labels in LABELS)
                 print(f"| {name} | {features} | {cells} |", flush=True)

@@ -1,0 +1,119 @@
+//! A training that was stopped and resumed is the one that was not, for every objective: what it keeps beside
+//! weights (queues, centres, teachers, prototypes, codebooks, second optimizers) is kept too.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hspace::config::Config;
+use hspace::dataset::{Dataset, OpenOptions, Shape};
+use hspace::embed::to_matrix;
+use hspace::encoder::ENCODERS;
+use hspace::error::Error;
+use hspace::job::{Job, about};
+use hspace::network::Weight;
+use hspace::network::weights::Weights;
+use hspace::objective::OBJECTIVES;
+use hspace::run::RunFolder;
+use hspace::train::{Start, Trained};
+
+const STEPS: usize = 5;
+
+/// Vectors of two classes, and images of two, in files.
+fn sources(folder: &Path) -> [String; 2] {
+    let number = |i: usize, j: usize| ((1 + i) as f64 * 0.37 * (1 + j) as f64 + i as f64).sin();
+    let header: String = (0..6).map(|j| format!("x{j},")).collect();
+    let row = |i: usize| {
+        let numbers: String = (0..6).map(|j| format!("{:.4},", number(i, j))).collect();
+        format!("{numbers}{}\n", ["even", "odd"][i % 2])
+    };
+    let rows: String = (0..80).map(row).collect();
+    let path = folder.join("vectors.csv");
+    std::fs::write(&path, format!("{header}label\n{rows}")).unwrap();
+    [path.display().to_string(), "builtin:mnist-mini".to_owned()]
+}
+
+fn config(objective: &str, encoder: &str, dataset: &Dataset) -> Config {
+    let text = format!(
+        "[encoder]\nname = \"{encoder}\"\n[objective]\nname = \"{objective}\"\n[train]\nsteps = {STEPS}\nbatch_size = 16\nlog_every = 1\n"
+    );
+    let mut table = text.parse().unwrap();
+    let entry = ENCODERS.iter().find(|entry| entry.name == encoder).unwrap();
+    let defaults = (entry.defaults)();
+    for (key, small) in [("width", 8), ("depth", 2), ("heads", 2)] {
+        if defaults.contains_key(key) {
+            hspace::config::set(&mut table, &format!("encoder.{key}={small}")).unwrap();
+        }
+    }
+    Config::resolve(table, about(dataset)).unwrap()
+}
+
+/// Runs until step `until`, where it is asked to stop.
+fn run(job: &Job, folder: &RunFolder, start: Start, until: usize) -> Result<Trained, Error> {
+    let stop = AtomicBool::new(false);
+    let mut watch = |progress: &hspace::train::Progress| {
+        stop.store(progress.step >= until, Ordering::Relaxed);
+    };
+    job.run(Some(folder), start, &mut watch, &stop)
+}
+
+fn bits(weights: &Weights) -> Vec<(String, Vec<u32>)> {
+    let bits = |(name, weight): (&str, &Weight)| {
+        let row = to_matrix(weight.value.clone().inner().unsqueeze());
+        (
+            name.to_owned(),
+            row.data.iter().map(|x| x.to_bits()).collect(),
+        )
+    };
+    weights.iter().map(bits).collect()
+}
+
+#[test]
+fn stopped_and_resumed_is_the_same_as_never_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut tried = 0;
+    for source in sources(folder.path()) {
+        let dataset = Dataset::open(&source, &OpenOptions::default()).unwrap();
+        let vectors = matches!(dataset.shape, Shape::Vector { .. });
+        for objective in OBJECTIVES {
+            let encoder = match (objective.name, vectors) {
+                ("mae", false) => "vit_tiny",
+                ("mae", true) | ("scarf", false) => continue,
+                (_, true) => "mlp",
+                (_, false) => "cnn",
+            };
+            let config = config(objective.name, encoder, &dataset);
+            let job = match Job::new(config, &dataset, None) {
+                Ok(job) => job,
+                Err(error) => panic!("{}: {error}", objective.name),
+            };
+            let path = |name: &str| folder.path().join(format!("{name}-{tried}"));
+            let make = |name: &str| RunFolder::create(&path(name), false).unwrap();
+            let whole = run(&job, &make("whole"), Start::Fresh, STEPS).unwrap();
+            let stopped = make("stopped");
+            let error = run(&job, &stopped, Start::Fresh, 2).err();
+            assert!(
+                matches!(error, Some(Error::Interrupted(_))),
+                "{}: {error:?}",
+                objective.name
+            );
+            let resumed = run(&job, &stopped, Start::Resume, STEPS).unwrap();
+            let name = format!("{} on {source}", objective.name);
+            assert_eq!(bits(&whole.model), bits(&resumed.model), "{name}");
+            assert_eq!(
+                [whole.lines.len(), resumed.lines.len()],
+                [STEPS; 2],
+                "{name}"
+            );
+            for (a, b) in whole.lines.iter().zip(&resumed.lines) {
+                let timeless = |line: &hspace::train::Line| {
+                    let mut values = line.values.clone();
+                    values.remove("images_per_s");
+                    (line.step, values)
+                };
+                assert_eq!(timeless(a), timeless(b), "{name}");
+            }
+            tried += 1;
+        }
+    }
+    assert!(tried > OBJECTIVES.len(), "{tried} trainings");
+}
