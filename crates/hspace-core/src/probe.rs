@@ -366,6 +366,53 @@ mod tests {
     }
 
     #[test]
+    fn what_could_be_chance_is_no_saving() -> Result<()> {
+        let contenders = ["a", "pixels"].map(|name| Contender::Fixed(data(name)));
+        let mut measured = measure(contenders.into(), &short(), "test", &mut |_| ())?;
+        let row = measured.rows.iter().position(|r| r.representation == "a");
+        let row = row.expect("rows of a");
+        let Row {
+            probe, labelled, ..
+        } = measured.rows[row].clone();
+        let best = measured
+            .rows
+            .iter()
+            .filter(|r| r.representation == "pixels");
+        let best = best.filter(|r| r.probe == probe).max_by_key(|r| r.labelled);
+        let (most, best) = best
+            .map(|r| (r.labelled, r.scores[0].1.mean))
+            .expect("a row");
+        measured.savings = vec![Savings {
+            representation: "a".into(),
+            baseline: "pixels".into(),
+            probe,
+            labels: labelled,
+            equals: Estimate {
+                mean: most as f64,
+                low: most as f64,
+                high: most as f64,
+            },
+            at_least: true,
+            at_most: false,
+        }];
+        let mut told = |low: f64| {
+            measured.rows[row].scores[0].1.low = low;
+            (measured.headline(), measured.headline_saving().is_some())
+        };
+        let (chance, same, more) = (told(0.1), told(best), told(best + 0.01));
+        assert!(
+            chance.0.contains("no better than guessing") && !chance.1,
+            "{chance:?}"
+        );
+        assert!(
+            same.0.contains("labels do on raw pixels, as far as") && !same.1,
+            "{same:?}"
+        );
+        assert!(more.0.contains("do what more than") && more.1, "{more:?}");
+        Ok(())
+    }
+
+    #[test]
     fn what_cannot_be_measured_is_said() {
         let fixed = |r: Representation| vec![Contender::Fixed(r)];
         assert!(complaint(Vec::new(), &short()).contains("nothing to measure"));

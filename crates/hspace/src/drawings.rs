@@ -27,30 +27,81 @@ const SPAN: f32 = 2.5;
 /// Samples in a row of a sheet.
 const COLUMNS: usize = 12;
 
-/// How latents lie over some samples: what a traversal goes through.
+/// How latents lie: what a traversal goes through.
 pub struct Spread {
     /// Their mean, by latent.
     pub mean: Vec<f32>,
     /// Their standard deviation, by latent.
     pub deviation: Vec<f32>,
-    /// Latents in order, the one that varies most first.
+    /// Latents in order, those to be moved first.
     pub order: Vec<usize>,
 }
 
 impl Spread {
-    /// Of latents `[n, d]`.
+    /// Of latents `[n, d]`, the one that varies most first.
     pub fn of(latents: &Matrix) -> Spread {
         let deviation = deviations(latents);
-        let mut order: Vec<usize> = (0..latents.cols).collect();
-        order.sort_by(|&a, &b| deviation[b].total_cmp(&deviation[a]));
         Spread {
+            order: largest_first(&deviation),
             mean: latents
                 .column_means()
                 .into_iter()
                 .map(|x| x as f32)
                 .collect(),
             deviation: deviation.into_iter().map(|x| x as f32).collect(),
-            order,
+        }
+    }
+
+    /// Of the standard normal distribution, in which all vary alike: the latent first whose step from one
+    /// deviation below 0 to one above changes what `base` looks like most.
+    pub fn of_prior(drawer: &Drawer, base: &[f32]) -> Spread {
+        let d = base.len();
+        let mut moved = Matrix::zeros(2 * d, d);
+        for (i, row) in moved.data.chunks_exact_mut(d).enumerate() {
+            row.copy_from_slice(base);
+            row[i / 2] = [-1.0, 1.0][i % 2];
+        }
+        let (drawn, scale) = (drawer.draw(&moved), drawer.scale());
+        let change = |latent: usize| -> f64 {
+            let [low, high] = [2 * latent, 2 * latent + 1].map(|row| drawn.row(row));
+            let pairs = low.iter().zip(high).zip(&scale);
+            pairs
+                .map(|((a, b), s)| f64::from((a - b) / s).powi(2))
+                .sum()
+        };
+        let changes: Vec<f64> = (0..d).map(change).collect();
+        Spread {
+            mean: vec![0.0; d],
+            deviation: vec![1.0; d],
+            order: largest_first(&changes),
+        }
+    }
+}
+
+fn largest_first(values: &[f64]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
+    order
+}
+
+/// A way from one sample's latents to another's: the weights of both, 0 to 1 of the way along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Straight.
+    Line,
+    /// In an arc: between two draws of the standard normal distribution every place on it has that distribution
+    /// too, while the middle of a line is too near to 0 (White 2016, arXiv:1609.04468).
+    Arc,
+}
+
+impl Way {
+    fn weights(self, along: f32) -> (f32, f32) {
+        match self {
+            Way::Line => (1.0 - along, along),
+            Way::Arc => {
+                let (sin, cos) = (along * std::f32::consts::FRAC_PI_2).sin_cos();
+                (cos, sin)
+            }
         }
     }
 }
@@ -172,19 +223,19 @@ pub fn plane(
     (0..steps).rev().map(row).collect()
 }
 
-/// Each row from one sample's latents to another's, in `steps` steps on a straight line.
+/// Each row from one sample's latents to another's, in `steps` steps.
 pub fn interpolations(
     drawer: &Drawer,
     from: &Matrix,
     to: &Matrix,
-    steps: usize,
+    (steps, way): (usize, Way),
 ) -> Vec<Vec<RgbImage>> {
     let row = |i: usize| {
         let (a, b) = (from.row(i), to.row(i));
         let mut between = Matrix::zeros(steps, a.len());
         for (step, row) in between.data.chunks_exact_mut(a.len()).enumerate() {
-            let share = step as f32 / (steps - 1).max(1) as f32;
-            let mixed = a.iter().zip(b).map(|(a, b)| a + share * (b - a));
+            let (left, right) = way.weights(step as f32 / (steps - 1).max(1) as f32);
+            let mixed = a.iter().zip(b).map(|(a, b)| left * a + right * b);
             row.iter_mut().zip(mixed).for_each(|(row, x)| *row = x);
         }
         pictures(drawer, &drawer.draw(&between))
@@ -207,8 +258,9 @@ pub fn frames(rows: &[Vec<RgbImage>]) -> Result<Vec<RgbImage>> {
     (0..steps).map(frame).collect()
 }
 
-/// The pictures of a report: samples, where there is a prior (with how they were judged), and, where the encoder gives latents, reconstructions
-/// of test samples, traversals, still and moving, the plane of two latents, and interpolations.
+/// The pictures of a report: traversals of latents, still and moving, the plane of two, interpolations; where the
+/// encoder gives latents, reconstructions of test samples, which are then what is moved; where there is a
+/// prior, samples of it, with how they were judged.
 ///
 /// # Errors
 /// Samples that cannot be read.
@@ -224,7 +276,7 @@ pub fn for_report(
         picture,
     };
     let mut all = Vec::new();
-    if drawer.has_latents() {
+    let (latents, spread, sample, way) = if drawer.has_latents() {
         let test = dataset.indices(Split::Test);
         let rows: Vec<usize> = if test.is_empty() {
             (0..dataset.len()).collect()
@@ -238,40 +290,53 @@ pub fn for_report(
         all.push(drawing("Reconstructions", caption.into(), png(&picture)?));
         let latents = drawer.latents(dataset, &picked(SPREAD))?.features;
         let spread = Spread::of(&latents);
-        let rows = traversal(drawer, latents.row(0), &spread, (STEPS, SPAN, LATENTS));
+        (latents, spread, "test sample", Way::Line)
+    } else {
+        let latents = drawer.prior(2 * PAIRS, seed)?;
+        let spread = Spread::of_prior(drawer, latents.row(0));
+        (latents, spread, "drawn sample", Way::Arc)
+    };
+    let rows = traversal(drawer, latents.row(0), &spread, (STEPS, SPAN, LATENTS));
+    let caption = format!(
+        "one latent of a {sample} a row, those that {} most first, from {SPAN} standard deviations below its mean to \
+         as many above; the others stay",
+        if drawer.has_latents() {
+            "vary"
+        } else {
+            "change it"
+        }
+    );
+    all.push(drawing("Traversals", caption, png(&sheet(&rows, false)?)?));
+    if latents.cols == 2 {
+        let rows = plane(drawer, latents.row(0), &spread, (STEPS, SPAN));
         let caption = format!(
-            "one latent a row, those that vary most first, from {SPAN} standard deviations below its mean to as \
-             many above; the others stay"
+            "what lies at each place of the two latents, up to {SPAN} standard deviations from their means: the \
+             first from left to right, the second upwards"
         );
-        all.push(drawing("Traversals", caption, png(&sheet(&rows, false)?)?));
-        if latents.cols == 2 {
-            let rows = plane(drawer, latents.row(0), &spread, (STEPS, SPAN));
-            let caption = format!(
-                "what lies at each place of the two latents, up to {SPAN} standard deviations from their means: the \
-                 first from left to right, the second upwards"
-            );
-            all.push(drawing("The plane", caption, png(&sheet(&rows, false)?)?));
-        }
-        let caption = "traversals in motion, one latent a tile";
-        all.push(drawing(
-            "Traversals, moving",
-            caption.into(),
-            animation(&frames(&rows)?)?,
-        ));
-        // Spread over all, since samples often lie in the order of their classes.
-        let ends = spaced(latents.rows, 2 * PAIRS);
-        let n = ends.len() / 2;
+        all.push(drawing("The plane", caption, png(&sheet(&rows, false)?)?));
+    }
+    let caption = "traversals in motion, one latent a tile";
+    all.push(drawing(
+        "Traversals, moving",
+        caption.into(),
+        animation(&frames(&rows)?)?,
+    ));
+    // Spread over all, since samples often lie in the order of their classes.
+    let ends = spaced(latents.rows, 2 * PAIRS);
+    let n = ends.len() / 2;
+    if n > 0 {
         let [from, to] = [&ends[..n], &ends[n..]].map(|rows| latents.select(rows));
-        let rows = interpolations(drawer, &from, &to, STEPS);
-        if n > 0 {
-            let caption =
-                "from the latents of one test sample to those of another, on a straight line";
-            all.push(drawing(
-                "Interpolations",
-                caption.into(),
-                png(&sheet(&rows, false)?)?,
-            ));
-        }
+        let rows = interpolations(drawer, &from, &to, (STEPS, way));
+        let how = match way {
+            Way::Line => "on a straight line",
+            Way::Arc => "in an arc, on which all places are as likely",
+        };
+        let caption = format!("from the latents of one {sample} to those of another, {how}");
+        all.push(drawing(
+            "Interpolations",
+            caption,
+            png(&sheet(&rows, false)?)?,
+        ));
     }
     if drawer.has_prior() {
         let picture = gallery(drawer, &drawer.prior(SAMPLES, seed)?)?;

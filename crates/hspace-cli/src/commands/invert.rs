@@ -22,7 +22,7 @@ use crate::settings::seed;
 #[command(after_help = "Examples:
   hspace invert runs/gan --data photos/ --out latents.npz --png inverted.png
   hspace invert runs/gan --data photos/ --method optimise --steps 500 --out latents.npz
-  hspace probe latents.npz runs/gan --data photos/     # needs the latents of all samples: no --samples")]
+  hspace probe latents.npz runs/gan --data photos/     # with --common if there were --samples")]
 pub struct Args {
     /// The run
     run: PathBuf,

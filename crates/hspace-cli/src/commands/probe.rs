@@ -1,12 +1,13 @@
 //! `hspace probe`
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use hspace::config::{merge, overlay, set};
 use hspace::dataset::{Dataset, Shape, Split};
 use hspace::device::device;
 use hspace::probe::{Contender, Measurements, ProbeOptions, measure};
-use hspace::representation::Representation;
+use hspace::representation::{self, Representation};
 use hspace::source::{Source, Sources};
 use hspace::toml::{Table, Value};
 use hspace::{Error, Result};
@@ -20,6 +21,7 @@ use crate::settings::seed;
 #[command(after_help = "Examples:
   hspace probe runs/a --data photos/ --labels 1,10,100,all
   hspace probe runs/a pixels pca:50 random:cnn emb.npz --data photos/ --json probe.json
+  hspace probe latents.npz pixels --data photos/ --common    # latents of some samples alone
   hspace probe hf:timm/resnet18.a1_in1k runs/a --data photos/
   hspace probe pixels --data fashion/ --probe knn --set knn.k=5 --set knn.metric=euclidean
   hspace probe pixels --data fashion/ --probe linear --set linear.c=0.01")]
@@ -62,6 +64,9 @@ pub struct ProbeFlags {
     /// Measure the sources alone, without pixels, PCA and the untrained encoder beside them
     #[arg(long)]
     pub no_baselines: bool,
+    /// Measure on the samples that all feature files hold, where they do not hold all
+    #[arg(long)]
+    pub common: bool,
     /// Write the measurements as JSON to this file (`-`: standard output)
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -159,8 +164,24 @@ pub fn represent_sources(
         .filter(|(_, source)| matches!(source, Source::Run(_) | Source::Hub(_) | Source::File(_)))
         .map(|(name, _)| name.clone())
         .collect();
-    let mut makers = Sources::new(&dataset, device, flags.seed);
-    let total = dataset.len();
+    let mut rows: Vec<usize> = (0..dataset.len()).collect();
+    if flags.common {
+        for (_, source) in &sources {
+            if let Source::File(path) = source
+                && let Some(ids) = representation::read(path)?.ids
+            {
+                let held: HashSet<String> = ids.into_iter().collect();
+                rows.retain(|&row| held.contains(&dataset.ids[row]));
+            }
+        }
+        eprintln!(
+            "note: measured on {} of {} samples, those that all files hold",
+            rows.len(),
+            dataset.len()
+        );
+    }
+    let (total, train) = (rows.len(), training(&dataset, &rows));
+    let mut makers = Sources::new(&dataset, device, flags.seed).only(rows);
     let represent = |name: &str, source: &Source, makers: &mut Sources| {
         makers.represent(name, source, &mut |done| {
             spinner.say(&format!("{name}: {done}/{total}"))
@@ -173,7 +194,7 @@ pub fn represent_sources(
         made.push(represent(name, source, &mut makers)?);
     }
     if !flags.no_baselines && !learned.is_empty() {
-        for name in baselines(&dataset, &makers) {
+        for name in baselines(&dataset, train, &makers) {
             if made.iter().all(|r| r.name != name) {
                 match represent(&name, &Source::parse(&name)?, &mut makers) {
                     Ok(baseline) => made.push(baseline),
@@ -251,9 +272,14 @@ pub fn measure_sources(
     Ok((measurements, made))
 }
 
-/// What every table has beside the learned representations.
-fn baselines(dataset: &Dataset, makers: &Sources) -> Vec<String> {
-    let train = dataset.indices(Split::Train).len();
+/// How many of the rows are training samples.
+fn training(dataset: &Dataset, rows: &[usize]) -> usize {
+    let train = |&&row: &&usize| dataset.split[row] == Split::Train;
+    rows.iter().filter(train).count()
+}
+
+/// What every table has beside the learned representations, for so many training samples.
+fn baselines(dataset: &Dataset, train: usize, makers: &Sources) -> Vec<String> {
     let dims = match dataset.shape {
         Shape::Image { .. } => 50.min(train / 2),
         Shape::Vector { dim } => 50.min(dim / 2).min(train / 2),

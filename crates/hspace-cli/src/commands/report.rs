@@ -59,6 +59,7 @@ pub fn run(args: &Args) -> Result<()> {
         set: vec![],
         // They are there to be measured beside.
         no_baselines: !has_task,
+        common: false,
         json: None,
         html: None,
         device: config.device.clone(),

@@ -44,6 +44,12 @@ fn a_variational_run_draws_what_it_learned() {
             .unwrap()
             .starts_with(b"GIF89a")
     );
+    ok(
+        at,
+        &format!(
+            "traverse v {data} --between blue-circle-x07-y07-r3,blue-circle-x07-y08-r4 --out b.png"
+        ),
+    );
     // More draws come nearer to the likelihood, from below; one is the bound.
     let weigh = |draws: usize| -> serde_json::Value {
         let args = format!("likelihood v {data} --samples 100 --draws {draws} --json -");
@@ -166,6 +172,49 @@ fn a_gan_is_inverted_and_what_cannot_draw_says_so() {
     assert!(error.contains("s.png"), "{error}");
     let error = fails(at, &format!("reconstruct g {data}"));
     assert!(error.contains("hspace invert"), "{error}");
+    // Drawn samples are moved: no encoder gives the latents of real ones.
+    let text = ok(
+        at,
+        "traverse g --sample 2 --steps 3 --out t.png --gif t.gif",
+    );
+    assert!(
+        text.contains("row 3: latent") && text.contains("0.000 ± 1.000"),
+        "{text}"
+    );
+    let between = |ids: &str, out: &str| {
+        ok(
+            at,
+            &format!("traverse g --between {ids} --steps 5 --out {out}"),
+        );
+        image::open(at.join(out)).unwrap().into_rgb8()
+    };
+    let (there, back) = (between("0,4", "there.png"), between("4,0", "back.png"));
+    assert_eq!(there.dimensions(), (4 + 5 * 76, 4 + 76));
+    // The ends are the samples of those numbers, whichever is first.
+    let tile = |sheet: &image::RgbImage, place: u32| {
+        image::imageops::crop_imm(sheet, 4 + place * 76, 4, 72, 72).to_image()
+    };
+    assert_eq!(tile(&there, 0), tile(&back, 4));
+    assert_eq!(tile(&there, 4), tile(&back, 0));
+    for (args, part) in [
+        (
+            "traverse g --sample x".to_owned(),
+            "no number of a drawn sample",
+        ),
+        (format!("traverse g {data}"), "leave --data out"),
+    ] {
+        let error = fails(at, &args);
+        assert!(error.contains(part), "{error}");
+    }
+    ok(at, "report g --labels all");
+    let page = std::fs::read_to_string(at.join("g/report.html")).unwrap();
+    for part in [
+        "one latent of a drawn sample a row",
+        "in an arc",
+        "Samples from the prior",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
     for method in ["optimise", "encoder", "both"] {
         let how = format!("--method {method} --samples 60 --steps 20 --lessons 20 --starts 2");
         let text = ok(
@@ -183,6 +232,13 @@ fn a_gan_is_inverted_and_what_cannot_draw_says_so() {
             "{method}: {errors:?}"
         );
     }
+    let error = fails(at, &format!("probe z.npz pixels {data}"));
+    assert!(error.contains("--common"), "{error}");
+    let text = ok(at, &format!("probe z.npz pixels {data} --common --json -"));
+    let found: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let geometry = found["geometry"].as_array().unwrap();
+    let sizes: Vec<_> = geometry.iter().map(|g| g["name"].as_str()).collect();
+    assert!(sizes.len() >= 2, "{text}");
     ok(
         at,
         &format!("invert g {data} --method encoder --lessons 20"),

@@ -97,8 +97,13 @@ impl Measurements {
     }
 
     /// The saving that the headline tells: of the first representation that has any, by its first
-    /// probe, at ten labels a class, or else at the most labels whose worth is not just a bound.
+    /// probe, at ten labels a class, or else at the most labels whose worth is not just a bound. `None` if it
+    /// could be chance.
     pub fn headline_saving(&self) -> Option<&Savings> {
+        self.chosen_saving().filter(|s| self.doubt(s).is_none())
+    }
+
+    fn chosen_saving(&self) -> Option<&Savings> {
         let first = self.savings.first()?;
         let own = || {
             self.savings
@@ -116,17 +121,50 @@ impl Measurements {
             .or(Some(first))
     }
 
+    /// Why a saving may not be told: scores are as good as guessing, or above the baseline's best by no
+    /// more than the noise of the test samples.
+    fn doubt(&self, saving: &Savings) -> Option<String> {
+        let Savings {
+            representation,
+            baseline,
+            labels,
+            equals,
+            ..
+        } = saving;
+        let score = |of: &str, labelled: usize| {
+            let row = self.rows.iter().find(|r| {
+                (r.representation.as_str(), r.labelled) == (of, labelled) && r.probe == saving.probe
+            });
+            row.and_then(|row| row.scores.first())
+                .map(|(_, score)| score)
+        };
+        let own = score(representation, *labels)?;
+        if own.low <= self.chance {
+            return Some(format!(
+                "{labels} labels on {representation} do no better than guessing, as far as {} test samples tell",
+                self.test
+            ));
+        }
+        let most = equals.mean.round() as usize;
+        let best = score(baseline, most).filter(|_| saving.at_least)?;
+        (own.low <= best.mean).then(|| {
+            format!(
+                "{labels} labels on {representation} do what {most} labels do on {}, as far as {} test samples tell",
+                plain(baseline),
+                self.test
+            )
+        })
+    }
+
     /// "100 labels on A do what 520 (95 % interval 410..690) labels do on raw pixels"; empty where
     /// nothing was compared.
     pub fn headline(&self) -> String {
-        let Some(chosen) = self.headline_saving() else {
+        let Some(chosen) = self.chosen_saving() else {
             return String::new();
         };
-        let baseline = if chosen.baseline == "pixels" {
-            "raw pixels"
-        } else {
-            &chosen.baseline
-        };
+        if let Some(doubt) = self.doubt(chosen) {
+            return doubt;
+        }
         let Estimate { mean, low, high } = chosen.equals;
         let amount = if chosen.at_least {
             format!("more than {mean:.0}")
@@ -136,9 +174,19 @@ impl Measurements {
             format!("{mean:.0} (95 % interval {low:.0}..{high:.0})")
         };
         format!(
-            "{} labels on {} do what {amount} labels do on {baseline}",
-            chosen.labels, chosen.representation
+            "{} labels on {} do what {amount} labels do on {}",
+            chosen.labels,
+            chosen.representation,
+            plain(&chosen.baseline)
         )
+    }
+}
+
+/// A baseline in words.
+fn plain(baseline: &str) -> &str {
+    match baseline {
+        "pixels" => "raw pixels",
+        other => other,
     }
 }
 
