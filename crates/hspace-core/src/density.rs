@@ -6,6 +6,8 @@
 //! - A representation: [`outliers`](outliers::outliers) fits each of [`FEATURE_DENSITIES`] to training
 //!   features and scores how well it tells other data from the test features.
 //!
+//!   A run's report ranks those that are cheap by held-out likelihood ([`space`]).
+//!
 //! A density is one file and one line in a list.
 
 pub mod column;
@@ -33,7 +35,9 @@ pub mod questions;
 mod ranking;
 mod root;
 pub(crate) mod rows;
+pub mod space;
 mod special;
+mod still;
 mod table;
 mod weibull;
 

@@ -26,6 +26,7 @@ pub use projection::{Plane, Projection, project};
 use crate::dataset::BadFile;
 use crate::density::fit::ColumnFits;
 use crate::density::outliers::Outliers;
+use crate::density::space::SpaceFits;
 use crate::disentangle::Disentanglement;
 use crate::error::Result;
 use crate::probe::Measurements;
@@ -56,6 +57,8 @@ pub struct Page {
     pub neighbours: Option<Neighbours>,
     /// The latents of a run with a prior.
     pub latents: Option<Latents>,
+    /// Densities of the learned space.
+    pub space: Option<SpaceFits>,
     /// Pictures that the run drew.
     pub drawings: Vec<Drawing>,
     /// Densities of a column of numbers.
@@ -183,6 +186,7 @@ pub fn html(page: &Page) -> Result<String> {
                     (sections::projections(&page.projections))
                     (sections::strips(page.neighbours.as_ref()))
                     (latents::latents(page.latents.as_ref()))
+                    (density::space(page.space.as_ref()))
                     (sections::drawings(&page.drawings))
                     @if let Some(m) = &page.measurements {
                         (sections::confusions(m, &looks))
@@ -334,6 +338,16 @@ mod tests {
                 1,
                 vec![0.5, -0.5],
             ))),
+            space: Some(SpaceFits {
+                representation: "runs/a".into(),
+                fits: vec![crate::density::space::SpaceFit {
+                    name: "mixture".into(),
+                    chosen: "3 components".into(),
+                    held_out: -1.5,
+                    behind: estimate(0.0),
+                }],
+                ..SpaceFits::default()
+            }),
             drawings: vec![Drawing {
                 title: "Samples".into(),
                 caption: "drawn <here>".into(),

@@ -7,6 +7,7 @@ use toml::Table;
 
 use crate::config::Config;
 use crate::dataset::{BadFile, Dataset, Shape, Split, Values};
+use crate::density::space::SpaceFits;
 use crate::disentangle::{self, Disentanglement, Options, SHOWN};
 use crate::embed::embed;
 use crate::error::{Error, Result};
@@ -221,6 +222,7 @@ impl Story<'_> {
             neighbours: self.neighbours(&task)?,
             disentanglement: self.dependence(seed),
             latents: self.latents(),
+            space: self.density(seed),
             title: self.title,
             headline: match &self.measurements {
                 Some(measurements) => measurements.headline(),
@@ -276,6 +278,13 @@ impl Story<'_> {
         let test = (0..learned.ids.len()).filter(|&i| learned.split[i] == Split::Test);
         let test: Vec<usize> = test.collect();
         (!test.is_empty()).then(|| Latents::of(&learned.features.select(&test)))
+    }
+
+    /// Densities of the first learned space.
+    fn density(&self, seed: u64) -> Option<SpaceFits> {
+        let mut spaces = self.spaces.iter();
+        let learned = spaces.find(|space| self.learned.contains(&space.name))?;
+        SpaceFits::of(learned, seed)
     }
 
     fn neighbours(&self, task: &str) -> Result<Option<Neighbours>> {

@@ -74,6 +74,7 @@ fn a_variational_run_draws_what_it_learned() {
         "Samples from the prior",
         "recall",
         "The latents beside their prior",
+        "The density of the space",
         "image/gif",
     ] {
         assert!(page.contains(part), "{part}");

@@ -8,10 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::detection::{DETECTION_SCORES, Detection};
 use super::fit::Unfit;
-use super::gaussian::FLOOR;
 use super::histogram::quantile;
-use super::rows::{doubles, means, minus};
-use super::special::HALF_LN_2PI;
+use super::rows::doubles;
+use super::still::Still;
 use super::{FEATURE_DENSITIES, OutlierOptions};
 use crate::dataset::Split;
 use crate::error::{Error, Result};
@@ -144,11 +143,9 @@ pub fn outliers(
         };
         progress(&format!("scoring by {}", entry.name));
         let score = |rows: &[f64]| -> Vec<f64> {
-            let each = density.ln_density(&still.others(rows)).into_iter();
+            let each = still.ln_densities(&*density, rows).into_iter();
             // What overflows lies farther out than numbers go.
-            each.zip(still.ln_density(rows))
-                .map(|(l, still)| l + still)
-                .map(|l| if l.is_finite() { -l } else { f64::MAX })
+            each.map(|l| if l.is_finite() { -l } else { f64::MAX })
                 .collect()
         };
         let (in_scores, out_scores) = (score(&ordinary), score(&other));
@@ -185,57 +182,6 @@ pub fn outliers(
         rows,
         unfit,
     })
-}
-
-/// Features that hardly vary in training: borders of images, dead units. Each is a normal density of its
-/// own, of the least variance ([`FLOOR`]); left among the others they would decide bandwidths, numbers of
-/// components and couplings.
-struct Still {
-    /// The other features.
-    vary: Vec<usize>,
-    /// Those features and their means.
-    still: Vec<(usize, f64)>,
-    /// Their variance.
-    variance: f64,
-    d: usize,
-}
-
-impl Still {
-    /// Of rows `[n, d]`; `None` where no feature varies.
-    fn of(rows: &[f64], d: usize) -> Option<Still> {
-        let mean = means(rows, d);
-        let squares: Vec<f64> = minus(rows, &mean).iter().map(|x| x * x).collect();
-        let variances = means(&squares, d);
-        let variance = FLOOR * variances.iter().sum::<f64>() / d as f64;
-        let (vary, still): (Vec<usize>, Vec<usize>) =
-            (0..d).partition(|&j| variances[j] > variance);
-        (variance > 0.0).then(|| Still {
-            vary,
-            still: still.into_iter().map(|j| (j, mean[j])).collect(),
-            variance,
-            d,
-        })
-    }
-
-    /// The features that vary, of rows `[n, d]`.
-    fn others(&self, rows: &[f64]) -> Vec<f64> {
-        let rows = rows.chunks_exact(self.d);
-        rows.flat_map(|row| self.vary.iter().map(|j| row[*j]))
-            .collect()
-    }
-
-    /// ln f of the others, at each of rows `[n, d]`.
-    fn ln_density(&self, rows: &[f64]) -> Vec<f64> {
-        let constant = -HALF_LN_2PI - 0.5 * self.variance.ln();
-        let one = |row: &[f64]| {
-            let terms = self
-                .still
-                .iter()
-                .map(|(j, mean)| constant - 0.5 * (row[*j] - mean).powi(2) / self.variance);
-            terms.sum()
-        };
-        rows.chunks_exact(self.d).map(one).collect()
-    }
 }
 
 fn median(scores: &[f64]) -> f64 {

@@ -10,6 +10,7 @@ use crate::density::fit::{ColumnFits, Fit, Unfit};
 use crate::density::number;
 use crate::density::outliers::Outliers;
 use crate::density::questions::Probability;
+use crate::density::space::SpaceFits;
 
 /// Said where densities take the other data for the more ordinary.
 const INVERTED: &str = "An AUROC below 50: rows of the other data are more ordinary to that density than the test rows. \
@@ -141,6 +142,35 @@ fn answers(fits: &ColumnFits) -> Markup {
         }
     };
     section("Questions", lede, body)
+}
+
+/// Densities of a learned space.
+pub(super) fn space(of: Option<&SpaceFits>) -> Markup {
+    let Some(s) = of.filter(|s| !s.fits.is_empty()) else {
+        return html! {};
+    };
+    let lede = html! {
+        "Explicit densities of the " (s.dim) " features of " b { (s.representation) } ", fitted to " (grouped(s.train))
+        " training samples; best first, by the mean log-likelihood of " (grouped(s.test)) " test samples (nats a sample)."
+        " Behind: how much less than the best, with half of the 95 % interval over the test samples."
+    };
+    let body = html! {
+        div.scroll { table {
+            thead { tr { th scope="col" {} th scope="col" { "Held out" } th scope="col" { "Behind" } th.text scope="col" { "Chosen on the training samples" } } }
+            tbody { @for (i, fit) in s.fits.iter().enumerate() {
+                tr.learned[i == 0] {
+                    th scope="row" { (fit.name) }
+                    td { (format!("{:.2}", fit.held_out).replace('-', "−")) }
+                    td { @if i == 0 { "–" } @else {
+                        (format!("{:.2}", fit.behind.mean)) span.half { "±" (format!("{:.2}", fit.behind.high - fit.behind.mean)) }
+                    } }
+                    td.text { (fit.chosen) }
+                }
+            } }
+        } }
+        (unfit(&s.unfit))
+    };
+    section("The density of the space", lede, body)
 }
 
 /// Outliers in a representation.

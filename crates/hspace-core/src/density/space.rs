@@ -1,0 +1,200 @@
+//! Which explicit density a learned space has: each is fitted to features of training samples and judged by
+//! its mean ln f at test samples'.
+//!
+//! A prior is not among them: a variational encoder's features are means, which lie closer together than
+//! draws of its posteriors, and those are what a prior is of.
+
+use serde::{Deserialize, Serialize};
+
+use super::fit::Unfit;
+use super::rows::{doubles, means};
+use super::still::Still;
+use super::{FEATURE_DENSITIES, OutlierOptions};
+use crate::dataset::Split;
+use crate::matrix::spaced;
+use crate::probe::Estimate;
+use crate::representation::Representation;
+
+/// Densities that take seconds at most; a distance to neighbours is none.
+const CANDIDATES: [&str; 5] = [
+    "normal",
+    "normal_diagonal",
+    "normal_shrunk",
+    "mixture",
+    "kde",
+];
+/// Features up to which they are fitted.
+const WIDEST: usize = 64;
+/// Samples fitted to, and judged on, at most.
+const SAMPLES: usize = 2000;
+
+/// Densities of a space.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SpaceFits {
+    /// Name of the representation.
+    pub representation: String,
+    /// Number of features.
+    pub dim: usize,
+    /// Samples fitted to.
+    pub train: usize,
+    /// Samples judged on.
+    pub test: usize,
+    /// Best first.
+    pub fits: Vec<SpaceFit>,
+    /// What could not be fitted.
+    pub unfit: Vec<Unfit>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SpaceFit {
+    /// Name from the list.
+    pub name: String,
+    /// What was chosen on the training samples.
+    pub chosen: String,
+    /// Mean ln f of a test sample, in nats: of densities in the features' units, so that differences count.
+    pub held_out: f64,
+    /// How much less than the best, with the 95 % interval of the mean over test samples.
+    pub behind: Estimate,
+}
+
+impl SpaceFits {
+    /// Of a space, if it is narrow enough and has samples of both splits that vary.
+    pub fn of(space: &Representation, seed: u64) -> Option<SpaceFits> {
+        let d = space.features.cols;
+        let rows = |split: Split| -> Vec<f64> {
+            let of: Vec<usize> = (0..space.ids.len())
+                .filter(|&i| space.split[i] == split)
+                .collect();
+            let some: Vec<usize> = spaced(of.len(), SAMPLES).iter().map(|&i| of[i]).collect();
+            doubles(&space.features.select(&some))
+        };
+        if !(1..=WIDEST).contains(&d) {
+            return None;
+        }
+        let (train, test) = (rows(Split::Train), rows(Split::Test));
+        if train.len() < 2 * d || test.len() < 2 * d {
+            return None;
+        }
+        let still = Still::of(&train, d)?;
+        let options = OutlierOptions {
+            seed,
+            ..OutlierOptions::default()
+        };
+        let vary = still.others(&train);
+        let (mut judged, mut unfit) = (Vec::new(), Vec::new());
+        for entry in FEATURE_DENSITIES {
+            if !CANDIDATES.contains(&entry.name) {
+                continue;
+            }
+            match (entry.fit)(&vary, still.vary.len(), &options) {
+                Ok(density) => judged.push((
+                    entry.name.to_owned(),
+                    density.chosen(),
+                    still.ln_densities(&*density, &test),
+                )),
+                Err(reason) => unfit.push(Unfit {
+                    name: entry.name.into(),
+                    reason,
+                }),
+            }
+        }
+        let mean = |each: &[f64]| means(each, 1)[0];
+        judged.retain(|(.., each)| mean(each).is_finite());
+        judged.sort_by(|a, b| mean(&b.2).total_cmp(&mean(&a.2)));
+        let best = judged.first()?.2.clone();
+        let fit = |(name, chosen, each): (String, String, Vec<f64>)| SpaceFit {
+            name,
+            chosen,
+            held_out: mean(&each),
+            behind: gap(&best, &each),
+        };
+        Some(SpaceFits {
+            representation: space.name.clone(),
+            dim: d,
+            train: train.len() / d,
+            test: test.len() / d,
+            fits: judged.into_iter().map(fit).collect(),
+            unfit,
+        })
+    }
+}
+
+/// Mean of `a − b`, and the interval that its standard error gives.
+fn gap(a: &[f64], b: &[f64]) -> Estimate {
+    let off: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+    let mean = means(&off, 1)[0];
+    let squares: f64 = off.iter().map(|x| (x - mean).powi(2)).sum();
+    let n = off.len() as f64;
+    let half = 1.96 * (squares / (n - 1.0).max(1.0) / n).sqrt();
+    Estimate {
+        mean,
+        low: mean - half,
+        high: mean + half,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_distr::{Distribution, StandardNormal};
+    use rand_xoshiro::Xoshiro256PlusPlus;
+
+    use super::*;
+    use crate::matrix::Matrix;
+
+    /// 1200 normal rows of two features of that mean and deviation, half of each split.
+    fn space(mean: f64, deviation: f64) -> Representation {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(4);
+        let n = 1200;
+        let number = |_| {
+            let x: f64 = StandardNormal.sample(&mut random);
+            (mean + deviation * x) as f32
+        };
+        let split = |i: usize| [Split::Train, Split::Test][i % 2];
+        Representation {
+            name: "z".into(),
+            features: Matrix::new(n, 2, (0..2 * n).map(number).collect()),
+            ids: (0..n).map(|i| i.to_string()).collect(),
+            columns: vec![],
+            split: (0..n).map(split).collect(),
+            origin: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_likelihood_is_that_of_the_distribution() {
+        for (mean, deviation) in [(0.0, 1.0), (0.5, 0.6), (-1.0, 1.5)] {
+            let found = SpaceFits::of(&space(mean, deviation), 0).unwrap();
+            assert_eq!(found.fits.len(), CANDIDATES.len());
+            assert_eq!(found.fits[0].behind.mean, 0.0);
+            // Less the entropy of two normal features; any candidate can be a normal distribution.
+            let entropy = 1.0 + (2.0 * std::f64::consts::PI).ln() + 2.0 * deviation.ln();
+            for fit in &found.fits {
+                assert!((fit.held_out + entropy).abs() < 0.15, "{fit:?}, {entropy}");
+                assert!(fit.behind.mean < 0.1, "{fit:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn two_heaps_are_no_normal_distribution() {
+        let mut heaps = space(0.0, 1.0);
+        for (i, row) in heaps.features.data.chunks_exact_mut(2).enumerate() {
+            row[0] += if i / 2 % 2 == 0 { 8.0 } else { -8.0 };
+        }
+        let found = SpaceFits::of(&heaps, 0).unwrap();
+        let behind = |name: &str| {
+            let fit = found.fits.iter().find(|fit| fit.name == name);
+            fit.unwrap().behind
+        };
+        assert!(behind("normal").low > 1.0, "{found:?}");
+        assert!(behind("mixture").mean < 0.05, "{found:?}");
+    }
+
+    #[test]
+    fn what_has_no_density_has_no_section() {
+        assert_eq!(SpaceFits::of(&space(0.0, 0.0), 0), None);
+        assert_eq!(SpaceFits::of(&space(0.0, 1.0).select(&[0, 1, 2]), 0), None);
+    }
+}
