@@ -1,4 +1,4 @@
-"""Writes disentangle_values.json and ica.json beside itself. Needs numpy, scipy and scikit-learn 1.9.
+"""Writes disentangle_values.json, ica.json and shared_factors.json beside itself. Needs numpy, scipy and scikit-learn 1.9.
 
 Each metric is the published formula, written down here once more.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import entropy, spearmanr
 from sklearn.decomposition import FastICA
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, mutual_info_score, normalized_mutual_info_score
 from sklearn.tree import DecisionTreeClassifier
 
@@ -151,3 +152,56 @@ x = sources @ random.normal(size=(3, 5)) + 0.01 * random.normal(size=(n, 5)) + 3
 x = x.astype(np.float32)
 ica = FastICA(3, whiten="unit-variance", fun="logcosh", algorithm="parallel", tol=1e-6, max_iter=1000, random_state=0)
 write("ica.json", rows=n, cols=5, features=x.ravel(), components=ica.fit_transform(x.astype(float)).ravel())
+
+
+def sharing(k, shape):
+    """Rows of the lattice with one value of factor k, which is drawn for each last axis; the other factors as they come."""
+    rows = np.empty(shape, int)
+    for at in np.ndindex(shape[:-1]):
+        value = factors[random.integers(len(factors)), k]
+        rows[at] = random.choice(np.flatnonzero(factors[:, k] == value), shape[-1])
+    return rows
+
+
+def beta_vae_score(encode, train=5000, test=2500, pairs=64):
+    """Higgins et al. 2017, section 3: which factor do both of each pair share, told from mean differences."""
+    kept = random.integers(factors.shape[1], size=train + test)
+    points = []
+    for k in kept:
+        z = encode(sharing(k, (pairs, 2)))
+        points.append(np.abs(z[:, 0] - z[:, 1]).mean(0))
+    fitted = LogisticRegression(max_iter=1000).fit(points[:train], kept[:train])
+    return fitted.score(points[train:], kept[train:])
+
+
+def factor_vae_score(encode, train=5000, test=2500, samples=64):
+    """Kim & Mnih 2018, section 4: the latent of least normalised variance votes for the factor that was kept."""
+    kept = random.integers(factors.shape[1], size=train + test)
+    least = np.array([encode(sharing(k, (samples,))).var(0).argmin() for k in kept])
+    latents, kinds = range(factors.shape[1]), range(factors.shape[1])
+    votes = np.array([[np.sum((least[:train] == j) & (kept[:train] == k)) for k in kinds] for j in latents])
+    return np.mean(votes.argmax(1)[least[train:]] == kept[train:])
+
+
+# The lattice, and the rotations, of the Rust tests.
+counts = np.arange(3 * 6 * 8 * 10)
+factors = np.stack([counts % 3, counts // 3 % 6, counts // 18 % 8, counts // 144 % 10], 1)
+
+
+def encoder(degrees, planes, scale):
+    """Rows of the lattice to latents of deviation 1: rotated, with noise that is new for every sample."""
+    z = (factors - factors.mean(0)) / factors.std(0)
+    sin, cos = np.sin(np.radians(degrees)), np.cos(np.radians(degrees))
+    for a, b in planes:
+        z[:, [a, b]] = np.stack([cos * z[:, a] - sin * z[:, b], sin * z[:, a] + cos * z[:, b]], 1)
+    return lambda rows: (z[rows] + scale * random.normal(size=(*rows.shape, 4))) / np.sqrt(1 + scale**2)
+
+
+encoders = {
+    # Without noise the two latents of a pair vary exactly alike, and rounding decides.
+    "halves": encoder(45, [(0, 1), (2, 3)], 0.5),
+    "entangled": encoder(30, [(0, 1), (2, 3), (0, 2), (1, 3)], 0),
+    "noisy": encoder(0, [], 2),
+}
+scores = {name: [beta_vae_score(encode), factor_vae_score(encode)] for name, encode in encoders.items()}
+write("shared_factors.json", **scores)
