@@ -369,46 +369,91 @@ mod tests {
     fn what_could_be_chance_is_no_saving() -> Result<()> {
         let contenders = ["a", "pixels"].map(|name| Contender::Fixed(data(name)));
         let mut measured = measure(contenders.into(), &short(), "test", &mut |_| ())?;
-        let row = measured.rows.iter().position(|r| r.representation == "a");
-        let row = row.expect("rows of a");
-        let Row {
-            probe, labelled, ..
-        } = measured.rows[row].clone();
-        let best = measured
-            .rows
-            .iter()
-            .filter(|r| r.representation == "pixels");
-        let best = best.filter(|r| r.probe == probe).max_by_key(|r| r.labelled);
-        let (most, best) = best
-            .map(|r| (r.labelled, r.scores[0].1.mean))
-            .expect("a row");
-        measured.savings = vec![Savings {
-            representation: "a".into(),
-            baseline: "pixels".into(),
-            probe,
-            labels: labelled,
-            equals: Estimate {
-                mean: most as f64,
-                low: most as f64,
-                high: most as f64,
-            },
-            at_least: true,
-            at_most: false,
-        }];
-        let mut told = |low: f64| {
-            measured.rows[row].scores[0].1.low = low;
-            (measured.headline(), measured.headline_saving().is_some())
+        let chance = measured.chance;
+        // By what each has with few labels and with many; the saving is that of a's few.
+        let mut told = |[low, mean, high]: [f64; 3], [few, many]: [f64; 2], place: &str| {
+            let rows = measured.rows.iter_mut().filter(|r| r.probe == "linear");
+            for row in rows {
+                let score = &mut row.scores[0].1;
+                *score = match (row.representation.as_str(), row.labelled) {
+                    ("a", _) => Estimate { mean, low, high },
+                    (_, 180) => Estimate {
+                        mean: many,
+                        low: many,
+                        high: many,
+                    },
+                    (_, _) => Estimate {
+                        mean: few,
+                        low: few,
+                        high: few,
+                    },
+                };
+            }
+            measured.savings = vec![Savings {
+                representation: "a".into(),
+                baseline: "pixels".into(),
+                probe: "linear".into(),
+                labels: 30,
+                equals: Estimate {
+                    mean: 60.0,
+                    low: 50.0,
+                    high: 70.0,
+                },
+                at_least: place == "above",
+                at_most: place == "below",
+            }];
+            let saving = measured.headline_saving().is_some();
+            assert_eq!(saving, measured.doubt(&measured.savings[0]).is_none());
+            (measured.headline(), saving)
         };
-        let (chance, same, more) = (told(0.1), told(best), told(best + 0.01));
-        assert!(
-            chance.0.contains("no better than guessing") && !chance.1,
-            "{chance:?}"
-        );
-        assert!(
-            same.0.contains("labels do on raw pixels, as far as") && !same.1,
-            "{same:?}"
-        );
-        assert!(more.0.contains("do what more than") && more.1, "{more:?}");
+        let (low, mean, high) = (0.7, 0.75, 0.8);
+        let own = [low, mean, high];
+        for (own, base, place, part, saving) in [
+            (
+                [chance - 0.1, chance, chance + 0.1],
+                [0.1, 0.2],
+                "above",
+                "no better than guessing",
+                false,
+            ),
+            (own, [0.3, 0.4], "above", "do what more than 60", true),
+            // Its best is with few labels.
+            (
+                own,
+                [0.74, 0.6],
+                "above",
+                "do what 30 labels do on raw pixels, within",
+                false,
+            ),
+            (
+                own,
+                [0.6, 0.9],
+                "inside",
+                "do what 60 (95 % interval 50..70)",
+                true,
+            ),
+            (
+                own,
+                [0.72, 0.9],
+                "inside",
+                "do what 30 labels do on raw pixels, within",
+                false,
+            ),
+            (own, [0.9, 0.95], "below", "do what at most 60", true),
+            (
+                own,
+                [0.78, 0.95],
+                "below",
+                "do what 6 labels do on raw pixels, within",
+                false,
+            ),
+        ] {
+            let (text, is_saving) = told(own, base, place);
+            assert!(
+                text.contains(part) && is_saving == saving,
+                "{place} {base:?}: {text}"
+            );
+        }
         Ok(())
     }
 

@@ -221,7 +221,7 @@ fn order(name: &str, own: &[String], wanted: &[String]) -> Result<Vec<usize>> {
         .collect::<Vec<_>>()
         .join(", ");
     Err(Error::data(format!(
-        "{name}: {} of the {} samples of the data are not among the {} ids of the file, such as {shown} (the file has, for example, `{}`); embed the same data, or measure on those that the file has with --common",
+        "{name}: {} of the {} samples of the data are not among the {} ids of the file, such as {shown} (the file has, for example, `{}`); embed the same data, or let `hspace probe --common` measure on the samples that all files hold",
         missing.len(),
         wanted.len(),
         own.len(),

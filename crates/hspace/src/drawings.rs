@@ -89,8 +89,9 @@ fn largest_first(values: &[f64]) -> Vec<usize> {
 pub enum Way {
     /// Straight.
     Line,
-    /// In an arc: between two draws of the standard normal distribution every place on it has that distribution
-    /// too, while the middle of a line is too near to 0 (White 2016, arXiv:1609.04468).
+    /// In an arc: between two independent draws of the standard normal distribution every place on it has that
+    /// distribution too, while the middle of a line is too near to 0 (White 2016, arXiv:1609.04468, whose arc has the
+    /// angle between the two, here it is a right one).
     Arc,
 }
 
@@ -99,8 +100,8 @@ impl Way {
         match self {
             Way::Line => (1.0 - along, along),
             Way::Arc => {
-                let (sin, cos) = (along * std::f32::consts::FRAC_PI_2).sin_cos();
-                (cos, sin)
+                let sine = |share: f32| (share * std::f32::consts::FRAC_PI_2).sin();
+                (sine(1.0 - along), sine(along))
             }
         }
     }
@@ -169,7 +170,7 @@ pub fn gallery(drawer: &Drawer, latents: &Matrix) -> Result<RgbImage> {
     sheet(&rows, false)
 }
 
-/// For each of the `most` latents that vary most: the sample of latents `base` with that latent moved in
+/// For each of the `most` latents that are to be moved first: the sample of latents `base` with that latent moved in
 /// `steps` steps from `span` standard deviations below its mean to as many above. Rows are latents.
 pub fn traversal(
     drawer: &Drawer,
@@ -189,7 +190,7 @@ pub fn traversal(
     spread.order.iter().take(most).map(row).collect()
 }
 
-/// The two latents that vary most, in the order of their numbers: one from left to right, the other upwards.
+/// The two latents that are to be moved first, in the order of their numbers: one from left to right, the other upwards.
 ///
 /// # Panics
 /// If there is but one latent.
@@ -329,7 +330,7 @@ pub fn for_report(
         let rows = interpolations(drawer, &from, &to, (STEPS, way));
         let how = match way {
             Way::Line => "on a straight line",
-            Way::Arc => "in an arc, on which all places are as likely",
+            Way::Arc => "in an arc, every place of which is distributed as the prior",
         };
         let caption = format!("from the latents of one {sample} to those of another, {how}");
         all.push(drawing(
@@ -363,4 +364,23 @@ pub fn for_report(
         all.push(drawing("Samples from the prior", caption, png(&picture)?));
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ways_begin_and_end_at_the_samples() {
+        for way in [Way::Line, Way::Arc] {
+            assert_eq!(
+                (way.weights(0.0), way.weights(1.0)),
+                ((1.0, 0.0), (0.0, 1.0))
+            );
+        }
+        assert_eq!(Way::Line.weights(0.5), (0.5, 0.5));
+        // The variance of a sum of two draws stays 1.
+        let (a, b) = Way::Arc.weights(0.3);
+        assert!((a * a + b * b - 1.0).abs() < 1e-6 && a > b, "{a} {b}");
+    }
 }

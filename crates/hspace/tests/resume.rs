@@ -47,13 +47,21 @@ fn config(objective: &str, encoder: &str, dataset: &Dataset) -> Config {
     Config::resolve(table, about(dataset)).unwrap()
 }
 
-/// Runs until step `until`, where it is asked to stop.
-fn run(job: &Job, folder: &RunFolder, start: Start, until: usize) -> Result<Trained, Error> {
+/// Runs until step `until`, where it is asked to stop; the first step, and what came of it.
+fn run(
+    job: &Job,
+    folder: &RunFolder,
+    start: Start,
+    until: usize,
+) -> (Option<usize>, Result<Trained, Error>) {
     let stop = AtomicBool::new(false);
+    let mut first = None;
     let mut watch = |progress: &hspace::train::Progress| {
+        first.get_or_insert(progress.step);
         stop.store(progress.step >= until, Ordering::Relaxed);
     };
-    job.run(Some(folder), start, &mut watch, &stop)
+    let result = job.run(Some(folder), start, &mut watch, &stop);
+    (first, result)
 }
 
 fn bits(weights: &Weights) -> Vec<(String, Vec<u32>)> {
@@ -88,16 +96,18 @@ fn stopped_and_resumed_is_the_same_as_never_stopped() {
             };
             let path = |name: &str| folder.path().join(format!("{name}-{tried}"));
             let make = |name: &str| RunFolder::create(&path(name), false).unwrap();
-            let whole = run(&job, &make("whole"), Start::Fresh, STEPS).unwrap();
+            let whole = run(&job, &make("whole"), Start::Fresh, STEPS).1.unwrap();
             let stopped = make("stopped");
-            let error = run(&job, &stopped, Start::Fresh, 2).err();
+            let error = run(&job, &stopped, Start::Fresh, 2).1.err();
             assert!(
                 matches!(error, Some(Error::Interrupted(_))),
                 "{}: {error:?}",
                 objective.name
             );
-            let resumed = run(&job, &stopped, Start::Resume, STEPS).unwrap();
+            let (first, resumed) = run(&job, &stopped, Start::Resume, STEPS);
+            let resumed = resumed.unwrap();
             let name = format!("{} on {source}", objective.name);
+            assert_eq!(first, Some(3), "{name}");
             assert_eq!(bits(&whole.model), bits(&resumed.model), "{name}");
             assert_eq!(
                 [whole.lines.len(), resumed.lines.len()],

@@ -1,7 +1,7 @@
 //! `hspace probe`
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hspace::config::{merge, overlay, set};
 use hspace::dataset::{Dataset, Shape, Split};
@@ -164,22 +164,14 @@ pub fn represent_sources(
         .filter(|(_, source)| matches!(source, Source::Run(_) | Source::Hub(_) | Source::File(_)))
         .map(|(name, _)| name.clone())
         .collect();
-    let mut rows: Vec<usize> = (0..dataset.len()).collect();
-    if flags.common {
-        for (_, source) in &sources {
-            if let Source::File(path) = source
-                && let Some(ids) = representation::read(path)?.ids
-            {
-                let held: HashSet<String> = ids.into_iter().collect();
-                rows.retain(|&row| held.contains(&dataset.ids[row]));
-            }
-        }
-        eprintln!(
-            "note: measured on {} of {} samples, those that all files hold",
-            rows.len(),
-            dataset.len()
-        );
-    }
+    let files = sources.iter().filter_map(|(_, source)| match source {
+        Source::File(path) => Some(path.as_path()),
+        _ => None,
+    });
+    let rows = match flags.common {
+        true => common(&dataset, files)?,
+        false => (0..dataset.len()).collect(),
+    };
     let (total, train) = (rows.len(), training(&dataset, &rows));
     let mut makers = Sources::new(&dataset, device, flags.seed).only(rows);
     let represent = |name: &str, source: &Source, makers: &mut Sources| {
@@ -270,6 +262,34 @@ pub fn measure_sources(
         println!("\npage: {}", path.display());
     }
     Ok((measurements, made))
+}
+
+/// The rows of the samples that all files of features hold.
+fn common<'a>(dataset: &Dataset, files: impl Iterator<Item = &'a Path>) -> Result<Vec<usize>> {
+    let mut rows: Vec<usize> = (0..dataset.len()).collect();
+    for path in files {
+        let Some(ids) = representation::read(path)?.ids else {
+            return Err(Error::file(
+                path,
+                "has no ids, so --common cannot tell which samples it holds; add an array `ids`",
+            ));
+        };
+        let held: HashSet<String> = ids.into_iter().collect();
+        rows.retain(|&row| held.contains(&dataset.ids[row]));
+        if rows.is_empty() {
+            let text = format!(
+                "holds no sample of {} that the files before it hold",
+                dataset.name
+            );
+            return Err(Error::file(path, text));
+        }
+    }
+    eprintln!(
+        "note: measured on {} of {} samples, those that all files hold",
+        rows.len(),
+        dataset.len()
+    );
+    Ok(rows)
 }
 
 /// How many of the rows are training samples.

@@ -37,10 +37,10 @@ pub struct Args {
     /// Ids of two samples: go from one to the other instead
     #[arg(long, value_parser = pair, value_name = "ID,ID", conflicts_with = "sample")]
     between: Option<[String; 2]>,
-    /// Move the two latents that vary most together: one from left to right, the other upwards
+    /// Move the two latents that vary (or change a drawn sample) most together: one from left to right, the other upwards
     #[arg(long, conflicts_with_all = ["between", "latents", "gif"])]
     plane: bool,
-    /// Latents to move, those that vary most
+    /// Latents to move, those that vary (or change a drawn sample) most
     #[arg(long, default_value_t = 12)]
     latents: usize,
     /// Pictures on the way
@@ -56,7 +56,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     gif: Option<PathBuf>,
     /// Seed of drawn samples
-    #[arg(long, default_value_t = 0, value_parser = seed())]
+    #[arg(long, default_value_t = 0, value_parser = seed(), conflicts_with = "data")]
     seed: u64,
     /// cpu, or a GPU this hspace was built for
     #[arg(long, default_value = "cpu")]
@@ -114,8 +114,8 @@ pub fn run(args: &Args) -> Result<()> {
 /// Two ids, between which there is a comma.
 fn pair(text: &str) -> std::result::Result<[String; 2], String> {
     match text.split_once(',') {
-        Some((a, b)) if !b.contains(',') => Ok([a.to_owned(), b.to_owned()]),
-        _ => Err("two ids with a comma between them are needed".to_owned()),
+        Some((a, b)) if a != b && !b.contains(',') => Ok([a.to_owned(), b.to_owned()]),
+        _ => Err("two different ids with a comma between them are needed".to_owned()),
     }
 }
 

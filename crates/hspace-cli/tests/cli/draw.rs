@@ -191,12 +191,32 @@ fn a_gan_is_inverted_and_what_cannot_draw_says_so() {
     };
     let (there, back) = (between("0,4", "there.png"), between("4,0", "back.png"));
     assert_eq!(there.dimensions(), (4 + 5 * 76, 4 + 76));
-    // The ends are the samples of those numbers, whichever is first.
-    let tile = |sheet: &image::RgbImage, place: u32| {
-        image::imageops::crop_imm(sheet, 4 + place * 76, 4, 72, 72).to_image()
+    // The ends are the samples of those numbers.
+    let tile = |sheet: &image::RgbImage, column: u32, row: u32| {
+        image::imageops::crop_imm(sheet, 4 + column * 76, 4 + row * 76, 72, 72).to_image()
     };
-    assert_eq!(tile(&there, 0), tile(&back, 4));
-    assert_eq!(tile(&there, 4), tile(&back, 0));
+    ok(at, "sample g --count 5 --out five.png");
+    let five = image::open(at.join("five.png")).unwrap().into_rgb8();
+    let (first, last) = (tile(&five, 0, 0), tile(&five, 1, 1));
+    assert!(first != last);
+    assert!(first == tile(&there, 0, 0) && first == tile(&back, 4, 0));
+    assert!(last == tile(&there, 4, 0) && last == tile(&back, 0, 0));
+    // What changes the sample most comes first.
+    ok(at, "traverse g --steps 3 --span 1 --out t.png");
+    let moved = image::open(at.join("t.png")).unwrap().into_rgb8();
+    let changes: Vec<f64> = (0..3)
+        .map(|row| {
+            let ends = [0, 2].map(|column| tile(&moved, column, row));
+            let pairs = ends[0].as_raw().iter().zip(ends[1].as_raw());
+            pairs
+                .map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2))
+                .sum()
+        })
+        .collect();
+    assert!(
+        changes.is_sorted_by(|a, b| a >= b) && changes[0] > 0.0,
+        "{changes:?}"
+    );
     for (args, part) in [
         (
             "traverse g --sample x".to_owned(),
@@ -211,7 +231,7 @@ fn a_gan_is_inverted_and_what_cannot_draw_says_so() {
     let page = std::fs::read_to_string(at.join("g/report.html")).unwrap();
     for part in [
         "one latent of a drawn sample a row",
-        "in an arc",
+        "distributed as the prior",
         "Samples from the prior",
     ] {
         assert!(page.contains(part), "{part}");
@@ -237,9 +257,25 @@ fn a_gan_is_inverted_and_what_cannot_draw_says_so() {
     assert!(error.contains("--common"), "{error}");
     let text = ok(at, &format!("probe z.npz pixels {data} --common --json -"));
     let found: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let geometry = found["geometry"].as_array().unwrap();
-    let sizes: Vec<_> = geometry.iter().map(|g| g["name"].as_str()).collect();
-    assert!(sizes.len() >= 2, "{text}");
+    // The 60 samples that were inverted: rounded down for each split.
+    let measured = ["train", "test"].map(|split| found[split].as_u64().unwrap());
+    assert!(
+        (58..=60).contains(&measured.iter().sum::<u64>()),
+        "{measured:?}"
+    );
+    ok(at, &format!("embed g {data} --out all.npz"));
+    let both = ok(
+        at,
+        &format!("probe all.npz z.npz pixels {data} --common --json -"),
+    );
+    let both: serde_json::Value = serde_json::from_str(&both).unwrap();
+    assert_eq!(both["train"], found["train"]);
+    std::fs::write(at.join("other.csv"), "id,x\na,1\nb,2\n").unwrap();
+    let error = fails(at, &format!("probe other.csv {data} --common"));
+    assert!(
+        error.contains("other.csv") && error.contains("holds no sample"),
+        "{error}"
+    );
     ok(
         at,
         &format!("invert g {data} --method encoder --lessons 20"),

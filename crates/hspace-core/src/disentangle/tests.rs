@@ -163,7 +163,6 @@ fn score(of: &Disentanglement, representation: &str, name: &str) -> Estimate {
     found.map(|(_, e)| *e).expect("a score")
 }
 
-/// The table: truth 1, noise near the floor, a rotation in between, for whichever metric moves.
 /// Both scores are accuracies of 2500 draws of their own, so they agree as far as that. The published ones draw new
 /// samples each time; here are ten of each, whose noise is their own.
 #[test]
@@ -206,6 +205,7 @@ fn scores_from_shared_factors_agree_with_the_published_procedures() -> Result<()
     Ok(())
 }
 
+/// Truth 1, noise near the floor, a rotation in between, for whichever metric moves.
 #[test]
 fn a_whole_comparison() -> Result<()> {
     let all = [

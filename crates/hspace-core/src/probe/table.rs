@@ -121,39 +121,46 @@ impl Measurements {
             .or(Some(first))
     }
 
-    /// Why a saving may not be told: scores are as good as guessing, or above the baseline's best by no
-    /// more than the noise of the test samples.
-    fn doubt(&self, saving: &Savings) -> Option<String> {
+    /// What is told instead of a saving that could be chance: where guessing lies within the 95 % interval of the
+    /// score or above it, or where the baseline's score with as many labels lies within (its best, where the
+    /// saving is said to be above its curve; its first, where below).
+    pub(crate) fn doubt(&self, saving: &Savings) -> Option<String> {
         let Savings {
             representation,
-            baseline,
             labels,
-            equals,
             ..
         } = saving;
-        let score = |of: &str, labelled: usize| {
-            let row = self.rows.iter().find(|r| {
-                (r.representation.as_str(), r.labelled) == (of, labelled) && r.probe == saving.probe
-            });
-            row.and_then(|row| row.scores.first())
-                .map(|(_, score)| score)
+        let scores = |of: &str| -> Vec<(usize, Estimate)> {
+            let rows = self.rows.iter();
+            let rows = rows.filter(|r| r.representation == of && r.probe == saving.probe);
+            let first = |row: &Row| Some((row.labelled, row.scores.first()?.1));
+            rows.filter_map(first).collect()
         };
-        let own = score(representation, *labels)?;
+        let with = |of: &[(usize, Estimate)], labelled: usize| {
+            of.iter().find(|(n, _)| *n == labelled).copied()
+        };
+        let (_, own) = with(&scores(representation), *labels)?;
+        let doubtful = |what: String| {
+            Some(format!(
+                "{labels} labels on {representation} {what}, within the 95 % interval"
+            ))
+        };
         if own.low <= self.chance {
-            return Some(format!(
-                "{labels} labels on {representation} do no better than guessing, as far as {} test samples tell",
-                self.test
-            ));
+            return doubtful("do no better than guessing".into());
         }
-        let most = equals.mean.round() as usize;
-        let best = score(baseline, most).filter(|_| saving.at_least)?;
-        (own.low <= best.mean).then(|| {
-            format!(
-                "{labels} labels on {representation} do what {most} labels do on {}, as far as {} test samples tell",
-                plain(baseline),
-                self.test
-            )
-        })
+        let base = scores(&saving.baseline);
+        let (count, base) = if saving.at_least {
+            let best =
+                |a: &&(usize, Estimate), b: &&(usize, Estimate)| a.1.mean.total_cmp(&b.1.mean);
+            base.iter().max_by(best).copied()
+        } else if saving.at_most {
+            base.iter().min_by_key(|(labelled, _)| *labelled).copied()
+        } else {
+            with(&base, *labels)
+        }?;
+        let within = (own.low..=own.high).contains(&base.mean);
+        let what = || format!("do what {count} labels do on {}", plain(&saving.baseline));
+        within.then(what).and_then(doubtful)
     }
 
     /// "100 labels on A do what 520 (95 % interval 410..690) labels do on raw pixels"; empty where

@@ -143,10 +143,10 @@ pub(super) fn results(m: &Measurements, learned: &[String], looks: &Looks) -> Ma
     let own: Vec<&Savings> = m.savings.iter().filter(is_own).collect();
     let body = html! {
         @for probe in &probes { (tables::results(m, probe, looks)) }
-        @if !own.is_empty() { ul.savings { @for s in own { li { (saving(s)) } } } }
+        @if !own.is_empty() { ul.savings { @for s in own { li { (saving(m, s)) } } } }
         @if !m.savings.is_empty() {
             details { summary { "Label savings of everything measured" }
-                ul.savings { @for s in &m.savings { li { (saving(s)) } } }
+                ul.savings { @for s in &m.savings { li { (saving(m, s)) } } }
             }
         }
         @if m.rows.iter().any(|r| r.labels == Labels::All && r.scores.len() > 1) {
@@ -156,8 +156,12 @@ pub(super) fn results(m: &Measurements, learned: &[String], looks: &Looks) -> Ma
     section("Results", lede, body)
 }
 
-/// "100 labels on A do what 520 (410–640) do on B."
-fn saving(s: &Savings) -> Markup {
+/// "100 labels on A do what 520 (410–640) do on B."; what is told instead where that could be chance.
+fn saving(m: &Measurements, s: &Savings) -> Markup {
+    let probe = probe_title(&s.probe).to_lowercase();
+    if let Some(doubt) = m.doubt(s) {
+        return html! { (doubt.replace(" %", "\u{a0}%")) " (" (probe) ")." };
+    }
     let count = |value: f64| {
         if value.is_finite() {
             grouped(value.max(0.0).round() as usize)
@@ -169,7 +173,7 @@ fn saving(s: &Savings) -> Markup {
         b { (grouped(s.labels)) " labels" } " on " (s.representation) " do what "
         b { @if s.at_least { "at least " } @else if s.at_most { "at most " } (count(s.equals.mean)) }
         @if s.equals.high > s.equals.low { " (95 % interval " (count(s.equals.low)) "–" (count(s.equals.high)) ")" }
-        " do on " (s.baseline) ", " (probe_title(&s.probe).to_lowercase()) "."
+        " do on " (s.baseline) ", " (probe) "."
     }
 }
 

@@ -84,7 +84,7 @@ impl Variant for VqVae {
         let chosen = book.nearest(&latents.clone().inner());
         let words = net.constant(book.words(&chosen, latents.dims()));
         let perplexity = book.learn(self, net, &latents.clone().inner(), &chosen);
-        let code = through(&latents, net.constant(words.clone() - latents.clone()));
+        let code = through(&latents, &words, |off| net.constant(off));
         let likelihood = model.log_likelihood(net, x, code).mean();
         let away = distance(latents.clone(), words);
         Loss {
@@ -101,7 +101,7 @@ impl Variant for VqVae {
         let book = Book::of(self, net);
         let chosen = book.nearest(&latents.clone().inner());
         let words = book.words(&chosen, latents.dims());
-        through(&latents, (words - latents.clone()).detach())
+        through(&latents, &words, Tensor::detach)
     }
 
     fn has_posterior(&self) -> bool {
@@ -122,9 +122,13 @@ impl Variant for VqVae {
     }
 }
 
-/// The words forward, the latents' gradient on the way back: `off` is words less latents, and constant.
-fn through(latents: &Tensor<2>, off: Tensor<2>) -> Tensor<2> {
-    latents.clone() + off
+/// The words forward, the latents' gradient on the way back: `hold` lets none through.
+fn through(
+    latents: &Tensor<2>,
+    words: &Tensor<2>,
+    hold: impl Fn(Tensor<2>) -> Tensor<2>,
+) -> Tensor<2> {
+    latents.clone() + hold(words.clone() - latents.clone())
 }
 
 /// Mean squared distance of the rows of `[n, d]`, `[1]`.
@@ -240,8 +244,8 @@ mod tests {
     fn gradients_pass_as_in_torch() {
         let (words, wanted) = (matrix([6, 5], 1.1), matrix([6, 5], 2.3));
         check_loss("commitment", [6, 5], |latents| {
-            let off = (words.clone() - latents.clone()).detach();
-            let error = distance(through(&latents, off), wanted.clone());
+            let code = through(&latents, &words, Tensor::detach);
+            let error = distance(code, wanted.clone());
             error + distance(latents, words.clone()) * VqVae::default().commitment
         });
     }
