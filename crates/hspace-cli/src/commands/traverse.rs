@@ -37,7 +37,7 @@ pub struct Args {
     /// Ids of two samples: go from one to the other instead
     #[arg(long, value_parser = pair, value_name = "ID,ID", conflicts_with = "sample")]
     between: Option<[String; 2]>,
-    /// Move the two latents that vary (or change a drawn sample) most together: one from left to right, the other upwards
+    /// Move two latents at once, those that vary (or change a drawn sample) most: one from left to right, the other upwards
     #[arg(long, conflicts_with_all = ["between", "latents", "gif"])]
     plane: bool,
     /// Latents to move, those that vary (or change a drawn sample) most
