@@ -4,8 +4,9 @@
     python bench/learning.py FASHION_IDX_FOLDER HSPACE_BINARY RESULTS [EPOCHS [SEEDS [METHOD ...]]]
 
 ResNet-18 with a small-image stem, width 16; Fashion-MNIST as RGB at 32 px, all 60,000 training images; batches of 128, AdamW
-with a peak of 0.001, a tenth of the steps to rise and half a cosine down; projectors with one hidden layer of 512. EPOCHS of
-468 steps (4: about 2,000). Both sides' features are measured by hspace's probes. What is done is kept in the folder RESULTS, files
+with a peak of 0.001, a tenth of the steps to rise and half a cosine down. Projectors have hidden layers of 512, one and 128
+outputs for SimCLR and BYOL (and so BYOL's predictor), two and 512 outputs for Barlow Twins and VICReg. EPOCHS of 468 steps
+(4: 1,872). Both sides' features are measured by hspace's probes. What is done is kept in the folder RESULTS, files
 for each method, seed and side, and is not done again.
 """
 

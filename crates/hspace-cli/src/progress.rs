@@ -46,8 +46,11 @@ impl TrainingLine {
         }
     }
 
-    /// Shows a step.
+    /// Shows a step, and on lines of their own what was noticed at it.
     pub fn show(&mut self, progress: &Progress) {
+        for warning in &progress.noticed {
+            self.bar.suspend(|| eprintln!("warning: {warning}"));
+        }
         let (begin, first) = *self.started.get_or_insert((Instant::now(), progress.step));
         let done = progress.step - first;
         let left = match done {

@@ -3,8 +3,8 @@
 use crate::fetch::Area;
 use crate::simd::Simd;
 
-/// What is done to each output before it is written: `max(0, scale · y + bias + residual)`, as far
-/// as asked for.
+/// What is done to each output before it is written: `scale · y + bias + residual`, and what of it is below
+/// 0 times `slope`, as far as asked for.
 #[derive(Clone, Copy, Default)]
 pub struct Finish<'a> {
     /// `[outputs]`.
@@ -13,8 +13,8 @@ pub struct Finish<'a> {
     pub bias: Option<&'a [f32]>,
     /// As long as the output.
     pub residual: Option<&'a [f32]>,
-    /// Whether negative results become zero.
-    pub relu: bool,
+    /// What results below 0 are multiplied by, in 0..=1: 0 for a ReLU.
+    pub slope: Option<f32>,
 }
 
 /// [`Finish`] as a kernel takes it: addresses, null where there is none.
@@ -23,7 +23,8 @@ pub(crate) struct RawFinish {
     pub(crate) scale: *const f32,
     pub(crate) bias: *const f32,
     pub(crate) residual: *const f32,
-    pub(crate) relu: bool,
+    /// 1 where there is none.
+    pub(crate) slope: f32,
 }
 
 impl RawFinish {
@@ -36,14 +37,14 @@ impl RawFinish {
             scale: start(finish.scale, 0),
             bias: start(finish.bias, 0),
             residual: start(finish.residual, from),
-            relu: finish.relu,
+            slope: finish.slope.unwrap_or(1.0),
         }
     }
 
     /// Whether outputs are written as they are.
     #[inline(always)]
     pub(crate) fn nothing(&self) -> bool {
-        self.scale.is_null() && self.bias.is_null() && self.residual.is_null() && !self.relu
+        self.scale.is_null() && self.bias.is_null() && self.residual.is_null() && self.slope == 1.0
     }
 
     /// What finishing `y` will touch: itself, and what is added.
@@ -89,9 +90,11 @@ impl RawFinish {
             if !self.residual.is_null() {
                 value = S::add(value, S::load_first(self.residual.add(place), lanes));
             }
-            if self.relu {
-                // In this order a NaN stays one.
+            // In this order a NaN stays one.
+            if self.slope == 0.0 {
                 value = S::max(S::splat(0.0), value);
+            } else if self.slope != 1.0 {
+                value = S::max(S::mul(S::splat(self.slope), value), value);
             }
             S::store_first(y.add(place), value, lanes);
         }

@@ -1,5 +1,5 @@
-//! The way back through a ReLU. Forward it is a part of what computes its input
-//! ([`crate::Finish::relu`]).
+//! The way back through a ReLU, leaky or not. Forward it is a part of what computes its input
+//! ([`crate::Finish::slope`]).
 
 use rayon::prelude::*;
 
@@ -9,11 +9,11 @@ use crate::simd::{LANES, Simd, kernel};
 /// Numbers that one piece of work goes through.
 const PIECE: usize = 16 << 10;
 
-/// `dx = dy` where the output `y` is above 0, else 0.
+/// `dx = dy` where the output `y` is above 0, else `slope · dy`.
 ///
 /// # Panics
 /// If lengths differ.
-pub fn backward(on: Machine, y: &[f32], dy: &[f32], dx: &mut [f32]) {
+pub fn backward(on: Machine, slope: f32, y: &[f32], dy: &[f32], dx: &mut [f32]) {
     assert_eq!(
         [y.len(), dy.len()],
         [dx.len(); 2],
@@ -22,7 +22,7 @@ pub fn backward(on: Machine, y: &[f32], dy: &[f32], dx: &mut [f32]) {
     let parts = dx.par_chunks_mut(PIECE).zip(y.par_chunks(PIECE));
     let parts = parts.zip(dy.par_chunks(PIECE));
     // SAFETY: equally long.
-    parts.for_each(|((dx, y), dy)| unsafe { gate(on.isa, y, dy, dx) });
+    parts.for_each(|((dx, y), dy)| unsafe { gate(on.isa, slope, y, dy, dx) });
 }
 
 kernel! {
@@ -30,18 +30,21 @@ kernel! {
     ///
     /// # Safety
     /// All slices must be equally long.
-    fn gate(y: &[f32], dy: &[f32], dx: &mut [f32]) = gate_with
+    fn gate(slope: f32, y: &[f32], dy: &[f32], dx: &mut [f32]) = gate_with
 }
 
 #[inline(always)]
-unsafe fn gate_with<S: Simd>(y: &[f32], dy: &[f32], dx: &mut [f32]) {
+unsafe fn gate_with<S: Simd>(slope: f32, y: &[f32], dy: &[f32], dx: &mut [f32]) {
     // SAFETY: every address is that of `lanes` numbers from i on.
     unsafe {
         for i in (0..y.len()).step_by(LANES) {
             let lanes = (y.len() - i).min(LANES);
             let y = S::load_first(y.as_ptr().add(i), lanes);
             let dy = S::load_first(dy.as_ptr().add(i), lanes);
-            S::store_first(dx.as_mut_ptr().add(i), S::gate(dy, y), lanes);
+            let passed = S::gate(dy, y);
+            let held = S::sub(dy, passed);
+            let back = S::mul_add(S::splat(slope), held, passed);
+            S::store_first(dx.as_mut_ptr().add(i), back, lanes);
         }
     }
 }

@@ -1,8 +1,9 @@
 //! From samples back to latents: which latents does a generator draw this sample from?
 //!
-//! By optimisation: the latents move down the gradient of `‖G(z) − x‖² + λ ‖z‖²` (Lipton & Tripathi 2017,
-//! arXiv:1702.04782; Creswell & Bharath 2018, arXiv:1611.05644), vectors in standard deviations of their columns,
-//! from several starts, of which the best is kept. By a learned encoder: a network is trained to tell z from
+//! By optimisation: the latents move down the gradient of `mean (G(z) − x)² + λ mean z²`, means over the values
+//! of a sample and over its latents (Lipton & Tripathi 2017, arXiv:1702.04782; Creswell & Bharath 2018,
+//! arXiv:1611.05644), vectors in standard deviations of their columns, from several starts; of all starts and
+//! steps those with the smallest error are kept. By a learned encoder: a network is trained to tell z from
 //! G(z), and then sees real samples. By both: the optimisation starts from what the encoder says (Zhu et al.
 //! 2016, arXiv:1609.03552).
 
@@ -60,8 +61,8 @@ pub struct Inverted {
     pub latents: Matrix,
     /// Rows of the dataset that they are of.
     pub rows: Vec<usize>,
-    /// Mean squared error a value after so many steps, of the best start so far; of vectors in standard deviations of
-    /// their columns.
+    /// Mean squared error a value of the best latents found in so many steps from any start; of vectors in standard
+    /// deviations of their columns. The last one is that of the latents here.
     pub errors: Vec<(usize, f64)>,
 }
 
@@ -185,7 +186,7 @@ struct Descent<'a> {
 }
 
 impl Descent<'_> {
-    /// Moves latents down the gradient; answers with each sample's error at some of the steps.
+    /// Moves latents down the gradient; answers with each sample's lowest error up to some of the steps.
     fn from(
         &self,
         start: Matrix,
@@ -222,6 +223,7 @@ impl Descent<'_> {
             momentum: 0.9,
         };
         let (mut state, mut curve) = (OptimizerState::default(), BTreeMap::new());
+        let mut lowest = vec![f64::INFINITY; n];
         for step in 0..=steps {
             let tracked = weights.tracked(|_| true);
             let z = tracked
@@ -241,6 +243,9 @@ impl Descent<'_> {
             });
             let errors: Vec<f64> = errors.into_iter().map(f64::from).collect();
             best.hear(&errors, &values(z.clone().inner()));
+            for (lowest, error) in lowest.iter_mut().zip(errors) {
+                *lowest = lowest.min(error);
+            }
             // 0, 1, 2, 5, 10, 20, 50, …, and the last.
             let shown = [1, 2, 5].iter().any(|first| {
                 let mut at = *first;
@@ -250,7 +255,7 @@ impl Descent<'_> {
                 at == step
             });
             if step == 0 || step == steps || shown {
-                curve.insert(step, errors);
+                curve.insert(step, lowest.clone());
             }
             if stop.load(Ordering::Relaxed) {
                 return Err(Error::Interrupted("stopped; nothing was written".into()));

@@ -226,7 +226,11 @@ impl<'a> Job<'a> {
             if self.objective.generator().is_some() {
                 folder.write_model(&trained.model)?;
             }
-            folder.write_encoder(self.describe(), &trained.encoder)?;
+            let about = EncoderFile {
+                warnings: trained.warnings.clone(),
+                ..self.describe()
+            };
+            folder.write_encoder(about, &trained.encoder)?;
         }
         Ok(trained)
     }
@@ -243,6 +247,7 @@ impl<'a> Job<'a> {
                 .facts
                 .classes()
                 .map_or(vec![], |(names, _)| names.to_vec()),
+            warnings: vec![],
             latents: self.objective.latents(),
             settings: self.config.encoder.settings.clone(),
             input: self.views.input().clone(),

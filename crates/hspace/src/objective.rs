@@ -10,6 +10,15 @@
 //!   (greedy layer-wise pretraining changes its one turn with progress);
 //! - [`Objective::loss`]: the number to lower, from the streams' batches;
 //! - [`Objective::after_step`]: what follows without gradients (momentum teachers, queues).
+//!
+//! The head of an objective's file says where its loss, heads and defaults are not the paper's. What all share is
+//! said here: papers train with LARS (SimCLR, BYOL, SwAV, Barlow Twins, VICReg) or SGD (SimSiam, MoCo v2) at rates for
+//! batches of thousands, MAE with a second moment that keeps .95, DINO with gradients cut at 3; here all begin with
+//! AdamW and one rate ([`crate::train::TrainSettings`]), so that objectives differ in nothing else; whether the
+//! papers' do better in short runs with small batches was not studied. All views are one preset for the data's kind: without
+//! solarisation, and with the same blur for both views (BYOL, Barlow Twins, VICReg and DINO have it for one
+//! alone); multi-crop takes the large views from .2 and the small ones from .05 to .4 of the image, where SwAV
+//! takes .14 and .05 to .14, DINO .4 and .05 to .4. `train.optimizer`, `train.clip`, `views.*` set what a paper had.
 
 mod autoencoder;
 mod barlow_twins;
@@ -23,6 +32,7 @@ mod factor_vae;
 mod gan;
 mod heads;
 mod iwae;
+mod jacobian;
 mod latent;
 mod likelihood;
 mod mae;
@@ -40,6 +50,8 @@ mod vae;
 mod vicreg;
 mod vq_vae;
 mod wae_mmd;
+#[cfg(test)]
+mod whole;
 
 use std::collections::BTreeMap;
 

@@ -113,6 +113,7 @@ pub fn encoder(
         features,
         hash: String::new(),
         classes: vec![],
+        warnings: vec![],
         latents: 0,
         settings,
         input,
@@ -126,23 +127,51 @@ pub fn encoder(
 
 fn safetensors(bytes: &[u8]) -> std::result::Result<Vec<torch::Named>, String> {
     let tensors = SafeTensors::deserialize(bytes).map_err(|e| e.to_string())?;
-    let mut named = Vec::new();
+    let (mut named, mut unreadable) = (Vec::new(), Vec::new());
     for (name, view) in tensors.iter() {
         let values = match view.dtype() {
-            Dtype::F32 => {
-                let numbers = view.data().chunks_exact(4);
-                let number = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
-                numbers.map(number).collect()
-            }
+            Dtype::F64 => doubles(view.data()),
+            Dtype::F32 => singles(view.data()),
             Dtype::F16 => halves(view.data()),
             Dtype::BF16 => brain_floats(view.data()),
             // Counters.
             Dtype::I64 | Dtype::I32 | Dtype::BOOL => continue,
-            other => return Err(format!("`{name}` is {other:?}; F32, F16 and BF16 are read")),
+            other => {
+                unreadable.push(format!("`{name}` is {other:?}"));
+                continue;
+            }
         };
         named.push((name.to_owned(), view.shape().to_vec(), values));
     }
+    all_readable(unreadable)?;
     Ok(named)
+}
+
+/// Refuses a file with tensors of numbers that are not read, each with its name and type.
+fn all_readable(mut unreadable: Vec<String>) -> std::result::Result<(), String> {
+    if unreadable.is_empty() {
+        return Ok(());
+    }
+    unreadable.sort();
+    let list = unreadable.join(", ");
+    Err(format!(
+        "{list}; double, single and half precision and bfloat16 are read"
+    ))
+}
+
+/// Double precision, lowest byte first, rounded to single.
+fn doubles(bytes: &[u8]) -> Vec<f32> {
+    let (numbers, _) = bytes.as_chunks::<8>();
+    numbers
+        .iter()
+        .map(|b| f64::from_le_bytes(*b) as f32)
+        .collect()
+}
+
+/// Single precision, lowest byte first.
+fn singles(bytes: &[u8]) -> Vec<f32> {
+    let (numbers, _) = bytes.as_chunks::<4>();
+    numbers.iter().map(|b| f32::from_le_bytes(*b)).collect()
 }
 
 /// IEEE half precision, lowest byte first.
@@ -169,6 +198,12 @@ fn brain_floats(bytes: &[u8]) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Cursor, Read, Write};
+
+    use safetensors::tensor::TensorView;
+    use zip::write::SimpleFileOptions;
+    use zip::{CompressionMethod, ZipArchive, ZipWriter};
+
     use super::*;
 
     /// `tests/golden/state_dict.pth` has the numbers 0, ⅛, … 11⁄8 as `[3, 4]` in several ways.
@@ -250,6 +285,89 @@ mod tests {
         for part in ["weights.safetensors", "missing: cls_token", "extra"] {
             assert!(text.contains(part), "{text}");
         }
+    }
+
+    #[test]
+    fn safetensors_of_any_precision_are_read() {
+        let double = [0.125f64, -1e300].map(f64::to_le_bytes).concat();
+        let single = [0.125f32, -2.0].map(f32::to_le_bytes).concat();
+        let (half, brain) = ([0x00u8, 0x30, 0x00, 0xc0], [0x00u8, 0x3e, 0x00, 0xc0]);
+        let bytes = of_types(&[
+            ("double", Dtype::F64, &double),
+            ("single", Dtype::F32, &single),
+            ("half", Dtype::F16, &half),
+            ("brain", Dtype::BF16, &brain),
+            ("counter", Dtype::BOOL, &[0, 1]),
+        ]);
+        let mut named = safetensors(&bytes).unwrap();
+        named.sort_by(|a, b| a.0.cmp(&b.0));
+        let of =
+            |name: &str, last| -> torch::Named { (name.to_owned(), vec![2], vec![0.125, last]) };
+        let expected = [
+            of("brain", -2.0),
+            of("double", f32::NEG_INFINITY),
+            of("half", -2.0),
+            of("single", -2.0),
+        ];
+        assert_eq!(named, expected);
+    }
+
+    #[test]
+    fn every_tensor_of_other_numbers_is_named() {
+        let bytes = of_types(&[
+            ("b", Dtype::I8, &[1, 2]),
+            ("c", Dtype::F16, &[0; 4]),
+            ("a", Dtype::F8_E4M3, &[1, 2]),
+        ]);
+        let problem = safetensors(&bytes).unwrap_err();
+        assert!(
+            problem.starts_with("`a` is F8_E4M3, `b` is I8; double"),
+            "{problem}"
+        );
+        let bytes = include_bytes!("../tests/golden/state_dict.pth");
+        let types = [("Double", "Char"), ("Half", "ComplexFloat")];
+        let problem = torch::read(&retyped(bytes, &types)).unwrap_err();
+        let wanted =
+            "`module.double` is a CharStorage, `module.half` is a ComplexFloatStorage; double";
+        assert!(problem.starts_with(wanted), "{problem}");
+    }
+
+    /// A file of tensors of two numbers each.
+    fn of_types(tensors: &[(&str, Dtype, &[u8])]) -> Vec<u8> {
+        let views = tensors.iter().map(|&(name, dtype, bytes)| {
+            let view = TensorView::new(dtype, vec![2], bytes);
+            (name, view.unwrap())
+        });
+        safetensors::serialize(views, None).unwrap()
+    }
+
+    /// The archive with other types of storages.
+    fn retyped(archive: &[u8], types: &[(&str, &str)]) -> Vec<u8> {
+        let mut given = ZipArchive::new(Cursor::new(archive)).unwrap();
+        let names = given.file_names().map(|name| name.unwrap().into_owned());
+        let names: Vec<String> = names.collect();
+        let mut made = ZipWriter::new(Cursor::new(Vec::new()));
+        for name in names {
+            let mut content = Vec::new();
+            let mut file = given.by_name(&name).unwrap();
+            file.read_to_end(&mut content).unwrap();
+            if name.ends_with("data.pkl") {
+                for (from, to) in types {
+                    let from = format!("{from}Storage");
+                    let at = content
+                        .windows(from.len())
+                        .position(|w| w == from.as_bytes());
+                    let at = at.unwrap();
+                    let to = format!("{to}Storage").into_bytes();
+                    content.splice(at..at + from.len(), to);
+                }
+            }
+            let options = SimpleFileOptions::default();
+            let options = options.compression_method(CompressionMethod::Stored);
+            made.start_file(name, options).unwrap();
+            made.write_all(&content).unwrap();
+        }
+        made.finish().unwrap().into_inner()
     }
 
     #[test]

@@ -34,6 +34,9 @@ pub struct EncoderFile {
     pub hash: String,
     /// Class names of the task the data had, if any.
     pub classes: Vec<String>,
+    /// What was noticed in training, such as collapse.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// Latent coordinates after the architecture; 0 for none.
     #[serde(default)]
     pub latents: usize,

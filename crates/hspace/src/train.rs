@@ -77,6 +77,8 @@ pub struct Progress {
     pub loss: f64,
     /// Samples per second, over the last steps.
     pub images_per_s: f64,
+    /// What was noticed at the step, such as collapse; each kind of thing once in a training.
+    pub noticed: Vec<String>,
 }
 
 /// A line of metrics.jsonl.
@@ -270,11 +272,11 @@ impl<'a> Trainer<'a> {
         while self.state.step < self.steps && !self.stopped_early() {
             let batches = loader.next(&self.setup.device)?;
             let device = self.setup.device.clone();
+            let known = self.state.warnings.len();
             let step = device.run(|| self.step(batches))?;
             self.state.step += 1;
             self.state.seconds = self.before + self.started.elapsed().as_secs_f64();
-            self.state.epoch_loss.0 += step.loss;
-            self.state.epoch_loss.1 += 1;
+            self.state.note(&step.values);
             window.1 += step.samples;
             let images_per_s = window.1 as f64 / window.0.elapsed().as_secs_f64();
             progress(&Progress {
@@ -283,6 +285,7 @@ impl<'a> Trainer<'a> {
                 epoch: self.epoch(),
                 loss: step.loss,
                 images_per_s,
+                noticed: self.state.warnings[known..].to_vec(),
             });
             let mut values = step.values;
             values.insert("images_per_s".into(), images_per_s);
@@ -463,18 +466,21 @@ impl<'a> Trainer<'a> {
         })
     }
 
-    /// Measures what the end of an epoch is for: the online probe, the best weights.
+    /// Measures what the end of an epoch is for: the online probe, the best weights. What steps measured
+    /// counts with its mean over the epoch.
     fn end_epoch(&mut self, values: &mut BTreeMap<String, f64>) -> Result<()> {
         let settings = &self.setup.settings;
+        let mut means = self.state.epoch_means();
+        let mut ends = BTreeMap::from([("epoch_loss".to_owned(), means["loss"])]);
         if settings.online_probe
             && let Some(accuracy) = online::accuracy(self.setup, &self.weights.under("encoder"))?
         {
-            values.insert("online_probe".into(), accuracy);
+            ends.insert("online_probe".into(), accuracy);
         }
-        let (sum, count) = std::mem::take(&mut self.state.epoch_loss);
-        values.insert("epoch_loss".into(), sum / count.max(1) as f64);
-        self.state.stopping.hear(settings.stop_on, values);
-        if self.state.kept.hear(settings.keep_best, values) {
+        means.extend(ends.clone());
+        values.extend(ends);
+        self.state.stopping.hear(settings.stop_on, &means);
+        if self.state.kept.hear(settings.keep_best, &means) {
             let best = self.weights.clone();
             if let Some(folder) = self.folder {
                 checkpoint::write_weights(&folder.best(), &best)?;

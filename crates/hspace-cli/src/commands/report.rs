@@ -80,16 +80,14 @@ pub fn run(args: &Args) -> Result<()> {
         (None, made)
     };
     let lines: Vec<Line> = folder.read_metrics(usize::MAX)?;
-    let parameters = folder
-        .read_encoder(&device(&config.device)?)?
-        .weights
-        .trained_values();
+    let trained = folder.read_encoder(&device(&config.device)?)?;
     let mut spaces: Vec<_> = made
         .into_iter()
         .filter(|r| r.name == "pixels" || r.name == name)
         .collect();
     spaces.sort_by_key(|space| space.name == name);
-    let (mut drawings, mut warnings, mut has_prior) = (vec![], vec![], false);
+    let mut warnings = trained.about.warnings;
+    let (mut drawings, mut has_prior) = (vec![], false);
     if folder.has_model() {
         let device = device(&config.device)?;
         let drawer = Drawer::open(&folder, &device)?;
@@ -115,7 +113,7 @@ pub fn run(args: &Args) -> Result<()> {
     let story = Story {
         title: name.clone(),
         dataset: &dataset,
-        run: Some(run_facts(&config, &lines, parameters)),
+        run: Some(run_facts(&config, &lines, trained.weights.trained_values())),
         lines: &lines,
         measurements,
         seed: config.seed,

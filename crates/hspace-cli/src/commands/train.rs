@@ -126,9 +126,6 @@ fn go(job: &Job, folder: &RunFolder, start: Start) -> Result<()> {
 /// What came out, and how to go on.
 fn summary(trained: &Trained, folder: &RunFolder) {
     let run = folder.path().display();
-    for warning in &trained.warnings {
-        eprintln!("warning: {warning}");
-    }
     if !trained.bad.is_empty() {
         eprintln!(
             "note: {} samples could not be read and were left out; see {run}/bad_files.csv",

@@ -6,10 +6,8 @@ use std::path::Path;
 use crate::{fails, ok};
 use serde_json::Value;
 
-fn json(folder: &Path, args: &[&str]) -> Value {
-    let mut all = args.to_vec();
-    all.extend(["--json", "-"]);
-    serde_json::from_str(&ok(folder, &all)).unwrap()
+fn json(folder: &Path, args: &str) -> Value {
+    serde_json::from_str(&ok(folder, &format!("{args} --json -"))).unwrap()
 }
 
 /// Even numbers in 0..1 without a pattern.
@@ -46,19 +44,8 @@ fn counts_are_ranked_among_masses_and_answer_questions() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     table(at);
-    let args = [
-        "density",
-        "visits.csv",
-        "--column",
-        "visits",
-        "--above",
-        "15",
-        "--between",
-        "2,5",
-        "--bootstrap",
-        "60",
-    ];
-    let found = json(at, &args);
+    let args = "density visits.csv --column visits --above 15 --between 2,5 --bootstrap 60";
+    let found = json(at, args);
     assert_eq!(
         (&found["count"], &found["missing"]),
         (&392.into(), &8.into())
@@ -88,9 +75,9 @@ fn counts_are_ranked_among_masses_and_answer_questions() {
         interval[0] < p && p < interval[1] && (0.01..0.1).contains(&p),
         "{answer}"
     );
-    assert_eq!(found, json(at, &args), "the same seed, the same numbers");
+    assert_eq!(found, json(at, args), "the same seed, the same numbers");
 
-    let text = ok(at, &args);
+    let text = ok(at, args);
     for part in [
         "392 values of `visits`, 8 missing",
         "taken as counts",
@@ -110,18 +97,7 @@ fn measurements_are_ranked_drawn_and_restricted() {
     table(at);
     let text = ok(
         at,
-        &[
-            "density",
-            "visits.csv",
-            "--column",
-            "seconds",
-            "--below",
-            "10",
-            "--bootstrap",
-            "40",
-            "--html",
-            "page.html",
-        ],
+        "density visits.csv --column seconds --below 10 --bootstrap 40 --html page.html",
     );
     let best = text.lines().find(|l| l.contains("  best ")).unwrap();
     assert!(best.trim_start().starts_with("weibull"), "{text}");
@@ -140,22 +116,7 @@ fn measurements_are_ranked_drawn_and_restricted() {
     }
     let few = json(
         at,
-        &[
-            "density",
-            "visits.csv",
-            "--column",
-            "seconds",
-            "--candidates",
-            "gamma,kde",
-            "--set",
-            "kde.bandwidth=2.5",
-            "--set",
-            "kde.kernel=epanechnikov",
-            "--bootstrap",
-            "0",
-            "--folds",
-            "3",
-        ],
+        "density visits.csv --column seconds --candidates gamma,kde --set kde.bandwidth=2.5 --set kde.kernel=epanechnikov --bootstrap 0 --folds 3",
     );
     assert_eq!(few["fits"].as_array().unwrap().len(), 2);
     let kde = few["fits"]
@@ -168,16 +129,7 @@ fn measurements_are_ranked_drawn_and_restricted() {
     // Whole numbers may be measurements.
     let days = json(
         at,
-        &[
-            "density",
-            "visits.csv",
-            "--column",
-            "day",
-            "--kind",
-            "continuous",
-            "--bootstrap",
-            "0",
-        ],
+        "density visits.csv --column day --kind continuous --bootstrap 0",
     );
     assert_eq!(days["kind"], "continuous");
 }
@@ -192,70 +144,42 @@ fn what_cannot_be_fitted_is_said() {
     write("words.csv", "x\n1\n2\nthree\n");
     write("one.csv", "x\n1\n\n");
     write("even.csv", &format!("x\n{}", "2\n3\n2\n3\n".repeat(20)));
-    let of = |more: &[&str]| fails(at, &[&["density"], more].concat());
-    let text = of(&["visits.csv", "--column", "visit"]);
+    let of = |more: &str| fails(at, &format!("density {more}"));
+    let text = of("visits.csv --column visit");
     assert!(text.contains("did you mean `visits`?"), "{text}");
-    assert!(of(&["visits.csv"]).contains("--column: day, visits, seconds"));
-    assert!(of(&["words.csv"]).contains("line 4, column `x`: `three`"));
-    assert!(of(&["one.csv"]).contains("at least 2 values"));
-    let text = of(&["equal.csv", "--candidates", "normal,gamma"]);
+    assert!(of("visits.csv").contains("--column: day, visits, seconds"));
+    assert!(of("words.csv").contains("line 4, column `x`: `three`"));
+    assert!(of("one.csv").contains("at least 2 values"));
+    let text = of("equal.csv --candidates normal,gamma");
     assert!(text.contains("all 30 values are 2.5"), "{text}");
-    assert!(
-        of(&[
-            "visits.csv",
-            "--column",
-            "seconds",
-            "--candidates",
-            "wiebull"
-        ])
-        .contains("`weibull`?")
-    );
-    assert!(
-        of(&[
-            "visits.csv",
-            "--column",
-            "seconds",
-            "--set",
-            "kde.bandwith=3"
-        ])
-        .contains("bandwidth")
-    );
-    assert!(
-        of(&["visits.csv", "--column", "seconds", "--kind", "counts"]).contains("whole numbers")
-    );
+    assert!(of("visits.csv --column seconds --candidates wiebull").contains("`weibull`?"));
+    assert!(of("visits.csv --column seconds --set kde.bandwith=3").contains("bandwidth"));
+    assert!(of("visits.csv --column seconds --kind counts").contains("whole numbers"));
     // Flags that cannot be are refused before anything is done, with the exit code of bad usage.
-    let misused = |more: &[&str]| {
-        let args = [&["density"], more].concat();
+    let misused = |more: &str| {
+        let args = format!("density {more}");
         let output = crate::command(at, &args).output().unwrap();
-        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert_eq!(output.status.code(), Some(2), "{args}");
         String::from_utf8(output.stderr).unwrap()
     };
-    let between = misused(&["visits.csv", "--column", "seconds", "--between", "5,1"]);
+    let between = misused("visits.csv --column seconds --between 5,1");
     assert!(between.contains("smaller first"), "{between}");
-    let alone = misused(&["pixels", "--data", "visits.csv"]);
+    let alone = misused("pixels --data visits.csv");
     assert!(alone.contains("--against"), "{alone}");
-    let both = [
-        "pixels",
-        "--data",
-        "a",
-        "--against",
-        "b",
-        "--kind",
-        "counts",
-    ];
-    let both = misused(&both);
+    let both = "pixels --data a --against b --kind counts";
+    let both = misused(both);
     assert!(both.contains("--kind"), "{both}");
-    let seed = misused(&["visits.csv", "--seed", "9223372036854775808"]);
+    let seed = misused("visits.csv --seed 9223372036854775808");
     assert!(seed.contains("9223372036854775807"), "{seed}");
-    assert!(of(&["no.csv", "--column", "x"]).contains("no file"));
+    assert!(of("no.csv --column x").contains("no file"));
     // Counts that vary less than a Poisson's leave one candidate.
-    let text = ok(at, &["density", "even.csv", "--bootstrap", "20"]);
+    let text = ok(at, "density even.csv --bootstrap 20");
     assert!(
         text.contains("not fitted: negative_binomial") && text.contains("best fit is the poisson"),
         "{text}"
     );
     // Equal values leave those without a spread of their own.
-    let text = ok(at, &["density", "equal.csv", "--bootstrap", "20"]);
+    let text = ok(at, "density equal.csv --bootstrap 20");
     assert!(
         text.contains("all values are equal") && text.contains("exponential"),
         "{text}"
@@ -285,16 +209,7 @@ fn outliers_are_told_in_any_representation() {
     vectors(at, "far.csv", 80, 2.0, 1_000_000);
     vectors(at, "same.csv", 200, 0.0, 2_000_000);
     let against = |other: &str, source: &str| {
-        let args = [
-            "density",
-            source,
-            "--data",
-            "in.csv",
-            "--against",
-            other,
-            "--bootstrap",
-            "50",
-        ];
+        let args = format!("density {source} --data in.csv --against {other} --bootstrap 50");
         let found = json(at, &args);
         assert_eq!(
             found["rows"].as_array().unwrap().len(),
@@ -321,27 +236,11 @@ fn outliers_are_told_in_any_representation() {
         }
     }
     // Files of features, from one encoder.
-    ok(
-        at,
-        &["embed", "pixels", "--data", "in.csv", "--out", "in.npz"],
-    );
-    ok(
-        at,
-        &["embed", "pixels", "--data", "far.csv", "--out", "far.npz"],
-    );
-    let args = [
-        "density",
-        "in.npz",
-        "--data",
-        "in.csv",
-        "--against",
-        "far.npz",
-        "--candidates",
-        "normal,knn",
-        "--html",
-        "page.html",
-    ];
-    let text = ok(at, &args);
+    ok(at, "embed pixels --data in.csv --out in.npz");
+    ok(at, "embed pixels --data far.csv --out far.npz");
+    let args =
+        "density in.npz --data in.csv --against far.npz --candidates normal,knn --html page.html";
+    let text = ok(at, args);
     for part in ["AUROC", "positive class", "chance", "knn", "k = 10"] {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -349,29 +248,9 @@ fn outliers_are_told_in_any_representation() {
     assert!(page.contains("<h2>Outliers") && page.contains("<svg") && !page.contains("NaN"));
 
     std::fs::write(at.join("two.csv"), "a,b\n1,2\n3,4\n").unwrap();
-    let text = fails(
-        at,
-        &[
-            "density",
-            "pixels",
-            "--data",
-            "in.csv",
-            "--against",
-            "two.csv",
-        ],
-    );
+    let text = fails(at, "density pixels --data in.csv --against two.csv");
     assert!(text.contains("vectors of 2 numbers"), "{text}");
-    let text = fails(
-        at,
-        &[
-            "density",
-            "in.npz",
-            "--data",
-            "in.csv",
-            "--against",
-            "builtin:shapes",
-        ],
-    );
+    let text = fails(at, "density in.npz --data in.csv --against builtin:shapes");
     assert!(text.contains("from the same encoder"), "{text}");
 }
 
@@ -381,34 +260,11 @@ fn a_run_s_features_are_scored_too() {
     let at = folder.path();
     vectors(at, "in.csv", 200, 0.0, 0);
     vectors(at, "far.csv", 50, 3.0, 1_000_000);
-    let train = [
-        "train",
-        "--data",
-        "in.csv",
-        "--encoder",
-        "mlp",
-        "--objective",
-        "autoencoder",
-        "--steps",
-        "20",
-        "--out",
-        "run",
-    ];
-    ok(at, &train);
+    let train = "train --data in.csv --encoder mlp --objective autoencoder --steps 20 --out run";
+    ok(at, train);
     let found = json(
         at,
-        &[
-            "density",
-            "run",
-            "--data",
-            "in.csv",
-            "--against",
-            "far.csv",
-            "--bootstrap",
-            "20",
-            "--candidates",
-            "normal_shrunk,knn",
-        ],
+        "density run --data in.csv --against far.csv --bootstrap 20 --candidates normal_shrunk,knn",
     );
     for row in found["rows"].as_array().unwrap() {
         assert!(row["scores"][0][1]["mean"].as_f64().unwrap() > 0.8, "{row}");

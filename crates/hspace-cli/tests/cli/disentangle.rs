@@ -19,14 +19,7 @@ fn score(json: &Value, representation: &str, name: &str) -> Option<f64> {
 fn truth(folder: &Path) {
     ok(
         folder,
-        &[
-            "embed",
-            "pixels",
-            "--data",
-            "builtin:shapes",
-            "--out",
-            "pixels.csv",
-        ],
+        "embed pixels --data builtin:shapes --out pixels.csv",
     );
     let pixels = std::fs::read_to_string(folder.join("pixels.csv")).unwrap();
     let mut text = String::from("id,embedding_0,embedding_1,embedding_2,embedding_3,embedding_4\n");
@@ -51,16 +44,12 @@ fn the_factors_themselves_are_disentangled_and_noise_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     truth(at);
-    let args = ["disentangle", "truth.csv", "--data", "builtin:shapes"];
-    let twice = fails(at, &[&args[..], &["--factors", "x,y,x"]].concat());
+    let args = "disentangle truth.csv --data builtin:shapes";
+    let twice = fails(at, &format!("{args} --factors x,y,x"));
     assert!(twice.contains("`x` is named twice"), "{twice}");
     let text = ok(
         at,
-        &[
-            &args[..],
-            &["--matrix", "--html", "page.html", "--json", "scores.json"],
-        ]
-        .concat(),
+        &format!("{args} --matrix --html page.html --json scores.json"),
     );
     for part in [
         "mig",
@@ -104,7 +93,7 @@ fn the_factors_themselves_are_disentangled_and_noise_is_not() {
     assert!(page.contains("What latents have in common") && page.contains("FactorVAE score"));
     assert!(!page.contains("NaN") && !page.contains("<script"));
     // The same again: the same numbers.
-    ok(at, &[&args[..], &["--json", "again.json"]].concat());
+    ok(at, &format!("{args} --json again.json"));
     let again = std::fs::read_to_string(at.join("again.json")).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&again).unwrap(), json);
 }
@@ -113,15 +102,8 @@ fn the_factors_themselves_are_disentangled_and_noise_is_not() {
 fn data_without_factors_say_what_can_be_measured() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let args = [
-        "disentangle",
-        "pca:4",
-        "--data",
-        "builtin:mnist-mini",
-        "--samples",
-        "1000",
-    ];
-    let error = fails(at, &args);
+    let args = "disentangle pca:4 --data builtin:mnist-mini --samples 1000";
+    let error = fails(at, args);
     for part in [
         "builtin:mnist-mini has no known factors",
         "--metric total_correlation,dependence",
@@ -129,21 +111,16 @@ fn data_without_factors_say_what_can_be_measured() {
     ] {
         assert!(error.contains(part), "{error}");
     }
-    let text = ok(
-        at,
-        &[&args[..], &["--metric", "total_correlation,dependence"]].concat(),
-    );
+    let text = ok(at, &format!("{args} --metric total_correlation,dependence"));
     assert!(
         text.contains("dependence") && !text.contains("mig"),
         "{text}"
     );
-    let error = fails(at, &[&args[..], &["--metric", "factorvae"]].concat());
+    let error = fails(at, &format!("{args} --metric factorvae"));
     assert!(error.contains("did you mean `factor_vae`"), "{error}");
-    let error = fails(at, &[&args[..], &["--metric", "udr"]].concat());
+    let error = fails(at, &format!("{args} --metric udr"));
     assert!(error.contains("at least two"), "{error}");
-    assert!(
-        fails(at, &["disentangle", "ica:0", "--data", "builtin:shapes"]).contains("such as ica:50")
-    );
+    assert!(fails(at, "disentangle ica:0 --data builtin:shapes").contains("such as ica:50"));
 }
 
 #[test]
@@ -155,53 +132,13 @@ fn runs_that_differ_in_their_seed_alone_are_compared() {
         ("b", "2", "0.001"),
         ("c", "3", "0.002"),
     ] {
-        let settings = [
-            "--encoder",
-            "cnn",
-            "--objective",
-            "autoencoder",
-            "--set",
-            "encoder.width=4",
-        ];
-        let train = [
-            "train",
-            "--data",
-            "builtin:shapes",
-            "--out",
-            out,
-            "--seed",
-            seed,
-            "--steps",
-            "2",
-        ];
-        ok(
-            at,
-            &[
-                &train[..],
-                &settings,
-                &["--learning-rate", rate, "--batch-size", "16"],
-            ]
-            .concat(),
-        );
+        let what = "train --data builtin:shapes --encoder cnn --objective autoencoder --set encoder.width=4";
+        let how = format!("--seed {seed} --learning-rate {rate} --steps 2 --batch-size 16");
+        ok(at, &format!("{what} {how} --out {out}"));
     }
-    let sources = [
-        "disentangle",
-        "a",
-        "b",
-        "c",
-        "--data",
-        "builtin:shapes",
-        "--samples",
-        "600",
-    ];
-    let flags = [
-        "--metric",
-        "dependence,udr",
-        "--no-baselines",
-        "--json",
-        "-",
-    ];
-    let json: Value = serde_json::from_str(&ok(at, &[&sources[..], &flags].concat())).unwrap();
+    let sources = "disentangle a b c --data builtin:shapes --samples 600";
+    let flags = "--metric dependence,udr --no-baselines --json -";
+    let json: Value = serde_json::from_str(&ok(at, &format!("{sources} {flags}"))).unwrap();
     let udr = ["a", "b", "c"].map(|run| score(&json, run, "udr"));
     assert!(
         udr[0].is_some() && udr[0] == udr[1] && udr[2].is_none(),
@@ -213,23 +150,13 @@ fn runs_that_differ_in_their_seed_alone_are_compared() {
 fn dsprites_are_there_and_quickly() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let args = [
-        "disentangle",
-        "pca:3",
-        "--data",
-        "builtin:dsprites",
-        "--samples",
-        "300",
-    ];
-    let text = ok(
-        at,
-        &[&args[..], &["--metric", "mig", "--factors", "scale,x,y"]].concat(),
-    );
+    let args = "disentangle pca:3 --data builtin:dsprites --samples 300";
+    let text = ok(at, &format!("{args} --metric mig --factors scale,x,y"));
     assert!(
         text.contains("300 samples") && text.contains("scale (6), x ("),
         "{text}"
     );
-    assert!(ok(at, &["list", "metrics"]).contains("arXiv:1802.04942"));
-    assert!(ok(at, &["list", "encoders"]).contains("ica:D"));
-    assert!(ok(at, &["list", "datasets"]).contains("builtin:dsprites"));
+    assert!(ok(at, "list metrics").contains("arXiv:1802.04942"));
+    assert!(ok(at, "list encoders").contains("ica:D"));
+    assert!(ok(at, "list datasets").contains("builtin:dsprites"));
 }

@@ -1,15 +1,6 @@
 //! Runs that learn to draw, end to end through the binary, and a study of two objectives.
 
-use std::path::Path;
-
-/// Arguments without spaces in them, as one text.
-fn ok(at: &Path, args: &str) -> String {
-    crate::ok(at, &args.split(' ').collect::<Vec<_>>())
-}
-
-fn fails(at: &Path, args: &str) -> String {
-    crate::fails(at, &args.split(' ').collect::<Vec<_>>())
-}
+use crate::{fails, ok};
 
 const SMALL: &str = "--encoder mlp --set encoder.width=32 --set encoder.layers=1 --batch-size 64";
 
@@ -71,6 +62,7 @@ fn a_variational_run_draws_what_it_learned() {
     for part in [
         "Reconstructions",
         "Traversals",
+        "Interpolations",
         "Samples from the prior",
         "recall",
         "The latents beside their prior",
@@ -78,6 +70,30 @@ fn a_variational_run_draws_what_it_learned() {
         "image/gif",
     ] {
         assert!(page.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn a_collapse_is_told_as_it_happens_and_on_the_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let how = "--objective beta_vae --set objective.beta=10000 --steps 60 --set train.log_every=10";
+    let train = format!("train --data builtin:shapes {SMALL} {how} --out b");
+    let output = crate::command(at, &train).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    let warnings: Vec<&str> = told
+        .lines()
+        .filter(|l| l.starts_with("warning: "))
+        .collect();
+    let [warning] = warnings[..] else {
+        panic!("one warning, once: {told}");
+    };
+    assert!(warning.contains("the posterior has collapsed"), "{warning}");
+    ok(at, "report b --labels all");
+    let warning = warning.strip_prefix("warning: ").unwrap();
+    for file in ["report.html", "summary.json"] {
+        let text = std::fs::read_to_string(at.join("b").join(file)).unwrap();
+        assert!(text.contains(warning), "{file}");
     }
 }
 
@@ -117,7 +133,13 @@ fn a_linear_variational_autoencoder_finds_the_principal_components() {
     // The report of data without labels shows what there is to see.
     ok(at, "report v");
     let page = std::fs::read_to_string(at.join("v/report.html")).unwrap();
-    for part in ["have no label column", "The plane", "Effective rank"] {
+    for part in [
+        "have no label column",
+        "The plane",
+        "Effective rank",
+        "What latents have in common",
+        "The circles are the prior's contours",
+    ] {
         assert!(page.contains(part), "{part}");
     }
     assert!(!page.contains("linear probe"));
@@ -298,6 +320,91 @@ fn a_gan_is_inverted_and_what_cannot_draw_says_so() {
     assert!(fails(at, &format!("fidelity a {data}")).contains("no prior"));
     let error = fails(at, "sample c");
     assert!(error.contains("simclr") && error.contains("vae"), "{error}");
+}
+
+/// Numbers of a table by column, without those of its first column; the split is no number.
+fn columns(text: &str) -> Vec<Vec<f64>> {
+    let rows = text.lines().skip(1).map(|line| line.split(',').skip(1));
+    let rows: Vec<Vec<f64>> = rows
+        .map(|row| row.filter_map(|x| x.parse().ok()).collect())
+        .collect();
+    let column = |j: usize| rows.iter().map(|row| row[j]).collect();
+    (0..rows[0].len()).map(column).collect()
+}
+
+fn variance(x: &[f64]) -> f64 {
+    let mean = x.iter().sum::<f64>() / x.len() as f64;
+    x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / x.len() as f64
+}
+
+/// Columns of very different units, and a generator that is one linear map: so there are latents that draw a
+/// drawn sample exactly.
+#[test]
+fn a_game_on_vectors_draws_in_their_units_and_its_latents_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let mut csv = "id,a,b,c,d\n".to_owned();
+    for i in 0..400 {
+        let side = if i % 2 == 0 { 1.0 } else { -1.0 };
+        let wave = |k: u32| f64::from(i * k % 101) / 101.0 - 0.5;
+        let (a, b) = (
+            1000.0 * (side + 0.3 * wave(7)),
+            0.001 * (side + 0.3 * wave(13)),
+        );
+        csv += &format!("{i},{a},{b},{},{}\n", 50.0 + 5.0 * wave(29), wave(31));
+    }
+    let real = columns(&csv);
+    std::fs::write(at.join("rows.csv"), csv).unwrap();
+    let model = "--encoder mlp --set encoder.width=32 --set encoder.layers=2 --objective gan \
+                 --set objective.latents=2 --set objective.decoder_layers=0";
+    ok(
+        at,
+        &format!("train --data rows.csv {model} --steps 200 --batch-size 64 --out g"),
+    );
+    ok(at, "sample g --count 200 --out s.csv");
+    let samples = std::fs::read_to_string(at.join("s.csv")).unwrap();
+    let drawn = columns(&samples);
+    for (drawn, real) in drawn.iter().zip(&real) {
+        let ratio = (variance(drawn) / variance(real)).sqrt();
+        assert!((0.05..20.0).contains(&ratio), "{ratio}");
+    }
+    let judged = ok(
+        at,
+        "fidelity g --data rows.csv --samples 100 --space pixels --json -",
+    );
+    assert!(judged.contains("recall"), "{judged}");
+    ok(at, "traverse g --sample 1 --steps 3 --out t.png");
+    assert!(at.join("t.png").is_file());
+
+    let (_, rest) = samples.split_once('\n').unwrap();
+    std::fs::write(at.join("drawn.csv"), format!("id,a,b,c,d,split\n{rest}")).unwrap();
+    let invert = |method: &str| -> (Vec<(usize, f64)>, Vec<Vec<f64>>) {
+        let how = format!("--method {method} --prior 0 --starts 1 --steps 300 --lessons 300");
+        let out = format!("--out {method}.csv --json -");
+        let text = ok(at, &format!("invert g --data drawn.csv {how} {out}"));
+        let found = std::fs::read_to_string(at.join(format!("{method}.csv"))).unwrap();
+        (serde_json::from_str(&text).unwrap(), columns(&found))
+    };
+    let [(optimised, from_prior), (taught, _), (both, from_student)] =
+        ["optimise", "encoder", "both"].map(invert);
+    // What one sample for all would be off by.
+    let shares = drawn
+        .iter()
+        .zip(&real)
+        .map(|(d, r)| variance(d) / variance(r));
+    let constant = shares.sum::<f64>() / 4.0;
+    let last = |errors: &[(usize, f64)]| errors[errors.len() - 1].1;
+    assert!(last(&optimised) < 1e-3 * constant, "{optimised:?}");
+    assert!(last(&taught) < 0.3 * constant, "{taught:?}, {constant}");
+    assert!(
+        (both[0].1 - taught[0].1).abs() < 1e-6,
+        "{both:?}, {taught:?}"
+    );
+    assert!(last(&both) < 1e-3 * constant, "{both:?}");
+    // Two numbers that draw four exactly are the only ones.
+    for (a, b) in from_prior.concat().iter().zip(from_student.concat()) {
+        assert!((a - b).abs() < 0.1, "{a} and {b}");
+    }
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn hash(bytes: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn hspace(at: &Path, server: &str, home: &str, args: &[&str]) -> Output {
+fn hspace(at: &Path, server: &str, home: &str, args: &str) -> Output {
     let mut command = crate::command(at, args);
     command
         .env("HF_ENDPOINT", server)
@@ -86,11 +86,11 @@ fn hspace(at: &Path, server: &str, home: &str, args: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-fn ok(at: &Path, server: &str, home: &str, args: &[&str]) -> String {
+fn ok(at: &Path, server: &str, home: &str, args: &str) -> String {
     crate::succeeded(hspace(at, server, home, args), args)
 }
 
-fn fails(at: &Path, server: &str, home: &str, args: &[&str]) -> String {
+fn fails(at: &Path, server: &str, home: &str, args: &str) -> String {
     crate::failed(hspace(at, server, home, args), args)
 }
 
@@ -112,29 +112,11 @@ fn a_model_of_the_hub_is_fetched_once_checked_and_used_like_a_run() {
     let at = folder.path();
     pictures(at);
     // A vision transformer, and what timm would put beside its weights.
-    let train = [
-        "train",
-        "--data",
-        "data",
-        "--encoder",
-        "vit_tiny",
-        "--set",
-        "encoder.patch=16",
-        "--steps",
-        "1",
-        "--batch-size",
-        "4",
-        "--out",
-        "own",
-    ];
+    let train =
+        "train --data data --encoder vit_tiny --set encoder.patch=16 --steps 1 --batch-size 4";
     let nowhere = "http://127.0.0.1:9";
-    ok(at, nowhere, "empty", &train);
-    ok(
-        at,
-        nowhere,
-        "empty",
-        &["export", "own", "--out", "tiny.safetensors"],
-    );
+    ok(at, nowhere, "empty", &format!("{train} --out own"));
+    ok(at, nowhere, "empty", "export own --out tiny.safetensors");
     let about: Table = std::fs::read_to_string(at.join("own/encoder.toml"))
         .unwrap()
         .parse()
@@ -154,17 +136,8 @@ fn a_model_of_the_hub_is_fetched_once_checked_and_used_like_a_run() {
 
     // Both give the same features, so the same numbers.
     let probe = |server: &str| {
-        let args = [
-            "probe",
-            "hf:test/tiny",
-            "own",
-            "--data",
-            "data",
-            "--no-baselines",
-            "--json",
-            "-",
-        ];
-        let text = ok(at, server, "cache", &args);
+        let args = "probe hf:test/tiny own --data data --no-baselines --json -";
+        let text = ok(at, server, "cache", args);
         let found: serde_json::Value = serde_json::from_str(&text).unwrap();
         let rows = found["rows"].as_array().unwrap();
         let of = |name: &str| -> Vec<serde_json::Value> {
@@ -177,42 +150,27 @@ fn a_model_of_the_hub_is_fetched_once_checked_and_used_like_a_run() {
     probe(server);
     // What was fetched is there without a network.
     probe(nowhere);
+    ok(at, nowhere, "cache", "import hf:test/tiny --out imported");
     ok(
         at,
         nowhere,
         "cache",
-        &["import", "hf:test/tiny", "--out", "imported"],
-    );
-    ok(
-        at,
-        nowhere,
-        "cache",
-        &[&train[..12], &["fresh", "--init-from", "hf:test/tiny"]].concat(),
+        &format!("{train} --out fresh --init-from hf:test/tiny"),
     );
 
     // What cannot be had is said, with what to do.
-    let error = fails(
-        at,
-        nowhere,
-        "empty",
-        &["probe", "hf:test/tiny", "--data", "data"],
-    );
+    let error = fails(at, nowhere, "empty", "probe hf:test/tiny --data data");
     assert!(
         error.contains("offline") && error.contains("hf:test/tiny"),
         "{error}"
     );
-    let error = fails(
-        at,
-        server,
-        "cache",
-        &["probe", "hf:test/other", "--data", "data"],
-    );
+    let error = fails(at, server, "cache", "probe hf:test/other --data data");
     assert!(error.contains("config.json"), "{error}");
     let error = fails(
         at,
         server,
         "cache",
-        &["import", "hf:test/tiny", "--out", "x", "--encoder", "mlp"],
+        "import hf:test/tiny --out x --encoder mlp",
     );
     assert!(error.contains("leave out --encoder"), "{error}");
 
@@ -227,12 +185,7 @@ fn a_model_of_the_hub_is_fetched_once_checked_and_used_like_a_run() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(blob, bytes).unwrap();
-    let error = fails(
-        at,
-        nowhere,
-        "cache",
-        &["probe", "hf:test/tiny", "--data", "data"],
-    );
+    let error = fails(at, nowhere, "cache", "probe hf:test/tiny --data data");
     assert!(
         error.contains("SHA-256") && error.contains("delete it"),
         "{error}"

@@ -4,29 +4,32 @@ mod density;
 mod disentangle;
 mod draw;
 mod hub;
+mod pictures;
+mod refusals;
 mod runs;
+mod stops;
 
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// The binary with these arguments, in a folder.
-fn command(folder: &Path, args: &[&str]) -> Command {
+/// The binary with these arguments, a blank between them, in a folder.
+fn command(folder: &Path, args: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hspace"));
-    command.current_dir(folder).args(args);
+    command.current_dir(folder).args(args.split_whitespace());
     command
 }
 
 /// Standard output of what must have succeeded.
-fn succeeded(output: Output, args: &[&str]) -> String {
+fn succeeded(output: Output, args: &str) -> String {
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "hspace {args:?}: {error}");
+    assert!(output.status.success(), "hspace {args}: {error}");
     String::from_utf8(output.stdout).unwrap()
 }
 
 /// Standard error of what must have failed with exit code 1 and an error in words, without a panic.
-fn failed(output: Output, args: &[&str]) -> String {
+fn failed(output: Output, args: &str) -> String {
     let error = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "hspace {args:?}: {error}");
+    assert_eq!(output.status.code(), Some(1), "hspace {args}: {error}");
     assert!(
         error.lines().any(|line| line.starts_with("error: ")) && !error.contains("panicked"),
         "{error}"
@@ -34,11 +37,11 @@ fn failed(output: Output, args: &[&str]) -> String {
     error
 }
 
-fn ok(folder: &Path, args: &[&str]) -> String {
+fn ok(folder: &Path, args: &str) -> String {
     succeeded(command(folder, args).output().unwrap(), args)
 }
 
-fn fails(folder: &Path, args: &[&str]) -> String {
+fn fails(folder: &Path, args: &str) -> String {
     failed(command(folder, args).output().unwrap(), args)
 }
 
@@ -47,7 +50,7 @@ fn fails(folder: &Path, args: &[&str]) -> String {
 fn a_reader_that_has_seen_enough_is_no_panic() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let mut list = command(Path::new("."), &["list", "objectives"]);
+    let mut list = command(Path::new("."), "list objectives");
     let output = list.stdout(writer).output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
+use super::column::Column;
 use super::detection::Detection;
+use super::fit::{Fit, fit};
 use super::gaussian::{diagonal, full, ledoit_wolf, shrunk};
 use super::goodness::{Cell, distance};
 use super::histogram::{bars, bins};
@@ -25,6 +27,7 @@ struct Golden {
     kde: Kernels,
     histogram: Bars,
     mixtures: Vec<Start>,
+    column_mixture: ColumnMixture,
     gaussian: Rows,
     detection: Scores,
 }
@@ -40,6 +43,8 @@ struct Family {
     above: Vec<f64>,
     log_likelihood: f64,
     ks: Option<f64>,
+    aic: f64,
+    bic: f64,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +76,14 @@ struct Start {
     variances: Vec<Vec<f64>>,
     ln_density: Vec<f64>,
     mean_likelihood: f64,
+    bic: f64,
+}
+
+/// Of `kde.data`.
+#[derive(Deserialize)]
+struct ColumnMixture {
+    components: usize,
+    aic: f64,
     bic: f64,
 }
 
@@ -166,6 +179,48 @@ fn families_are_scipy_s() {
                 theirs,
             );
         }
+    }
+}
+
+/// The one fit that is reported of a column with these values.
+fn reported(name: &str, values: &[f64], options: &DensityOptions) -> Fit {
+    let column = Column {
+        name: "x".into(),
+        values: values.to_vec(),
+        missing: 0,
+    };
+    let options = DensityOptions {
+        candidates: vec![name.into()],
+        resamples: 0,
+        ..options.clone()
+    };
+    let found = fit(&column, "values.csv", &[], &options, &mut |_| ()).unwrap();
+    let [only] = <[Fit; 1]>::try_from(found.fits).unwrap();
+    only
+}
+
+#[test]
+fn criteria_are_scipy_s_and_scikit_learn_s() {
+    let golden = golden();
+    let mut options = DensityOptions::default();
+    let mut counted = vec!["mixture".to_owned()];
+    for family in golden.families {
+        let (name, ours) = (&family.name, reported(&family.name, &family.data, &options));
+        close(&format!("{name} AIC"), ours.aic.unwrap(), family.aic);
+        close(&format!("{name} BIC"), ours.bic.unwrap(), family.bic);
+        counted.push(family.name);
+    }
+    options.mixture.components = Auto::Set(golden.column_mixture.components);
+    let ours = reported("mixture", &golden.kde.data, &options);
+    close("mixture AIC", ours.aic.unwrap(), golden.column_mixture.aic);
+    close("mixture BIC", ours.bic.unwrap(), golden.column_mixture.bic);
+    for entry in DENSITIES
+        .iter()
+        .filter(|e| !counted.iter().any(|c| c == e.name))
+    {
+        let ours = reported(entry.name, &golden.kde.data, &options);
+        let text = "has no fixed number of parameters";
+        assert_eq!((ours.aic, ours.bic), (None, None), "{} {text}", entry.name);
     }
 }
 

@@ -4,12 +4,14 @@
 //!
 //! - Disentanglement `Σᵢ ρᵢ (1 − H_K(Rᵢ·))`, ρᵢ the latent's share of all importance: does a latent serve
 //!   one factor alone?
-//! - Completeness `1/K Σₖ (1 − H_d(R·ₖ))`: does a factor need one latent alone?
+//! - Completeness `1/K Σₖ (1 − H_d(R·ₖ))`: does a factor need one latent alone? One that no latent is
+//!   important for (in the rows it has one value) counts 0.
 //! - Informativeness: the accuracy of those predictions on rows held out.
 //!
 //! H_b is the entropy, to the base b, of what is scaled to sum 1. Eastwood & Williams 2018, "A framework
-//! for the quantitative evaluation of disentangled representations" (ICLR). Their classifiers are lasso
-//! and random forests, Locatello et al. 2019 take boosted trees; ours are bagged trees that may split at
+//! for the quantitative evaluation of disentangled representations" (ICLR), whose own code takes these two
+//! means; Locatello et al. 2019 weigh factors too by their share of all importance. Their classifiers are lasso
+//! and random forests, Locatello et al. take boosted trees; ours are bagged trees that may split at
 //! any latent (`forest`). Theirs predict each value of a factor as a class, as ours do; informativeness
 //! is an accuracy as in Locatello et al., not an error as in the paper.
 //!
@@ -59,16 +61,20 @@ fn shares(importance: &[Vec<f64>]) -> [f64; 2] {
         let own: Vec<f64> = importance.iter().map(|row| row[i]).collect();
         own.iter().sum::<f64>() / total.max(f64::MIN_POSITIVE) * (1.0 - spread(&own))
     });
-    let completeness = importance
-        .iter()
-        .map(|row| row.iter().sum::<f64>() / total.max(f64::MIN_POSITIVE) * (1.0 - spread(row)));
-    [disentanglement.sum(), completeness.sum()]
+    let completeness = importance.iter().map(|row| 1.0 - spread(row)).sum::<f64>();
+    [
+        disentanglement.sum(),
+        completeness / importance.len().max(1) as f64,
+    ]
 }
 
-/// Entropy of the shares, 0 (all in one) to 1 (all alike).
+/// Entropy of the shares, 0 (all in one) to 1 (all alike, as where there is nothing to share).
 fn spread(of: &[f64]) -> f64 {
     let total: f64 = of.iter().sum();
-    if of.len() < 2 || total <= 0.0 {
+    if total <= 0.0 {
+        return 1.0;
+    }
+    if of.len() < 2 {
         return 0.0;
     }
     let shares = of.iter().map(|x| x / total).filter(|p| *p > 0.0);
@@ -102,8 +108,23 @@ mod tests {
     #[test]
     fn values_of_the_published_formula() {
         let golden = golden();
-        let [disentanglement, completeness] = shares(&golden.importance);
-        assert!((disentanglement - golden.dci[0]).abs() < 1e-9);
-        assert!((completeness - golden.dci[1]).abs() < 1e-9);
+        // Of the others one factor has a fifth of the importance of the first, and one none.
+        for (importance, expected) in [
+            (golden.importance, golden.dci),
+            (golden.uneven, golden.uneven_dci),
+        ] {
+            let [disentanglement, completeness] = shares(&importance);
+            let text = format!("{disentanglement} {completeness} {expected:?}");
+            assert!((disentanglement - expected[0]).abs() < 1e-9, "{text}");
+            assert!((completeness - expected[1]).abs() < 1e-9, "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_known_from_constants() -> Result<()> {
+        let (latents, factors) = truth();
+        let got = dci(&Matrix::zeros(latents.rows, 3), &factors, 0)?;
+        assert_eq!(got[..2], [0.0, 0.0]);
+        Ok(())
     }
 }

@@ -82,6 +82,7 @@ pub(super) struct Golden {
     pub mig: f64,
     pub sap: f64,
     pub modularity: f64,
+    pub explicitness: f64,
     pub total_correlation: f64,
     pub dependence: Vec<Vec<f64>>,
     pub correlations: Vec<Vec<f64>>,
@@ -90,6 +91,8 @@ pub(super) struct Golden {
     pub tree_importances: Vec<Vec<f64>>,
     pub importance: Vec<Vec<f64>>,
     pub dci: [f64; 2],
+    pub uneven: Vec<Vec<f64>>,
+    pub uneven_dci: [f64; 2],
 }
 
 pub(super) fn golden() -> Golden {

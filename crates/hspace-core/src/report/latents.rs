@@ -16,7 +16,7 @@ const REACH: f64 = 4.0;
 /// Variance of the means from which on a latent is in use (Burda et al. 2016, arXiv:1509.00519).
 pub const ACTIVE: f64 = 0.01;
 
-/// How the posterior's means of some samples lie, latent by latent.
+/// How the codes of some samples (where they have posteriors, the means) lie, latent by latent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Latents {
     /// Samples.
@@ -79,9 +79,9 @@ pub(super) fn latents(of: Option<&Latents>) -> Markup {
         return html! {};
     };
     let lede = html! {
-        "Where the encoder puts " (grouped(of.samples)) " test samples (bars: means of their posteriors), beside the prior (line). "
-        b { (of.active) " of " (of.total) } " latents are in use: their means vary by more than " (ACTIVE) ". Means spread less than the prior, since each sample has a width of its own; "
-        "a latent that lies on 0 tells nothing."
+        "Where the encoder puts " (grouped(of.samples)) " test samples (bars), beside the prior (line). "
+        b { (of.active) " of " (of.total) } " latents are in use: they vary by more than " (ACTIVE) "; a latent that lies on 0 tells nothing. "
+        "Where samples have posteriors, the bars are the means of those, which spread less than the prior, since each sample has a width of its own."
         @if of.total > of.shown.len() { " Those that vary most are drawn." }
     };
     let body = html! {

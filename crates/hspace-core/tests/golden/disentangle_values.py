@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import entropy, spearmanr
 from sklearn.decomposition import FastICA
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import balanced_accuracy_score, mutual_info_score, normalized_mutual_info_score
+from sklearn.metrics import balanced_accuracy_score, mutual_info_score, normalized_mutual_info_score, roc_auc_score
 from sklearn.tree import DecisionTreeClassifier
 
 HERE = Path(__file__).parent
@@ -71,6 +71,32 @@ def modularity(z, factors):
     return np.mean(scores)
 
 
+REGRESSION = LogisticRegression(tol=1e-10, max_iter=10_000)
+
+
+def softmax(known, v, asked):
+    return REGRESSION.fit(known, v).predict_proba(asked)
+
+
+def one_vs_rest(known, v, asked):
+    return np.stack([REGRESSION.fit(known, v == c).predict_proba(asked)[:, 1] for c in np.unique(v)], 1)
+
+
+def explicitness(z, factors, regression, apart=0.0):
+    """Ridgeway & Mozer 2018, section 3, on every fourth row. Where areas must be exact, no two rows' answers may be
+    within `apart` of each other that an area depends on the order of."""
+    z = (z - z.mean(0)) / z.std(0)
+    test = np.arange(len(z)) % 4 == 1
+    scores = []
+    for v in factors:
+        answers = regression(z[~test], v[~test], z[test])
+        for c, p in enumerate(answers.T):
+            gaps = np.subtract.outer(p[v[test] == c], p[v[test] != c])
+            assert np.abs(gaps).min() >= apart, "rounding could swap two rows; hold out others"
+        scores.append(np.mean([roc_auc_score(v[test] == c, p) for c, p in enumerate(answers.T)]))
+    return np.mean(scores)
+
+
 def total_correlation(z):
     covariance = np.cov(z.T.astype(float))
     return 0.5 * (np.log(np.diag(covariance)).sum() - np.linalg.slogdet(covariance)[1])
@@ -92,10 +118,11 @@ def udr(runs):
 
 
 def dci(importance):
-    """Eastwood & Williams 2018; rows are factors."""
+    """Eastwood & Williams 2018; rows are factors. Latents count by their share of all importance, factors alike; one that
+    no latent is important for counts 0."""
     per_latent = importance.sum(0) / importance.sum()
     d = (per_latent * (1 - entropy(importance, base=len(importance), axis=0))).sum()
-    c = (1 - entropy(importance, base=importance.shape[1], axis=1)).mean()
+    c = np.mean([1 - entropy(row, base=len(row)) if row.sum() > 0 else 0.0 for row in importance])
     return d, c
 
 
@@ -122,6 +149,10 @@ def tree(v):
 a, b, c = coarse.T
 tree_classes = [(a > 3) + (b > 7).astype(int), np.where(c > -3, a > 5, b > 8).astype(int)]
 importance = random.dirichlet(np.ones(5), 3)
+uneven = importance * np.array([[1.0], [0.2], [0.0]])
+# The lattice of the Rust tests.
+counts = np.arange(3 * 6 * 8 * 10)
+factors = np.stack([counts % 3, counts // 3 % 6, counts // 18 % 8, counts // 144 % 10], 1)
 bins = [binned(column) for column in wide.T]
 write(
     "disentangle_values.json",
@@ -135,6 +166,10 @@ write(
     mig=mig(wide, [shape, size]),
     sap=sap(wide, shape, sizes[size]),
     modularity=modularity(wide, [shape, size]),
+    explicitness=explicitness(wide, [shape, size], softmax, apart=3e-3),
+    # What the deviation that `modularity.rs` names makes of both.
+    explicitness_one_vs_rest=explicitness(wide, [shape, size], one_vs_rest),
+    explicitness_of_factors=[explicitness(factors, factors.T, by) for by in (softmax, one_vs_rest)],
     total_correlation=total_correlation(wide),
     dependence=[[normalized_mutual_info_score(a, b) for b in bins] for a in bins],
     correlations=np.corrcoef(wide.T),
@@ -143,6 +178,8 @@ write(
     tree_importances=[tree(v) for v in tree_classes],
     importance=importance,
     dci=dci(importance),
+    uneven=uneven,
+    uneven_dci=dci(uneven),
 )
 
 n = 600
@@ -183,13 +220,8 @@ def factor_vae_score(encode, train=5000, test=2500, samples=64):
     return np.mean(votes.argmax(1)[least[train:]] == kept[train:])
 
 
-# The lattice, and the rotations, of the Rust tests.
-counts = np.arange(3 * 6 * 8 * 10)
-factors = np.stack([counts % 3, counts // 3 % 6, counts // 18 % 8, counts // 144 % 10], 1)
-
-
 def encoder(degrees, planes, scale):
-    """Rows of the lattice to latents of deviation 1: rotated, with noise that is new for every sample."""
+    """Rows of the lattice to latents of deviation 1: rotated as in the Rust tests, with noise that is new for every sample."""
     z = (factors - factors.mean(0)) / factors.std(0)
     sin, cos = np.sin(np.radians(degrees)), np.cos(np.radians(degrees))
     for a, b in planes:

@@ -28,12 +28,14 @@ def plain(value):
 
 
 def family(name, data, frozen, parameters, points, mass=False):
-    """A fitted density at points; sf separately, since far out 1 - cdf has no digits left."""
+    """A fitted density at points; sf separately, since far out 1 - cdf has no digits left. All parameters were fitted."""
     log = frozen.logpmf if mass else frozen.logpdf
     ks = None if mass else stats.kstest(data, frozen.cdf).statistic
+    p, likelihood = len(parameters), log(data).sum()
     return {
         "name": name, "data": data, "parameters": parameters, "points": points, "ln_density": log(points),
-        "cdf": frozen.cdf(points), "above": frozen.sf(points), "log_likelihood": log(data).sum(), "ks": ks,
+        "cdf": frozen.cdf(points), "above": frozen.sf(points), "log_likelihood": likelihood, "ks": ks,
+        "aic": 2 * p - 2 * likelihood, "bic": p * np.log(len(data)) - 2 * likelihood,
     }
 
 
@@ -139,6 +141,10 @@ mixtures = [
     mixture(rows, test, "diag", 3, 15),
     mixture(rows, test, "full", 2, 15),
 ]
+# To the end, where the start no longer matters.
+ended = GaussianMixture(2, tol=1e-12, max_iter=10_000, reg_covar=1e-6, random_state=0).fit(x[:, None])
+assert ended.converged_
+column_mixture = {"components": 2, "aic": ended.aic(x[:, None]), "bic": ended.bic(x[:, None])}
 
 shrunk = LedoitWolf().fit(rows)
 wide = np.round(random.normal(size=(20, 12)) @ random.normal(size=(12, 12)), 4)
@@ -171,5 +177,5 @@ detection = {
 }
 
 values = dict(families=families, beta=beta, gamma=gamma, kde=kde, histogram=histogram, mixtures=mixtures,
-              gaussian=gaussian, detection=detection)
+              column_mixture=column_mixture, gaussian=gaussian, detection=detection)
 Path(__file__).with_name("scipy_values.json").write_text(json.dumps(plain(values)) + "\n")

@@ -79,7 +79,7 @@ fn check(rng: &mut Rng, conv: Conv) {
             scale: Some(&scale),
             bias: Some(&bias),
             residual: Some(residual.get()),
-            relu: true,
+            slope: Some(0.0),
         };
         let mut finished = Guarded::new(&vec![f32::NAN; conv.output_len()]);
         conv::forward(on, &conv, x.get(), w.get(), finished.get_mut(), finish);

@@ -66,15 +66,14 @@ fn a_relu_lets_back_what_it_let_through() {
     for n in [1, 16, 33, 40_000] {
         let (y, dy) = (numbers(&mut rng, n), numbers(&mut rng, n));
         for on in machines() {
-            let mut dx = Guarded::new(&vec![f32::NAN; n]);
-            relu::backward(on, &y, &dy, dx.get_mut());
-            let passed = y.iter().zip(&dy);
-            assert!(
-                passed
-                    .zip(dx.get())
-                    .all(|((y, dy), dx)| { *dx == if *y > 0.0 { *dy } else { 0.0 } })
-            );
-            assert!(dx.intact());
+            for slope in [0.0, 0.2] {
+                let mut dx = Guarded::new(&vec![f32::NAN; n]);
+                relu::backward(on, slope, &y, &dy, dx.get_mut());
+                for ((y, dy), dx) in y.iter().zip(&dy).zip(dx.get()) {
+                    assert_eq!(*dx, if *y > 0.0 { *dy } else { slope * dy });
+                }
+                assert!(dx.intact());
+            }
         }
     }
 }

@@ -22,6 +22,9 @@ fn at(rows: usize, columns: usize, turned: bool, i: usize, j: usize) -> usize {
     }
 }
 
+/// Of what is below 0.
+const SLOPE: f32 = 0.2;
+
 fn check(rng: &mut Rng, sizes: Sizes, finished: bool) {
     let Sizes {
         rows,
@@ -37,7 +40,7 @@ fn check(rng: &mut Rng, sizes: Sizes, finished: bool) {
             scale: Some(&scale),
             bias: Some(&bias),
             residual: Some(residual.get()),
-            relu: true,
+            slope: Some(SLOPE),
         },
         false => Finish::default(),
     };
@@ -56,7 +59,8 @@ fn check(rng: &mut Rng, sizes: Sizes, finished: bool) {
                 for j in 0..columns {
                     let y = &mut expected[i * columns + j];
                     let added = f64::from(residual.get()[i * columns + j]);
-                    *y = (*y * f64::from(scale[j]) + f64::from(bias[j]) + added).max(0.0);
+                    *y = *y * f64::from(scale[j]) + f64::from(bias[j]) + added;
+                    *y = y.max(f64::from(SLOPE) * *y);
                 }
             }
         }

@@ -153,7 +153,7 @@ impl Vit {
             weight.reshape([dim, numbers]),
             Some(bias),
             None,
-            false,
+            None,
         );
         let mut x = x.reshape([n, seen, dim]) + places;
         if class > 0 {
@@ -354,7 +354,7 @@ impl Encoder for Vit {
 mod tests {
     use super::*;
     use crate::device::Device;
-    use crate::golden::{assert_close, fill, numbers};
+    use crate::golden::{assert_close, fill, noise, number, numbers};
     use crate::network::weights::{values, vector};
     use crate::network::{Mode, Pass, Weights};
 
@@ -376,6 +376,62 @@ mod tests {
             assert_close("positions", &found, &expected, 1e-5);
         }
     }
+
+    /// The golden script's weights: each by its shape and the sum of its name's bytes.
+    fn by_formula(fresh: &Weights) -> Weights {
+        let mut weights = fresh.clone();
+        for (name, weight) in fresh.iter() {
+            let phase: u32 = name.bytes().map(u32::from).sum();
+            let fan_in: usize = weight.shape[1..].iter().product();
+            let x = noise([weight.shape.iter().product()], f64::from(phase));
+            let value = match weight.shape.len() {
+                1 if name.ends_with(".weight") => x * 0.2 + 1.0,
+                1 => x * 0.1,
+                _ => x * (6.0 / fan_in as f64).sqrt(),
+            };
+            weights.set(name, value);
+        }
+        weights
+    }
+
+    fn agrees_with_timm(pool: &str) {
+        let device = Device::cpu();
+        let sizes = [("width", 24), ("depth", 2), ("heads", 3), ("patch", 4)];
+        let sizes = sizes.map(|(key, value)| (key.to_owned(), value.into()));
+        let mut table = toml::Table::from_iter(sizes);
+        table.insert("pool".to_owned(), pool.into());
+        let vit = make(24, table).unwrap();
+        let shape = Shape::Image {
+            channels: 3,
+            height: 12,
+            width: 12,
+        };
+        let (fresh, _) = crate::encoder::init(&*vit, shape, 0, &device);
+        let weights = by_formula(&fresh).prefixed("encoder").tracked(|_| true);
+        let pass = Pass::new(&weights, Mode::Train, &device);
+        let x = noise(crate::encoder::axes(2, shape), 0.5) * 0.02;
+        let features = vit.features(&pass.at("encoder"), x);
+        let name: &str = &format!("vit_{pool}");
+        let found = values(features.clone().inner());
+        assert_close("features", &found, &numbers(&[name, "features"]), 1e-5);
+        let mut gradients = (features * noise([2, 24], 0.9)).sum().backward();
+        let first = weights.get("encoder.patch_embed.proj.weight").unwrap();
+        let gradient = first.value.grad_remove(&mut gradients).unwrap();
+        let norm = values((gradient.clone() * gradient).sum().sqrt());
+        let expected = number(&[name, "patch_grad_norm"]);
+        assert_close("gradient", &norm, &[expected], 1e-5);
+    }
+
+    #[test]
+    fn with_a_class_token_it_agrees_with_timm() {
+        agrees_with_timm("class");
+    }
+
+    #[test]
+    fn with_the_mean_of_tokens_it_agrees_with_timm() {
+        agrees_with_timm("mean");
+    }
+
     #[test]
     fn images_of_other_sizes_are_cut_as_the_weights_are() {
         let device = Device::cpu();

@@ -1,7 +1,7 @@
 //! The layers that encoders, heads and decoders are made of; convolutions with normalisation are in
 //! `network/blocks.rs`.
 
-use burn_tensor::activation::relu;
+use burn_tensor::activation::{leaky_relu, relu};
 use burn_tensor::module::conv2d;
 use burn_tensor::ops::ConvOptions;
 use burn_tensor::{Int, Tensor};
@@ -18,19 +18,24 @@ pub fn linear(scope: &Scope, x: Tensor<2>, out: usize, bias: bool) -> Tensor<2> 
     let init = Init::UniformFanIn(dim);
     let weight = scope.weight("weight", [out, dim], init);
     let bias = bias.then(|| scope.weight("bias", [out], init));
-    affine(scope, x, weight, bias, None, false)
+    affine(scope, x, weight, bias, None, None)
 }
 
 /// [`linear`] with bias, then a ReLU.
 pub fn linear_relu(scope: &Scope, x: Tensor<2>, out: usize) -> Tensor<2> {
+    linear_leaky(scope, x, out, 0.0)
+}
+
+/// [`linear`] with bias, then a leaky ReLU: what is below 0 times `slope`, which is in 0..1.
+pub fn linear_leaky(scope: &Scope, x: Tensor<2>, out: usize, slope: f32) -> Tensor<2> {
     let [_, dim] = x.dims();
     let init = Init::UniformFanIn(dim);
     let weight = scope.weight("weight", [out, dim], init);
     let bias = scope.weight("bias", [out], init);
-    affine(scope, x, weight, Some(bias), None, true)
+    affine(scope, x, weight, Some(bias), None, Some(slope))
 }
 
-/// `x Wᵀ + b + residual`, as far as given, and what of it is above 0 if `with_relu`: `x [n, in]`,
+/// `x Wᵀ + b + residual`, as far as given, and what of it is below 0 times `slope`: `x [n, in]`,
 /// `weight [out, in]`, `bias [out]`, `residual [n, out]`.
 pub(crate) fn affine(
     scope: &Scope,
@@ -38,11 +43,11 @@ pub(crate) fn affine(
     weight: Tensor<2>,
     bias: Option<Tensor<1>>,
     residual: Option<Tensor<2>>,
-    with_relu: bool,
+    slope: Option<f32>,
 ) -> Tensor<2> {
     scope.count(x.dims()[0] * weight.shape().num_elements());
     if let Some(on) = scope.device().kernels() {
-        return kernels::linear(on, x, weight, bias, residual, with_relu);
+        return kernels::linear(on, x, weight, bias, residual, slope);
     }
     let mut y = x.matmul(weight.transpose());
     if let Some(bias) = bias {
@@ -51,7 +56,11 @@ pub(crate) fn affine(
     if let Some(residual) = residual {
         y = y + residual;
     }
-    if with_relu { relu(y) } else { y }
+    match slope {
+        None => y,
+        Some(0.0) => relu(y),
+        Some(slope) => leaky_relu(y, f64::from(slope)),
+    }
 }
 
 /// Convolution with bias and nothing else, for the last layer of decoders.

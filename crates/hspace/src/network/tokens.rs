@@ -20,7 +20,7 @@ pub fn dense(scope: &Scope, x: Tensor<2>, out: usize, residual: Option<Tensor<2>
     let [_, dim] = x.dims();
     let weight = scope.weight("weight", [out, dim], Init::XavierUniform);
     let bias = scope.weight("bias", [out], Init::Constant(0.0));
-    affine(scope, x, weight, Some(bias), residual, false)
+    affine(scope, x, weight, Some(bias), residual, None)
 }
 
 /// Layer normalisation (Ba et al. 2016): each row of `[n, d]` by its own mean and variance.

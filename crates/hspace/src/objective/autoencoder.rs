@@ -4,8 +4,7 @@
 //! normalised as the encoder's input (Hinton & Salakhutdinov 2006). What the encoder sees may be
 //! corrupted, the target never is (denoising, Vincent et al. 2010, JMLR 11: masking, Gaussian,
 //! salt-and-pepper noise). The last term is the contractive autoencoder's squared Frobenius norm (Rifai et
-//! al. 2011, ICML), a mean over samples: estimated, without bias for small steps, as the squared change of
-//! h along one random direction a sample, since second derivatives are not to be had. The penalty on |h| is
+//! al. 2011, ICML), a mean over samples, estimated along random directions ([`super::jacobian`]). The penalty on |h| is
 //! the plain one that makes codes sparse (Ng 2011, lecture notes, has a divergence instead). Samples are the run's views
 //! (weak ones by default), unlike the variational objectives', which see them as they are.
 
@@ -15,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decoder::Decoder;
 use super::heads::not_negative;
+use super::jacobian;
 use super::latent::active_units;
 use super::{Batch, Facts, Generator, Look, Loss, Net, Objective, Stream, Which};
 use crate::dataset::Shape;
@@ -111,9 +111,6 @@ pub(super) const ENTRY: Entry<dyn Objective> = Entry {
     },
 };
 
-/// Length of the step along which derivatives are estimated, of the deviation of the data.
-const STEP: f64 = 1e-2;
-
 impl Objective for Autoencoder {
     fn prepare(&mut self, facts: &Facts) -> Vec<String> {
         let mut problems: Vec<String> = self.decoder.prepare(facts).into_iter().collect();
@@ -155,7 +152,7 @@ impl Objective for Autoencoder {
     fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
         let x = batches[0].views[0].clone();
         let seen = self.corrupted(net, x.clone());
-        let code = self.code(net, seen.clone());
+        let code = self.coded(net, net.trunk(seen.clone()));
         let drawn = self.decoder.outputs(&net.at("decoder"), code.clone());
         let error = (drawn - x).powi_scalar(2).mean();
         let mut total = error.clone();
@@ -174,10 +171,8 @@ impl Objective for Autoencoder {
             parts.push(("sparsity", penalty));
         }
         if contraction > 0.0 {
-            let axes = seen.dims();
-            let size = [axes[0], axes[1..].iter().product()];
-            let direction = net.normal("direction", size).reshape(axes);
-            let penalty = stretch(seen, direction, code.clone(), |x| self.code(net, x));
+            let code = |x| self.coded(net, net.trunk_silently(x));
+            let penalty = jacobian::squared(net, "direction", seen, code);
             total = total + penalty.clone() * contraction;
             parts.push(("contraction", penalty));
         }
@@ -188,20 +183,9 @@ impl Objective for Autoencoder {
     }
 }
 
-/// `E ‖J v‖²` along the directions v, for codes `[n, d]` of samples x by `f`. `[1]`
-fn stretch<const D: usize>(
-    x: Tensor<D>,
-    direction: Tensor<D>,
-    code: Tensor<2>,
-    f: impl Fn(Tensor<D>) -> Tensor<2>,
-) -> Tensor<1> {
-    let change = f(x + direction * STEP) - code;
-    change.powi_scalar(2).sum_dim(1).mean() / (STEP * STEP)
-}
-
 impl Autoencoder {
-    fn code(&self, net: &Net, x: Tensor<4>) -> Tensor<2> {
-        let features = net.trunk(x);
+    /// The code of a sample, from the trunk's features.
+    fn coded(&self, net: &Net, features: Tensor<2>) -> Tensor<2> {
         match self.settings.latents {
             0 => features,
             dims => net.coordinates(features, dims),
@@ -253,15 +237,90 @@ impl Generator for Autoencoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::golden::{check_loss_within, matrix};
+    use crate::device::Device;
+    use crate::golden::noise;
+    use crate::network::weights::values;
+    use crate::network::{Mode, Pass, Weights};
+
+    const SHAPE: Shape = Shape::Image {
+        channels: 2,
+        height: 30,
+        width: 30,
+    };
+
+    /// 5,400 numbers, and what is left of them by the settings, images of two channels that were normalised
+    /// by different numbers.
+    fn seen(settings: &str) -> (Vec<f32>, Vec<f32>) {
+        let mut objective = Autoencoder {
+            settings: settings.parse::<toml::Table>().unwrap().try_into().unwrap(),
+            decoder: Decoder::default(),
+            extremes: vec![],
+            mean: vec![],
+            std: vec![],
+            images: true,
+        };
+        let facts = Facts {
+            shape: SHAPE,
+            local: SHAPE,
+            mean: vec![0.2, 0.5],
+            std: vec![0.1, 0.25],
+            samples: 3,
+            columns: vec![],
+            task: None,
+        };
+        assert_eq!(objective.prepare(&facts), Vec::<String>::new());
+        let (none, device) = (Weights::default(), Device::cpu());
+        let encoder = crate::encoder::make("mlp", toml::Table::new()).unwrap();
+        let pass = Pass::new(&none, Mode::Train, &device).with_seed(1);
+        let x: Tensor<4> = noise([3, 2, 30, 30], 0.3);
+        let net = Net::new(&*encoder, &pass);
+        (values(x.clone()), values(objective.corrupted(&net, x)))
+    }
+
+    /// Black and white of the number at `i`.
+    fn extremes(i: usize) -> [f32; 2] {
+        [[-2.0, 8.0], [-2.0, 2.0]][i / 900 % 2]
+    }
+
+    /// Asserts that `found` of 5,400 are `share` of them within four standard errors.
+    fn assert_share(found: usize, share: f64) {
+        let error = (share * (1.0 - share) / 5400.0).sqrt();
+        let found = found as f64 / 5400.0;
+        assert!((found - share).abs() < 4.0 * error, "{found} of {share}");
+    }
 
     #[test]
-    fn contraction_agrees_with_forward_differentiation() {
-        let (x, direction) = (matrix([6, 5], 1.1), matrix([6, 5], 2.3));
-        // The rest is half a step of curvature.
-        check_loss_within("contraction", [5, 3], 2e-2, |weights| {
-            let f = |x: Tensor<2>| x.matmul(weights.clone()).tanh();
-            stretch(x.clone(), direction.clone(), f(x.clone()), f)
-        });
+    fn a_share_of_the_values_becomes_black_or_white_and_the_others_stay() {
+        let near = |a: f32, b: f32| (a - b).abs() < 1e-5;
+        let (x, masked) = seen("corruption = \"masking\"\nnoise = 0.3");
+        let pairs = || x.iter().zip(&masked).enumerate();
+        let black = pairs().filter(|(i, (_, y))| near(**y, extremes(*i)[0]));
+        assert_share(black.count(), 0.3);
+        assert!(pairs().all(|(i, (x, y))| x == y || near(*y, extremes(i)[0])));
+
+        let (x, salted) = seen("corruption = \"salt_and_pepper\"\nnoise = 0.4");
+        let pairs = || x.iter().zip(&salted).enumerate();
+        for side in [0, 1] {
+            let there = pairs().filter(|(i, (_, y))| near(**y, extremes(*i)[side]));
+            assert_share(there.count(), 0.2);
+        }
+        assert!(pairs().all(|(i, (x, y))| x == y || extremes(i).iter().any(|e| near(*y, *e))));
+        assert_eq!(seen("").0, seen("").1, "nothing is done unasked");
+    }
+
+    #[test]
+    fn noise_has_the_deviation_that_was_asked_for() {
+        let (x, noisy) = seen("corruption = \"gaussian\"\nnoise = 0.7");
+        let off: Vec<f64> = x
+            .iter()
+            .zip(&noisy)
+            .map(|(x, y)| f64::from(y - x))
+            .collect();
+        let mean = off.iter().sum::<f64>() / 5400.0;
+        let variance = off.iter().map(|o| o * o).sum::<f64>() / 5400.0;
+        // Standard errors of a normal sample's mean and variance, four times.
+        assert!(mean.abs() < 4.0 * 0.7 / 5400f64.sqrt(), "{mean}");
+        let error = 0.49 * (2.0 / 5400f64).sqrt();
+        assert!((variance - 0.49).abs() < 4.0 * error, "{variance}");
     }
 }

@@ -3,7 +3,8 @@
 //! `loss = −E_q log p(x | z) + α I(x; z) + β TC(z) + γ Σ_j KL(q(z_j) ‖ p(z_j))` (Chen et al. 2018,
 //! arXiv:1802.04942, equation 4). q(z) is estimated by minibatch-weighted sampling (equation S5):
 //! `log q(z_i) ≈ log Σ_j q(z_i | x_j) − log(N M)` over the M samples of the batch, N in the data. That
-//! estimate is biased; so are the logged parts, whose sum is not.
+//! estimate is biased; so are the logged parts, whose sum is not: the logged total correlation of d latents is too
+//! large by (d − 1) log N, which moves no gradient.
 
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -109,8 +110,81 @@ impl Decomposed {
 
 #[cfg(test)]
 mod tests {
+    use rand_distr::{Distribution, StandardNormal};
+
     use super::*;
+    use crate::device::Device;
     use crate::golden::{check_loss, matrix};
+    use crate::network::weights::{rng_for, values, vector};
+
+    /// Of data from N(0, Σ) and posteriors N(x, s²), latents are from N(0, C), C = Σ + s²: all three parts
+    /// are known.
+    #[test]
+    fn the_parts_are_those_of_normal_latents() {
+        const M: usize = 1500;
+        let (own, shared, noise) = (4.0f64, 3.8, 0.25);
+        let (variance, determinant) = (own + noise, (own + noise).powi(2) - shared * shared);
+        let mut rng = rng_for("normal latents", 0);
+        let mut normal = || -> f64 { StandardNormal.sample(&mut rng) };
+        let (mut x, mut z) = (Vec::new(), Vec::new());
+        for _ in 0..M {
+            let first = normal();
+            let second = shared / own * first + (1.0 - (shared / own).powi(2)).sqrt() * normal();
+            for value in [first, second].map(|v| v * own.sqrt()) {
+                x.push(value as f32);
+                z.push((value + noise.sqrt() * normal()) as f32);
+            }
+        }
+        let rows = |values| vector(values, &Device::cpu()).reshape([M, 2]);
+        let posterior = Posterior {
+            mean: rows(x),
+            log_variance: rows(vec![noise.ln() as f32; 2 * M]),
+        };
+        // As if the batch were drawn anew for each latent: the constant is log M.
+        let parts = Decomposed::of(&posterior, rows(z), 1);
+        let information = 0.5 * (determinant / (noise * noise)).ln();
+        let correlation = 0.5 * (2.0 * variance.ln() - determinant.ln());
+        let own_divergence = variance - 1.0 - variance.ln();
+        // Standard deviations of what the means are taken of: squares of canonical correlations, of the correlation,
+        // and of two squares that vary nearly together.
+        let canonical = [own + shared, own - shared].map(|v| v / (v + noise));
+        let spreads = [
+            canonical.iter().sum::<f64>().sqrt(),
+            shared / variance,
+            2.0 * (0.5f64).sqrt() * (variance - 1.0),
+        ];
+        let found = [
+            parts.information,
+            parts.total_correlation,
+            parts.own_divergence,
+        ];
+        let expected = [information, correlation, own_divergence];
+        for ((found, expected), spread) in found.into_iter().zip(expected).zip(spreads) {
+            let found = f64::from(values(found)[0]);
+            let error = spread / (M as f64).sqrt();
+            assert!(
+                (found - expected).abs() < 4.0 * error,
+                "{found} is not {expected} ± {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_parts_make_up_the_divergence_whatever_the_constant() {
+        let posterior = Posterior {
+            mean: matrix([6, 5], 1.1),
+            log_variance: matrix([6, 5], 2.3),
+        };
+        let z = matrix([6, 5], 0.3);
+        let whole = posterior.log_density(z.clone()) - standard_normal(z.clone());
+        let whole = values(whole.mean())[0];
+        for samples in [1, 1000] {
+            let parts = Decomposed::of(&posterior, z.clone(), samples);
+            let sum = parts.information + parts.total_correlation + parts.own_divergence;
+            let sum = values(sum)[0];
+            assert!((sum - whole).abs() < 1e-4, "{sum} is not {whole}");
+        }
+    }
 
     #[test]
     fn the_parts_agree_with_torch() {

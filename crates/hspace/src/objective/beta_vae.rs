@@ -7,7 +7,7 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::not_negative;
+use super::heads::{not_negative, share};
 use super::latent::{self, Model, Variant, loss_of, sum_columns};
 use super::{Batch, Loss, Net, Objective};
 use crate::list::Entry;
@@ -44,14 +44,9 @@ pub(super) const ENTRY: Entry<dyn Objective> = Entry {
 
 impl Variant for BetaVae {
     fn problem(&self) -> Option<String> {
-        if !(0.0..=1.0).contains(&self.capacity_rise) {
-            return Some(format!(
-                "capacity_rise={} must be in 0..=1",
-                self.capacity_rise
-            ));
-        }
         let numbers = [("beta", self.beta), ("capacity", self.capacity)];
-        not_negative(&numbers).err()
+        let rise = share("capacity_rise", self.capacity_rise);
+        rise.and(not_negative(&numbers)).err()
     }
 
     fn remedy(&self) -> &'static str {

@@ -11,11 +11,15 @@
 //! Each view goes through the networks as its own batch, so that batch statistics are of one
 //! view, as in the paper.
 
+use std::collections::BTreeMap;
+
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::heads::{positive, projector};
-use super::similarity::mean_cosine;
+use super::similarity::{
+    LEAST_SPREAD, constant_projections, each_other, mean_cosine, projection_spread,
+};
 use super::{Batch, Facts, Loss, Net, Objective, Stream, teacher, two_views};
 use crate::list::{self, Entry};
 use crate::network::Weights;
@@ -23,7 +27,7 @@ use crate::network::Weights;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Byol {
-    /// m at the start, 0 ≤ m ≤ 1. The paper's 0.996 is for runs of 100,000 steps and more; a
+    /// m at the start, 0 ≤ m < 1. The paper's 0.996 is for runs of 100,000 steps and more; a
     /// teacher must be able to turn over many times in a run, so ours is for a few thousand.
     momentum: f64,
     /// Hidden units of projector and predictor.
@@ -75,7 +79,7 @@ impl Objective for Byol {
         let views = &batches[0].views;
         let learned = net.encode_views(views);
         let dims = [self.hidden, self.projection];
-        let [first, second] = [0, 1].map(|view| {
+        let pairs = [0, 1].map(|view| {
             let scope = net.at("projector");
             let z = projector(&scope, learned[view].clone(), &dims);
             let q = projector(&net.at("predictor"), z, &dims);
@@ -83,8 +87,10 @@ impl Objective for Byol {
             let scope = net.at("teacher.projector").frozen();
             (q, projector(&scope, taught, &dims))
         });
-        let total = distance(first.0, second.1) + distance(second.0, first.1);
-        Loss::of(total, learned)
+        Loss {
+            parts: vec![("projection_spread", projection_spread(pairs[0].1.clone()))],
+            ..Loss::of(distances(pairs), learned)
+        }
     }
 
     fn after_init(&self, weights: &mut Weights) {
@@ -94,6 +100,16 @@ impl Objective for Byol {
     fn after_step(&self, weights: &mut Weights, progress: f64) {
         teacher::follow(weights, &TAUGHT, self.momentum, progress);
     }
+
+    fn concern(&self, values: &BTreeMap<String, f64>, progress: f64) -> Option<String> {
+        let remedies = "lower train.learning_rate, or raise objective.momentum or train.batch_size";
+        constant_projections(values, progress, LEAST_SPREAD, remedies)
+    }
+}
+
+/// The loss, of the prediction and the teacher's projection of each of two views.
+fn distances(views: [(Tensor<2>, Tensor<2>); 2]) -> Tensor<1> {
+    each_other(views, distance)
 }
 
 /// Mean of `2 − 2 cos`, `[1]`.
@@ -110,5 +126,14 @@ mod tests {
     fn agrees_with_pytorch() {
         let target = matrix([6, 5], 1.1);
         check_loss("byol", [6, 5], |q| distance(q, target.clone()));
+    }
+
+    #[test]
+    fn each_view_predicts_the_teachers_of_the_other() {
+        check_loss("byol_views", [12, 5], |predictions| {
+            let [first, second] = [0, 6].map(|at| predictions.clone().narrow(0, at, 6));
+            let [of_first, of_second] = [1.1, 2.3].map(|phase| matrix([6, 5], phase));
+            distances([(first, of_first), (second, of_second)])
+        });
     }
 }

@@ -19,7 +19,7 @@ use burn_tensor::Tensor;
 use burn_tensor::activation::softmax;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{positive, positive_number};
+use super::heads::{positive, positive_number, share};
 use super::swav::swapped;
 use super::{Batch, Facts, Loss, Net, Objective, Stream, multi_crop, teacher};
 use crate::list::{self, Entry};
@@ -41,7 +41,7 @@ struct Dino {
     teacher_temperature_end: f64,
     /// Share of the training in which it rises, 0 to 1.
     temperature_warmup: f64,
-    /// m of the teacher at the start, 0 ≤ m ≤ 1.
+    /// m of the teacher at the start, 0 ≤ m < 1.
     momentum: f64,
     /// Share of the old centre in the new one, 0 to 1.
     center_momentum: f64,
@@ -87,14 +87,8 @@ pub(super) const ENTRY: Entry<dyn Objective> = Entry {
         positive_number("temperature", settings.temperature)?;
         positive_number("teacher_temperature", settings.teacher_temperature)?;
         positive_number("teacher_temperature_end", settings.teacher_temperature_end)?;
-        if !(0.0..=1.0).contains(&settings.temperature_warmup) {
-            let given = settings.temperature_warmup;
-            return Err(format!("temperature_warmup={given} must be in 0..=1"));
-        }
-        if !(0.0..=1.0).contains(&settings.center_momentum) {
-            let given = settings.center_momentum;
-            return Err(format!("center_momentum={given} must be in 0..=1"));
-        }
+        share("temperature_warmup", settings.temperature_warmup)?;
+        share("center_momentum", settings.center_momentum)?;
         match teacher::problem(settings.momentum) {
             Some(problem) => Err(problem),
             None => Ok(Box::new(settings)),
@@ -206,6 +200,21 @@ mod tests {
             let views = [own.clone(), matrix([6, 5], 0.9), own];
             swapped(&taught, 3, |view| views[view].clone() / 0.1)
         });
+    }
+
+    #[test]
+    fn shares_are_from_0_to_1() {
+        for key in ["temperature_warmup", "center_momentum"] {
+            for right in ["0.0", "1.0"] {
+                let table = format!("{key} = {right}").parse().unwrap();
+                assert!((ENTRY.make)(table).is_ok(), "{key} = {right}");
+            }
+            for wrong in ["-0.1", "1.1", "nan"] {
+                let table = format!("{key} = {wrong}").parse().unwrap();
+                let problem = (ENTRY.make)(table).err().unwrap();
+                assert!(problem.starts_with(key), "{problem}");
+            }
+        }
     }
 
     #[test]

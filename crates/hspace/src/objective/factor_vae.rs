@@ -7,7 +7,7 @@
 //! times above the paper's, its Adam is that of all objectives, and the shuffled draws are of the same batch, not
 //! of a second.
 
-use burn_tensor::activation::{leaky_relu, log_softmax};
+use burn_tensor::activation::log_softmax;
 use burn_tensor::{Int, Tensor, TensorData};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use super::heads::{not_negative, positive, positive_number};
 use super::latent::{self, Model, Variant, loss_of, sum_columns};
 use super::{Batch, Loss, Net, Objective, Turn};
 use crate::list::Entry;
-use crate::network::layers::linear;
+use crate::network::layers::{linear, linear_leaky};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -50,7 +50,8 @@ pub(super) const ENTRY: Entry<dyn Objective> = Entry {
     make: latent::make::<FactorVae>,
 };
 
-const SLOPE: f64 = 0.2;
+/// Of what is below 0 in the discriminator.
+const SLOPE: f32 = 0.2;
 
 impl Variant for FactorVae {
     fn problem(&self) -> Option<String> {
@@ -83,8 +84,9 @@ impl Variant for FactorVae {
         let posterior = model.posterior(net, x.clone());
         let z = posterior.draw(net, "posterior");
         if turn == 1 {
-            let (own, mixed) = (self.told(net, z.clone()), self.told(net, shuffled(net, z)));
-            let total = told_apart(own, mixed);
+            let n = z.dims()[0];
+            let told = self.told(net, Tensor::cat(vec![z.clone(), shuffled(net, z)], 0));
+            let total = told_apart(told.clone().narrow(0, 0, n), told.narrow(0, n, n));
             return Loss {
                 parts: vec![("discriminator_loss", total.clone())],
                 ..Loss::of(total, vec![posterior.mean])
@@ -108,8 +110,7 @@ impl FactorVae {
         let place = net.at("discriminator");
         let mut x = z;
         for layer in 0..self.discriminator_layers {
-            let y = linear(&place.at(2 * layer), x, self.discriminator_units, true);
-            x = leaky_relu(y, SLOPE);
+            x = linear_leaky(&place.at(2 * layer), x, self.discriminator_units, SLOPE);
         }
         let logits = linear(&place.at(2 * self.discriminator_layers), x, 2, true);
         log_softmax(logits, 1)
@@ -128,7 +129,7 @@ fn correlation(own: Tensor<2>) -> Tensor<1> {
 }
 
 /// Each column of `[n, d]` in an order of its own.
-fn shuffled(net: &Net, z: Tensor<2>) -> Tensor<2> {
+pub(super) fn shuffled(net: &Net, z: Tensor<2>) -> Tensor<2> {
     let [n, d] = z.dims();
     let mut rng = net.rng("shuffled");
     let mut places = vec![0i64; n * d];
@@ -146,7 +147,34 @@ fn shuffled(net: &Net, z: Tensor<2>) -> Tensor<2> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::Device;
     use crate::golden::{check_loss, matrix};
+    use crate::network::weights::values;
+    use crate::network::{Mode, Pass, Weights};
+
+    #[test]
+    fn each_column_is_shuffled_by_itself() {
+        let (none, device) = (Weights::default(), Device::cpu());
+        let encoder = crate::encoder::make("mlp", toml::Table::new()).unwrap();
+        // Of columns that count the rows: the order of each.
+        let orders = |seed: u64| -> Vec<Vec<usize>> {
+            let pass = Pass::new(&none, Mode::Train, &device).with_seed(seed);
+            let z = Tensor::<1, Int>::arange(0..50, &device).float();
+            let z = z.reshape([50, 1]).repeat_dim(1, 3);
+            let mixed = values(shuffled(&Net::new(&*encoder, &pass), z));
+            let column = |j: usize| mixed.iter().skip(j).step_by(3).map(|x| *x as usize);
+            (0..3).map(|j| column(j).collect()).collect()
+        };
+        let found = orders(1);
+        for order in &found {
+            let mut sorted = order.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, (0..50).collect::<Vec<_>>());
+        }
+        assert!(found[0] != found[1] && found[1] != found[2] && found[0] != found[2]);
+        assert_eq!(found, orders(1));
+        assert_ne!(found, orders(2));
+    }
 
     #[test]
     fn both_turns_agree_with_torch() {

@@ -161,6 +161,7 @@ mod tests {
     use super::*;
     use crate::device::Device;
     use crate::golden::{check_loss, matrix};
+    use crate::network::weights::values;
 
     #[test]
     fn densities_agree_with_torch() {
@@ -171,5 +172,22 @@ mod tests {
             let log_scale = vector(vec![0.7f32.ln()], &Device::cpu());
             gaussian(mean, matrix([6, 5], 1.1), log_scale).mean()
         });
+    }
+
+    #[test]
+    fn the_scale_is_drawn_to_the_mean_squared_error() {
+        // d/d log s of the mean log-density is the mean of Σ (x − m)² / s², less the numbers.
+        let (mean, x) = (matrix([6, 5], 0.3), matrix([6, 5], 1.1));
+        let leaf = vector(vec![-0.4], &Device::cpu()).autodiff().require_grad();
+        let density = gaussian(mean.clone(), x.clone(), leaf.clone()).mean();
+        let mut gradients = density.backward();
+        let found = f64::from(values(leaf.grad_remove(&mut gradients).unwrap())[0]);
+        let pairs = values(mean).into_iter().zip(values(x));
+        let squares: f64 = pairs.map(|(m, x)| f64::from(x - m).powi(2)).sum();
+        let expected = squares / 6.0 / (-0.8f64).exp() - 5.0;
+        assert!(
+            (found - expected).abs() < 1e-5 * expected.abs(),
+            "{found} is not {expected}"
+        );
     }
 }

@@ -118,14 +118,25 @@ impl Objective for Mae {
         let hidden = ((t as f64 * self.hidden).round() as usize).clamp(1, t - 1);
         let split = Split::draw(net, n, t, hidden);
         let tokens = net.encode_patches(x, split.visible.clone());
-        let features = tokens.clone().mean_dim(1);
-        let [_, _, dim] = tokens.dims();
+        let features = pooled(tokens.clone(), t - hidden);
         let drawn = self.decode(&net.at("decoder"), tokens, &split, patches.dims());
         let patches = patches.reshape([n * t, size]);
         let target = patches.select(0, split.hidden_on(net.device()));
         let total = difference(drawn, target, self.normalise);
-        Loss::of(total, vec![features.reshape([n, dim])])
+        Loss::of(total, vec![features])
     }
+}
+
+/// What stands for the representation `[n, d]` of samples of which `seen` patches are visible, from their tokens
+/// `[n, seen (+ 1), d]`: the class token where there is one, or else the mean (here of tokens that are each
+/// normalised; in the representation, their mean is).
+fn pooled(tokens: Tensor<3>, seen: usize) -> Tensor<2> {
+    let [n, with_class, dim] = tokens.dims();
+    let one = match with_class > seen {
+        true => tokens.narrow(1, 0, 1),
+        false => tokens.mean_dim(1),
+    };
+    one.reshape([n, dim])
 }
 
 /// Mean squared difference of what was `drawn` and the patches, `[n, numbers]` both, `[1]`.
@@ -226,12 +237,47 @@ impl Split {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::golden::{check_loss, matrix};
+    use crate::dataset::Shape;
+    use crate::golden::{assert_close, check_loss, matrix, noise};
+    use crate::network::weights::values;
+    use crate::network::{Mode, Pass};
 
     #[test]
     fn agrees_with_the_authors_formula() {
         check_loss("mae", [6, 5], |drawn| {
             difference(drawn, matrix([6, 5], 1.1), true)
         });
+    }
+
+    /// With every patch visible.
+    #[test]
+    fn the_class_token_is_watched_where_it_is_the_representation() {
+        let device = Device::cpu();
+        let settings = "width = 8\ndepth = 1\nheads = 2".parse().unwrap();
+        let vit = encoder::make("vit_tiny", settings).unwrap();
+        let shape = Shape::Image {
+            channels: 1,
+            height: 8,
+            width: 8,
+        };
+        let (weights, _) = encoder::init(&*vit, shape, 3, &device);
+        let weights = weights.prefixed("encoder");
+        let pass = Pass::new(&weights, Mode::Eval, &device);
+        let net = Net::new(&*vit, &pass);
+        let x = noise(encoder::axes(2, shape), 0.4);
+        let tokens = net.encode_patches(x.clone(), [0, 1, 2, 3].repeat(2));
+        let watched = values(pooled(tokens, 4));
+        let features = values(net.encode(x)).into_iter().map(f64::from);
+        assert_close("features", &watched, &features.collect::<Vec<_>>(), 1e-5);
+    }
+
+    #[test]
+    fn without_a_class_token_the_mean_is_watched() {
+        let tokens = matrix([4, 3], 0.2).reshape([2, 2, 3]);
+        let all = values(tokens.clone());
+        let watched = values(pooled(tokens, 2));
+        let mean = |i: usize| f64::from(all[i / 3 * 6 + i % 3] + all[i / 3 * 6 + 3 + i % 3]) / 2.0;
+        let expected: Vec<f64> = (0..6).map(mean).collect();
+        assert_close("mean", &watched, &expected, 1e-6);
     }
 }

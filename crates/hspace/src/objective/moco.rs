@@ -11,7 +11,11 @@
 //! rather than 65536, for data sets of some ten thousand samples, and no more than half the training samples,
 //! since a sample's own earlier keys are no negatives. Hidden layers are normalised, which v2's are not, and
 //! have 512 units rather than 2048 (v3: 4096). The keys' views are a batch of their
-//! own for batch normalisation; there is no shuffling, which exchanges samples between GPUs. v3's patch
+//! own for batch normalisation; there is no shuffling, which exchanges samples between GPUs.
+//!
+//! Of v3 besides: the projection has 128 dimensions rather than 256. Heads are the same for all encoders, while the
+//! authors' differ: the projector has three layers, as theirs for ViTs (two for ResNets), and the predictor ends
+//! without normalisation, as theirs for ResNets. The temperature is theirs for ViTs (1 for ResNets), and the patch
 //! projection is trained, not frozen.
 
 use std::collections::BTreeMap;
@@ -20,7 +24,9 @@ use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::heads::{positive, positive_number, projector, standardised_projector};
-use super::similarity::info_nce;
+use super::similarity::{
+    LEAST_CENTRED_SPREAD, constant_projections, each_other, info_nce, projection_spread,
+};
 use super::{Batch, Facts, Loss, Net, Objective, Stream, teacher, two_views};
 use crate::device::Device;
 use crate::list::{self, Entry};
@@ -34,7 +40,7 @@ struct MoCo {
     queue: usize,
     /// τ > 0.
     temperature: f64,
-    /// m of the teacher, 0 ≤ m ≤ 1.
+    /// m of the teacher, 0 ≤ m < 1.
     momentum: f64,
     /// Hidden units of projector and predictor.
     hidden: usize,
@@ -104,7 +110,11 @@ impl Objective for MoCo {
         teacher::follow(weights, &TAUGHT, self.momentum, progress);
     }
 
-    fn concern(&self, values: &BTreeMap<String, f64>, _: f64) -> Option<String> {
+    fn concern(&self, values: &BTreeMap<String, f64>, progress: f64) -> Option<String> {
+        if self.queue == 0 {
+            let remedies = "lower train.learning_rate, or raise objective.momentum or train.warmup";
+            return constant_projections(values, progress, LEAST_CENTRED_SPREAD, remedies);
+        }
         (*values.get("queue_cosine")? > 0.95).then(|| {
             "the queue is saturated: its keys are nearly all alike (mean cosine above 0.95), so \
              they tell nothing apart; lower objective.temperature or raise objective.momentum"
@@ -149,12 +159,7 @@ impl MoCo {
             net.device(),
         );
         let alike = l2_normalise(queue.clone().mean_dim(0)) * queue.clone();
-        let newest = self.queue.min(key.dims()[0]);
-        let mut next = vec![key.narrow(0, 0, newest)];
-        if newest < self.queue {
-            next.push(queue.narrow(0, 0, self.queue - newest));
-        }
-        let next = Tensor::cat(next, 0);
+        let next = enqueued(queue, key);
         memory.update("queue", next.reshape([size[0] * size[1]]));
         Loss {
             parts: vec![("queue_cosine", alike.sum() / self.queue as f64)],
@@ -171,24 +176,31 @@ impl MoCo {
             let query = perceptron(&net.at("predictor"), z, &dims, true);
             (query, self.key(net, &views[view]).1)
         });
-        Loss::of(each_other(pairs, self.temperature, net.device()), learned)
+        Loss {
+            parts: vec![("projection_spread", projection_spread(pairs[0].1.clone()))],
+            ..Loss::of(told(pairs, self.temperature, net.device()), learned)
+        }
     }
 }
 
+/// The queue, `[queue, d]`, after a batch's keys `[n, d]` came in: they are its first rows, and as many of its last,
+/// the oldest, are gone.
+pub(super) fn enqueued(queue: Tensor<2>, keys: Tensor<2>) -> Tensor<2> {
+    let [size, _] = queue.dims();
+    Tensor::cat(vec![keys, queue], 0).narrow(0, 0, size)
+}
+
 /// The loss of v3, of the query and the key of each of two views: a query tells the other view's key.
-fn each_other(
-    [first, second]: [(Tensor<2>, Tensor<2>); 2],
-    temperature: f64,
-    device: &Device,
-) -> Tensor<1> {
+fn told(views: [(Tensor<2>, Tensor<2>); 2], temperature: f64, device: &Device) -> Tensor<1> {
     let tell = |query, key| info_nce(query, key, None, temperature, device);
-    (tell(first.0, second.1) + tell(second.0, first.1)) * (2.0 * temperature)
+    each_other(views, tell) * (2.0 * temperature)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::golden::{check_loss, matrix};
+    use crate::network::weights::{values, vector};
 
     #[test]
     fn v3_agrees_with_its_authors_formula() {
@@ -197,7 +209,25 @@ mod tests {
             let keys = [1.1, 2.3].map(|phase| matrix([6, 5], phase));
             let [of_first, of_second] = keys;
             let pairs = [(first, of_first), (second, of_second)];
-            each_other(pairs, 0.2, &Device::cpu())
+            told(pairs, 0.2, &Device::cpu())
         });
+    }
+
+    #[test]
+    fn the_oldest_keys_leave_the_queue() {
+        let rows = |numbers: Vec<f32>| {
+            let n = numbers.len();
+            vector(numbers, &Device::cpu()).reshape([n, 1])
+        };
+        let mut queue = rows(vec![0.1, 0.2, 0.3, 0.4]);
+        for (keys, expected) in [
+            (vec![1.0, 2.0, 3.0], [1.0, 2.0, 3.0, 0.1]),
+            (vec![4.0, 5.0], [4.0, 5.0, 1.0, 2.0]),
+            (vec![6.0, 7.0, 8.0, 9.0], [6.0, 7.0, 8.0, 9.0]),
+            (vec![10.0, 11.0, 12.0, 13.0, 14.0], [10.0, 11.0, 12.0, 13.0]),
+        ] {
+            queue = enqueued(queue, rows(keys));
+            assert_eq!(values(queue.clone()), expected);
+        }
     }
 }

@@ -49,6 +49,12 @@ impl<'a> Net<'a> {
         trunk.features(&self.pass.at("encoder"), x)
     }
 
+    /// The same, without moving running statistics.
+    pub fn trunk_silently(&self, x: Tensor<4>) -> Tensor<2> {
+        let trunk = self.encoder.trunk().unwrap_or(self.encoder);
+        trunk.features(&self.pass.at("encoder").silent(), x)
+    }
+
     /// Coordinates `[n, dims]` of features that [`Net::trunk`] gave.
     pub fn coordinates(&self, features: Tensor<2>, dims: usize) -> Tensor<2> {
         coordinates(&self.pass.at("encoder"), features, dims)

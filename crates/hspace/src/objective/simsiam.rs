@@ -8,10 +8,15 @@
 //! bottleneck of a quarter of its width, as in the authors' code. Its width is 512 rather than 2048,
 //! which goes with encoders smaller than ResNet-50.
 
+use std::collections::BTreeMap;
+
+use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::heads::{positive, standardised_projector};
-use super::similarity::mean_cosine;
+use super::similarity::{
+    LEAST_CENTRED_SPREAD, constant_projections, each_other, mean_cosine, projection_spread,
+};
 use super::{Batch, Facts, Loss, Net, Objective, Stream, two_views};
 use crate::list::{self, Entry};
 use crate::network::layers::perceptron;
@@ -61,7 +66,7 @@ impl Objective for SimSiam {
     fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
         let learned = net.encode_views(&batches[0].views);
         let dims = [self.hidden, self.hidden, self.projection];
-        let [first, second] = [0, 1].map(|view| {
+        let views = [0, 1].map(|view| {
             let features = learned[view].clone();
             let z = standardised_projector(&net.at("projector"), features, &dims);
             let bottleneck = (self.projection / 4).max(1);
@@ -73,7 +78,34 @@ impl Objective for SimSiam {
             );
             (q, net.constant(z))
         });
-        let cosine = mean_cosine(first.0, second.1) + mean_cosine(second.0, first.1);
-        Loss::of(cosine * -0.5, learned)
+        Loss {
+            parts: vec![("projection_spread", projection_spread(views[0].1.clone()))],
+            ..Loss::of(disagreement(views), learned)
+        }
+    }
+
+    fn concern(&self, values: &BTreeMap<String, f64>, progress: f64) -> Option<String> {
+        let remedies = "lower train.learning_rate, or raise train.batch_size or train.warmup";
+        constant_projections(values, progress, LEAST_CENTRED_SPREAD, remedies)
+    }
+}
+
+/// The loss, of the prediction and the projection of each of two views.
+fn disagreement(views: [(Tensor<2>, Tensor<2>); 2]) -> Tensor<1> {
+    each_other(views, mean_cosine) * -0.5
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden::{check_loss, matrix};
+
+    #[test]
+    fn agrees_with_lightly() {
+        check_loss("simsiam", [12, 5], |predictions| {
+            let [first, second] = [0, 6].map(|at| predictions.clone().narrow(0, at, 6));
+            let [of_first, of_second] = [1.1, 0.5].map(|phase| matrix([6, 5], phase));
+            disagreement([(first, of_first), (second, of_second)])
+        });
     }
 }

@@ -4,11 +4,10 @@
 //! arXiv:2004.11362, equation 2, `L_out`). The temperature is the paper's; the projector has
 //! 512 hidden units, and normalises them.
 
-use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{positive, positive_number, projector};
-use super::similarity::contrast;
+use super::heads::{positive, positive_number};
+use super::similarity::contrast_groups;
 use super::{Batch, Facts, Loss, Net, Objective, Stream, Which, two_views};
 use crate::list::{self, Entry};
 
@@ -77,16 +76,12 @@ impl Objective for SupCon {
     fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
         let batch = &batches[0];
         let label = |&row: &usize| self.labels[row].expect("the stream is of labelled samples");
-        let labels: Vec<u32> = batch.rows.iter().map(label).collect();
-        let learned = net.encode_views(&batch.views);
-        let features = Tensor::cat(learned.clone(), 0);
+        let classes: Vec<u32> = batch.rows.iter().map(label).collect();
         let Settings {
             temperature,
             hidden,
             projection,
         } = self.settings;
-        let z = projector(&net.at("projector"), features, &[hidden, projection]);
-        let groups = labels.repeat(batch.views.len());
-        Loss::of(contrast(z, &groups, temperature, net.device()), learned)
+        contrast_groups(net, batch, &classes, &[hidden, projection], temperature)
     }
 }

@@ -6,10 +6,16 @@
 //! a batch, so that there is no collapse. No gradient flows through codes (Caron et al. 2020,
 //! arXiv:2006.09882, equations 1 to 6).
 //!
+//! A batch of fewer samples than prototypes cannot use them alike. For such the last `queue` projections of each
+//! global view are kept, the first in, the first out, and codes are made of them and the batch's together; the loss
+//! takes those of the batch. From `queue_start` on they serve, if as many have come in (the authors, with 3000
+//! prototypes and batches of 256, keep 3840, from epoch 15 of 200 or 400 on).
+//!
 //! Deviations: K is 256 rather than 3000, and the projector's width 512 rather than 2048, for data sets
-//! of some ten thousand samples and batches of a few hundred; there are 4 local views rather than 6.
-//! Prototypes are scaled to length 1 where they are used, not after each step. They are kept for the
-//! first hundredth of the training, as the authors keep them for the first epoch.
+//! of some ten thousand samples and batches of a few hundred, which need no queue; there are 4 local views rather
+//! than 6. Prototypes are scaled to length 1 where they are used, not after each step. They are kept for the
+//! first hundredth of the training, as the authors keep them for the first epoch. The queue is filled from the first
+//! step on, not only once it serves.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +23,8 @@ use burn_tensor::Tensor;
 use burn_tensor::activation::log_softmax;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{positive, positive_number, projector};
+use super::heads::{positive, positive_number, projector, share};
+use super::moco::enqueued;
 use super::{Batch, Facts, Loss, Net, Objective, Stream, Turn, multi_crop};
 use crate::list::{self, Entry};
 use crate::network::Init;
@@ -31,10 +38,15 @@ struct Swav {
     prototypes: usize,
     /// τ > 0.
     temperature: f64,
-    /// ε > 0 of the codes: the larger, the more alike prototypes share a sample.
+    /// ε of the codes, at least 10⁻⁶: the larger, the more alike prototypes share a sample.
     epsilon: f64,
     /// Iterations of Sinkhorn and Knopp.
     iterations: usize,
+    /// Earlier projections of each global view that codes are made with, for batches of fewer samples than
+    /// prototypes; 0 for none.
+    queue: usize,
+    /// Share of the training after which they serve, 0 to 1.
+    queue_start: f64,
     /// Local views of each sample, beside two global ones.
     local_views: usize,
     /// Hidden units of the projector.
@@ -50,12 +62,17 @@ impl Default for Swav {
             temperature: 0.1,
             epsilon: 0.05,
             iterations: 3,
+            queue: 0,
+            queue_start: 0.05,
             local_views: 4,
             hidden: 512,
             projection: 128,
         }
     }
 }
+
+/// Below, what single precision leaves of scores ÷ ε says little.
+const LEAST_EPSILON: f64 = 1e-6;
 
 pub(super) const ENTRY: Entry<dyn Objective> = Entry {
     name: "swav",
@@ -77,6 +94,11 @@ pub(super) const ENTRY: Entry<dyn Objective> = Entry {
         }
         positive_number("temperature", settings.temperature)?;
         positive_number("epsilon", settings.epsilon)?;
+        if settings.epsilon < LEAST_EPSILON {
+            let given = settings.epsilon;
+            return Err(format!("epsilon={given} must be at least {LEAST_EPSILON}"));
+        }
+        share("queue_start", settings.queue_start)?;
         Ok(Box::new(settings))
     },
 };
@@ -107,14 +129,16 @@ impl Objective for Swav {
         let n = batches[0].rows.len();
         let all = Tensor::cat(learned.clone(), 0);
         let z = projector(&net.at("projector"), all, &[self.hidden, self.projection]);
+        let z = l2_normalise(z);
         let shape = [self.prototypes, self.projection];
         let init = Init::UniformFanIn(self.projection);
         let prototypes = net.at("prototypes").weight("weight", shape, init);
-        let scores = l2_normalise(z).matmul(l2_normalise(prototypes).transpose());
+        let prototypes = l2_normalise(prototypes).transpose();
+        let scores = z.clone().matmul(prototypes.clone());
         let of_view = |view: usize| scores.clone().narrow(0, view * n, n);
         let codes = [0, 1].map(|view| {
-            let scores = of_view(view).detach();
-            net.constant(sinkhorn(scores, self.epsilon, self.iterations))
+            let own = z.clone().narrow(0, view * n, n).inner();
+            net.constant(self.codes(net, view, own, prototypes.clone().inner()))
         });
         let total = swapped(&codes, learned.len(), |view| {
             of_view(view) / self.temperature
@@ -133,6 +157,37 @@ impl Objective for Swav {
              train.learning_rate"
                 .to_owned()
         })
+    }
+}
+
+impl Swav {
+    /// The codes `[n, K]` of projections `[n, d]` of the global view `view`, with prototypes `[d, K]`; all of
+    /// length 1.
+    fn codes(&self, net: &Net, view: usize, z: Tensor<2>, prototypes: Tensor<2>) -> Tensor<2> {
+        let [n, _] = z.dims();
+        let mut all = vec![z.clone()];
+        all.extend(self.earlier(net, view, z));
+        let scores = Tensor::cat(all, 0).matmul(prototypes);
+        sinkhorn(scores, self.epsilon, self.iterations).narrow(0, 0, n)
+    }
+
+    /// The queue `[queue, d]` of a global view, where it serves; after that `z` `[n, d]` takes the place of the
+    /// oldest.
+    fn earlier(&self, net: &Net, view: usize, z: Tensor<2>) -> Option<Tensor<2>> {
+        if self.queue == 0 {
+            return None;
+        }
+        let memory = net.at("memory");
+        let name = format!("queue.{view}");
+        let size = [self.queue, self.projection];
+        let queue = memory.buffer(&name, size[0] * size[1], Init::Constant(0.0));
+        let queue = queue.reshape(size);
+        let next = enqueued(queue.clone(), z);
+        memory.update(&name, next.reshape([size[0] * size[1]]));
+        // The last row is zeros until so many have come in.
+        let oldest = values(queue.clone().narrow(0, self.queue - 1, 1));
+        let full = oldest.iter().any(|x| *x != 0.0);
+        (full && net.progress() >= self.queue_start).then_some(queue)
     }
 }
 
@@ -173,24 +228,44 @@ pub(super) fn swapped(
 }
 
 /// Codes `[n, K]` of scores `[n, K]`: each row sums to 1, each column to about n/K (algorithm 1
-/// of the paper's appendix).
+/// of the paper's appendix; here in logarithms, of which none overflows or vanishes).
 fn sinkhorn(scores: Tensor<2>, epsilon: f64, iterations: usize) -> Tensor<2> {
-    let [n, k] = scores.dims();
-    // A factor common to all makes no difference; so nothing overflows.
-    let highest = scores.clone().max().unsqueeze();
-    let mut q = ((scores - highest) / epsilon).exp();
+    let mut log = scores / epsilon;
     for _ in 0..iterations {
-        q = q.clone() / (q.sum_dim(0) + 1e-12) / k as f64;
-        q = q.clone() / q.sum_dim(1) / n as f64;
+        // Shares of a prototype's samples, then of a sample's prototypes.
+        log = log_softmax(log_softmax(log, 0), 1);
     }
-    q * n as f64
+    log.exp()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::device::Device;
+    use crate::encoder;
     use crate::golden::{check_loss, matrix, numbers};
+    use crate::network::{Mode, Pass, Weight, Weights};
+
+    fn rows<const D: usize>(of: &[[f32; D]]) -> Tensor<2> {
+        vector(of.as_flattened().to_vec(), &Device::cpu()).reshape([of.len(), D])
+    }
+
+    /// What `f` gives of a pass at `progress`, and what that leaves in the queue of the first view, `queue`.
+    fn pass<T>(queue: &mut Vec<f32>, progress: f64, f: impl FnOnce(&Net) -> T) -> T {
+        let device = Device::cpu();
+        let encoder = encoder::make("mlp", toml::Table::new()).unwrap();
+        let mut weights = Weights::default();
+        let memory = Weight {
+            shape: vec![queue.len()],
+            value: vector(std::mem::take(queue), &device),
+            trained: false,
+        };
+        weights.insert("memory.queue.0".into(), memory);
+        let pass = Pass::new(&weights, Mode::Train, &device).with_progress(progress);
+        let found = f(&Net::new(&*encoder, &pass));
+        *queue = values(pass.into_statistics()["memory.queue.0"].clone());
+        found
+    }
 
     #[test]
     fn agrees_with_lightly() {
@@ -229,5 +304,81 @@ mod tests {
             of_prototypes.iter().all(|s| (s - 4.0).abs() < 1e-3),
             "{of_prototypes:?}"
         );
+    }
+
+    /// By hand: the second sample has the first prototype alone, and the first one's share in that is ⅓, ⅕, ⅐ after
+    /// so many iterations.
+    #[test]
+    fn codes_of_a_small_epsilon_are_no_others() {
+        let scores = rows(&[[1.0, 0.9], [1.0, 0.5]]);
+        let codes = values(sinkhorn(scores, 0.001, 3));
+        crate::golden::assert_close("codes", &codes, &[1.0 / 7.0, 6.0 / 7.0, 1.0, 0.0], 1e-5);
+        for epsilon in [LEAST_EPSILON, 0.001, 0.05, 1e6] {
+            let codes = sinkhorn(matrix([12, 3], 0.7), epsilon, 3);
+            let of_samples = values(codes.sum_dim(1));
+            assert!(
+                of_samples.iter().all(|s| (s - 1.0).abs() < 1e-4),
+                "{epsilon}: {of_samples:?}"
+            );
+        }
+        for wrong in ["epsilon = 1e-7", "epsilon = 0.0", "queue_start = 1.5"] {
+            let problem = (ENTRY.make)(wrong.parse().unwrap()).err().unwrap();
+            assert!(problem.starts_with(&wrong[..7]), "{problem}");
+        }
+    }
+
+    #[test]
+    fn the_oldest_leave_the_queue_and_a_full_one_serves_from_its_time_on() {
+        let swav = Swav {
+            queue: 4,
+            queue_start: 0.5,
+            projection: 1,
+            ..Swav::default()
+        };
+        let mut queue = vec![0.0; 4];
+        for (progress, z, serves, left) in [
+            (0.6, vec![1.0, 2.0, 3.0], None, [1.0, 2.0, 3.0, 0.0]),
+            (0.6, vec![4.0, 5.0], None, [4.0, 5.0, 1.0, 2.0]),
+            (0.4, vec![6.0], None, [6.0, 4.0, 5.0, 1.0]),
+            (
+                0.5,
+                vec![7.0, 8.0],
+                Some([6.0, 4.0, 5.0, 1.0]),
+                [7.0, 8.0, 6.0, 4.0],
+            ),
+            (1.0, vec![9.0; 6], Some([7.0, 8.0, 6.0, 4.0]), [9.0; 4]),
+        ] {
+            let z = vector(z.clone(), &Device::cpu()).reshape([z.len(), 1]);
+            let found = pass(&mut queue, progress, |net| swav.earlier(net, 0, z));
+            let serves = serves.map(|rows| rows.to_vec());
+            assert_eq!(found.map(values), serves, "at {progress}");
+            assert_eq!(queue, left);
+        }
+    }
+
+    /// Two samples of the first prototype must share all four of them, unless others are known to take theirs.
+    #[test]
+    fn a_queue_balances_codes_of_a_small_batch() {
+        let one = |k: usize| std::array::from_fn::<f32, 4, _>(|i| if i == k { 1.0 } else { 0.0 });
+        let earlier = [1, 1, 2, 2, 3, 3].map(one);
+        let (z, prototypes) = (rows(&[one(0), one(0)]), rows(&[0, 1, 2, 3].map(one)));
+        let mut codes = Vec::new();
+        for queue_start in [1.0, 0.5] {
+            let swav = Swav {
+                queue: 6,
+                queue_start,
+                projection: 4,
+                ..Swav::default()
+            };
+            let mut queue = earlier.as_flattened().to_vec();
+            let found = pass(&mut queue, 0.5, |net| {
+                swav.codes(net, 0, z.clone(), prototypes.clone())
+            });
+            assert_eq!(found.dims(), [2, 4]);
+            codes.push(values(found));
+            assert_eq!(queue[..8], [one(0), one(0)].concat());
+        }
+        assert!(codes[0].iter().all(|share| (share - 0.25).abs() < 1e-4));
+        assert!(codes[1][0] > 0.999 && codes[1][4] > 0.999, "{codes:?}");
     }
 }

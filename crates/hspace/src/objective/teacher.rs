@@ -4,6 +4,7 @@
 //! arXiv:1703.01780), m rising from its start to 1 on a cosine (Grill et al. 2020).
 
 use crate::network::Weights;
+use crate::train::schedule::cosine;
 
 /// Where the teacher's copy of a part is.
 fn place(part: &str) -> String {
@@ -19,13 +20,62 @@ pub(super) fn begin(weights: &mut Weights, parts: &[&str]) {
 
 /// The teacher follows, at `progress` in 0..=1 of a training that began with `momentum`.
 pub(super) fn follow(weights: &mut Weights, parts: &[&str], momentum: f64, progress: f64) {
-    let left = (1.0 - momentum) * ((std::f64::consts::PI * progress).cos() + 1.0) / 2.0;
+    let momentum = cosine(momentum, 1.0, progress);
     for part in parts {
-        weights.follow(part, &place(part), 1.0 - left);
+        weights.follow(part, &place(part), momentum);
     }
 }
 
 /// A setting out of range.
 pub(super) fn problem(momentum: f64) -> Option<String> {
-    (!(0.0..=1.0).contains(&momentum)).then(|| format!("momentum={momentum} must be in 0..=1"))
+    (!(0.0..1.0).contains(&momentum)).then(|| {
+        format!(
+            "momentum={momentum} must be at least 0 and below 1, at which a teacher never moves"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::Device;
+    use crate::network::Weight;
+    use crate::network::weights::{values, vector};
+
+    /// By `1 − (1 − m) (cos πk + 1) / 2` at share k of the training (Grill et al. 2020, section 3.2).
+    #[test]
+    fn it_slows_down_until_it_stands() {
+        let device = Device::cpu();
+        for (progress, momentum) in [
+            (0.0, 0.98),
+            (1.0 / 3.0, 0.985),
+            (0.5, 0.99),
+            (2.0 / 3.0, 0.995),
+            (1.0, 1.0),
+        ] {
+            let mut weights = Weights::default();
+            for (name, value) in [("encoder.w", 1.0), ("teacher.encoder.w", 0.0)] {
+                let weight = Weight {
+                    value: vector(vec![value], &device),
+                    shape: vec![1],
+                    trained: true,
+                };
+                weights.insert(name.into(), weight);
+            }
+            follow(&mut weights, &["encoder"], 0.98, progress);
+            let moved = values(weights.get("teacher.encoder.w").unwrap().value.clone());
+            let off = (f64::from(moved[0]) - (1.0 - momentum)).abs();
+            assert!(off < 1e-8, "at {progress}: moved by {}", moved[0]);
+        }
+    }
+
+    #[test]
+    fn one_that_never_moves_is_refused() {
+        for wrong in [1.0, 1.5, -0.1, f64::NAN] {
+            let problem = problem(wrong).unwrap();
+            assert!(problem.starts_with("momentum="), "{problem}");
+        }
+        assert_eq!(problem(0.0), None);
+        assert_eq!(problem(0.999), None);
+    }
 }

@@ -8,7 +8,7 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::not_negative;
+use super::heads::{not_negative, share};
 use super::latent::{self, Model, Variant, loss_of, sum_columns};
 use super::{Batch, Loss, Net, Objective};
 use crate::list::Entry;
@@ -42,10 +42,8 @@ pub(super) const ENTRY: Entry<dyn Objective> = Entry {
 
 impl Variant for Vae {
     fn problem(&self) -> Option<String> {
-        if !(0.0..=1.0).contains(&self.warmup) {
-            return Some(format!("warmup={} must be in 0..=1", self.warmup));
-        }
-        not_negative(&[("free_bits", self.free_bits)]).err()
+        let free = not_negative(&[("free_bits", self.free_bits)]);
+        share("warmup", self.warmup).and(free).err()
     }
 
     fn remedy(&self) -> &'static str {

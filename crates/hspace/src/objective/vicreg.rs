@@ -11,7 +11,7 @@ use burn_tensor::Tensor;
 use burn_tensor::activation::relu;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{positive, projector};
+use super::heads::{not_negative, positive, projector};
 use super::{Batch, Facts, Loss, Net, Objective, Stream, two_views};
 use crate::device::Device;
 use crate::list::{self, Entry};
@@ -54,15 +54,11 @@ pub(super) const ENTRY: Entry<dyn Objective> = Entry {
             ("hidden", settings.hidden),
             ("projection", settings.projection),
         ])?;
-        for (key, weight) in [
+        not_negative(&[
             ("invariance", settings.invariance),
             ("variance", settings.variance),
             ("covariance", settings.covariance),
-        ] {
-            if !(0.0..f64::INFINITY).contains(&weight) {
-                return Err(format!("{key}={weight} must be 0 or above"));
-            }
-        }
+        ])?;
         Ok(Box::new(settings))
     },
 };
@@ -83,7 +79,17 @@ impl Objective for VicReg {
             .iter()
             .map(|h| projector(&net.at("projector"), h.clone(), &dims));
         let [a, b] = z.collect::<Vec<_>>().try_into().expect("two views");
-        let parts = terms(a, b, net.device());
+        Loss {
+            features: learned,
+            ..self.compare(a, b, net.device())
+        }
+    }
+}
+
+impl VicReg {
+    /// The loss of the views' projections, `[n, d]` each, with its parts.
+    fn compare(&self, a: Tensor<2>, b: Tensor<2>, device: &Device) -> Loss {
+        let parts = terms(a, b, device);
         let weights = [self.invariance, self.variance, self.covariance];
         let weighted = parts
             .iter()
@@ -93,7 +99,7 @@ impl Objective for VicReg {
         let names = ["invariance", "variance", "covariance"];
         Loss {
             parts: names.into_iter().zip(parts).collect(),
-            ..Loss::of(total, learned)
+            ..Loss::of(total, vec![])
         }
     }
 }
@@ -126,9 +132,16 @@ mod tests {
     #[test]
     fn agrees_with_lightly() {
         let other = matrix([12, 5], 1.1);
-        check_loss("vicreg", [12, 5], |z| {
-            let [s, v, c] = terms(z, other.clone(), &Device::cpu());
-            (s + v) * 25.0 + c
-        });
+        let weighed = VicReg {
+            invariance: 3.0,
+            variance: 5.0,
+            covariance: 7.0,
+            ..VicReg::default()
+        };
+        for (name, vicreg) in [("vicreg", VicReg::default()), ("vicreg_weighed", weighed)] {
+            check_loss(name, [12, 5], |z| {
+                vicreg.compare(z, other.clone(), &Device::cpu()).total
+            });
+        }
     }
 }

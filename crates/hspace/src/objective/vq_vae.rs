@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::heads::{not_negative, positive};
 use super::latent::{self, Model, Variant};
 use super::{Batch, Loss, Net, Objective};
+use crate::device::Device;
 use crate::list::Entry;
 use crate::network::Init;
 use crate::network::weights::{values, vector};
@@ -82,7 +83,7 @@ impl Variant for VqVae {
         let latents = net.coordinates(net.trunk(x.clone()), model.latents);
         let book = Book::of(self, net);
         let chosen = book.nearest(&latents.clone().inner());
-        let words = net.constant(book.words(&chosen, latents.dims()));
+        let words = net.constant(book.words(&chosen, latents.dims(), net.device()));
         let perplexity = book.learn(self, net, &latents.clone().inner(), &chosen);
         let code = through(&latents, &words, |off| net.constant(off));
         let likelihood = model.log_likelihood(net, x, code).mean();
@@ -100,7 +101,7 @@ impl Variant for VqVae {
     fn code(&self, _: &Model, net: &Net, latents: Tensor<2>) -> Tensor<2> {
         let book = Book::of(self, net);
         let chosen = book.nearest(&latents.clone().inner());
-        let words = book.words(&chosen, latents.dims());
+        let words = book.words(&chosen, latents.dims(), net.device());
         through(&latents, &words, Tensor::detach)
     }
 
@@ -172,10 +173,10 @@ impl Book {
     }
 
     /// The words in the place of latents of these axes.
-    fn words(&self, chosen: &[u32], axes: [usize; 2]) -> Tensor<2> {
+    fn words(&self, chosen: &[u32], axes: [usize; 2], device: &Device) -> Tensor<2> {
         let word = |&i: &u32| &self.words[i as usize * self.size..][..self.size];
         let all: Vec<f32> = chosen.iter().flat_map(word).copied().collect();
-        Tensor::from_data(TensorData::new(all, axes), &crate::device::Device::cpu())
+        Tensor::from_data(TensorData::new(all, axes), device)
     }
 
     /// Moves words towards what they stood for, and revives dead ones; answers with the number of words
@@ -259,10 +260,10 @@ mod tests {
             sums: vec![0.0; 6],
         };
         let rows = vec![0.9, 1.2, -0.1, 0.2, -0.8, 1.7, 0.4, 0.4];
-        let latents = vector(rows, &crate::device::Device::cpu()).reshape([2, 4]);
+        let latents = vector(rows, &Device::cpu()).reshape([2, 4]);
         let chosen = book.nearest(&latents);
         assert_eq!(chosen, [1, 0, 2, 0]);
-        let words = values(book.words(&chosen, [2, 4]));
+        let words = values(book.words(&chosen, [2, 4], &Device::cpu()));
         assert_eq!(words, [1.0, 1.0, 0.0, 0.0, -1.0, 2.0, 0.0, 0.0]);
     }
 
@@ -280,7 +281,7 @@ mod tests {
             counts,
         };
         let rows = fill(24, 0.3);
-        let latents = vector(rows.clone(), &crate::device::Device::cpu()).reshape([6, 4]);
+        let latents = vector(rows.clone(), &Device::cpu()).reshape([6, 4]);
         let chosen = book.nearest(&latents);
         book.follow(0.9, &rows, &chosen);
         assert_close("words", &book.words, &numbers(&["words", "words"]), 1e-6);

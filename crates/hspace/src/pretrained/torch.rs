@@ -42,7 +42,7 @@ struct Tensor {
     stride: Vec<usize>,
 }
 
-/// Tensors of single, half or bfloat16 precision in an archive; those of whole numbers (counters) are
+/// Tensors of double, single, half or bfloat16 precision in an archive; those of whole numbers (counters) are
 /// left out.
 ///
 /// # Errors
@@ -69,7 +69,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Named>, String> {
         return Err("there are no named tensors in it".into());
     }
     let mut storages: HashMap<String, Vec<f32>> = HashMap::new();
-    let mut named = Vec::new();
+    let (mut named, mut unreadable) = (Vec::new(), Vec::new());
     for (name, tensor) in tensors {
         if matches!(
             tensor.kind.as_str(),
@@ -79,28 +79,25 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Named>, String> {
         }
         if !storages.contains_key(&tensor.storage) {
             let bytes = file(&format!("{folder}data/{}", tensor.storage))?;
-            let values = numbers(&bytes, &tensor.kind);
-            let values = values.ok_or_else(|| format!("`{name}` is a {}", tensor.kind))?;
+            let Some(values) = numbers(&bytes, &tensor.kind) else {
+                unreadable.push(format!("`{name}` is a {}", tensor.kind));
+                continue;
+            };
             storages.insert(tensor.storage.clone(), values);
         }
         let values = tensor.values(&storages[&tensor.storage]);
         let values = values.ok_or_else(|| format!("`{name}` reaches beyond its numbers"))?;
         named.push((name, tensor.shape, values));
     }
+    super::all_readable(unreadable)?;
     Ok(named)
 }
 
 /// Raw numbers of a storage.
 fn numbers(bytes: &[u8], kind: &str) -> Option<Vec<f32>> {
     Some(match kind {
-        "FloatStorage" => bytes
-            .chunks_exact(4)
-            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-            .collect(),
-        "DoubleStorage" => bytes
-            .chunks_exact(8)
-            .map(|b| f64::from_le_bytes(b.try_into().expect("eight bytes")) as f32)
-            .collect(),
+        "FloatStorage" => super::singles(bytes),
+        "DoubleStorage" => super::doubles(bytes),
         "HalfStorage" => super::halves(bytes),
         "BFloat16Storage" => super::brain_floats(bytes),
         _ => return None,

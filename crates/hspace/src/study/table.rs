@@ -2,7 +2,7 @@
 
 use super::{BASELINES, Cell, FEW, Outcome, Pace, Study, read_if};
 use crate::error::Result;
-use crate::probe::{Labels, Measurements};
+use crate::probe::{Estimate, Labels, Measurements};
 
 impl Study {
     /// The results so far as tables in Markdown, one for each dataset and encoder.
@@ -81,7 +81,10 @@ impl Study {
                 text.push_str(&line.markdown(&name, &speed));
             }
         }
-        text.push('\n');
+        let chance = over_seeds(&[pixels.chance]);
+        text.push_str(&format!(
+            "| chance | – | – | {chance} | {chance} | {chance} | – |\n\n"
+        ));
         text.push_str(&standing(&learned, &Line::of(&[pixels], pixels)));
         if !unsuitable.is_empty() {
             text.push_str(&format!(
@@ -96,20 +99,20 @@ impl Study {
 
 /// The numbers of a line, over seeds.
 struct Line {
-    knn: Vec<f64>,
-    linear: Vec<f64>,
-    few: Vec<f64>,
+    knn: Vec<Estimate>,
+    linear: Vec<Estimate>,
+    few: Vec<Estimate>,
     /// Labels that pixels need, and whether that is only a lower or an upper bound.
     savings: Vec<(f64, bool, bool)>,
 }
 
 impl Line {
     fn of(measured: &[&Measurements], pixels: &Measurements) -> Line {
-        let column = |probe: &str, labels: Labels| -> Vec<f64> {
+        let column = |probe: &str, labels: Labels| -> Vec<Estimate> {
             let of = |m: &&Measurements| {
                 let mut rows = m.rows.iter();
                 let row = rows.find(|row| row.probe == probe && row.labels == labels)?;
-                Some(row.scores.first()?.1.mean)
+                Some(row.scores.first()?.1)
             };
             measured.iter().filter_map(of).collect()
         };
@@ -150,11 +153,24 @@ impl Line {
         };
         format!(
             "| {name} | {steps} | {speed} | {} | {} | {} | {savings} |\n",
-            over_seeds(&self.knn),
-            over_seeds(&self.linear),
-            over_seeds(&self.few)
+            over_seeds(&means(&self.knn)),
+            over_seeds(&means(&self.linear)),
+            over_seeds(&means(&self.few))
         )
     }
+}
+
+fn means(estimates: &[Estimate]) -> Vec<f64> {
+    estimates.iter().map(|e| e.mean).collect()
+}
+
+/// By how much a column is above another's mean, and how much of that may be chance: the standard deviation over
+/// seeds, or half of the 95 % interval of a score, whichever is more.
+fn ahead(own: &[Estimate], of: &[Estimate]) -> (f64, f64) {
+    let half = |e: &Estimate| (e.high - e.low) / 2.0;
+    let halves = own.iter().chain(of).map(half);
+    let doubt = halves.fold(deviation(&means(own)), f64::max);
+    (mean(&means(own)) - mean(&means(of)), doubt)
 }
 
 /// `.912 ±.004`: the mean, and the standard deviation over seeds where there are several.
@@ -178,10 +194,10 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
-/// Where raw pixels win, said plainly; of the objectives without labels. Whose standard deviation over seeds
-/// reaches the pixels' number is level with them.
+/// Where raw pixels win, said plainly; of the objectives without labels. Where the difference may be chance
+/// ([`ahead`]), an objective is level with them.
 fn standing(learned: &[(String, bool, Line)], pixels: &Line) -> String {
-    type Column = (&'static str, fn(&Line) -> &[f64]);
+    type Column = (&'static str, fn(&Line) -> &[Estimate]);
     let columns: [Column; 3] = [
         ("kNN with all labels", |line| &line.knn),
         ("the linear probe with all labels", |line| &line.linear),
@@ -191,18 +207,16 @@ fn standing(learned: &[(String, bool, Line)], pixels: &Line) -> String {
     if without.is_empty() {
         return String::new();
     }
-    let sentence = |(what, column): (&str, fn(&Line) -> &[f64])| {
-        let own = mean(column(pixels));
+    let sentence = |(what, column): Column| {
         let those = |holds: &dyn Fn(f64, f64) -> bool| -> Vec<&str> {
-            let of = |line: &Line| (mean(column(line)) - own, deviation(column(line)));
             let all = without.iter().filter(|(.., line)| {
-                let (ahead, deviation) = of(line);
-                holds(ahead, deviation)
+                let (ahead, doubt) = ahead(column(line), column(pixels));
+                holds(ahead, doubt)
             });
             all.map(|(name, ..)| name.as_str()).collect()
         };
-        let above = those(&|ahead, deviation| ahead > deviation);
-        let level = those(&|ahead, deviation| ahead.abs() <= deviation);
+        let above = those(&|ahead, doubt| ahead > doubt);
+        let level = those(&|ahead, doubt| ahead.abs() <= doubt);
         if above.len() == without.len() {
             return format!("By {what}, every objective without labels beats raw pixels.");
         }
@@ -227,10 +241,15 @@ mod tests {
 
     #[test]
     fn where_pixels_win_is_said() {
+        let score = |mean: f64| Estimate {
+            mean,
+            low: mean - 0.01,
+            high: mean + 0.01,
+        };
         let line = |knn: f64, few: f64| Line {
-            knn: vec![knn],
-            linear: vec![0.5],
-            few: vec![few],
+            knn: vec![score(knn)],
+            linear: vec![score(0.5)],
+            few: vec![score(few)],
             savings: vec![],
         };
         let learned = [
@@ -241,14 +260,16 @@ mod tests {
                 "d".to_owned(),
                 false,
                 Line {
-                    knn: vec![0.7, 0.92],
+                    knn: vec![score(0.7), score(0.92)],
                     ..line(0.0, 0.2)
                 },
             ),
+            // Within its interval.
+            ("e".to_owned(), false, line(0.808, 0.2)),
         ];
         let text = standing(&learned, &line(0.8, 0.6));
         assert!(
-            text.contains("kNN with all labels, raw pixels win except against a; level with d."),
+            text.contains("kNN with all labels, raw pixels win except against a; level with d, e."),
             "{text}"
         );
         assert!(

@@ -26,16 +26,34 @@ pub struct State {
     pub step: usize,
     /// Seconds of training so far, over all resumptions.
     pub seconds: f64,
-    /// Updates each turn's optimizer has made, by turn.
-    pub updates: BTreeMap<String, u64>,
+    /// Updates that each turn's optimizer has made of each weight, by turn and weight.
+    pub updates: BTreeMap<String, BTreeMap<String, u64>>,
     /// Of the metric that `keep_best` names.
     pub kept: Record,
     /// Of the metric that `stop_on` names.
     pub stopping: Record,
-    /// Sum and number of the losses of the epoch under way.
-    pub epoch_loss: (f64, usize),
+    /// Sum and number of what was measured in the epoch under way, by name.
+    pub epoch: BTreeMap<String, (f64, usize)>,
     /// What was noticed so far.
     pub warnings: Vec<String>,
+}
+
+impl State {
+    /// Notes what a step measured.
+    pub fn note(&mut self, values: &BTreeMap<String, f64>) {
+        for (name, value) in values {
+            let (sum, count) = self.epoch.entry(name.clone()).or_default();
+            *sum += value;
+            *count += 1;
+        }
+    }
+
+    /// The means of what was measured since the last call, by name.
+    pub fn epoch_means(&mut self) -> BTreeMap<String, f64> {
+        let measured = std::mem::take(&mut self.epoch).into_iter();
+        let mean = |(name, (sum, count))| (name, sum / count as f64);
+        measured.map(mean).collect()
+    }
 }
 
 /// The best epoch so far by one metric.
@@ -48,7 +66,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// Hears what an epoch measured: whether it is the best so far. An epoch without the metric counts not.
+    /// Hears an epoch's means: whether it is the best so far. An epoch without the metric counts not.
     pub fn hear(&mut self, metric: Metric, values: &BTreeMap<String, f64>) -> bool {
         let Some(value) = metric.of(values) else {
             return false;
@@ -155,9 +173,10 @@ impl Checkpoint {
         }
         let mut state = self.state.clone();
         for (turn, optimizer) in &self.optimizers {
-            state.updates.insert(turn.clone(), optimizer.updates);
-            for (name, moments) in &optimizer.moments {
-                for (i, moment) in moments.iter().enumerate() {
+            let updates = state.updates.entry(turn.clone()).or_default();
+            for (name, past) in optimizer {
+                updates.insert(name.clone(), past.updates);
+                for (i, moment) in past.moments.iter().enumerate() {
                     let moment = values(moment.clone());
                     let name = format!("optimizer/{turn}/{i}/{name}");
                     tensors.push((name, vec![moment.len()], moment));
@@ -179,11 +198,17 @@ impl Checkpoint {
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| broken(path, &e))?;
         let state = header.metadata().as_ref().and_then(|m| m.get(STATE));
         let state = state.ok_or_else(|| Error::file(path, "is no checkpoint of hspace"))?;
-        let state: State = serde_json::from_str(state).map_err(|e| broken(path, &e))?;
+        let state: State = serde_json::from_str(state).map_err(|e| {
+            let problem = format!("is of another version of hspace ({e}); train anew");
+            Error::file(path, problem)
+        })?;
         let mut weights = Weights::default();
         let mut optimizers: BTreeMap<String, OptimizerState> = BTreeMap::new();
-        for (turn, &updates) in &state.updates {
-            optimizers.entry(turn.clone()).or_default().updates = updates;
+        for (turn, updates) in &state.updates {
+            let optimizer = optimizers.entry(turn.clone()).or_default();
+            for (name, &updates) in updates {
+                optimizer.entry(name.clone()).or_default().updates = updates;
+            }
         }
         // Sorted, so that moment 0 of a weight comes before its moment 1.
         for (name, shape, values) in read_tensors(path, &tensors)? {
@@ -200,11 +225,8 @@ impl Checkpoint {
                 );
             } else if let [_, turn, _, name] = name.splitn(4, '/').collect::<Vec<_>>()[..] {
                 let optimizer = optimizers.entry(turn.to_owned()).or_default();
-                optimizer
-                    .moments
-                    .entry(name.to_owned())
-                    .or_default()
-                    .push(value);
+                let past = optimizer.entry(name.to_owned()).or_default();
+                past.moments.push(value);
             }
         }
         weights.check_like(like, path)?;
@@ -250,10 +272,15 @@ fn read_tensors(path: &Path, tensors: &SafeTensors) -> Result<Vec<Named>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::train::optimizer::WeightState;
 
     fn checkpoint(device: &Device) -> Checkpoint {
         let mut weights = Weights::default();
-        for (name, trained) in [("encoder.a", true), ("encoder.running_mean", false)] {
+        for (name, trained) in [
+            ("encoder.a", true),
+            ("encoder.b", true),
+            ("encoder.running_mean", false),
+        ] {
             let value = vector(vec![1.5, -2.0, 1e-30, 4.0], device);
             let shape = vec![2, 2];
             weights.insert(
@@ -265,11 +292,12 @@ mod tests {
                 },
             );
         }
-        let moments = (0..2).map(|i| vector(vec![i as f32; 4], device)).collect();
-        let optimizer = OptimizerState {
-            updates: 7,
-            moments: [("encoder.a".to_owned(), moments)].into(),
-        };
+        // One of two weights joined later.
+        let optimizer = [("encoder.a", 7), ("encoder.b", 3)].map(|(name, updates)| {
+            let moments = (0..2).map(|i| vector(vec![i as f32; 4], device)).collect();
+            (name.to_owned(), WeightState { updates, moments })
+        });
+        let optimizer = OptimizerState::from(optimizer);
         Checkpoint {
             state: State {
                 step: 12,
@@ -346,9 +374,11 @@ mod tests {
             (read.state.step, &read.state.kept),
             (12, &written.state.kept)
         );
-        assert_eq!(read.optimizers["all"].updates, 7);
-        let moments = &read.optimizers["all"].moments["encoder.a"];
-        assert_eq!(values(moments[1].clone()), [1.0; 4]);
+        for (name, updates) in [("encoder.a", 7), ("encoder.b", 3)] {
+            let past = &read.optimizers["all"][name];
+            assert_eq!(past.updates, updates);
+            assert_eq!(values(past.moments[1].clone()), [1.0; 4]);
+        }
         for (name, weight) in written.weights.iter() {
             let again = read.weights.get(name).unwrap();
             assert_eq!(again.trained, weight.trained);

@@ -23,7 +23,8 @@ pub enum Rule {
     /// Stochastic gradient descent with momentum, the decay added to the gradient, as in PyTorch.
     Sgd,
     /// Layer-wise adaptive rates (You et al. 2017, arXiv:1708.03888) with trust coefficient
-    /// 0.001; biases and normalisation are neither scaled nor decayed, as SimCLR and BYOL do.
+    /// 0.001, in the form of SimCLR's code: lengths are compared after the decay was added to the gradient, the rate is
+    /// in the velocity, and biases and normalisation are neither scaled nor decayed.
     Lars,
 }
 
@@ -38,13 +39,16 @@ pub struct Optimizer {
     pub momentum: f64,
 }
 
-/// What an optimizer remembers: moments by weight name, one or two of them each.
+/// What an optimizer remembers, by weight name.
+pub type OptimizerState = BTreeMap<String, WeightState>;
+
+/// What an optimizer remembers of a weight.
 #[derive(Clone, Default)]
-pub struct OptimizerState {
-    /// Number of updates made.
+pub struct WeightState {
+    /// Number of updates made: fewer than steps, if it was not trained from the first on.
     pub updates: u64,
-    /// The moments.
-    pub moments: BTreeMap<String, Vec<Tensor<1>>>,
+    /// The moments, one or two of them.
+    pub moments: Vec<Tensor<1>>,
 }
 
 impl Optimizer {
@@ -56,55 +60,45 @@ impl Optimizer {
         state: &mut OptimizerState,
         learning_rate: f64,
     ) {
-        state.updates += 1;
-        let updates = state.updates;
         // Weights do not see one another.
         let own = gradients.into_iter().map(|(name, gradient)| {
             let weight = weights.remove(&name).expect("gradients are of weights");
-            let moments = state.moments.remove(&name).unwrap_or_default();
-            (name, weight, gradient, moments)
+            let past = state.remove(&name).unwrap_or_default();
+            (name, weight, gradient, past)
         });
         let own: Vec<_> = own.collect();
         let moved: Vec<_> = own
             .into_par_iter()
             .with_max_len(1)
-            .map(|(name, mut weight, gradient, moments)| {
+            .map(|(name, mut weight, gradient, mut past)| {
                 let decays = weight.decays();
-                let (value, moments) = self.moved(
-                    weight.value,
-                    decays,
-                    gradient,
-                    moments,
-                    updates,
-                    learning_rate,
-                );
-                weight.value = value;
-                (name, weight, moments)
+                weight.value = self.moved(weight.value, decays, gradient, &mut past, learning_rate);
+                (name, weight, past)
             })
             .collect();
-        for (name, weight, moments) in moved {
+        for (name, weight, past) in moved {
             weights.insert(name.clone(), weight);
-            state.moments.insert(name, moments);
+            state.insert(name, past);
         }
     }
 
-    /// A weight's values and moments after an update.
+    /// A weight's values after an update, which becomes part of its past.
     fn moved(
         &self,
         value: Tensor<1>,
         decays: bool,
         gradient: Tensor<1>,
-        mut moments: Vec<Tensor<1>>,
-        updates: u64,
+        past: &mut WeightState,
         learning_rate: f64,
-    ) -> (Tensor<1>, Vec<Tensor<1>>) {
+    ) -> Tensor<1> {
+        past.updates += 1;
         let decay = if decays { self.weight_decay } else { 0.0 };
         let fresh = || gradient.zeros_like();
         if self.rule == Rule::AdamW {
-            let square = moments.pop().unwrap_or_else(fresh);
-            let mean = moments.pop().unwrap_or_else(fresh);
+            let square = past.moments.pop().unwrap_or_else(fresh);
+            let mean = past.moments.pop().unwrap_or_else(fresh);
             const BETA: [f64; 2] = [0.9, 0.999];
-            let correct = BETA.map(|beta| 1.0 - beta.powf(updates as f64));
+            let correct = BETA.map(|beta| 1.0 - beta.powf(past.updates as f64));
             let by = Adam {
                 keep: BETA,
                 shrink: 1.0 - learning_rate * decay,
@@ -113,9 +107,10 @@ impl Optimizer {
                 epsilon: 1e-8,
             };
             let (value, mean, square) = update::adam(&by, value, gradient, mean, square);
-            return (value, vec![mean, square]);
+            past.moments = vec![mean, square];
+            return value;
         }
-        let velocity = moments.pop().unwrap_or_else(fresh);
+        let velocity = past.moments.pop().unwrap_or_else(fresh);
         let (scale, rate) = match self.rule {
             Rule::Lars if decays => (learning_rate * trust(&value, &gradient, decay), 1.0),
             Rule::Lars => (learning_rate, 1.0),
@@ -128,7 +123,8 @@ impl Optimizer {
             rate,
         };
         let (value, velocity) = update::momentum(&by, value, gradient, velocity);
-        (value, vec![velocity])
+        past.moments = vec![velocity];
+        value
     }
 }
 
@@ -187,23 +183,38 @@ mod tests {
     use crate::network::Weight;
     use crate::network::weights::vector;
 
-    /// Three steps of each rule on `w = (1, −2)`, shape [2, 1], with gradient `(0.5, 0.25) · k`
-    /// at step k.
-    #[test]
-    fn rules_agree_with_pytorch() {
-        let device = Device::cpu();
-        let expected = [
-            (Rule::AdamW, numbers(&["optimizers", "adamw"])),
-            (Rule::Sgd, numbers(&["optimizers", "sgd"])),
-        ];
-        for (rule, expected) in expected {
-            let mut weights = Weights::default();
+    /// Weights of one shape with these names and values.
+    fn weights(named: &[(&str, [f32; 2])], shape: &[usize]) -> Weights {
+        let mut weights = Weights::default();
+        for (name, values) in named {
             let weight = Weight {
-                value: vector(vec![1.0, -2.0], &device),
-                shape: vec![2, 1],
+                value: vector(values.to_vec(), &Device::cpu()),
+                shape: shape.to_vec(),
                 trained: true,
             };
-            weights.insert("w".into(), weight);
+            weights.insert((*name).to_owned(), weight);
+        }
+        weights
+    }
+
+    /// The golden script's gradient `(0.5, 0.25) · k` at step k, for each of these weights.
+    fn gradients(names: &[&str], k: u8) -> Gradients {
+        let gradient = |name: &&str| {
+            let values = vec![0.5 * f32::from(k), 0.25 * f32::from(k)];
+            ((*name).to_owned(), vector(values, &Device::cpu()))
+        };
+        names.iter().map(gradient).collect()
+    }
+
+    fn assert_weight(weights: &Weights, name: &str, expected: &[&str]) {
+        let found = values(weights.get(name).unwrap().value.clone());
+        assert_close(name, &found, &numbers(expected), 1e-6);
+    }
+
+    #[test]
+    fn rules_agree_with_pytorch() {
+        for (rule, name) in [(Rule::AdamW, "adamw"), (Rule::Sgd, "sgd")] {
+            let mut weights = weights(&[(name, [1.0, -2.0])], &[2, 1]);
             let optimizer = Optimizer {
                 rule,
                 weight_decay: 0.01,
@@ -211,46 +222,50 @@ mod tests {
             };
             let mut state = OptimizerState::default();
             for k in 1..=3 {
-                let gradient = vector(vec![0.5 * k as f32, 0.25 * k as f32], &device);
-                let gradients = Gradients::from([("w".to_owned(), gradient)]);
-                optimizer.step(&mut weights, gradients, &mut state, 0.1);
+                optimizer.step(&mut weights, gradients(&[name], k), &mut state, 0.1);
             }
-            let got = values(weights.get("w").unwrap().value.clone());
-            assert_close(&format!("{rule:?}"), &got, &expected, 1e-6);
+            assert_weight(&weights, name, &["optimizers", name]);
         }
     }
 
-    /// On a matrix w with gradient g and no decay: w − lr · 0.001 ‖w‖/‖g‖ · g.
+    /// Prototypes of SwAV are such: their moments are younger than those of the other weights.
     #[test]
-    fn lars_scales_by_the_ratio_of_lengths() {
-        let device = Device::cpu();
-        let mut weights = Weights::default();
-        for (name, shape) in [("w", vec![2, 1]), ("b", vec![2])] {
-            let value = vector(vec![3.0, 4.0], &device);
-            let weight = Weight {
-                value,
-                shape,
-                trained: true,
-            };
-            weights.insert(name.into(), weight);
-        }
+    fn a_weight_that_joins_late_agrees_with_pytorch() {
+        let mut weights = weights(&[("early", [1.0, -2.0]), ("late", [1.0, -2.0])], &[2, 1]);
         let optimizer = Optimizer {
-            rule: Rule::Lars,
-            weight_decay: 0.0,
+            rule: Rule::AdamW,
+            weight_decay: 0.01,
             momentum: 0.9,
         };
-        let gradient = || vector(vec![0.0, 0.5], &device);
-        let gradients = ["w", "b"].map(|name| (name.to_owned(), gradient()));
         let mut state = OptimizerState::default();
-        optimizer.step(&mut weights, Gradients::from(gradients), &mut state, 2.0);
-        let value = |name| values(weights.get(name).unwrap().value.clone());
-        assert_close(
-            "matrix",
-            &value("w"),
-            &[3.0, 4.0 - 2.0 * 0.001 * 10.0 * 0.5],
-            1e-6,
-        );
-        assert_close("bias", &value("b"), &[3.0, 3.0], 1e-6);
+        for k in 1..=5 {
+            let names = ["early", "late"];
+            let trained = if k > 2 { &names[..] } else { &names[..1] };
+            optimizer.step(&mut weights, gradients(trained, k), &mut state, 0.1);
+        }
+        for name in ["early", "late"] {
+            assert_weight(&weights, name, &["optimizers", "adamw_late", name]);
+        }
+    }
+
+    #[test]
+    fn lars_agrees_with_simclrs_formula() {
+        let mut all = weights(&[("matrix", [3.0, 4.0]), ("zero", [0.0, 0.0])], &[2, 1]);
+        all.extend(weights(&[("bias", [3.0, 4.0])], &[2]));
+        let optimizer = Optimizer {
+            rule: Rule::Lars,
+            weight_decay: 0.1,
+            momentum: 0.9,
+        };
+        let names = ["matrix", "zero", "bias"];
+        let mut state = OptimizerState::default();
+        for k in 1..=4 {
+            let rate = 2.0 / f64::from(k);
+            optimizer.step(&mut all, gradients(&names, k), &mut state, rate);
+        }
+        for name in names {
+            assert_weight(&all, name, &["optimizers", "lars", name]);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
-"""Golden values from PyTorch, torchvision and lightly: forward passes, losses with gradients, optimizers.
+"""Golden values from PyTorch, torchvision, timm and lightly: forward passes, losses with gradients, optimizers.
 
-    pip install torch torchvision lightly
+    pip install torch torchvision timm lightly
     python crates/hspace/tests/golden/torch_values.py > crates/hspace/tests/golden/torch_values.json
 
 Inputs and weights follow a formula (`fill`) that the Rust test repeats, so that only results are stored.
@@ -9,10 +9,11 @@ Inputs and weights follow a formula (`fill`) that the Rust test repeats, so that
 import json
 import math
 
+import timm
 import torch
 import torch.nn.functional as F
 import torchvision
-from lightly.loss import BarlowTwinsLoss, DINOLoss, NTXentLoss, SwaVLoss, VICRegLoss
+from lightly.loss import BarlowTwinsLoss, DINOLoss, NegativeCosineSimilarity, NTXentLoss, SwaVLoss, VICRegLoss
 from lightly.loss.swav_loss import sinkhorn
 
 torch.set_num_threads(1)
@@ -30,17 +31,17 @@ def scatter(n, phase):
     return (2 * (x - x.floor()) - 1).float()
 
 
-def weights(model):
-    """Each tensor by its shape and the length of its name."""
+def weights(model, phase=len):
+    """Each tensor by its shape and a number made of its name, by default its length."""
     state = {}
     for name, tensor in model.state_dict().items():
         if name.endswith("num_batches_tracked") or name.startswith("fc."):
             state[name] = tensor
             continue
-        values = scatter(tensor.numel(), len(name))
+        values = scatter(tensor.numel(), phase(name))
         if name.endswith("running_var"):
             values = 1 + 0.5 * values * values
-        elif tensor.dim() == 4:
+        elif tensor.dim() > 1:
             values = values * math.sqrt(6 / tensor[0].numel())
         elif name.endswith(".weight"):
             values = 1 + 0.2 * values
@@ -80,6 +81,22 @@ def resnet(make, size):
         "running_mean_first": model.bn1.running_mean[:4].tolist(),
         "running_var_first": model.bn1.running_var[:4].tolist(),
         "conv1_grad_norm": gradient(make, x),
+    }
+
+
+def vit(**pool):
+    """Two narrow blocks. Images are so faint that the constant under the roots of normalisation counts."""
+    model = timm.models.VisionTransformer(
+        img_size=12, patch_size=4, embed_dim=24, depth=2, num_heads=3, num_classes=0, **pool
+    )
+    # Blocks differ from one another.
+    weights(model, lambda name: sum(name.encode()))
+    x = 0.02 * scatter(2 * 3 * 12 * 12, 0.5).reshape(2, 3, 12, 12)
+    features = model.double()(x.double())
+    (features * scatter(features.numel(), 0.9).reshape(features.shape)).sum().backward()
+    return {
+        "features": features.flatten().tolist(),
+        "patch_grad_norm": model.patch_embed.proj.weight.grad.norm().item(),
     }
 
 
@@ -126,6 +143,23 @@ def moco_v3(z):
     """Chen, Xie & He 2021, algorithm 1: both views are queries, of the other view's keys, with the factor 2τ."""
     tell = lambda q, k: 2 * 0.2 * F.cross_entropy(F.normalize(q, dim=1) @ F.normalize(k, dim=1).T / 0.2, torch.arange(6))
     return tell(z[:6], matrix(6, 5, 2.3)) + tell(z[6:], matrix(6, 5, 1.1))
+
+
+def byol(q):
+    """Grill et al. 2020, equation 2, of both views: each prediction with the teacher's projection of the other view."""
+    distance = lambda q, z: (2 - 2 * F.cosine_similarity(q, z)).mean()
+    return distance(q[:6], matrix(6, 5, 2.3)) + distance(q[6:], matrix(6, 5, 1.1))
+
+
+def simsiam(q):
+    """lightly's loss of both views, whose projections are from phases 1.1 and 0.5 on."""
+    loss = NegativeCosineSimilarity()
+    return 0.5 * (loss(q[:6], matrix(6, 5, 0.5)) + loss(q[6:], matrix(6, 5, 1.1)))
+
+
+def projection_spread():
+    """Chen & He 2021, section 4.1: the standard deviation of each dimension of rows of length 1, here times √d."""
+    return (F.normalize(matrix(6, 5, 0.3), dim=1).std(0, correction=0).mean() * 5**0.5).item()
 
 
 def supervised(logits):
@@ -297,10 +331,8 @@ def words():
 
 def positions():
     """timm's interpolation of 4 x 4 position embeddings of 3 dimensions, with a class token, to 3 x 3 and to 6 x 6."""
-    from timm.layers import resample_abs_pos_embed
-
     given = fill(17 * 3, 0.2).reshape(1, 17, 3)
-    return {f"to{side}": resample_abs_pos_embed(given, [side, side]).flatten().tolist() for side in (3, 6)}
+    return {f"to{side}": timm.layers.resample_abs_pos_embed(given, [side, side]).flatten().tolist() for side in (3, 6)}
 
 
 def losses():
@@ -313,8 +345,13 @@ def losses():
         "info_nce": of(6, 5, info_nce),
         "moco_v3": of(12, 5, moco_v3),
         "byol": of(6, 5, lambda q: (2 - 2 * F.cosine_similarity(q, other)).mean()),
+        "byol_views": of(12, 5, byol),
+        "simsiam": of(12, 5, simsiam),
+        "projection_spread": projection_spread(),
         "barlow_twins": of(12, 5, lambda z: BarlowTwinsLoss(lambda_param=5e-3)(z, twelve)),
+        "barlow_twins_weighed": of(12, 5, lambda z: BarlowTwinsLoss(lambda_param=0.3)(z, twelve)),
         "vicreg": of(12, 5, lambda z: VICRegLoss()(z, twelve)),
+        "vicreg_weighed": of(12, 5, lambda z: VICRegLoss(lambda_param=3, mu_param=5, nu_param=7)(z, twelve)),
         "swav": of(6, 5, swav),
         "swav_codes": sinkhorn(matrix(6, 5, 1.1), iterations=3, epsilon=0.05).flatten().tolist(),
         "dino": of(6, 5, dino),
@@ -358,6 +395,37 @@ def optimizers():
             w.grad = torch.tensor([[0.5 * k], [0.25 * k]])
             optimizer.step()
         results[name] = w.flatten().tolist()
+    return {**results, "adamw_late": late(), "lars": lars()}
+
+
+def late():
+    """AdamW on two weights, one of which has gradients from the third of five steps on."""
+    early, late = (torch.tensor([[1.0], [-2.0]], requires_grad=True) for _ in range(2))
+    optimizer = torch.optim.AdamW([early, late], lr=0.1, weight_decay=0.01)
+    for k in range(1, 6):
+        for w in [early, late] if k > 2 else [early]:
+            w.grad = torch.tensor([[0.5 * k], [0.25 * k]])
+        optimizer.step()
+    return {"early": early.flatten().tolist(), "late": late.flatten().tolist()}
+
+
+def lars():
+    """As SimCLR's code has it (lars_optimizer.py), four steps with a falling rate: the ratio of lengths counts the decay to
+    the gradient and is 1 where a length is 0, the rate is in the velocity; biases are neither scaled nor decayed."""
+    results = {}
+    for name, start in {"matrix": [3.0, 4.0], "zero": [0.0, 0.0], "bias": [3.0, 4.0]}.items():
+        w = torch.tensor(start, dtype=torch.float64)
+        velocity = torch.zeros_like(w)
+        for k in range(1, 5):
+            step = torch.tensor([0.5 * k, 0.25 * k], dtype=torch.float64)
+            ratio = 1
+            if name != "bias":
+                step = step + 0.1 * w
+                if w.norm() > 0 and step.norm() > 0:
+                    ratio = 0.001 * w.norm() / step.norm()
+            velocity = 0.9 * velocity + 2 / k * ratio * step
+            w = w - velocity
+        results[name] = w.tolist()
     return results
 
 
@@ -369,6 +437,8 @@ print(
             "resnet50": resnet(torchvision.models.resnet50, 64),
             "wide_resnet50_2": resnet(torchvision.models.wide_resnet50_2, 64),
             "resnext50_32x4d": resnet(torchvision.models.resnext50_32x4d, 64),
+            "vit_class": vit(),
+            "vit_mean": vit(class_token=False, global_pool="avg"),
             **losses(),
             "optimizers": optimizers(),
         },

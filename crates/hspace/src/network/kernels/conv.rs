@@ -120,7 +120,7 @@ pub(in crate::network) fn inference_block(
         scale: Some(scale),
         bias: Some(shift),
         residual: residual.as_ref().map(Numbers::get),
-        relu,
+        slope: relu.then_some(0.0),
     };
     let mut y = Buffer::any(conv.output_len());
     let (x, weight) = (Numbers::of(x), Numbers::of(weight));

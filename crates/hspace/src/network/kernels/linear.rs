@@ -1,4 +1,4 @@
-//! Linear layers in burn's graph, with the ReLU that may follow.
+//! Linear layers in burn's graph, with the ReLU, leaky or not, that may follow.
 
 use burn_flex::Flex;
 use burn_tensor::Tensor;
@@ -8,7 +8,7 @@ use hspace_kernels::{Buffer, Finish, Machine, relu as gate};
 
 use super::{Numbers, Parents, WayBack, attach, node, primitive};
 
-/// `x Wᵀ + b + residual`, as far as given, and what of it is above 0 if `relu`: `x [n, in]`,
+/// `x Wᵀ + b + residual`, as far as given, and what of it is below 0 times `slope`: `x [n, in]`,
 /// `weight [out, in]`, `bias [out]`, `residual [n, out]`.
 pub(in crate::network) fn linear(
     on: Machine,
@@ -16,7 +16,7 @@ pub(in crate::network) fn linear(
     weight: Tensor<2>,
     bias: Option<Tensor<1>>,
     residual: Option<Tensor<2>>,
-    relu: bool,
+    slope: Option<f32>,
 ) -> Tensor<2> {
     let ([n, inputs], [outputs, _]) = (x.dims(), weight.dims());
     let tracked = x.is_autodiff()
@@ -34,7 +34,7 @@ pub(in crate::network) fn linear(
     let finish = Finish {
         bias: biases.as_ref().map(Numbers::get),
         residual: added.as_ref().map(Numbers::get),
-        relu,
+        slope,
         ..Finish::default()
     };
     let mut y = Buffer::any(n * outputs);
@@ -53,7 +53,7 @@ pub(in crate::network) fn linear(
         x: left,
         weight: right,
         bias: bias.is_some(),
-        passed: relu.then(|| Numbers(y.clone())),
+        passed: slope.map(|slope| (slope, Numbers(y.clone()))),
     };
     let mut parents = vec![node(x), node(weight)];
     parents.extend(bias.map(node));
@@ -70,8 +70,8 @@ struct Layer {
     x: Numbers,
     weight: Numbers,
     bias: bool,
-    /// The output, where a ReLU followed.
-    passed: Option<Numbers>,
+    /// Slope below 0 and output, where a ReLU followed.
+    passed: Option<(f32, Numbers)>,
 }
 
 impl WayBack for Layer {
@@ -81,9 +81,9 @@ impl WayBack for Layer {
             depth: inputs,
             columns: outputs,
         } = self.sizes;
-        let gated = self.passed.as_ref().map(|y| {
+        let gated = self.passed.as_ref().map(|(slope, y)| {
             let mut gated = Buffer::any(n * outputs);
-            gate::backward(self.on, y.get(), dy.get(), &mut gated);
+            gate::backward(self.on, *slope, y.get(), dy.get(), &mut gated);
             Numbers(primitive(gated, &[n, outputs]))
         });
         let dy = gated.as_ref().unwrap_or(&dy);
