@@ -1,0 +1,338 @@
+//! Small networks, a handful of samples, and every combination that is tested.
+
+use std::collections::BTreeMap;
+
+use burn_tensor::{Tensor, TensorData};
+use hspace::dataset::{Column, Role, Shape, Values};
+use hspace::device::Device;
+use hspace::encoder::{self, ENCODERS, Encoder, axes};
+use hspace::network::weights::Weights;
+use hspace::network::{Mode, Pass};
+use hspace::objective::{self, Batch, Facts, Look, Net, OBJECTIVES, Objective};
+use hspace::train::optimizer::Gradients;
+use toml::Table;
+
+pub const IMAGE: Shape = Shape::Image {
+    channels: 1,
+    height: 12,
+    width: 12,
+};
+pub const VECTOR: Shape = Shape::Vector { dim: 20 };
+pub const SAMPLES: usize = 8;
+
+/// An encoder of each kind, and data that it takes.
+pub const KINDS: [(Shape, &str); 3] = [(IMAGE, "cnn"), (IMAGE, "vit_tiny"), (VECTOR, "mlp")];
+
+/// An encoder small enough for tests.
+pub fn small(name: &str) -> Box<dyn Encoder> {
+    let entry = ENCODERS.iter().find(|entry| entry.name == name).unwrap();
+    let mut settings = (entry.defaults)();
+    for (size, small) in [("width", 4), ("depth", 2)] {
+        if let Some(value) = settings.get_mut(size) {
+            *value = toml::Value::Integer(small);
+        }
+    }
+    if let Some(blocks) = settings.get_mut("blocks") {
+        // One stage has a block whose shortcut is its input.
+        *blocks = vec![1, 2, 1, 1].into();
+    }
+    encoder::make(name, settings).unwrap()
+}
+
+pub fn encoders_for(shape: Shape) -> impl Iterator<Item = (&'static str, Box<dyn Encoder>)> {
+    let made = ENCODERS.iter().map(|entry| (entry.name, small(entry.name)));
+    made.filter(move |(_, encoder)| encoder.problems(shape).is_empty())
+}
+
+/// Local views of images are smaller.
+pub fn local(shape: Shape) -> Shape {
+    match shape {
+        Shape::Image { channels, .. } => Shape::Image {
+            channels,
+            height: 8,
+            width: 8,
+        },
+        vector => vector,
+    }
+}
+
+/// Channels of images, numbers of vectors.
+pub fn parts(shape: Shape) -> usize {
+    match shape {
+        Shape::Image { channels, .. } => channels,
+        Shape::Vector { dim } => dim,
+    }
+}
+
+pub fn facts(shape: Shape) -> Facts {
+    let label = Column {
+        name: "label".into(),
+        role: Role::Label,
+        values: Values::Classes {
+            names: vec!["even".into(), "odd".into()],
+            index: (0..SAMPLES as u32).map(|i| Some(i % 2)).collect(),
+        },
+    };
+    Facts {
+        shape,
+        local: local(shape),
+        mean: vec![0.0; parts(shape)],
+        std: vec![1.0; parts(shape)],
+        samples: SAMPLES,
+        columns: vec![label],
+        task: Some(0),
+    }
+}
+
+/// Samples that differ, by a formula.
+pub fn samples(shape: Shape, phase: f32, device: &Device) -> Tensor<4> {
+    let axes = axes(SAMPLES, shape);
+    let n: usize = axes.iter().product();
+    let each = n / SAMPLES;
+    let value = |i: usize| ((1 + i / each) as f32 * 0.37 * (i % each) as f32 + phase).sin();
+    Tensor::from_data(
+        TensorData::new((0..n).map(value).collect::<Vec<_>>(), axes),
+        device,
+    )
+}
+
+/// Settings for a handful of samples.
+pub fn few(objective: &str) -> Table {
+    let one = |key: &str, value: i64| Table::from_iter([(key.to_owned(), value.into())]);
+    let weight = |key: &str, value: f64| Table::from_iter([(key.to_owned(), value.into())]);
+    match objective {
+        // No more keys than samples can be told from.
+        "moco" => one("queue", 32),
+        // More dimensions than samples are correlated, whatever is learned.
+        "barlow_twins" | "vicreg" => one("projection", 6),
+        // Codes use all prototypes, so that no sample has less than its share.
+        "swav" => one("prototypes", 4),
+        // A tenth of the rate is little for forty steps of six layers.
+        "factor_vae" => Table::from_iter([
+            ("discriminator_units".to_owned(), 64.into()),
+            ("discriminator_rate".to_owned(), 1.0.into()),
+        ]),
+        // The total correlation of eight samples is that of eight points, whatever is learned.
+        "beta_tcvae" => weight("beta", 1.0),
+        _ => Table::new(),
+    }
+}
+
+/// Objectives in other forms than their defaults.
+pub const FORMS: &[(&str, &str)] = &[
+    ("autoencoder", "corruption = \"masking\""),
+    ("autoencoder", "corruption = \"gaussian\""),
+    ("autoencoder", "corruption = \"salt_and_pepper\""),
+    ("autoencoder", "sparsity = 0.01"),
+    ("autoencoder", "contraction = 0.1"),
+    ("autoencoder", "decoder = \"resnet\""),
+    ("vae", "free_bits = 0.1"),
+    ("vae", "likelihood = \"gaussian\""),
+    ("beta_vae", "capacity = 2.0"),
+    // Means of eight samples vary in seven directions at most, so sixteen cannot be independent.
+    ("dip_vae", "form = \"I\"\nlatents = 4"),
+    ("gan", "game = \"hinge\""),
+    ("moco", "queue = 0"),
+    ("swav", "queue = 16"),
+];
+
+/// Those of them that are for images alone.
+pub const OF_IMAGES: &[&str] = &["corruption = \"salt_and_pepper\"", "decoder = \"resnet\""];
+
+/// An objective in one of its forms, with an encoder and data.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice {
+    pub objective: &'static str,
+    /// Settings beside those of [`few`], as TOML.
+    pub form: &'static str,
+    pub encoder: &'static str,
+    pub shape: Shape,
+}
+
+impl Choice {
+    pub fn new(
+        objective: &'static str,
+        form: &'static str,
+        encoder: &'static str,
+        shape: Shape,
+    ) -> Choice {
+        Choice {
+            objective,
+            form,
+            encoder,
+            shape,
+        }
+    }
+
+    /// Every objective with every encoder on images and on vectors, and its other forms with each kind.
+    pub fn all() -> Vec<Choice> {
+        let mut all = Vec::new();
+        for objective in OBJECTIVES {
+            for shape in [IMAGE, VECTOR] {
+                let with = |encoder: &'static str| Choice::new(objective.name, "", encoder, shape);
+                all.extend(ENCODERS.iter().map(|encoder| with(encoder.name)));
+            }
+        }
+        for &(objective, form) in FORMS {
+            all.extend(KINDS.map(|(shape, encoder)| Choice::new(objective, form, encoder, shape)));
+        }
+        all
+    }
+
+    /// Whether the objective is to teach this encoder from these data.
+    pub fn suits(&self) -> bool {
+        let perceptron = self.encoder == "mlp";
+        match (self.objective, self.shape) {
+            (_, Shape::Vector { .. }) if OF_IMAGES.contains(&self.form) => false,
+            // Patches are of images.
+            ("mae", Shape::Vector { .. }) => false,
+            ("mae", Shape::Image { .. }) => self.encoder.starts_with("vit_"),
+            (_, Shape::Vector { .. }) => perceptron,
+            ("scarf", Shape::Image { .. }) => false,
+            // Local views have fewer numbers.
+            ("swav" | "dino", Shape::Image { .. }) => !perceptron,
+            (_, Shape::Image { .. }) => true,
+        }
+    }
+
+    /// Objective and encoder, and what is wrong with them, as a job finds it.
+    pub fn made(&self, facts: &Facts) -> (Box<dyn Objective>, Box<dyn Encoder>, Vec<String>) {
+        let mut settings = few(self.objective);
+        settings.extend(self.form.parse::<Table>().unwrap());
+        let mut objective = objective::make(self.objective, settings).unwrap();
+        let encoder = small(self.encoder);
+        let mut problems = encoder.problems(facts.shape);
+        problems.extend(objective.prepare(facts));
+        problems.extend(objective::mismatches(&*objective, &*encoder, facts));
+        (objective, encoder, problems)
+    }
+
+    pub fn problems(&self, facts: &Facts) -> Vec<String> {
+        let (_, _, problems) = self.made(facts);
+        problems
+    }
+}
+
+/// One turn of what was chosen.
+pub struct Case {
+    pub name: String,
+    pub choice: Choice,
+    pub encoder: Box<dyn Encoder>,
+    pub objective: Box<dyn Objective>,
+    /// Which of a step's turns.
+    pub turn: usize,
+    pub trains: objective::Turn,
+    pub device: Device,
+}
+
+impl Case {
+    /// A case for each turn, if the objective can teach the encoder from these data.
+    pub fn each(choice: Choice) -> Vec<Case> {
+        (0..).map_while(|turn| Case::new(choice, turn)).collect()
+    }
+
+    pub fn new(choice: Choice, turn: usize) -> Option<Case> {
+        let (objective, encoder, problems) = choice.made(&facts(choice.shape));
+        // At the end of a training nothing waits any more.
+        let trains = objective.turns(1.0).into_iter().nth(turn)?;
+        let Choice {
+            objective: name,
+            form,
+            encoder: with,
+            shape,
+        } = choice;
+        problems.is_empty().then(|| Case {
+            name: format!("{name} {form} ({turn}) on {with} with {shape:?}"),
+            choice,
+            encoder,
+            objective,
+            turn,
+            trains,
+            device: Device::cpu(),
+        })
+    }
+
+    pub fn all() -> impl Iterator<Item = Case> {
+        Choice::all().into_iter().flat_map(Case::each)
+    }
+
+    /// The first turn of an objective, with the first kind of encoder that it can teach.
+    pub fn of(objective: &'static str, form: &'static str) -> Case {
+        let mut cases = KINDS
+            .into_iter()
+            .flat_map(|(shape, encoder)| Case::each(Choice::new(objective, form, encoder, shape)));
+        cases.next().expect("an objective that suits something")
+    }
+
+    pub fn weights(&self, seed: u64) -> Weights {
+        let facts = facts(self.choice.shape);
+        objective::init(&*self.objective, &*self.encoder, &facts, seed, &self.device)
+    }
+
+    pub fn batches(&self) -> Vec<Batch> {
+        let streams = self.objective.streams().into_iter();
+        let facts = facts(self.choice.shape);
+        let view = |(view, &look): (usize, &Look)| {
+            samples(facts.shape_of(look), 0.2 * view as f32, &self.device)
+        };
+        let batch = |stream: objective::Stream| Batch {
+            views: stream.looks.iter().enumerate().map(view).collect(),
+            rows: (0..SAMPLES).collect(),
+        };
+        streams.map(batch).collect()
+    }
+
+    pub fn pass<'a>(&self, weights: &'a Weights) -> Pass<'a> {
+        // At the end of a training all terms weigh what they are to weigh.
+        Pass::new(weights, Mode::Train, &self.device).with_progress(1.0)
+    }
+
+    /// The turn on these weights.
+    pub fn turn(&self, weights: &Weights) -> Turn {
+        let tracked = weights.tracked(|name| self.trains.covers(name));
+        let pass = self.pass(&tracked);
+        let net = Net::new(&*self.encoder, &pass);
+        let loss = self.objective.loss(&net, &self.batches(), self.turn);
+        Turn {
+            loss: number(loss.total.clone()),
+            gradients: net.gradients(&loss.total),
+            constants: pass.constants().into_iter().map(|x| x.inner()).collect(),
+            statistics: pass.into_statistics(),
+        }
+    }
+
+    /// Its loss alone, with these constants as far as there are any.
+    pub fn loss(&self, weights: &Weights, constants: &[Tensor<2>]) -> f64 {
+        let pass = self.pass(weights).with_constants(constants.to_vec());
+        let net = Net::new(&*self.encoder, &pass);
+        let loss = self.objective.loss(&net, &self.batches(), self.turn);
+        number(loss.total)
+    }
+
+    /// The numbers that a step with all its turns is logged with, by name.
+    pub fn parts(&self, weights: &Weights) -> BTreeMap<String, f64> {
+        let pass = self.pass(weights);
+        let net = Net::new(&*self.encoder, &pass);
+        let batches = self.batches();
+        let turns = 0..self.objective.turns(1.0).len();
+        let parts = turns.flat_map(|turn| self.objective.loss(&net, &batches, turn).parts);
+        parts
+            .map(|(name, part)| (name.to_owned(), number(part)))
+            .collect()
+    }
+}
+
+/// A turn of a step.
+pub struct Turn {
+    pub loss: f64,
+    /// Of the trained weights.
+    pub gradients: Gradients,
+    /// Targets that no gradient flows through.
+    pub constants: Vec<Tensor<2>>,
+    /// New running statistics and memories.
+    pub statistics: BTreeMap<String, Tensor<1>>,
+}
+
+pub fn number(x: Tensor<1>) -> f64 {
+    f64::from(x.inner().into_scalar::<f32>())
+}
