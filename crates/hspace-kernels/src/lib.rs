@@ -29,6 +29,7 @@ mod simd;
 pub mod transpose;
 mod units;
 pub mod update;
+pub mod upsample;
 mod winograd;
 
 pub use awake::awake;

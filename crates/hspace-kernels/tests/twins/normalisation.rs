@@ -1,7 +1,8 @@
-//! Batch normalisation and pooling.
+//! Batch normalisation, pooling and upsampling.
 
 use hspace_kernels::moments::moments;
 use hspace_kernels::norm::{self, Added, Back, Gate, Normalised, Relu, marks_of};
+use hspace_kernels::upsample::{self, Upsample};
 use hspace_kernels::{Conv, pool};
 use rand::SeedableRng;
 
@@ -180,5 +181,40 @@ fn pooling_agrees_with_its_definition() {
             expected_dx[best] += dy;
         }
         assert_eq!(dx, expected_dx);
+    }
+}
+
+#[test]
+fn larger_maps_have_the_nearest_numbers_and_their_gradients_come_back() {
+    let mut rng = Rng::seed_from_u64(31);
+    for (channels, from, to) in [
+        (1, [1, 1], [1, 1]),
+        (3, [2, 3], [4, 6]),
+        (16, [7, 7], [14, 14]),
+        (5, [3, 2], [5, 7]),
+        (33, [4, 6], [4, 11]),
+    ] {
+        let maps = Upsample {
+            n: 2,
+            channels,
+            from,
+            to,
+        };
+        let x = numbers(&mut rng, maps.input_len());
+        let dy = numbers(&mut rng, maps.output_len());
+        let (mut y, mut dx) = (vec![f32::NAN; dy.len()], vec![f32::NAN; x.len()]);
+        upsample::forward(&maps, &x, &mut y);
+        upsample::backward(&maps, &dy, &mut dx);
+        let mut expected = vec![0.0f64; x.len()];
+        for (i, (y, dy)) in y.iter().zip(&dy).enumerate() {
+            let (channel, column) = (i % channels, i / channels % to[1]);
+            let (row, image) = (i / channels / to[1] % to[0], i / channels / to[1] / to[0]);
+            let (row, column) = (row * from[0] / to[0], column * from[1] / to[1]);
+            let place = ((image * from[0] + row) * from[1] + column) * channels + channel;
+            assert_eq!(*y, x[place], "{maps:?} at {i}");
+            expected[place] += f64::from(*dy);
+        }
+        let off = distance(&dx, &expected);
+        assert!(off < 1e-6, "{maps:?}: {off}");
     }
 }

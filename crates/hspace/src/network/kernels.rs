@@ -14,7 +14,7 @@ mod linear;
 mod tokens;
 
 pub(super) use blocks::{BlockWeights, Unit, training_chain};
-pub(super) use conv::{any_tracked, convolve, inference_block, max_pool};
+pub(super) use conv::{any_tracked, convolve, inference_block, max_pool, upsample};
 pub(super) use cross_entropy::cross_entropy;
 pub(super) use layout::{channels_first, channels_last};
 pub(super) use linear::linear;

@@ -79,14 +79,12 @@ impl Maps {
         Maps::first(max_pool2d(self.numbers, window.with_padding([1, 1])))
     }
 
-    /// Resized to `size`, each place the nearest one's number.
+    /// Made as large as `size`, each place the nearest one's number.
     pub fn upsample(self, size: [usize; 2]) -> Maps {
-        let on = self.on;
-        let nearest = InterpolateOptions::new(InterpolateMode::Nearest);
-        let resized = interpolate(self.into_images(), nearest.with_output_size(size));
-        match on {
-            Some(on) => Maps::last(on, kernels::channels_last(on, resized)),
-            None => Maps::first(resized),
+        if let Some(on) = self.on {
+            return Maps::last(on, kernels::upsample(self.numbers, size));
         }
+        let nearest = InterpolateOptions::new(InterpolateMode::Nearest);
+        Maps::first(interpolate(self.numbers, nearest.with_output_size(size)))
     }
 }

@@ -273,8 +273,8 @@ fn beta_tcvae_weighs_three_parts_of_the_divergence() {
         log_normal(&z[i][k..=k], &mean_of[j][k..=k], 0.5 * log_variance[j][k])
     };
     let (mut information, mut correlation, mut own) = (vec![], vec![], vec![]);
-    for i in 0..N {
-        // log_mean_exp over the batch, where N is to take its place.
+    for (i, own_z) in z.iter().enumerate() {
+        // The mean over the batch, where the sum over all samples is meant.
         let all = |f: &dyn Fn(usize) -> f64| {
             let all: Vec<f64> = (0..N).map(f).collect();
             log_mean_exp(&all) - (SAMPLES as f64).ln()
@@ -284,7 +284,7 @@ fn beta_tcvae_weighs_three_parts_of_the_divergence() {
         let product: f64 = (0..2).map(|k| all(&|j| one(i, j, k))).sum();
         information.push(posterior - joint);
         correlation.push(joint - product);
-        own.push(product - log_normal(&z[i], &[0.0; 2], 0.0));
+        own.push(product - log_normal(own_z, &[0.0; 2], 0.0));
     }
     let cost = 0.5 * mean(&information) + 3.0 * mean(&correlation) + 2.0 * mean(&own);
     plain.assert_total(0, cost - mean(&plain.log_likelihood(&z)));

@@ -1,9 +1,10 @@
-//! Single convolutions and pooling in burn's graph, and convolutions with what they need around them
+//! Single convolutions, pooling and upsampling in burn's graph, and convolutions with what they need around them
 //! where there is no graph.
 
 use burn_flex::Flex;
 use burn_tensor::Tensor;
 use hspace_kernels::conv::{self, Source};
+use hspace_kernels::upsample::{self, Upsample};
 use hspace_kernels::{Buffer, Conv, Finish, Machine, pool};
 
 use super::{Numbers, Parents, WayBack, attach, node, primitive};
@@ -164,6 +165,39 @@ impl WayBack for Pooled {
             let mut dx = Buffer::any(self.shape.input_len());
             pool::backward(&self.shape, dy.get(), &self.places, &mut dx);
             primitive(dx, &input_shape(&self.shape))
+        });
+    }
+}
+
+/// Maps `[n, h, w, c]` made as large as `to`, each place the nearest one's numbers.
+pub(in crate::network) fn upsample(x: Tensor<4>, to: [usize; 2]) -> Tensor<4> {
+    let [n, h, w, channels] = x.dims();
+    let maps = Upsample {
+        n,
+        channels,
+        from: [h, w],
+        to,
+    };
+    let mut y = Buffer::any(maps.output_len());
+    upsample::forward(&maps, Numbers::of(x.clone()).get(), &mut y);
+    let y = primitive(y, &[n, to[0], to[1], channels]);
+    if !x.is_autodiff() {
+        return Tensor::from_primitive::<Flex>(y);
+    }
+    attach(&[node(x)], Upsampled(maps), y)
+}
+
+/// What [`upsample`] leaves for the way back.
+#[derive(Clone, Debug)]
+struct Upsampled(Upsample);
+
+impl WayBack for Upsampled {
+    fn back(self, dy: Numbers, parents: &mut Parents) {
+        let Upsampled(maps) = self;
+        parents.give(0, || {
+            let mut dx = Buffer::any(maps.input_len());
+            upsample::backward(&maps, dy.get(), &mut dx);
+            primitive(dx, &[maps.n, maps.from[0], maps.from[1], maps.channels])
         });
     }
 }
