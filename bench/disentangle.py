@@ -76,10 +76,10 @@ def measure(binary, data, source, folder):
     return {name: estimate["mean"] for name, estimate in row["scores"]}
 
 
-def planes(binary, data, folder):
+def planes(binary, data, folder, methods):
     """What lies at each place of the two latents, method beside method, to planes.png."""
     pictures = []
-    for method in METHODS:
+    for method in methods:
         out = f"{folder}/{method}.png"
         command = [binary, "traverse", f"{folder}/{method}-0", "--data", data, "--plane", "--steps", "9", "--out", out]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -87,7 +87,7 @@ def planes(binary, data, folder):
     gap, top = 24, 32
     width, height = pictures[0].size
     sheet = Image.new("RGB", (len(pictures) * (width + gap) - gap, height + top), "white")
-    for i, (method, picture) in enumerate(zip(METHODS, pictures)):
+    for i, (method, picture) in enumerate(zip(methods, pictures)):
         sheet.paste(picture, (i * (width + gap), top))
         ImageDraw.Draw(sheet).text((i * (width + gap), 2), method, fill="black", font=ImageFont.load_default(24))
     half = (sheet.width // 2, sheet.height // 2)
@@ -111,7 +111,7 @@ if __name__ == "__main__":
     for source in [f"pca:{latents}", f"ica:{latents}"]:
         found[source] = [measure(binary, data, source, folder)]
     if what == "two":
-        planes(binary, data, folder)
+        planes(binary, data, folder, methods)
     names = list(next(iter(found.values()))[0])
     print("| | " + " | ".join(names) + " |")
     print("| --- |" + " --- |" * len(names))

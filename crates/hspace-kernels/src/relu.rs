@@ -9,7 +9,7 @@ use crate::simd::{LANES, Simd, kernel};
 /// Numbers that one piece of work goes through.
 const PIECE: usize = 16 << 10;
 
-/// `dx = dy` where the output `y` is above 0, else `slope · dy`.
+/// `dx = dy` where the output `y` is above 0, else `slope · dy`; 0 for a slope of 0, whatever `dy` is.
 ///
 /// # Panics
 /// If lengths differ.
@@ -41,9 +41,10 @@ unsafe fn gate_with<S: Simd>(slope: f32, y: &[f32], dy: &[f32], dx: &mut [f32]) 
             let lanes = (y.len() - i).min(LANES);
             let y = S::load_first(y.as_ptr().add(i), lanes);
             let dy = S::load_first(dy.as_ptr().add(i), lanes);
-            let passed = S::gate(dy, y);
-            let held = S::sub(dy, passed);
-            let back = S::mul_add(S::splat(slope), held, passed);
+            let mut back = S::gate(dy, y);
+            if slope != 0.0 {
+                back = S::mul_add(S::splat(slope), S::sub(dy, back), back);
+            }
             S::store_first(dx.as_mut_ptr().add(i), back, lanes);
         }
     }

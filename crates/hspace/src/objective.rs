@@ -16,9 +16,10 @@
 //! batches of thousands, MAE with a second moment that keeps .95, DINO with gradients cut at 3; here all begin with
 //! AdamW and one rate ([`crate::train::TrainSettings`]), so that objectives differ in nothing else; whether the
 //! papers' do better in short runs with small batches was not studied. All views are one preset for the data's kind: without
-//! solarisation, and with the same blur for both views (BYOL, Barlow Twins, VICReg and DINO have it for one
-//! alone); multi-crop takes the large views from .2 and the small ones from .05 to .4 of the image, where SwAV
-//! takes .14 and .05 to .14, DINO .4 and .05 to .4. `train.optimizer`, `train.clip`, `views.*` set what a paper had.
+//! solarisation, and with the same blur for both views (BYOL, Barlow Twins, VICReg and DINO solarise one view, and blur it with
+//! probability .1, the other always); multi-crop takes the large views from .2 and the small ones from .05 to .4 of the image, where SwAV
+//! takes .14 and .05 to .14, DINO .4 and .05 to .4. `train.optimizer`, `train.clip` and `views.*` set what a
+//! paper had; solarisation, blur by view and Adam's moments cannot be set.
 
 mod autoencoder;
 mod barlow_twins;

@@ -107,7 +107,7 @@ pub struct Trained {
     pub seconds: f64,
     /// Samples seen.
     pub samples: usize,
-    /// What was noticed (collapse).
+    /// What was noticed (collapse, an objective's own way of failing).
     pub warnings: Vec<String>,
     /// Samples that could not be read.
     pub bad: Vec<BadFile>,

@@ -32,9 +32,10 @@ fn sources(folder: &Path) -> [String; 2] {
     [path.display().to_string(), "builtin:mnist-mini".to_owned()]
 }
 
-fn config(objective: &str, encoder: &str, dataset: &Dataset) -> Config {
+/// Of an objective with settings in TOML beside its defaults.
+fn config((objective, more): (&str, &str), encoder: &str, dataset: &Dataset) -> Config {
     let text = format!(
-        "[encoder]\nname = \"{encoder}\"\n[objective]\nname = \"{objective}\"\n[train]\nsteps = {STEPS}\nbatch_size = 16\nlog_every = 1\n"
+        "[encoder]\nname = \"{encoder}\"\n[objective]\nname = \"{objective}\"\n{more}\n[train]\nsteps = {STEPS}\nbatch_size = 16\nlog_every = 1\n"
     );
     let mut table = text.parse().unwrap();
     let entry = ENCODERS.iter().find(|entry| entry.name == encoder).unwrap();
@@ -82,17 +83,23 @@ fn stopped_and_resumed_is_the_same_as_never_stopped() {
     for source in sources(folder.path()) {
         let dataset = Dataset::open(&source, &OpenOptions::default()).unwrap();
         let vectors = matches!(dataset.shape, Shape::Vector { .. });
-        for objective in OBJECTIVES {
-            let encoder = match (objective.name, vectors) {
+        let all = OBJECTIVES.iter().map(|entry| (entry.name, ""));
+        // What the default form does not keep.
+        let others = [
+            ("swav", "queue = 32\nqueue_start = 0.0"),
+            ("moco", "queue = 0"),
+        ];
+        for objective in all.chain(others) {
+            let encoder = match (objective.0, vectors) {
                 ("mae", false) => "vit_tiny",
                 ("mae", true) | ("scarf", false) => continue,
                 (_, true) => "mlp",
                 (_, false) => "cnn",
             };
-            let config = config(objective.name, encoder, &dataset);
+            let config = config(objective, encoder, &dataset);
             let job = match Job::new(config, &dataset, None) {
                 Ok(job) => job,
-                Err(error) => panic!("{}: {error}", objective.name),
+                Err(error) => panic!("{objective:?}: {error}"),
             };
             let path = |name: &str| folder.path().join(format!("{name}-{tried}"));
             let make = |name: &str| RunFolder::create(&path(name), false).unwrap();
@@ -101,12 +108,11 @@ fn stopped_and_resumed_is_the_same_as_never_stopped() {
             let error = run(&job, &stopped, Start::Fresh, 2).1.err();
             assert!(
                 matches!(error, Some(Error::Interrupted(_))),
-                "{}: {error:?}",
-                objective.name
+                "{objective:?}: {error:?}"
             );
             let (first, resumed) = run(&job, &stopped, Start::Resume, STEPS);
             let resumed = resumed.unwrap();
-            let name = format!("{} on {source}", objective.name);
+            let name = format!("{objective:?} on {source}");
             assert_eq!(first, Some(3), "{name}");
             assert_eq!(bits(&whole.model), bits(&resumed.model), "{name}");
             assert_eq!(

@@ -70,6 +70,19 @@ fn killed_and_resumed_is_the_same_as_never_stopped() {
 }
 
 #[test]
+fn a_metric_that_no_longer_improves_stops_the_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    pictures(at);
+    let patience = "--stop-on spread --set train.patience=1 --epochs 40";
+    train(at, "y", patience);
+    let lines = std::fs::read_to_string(at.join("y/metrics.jsonl")).unwrap();
+    let last = lines.lines().last().unwrap();
+    assert!(last.contains("\"uniformity\""), "{last}");
+    assert!(!last.contains("\"epoch\":40"), "{last}");
+}
+
+#[test]
 #[cfg(unix)]
 fn sigterm_saves_and_says_how_to_go_on() {
     let folder = tempfile::tempdir().unwrap();

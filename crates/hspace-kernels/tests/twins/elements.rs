@@ -64,7 +64,7 @@ fn likelihoods_of_extreme_logits_are_finite_and_exact() {
 fn a_relu_lets_back_what_it_let_through() {
     let mut rng = Rng::seed_from_u64(22);
     for n in [1, 16, 33, 40_000] {
-        let (y, dy) = (numbers(&mut rng, n), numbers(&mut rng, n));
+        let (y, mut dy) = (numbers(&mut rng, n), numbers(&mut rng, n));
         for on in machines() {
             for slope in [0.0, 0.2] {
                 let mut dx = Guarded::new(&vec![f32::NAN; n]);
@@ -73,6 +73,15 @@ fn a_relu_lets_back_what_it_let_through() {
                     assert_eq!(*dx, if *y > 0.0 { *dy } else { slope * dy });
                 }
                 assert!(dx.intact());
+            }
+        }
+        // A gate that is shut lets nothing through.
+        dy.fill(f32::INFINITY);
+        for on in machines() {
+            let mut dx = vec![f32::NAN; n];
+            relu::backward(on, 0.0, &y, &dy, &mut dx);
+            for (y, dx) in y.iter().zip(&dx) {
+                assert_eq!(*dx, if *y > 0.0 { f32::INFINITY } else { 0.0 });
             }
         }
     }

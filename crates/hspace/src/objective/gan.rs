@@ -7,8 +7,8 @@
 //! (Mescheder et al. 2018, arXiv:1801.04406), estimated along random directions ([`super::jacobian`]).
 //! Samples come from an average of the generator's weights over steps. The discriminator is whatever encoder
 //! the run has, the generator its decoder: with `cnn` for both they are convolutional as DCGAN's (Radford et
-//! al. 2016, arXiv:1511.06434), but with upsampling instead of transposed convolutions, two resolutions instead of
-//! four, ReLU instead of leaky ReLU in the discriminator, and normalisation in its first layer too.
+//! al. 2016, arXiv:1511.06434), but with upsampling instead of transposed convolutions, as many doublings from at most
+//! 8 pixels a side as the image takes, two at least, ReLU instead of leaky ReLU in the discriminator, and normalisation in its first layer too.
 //!
 //! Deviations: the average keeps .995 of the old, where others keep .999, for runs of a few thousand steps; Adam's
 //! first moment keeps .9 (DCGAN: .5), as for all objectives. γ is 0.1 where Mescheder et al. use 10;
@@ -191,13 +191,13 @@ impl Objective for Gan {
         let believed = self.told(net, real.clone());
         let right = believed.clone().greater_elem(0.0).float().mean()
             + told.clone().lower_elem(0.0).float().mean();
-        let recalled = recall(small(x.clone()), small(drawn));
+        let [recent, of_best] = followed(net, recall(small(x.clone()), small(drawn)));
         let mut total = self.settings.game.judged(believed, told);
         let mut parts = vec![
             ("discriminator_accuracy", right.detach() * 0.5),
             ("diversity", diversity(features, real.clone())),
-            ("recall", recalled.clone()),
-            ("recall_of_best", of_best(net, recalled)),
+            ("recall", recent),
+            ("recall_of_best", of_best),
         ];
         if self.settings.r1 > 0.0 {
             let judge = |x| self.told(net, net.encode_silently(x));
@@ -279,15 +279,15 @@ fn small(x: Tensor<4>) -> Tensor<2> {
     ))
 }
 
-/// The running mean of recalls, of the highest that it was, `[1]`.
-fn of_best(net: &Net, recall: Tensor<1>) -> Tensor<1> {
+/// The running mean of recalls, and its share of the highest that it was, `[1]` each.
+fn followed(net: &Net, recall: Tensor<1>) -> [Tensor<1>; 2] {
     let memory = net.at("memory");
     let past = |name| memory.buffer(name, 1, Init::Constant(0.0));
     let recent = past("recall") * RECENT + recall.inner() * (1.0 - RECENT);
     let best = past("best_recall").max_pair(recent.clone());
     memory.update("recall", recent.clone());
     memory.update("best_recall", best.clone());
-    recent / (best + 1e-12)
+    [recent.clone(), recent / (best + 1e-12)]
 }
 
 /// The share of real samples `[n, d]` that are no farther from a drawn one than that one is from its
@@ -346,23 +346,28 @@ mod tests {
         let recall = |share: f32| vector(vec![share], &device);
         let none = Weights::default();
         let begin = Pass::new(&none, Mode::Init(0), &device);
-        of_best(&Net::new(&*encoder, &begin), recall(0.0));
+        followed(&Net::new(&*encoder, &begin), recall(0.0));
         let mut weights = begin.into_fresh();
         let mut hear = |share: f32| {
             let pass = Pass::new(&weights, Mode::Train, &device);
-            let found = values(of_best(&Net::new(&*encoder, &pass), recall(share)))[0];
+            let [recent, of_best] = followed(&Net::new(&*encoder, &pass), recall(share));
+            let found = [recent, of_best].map(|x| values(x)[0]);
             for (name, value) in pass.into_statistics() {
                 weights.set(&name, value);
             }
             found
         };
         // A mean from 0 on, of a level that changes little, is its own highest.
-        let rising: Vec<f32> = (0..100).map(|_| hear(0.6)).collect();
-        assert!(rising.iter().all(|share| *share > 0.99), "{rising:?}");
-        let wavering: Vec<f32> = (0..100).map(|i| hear([0.5, 0.7][i % 2])).collect();
-        assert!(wavering.iter().all(|share| *share > 0.9), "{wavering:?}");
-        let falling: Vec<f32> = (0..60).map(|_| hear(0.03)).collect();
-        assert!(falling[5] > 0.5 && falling[59] < 0.15, "{falling:?}");
+        let rising: Vec<[f32; 2]> = (0..100).map(|_| hear(0.6)).collect();
+        assert!(rising.iter().all(|[_, share]| *share > 0.99), "{rising:?}");
+        assert!(rising[0][0] < 0.05 && (rising[99][0] - 0.6).abs() < 0.01);
+        let wavering: Vec<[f32; 2]> = (0..100).map(|i| hear([0.5, 0.7][i % 2])).collect();
+        assert!(
+            wavering.iter().all(|[_, share]| *share > 0.9),
+            "{wavering:?}"
+        );
+        let falling: Vec<[f32; 2]> = (0..60).map(|_| hear(0.03)).collect();
+        assert!(falling[5][1] > 0.5 && falling[59][1] < 0.15, "{falling:?}");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //!
 //! `‖J‖²`, the sum of the squared derivatives of all outputs by all numbers of a sample, is the mean of `‖J v‖²`
 //! over directions v from the standard normal distribution (Hutchinson 1990), one of which is drawn a sample;
-//! and `J v ≈ (f(x + εv) − f(x − εv)) / 2ε`, whose error is of the order of ε².
+//! and `J v ≈ (f(x + εv) − f(x − εv)) / 2ε`, whose error is of the order of ε². All samples move at once: where a
+//! network normalises over the batch, the squared derivatives by the other samples' numbers are in the sum too.
 
 use burn_tensor::Tensor;
 

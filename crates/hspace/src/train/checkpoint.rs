@@ -39,9 +39,9 @@ pub struct State {
 }
 
 impl State {
-    /// Notes what a step measured.
+    /// Notes what a step measured, as far as it is finite.
     pub fn note(&mut self, values: &BTreeMap<String, f64>) {
-        for (name, value) in values {
+        for (name, value) in values.iter().filter(|(_, value)| value.is_finite()) {
             let (sum, count) = self.epoch.entry(name.clone()).or_default();
             *sum += value;
             *count += 1;
@@ -347,6 +347,29 @@ mod tests {
             assert!((steps_per_epoch, seconds) != (1, 0.1) || share > 0.018);
             assert!((steps_per_epoch, seconds) != (1, 30.0) || share > 0.09);
         }
+    }
+
+    #[test]
+    fn an_epoch_counts_with_its_means_even_when_it_was_interrupted() {
+        let device = Device::cpu();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last.safetensors");
+        let mut stopped = checkpoint(&device);
+        let step = |spread: f64, norm: f64| {
+            BTreeMap::from([("spread".into(), spread), ("gradient_norm".into(), norm)])
+        };
+        stopped.state.epoch.clear();
+        stopped.state.note(&step(0.5, 2.0));
+        // What is not finite must not spoil the file.
+        stopped.state.note(&step(0.7, f64::INFINITY));
+        stopped.write(&path).unwrap();
+        let read = Checkpoint::read(&path, &stopped.weights, &device).unwrap();
+        let mut state = read.state;
+        state.note(&step(0.9, 4.0));
+        let means = state.epoch_means();
+        assert!((means["spread"] - 0.7).abs() < 1e-12, "{means:?}");
+        assert_eq!(means["gradient_norm"], 3.0);
+        assert!(state.epoch_means().is_empty());
     }
 
     #[test]

@@ -9,7 +9,8 @@ use super::schedule::Schedule;
 use crate::auto::Auto;
 use crate::dataset::Shape;
 
-/// A number logged at each epoch's end that can stop the training or choose its best weights.
+/// A number of each epoch that can stop the training or choose its best weights: the loss as its mean over all
+/// steps, the probe as it is at the end, the others as their means over the logged steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {

@@ -264,9 +264,20 @@ impl Case {
         cases.next().expect("an objective that suits something")
     }
 
+    /// Fresh weights; but queues that begin empty, and serve only when they are full, are full.
     pub fn weights(&self, seed: u64) -> Weights {
         let facts = facts(self.choice.shape);
-        objective::init(&*self.objective, &*self.encoder, &facts, seed, &self.device)
+        let mut weights =
+            objective::init(&*self.objective, &*self.encoder, &facts, seed, &self.device);
+        let queues = weights.under("memory");
+        for (name, queue) in queues.iter().filter(|(name, _)| name.starts_with("queue.")) {
+            let number = |i: usize| (0.7 * i as f32 + seed as f32).sin();
+            let numbers: Vec<f32> = (0..queue.shape[0]).map(number).collect();
+            let numbers = TensorData::new(numbers, [queue.shape[0]]);
+            let numbers = Tensor::from_data(numbers, &self.device);
+            weights.set(&format!("memory.{name}"), numbers);
+        }
+        weights
     }
 
     pub fn batches(&self) -> Vec<Batch> {
