@@ -45,7 +45,7 @@ if __name__ == "__main__":
             print(f"| {name} | {one['precision']:.2f} | {one['recall']:.2f} | {one['frechet']:.2f} |", flush=True)
     print("\n| squared error a value after steps | " + " | ".join(map(str, STEPS)) + " |\n| --- |" + " --- |" * len(STEPS))
     for method in METHODS:
-        words = ["--data", DATA, "--method", method, "--samples", "1000", "--out", f"{method}.npz", "--json", "-"]
+        words = ["--data", DATA, "--method", method, "--samples", "256", "--out", f"{method}.npz", "--json", "-"]
         errors = dict(json.loads(hspace(binary, "invert", GAMES[0], *words)))
         print(f"| {method} | " + " | ".join(f"{errors[s]:.4f}" if s in errors else "–" for s in STEPS) + " |", flush=True)
     words = ["--data", DATA, "--common", "--labels", "10,all", "--probe", "linear", "--no-baselines", "--json", "-"]
