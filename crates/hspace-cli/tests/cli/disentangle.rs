@@ -147,7 +147,7 @@ fn runs_that_differ_in_their_seed_alone_are_compared() {
 }
 
 #[test]
-fn dsprites_are_there_and_quickly() {
+fn dsprites_are_drawn_and_measured() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     let args = "disentangle pca:3 --data builtin:dsprites --samples 300";
