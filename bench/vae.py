@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-BATCH, LATENTS, UNITS, SECONDS, ROUNDS = 128, 50, 200, 8, 3
+BATCH, LATENTS, UNITS, SECONDS, ROUNDS = 128, 50, 200, 8, 9
 
 
 class Vae(nn.Module):
