@@ -223,7 +223,7 @@ impl Descent<'_> {
             momentum: 0.9,
         };
         let (mut state, mut curve) = (OptimizerState::default(), BTreeMap::new());
-        let mut lowest = vec![f64::INFINITY; n];
+        let mut own = Best::new(n, dims);
         for step in 0..=steps {
             let tracked = weights.tracked(|_| true);
             let z = tracked
@@ -242,10 +242,7 @@ impl Descent<'_> {
                 (errors, z.grad_remove(&mut gradients))
             });
             let errors: Vec<f64> = errors.into_iter().map(f64::from).collect();
-            best.hear(&errors, &values(z.clone().inner()));
-            for (lowest, error) in lowest.iter_mut().zip(errors) {
-                *lowest = lowest.min(error);
-            }
+            own.hear(&errors, &values(z.clone().inner()));
             // 0, 1, 2, 5, 10, 20, 50, …, and the last.
             let shown = [1, 2, 5].iter().any(|first| {
                 let mut at = *first;
@@ -255,7 +252,7 @@ impl Descent<'_> {
                 at == step
             });
             if step == 0 || step == steps || shown {
-                curve.insert(step, lowest.clone());
+                curve.insert(step, own.errors.clone());
             }
             if stop.load(Ordering::Relaxed) {
                 return Err(Error::Interrupted("stopped; nothing was written".into()));
@@ -268,6 +265,7 @@ impl Descent<'_> {
             optimizer.step(&mut weights, named, &mut state, rate);
             progress(step as f64 / steps.max(1) as f64);
         }
+        best.hear(&own.errors, &own.latents.data);
         Ok(curve)
     }
 }

@@ -72,12 +72,12 @@ impl Decoder {
     pub(super) fn prepare(&mut self, facts: &Facts) -> Option<String> {
         self.shape = facts.shape;
         let vectors = matches!(facts.shape, Shape::Vector { .. });
-        let (name, of_images) = match self.decoder {
-            Kind::Cnn => ("cnn", true),
-            Kind::Resnet => ("resnet", true),
-            Kind::Auto | Kind::Mlp => ("", false),
+        let name = match self.decoder {
+            Kind::Cnn => "cnn",
+            Kind::Resnet => "resnet",
+            Kind::Auto | Kind::Mlp => return None,
         };
-        (vectors && of_images).then(|| {
+        vectors.then(|| {
             format!("objective.decoder={name} draws images, and these are vectors; set mlp or auto")
         })
     }

@@ -8,7 +8,8 @@
 //! Samples come from an average of the generator's weights over steps. The discriminator is whatever encoder
 //! the run has, the generator its decoder: with `cnn` for both they are convolutional as DCGAN's (Radford et
 //! al. 2016, arXiv:1511.06434), but with upsampling instead of transposed convolutions, as many doublings from at most
-//! 8 pixels a side as the image takes, two at least, ReLU instead of leaky ReLU in the discriminator, and normalisation in its first layer too.
+//! 8 pixels a side as the image takes, two at least, ReLU instead of leaky ReLU in the discriminator, and normalisation
+//! in its first layer too.
 //!
 //! Deviations: the average keeps .995 of the old, where others keep .999, for runs of a few thousand steps; Adam's
 //! first moment keeps .9 (DCGAN: .5), as for all objectives. γ is 0.1 where Mescheder et al. use 10;
@@ -293,7 +294,6 @@ fn followed(net: &Net, recall: Tensor<1>) -> [Tensor<1>; 2] {
 /// The share of real samples `[n, d]` that are no farther from a drawn one than that one is from its
 /// [`NEAR`]-th nearest drawn neighbour (Kynkäänniemi et al. 2019, arXiv:1904.06991), `[1]`.
 fn recall(real: Tensor<2>, drawn: Tensor<2>) -> Tensor<1> {
-    let (real, drawn) = (real.detach(), drawn.detach());
     let squares = |x: &Tensor<2>| x.clone().powi_scalar(2).sum_dim(1);
     let sizes = squares(&drawn).transpose();
     let apart =
