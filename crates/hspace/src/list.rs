@@ -50,9 +50,21 @@ pub fn defaults<C: Default + Serialize>() -> Table {
 /// # Errors
 /// What does not fit, with its key.
 pub fn parse<C: DeserializeOwned>(table: Table) -> Result<C, String> {
-    table
-        .try_into()
-        .map_err(|error: toml::de::Error| error.message().to_owned())
+    let read = |table: Table| -> Result<C, String> {
+        let read = table.try_into();
+        read.map_err(|error: toml::de::Error| error.message().to_owned())
+    };
+    read(table.clone()).map_err(|problem| {
+        // A value that does not fit says so without its key; alone it fails in the same way.
+        let alone = |key: &str| Table::from_iter([(key.to_owned(), table[key].clone())]);
+        let fails = |key: &&String| read(alone(key)).err().as_ref() == Some(&problem);
+        match table.keys().find(fails) {
+            Some(key) if !problem.contains(&format!("`{key}`")) => {
+                format!("{key}={}: {problem}", table[key])
+            }
+            _ => problem,
+        }
+    })
 }
 
 /// Takes the settings of one of several structs out of a table that has those of all.

@@ -45,6 +45,10 @@ fn objectives_say_what_they_cannot_do() {
         ),
         ("--keep-best alignmen", "alignmen"),
         (
+            "--objective vae --set objective.decoder=resnets",
+            "objective.decoder=\"resnets\": unknown variant",
+        ),
+        (
             "--keep-best online_probe --set train.online_probe=false",
             "online_probe",
         ),
