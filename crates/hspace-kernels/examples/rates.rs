@@ -123,7 +123,7 @@ fn main() {
                 let sums = done.pass(on, &mut gradients);
                 let (back, _) = norm::Back::new(on, done, &gradients, &sums);
                 let wanted = Wanted {
-                    weight: &mut dw,
+                    weight: Some(&mut dw),
                     input: Some(&mut dx),
                     added: None,
                     before: &[],

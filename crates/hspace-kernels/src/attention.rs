@@ -7,6 +7,7 @@
 
 use rayon::prelude::*;
 
+use crate::buffer::volume;
 use crate::conv::Machine;
 use crate::functions::exp;
 use crate::product::{Matrix, Sizes, serial};
@@ -28,13 +29,19 @@ pub struct Attention {
 
 impl Attention {
     /// Numbers that all heads have for a token.
+    ///
+    /// # Panics
+    /// If they are more than can be counted.
     pub fn dim(&self) -> usize {
-        self.heads * self.size
+        volume(&[self.heads, self.size])
     }
 
     /// Numbers of the output, `n · tokens · heads · size`.
+    ///
+    /// # Panics
+    /// If they are more than can be counted.
     pub fn output_len(&self) -> usize {
-        self.n * self.tokens * self.dim()
+        volume(&[self.n, self.tokens, self.heads, self.size])
     }
 
     fn check(&self, qkv: usize, out: usize) {
@@ -44,7 +51,7 @@ impl Attention {
         );
         assert_eq!(
             (qkv, out),
-            (3 * self.output_len(), self.output_len()),
+            (volume(&[3, self.output_len()]), self.output_len()),
             "lengths for {self:?}"
         );
     }
@@ -72,7 +79,7 @@ impl Attention {
     /// A head's weights, `[tokens, step]`.
     fn weights(&self, on: Machine, sequence: &[f32], head: usize) -> Scratch {
         let (t, step) = (self.tokens, self.step());
-        let mut scores = Scratch::any(t * step);
+        let mut scores = Scratch::any(volume(&[t, step]));
         let (q, k) = (self.part(sequence, 0, head), self.part(sequence, 1, head));
         multiply(on, [t, self.size, t], q, k.transposed(), &mut scores, step);
         // SAFETY: `t` rows of `step` numbers.
@@ -138,7 +145,7 @@ pub fn backward(on: Machine, shape: &Attention, qkv: &[f32], dout: &[f32], dqkv:
             let weights = shape.weights(on, qkv, head);
             let own = shape.own(dout, head);
             let [q, k, v] = [0, 1, 2].map(|which| shape.part(qkv, which, head));
-            let mut scores = Scratch::any(t * step);
+            let mut scores = Scratch::any(volume(&[t, step]));
             multiply(on, [t, e, t], own, v.transposed(), &mut scores, step);
             // SAFETY: both are `t` rows of `step` numbers.
             unsafe { softmax_back(on.isa, &weights, &mut scores, t, step, shape.scale()) };
@@ -188,10 +195,12 @@ unsafe fn softmax_with<S: Simd>(scores: &mut [f32], width: usize, step: usize, s
             for c in (LANES..step).step_by(LANES) {
                 top = S::max(top, S::load(row.add(c)));
             }
-            let top = S::splat(-S::largest(top) * scale);
+            let top = S::splat(S::largest(top));
             let mut sums = S::splat(0.0);
             for c in (0..step).step_by(LANES) {
-                let value = exp::<S>(S::mul_add(S::load(row.add(c)), S::splat(scale), top));
+                // The difference first: however it is rounded, it is not above 0.
+                let below = S::sub(S::load(row.add(c)), top);
+                let value = exp::<S>(S::mul(below, S::splat(scale)));
                 sums = S::add(sums, value);
                 S::store(row.add(c), value);
             }

@@ -58,7 +58,7 @@ impl Pool {
                 self.idle_bytes -= layout.size();
                 start
             }
-            // SAFETY: the layout's size is not zero.
+            // SAFETY: every layout has room for a number at least, so its size is not zero.
             None => match NonNull::new(unsafe { alloc_zeroed(layout) }.cast()) {
                 Some(start) => start,
                 None => handle_alloc_error(layout),
@@ -109,23 +109,45 @@ fn pool() -> MutexGuard<'static, Pool> {
     pool.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The layout of `len` numbers, and of one where there are none.
+///
+/// # Panics
+/// If they do not fit the address space.
 fn layout(len: usize) -> Layout {
-    let bytes = len.max(1) * size_of::<f32>();
-    let bytes = match cfg!(feature = "exact-memory") {
-        true => bytes,
-        false => bytes.next_multiple_of(ALIGN),
+    let numbers = Layout::array::<f32>(len.max(1));
+    let aligned = numbers.and_then(|numbers| numbers.align_to(ALIGN));
+    let Ok(aligned) = aligned else {
+        panic!("a buffer of {len} numbers does not fit the address space");
     };
-    of_bytes(bytes)
+    match cfg!(feature = "exact-memory") {
+        true => aligned,
+        false => aligned.pad_to_align(),
+    }
 }
 
 fn of_bytes(bytes: usize) -> Layout {
     Layout::from_size_align(bytes, ALIGN).expect("the size of a buffer fits the address space")
 }
 
+/// Numbers of a tensor with these sides.
+///
+/// # Panics
+/// If they are more than can be counted.
+pub(crate) fn volume(sides: &[usize]) -> usize {
+    let volume = sides
+        .iter()
+        .try_fold(1usize, |all, &side| all.checked_mul(side));
+    volume.unwrap_or_else(|| panic!("a tensor of {sides:?} does not fit the address space"))
+}
+
 impl Buffer {
     /// `len` numbers that are initialised but arbitrary: zeros, or what a former user left.
+    ///
+    /// # Panics
+    /// If so many do not fit the address space.
     pub fn any(len: usize) -> Buffer {
-        let start = pool().take(layout(len));
+        let layout = layout(len);
+        let start = pool().take(layout);
         Buffer { start, len }
     }
 
@@ -195,6 +217,21 @@ mod tests {
         let taken: Vec<Buffer> = (0..4).map(|_| Buffer::zeros(1001)).collect();
         assert!(taken.iter().any(|c| c.as_ptr() == place));
         assert!(taken.iter().all(|c| c.iter().all(|&x| x == 0.0)));
+    }
+
+    #[test]
+    #[should_panic(expected = "does not fit the address space")]
+    fn a_length_whose_bytes_cannot_be_counted_is_refused() {
+        // Of 2⁶⁴ + 4 bytes.
+        Buffer::any(usize::MAX / 4 + 2);
+    }
+
+    #[test]
+    #[should_panic(expected = "does not fit the address space")]
+    fn a_volume_that_cannot_be_counted_is_refused() {
+        assert_eq!(volume(&[3, 0, 5]), 0);
+        assert_eq!(volume(&[3, 4, 5]), 60);
+        volume(&[1 << 32, 2, 1 << 31]);
     }
 
     #[test]

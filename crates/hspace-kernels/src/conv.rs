@@ -9,7 +9,7 @@ mod ways;
 
 use rayon::prelude::*;
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, volume};
 use crate::finish::Finish;
 use crate::moments::{Moments, moments};
 use crate::product::{Matrix, Sizes, product};
@@ -82,40 +82,59 @@ pub struct Conv {
 impl Conv {
     /// Height of the output.
     pub fn out_h(&self) -> usize {
-        (self.h + 2 * self.pad - self.kernel) / self.stride + 1
+        (self.framed(self.h) - self.kernel) / self.stride + 1
     }
 
     /// Width of the output.
     pub fn out_w(&self) -> usize {
-        (self.w + 2 * self.pad - self.kernel) / self.stride + 1
+        (self.framed(self.w) - self.kernel) / self.stride + 1
+    }
+
+    /// A side of the input with the zeros before and after it.
+    fn framed(&self, side: usize) -> usize {
+        let zeros = self.pad.checked_mul(2);
+        let framed = zeros.and_then(|zeros| side.checked_add(zeros));
+        framed.unwrap_or_else(|| panic!("a frame that does not fit the address space: {self:?}"))
     }
 
     /// Numbers of the input, `n · h · w · inputs`.
+    ///
+    /// # Panics
+    /// If they are more than can be counted.
     pub fn input_len(&self) -> usize {
-        self.n * self.h * self.w * self.inputs
+        volume(&[self.n, self.h, self.w, self.inputs])
     }
 
     /// Numbers of the output, `n · out_h · out_w · outputs`.
+    ///
+    /// # Panics
+    /// If they are more than can be counted.
     pub fn output_len(&self) -> usize {
-        self.n * self.out_h() * self.out_w() * self.outputs
+        volume(&[self.n, self.out_h(), self.out_w(), self.outputs])
     }
 
     /// Numbers of the weights.
+    ///
+    /// # Panics
+    /// If they are more than can be counted.
     pub fn weight_len(&self) -> usize {
-        self.outputs * self.inputs * self.kernel * self.kernel
+        volume(&[self.outputs, self.inputs, self.kernel, self.kernel])
     }
 
     /// Multiply-adds of the plain sum.
+    ///
+    /// # Panics
+    /// If they are more than can be counted.
     pub fn multiply_adds(&self) -> usize {
-        self.output_len() * self.inputs * self.kernel * self.kernel
+        volume(&[self.output_len(), self.inputs, self.kernel, self.kernel])
     }
 
     fn check(&self, input: usize, weight: usize, output: usize) {
         assert!(
             self.kernel >= 1
                 && self.stride >= 1
-                && self.h.min(self.w) + 2 * self.pad >= self.kernel
-                && self.n * self.inputs * self.outputs > 0,
+                && self.framed(self.h.min(self.w)) >= self.kernel
+                && self.n.min(self.inputs).min(self.outputs) > 0,
             "a convolution without outputs: {self:?}"
         );
         assert!(
@@ -124,6 +143,9 @@ impl Conv {
         );
         let lens = (self.input_len(), self.weight_len(), self.output_len());
         assert_eq!((input, weight, output), lens, "lengths for {self:?}");
+        // Whatever is computed within framed images, or a step beyond, can be counted too.
+        let [h, w] = [self.h, self.w].map(|side| self.framed(side).max(self.stride));
+        volume(&[self.n, h, w, self.inputs]);
     }
 
     /// Whether Winograd is allowed and pays.
@@ -238,12 +260,7 @@ impl<'a> Source<'a> {
 /// If a slice is not as long as `conv` says.
 pub fn forward(on: Machine, conv: &Conv, x: &[f32], weight: &[f32], y: &mut [f32], finish: Finish) {
     conv.check(x.len(), weight.len(), y.len());
-    for part in [finish.scale, finish.bias].into_iter().flatten() {
-        assert_eq!(part.len(), conv.outputs, "a number per channel");
-    }
-    if let Some(residual) = finish.residual {
-        assert_eq!(residual.len(), y.len(), "length of the residual");
-    }
+    finish.check(y.len(), conv.outputs);
     if conv.is_wide_product() {
         return product(
             on,
@@ -300,6 +317,7 @@ pub fn data_gradient(
         residual: added,
         ..Finish::default()
     };
+    finish.check(dx.len(), conv.inputs);
     if conv.is_wide_product() {
         let back = conv.transposed();
         let (dy, weight) = (back.positions(dy), conv.matrix(weight));

@@ -15,7 +15,7 @@ use self::places::{Groups, seen};
 pub(crate) use self::sums::Sums;
 use crate::buffer::Buffer;
 use crate::conv::{Conv, Machine, Source};
-use crate::finish::RawFinish;
+use crate::finish::Finish;
 use crate::micro::column_block;
 use crate::scratch::Scratch;
 use crate::simd::LANES;
@@ -25,7 +25,7 @@ use crate::units::{self, Rows};
 /// Input channels that are packed together.
 const TOGETHER: usize = 32;
 /// Numbers of output that a unit of work aims at.
-const UNIT: usize = 16 << 10;
+const NUMBERS_OF_OUTPUT: usize = 16 << 10;
 
 /// Which taps are summed, and from where: output (y, x) sees the input rows
 /// `y · step + top .. + rows` and the columns `x · step + left .. + columns`.
@@ -185,7 +185,7 @@ impl Packed {
         x: Source,
         unit: Rows,
         y: &mut [f32],
-        finish: RawFinish,
+        finish: &Finish,
     ) {
         let Packed { taps, packed } = self;
         let (out_h, out_w) = (conv.out_h(), conv.out_w());
@@ -214,7 +214,7 @@ impl Packed {
     /// Rows of output of a good unit of work.
     pub(crate) fn target(conv: &Conv) -> usize {
         // Enough positions to pay for a pass over the weights.
-        (UNIT / conv.outputs).max(64) / conv.out_w()
+        (NUMBERS_OF_OUTPUT / conv.outputs).max(64) / conv.out_w()
     }
 }
 
@@ -268,7 +268,7 @@ impl Phases {
 
     /// Rows of input of a good unit of work.
     pub(crate) fn target(conv: &Conv) -> usize {
-        UNIT / (conv.w * conv.inputs)
+        NUMBERS_OF_OUTPUT / (conv.w * conv.inputs)
     }
 
     /// The gradient for the rows of `unit` of the input of `conv`, to `dx`.
@@ -279,12 +279,11 @@ impl Phases {
         dy: &[f32],
         unit: Rows,
         dx: &mut [f32],
-        finish: RawFinish,
+        finish: &Finish,
     ) {
         let s = conv.stride;
         if self.0.len() < s * s {
-            // SAFETY: the finish has what it adds to all of `dx`.
-            unsafe { finish.nothings(dx) };
+            finish.nothings(dx);
         }
         let (out_h, out_w) = (conv.out_h(), conv.out_w());
         let size = (out_h, out_w, conv.outputs);

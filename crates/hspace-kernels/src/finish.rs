@@ -1,5 +1,7 @@
 //! What is done to a result before it is written.
 
+use std::ops::Range;
+
 use crate::fetch::Area;
 use crate::simd::Simd;
 
@@ -17,52 +19,73 @@ pub struct Finish<'a> {
     pub slope: Option<f32>,
 }
 
-/// [`Finish`] as a kernel takes it: addresses, null where there is none.
-#[derive(Clone, Copy)]
-pub(crate) struct RawFinish {
-    pub(crate) scale: *const f32,
-    pub(crate) bias: *const f32,
-    pub(crate) residual: *const f32,
-    /// 1 where there is none.
-    pub(crate) slope: f32,
-}
+impl Finish<'_> {
+    /// # Panics
+    /// If a part is not as long as `len` outputs of `channels` channels ask for.
+    pub(crate) fn check(&self, len: usize, channels: usize) {
+        let mut by_channel = [self.scale, self.bias].into_iter().flatten();
+        assert!(
+            by_channel.all(|part| part.len() == channels)
+                && self.residual.is_none_or(|residual| residual.len() == len),
+            "lengths of what finishes {len} outputs of {channels} channels"
+        );
+    }
 
-impl RawFinish {
-    /// For outputs from number `from` of the whole output on.
-    pub(crate) fn at(finish: &Finish, from: usize) -> RawFinish {
-        let start = |part: Option<&[f32]>, from: usize| {
-            part.map_or(std::ptr::null(), |p| p[from..].as_ptr())
-        };
-        RawFinish {
-            scale: start(finish.scale, 0),
-            bias: start(finish.bias, 0),
-            residual: start(finish.residual, from),
-            slope: finish.slope.unwrap_or(1.0),
+    /// The same for some of the outputs, the numbers `within`.
+    pub(crate) fn within(self, within: Range<usize>) -> Self {
+        Finish {
+            residual: self.residual.map(|residual| &residual[within]),
+            ..self
         }
     }
 
-    /// Whether outputs are written as they are.
-    #[inline(always)]
-    pub(crate) fn nothing(&self) -> bool {
-        self.scale.is_null() && self.bias.is_null() && self.residual.is_null() && self.slope == 1.0
+    /// As a kernel takes it.
+    pub(crate) fn raw(&self) -> RawFinish {
+        let start = |part: Option<&[f32]>| part.map_or(std::ptr::null(), |part| part.as_ptr());
+        RawFinish {
+            scale: start(self.scale),
+            bias: start(self.bias),
+            residual: start(self.residual),
+            slope: self.slope.unwrap_or(1.0),
+        }
     }
 
     /// What finishing `y` will touch: itself, and what is added.
     pub(crate) fn touches(&self, y: &[f32]) -> [Area; 2] {
-        let added = if self.residual.is_null() { 0 } else { y.len() };
-        [Area::written(y), Area::read(self.residual, added)]
+        let read = |added: &[f32]| Area::read(added.as_ptr(), added.len());
+        [
+            Area::written(y),
+            self.residual.map(read).unwrap_or_default(),
+        ]
     }
 
-    /// Where nothing is computed, what is added alone.
+    /// Writes to `y` what is added alone: for where nothing is computed, and nothing else is done.
     ///
-    /// # Safety
-    /// There must be nothing but a residual, and that as long as `y`.
-    pub(crate) unsafe fn nothings(&self, y: &mut [f32]) {
-        if self.residual.is_null() {
-            return y.fill(0.0);
+    /// # Panics
+    /// If that is of another length.
+    pub(crate) fn nothings(&self, y: &mut [f32]) {
+        match self.residual {
+            Some(added) => y.copy_from_slice(added),
+            None => y.fill(0.0),
         }
-        // SAFETY: by the contract; nobody writes to a residual.
-        y.copy_from_slice(unsafe { std::slice::from_raw_parts(self.residual, y.len()) });
+    }
+}
+
+/// [`Finish`] as a kernel takes it: addresses, null where there is none.
+#[derive(Clone, Copy)]
+pub(crate) struct RawFinish {
+    scale: *const f32,
+    bias: *const f32,
+    residual: *const f32,
+    /// 1 where there is none.
+    slope: f32,
+}
+
+impl RawFinish {
+    /// Whether outputs are written as they are.
+    #[inline(always)]
+    pub(crate) fn nothing(&self) -> bool {
+        self.scale.is_null() && self.bias.is_null() && self.residual.is_null() && self.slope == 1.0
     }
 
     /// Finishes `lanes` outputs of channel `channel` on, at number `place`, and writes them.

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, volume};
 use crate::conv::Machine;
 use crate::norm::{GainBias, piece};
 use crate::simd::{LANES, Simd, kernel};
@@ -59,7 +59,7 @@ pub fn backward(
 ) -> GainBias {
     let channels = gain.len();
     assert!(
-        rows.mean.len() * channels == x.len() && [dy.len(), dx.len()] == [x.len(); 2],
+        volume(&[rows.mean.len(), channels]) == x.len() && [dy.len(), dx.len()] == [x.len(); 2],
         "lengths of rows and channels"
     );
     let piece = piece(channels);

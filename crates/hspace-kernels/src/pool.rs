@@ -59,23 +59,30 @@ pub fn forward(pool: &Conv, x: &[f32], y: &mut [f32], places: &mut [u8]) {
 /// Gradient for the input: each output's goes to where its number came from.
 ///
 /// # Panics
-/// If a slice is not as long as `pool` says.
+/// If a slice is not as long as `pool` says, or a place is not one of the window's.
 pub fn backward(pool: &Conv, dy: &[f32], places: &[u8], dx: &mut [f32]) {
     check(pool, dx.len(), dy.len(), places.len());
     let (out_w, c) = (pool.out_w(), pool.inputs);
-    let len = pool.out_h() * out_w * c;
+    let (row, len) = (out_w * c, pool.out_h() * out_w * c);
+    // Numbers from a window's first place, or where it would be, to each of its places.
+    let steps = (0..pool.kernel * pool.kernel)
+        .map(|place| (place / pool.kernel * pool.w + place % pool.kernel) * c);
+    let steps: Vec<usize> = steps.collect();
+    let before = (pool.pad * pool.w + pool.pad) * c;
     let images = dx.par_chunks_mut(pool.h * pool.w * c).enumerate();
     images.for_each(|(image, dx)| {
         dx.fill(0.0);
-        let outputs = dy[image * len..][..len]
-            .iter()
-            .zip(&places[image * len..][..len]);
-        for (i, (dy, &place)) in outputs.enumerate() {
-            let (channel, ox, oy) = (i % c, i / c % out_w, i / c / out_w);
-            let (ky, kx) = (place as usize / pool.kernel, place as usize % pool.kernel);
-            let iy = oy * pool.stride + ky - pool.pad;
-            let ix = ox * pool.stride + kx - pool.pad;
-            dx[(iy * pool.w + ix) * c + channel] += dy;
+        let within = image * len..(image + 1) * len;
+        let (dy, places) = (&dy[within.clone()], &places[within]);
+        let rows = dy.chunks_exact(row).zip(places.chunks_exact(row));
+        for (oy, (dy, places)) in rows.enumerate() {
+            let columns = dy.chunks_exact(c).zip(places.chunks_exact(c));
+            for (ox, (dy, places)) in columns.enumerate() {
+                let first = (oy * pool.w + ox) * pool.stride * c;
+                for (channel, (dy, &place)) in dy.iter().zip(places).enumerate() {
+                    dx[first + steps[usize::from(place)] + channel - before] += dy;
+                }
+            }
         }
     });
 }

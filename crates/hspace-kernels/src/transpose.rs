@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use crate::buffer::volume;
 use crate::conv::Machine;
 use crate::simd::{Isa, LANES, Simd, kernel};
 use crate::units;
@@ -10,9 +11,10 @@ use crate::units;
 /// its channels first is one: its transpose has them last.
 ///
 /// # Panics
-/// If these are not whole matrices, or `to` is not as long as `from`.
+/// If these are not whole matrices, one has more numbers than can be counted, or `to` is not as long as
+/// `from`.
 pub fn each(on: Machine, (rows, columns): (usize, usize), from: &[f32], to: &mut [f32]) {
-    let len = (rows * columns).max(1);
+    let len = volume(&[rows, columns]).max(1);
     assert!(
         from.len() == to.len() && from.len().is_multiple_of(len),
         "whole matrices of {rows} × {columns}"
@@ -53,8 +55,13 @@ pub(crate) fn transpose(
     if rows == 0 || columns == 0 {
         return;
     }
+    let fits = |lines: usize, step: usize, width: usize, len: usize| {
+        let last = (lines - 1).checked_mul(step);
+        let end = last.and_then(|last| last.checked_add(width));
+        end.is_some_and(|end| end <= len)
+    };
     assert!(
-        (rows - 1) * from_row + columns <= from.len() && (columns - 1) * to_row + rows <= to.len(),
+        fits(rows, from_row, columns, from.len()) && fits(columns, to_row, rows, to.len()),
         "room for rows and columns"
     );
     // SAFETY: as checked.

@@ -29,7 +29,7 @@ use self::weights::{Order, pack};
 use crate::buffer::Buffer;
 use crate::conv::{Conv, Machine, Source};
 use crate::fetch::Area;
-use crate::finish::RawFinish;
+use crate::finish::Finish;
 use crate::scratch::Scratch;
 use crate::simd::LANES;
 use crate::units::{self, Rows};
@@ -40,7 +40,7 @@ use crate::units::{self, Rows};
 /// Transformed weights that every unit may read: from the second-level cache, or the third.
 const CACHED_WEIGHTS: usize = 2 << 20;
 /// Numbers that the planes of a unit may take together.
-const UNIT: usize = 128 << 10;
+const NUMBERS_OF_PLANES: usize = 128 << 10;
 
 /// Whether it pays for a convolution.
 ///
@@ -143,7 +143,10 @@ impl Plan {
     fn cut(&self, n: usize) -> Vec<Rows> {
         let [from, to] = [self.from.c, self.to.c].map(|c| c.next_multiple_of(LANES));
         let (inputs, products) = (self.scheme.inputs().pow(2), self.scheme.products().pow(2));
-        self.cut_by(n, (UNIT / (inputs * from + products * to)).max(16))
+        self.cut_by(
+            n,
+            (NUMBERS_OF_PLANES / (inputs * from + products * to)).max(16),
+        )
     }
 
     /// Units of about so many tiles.
@@ -218,7 +221,7 @@ impl Packed {
         x: Source,
         unit: Rows,
         y: &mut [f32],
-        finish: RawFinish,
+        finish: &Finish,
     ) {
         let plan = &self.plan;
         let (inputs, from) = Images::inputs(plan, x).tiles(on, plan, unit);
@@ -311,7 +314,7 @@ pub(crate) struct ByPlace<'a> {
 
 impl ByPlace<'_> {
     /// The outputs of the rows of `unit`, to `y`.
-    pub(crate) fn outputs(&self, on: Machine, unit: Rows, y: &mut [f32], finish: RawFinish) {
+    pub(crate) fn outputs(&self, on: Machine, unit: Rows, y: &mut [f32], finish: &Finish) {
         let plan = self.plan;
         let (image, row) = (unit.first / plan.to.h, unit.first % plan.to.h);
         let tile_row = row / plan.scheme.tile();

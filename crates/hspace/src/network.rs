@@ -10,6 +10,7 @@
 //! after the step; a momentum teacher is a copy of some weights under another name; to freeze a
 //! network is to evaluate it in [`Mode::Eval`].
 
+mod batch_norm;
 pub mod blocks;
 pub mod cross_entropy;
 mod kernels;

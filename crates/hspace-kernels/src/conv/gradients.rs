@@ -5,20 +5,20 @@ use rayon::prelude::*;
 use super::ways::{Sums, Way};
 use super::{Conv, Machine, Source, data_gradient, weight_gradient};
 use crate::buffer::Buffer;
-use crate::finish::{Finish, RawFinish};
+use crate::finish::Finish;
 use crate::norm::{AllSums, Back, Normalised};
 use crate::scratch::Scratch;
 use crate::units;
 
 /// Numbers of sums that stay in the second-level cache beside few images.
-const CACHED_SUMS: usize = 256 << 10;
+const CACHED_SUMS_BESIDE_IMAGES: usize = 256 << 10;
 /// Numbers of gradients that do.
 const CACHED_GRADIENTS: usize = 128 << 10;
 
 /// Where [`gradients`] writes, and what it adds.
 pub struct Wanted<'a> {
-    /// The gradient for the weights.
-    pub weight: &'a mut [f32],
+    /// The gradient for the weights, if it is asked for.
+    pub weight: Option<&'a mut [f32]>,
     /// That for the input, if it is asked for.
     pub input: Option<&'a mut [f32]>,
     /// What is added to that for the input.
@@ -37,8 +37,8 @@ pub struct Wanted<'a> {
 /// at a time.
 ///
 /// # Panics
-/// As [`super::forward`], and if what is added or the normalisations before are of other lengths than the
-/// input.
+/// As [`super::forward`], and if `back` is of other numbers or channels than the output, or the gradient for
+/// the input, what is added to it or the normalisations before are of other lengths than the input.
 pub fn gradients(
     on: Machine,
     conv: &Conv,
@@ -53,27 +53,36 @@ pub fn gradients(
         added,
         before,
     } = wanted;
-    conv.check(x.numbers.len(), dw.len(), conv.output_len());
+    conv.check(x.numbers.len(), weight.len(), conv.output_len());
     x.check(conv);
+    back.check(conv.output_len(), conv.outputs);
     assert!(
-        added.is_none_or(|added| added.len() == conv.input_len()),
-        "what is added to the gradient"
+        dw.as_ref().is_none_or(|dw| dw.len() == conv.weight_len()),
+        "the gradient for the weights"
+    );
+    assert!(
+        dx.as_ref().is_none_or(|dx| dx.len() == conv.input_len())
+            && added.is_none_or(|added| added.len() == conv.input_len()),
+        "the gradient for the input, and what is added to it"
     );
     before
         .iter()
         .for_each(|before| before.check(conv.input_len()));
     let image = conv.output_len() / conv.n;
     let sums = Sums::new(on, conv);
-    if sums.len() > CACHED_SUMS || image > CACHED_GRADIENTS || conv.is_product() {
+    if sums.len() > CACHED_SUMS_BESIDE_IMAGES || image > CACHED_GRADIENTS || conv.is_product() {
         let mut dy = Buffer::any(conv.output_len());
         back.all(&mut dy);
-        weight_gradient(on, conv, x, &dy, dw);
+        if let Some(dw) = dw {
+            weight_gradient(on, conv, x, &dy, dw);
+        }
         if let Some(dx) = dx {
             data_gradient(on, conv, &dy, weight, dx, added);
         }
         return vec![];
     }
     let x_image = conv.input_len() / conv.n;
+    let summed = dw.is_some();
     let way = dx.is_some().then(|| Way::back(on, conv, weight));
     let chunks = units::chunks(conv.n, sums.len(), sums.work(conv));
     let mut parts = Vec::with_capacity(chunks.len());
@@ -84,7 +93,7 @@ pub fn gradients(
     let together = (CACHED_GRADIENTS / 4 / image).max(1);
     let parts = parts.into_par_iter().with_max_len(1);
     let parts = parts.map(|(images, mut dx)| {
-        let mut part = Buffer::any(sums.len());
+        let mut part = summed.then(|| Buffer::any(sums.len()));
         let mut found: Vec<Vec<_>> = before.iter().map(|_| Vec::new()).collect();
         for first in images.clone().step_by(together) {
             let few = first..(first + together).min(images.end);
@@ -96,7 +105,9 @@ pub fn gradients(
             let inputs = few.start * x_image..few.end * x_image;
             let fresh = few.start == images.start;
             let few_x = x.within(inputs.clone());
-            sums.add(on, &few_conv, few_x, &dy, &mut part, fresh);
+            if let Some(part) = &mut part {
+                sums.add(on, &few_conv, few_x, &dy, part, fresh);
+            }
             if let (Some(way), Some(dx)) = (&way, split(&mut dx, n * x_image)) {
                 let finish = Finish {
                     residual: added.map(|added| &added[inputs.clone()]),
@@ -105,15 +116,10 @@ pub fn gradients(
                 let row = way.row();
                 for unit in way.cut(n) {
                     let start = unit.first * row;
-                    let now = &mut dx[start..start + unit.count * row];
-                    way.outputs(
-                        on,
-                        n,
-                        Source::plain(&dy),
-                        unit,
-                        now,
-                        RawFinish::at(&finish, start),
-                    );
+                    let within = start..start + unit.count * row;
+                    let now = &mut dx[within.clone()];
+                    let finish = finish.within(within);
+                    way.outputs(on, n, Source::plain(&dy), unit, now, &finish);
                 }
                 for (found, before) in found.iter_mut().zip(before) {
                     found.push(before.pass_rows(on, dx, inputs.clone()));
@@ -123,8 +129,10 @@ pub fn gradients(
         (part, found)
     });
     let (parts, found): (Vec<_>, Vec<_>) = parts.unzip();
-    let total = units::add_up(parts);
-    sums.restore(on, conv, &total, dw);
+    if let Some(dw) = dw {
+        let total = units::add_up(parts.into_iter().flatten().collect());
+        sums.restore(on, conv, &total, dw);
+    }
     let asked = before.iter().filter(|_| way.is_some());
     let mut all: Vec<AllSums> = asked.map(|_| AllSums(vec![])).collect();
     for part in found {

@@ -2,7 +2,7 @@
 
 use super::{Conv, Machine, Source};
 use crate::buffer::Buffer;
-use crate::finish::{Finish, RawFinish};
+use crate::finish::Finish;
 use crate::units::{self, Rows};
 use crate::{direct, winograd};
 
@@ -81,16 +81,17 @@ impl Way {
             _ => None,
         };
         units::over(&cuts, y, row, |unit, y| {
-            let finish = RawFinish::at(finish, unit.first * row);
+            let first = unit.first * row;
+            let finish = finish.within(first..first + y.len());
             match &large {
-                Some(products) => products.outputs(on, unit, y, finish),
-                None => self.outputs(on, n, x, unit, y, finish),
+                Some(products) => products.outputs(on, unit, y, &finish),
+                None => self.outputs(on, n, x, unit, y, &finish),
             }
             then(y)
         })
     }
 
-    /// The outputs of a unit of `n` images.
+    /// The outputs of a unit of `n` images, to `y`; `finish` is the unit's.
     pub(super) fn outputs(
         &self,
         on: Machine,
@@ -98,7 +99,7 @@ impl Way {
         x: Source,
         unit: Rows,
         y: &mut [f32],
-        finish: RawFinish,
+        finish: &Finish,
     ) {
         let conv = Conv { n, ..self.conv };
         match &self.weights {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{Numbers, Taps};
 use crate::conv::{Machine, Source};
 use crate::fetch::{Area, Fetch};
-use crate::finish::RawFinish;
+use crate::finish::{Finish, RawFinish};
 use crate::micro::{Block, Walk, column_block, over_rows, product};
 use crate::norm::scale_rows;
 use crate::scratch::Scratch;
@@ -142,6 +142,9 @@ impl<'a> Groups<'a> {
     }
 
     /// The results of all positions, `outputs` numbers each.
+    ///
+    /// # Panics
+    /// If factors, weights, results or what finishes them are too few.
     #[allow(clippy::too_many_arguments)]
     pub(super) fn compute(
         &self,
@@ -150,10 +153,14 @@ impl<'a> Groups<'a> {
         packed: &[f32],
         y: &mut [f32],
         outputs: usize,
-        finish: RawFinish,
+        finish: &Finish,
         mut soon: [Area; 2],
     ) {
         let (taps, (_, w, c)) = (self.taps, self.size);
+        let all = taps.rows * taps.columns * c;
+        let weights = all * outputs.next_multiple_of(LANES);
+        assert_eq!(packed.len(), weights, "weights of all terms");
+        finish.check(y.len(), outputs);
         for group in &self.groups {
             let Group { rows, columns, .. } = group;
             let walk = Walk {
@@ -165,7 +172,7 @@ impl<'a> Groups<'a> {
                 b_segment: 0,
             };
             let terms = Terms {
-                all: taps.rows * taps.columns * c,
+                all,
                 skipped: (rows.skip * taps.columns + columns.skip) * c,
                 line: taps.columns * c,
             };
@@ -193,7 +200,7 @@ impl<'a> Groups<'a> {
                     y.as_mut_ptr(),
                     &group.places,
                     outputs,
-                    finish,
+                    finish.raw(),
                     std::mem::take(&mut soon),
                 );
             }

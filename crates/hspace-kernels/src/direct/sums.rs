@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use super::{Numbers, Taps, UNIT};
+use super::{Numbers, Taps};
 use crate::buffer::Buffer;
 use crate::conv::{Conv, Machine, Source};
 use crate::micro::{Walk, add_outer};
@@ -32,7 +32,7 @@ impl Sums {
         let per_row = taps.step * conv.w * conv.inputs + conv.out_w() * wide;
         Sums {
             line: conv.kernel * conv.inputs * wide,
-            target: (8 * UNIT / per_row).max(1),
+            target: (NUMBERS_OF_PAIR / per_row).max(1),
             taps,
             wide,
         }
@@ -45,7 +45,7 @@ impl Sums {
 
     /// Whether they are too many for the cache.
     pub(crate) fn is_large(&self) -> bool {
-        self.len() > CACHED_SUMS
+        self.len() > CACHED_SUMS_BESIDE_UNIT
     }
 
     /// Images that make a chunk worth the pass over its sums.
@@ -123,7 +123,9 @@ impl Sums {
 }
 
 /// Numbers of sums that stay in the second-level cache beside a unit of work.
-const CACHED_SUMS: usize = 256 << 10;
+const CACHED_SUMS_BESIDE_UNIT: usize = 256 << 10;
+/// Numbers of slab and gradients that stay there together.
+const NUMBERS_OF_PAIR: usize = 128 << 10;
 /// Rows of sums in a unit of work, where they do not.
 const BLOCK: usize = 128;
 /// Copies the input rows for output rows `first..first + rows` of an image `[h, w, c]` to `slab`,

@@ -176,6 +176,16 @@ impl<'a> Back<'a> {
         (back, GainBias { gain, bias })
     }
 
+    /// # Panics
+    /// If what was normalised is not `len` numbers of so many `channels`.
+    pub(crate) fn check(&self, len: usize, channels: usize) {
+        assert_eq!(
+            (self.dz.len(), self.alpha.len()),
+            (len, channels),
+            "numbers and channels of what was normalised"
+        );
+    }
+
     /// The gradient for the numbers `within`, whole rows, of what was normalised.
     pub(crate) fn rows(&self, within: Range<usize>, dy: &mut [f32]) {
         let line = Line {

@@ -7,7 +7,7 @@ use super::scheme::Scheme;
 use super::transform::{Places, Transform, first_half};
 use super::{Plan, Size, dense, strided};
 use crate::conv::Machine;
-use crate::finish::RawFinish;
+use crate::finish::{Finish, RawFinish};
 use crate::simd::{LANES, Simd, kernel};
 use crate::units::Rows;
 
@@ -21,12 +21,13 @@ pub(super) fn restore_rows(
     mut tile: usize,
     unit: Rows,
     y: &mut [f32],
-    finish: RawFinish,
+    finish: &Finish,
 ) {
     let (size, per_row) = (plan.scheme.tile(), plan.tiles_per_row());
     let Size { h, w, c } = plan.to;
     let row = w * c;
     assert!(y.len() == unit.count * row, "room for the outputs");
+    finish.check(y.len(), c);
     for (image, first, rows) in unit.per_image(h) {
         let start = (image * h + first - unit.first) * row;
         for tile_row in 0..rows.div_ceil(size) {
@@ -47,7 +48,7 @@ pub(super) fn restore_rows(
                     lines,
                     w,
                     c,
-                    finish,
+                    finish.raw(),
                 );
             }
             tile += per_row;

@@ -19,7 +19,7 @@ use crate::units::{self, Rows};
 /// Tiles that make a pass over the sums worth while.
 const TILES: usize = 64;
 /// Sums that a unit's tiles are added to at once, for each product that is added to one.
-const CACHED_SUMS: usize = 512 << 10;
+const CACHED_SUMS_PER_PRODUCT: usize = 512 << 10;
 
 /// The sums that make up the gradient for the weights: a plane `[input, output]` for each pair of
 /// points, both padded to whole vectors.
@@ -70,7 +70,7 @@ impl Sums {
     /// Whether the sums are too many for every unit to pass over them.
     pub(crate) fn is_large(&self) -> bool {
         let products: usize = self.terms.iter().map(Vec::len).sum();
-        self.len() * PLANES > products * CACHED_SUMS
+        self.len() * PLANES > products * CACHED_SUMS_PER_PRODUCT
     }
 
     /// Images that make a chunk worth the pass over its sums.

@@ -5,7 +5,7 @@ use hspace_kernels::norm::{Back, Gate, Normalised, marks_of};
 use hspace_kernels::{Conv, Finish, Machine};
 use rand::{RngExt, SeedableRng};
 
-use crate::{Guarded, Rng, distance, machines, numbers};
+use crate::{Guarded, Rng, distance, machines, numbers, refused};
 
 /// `(y, dx, dw)` by seven loops.
 fn twin(conv: &Conv, x: &[f32], w: &[f32], dy: &[f32]) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
@@ -148,7 +148,7 @@ fn check_both(rng: &mut Rng, conv: Conv) {
             let mut dw = Guarded::new(&vec![f32::NAN; w.len()]);
             let mut dx = Guarded::new(&vec![f32::NAN; x.len()]);
             let wanted = Wanted {
-                weight: dw.get_mut(),
+                weight: Some(dw.get_mut()),
                 input: asks.then(|| dx.get_mut()),
                 added: asks.then_some(&onto[..]),
                 before: if asks { &before } else { &[] },
@@ -419,6 +419,105 @@ fn sums_and_weights_too_many_for_the_cache() {
         check_both(&mut rng, conv);
         check_line(&mut rng, conv);
     }
+}
+
+#[test]
+#[should_panic(expected = "does not fit the address space")]
+fn an_image_whose_numbers_cannot_be_counted_is_refused() {
+    // Its input has 2⁶⁴ + 16 numbers.
+    let conv = Conv {
+        n: 1,
+        h: 1,
+        w: (1 << 60) + 1,
+        inputs: 16,
+        outputs: 16,
+        kernel: 3,
+        stride: 1,
+        pad: 1,
+    };
+    let (x, w, mut y) = ([0.0; 16], [0.0; 2304], [0.0; 16]);
+    conv::forward(Machine::best(), &conv, &x, &w, &mut y, Finish::default());
+}
+
+#[test]
+#[should_panic(expected = "does not fit the address space")]
+fn a_frame_whose_numbers_cannot_be_counted_is_refused() {
+    // Nothing but the frame: no input and two outputs, 2⁶² places apart.
+    let conv = Conv {
+        n: 1,
+        h: 0,
+        w: 1 << 62,
+        inputs: 4,
+        outputs: 1,
+        kernel: 2,
+        stride: 1 << 62,
+        pad: 1,
+    };
+    let (dy, mut dw) = ([0.0; 2], [0.0; 16]);
+    conv::weight_gradient(Machine::best(), &conv, Source::plain(&[]), &dy, &mut dw);
+}
+
+#[test]
+fn other_lengths_are_refused() {
+    let on = Machine::best();
+    let conv = Conv {
+        n: 2,
+        h: 4,
+        w: 4,
+        inputs: 3,
+        outputs: 5,
+        kernel: 3,
+        stride: 1,
+        pad: 1,
+    };
+    let lens = [conv.input_len(), conv.weight_len(), conv.output_len()];
+    let [x, w, y] = lens.map(|len| vec![0.5f32; len]);
+    let attempt = |y: &[f32], channels: usize, w: &[f32], input: usize| {
+        let ones = vec![1.0; channels];
+        let done = Normalised {
+            y,
+            mean: &ones,
+            inverse: &ones,
+            gain: &ones,
+            gate: Gate::Open,
+        };
+        let mut dz = y.to_vec();
+        let sums = done.pass(on, &mut dz);
+        let (back, _) = Back::new(on, done, &dz, &sums);
+        let (mut dw, mut dx) = (vec![0.0; conv.weight_len()], vec![0.0; input]);
+        let wanted = Wanted {
+            weight: Some(&mut dw),
+            input: Some(&mut dx),
+            added: None,
+            before: &[],
+        };
+        refused(|| {
+            conv::gradients(on, &conv, &back, Source::plain(&x), w, wanted);
+        })
+    };
+    assert!(!attempt(&y, 5, &w, x.len()));
+    assert!(attempt(&y[5..], 5, &w, x.len()));
+    assert!(attempt(&y, 4, &w, x.len()));
+    assert!(attempt(&y, 5, &w[1..], x.len()));
+    assert!(attempt(&y, 5, &w, x.len() + 1));
+    assert!(attempt(&y, 5, &w, x.len() - 1));
+
+    let mut dx = vec![0.0; x.len()];
+    let mut attempt =
+        |added: &[f32]| refused(|| conv::data_gradient(on, &conv, &y, &w, &mut dx, Some(added)));
+    assert!(!attempt(&x));
+    assert!(attempt(&x[1..]));
+
+    let mut out = vec![0.0; y.len()];
+    let mut attempt =
+        |finish: Finish| refused(|| conv::forward(on, &conv, &x, &w, &mut out, finish));
+    let (whole, short) = (Some(&y[..]), Some(&y[1..]));
+    let with = |residual| Finish {
+        residual,
+        ..Finish::default()
+    };
+    assert!(!attempt(with(whole)));
+    assert!(attempt(with(short)));
 }
 
 #[test]

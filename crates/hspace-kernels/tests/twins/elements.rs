@@ -1,6 +1,6 @@
 //! What is computed number by number: the way back through a ReLU, Bernoulli likelihoods; transposes.
 
-use hspace_kernels::{cross_entropy, relu, transpose};
+use hspace_kernels::{Machine, cross_entropy, relu, transpose};
 use rand::{RngExt, SeedableRng};
 
 use crate::{Guarded, Rng, distance, machines, numbers};
@@ -85,6 +85,12 @@ fn a_relu_lets_back_what_it_let_through() {
             }
         }
     }
+}
+
+#[test]
+#[should_panic(expected = "does not fit the address space")]
+fn a_matrix_whose_numbers_cannot_be_counted_is_refused() {
+    transpose::each(Machine::best(), (1 << 32, 1 << 32), &[0.0], &mut [0.0]);
 }
 
 #[test]

@@ -22,6 +22,11 @@ fn numbers(rng: &mut Rng, n: usize) -> Vec<f32> {
     (0..n).map(|_| rng.random_range(-1.0..1.0)).collect()
 }
 
+/// Whether that panics.
+fn refused(run: impl FnOnce()) -> bool {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err()
+}
+
 /// Root-mean-square distance as a share of the root mean square of what is expected.
 fn distance(got: &[f32], expected: &[f64]) -> f64 {
     assert_eq!(got.len(), expected.len());

@@ -4,7 +4,7 @@ use hspace_kernels::product::{Matrix, Sizes, product};
 use hspace_kernels::{Finish, Machine};
 use rand::{RngExt, SeedableRng};
 
-use crate::{Guarded, Rng, distance, machines, numbers};
+use crate::{Guarded, Rng, distance, machines, numbers, refused};
 
 /// `numbers [rows, columns]` as they are, or as the transpose of what lies in memory.
 fn matrix(numbers: &[f32], rows: usize, columns: usize, turned: bool) -> Matrix<'_> {
@@ -103,6 +103,71 @@ fn products_agree_with_three_loops() {
         check(&mut rng, sizes, false);
         check(&mut rng, sizes, true);
     }
+}
+
+#[test]
+fn products_of_nothing() {
+    let mut rng = Rng::seed_from_u64(10);
+    for (rows, depth, columns) in [
+        (0, 5, 3),
+        (3, 5, 0),
+        (0, 3000, 200),
+        (0, 0, 0),
+        (1, 0, 1),
+        (5, 0, 300),
+        (300, 0, 5),
+        (140, 0, 150),
+    ] {
+        let sizes = Sizes {
+            rows,
+            depth,
+            columns,
+        };
+        check(&mut rng, sizes, false);
+        check(&mut rng, sizes, true);
+    }
+}
+
+#[test]
+#[should_panic(expected = "factors and result")]
+fn a_step_whose_multiples_cannot_be_counted_is_refused() {
+    let sizes = Sizes {
+        rows: 4,
+        depth: 1,
+        columns: 1,
+    };
+    // Three steps are 2⁶⁴ + 2 numbers.
+    let a = Matrix::rows(&[0.0; 3], 6_148_914_691_236_517_206);
+    let b = Matrix::rows(&[0.0], 1);
+    let on = Machine::best();
+    product(on, sizes, a, b, &mut [0.0; 4], &Finish::default());
+}
+
+#[test]
+fn other_lengths_are_refused() {
+    let sizes = Sizes {
+        rows: 4,
+        depth: 3,
+        columns: 5,
+    };
+    let (a, b, ones) = ([0.5f32; 12], [0.5f32; 15], [1.0f32; 20]);
+    let attempt = |a: &[f32], b: &[f32], c: usize, finish: Finish| {
+        let (a, b) = (Matrix::rows(a, 3), Matrix::rows(b, 5));
+        let mut c = vec![0.0; c];
+        refused(|| product(Machine::best(), sizes, a, b, &mut c, &finish))
+    };
+    let with = |by_channel: usize, residual: usize| Finish {
+        scale: Some(&ones[..by_channel]),
+        bias: Some(&ones[..by_channel]),
+        residual: Some(&ones[..residual]),
+        slope: None,
+    };
+    assert!(!attempt(&a, &b, 20, with(5, 20)));
+    assert!(attempt(&a[1..], &b, 20, with(5, 20)));
+    assert!(attempt(&a, &b[1..], 20, with(5, 20)));
+    assert!(attempt(&a, &b, 19, with(5, 19)));
+    assert!(attempt(&a, &b, 20, with(4, 20)));
+    assert!(attempt(&a, &b, 20, with(5, 19)));
 }
 
 #[test]

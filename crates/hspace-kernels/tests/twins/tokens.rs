@@ -1,7 +1,7 @@
 //! What transformers are made of: layer normalisation, GELU, attention.
 
 use hspace_kernels::attention::{self, Attention};
-use hspace_kernels::{gelu, layer_norm};
+use hspace_kernels::{Machine, gelu, layer_norm};
 use rand::SeedableRng;
 
 use crate::{Guarded, Rng, distance, machines, numbers};
@@ -91,6 +91,19 @@ fn gelu_agrees_with_the_integral() {
         gelu::forward(on, &[f32::NAN], &mut y);
         assert!(y[0].is_nan());
     }
+}
+
+#[test]
+#[should_panic(expected = "does not fit the address space")]
+fn an_attention_whose_numbers_cannot_be_counted_is_refused() {
+    // Its output has 2⁶⁴ + 2 numbers.
+    let shape = Attention {
+        n: 1,
+        tokens: (1 << 63) + 1,
+        heads: 2,
+        size: 1,
+    };
+    attention::forward(Machine::best(), &shape, &[0.0; 6], &mut [0.0; 2]);
 }
 
 #[test]

@@ -5,16 +5,16 @@
 //! back needs in its own state in burn's graph: layers hold nothing, and several graphs (two
 //! views, two networks, a teacher) live side by side.
 
-mod blocks;
 mod bytes;
+mod chain;
 mod conv;
 mod cross_entropy;
 mod layout;
 mod linear;
 mod tokens;
 
-pub(super) use blocks::{BlockWeights, Unit, training_chain};
-pub(super) use conv::{any_tracked, convolve, inference_block, max_pool, upsample};
+pub(super) use chain::{BlockWeights, Unit, training_chain};
+pub(super) use conv::{convolve, inference_block, max_pool, upsample};
 pub(super) use cross_entropy::cross_entropy;
 pub(super) use layout::{channels_first, channels_last};
 pub(super) use linear::linear;
@@ -68,6 +68,11 @@ fn primitive(numbers: Buffer, shape: &[usize]) -> FlexTensor {
     FlexTensor::new(bytes::bytes(numbers), layout, DType::F32)
 }
 
+/// A number for each channel, as a tensor of burn's.
+fn vector(values: &[f32]) -> FlexTensor {
+    primitive(Buffer::copy_of(values), &[values.len()])
+}
+
 /// A tensor's node in the graph.
 fn node<const D: usize>(tensor: Tensor<D>) -> Node {
     let tracked = tensor.autodiff().try_into_primitive::<Autodiff<Flex>>();
@@ -115,25 +120,31 @@ impl<S: WayBack, const N: usize> Backward<Flex, N> for Operation<S> {
     }
 }
 
-/// The output of an operation on `parents`, as a part of their graph if they are in one.
+/// The output of an operation on `parents`: a part of their graph if one of them asks for a gradient, or else
+/// as it is, and the `state` for the way back is forgotten.
 fn attach<S: WayBack, const D: usize>(parents: &[Node], state: S, out: FlexTensor) -> Tensor<D> {
-    fn with<S: WayBack, const N: usize>(parents: &[Node], state: S, out: FlexTensor) -> Node {
+    fn with<S: WayBack, const N: usize, const D: usize>(
+        parents: &[Node],
+        state: S,
+        out: FlexTensor,
+    ) -> Tensor<D> {
         let nodes = std::array::from_fn::<_, N, _>(|i| parents[i].node());
         let prepared = Operation(PhantomData).prepare::<NoCheckpointing>(nodes);
         match prepared.compute_bound().stateful() {
-            OpsKind::Tracked(prepared) => prepared.finish(state, out),
-            OpsKind::UnTracked(prepared) => prepared.finish(out),
+            OpsKind::Tracked(prepared) => {
+                Tensor::from_primitive::<Autodiff<Flex>>(prepared.finish(state, out))
+            }
+            OpsKind::UnTracked(_) => Tensor::from_primitive::<Flex>(out),
         }
     }
     // burn wants to know their number when it is compiled: an operation's own, or those of a chain.
     macro_rules! of {
         ($($n:literal)*) => {
             match parents.len() {
-                $($n => with::<S, $n>(parents, state, out),)*
+                $($n => with::<S, $n, D>(parents, state, out),)*
                 n => unreachable!("an operation on {n} tensors"),
             }
         };
     }
-    let out = of!(1 2 3 4 7 10 13 16 19 22 25 28 31 34 37 40 43 46 49 52 55 58 61 64 67 70 73);
-    Tensor::from_primitive::<Autodiff<Flex>>(out)
+    of!(1 2 3 4 7 10 13 16 19 22 25 28 31 34 37 40 43 46 49 52 55 58 61 64 67 70 73)
 }

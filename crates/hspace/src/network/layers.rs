@@ -8,7 +8,8 @@ use burn_tensor::{Int, Tensor};
 
 use crate::device::Device;
 
-use super::blocks::{EPSILON, dense_block};
+use super::batch_norm::EPSILON;
+use super::blocks::dense_block;
 use super::maps::Maps;
 use super::{Init, Scope, kernels};
 

@@ -14,11 +14,11 @@ pub fn momentum(
     gradient: Tensor<1>,
     velocity: Tensor<1>,
 ) -> (Tensor<1>, Tensor<1>) {
-    if on_cpu(&weight) {
+    if let Some(on) = kernels(&weight) {
         let (mut weight, gradient) = (numbers(weight), numbers(gradient));
         let mut velocity = numbers(velocity);
         let (w, v) = (weight.storage_mut(), velocity.storage_mut());
-        by.step(Machine::best(), w, gradient.storage(), v);
+        by.step(on, w, gradient.storage(), v);
         return (tensor(weight), tensor(velocity));
     }
     let direction = gradient + weight.clone() * by.decay;
@@ -34,12 +34,12 @@ pub fn adam(
     mean: Tensor<1>,
     square: Tensor<1>,
 ) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
-    if on_cpu(&weight) {
+    if let Some(on) = kernels(&weight) {
         let (mut weight, gradient) = (numbers(weight), numbers(gradient));
         let (mut mean, mut square) = (numbers(mean), numbers(square));
         let (m, v) = (mean.storage_mut(), square.storage_mut());
         let w = weight.storage_mut();
-        by.step(Machine::best(), w, gradient.storage(), m, v);
+        by.step(on, w, gradient.storage(), m, v);
         return (tensor(weight), tensor(mean), tensor(square));
     }
     let own = gradient.clone() * gradient.clone() * (1.0 - by.keep[1]);
@@ -51,22 +51,18 @@ pub fn adam(
 
 /// `momentum · weight + (1 − momentum) · source`.
 pub fn follow(weight: Tensor<1>, source: &Tensor<1>, momentum: f64) -> Tensor<1> {
-    if on_cpu(&weight) {
+    if let Some(on) = kernels(&weight) {
         let (mut weight, source) = (numbers(weight), numbers(source.clone()));
-        update::follow(
-            Machine::best(),
-            weight.storage_mut(),
-            source.storage(),
-            momentum,
-        );
+        update::follow(on, weight.storage_mut(), source.storage(), momentum);
         return tensor(weight);
     }
     weight * momentum + source.clone() * (1.0 - momentum)
 }
 
-/// Whether a tensor is where our kernels can see it.
-fn on_cpu(tensor: &Tensor<1>) -> bool {
-    tensor.device() == burn_tensor::Device::flex()
+/// Our kernels at their best, if a tensor is where they can see it: flat values know no more of the device.
+/// Nothing is summed here, so all instruction sets with fused multiply-adds give the same.
+fn kernels(tensor: &Tensor<1>) -> Option<Machine> {
+    (tensor.device() == burn_tensor::Device::flex()).then(Machine::best)
 }
 
 /// A tensor's numbers in memory, all of it and contiguous; written to, they are copied first if

@@ -9,18 +9,9 @@ use hspace_kernels::{Buffer, Conv, Finish, Machine, pool};
 
 use super::{Numbers, Parents, WayBack, attach, node, primitive};
 
-/// Whether a convolution or its residual is part of a graph.
-pub(in crate::network) fn any_tracked(
-    x: &Tensor<4>,
-    weight: &Tensor<4>,
-    residual: Option<&Tensor<4>>,
-) -> bool {
-    x.is_autodiff() || weight.is_autodiff() || residual.is_some_and(Tensor::is_autodiff)
-}
-
-/// Shapes of a convolution of `x [n, h, w, c]` with `weight [out, c, k, k]`.
-fn shapes(x: &Tensor<4>, weight: &Tensor<4>, stride: usize) -> Conv {
-    let ([n, h, w, inputs], [outputs, _, kernel, _]) = (x.dims(), weight.dims());
+/// Shapes of a convolution of `x [n, h, w, c]` with `weight [out, c, k, k]`, from theirs.
+pub(super) fn shapes(x: [usize; 4], weight: [usize; 4], stride: usize) -> Conv {
+    let ([n, h, w, inputs], [outputs, _, kernel, _]) = (x, weight);
     Conv {
         n,
         h,
@@ -33,7 +24,7 @@ fn shapes(x: &Tensor<4>, weight: &Tensor<4>, stride: usize) -> Conv {
     }
 }
 
-pub(super) fn input_shape(conv: &Conv) -> [usize; 4] {
+fn input_shape(conv: &Conv) -> [usize; 4] {
     [conv.n, conv.h, conv.w, conv.inputs]
 }
 
@@ -53,8 +44,7 @@ pub(in crate::network) fn convolve(
     weight: Tensor<4>,
     stride: usize,
 ) -> Tensor<4> {
-    let conv = shapes(&x, &weight, stride);
-    let tracked = any_tracked(&x, &weight, None);
+    let conv = shapes(x.dims(), weight.dims(), stride);
     let (left, right) = (Numbers::of(x.clone()), Numbers::of(weight.clone()));
     let mut y = Buffer::any(conv.output_len());
     conv::forward(
@@ -66,9 +56,6 @@ pub(in crate::network) fn convolve(
         Finish::default(),
     );
     let y = primitive(y, &output_shape(&conv));
-    if !tracked {
-        return Tensor::from_primitive::<Flex>(y);
-    }
     let state = Convolved {
         on,
         conv,
@@ -115,7 +102,7 @@ pub(in crate::network) fn inference_block(
     residual: Option<Tensor<4>>,
     relu: bool,
 ) -> Tensor<4> {
-    let conv = shapes(&x, &weight, stride);
+    let conv = shapes(x.dims(), weight.dims(), stride);
     let residual = residual.map(Numbers::of);
     let finish = Finish {
         scale: Some(scale),
@@ -146,9 +133,6 @@ pub(in crate::network) fn max_pool(x: Tensor<4>) -> Tensor<4> {
     let mut places = vec![0; shape.output_len()];
     pool::forward(&shape, Numbers::of(x.clone()).get(), &mut y, &mut places);
     let y = primitive(y, &output_shape(&shape));
-    if !x.is_autodiff() {
-        return Tensor::from_primitive::<Flex>(y);
-    }
     attach(&[node(x)], Pooled { shape, places }, y)
 }
 
@@ -181,9 +165,6 @@ pub(in crate::network) fn upsample(x: Tensor<4>, to: [usize; 2]) -> Tensor<4> {
     let mut y = Buffer::any(maps.output_len());
     upsample::forward(&maps, Numbers::of(x.clone()).get(), &mut y);
     let y = primitive(y, &[n, to[0], to[1], channels]);
-    if !x.is_autodiff() {
-        return Tensor::from_primitive::<Flex>(y);
-    }
     attach(&[node(x)], Upsampled(maps), y)
 }
 

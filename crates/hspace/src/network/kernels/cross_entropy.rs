@@ -1,6 +1,5 @@
 //! Log-likelihood of Bernoulli distributions in burn's graph.
 
-use burn_flex::Flex;
 use burn_tensor::Tensor;
 use hspace_kernels::{Buffer, Machine, cross_entropy as entropy};
 
@@ -15,9 +14,6 @@ pub(in crate::network) fn cross_entropy(on: Machine, logits: Tensor<2>, x: Tenso
     let mut out = Buffer::any(rows);
     entropy::forward(on, given.get(), x.get(), columns, &mut out);
     let out = primitive(out, &[rows]);
-    if !logits.is_autodiff() {
-        return Tensor::from_primitive::<Flex>(out);
-    }
     let state = Crossed {
         on,
         shape,

@@ -1,12 +1,11 @@
 //! Linear layers in burn's graph, with the ReLU, leaky or not, that may follow.
 
-use burn_flex::Flex;
 use burn_tensor::Tensor;
 use hspace_kernels::moments::column_sums;
 use hspace_kernels::product::{Matrix, Sizes, product};
 use hspace_kernels::{Buffer, Finish, Machine, relu as gate};
 
-use super::{Numbers, Parents, WayBack, attach, node, primitive};
+use super::{Numbers, Parents, WayBack, attach, node, primitive, vector};
 
 /// `x Wᵀ + b + residual`, as far as given, and what of it is below 0 times `slope`: `x [n, in]`,
 /// `weight [out, in]`, `bias [out]`, `residual [n, out]`.
@@ -19,10 +18,6 @@ pub(in crate::network) fn linear(
     slope: Option<f32>,
 ) -> Tensor<2> {
     let ([n, inputs], [outputs, _]) = (x.dims(), weight.dims());
-    let tracked = x.is_autodiff()
-        || weight.is_autodiff()
-        || bias.as_ref().is_some_and(Tensor::is_autodiff)
-        || residual.as_ref().is_some_and(Tensor::is_autodiff);
     let sizes = Sizes {
         rows: n,
         depth: inputs,
@@ -44,9 +39,6 @@ pub(in crate::network) fn linear(
     );
     product(on, sizes, a, b.transposed(), &mut y, &finish);
     let y = primitive(y, &[n, outputs]);
-    if !tracked {
-        return Tensor::from_primitive::<Flex>(y);
-    }
     let state = Layer {
         on,
         sizes,
@@ -92,22 +84,25 @@ impl WayBack for Layer {
             Matrix::rows(self.x.get(), inputs),
             Matrix::rows(self.weight.get(), inputs),
         );
-        let times = |sizes: [usize; 3], a, b| {
-            let [rows, depth, columns] = sizes;
-            let sizes = Sizes {
-                rows,
-                depth,
-                columns,
-            };
-            let mut out = Buffer::any(rows * columns);
+        let times = |a, b, sizes: Sizes| {
+            let mut out = Buffer::any(sizes.rows * sizes.columns);
             product(self.on, sizes, a, b, &mut out, &Finish::default());
-            primitive(out, &[rows, columns])
+            primitive(out, &[sizes.rows, sizes.columns])
         };
-        parents.give(1, || times([outputs, n, inputs], gradient.transposed(), x));
-        parents.give(0, || times([n, outputs, inputs], gradient, weight));
+        let for_weight = Sizes {
+            rows: outputs,
+            depth: n,
+            columns: inputs,
+        };
+        let for_input = Sizes {
+            rows: n,
+            depth: outputs,
+            columns: inputs,
+        };
+        parents.give(1, || times(gradient.transposed(), x, for_weight));
+        parents.give(0, || times(gradient, weight, for_input));
         if self.bias {
-            let sums = || Buffer::copy_of(&column_sums(self.on, dy.get(), outputs));
-            parents.give(2, || primitive(sums(), &[outputs]));
+            parents.give(2, || vector(&column_sums(self.on, dy.get(), outputs)));
         }
         parents.give(2 + usize::from(self.bias), || dy.0.clone());
     }

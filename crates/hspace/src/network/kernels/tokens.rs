@@ -1,11 +1,10 @@
 //! Layer normalisation, GELU and attention in burn's graph. Tokens are rows, `[n · t, d]`.
 
-use burn_flex::Flex;
 use burn_tensor::Tensor;
 use hspace_kernels::attention::{self, Attention};
 use hspace_kernels::{Buffer, Machine, gelu as unit, layer_norm as norm};
 
-use super::{Numbers, Parents, WayBack, attach, node, primitive};
+use super::{Numbers, Parents, WayBack, attach, node, primitive, vector};
 
 /// Each row of `x [n, d]` normalised by its own mean and variance, times `gain` plus `bias`.
 pub(in crate::network) fn layer_norm(
@@ -16,16 +15,12 @@ pub(in crate::network) fn layer_norm(
     epsilon: f64,
 ) -> Tensor<2> {
     let shape = x.dims();
-    let tracked = x.is_autodiff() || gain.is_autodiff();
     let (input, gains) = (Numbers::of(x.clone()), Numbers::of(gain.clone()));
     let biases = Numbers::of(bias.clone());
     let mut out = Buffer::any(shape[0] * shape[1]);
     let (g, b) = (gains.get(), biases.get());
     let rows = norm::forward(on, input.get(), g, b, epsilon as f32, &mut out);
     let out = primitive(out, &shape);
-    if !tracked {
-        return Tensor::from_primitive::<Flex>(out);
-    }
     let state = Normalised {
         on,
         shape,
@@ -51,10 +46,9 @@ impl WayBack for Normalised {
         let mut dx = Buffer::any(self.x.get().len());
         let (x, gain) = (self.x.get(), self.gain.get());
         let found = norm::backward(self.on, x, gain, &self.rows, dout.get(), &mut dx);
-        let vector = |values: Vec<f32>| primitive(Buffer::copy_of(&values), &[values.len()]);
         parents.give(0, || primitive(dx, &self.shape));
-        parents.give(1, || vector(found.gain));
-        parents.give(2, || vector(found.bias));
+        parents.give(1, || vector(&found.gain));
+        parents.give(2, || vector(&found.bias));
     }
 }
 
@@ -65,18 +59,12 @@ pub(in crate::network) fn gelu(on: Machine, x: Tensor<2>) -> Tensor<2> {
     let mut out = Buffer::any(input.get().len());
     unit::forward(on, input.get(), &mut out);
     let out = primitive(out, &shape);
-    if !x.is_autodiff() {
-        return Tensor::from_primitive::<Flex>(out);
-    }
-    attach(
-        &[node(x)],
-        Gelu {
-            on,
-            shape,
-            x: input,
-        },
-        out,
-    )
+    let state = Gelu {
+        on,
+        shape,
+        x: input,
+    };
+    attach(&[node(x)], state, out)
 }
 
 /// What [`gelu`] leaves for the way back.
@@ -103,18 +91,12 @@ pub(in crate::network) fn attend(on: Machine, shape: Attention, qkv: Tensor<2>) 
     let mut out = Buffer::any(shape.output_len());
     attention::forward(on, &shape, input.get(), &mut out);
     let out = primitive(out, &[shape.n * shape.tokens, shape.dim()]);
-    if !qkv.is_autodiff() {
-        return Tensor::from_primitive::<Flex>(out);
-    }
-    attach(
-        &[node(qkv)],
-        Attended {
-            on,
-            shape,
-            qkv: input,
-        },
-        out,
-    )
+    let state = Attended {
+        on,
+        shape,
+        qkv: input,
+    };
+    attach(&[node(qkv)], state, out)
 }
 
 /// What [`attend`] leaves for the way back.

@@ -1,0 +1,217 @@
+//! One convolution of a chain and the normalisation after it: forward, and the gradients on the way back.
+
+use std::sync::Arc;
+
+use hspace_kernels::conv::{self, Source, Wanted};
+use hspace_kernels::norm::{self, Added, AllSums, Back, Gate, Normalised, Relu, marks_of};
+use hspace_kernels::{Buffer, Conv, Machine};
+
+use super::super::conv::{output_shape, shapes, weight_shape};
+use super::super::{Numbers, Parents, primitive, vector};
+use super::{BatchStatistics, BlockWeights, Unit};
+
+/// What a convolution sees.
+#[derive(Clone, Debug)]
+pub(super) enum Seen {
+    Given(Numbers),
+    /// The convolution before, normalised and gated as it is read.
+    Line {
+        y: Arc<Buffer>,
+        scale: Vec<f32>,
+        shift: Vec<f32>,
+    },
+}
+
+impl Seen {
+    fn source(&self) -> Source<'_> {
+        match self {
+            Seen::Given(numbers) => Source::plain(numbers.get()),
+            Seen::Line { y, scale, shift } => Source {
+                numbers: y,
+                line: Some((scale, shift)),
+            },
+        }
+    }
+}
+
+/// A convolution, and what it leaves for the way back.
+#[derive(Clone, Debug)]
+pub(super) struct Convolution {
+    pub(super) on: Machine,
+    conv: Conv,
+    x: Seen,
+    weight: Numbers,
+    y: Arc<Buffer>,
+    mean: Vec<f32>,
+    inverse: Vec<f32>,
+    gain: Vec<f32>,
+    /// The normalisation as a line, by channel.
+    scale: Vec<f32>,
+    shift: Vec<f32>,
+    passed: Passed,
+}
+
+/// [`Gate`], with what it looks at.
+#[derive(Clone, Debug)]
+enum Passed {
+    Open,
+    Marks(Vec<u16>),
+    Line,
+}
+
+impl Convolution {
+    /// Of maps of that `size`, with the batch's statistics.
+    pub(super) fn forward(
+        on: Machine,
+        size: [usize; 4],
+        x: Seen,
+        unit: &Unit,
+        epsilon: f64,
+    ) -> (Convolution, BatchStatistics) {
+        let BlockWeights { weight, gain, bias } = &unit.weights;
+        let conv = shapes(size, weight.dims(), unit.stride);
+        let weight = Numbers::of(weight.clone());
+        let mut y = Buffer::any(conv.output_len());
+        let moments = conv::forward_with_moments(on, &conv, x.source(), weight.get(), &mut y);
+        let variance = moments.variance();
+        let inverse = |v: &f32| (1.0 / (f64::from(*v) + epsilon).sqrt()) as f32;
+        let inverse: Vec<f32> = variance.iter().map(inverse).collect();
+        let gain = Numbers::of(gain.clone()).get().to_vec();
+        let scale: Vec<f32> = gain.iter().zip(&inverse).map(|(g, i)| g * i).collect();
+        let biases = Numbers::of(bias.clone());
+        let centered = moments.mean().iter().zip(&scale).zip(biases.get());
+        let shift: Vec<f32> = centered.map(|((m, s), b)| b - m * s).collect();
+        let statistics = BatchStatistics {
+            mean: moments.mean().to_vec(),
+            variance,
+            count: moments.count(),
+        };
+        let convolution = Convolution {
+            on,
+            conv,
+            x,
+            weight,
+            y: Arc::new(y),
+            mean: statistics.mean.clone(),
+            inverse,
+            gain,
+            scale,
+            shift,
+            passed: if unit.relu {
+                Passed::Line
+            } else {
+                Passed::Open
+            },
+        };
+        (convolution, statistics)
+    }
+
+    /// Shape of the output.
+    pub(super) fn size(&self) -> [usize; 4] {
+        output_shape(&self.conv)
+    }
+
+    /// The output as the convolution of `next` sees it: computed as it is read, where that can be.
+    pub(super) fn seen_by(&self, next: &Unit) -> Seen {
+        let reader = shapes(self.size(), next.weights.weight.dims(), next.stride);
+        match self.relu() && reader.takes_lines() {
+            true => Seen::Line {
+                y: self.y.clone(),
+                scale: self.scale.clone(),
+                shift: self.shift.clone(),
+            },
+            false => Seen::Given(self.apply(None, None)),
+        }
+    }
+
+    /// The output as it is added to another's.
+    pub(super) fn added(&self) -> Added<'_> {
+        Added {
+            numbers: &self.y,
+            line: Some((&self.scale, &self.shift)),
+        }
+    }
+
+    /// The output that ends a block, with what is `added` to it; the way back will know what it passed.
+    pub(super) fn output(&mut self, added: Option<Added>) -> Numbers {
+        // Without anything added the gate can be computed anew.
+        if added.is_none() || !self.relu() {
+            return self.apply(added, None);
+        }
+        let mut marks = vec![0; marks_of(self.y.len(), self.conv.outputs)];
+        let out = self.apply(added, Some(&mut marks));
+        self.passed = Passed::Marks(marks);
+        out
+    }
+
+    /// Whether a ReLU follows.
+    fn relu(&self) -> bool {
+        !matches!(self.passed, Passed::Open)
+    }
+
+    /// The output, and marks of where it is above 0.
+    fn apply(&self, added: Option<Added>, marks: Option<&mut [u16]>) -> Numbers {
+        let mut out = Buffer::any(self.y.len());
+        let relu = match (self.relu(), marks) {
+            (false, _) => Relu::Off,
+            (true, None) => Relu::On,
+            (true, Some(marks)) => Relu::Marked(marks),
+        };
+        let (scale, shift) = (&self.scale, &self.shift);
+        norm::apply(self.on, &self.y, scale, shift, added, relu, &mut out);
+        Numbers(primitive(out, &self.size()))
+    }
+
+    pub(super) fn normalised(&self) -> Normalised<'_> {
+        Normalised {
+            y: &self.y,
+            mean: &self.mean,
+            inverse: &self.inverse,
+            gain: &self.gain,
+            gate: match &self.passed {
+                Passed::Open => Gate::Open,
+                Passed::Marks(marks) => Gate::Marks(marks),
+                Passed::Line => Gate::Line {
+                    scale: &self.scale,
+                    shift: &self.shift,
+                },
+            },
+        }
+    }
+
+    /// Gives weight, gain and bias their gradients, as the parents from the `first` on: from the gradients
+    /// `dz` behind the gate and their `sums`. Leaves those for the input, plus `added`, if they are `asked`
+    /// for, and the sums of `before`, the normalisations that the input came from, if they have passed
+    /// their gate.
+    pub(super) fn back(
+        &self,
+        (dz, sums): (&[f32], &AllSums),
+        before: &[Normalised],
+        asked: bool,
+        added: Option<&[f32]>,
+        first: usize,
+        parents: &mut Parents,
+    ) -> (Option<Buffer>, Vec<AllSums>) {
+        let (on, conv, weight) = (self.on, &self.conv, self.weight.get());
+        let (back, affine) = Back::new(on, self.normalised(), dz, sums);
+        parents.give(first + 1, || vector(&affine.gain));
+        parents.give(first + 2, || vector(&affine.bias));
+        let mut dx = asked.then(|| Buffer::any(conv.input_len()));
+        let trained = parents.ask(first);
+        if !asked && !trained {
+            return (None, vec![]);
+        }
+        let mut dw = trained.then(|| Buffer::any(conv.weight_len()));
+        let wanted = Wanted {
+            weight: dw.as_deref_mut(),
+            input: dx.as_deref_mut(),
+            added,
+            before,
+        };
+        let sums = conv::gradients(on, conv, &back, self.x.source(), weight, wanted);
+        if let Some(dw) = dw {
+            parents.give(first, || primitive(dw, &weight_shape(conv)));
+        }
+        (dx, sums)
+    }
+}

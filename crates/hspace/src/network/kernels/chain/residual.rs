@@ -1,0 +1,136 @@
+//! One residual block of a chain: its convolutions, and what goes around them.
+
+use hspace_kernels::norm::{Added, AllSums, Normalised};
+use hspace_kernels::{Buffer, Machine};
+
+use super::super::{Numbers, Parents};
+use super::convolution::{Convolution, Seen};
+use super::{BatchStatistics, Unit};
+use crate::network::blocks::{Residual, Shortcut};
+
+/// What a residual block leaves for the way back.
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    branch: Vec<Convolution>,
+    /// Whether the input was added.
+    identity: bool,
+    /// What was added.
+    project: Option<Convolution>,
+}
+
+impl Block {
+    /// Of maps of that `size`, with its output; the batch's statistics are added to those so far.
+    pub(super) fn forward(
+        on: Machine,
+        size: [usize; 4],
+        given: &Numbers,
+        residual: &Residual<Unit>,
+        epsilon: f64,
+        statistics: &mut Vec<BatchStatistics>,
+    ) -> (Block, Numbers) {
+        let mut convolve = |size: [usize; 4], x: Seen, unit: &Unit| {
+            let (convolution, found) = Convolution::forward(on, size, x, unit, epsilon);
+            statistics.push(found);
+            convolution
+        };
+        let mut branch: Vec<Convolution> = Vec::new();
+        for unit in &residual.branch {
+            let (size, x) = match branch.last() {
+                None => (size, Seen::Given(given.clone())),
+                Some(before) => (before.size(), before.seen_by(unit)),
+            };
+            branch.push(convolve(size, x, unit));
+        }
+        let (project, identity) = match &residual.shortcut {
+            Shortcut::Nothing => (None, None),
+            Shortcut::Input => {
+                assert!(branch.len() > 1, "an identity around one convolution");
+                let numbers = given.get();
+                let line = None;
+                (None, Some(Added { numbers, line }))
+            }
+            Shortcut::Project(unit) => {
+                let project = convolve(size, Seen::Given(given.clone()), unit);
+                (Some(project), None)
+            }
+        };
+        let added = project.as_ref().map(Convolution::added).or(identity);
+        let end = branch.last_mut().expect("at least one convolution");
+        let out = end.output(added);
+        let block = Block {
+            branch,
+            identity: identity.is_some(),
+            project,
+        };
+        (block, out)
+    }
+
+    fn end(&self) -> &Convolution {
+        self.branch.last().expect("at least one convolution")
+    }
+
+    /// Shape of the output.
+    pub(super) fn size(&self) -> [usize; 4] {
+        self.end().size()
+    }
+
+    /// The normalisations whose outputs add up to this block's, without the input. The gate after them
+    /// is the first one's.
+    pub(super) fn ends(&self) -> Vec<Normalised<'_>> {
+        let ends = self.branch.last().into_iter().chain(&self.project);
+        ends.map(Convolution::normalised).collect()
+    }
+
+    pub(super) fn convolutions(&self) -> usize {
+        self.branch.len() + usize::from(self.project.is_some())
+    }
+
+    /// Gives the weights their gradients, as the parents from the `first` on. `sums` are those of
+    /// [`Self::ends`], where `gradients` have passed their gate. Leaves the gradient for the input, if it is
+    /// asked for, and the sums of `before`, the ends of the block before, if it has passed theirs.
+    pub(super) fn back(
+        self,
+        gradients: &mut [f32],
+        sums: Vec<AllSums>,
+        before: &[Normalised],
+        asked: bool,
+        first: usize,
+        parents: &mut Parents,
+    ) -> (Option<Buffer>, Vec<AllSums>) {
+        let sums = passed(self.end().on, &self.ends(), gradients, sums);
+        let dz = &*gradients;
+        let projected = self.project.as_ref().and_then(|project| {
+            let first = first + 3 * self.branch.len();
+            let from = (dz, &sums[1]);
+            project.back(from, &[], asked, None, first, parents).0
+        });
+        let added = projected.as_deref().or(self.identity.then_some(dz));
+        let (mut dx, mut sums) = (None::<Buffer>, sums);
+        for (i, convolution) in self.branch.iter().enumerate().rev() {
+            let inner = i.checked_sub(1).map(|i| self.branch[i].normalised());
+            let before = inner.as_ref().map_or(before, std::slice::from_ref);
+            if let Some(dx) = &mut dx {
+                sums = passed(convolution.on, &[convolution.normalised()], dx, sums);
+            }
+            let from = (dx.as_deref().unwrap_or(dz), &sums[0]);
+            let (asked, added) = (i > 0 || asked, added.filter(|_| i == 0));
+            let first = first + 3 * i;
+            (dx, sums) = convolution.back(from, before, asked, added, first, parents);
+        }
+        (dx, sums)
+    }
+}
+
+/// The sums of normalisations whose outputs were added up, once the gradient for the whole has passed
+/// their gate: as they were found, or found now.
+fn passed(
+    on: Machine,
+    ends: &[Normalised],
+    gradients: &mut [f32],
+    found: Vec<AllSums>,
+) -> Vec<AllSums> {
+    match found.is_empty() {
+        true => ends.iter().map(|end| end.pass(on, gradients)).collect(),
+        false => found,
+    }
+}
