@@ -6,7 +6,8 @@
 //! - A representation: [`outliers`](outliers::outliers) fits each of [`FEATURE_DENSITIES`] to training
 //!   features and scores how well it tells other data from the test features.
 //!
-//!   A run's report ranks those that are cheap by held-out likelihood ([`space`]).
+//!   Without other data they are ranked by held-out likelihood ([`space`]), in a run's report those that
+//!   are quick.
 //!
 //! A density is one file and one line in a list.
 
@@ -99,6 +100,9 @@ pub trait FeatureDensity: Send + Sync {
 /// A fitted density of features, or why there is none.
 pub type FittedFeatures = Result<Box<dyn FeatureDensity>, String>;
 
+/// From here on one whole number cannot be told from the next in double precision.
+const COUNTABLE: f64 = 9_007_199_254_740_992.0;
+
 /// Where a density lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -120,7 +124,10 @@ impl Support {
             Support::Real => return None,
             Support::NonNegative => (|x| x >= 0.0, "values of at least 0"),
             Support::Positive => (|x| x > 0.0, "values above 0"),
-            Support::Counts => (|x| x >= 0.0 && x.fract() == 0.0, "whole numbers from 0 on"),
+            Support::Counts => (
+                |x| (0.0..COUNTABLE).contains(&x) && x.fract() == 0.0,
+                "whole numbers from 0 on, below 2^53",
+            ),
         };
         let wrong = values.iter().filter(|x| !fits(**x));
         let first = wrong.clone().next()?;

@@ -7,7 +7,8 @@ use toml::Table;
 
 use crate::config::Config;
 use crate::dataset::{BadFile, Dataset, Shape, Split, Values};
-use crate::density::space::SpaceFits;
+use crate::density::OutlierOptions;
+use crate::density::space::{QUICK, SpaceFits};
 use crate::disentangle::{self, Disentanglement, Options, SHOWN};
 use crate::embed::embed;
 use crate::error::{Error, Result};
@@ -280,11 +281,16 @@ impl Story<'_> {
         (!test.is_empty()).then(|| Latents::of(&learned.features.select(&test)))
     }
 
-    /// Densities of the first learned space.
+    /// Densities of the first learned space, if it has any.
     fn density(&self, seed: u64) -> Option<SpaceFits> {
         let mut spaces = self.spaces.iter();
         let learned = spaces.find(|space| self.learned.contains(&space.name))?;
-        SpaceFits::of(learned, seed)
+        let options = OutlierOptions {
+            candidates: QUICK.map(String::from).to_vec(),
+            seed,
+            ..OutlierOptions::default()
+        };
+        SpaceFits::of(learned, &options).ok()
     }
 
     fn neighbours(&self, task: &str) -> Result<Option<Neighbours>> {

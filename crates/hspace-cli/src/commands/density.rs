@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use hspace::config::{merge, overlay, set};
+use hspace::config::{merge, options, set};
 use hspace::dataset::{Dataset, Split};
 use hspace::density::outliers::{Outliers, outliers};
 use hspace::density::questions::Question;
+use hspace::density::space::SpaceFits;
 use hspace::density::{DensityOptions, OutlierOptions, column, fit};
 use hspace::device::device;
 use hspace::matrix::Matrix;
@@ -18,17 +19,18 @@ use hspace::{Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::commands::{open, write_json};
+use crate::commands::{apart, open, write_json};
 use crate::progress::Spinner;
-use crate::settings::seed;
+use crate::settings::{count, seed};
 
-/// Fit densities to a column of numbers and ask them, or find outliers in a representation.
+/// Fit densities to a column of numbers and ask them, or to a representation and find outliers.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   hspace density visits.csv --column visits --above 500
   hspace density visits.csv --column seconds --between 10,60 --html density.html
   hspace density visits.csv --column seconds --candidates gamma,weibull,kde --set kde.bandwidth=silverman
-  hspace density runs/a --data photos/ --against other-photos/
+  hspace density runs/a --data photos/                           # which density the space has
+  hspace density runs/a --data photos/ --against other-photos/   # how well it tells other data
   hspace density pca:20 --data digits/ --against letters/ --candidates normal_shrunk,knn --json -
   hspace density ours.npz --data photos/ --against theirs.npz    # features of both, from one encoder
 
@@ -54,19 +56,19 @@ pub struct Args {
     #[arg(long, value_name = "KIND", conflicts_with = "data")]
     kind: Option<String>,
     /// Parts of the values of which each is held out once [default: 5]
-    #[arg(long, conflicts_with = "data")]
+    #[arg(long, conflicts_with = "data", value_parser = count(2..=1_000_000))]
     folds: Option<usize>,
     /// Ordinary data: densities are fitted to its training split, its test split is scored
-    #[arg(long, requires = "against")]
+    #[arg(long)]
     data: Option<String>,
-    /// Other data, all of it outliers; for a features file, a file of features from the same encoder
+    /// Other data, all of it outliers, to be told from the test split; for a features file, a file of features from the same encoder
     #[arg(long, requires = "data")]
     against: Option<String>,
     /// Densities, such as normal,kde [default: all that fit]
     #[arg(long, value_name = "NAMES")]
     candidates: Option<String>,
     /// Bootstrap resamples behind intervals and goodness of fit; 0: neither [default: 200]
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = count(0..=1_000_000))]
     bootstrap: Option<usize>,
     /// Seed of folds, resamples, starts and untrained encoders
     #[arg(long, default_value_t = 0, value_parser = seed())]
@@ -98,9 +100,22 @@ fn range(text: &str) -> std::result::Result<Question, String> {
 }
 
 pub fn run(args: &Args) -> Result<()> {
+    let mut inputs = vec![("source", args.source.as_str())];
+    inputs.extend(args.data.iter().map(|data| ("data", data.as_str())));
+    inputs.extend(
+        args.against
+            .iter()
+            .map(|data| ("other data", data.as_str())),
+    );
+    let outputs = [
+        ("--json", args.json.as_deref()),
+        ("--html", args.html.as_deref()),
+    ];
+    apart(&outputs, &inputs)?;
     match (&args.data, &args.against) {
+        (None, _) => of_column(args),
+        (Some(data), None) => of_space(args, data),
         (Some(data), Some(against)) => features(args, data, against),
-        _ => of_column(args),
     }
 }
 
@@ -109,7 +124,7 @@ fn of_column(args: &Args) -> Result<()> {
     let path = Path::new(&args.source);
     if !path.is_file() {
         return Err(Error::config(format!(
-            "`{}` is no file; give a .csv with --column, or for a representation --data and --against",
+            "`{}` is no file; give a .csv with --column, or for a representation --data",
             args.source
         )));
     }
@@ -141,15 +156,35 @@ fn of_column(args: &Args) -> Result<()> {
     )
 }
 
-/// The SOURCE form.
+/// The SOURCE form without other data.
+fn of_space(args: &Args, data: &str) -> Result<()> {
+    let options = args.of_features()?;
+    let source = Source::parse(&args.source)?;
+    let dataset = open(data)?;
+    let mut sources = Sources::new(&dataset, device(&args.device)?, args.seed);
+    let spinner = Spinner::new("fitting");
+    let space = sources.represent(&args.source, &source, &mut |done| {
+        spinner.say(&format!("{}: {done}/{}", args.source, dataset.len()));
+    });
+    let found = space.and_then(|space| {
+        spinner.say("fitting");
+        SpaceFits::of(&space, &options)
+    });
+    spinner.done();
+    let found = found?;
+    let page = Page {
+        title: format!("{}: the density of {data}", args.source),
+        headline: found.headline(),
+        space: Some(found.clone()),
+        ..Page::default()
+    };
+    let text = format!("{}\n{}", found.table(), found.headline());
+    args.output(&found, &text, &page)
+}
+
+/// The SOURCE form with other data.
 fn features(args: &Args, data: &str, against: &str) -> Result<()> {
-    if !(args.above.is_empty() && args.below.is_empty() && args.between.is_empty()) {
-        return Err(Error::config(
-            "--above, --below and --between are asked of a column; leave --data and --against out",
-        ));
-    }
-    let options: OutlierOptions = args.options()?;
-    options.check()?;
+    let options = args.of_features()?;
     let source = Source::parse(&args.source)?;
     let spinner = Spinner::new("reading");
     let sides = match &source {
@@ -222,6 +257,18 @@ fn encoded(
 }
 
 impl Args {
+    /// The options of densities of features.
+    fn of_features(&self) -> Result<OutlierOptions> {
+        if !(self.above.is_empty() && self.below.is_empty() && self.between.is_empty()) {
+            return Err(Error::config(
+                "--above, --below and --between are asked of a column; leave --data and --against out",
+            ));
+        }
+        let options: OutlierOptions = self.options()?;
+        options.check()?;
+        Ok(options)
+    }
+
     /// The options: defaults, --set, flags.
     fn options<O: Default + Serialize + DeserializeOwned>(&self) -> Result<O> {
         let mut problems = Vec::new();
@@ -245,16 +292,7 @@ impl Args {
         }
         flags.insert("seed".into(), Value::Integer(self.seed as i64));
         merge(&mut user, flags);
-        let mut table = hspace::list::defaults::<O>();
-        overlay(&mut table, user, "", &mut problems);
-        match table.try_into::<O>() {
-            Ok(options) if problems.is_empty() => Ok(options),
-            Ok(_) => Err(Error::Config(problems)),
-            Err(error) => {
-                problems.push(error.message().to_owned());
-                Err(Error::Config(problems))
-            }
-        }
+        options(user, problems)
     }
 
     /// Writes what was asked for.

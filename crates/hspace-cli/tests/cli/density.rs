@@ -155,6 +155,19 @@ fn what_cannot_be_fitted_is_said() {
     assert!(of("visits.csv --column seconds --candidates wiebull").contains("`weibull`?"));
     assert!(of("visits.csv --column seconds --set kde.bandwith=3").contains("bandwidth"));
     assert!(of("visits.csv --column seconds --kind counts").contains("whole numbers"));
+    let wrong = of("visits.csv --column visits --set histogram.bins=-1 --set kde.kernel=gausian");
+    assert!(
+        wrong.contains("histogram.bins=-1") && wrong.contains("kde.kernel=\"gausian\""),
+        "{wrong}"
+    );
+    // Numbers as large as row identifiers are no counts, and what is too far apart is refused.
+    write(
+        "ids.csv",
+        "x\n9007199254740992\n9007199254740994\n9007199254740998\n9007199254741000\n",
+    );
+    assert!(!ok(at, "density ids.csv --bootstrap 5").contains("taken as counts"));
+    write("far.csv", "x\n1e308\n-1e308\n1\n");
+    assert!(of("far.csv").contains("divide the values by a constant"));
     // Flags that cannot be are refused before anything is done, with the exit code of bad usage.
     let misused = |more: &str| {
         let args = format!("density {more}");
@@ -164,8 +177,8 @@ fn what_cannot_be_fitted_is_said() {
     };
     let between = misused("visits.csv --column seconds --between 5,1");
     assert!(between.contains("smaller first"), "{between}");
-    let alone = misused("pixels --data visits.csv");
-    assert!(alone.contains("--against"), "{alone}");
+    let many = misused("visits.csv --column seconds --bootstrap 9999999999999999999");
+    assert!(many.contains("--bootstrap"), "{many}");
     let both = "pixels --data a --against b --kind counts";
     let both = misused(both);
     assert!(both.contains("--kind"), "{both}");
@@ -175,7 +188,7 @@ fn what_cannot_be_fitted_is_said() {
     // Counts that vary less than a Poisson's leave one candidate.
     let text = ok(at, "density even.csv --bootstrap 20");
     assert!(
-        text.contains("not fitted: negative_binomial") && text.contains("best fit is the poisson"),
+        text.contains("negative_binomial: not fitted") && text.contains("best fit is the poisson"),
         "{text}"
     );
     // Equal values leave those without a spread of their own.
@@ -235,6 +248,25 @@ fn outliers_are_told_in_any_representation() {
             assert!((score(row, 0) - 0.5).abs() < 0.12, "{row}");
         }
     }
+    // Without other data the densities are ranked, the flow among them; a distance to neighbours is none.
+    let found = json(at, "density pca:3 --data in.csv");
+    let names: Vec<&str> = found["fits"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|fit| fit["name"].as_str().unwrap())
+        .collect();
+    assert!(names.len() == 6 && names.contains(&"flow"), "{names:?}");
+    let text = ok(
+        at,
+        "density pixels --data in.csv --candidates normal,knn --html space.html",
+    );
+    assert!(
+        text.contains("The best density of pixels is normal"),
+        "{text}"
+    );
+    let page = std::fs::read_to_string(at.join("space.html")).unwrap();
+    assert!(page.contains("<h2>The density of the space"));
     // Files of features, from one encoder.
     ok(at, "embed pixels --data in.csv --out in.npz");
     ok(at, "embed pixels --data far.csv --out far.npz");

@@ -4,11 +4,9 @@ use std::path::Path;
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
+use crate::csv_text::{check_commas, clean, is_missing, line_of, repeated, unreadable};
 use crate::error::{Error, Result, unknown};
 use crate::file;
-
-/// Cells that stand for a value that is not known, in any case.
-const MISSING: [&str; 6] = ["", "na", "n/a", "nan", "null", "none"];
 
 /// The values of a column.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,16 +26,11 @@ pub struct Column {
 /// its line.
 pub fn read(path: &Path, name: Option<&str>) -> Result<Column> {
     let wrong = |problem: String| Error::file(path, problem);
-    let bytes = std::fs::read(path).map_err(|e| wrong(file::explain(&e)))?;
+    let bytes = file::read(path)?;
     let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(&bytes[..]);
     let header = reader.headers();
-    let header = header
-        .map_err(|e| wrong(format!("cannot be read: {e}")))?
-        .clone();
-    let titles: Vec<&str> = header
-        .iter()
-        .map(|title| title.trim_start_matches('\u{feff}').trim())
-        .collect();
+    let header = header.map_err(|e| wrong(unreadable(&e, &bytes)))?.clone();
+    let titles: Vec<&str> = header.iter().map(clean).collect();
     if titles.is_empty() {
         return Err(wrong("is empty".into()));
     }
@@ -48,11 +41,20 @@ pub fn read(path: &Path, name: Option<&str>) -> Result<Column> {
             titles.join(",")
         )));
     }
+    if name.is_none_or(|name| name != titles[0]) {
+        check_commas(&titles).map_err(wrong)?;
+    }
     let at = match name {
-        Some(name) => titles
-            .iter()
-            .position(|title| *title == name)
-            .ok_or_else(|| wrong(unknown("column", name, titles.iter().copied())))?,
+        Some(name) => {
+            let mut places = (0..titles.len()).filter(|i| titles[*i] == name);
+            let Some(at) = places.next() else {
+                return Err(wrong(unknown("column", name, titles.iter().copied())));
+            };
+            if places.next().is_some() {
+                return Err(wrong(repeated(name)));
+            }
+            at
+        }
         None if titles.len() == 1 => 0,
         None => {
             let all = titles.join(", ");
@@ -71,17 +73,17 @@ pub fn read(path: &Path, name: Option<&str>) -> Result<Column> {
     }
     while reader
         .read_record(&mut record)
-        .map_err(|e| wrong(e.to_string()))?
+        .map_err(|e| wrong(unreadable(&e, &bytes)))?
     {
         let cell = record.get(at).unwrap_or_default();
-        if MISSING.contains(&cell.to_ascii_lowercase().as_str()) {
+        if is_missing(cell) {
             column.missing += 1;
             continue;
         }
         match cell.parse::<f64>() {
             Ok(value) if value.is_finite() => column.values.push(value),
             _ => {
-                let line = line_of(&bytes, record.position().map_or(0, |p| p.byte() as usize));
+                let line = line_of(&bytes, record.position());
                 return Err(wrong(format!(
                     "line {line}, column `{}`: `{cell}` is no finite number; mend it, or leave the cell empty if the value is not known",
                     column.name
@@ -98,14 +100,6 @@ fn empty_lines(bytes: &[u8]) -> usize {
     lines.filter(|line| matches!(line, [] | [b'\r'])).count()
 }
 
-/// Number of the line, from 1, of the first byte from `start` on that ends no line.
-fn line_of(bytes: &[u8], start: usize) -> usize {
-    let ends = |b: &&u8| matches!(b, b'\n' | b'\r');
-    let skipped = bytes[start..].iter().take_while(ends).count();
-    let before = &bytes[..start + skipped];
-    1 + before.iter().filter(|b| **b == b'\n').count()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,7 +112,7 @@ mod tests {
 
     #[test]
     fn missing_values_are_counted_and_wrong_ones_named_by_line() {
-        let text = "\u{feff}day,visits\n1,5\n2,\n3,NA\n4, 7.5\n5,1e2\n";
+        let text = "\u{feff}day,visits\n1,5\n2,?\n3,NA\n4, 7.5\n5,1e2\n";
         let read = column(text, Some("visits")).unwrap();
         assert_eq!((read.values, read.missing), (vec![5.0, 7.5, 100.0], 2));
         assert_eq!(column(text, Some("day")).unwrap().values.len(), 5);
@@ -133,6 +127,15 @@ mod tests {
                 .contains("--column: day, visits")
         );
         assert_eq!(column("x\n1\n", None).unwrap().name, "x");
+        for (text, part) in [
+            ("x,y,x\n1,2,3\n", "more than one column `x`"),
+            ("x;y\n1;2\n", "separated by commas"),
+            ("x,y\n1,2\n3\n", "line 3 has 1 cells and the lines before 2"),
+            ("x,y\r\n1,2\r\n3\r\n", "line 3 has 1 cells"),
+        ] {
+            let error = column(text, Some("x")).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
         for text in ["x\n1\n\n2\n\n\n3\n\n", "x\r\n1\r\n\r\n2\r\n\r\n\r\n3"] {
             let gaps = column(text, None).unwrap();
             assert_eq!((gaps.values, gaps.missing), (vec![1.0, 2.0, 3.0], 3));

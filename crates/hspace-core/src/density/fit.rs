@@ -43,6 +43,9 @@ pub struct Fit {
     /// Mean held-out log-likelihood, in nats a value; `None` where some fold had no fit, or gave a
     /// held-out value no density at all.
     pub held_out: Option<f64>,
+    /// Why a fold had no fit.
+    #[serde(default)]
+    pub not_held_out: Option<String>,
     /// How much less that is than the best one's, with a 95 % interval over the values.
     pub behind: Option<Estimate>,
     /// Two-sided p-value of the sign test on the same gaps.
@@ -53,6 +56,9 @@ pub struct Fit {
     pub distance: f64,
     /// Its p-value by parametric bootstrap; `None` where that cannot be.
     pub p: Option<f64>,
+    /// Why there is none.
+    #[serde(default)]
+    pub untested: Option<String>,
     /// Density (or mass) where it is drawn.
     pub curve: Vec<f64>,
     /// Probability up to there.
@@ -169,6 +175,12 @@ pub fn fit(
     let counts = counts(values, options).map_err(|e| Error::data(format!("{name}: {e}")))?;
     let mut sorted = values.clone();
     sorted.sort_by(f64::total_cmp);
+    let (least, greatest) = (sorted[0], sorted[sorted.len() - 1]);
+    if !(greatest - least).is_finite() {
+        return Err(Error::data(format!(
+            "{name}: {least:e} to {greatest:e} is farther than a number can be large; divide the values by a constant"
+        )));
+    }
     let drawing = drawing(&sorted, counts);
     let folds = options.folds.min(values.len() / 2);
     let folds = if folds < 2 { 0 } else { folds };
@@ -233,11 +245,11 @@ pub fn fit(
             Kind::Continuous
         },
         summary: Summary {
-            least: sorted[0],
+            least,
             median: quantile(&sorted, 0.5),
             mean,
             std: variance.sqrt(),
-            greatest: sorted[sorted.len() - 1],
+            greatest,
         },
         spike: spike(&sorted).filter(|_| !counts),
         folds,
@@ -314,11 +326,14 @@ fn one(
         );
     }
     let density = (entry.fit)(sorted, options)?;
-    let held_out = held_out(entry, sorted, folds, options).unwrap_or_default();
+    let (held_out, not_held_out) = match held_out(entry, &*density, sorted, folds, options) {
+        Ok(each) => (each, None),
+        Err(reason) => (vec![], Some(reason)),
+    };
     let tested = goodness(
         sorted,
         &*density,
-        counts && entry.support == Support::Counts,
+        entry.support,
         options.resamples,
         options.seed,
     );
@@ -340,11 +355,13 @@ fn one(
         aic: free.map(|p| 2.0 * p as f64 - 2.0 * log_likelihood),
         bic: free.map(|p| p as f64 * n.ln() - 2.0 * log_likelihood),
         held_out: Some(mean).filter(|m| m.is_finite()),
+        not_held_out,
         behind: None,
         sign_p: None,
         impossible,
         distance: tested.distance,
-        p: tested.p,
+        p: tested.p.as_ref().ok().copied(),
+        untested: tested.p.err(),
         curve: drawing
             .x
             .iter()
@@ -359,16 +376,17 @@ fn one(
     })
 }
 
-/// Log-likelihood of each value under the fit to the other folds, the same folds for every candidate;
-/// `None` where a fold has no fit.
+/// Log-likelihood of each value under the fit to the other folds, the same folds for every candidate; or
+/// why a fold has no fit, even as `density`, the fit to all, is fitted anew.
 fn held_out(
     entry: &Entry,
+    density: &dyn Density,
     sorted: &[f64],
     folds: usize,
     options: &DensityOptions,
-) -> Option<Vec<f64>> {
+) -> std::result::Result<Vec<f64>, String> {
     if folds == 0 {
-        return None;
+        return Err("there are too few values".into());
     }
     let n = sorted.len();
     let mut fold: Vec<usize> = (0..n).map(|i| i % folds).collect();
@@ -379,7 +397,8 @@ fn held_out(
             .filter(|i| fold[*i] != f)
             .map(|i| sorted[i])
             .collect();
-        let density = (entry.fit)(&inside, options).ok()?;
+        let again = (entry.fit)(&inside, options);
+        let density = again.or_else(|reason| density.refit(&inside).map_err(|_| reason))?;
         let outside: Vec<usize> = (0..n).filter(|i| fold[*i] == f).collect();
         let each: Vec<f64> = outside
             .par_iter()
@@ -389,7 +408,7 @@ fn held_out(
             found[i] = value;
         }
     }
-    Some(found)
+    Ok(found)
 }
 
 impl ColumnFits {
@@ -415,8 +434,14 @@ impl ColumnFits {
             None => String::new(),
         };
         if best.held_out.is_none() {
+            let why = match self.folds {
+                0 => "too few values to hold some out",
+                _ => {
+                    "every density has a fold that it could not be fitted without, or found a held-out value impossible"
+                }
+            };
             return format!(
-                "{} of {} could not be ranked: too few values to hold some out",
+                "{} of {} could not be ranked: {why}",
                 self.column, self.data
             );
         }

@@ -33,11 +33,11 @@ fn fit(values: &[f64]) -> Fitted {
     }
     let mean = moments(values).0;
     // The mean of x/mean − 1 is 0: with it nothing large cancels.
-    let gaps = values.iter().map(|x| above_ln((x - mean) / mean));
+    let gaps = values.iter().map(|x| above_ln(*x, mean));
     let gap = gaps.sum::<f64>() / values.len() as f64;
     let start = (3.0 - gap + ((gap - 3.0).powi(2) + 24.0 * gap).sqrt()) / (12.0 * gap);
     let shape = zero_above_0(|a| ln_less_digamma(a) - gap, start)
-        .ok_or("the values spread too little for a shape to be found")?;
+        .ok_or("no shape could be found for these values: they are all but equal, or span too many powers of ten")?;
     Ok(Box::new(Gamma {
         shape,
         scale: mean / shape,
@@ -68,7 +68,7 @@ impl Density for Gamma {
         }
         let u = x / self.scale;
         if self.shape > LARGE {
-            let spread = above_ln((u - self.shape) / self.shape);
+            let spread = above_ln(u, self.shape);
             let front = 0.5 * self.shape.ln() - HALF_LN_2PI - stirling_rest(self.shape);
             return front - self.shape * spread - x.ln();
         }

@@ -14,6 +14,7 @@ use super::histogram::{bars, bins};
 use super::kde::{scott, silverman};
 use super::kernel::Kernel;
 use super::mixture::{Mixture, Stop};
+use super::negative_binomial::NegativeBinomial;
 use super::rows::{means, minus};
 use super::special::{beta_lower, gamma_lower, gamma_upper};
 use super::*;
@@ -22,6 +23,7 @@ use crate::auto::Auto;
 #[derive(Deserialize)]
 struct Golden {
     families: Vec<Family>,
+    negative_binomials: Vec<[f64; 4]>,
     beta: Vec<[f64; 4]>,
     gamma: Vec<[f64; 4]>,
     kde: Kernels,
@@ -225,10 +227,22 @@ fn criteria_are_scipy_s_and_scikit_learn_s() {
 }
 
 #[test]
+fn negative_binomials_of_large_counts_keep_their_digits() {
+    for [size, mean, count, theirs] in golden().negative_binomials {
+        let density = NegativeBinomial { size, mean };
+        relative(
+            &format!("ln P({count}) of size {size}, mean {mean}"),
+            density.ln_density(count),
+            theirs,
+        );
+    }
+}
+
+#[test]
 fn incomplete_functions_are_scipy_s_where_arguments_are_large() {
     let golden = golden();
     for [a, b, x, theirs] in golden.beta {
-        close(
+        relative(
             &format!("I({a}, {b}, {x})"),
             beta_lower(a, b, x, 1.0 - x),
             theirs,

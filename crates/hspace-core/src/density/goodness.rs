@@ -5,7 +5,9 @@
 //! from the fit, fitted anew and compared with *their* fit; p is the share of such D that are at least as
 //! large, (1 + #)/(1 + B) (Stute, González Manteiga & Presedo Quindimil 1993). For counts both functions
 //! are stairs, D is taken at the whole numbers, and the same bootstrap holds (Henze 1996). Rounded values
-//! are such stairs too: x stands for all that is rounded to it, and draws are rounded alike.
+//! are such stairs too: x stands for all that is rounded to it, and draws are rounded alike; one that would
+//! be rounded out of the density's support, such as a positive one to 0, is drawn again, since the data have
+//! none such.
 
 use std::collections::VecDeque;
 
@@ -13,7 +15,7 @@ use rand::{RngExt, SeedableRng};
 use rayon::prelude::*;
 
 use super::special::resolution;
-use super::{Density, Random};
+use super::{Density, Random, Support};
 use crate::probe::few_labels::mix;
 
 /// Values that are tested, at most; of more, so many drawn at random.
@@ -111,45 +113,49 @@ pub fn distance(sorted: &[f64], density: &dyn Density, cell: Cell) -> f64 {
 }
 
 /// A fit, tested.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Goodness {
     /// Kolmogorov's D on all values, in 0..=1.
     pub distance: f64,
-    /// Probability of a D at least as large if the fit were right; `None` where it was not tested.
-    pub p: Option<f64>,
+    /// Probability of a D at least as large if the fit were right; or why it was not tested.
+    pub p: Result<f64, String>,
 }
 
-/// Tests `density`, which was fitted to the ascending `sorted`, with `resamples` of the bootstrap. Not
-/// tested: densities without a fixed number of parameters, which follow any data, and those that most
-/// resamples cannot be fitted with.
+/// Tests `density`, which was fitted to the ascending `sorted` and lies in `support`, with `resamples` of
+/// the bootstrap. Not tested: densities without a fixed number of parameters, which follow any data, and
+/// those that most resamples cannot be fitted with.
 pub fn goodness(
     sorted: &[f64],
     density: &dyn Density,
-    counts: bool,
+    support: Support,
     resamples: usize,
     seed: u64,
 ) -> Goodness {
-    let cell = if counts {
-        Cell::COUNT
-    } else {
-        Cell::of_measurements(sorted)
+    let cell = match support {
+        Support::Counts => Cell::COUNT,
+        _ => Cell::of_measurements(sorted),
     };
-    let whole = distance(sorted, density, cell);
-    let parametric = density.free().is_some() && resamples > 0;
-    let p = parametric.then(|| p(sorted, density, cell, resamples, seed));
+    let p = match (density.free(), resamples) {
+        (None, _) => Err("it follows any data".into()),
+        (_, 0) => Err("no bootstrap was asked for".into()),
+        _ => p(sorted, density, (support, cell), resamples, seed),
+    };
     Goodness {
-        distance: whole,
-        p: p.flatten(),
+        distance: distance(sorted, density, cell),
+        p,
     }
 }
+
+/// Draws that are rounded out of the support before one is taken as it is.
+const PATIENCE: usize = 1000;
 
 fn p(
     sorted: &[f64],
     density: &dyn Density,
-    cell: Cell,
+    (support, cell): (Support, Cell),
     resamples: usize,
     seed: u64,
-) -> Option<f64> {
+) -> Result<f64, String> {
     let mut some = sorted.to_vec();
     if some.len() > TESTED {
         let mut random = Random::seed_from_u64(mix(&[seed, 1]));
@@ -158,17 +164,32 @@ fn p(
         some.truncate(TESTED);
         some.sort_by(f64::total_cmp);
     }
-    let fitted = density.refit(&some).ok()?;
+    let fitted = density.refit(&some)?;
     let own = distance(&some, &*fitted, cell);
     let drawn = |i: usize| {
         let mut random = Random::seed_from_u64(mix(&[seed, 2, i as u64]));
-        let mut one = || cell.rounded(fitted.draw(&mut random));
+        let mut one = || {
+            let mut draws = (0..PATIENCE).map(|_| fitted.draw(&mut random));
+            let inside = draws.find(|x| support.problem(&[cell.rounded(*x)]).is_none());
+            cell.rounded(inside.unwrap_or_else(|| fitted.draw(&mut random)))
+        };
         let mut values: Vec<f64> = (0..some.len()).map(|_| one()).collect();
         values.sort_by(f64::total_cmp);
-        let again = fitted.refit(&values).ok()?;
-        Some(distance(&values, &*again, cell))
+        let again = fitted.refit(&values)?;
+        Ok(distance(&values, &*again, cell))
     };
-    let distances: Vec<f64> = (0..resamples).into_par_iter().filter_map(drawn).collect();
+    let again: Vec<Result<f64, String>> = (0..resamples).into_par_iter().map(drawn).collect();
+    let distances: Vec<f64> = again
+        .iter()
+        .filter_map(|d| d.as_ref().ok().copied())
+        .collect();
+    if 2 * distances.len() <= resamples {
+        let reason = again.into_iter().find_map(Result::err).unwrap_or_default();
+        return Err(format!(
+            "of {resamples} samples drawn from it only {} could be fitted anew ({reason})",
+            distances.len()
+        ));
+    }
     let as_large = distances.iter().filter(|d| **d >= own).count();
-    (2 * distances.len() > resamples).then(|| (1 + as_large) as f64 / (1 + distances.len()) as f64)
+    Ok((1 + as_large) as f64 / (1 + distances.len()) as f64)
 }

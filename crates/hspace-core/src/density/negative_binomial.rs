@@ -6,10 +6,11 @@
 //! the likelihood rises all the way to the Poisson's, and the fit says so. In scipy: `nbinom(r, p)`.
 
 use rand_distr::Distribution;
-use statrs::function::gamma::{digamma, ln_gamma};
+use statrs::function::gamma::digamma;
 
+use super::poisson;
 use super::root::zero_above_0;
-use super::special::{beta_lower, moments};
+use super::special::{beta_lower, ln_binomial, moments};
 use super::{Density, Entry, Fitted, Random, Support};
 
 /// The line in the list.
@@ -23,10 +24,12 @@ pub const ENTRY: Entry = Entry {
 /// Counts up to which ψ(x+r) − ψ(r) is summed term by term, which loses nothing where r is large.
 const TERMS: f64 = 1e5;
 
-struct NegativeBinomial {
-    size: f64,
-    /// p = size/(size + mean).
-    mean: f64,
+/// One of them.
+pub(super) struct NegativeBinomial {
+    /// r
+    pub(super) size: f64,
+    /// m; p = r/(r + m).
+    pub(super) mean: f64,
 }
 
 fn fit(values: &[f64]) -> Fitted {
@@ -88,8 +91,10 @@ impl Density for NegativeBinomial {
             return f64::NEG_INFINITY;
         }
         let r = self.size;
-        let ways = ln_gamma(x + r) - ln_gamma(r) - ln_gamma(x + 1.0);
-        ways - r * (self.mean / r).ln_1p() + x * self.q().ln()
+        if x == 0.0 {
+            return -r * (self.mean / r).ln_1p();
+        }
+        (r / (r + x)).ln() + ln_binomial(r, x, self.p(), self.q())
     }
 
     fn cdf(&self, x: f64) -> f64 {
@@ -113,7 +118,8 @@ impl Density for NegativeBinomial {
         rand_distr::Poisson::new(rate).map_or(0.0, |poisson| poisson.sample(random))
     }
 
+    /// Where the variance is not above the mean, the limit of the likelihood: the Poisson.
     fn refit(&self, values: &[f64]) -> Fitted {
-        fit(values)
+        fit(values).or_else(|_| poisson::fit(values))
     }
 }

@@ -179,6 +179,9 @@ impl Default for FlowOptions {
     }
 }
 
+/// Bins of a histogram, at most.
+const MOST_BINS: usize = 1_000_000;
+
 impl DensityOptions {
     /// Finds every value that cannot be.
     ///
@@ -190,8 +193,10 @@ impl DensityOptions {
         if self.folds < 2 {
             problems.push("folds: must be at least 2".into());
         }
-        if self.histogram.bins == Auto::Set(0) {
-            problems.push("histogram.bins: must be `auto` or at least 1".into());
+        if matches!(self.histogram.bins, Auto::Set(bins) if !(1..=MOST_BINS).contains(&bins)) {
+            problems.push(format!(
+                "histogram.bins: must be `auto` or 1 to {MOST_BINS}"
+            ));
         }
         problems.extend(shared(&self.kde, &self.knn, &self.mixture));
         finish(problems)

@@ -21,7 +21,8 @@ struct Poisson {
     rate: f64,
 }
 
-fn fit(values: &[f64]) -> Fitted {
+/// The one whose rate is the mean.
+pub(super) fn fit(values: &[f64]) -> Fitted {
     let rate = moments(values).0;
     if rate == 0.0 {
         return Err(format!(
@@ -47,7 +48,7 @@ impl Density for Poisson {
         }
         if x > LARGE {
             // Loader (2000): the saddle point, without large terms that cancel.
-            let spread = above_ln((self.rate - x) / x);
+            let spread = above_ln(self.rate, x);
             return -0.5 * x.ln() - HALF_LN_2PI - stirling_rest(x) - x * spread;
         }
         x * self.rate.ln() - self.rate - ln_gamma(x + 1.0)

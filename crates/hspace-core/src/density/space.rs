@@ -1,4 +1,4 @@
-//! Which explicit density a learned space has: each is fitted to features of training samples and judged by
+//! Which explicit density a space has: each is fitted to features of training samples and judged by
 //! its mean ln f at test samples'.
 //!
 //! A prior is not among them: a variational encoder's features are means, which lie closer together than
@@ -11,18 +11,21 @@ use super::rows::{doubles, means};
 use super::still::Still;
 use super::{FEATURE_DENSITIES, OutlierOptions};
 use crate::dataset::Split;
+use crate::error::{Error, Result};
 use crate::matrix::spaced;
 use crate::probe::Estimate;
 use crate::representation::Representation;
 
-/// Densities that take seconds at most; a distance to neighbours is none.
-const CANDIDATES: [&str; 5] = [
+/// Densities that take a second or two at most.
+pub const QUICK: [&str; 5] = [
     "normal",
     "normal_diagonal",
     "normal_shrunk",
     "mixture",
     "kde",
 ];
+/// A distance to neighbours, which ranks rows but is no density.
+const NO_DENSITY: &str = "knn";
 /// Features up to which they are fitted.
 const WIDEST: usize = 64;
 /// Samples fitted to, and judged on, at most.
@@ -59,8 +62,14 @@ pub struct SpaceFit {
 }
 
 impl SpaceFits {
-    /// Of a space, if it is narrow enough and has samples of both splits that vary.
-    pub fn of(space: &Representation, seed: u64) -> Option<SpaceFits> {
+    /// Of a space.
+    ///
+    /// # Errors
+    /// If it has more than [`WIDEST`] features or too few samples of a split, if none of them varies, or if
+    /// no density could be fitted.
+    pub fn of(space: &Representation, options: &OutlierOptions) -> Result<SpaceFits> {
+        options.check()?;
+        let wrong = |problem: String| Error::data(format!("{}: {problem}", space.name));
         let d = space.features.cols;
         let rows = |split: Split| -> Vec<f64> {
             let of: Vec<usize> = (0..space.ids.len())
@@ -70,24 +79,28 @@ impl SpaceFits {
             doubles(&space.features.select(&some))
         };
         if !(1..=WIDEST).contains(&d) {
-            return None;
+            return Err(wrong(format!(
+                "{d} features; a density is fitted to {WIDEST} at most, such as those of `pca:{WIDEST}`"
+            )));
         }
         let (train, test) = (rows(Split::Train), rows(Split::Test));
         if train.len() < 2 * d || test.len() < 2 * d {
-            return None;
+            return Err(wrong(format!(
+                "{} training and {} test samples; 2 of each are needed at least",
+                train.len() / d,
+                test.len() / d
+            )));
         }
-        let still = Still::of(&train, d)?;
-        let options = OutlierOptions {
-            seed,
-            ..OutlierOptions::default()
-        };
+        let still = Still::of(&train, d)
+            .ok_or_else(|| wrong("all training samples have the same features".into()))?;
         let vary = still.others(&train);
         let (mut judged, mut unfit) = (Vec::new(), Vec::new());
+        let asked = |name: &str| options.candidates.iter().any(|c| c == name);
         for entry in FEATURE_DENSITIES {
-            if !CANDIDATES.contains(&entry.name) {
+            if entry.name == NO_DENSITY || !asked(entry.name) {
                 continue;
             }
-            match (entry.fit)(&vary, still.vary.len(), &options) {
+            match (entry.fit)(&vary, still.vary.len(), options) {
                 Ok(density) => judged.push((
                     entry.name.to_owned(),
                     density.chosen(),
@@ -102,14 +115,16 @@ impl SpaceFits {
         let mean = |each: &[f64]| means(each, 1)[0];
         judged.retain(|(.., each)| mean(each).is_finite());
         judged.sort_by(|a, b| mean(&b.2).total_cmp(&mean(&a.2)));
-        let best = judged.first()?.2.clone();
+        let Some((_, _, best)) = judged.first().cloned() else {
+            return Err(Unfit::all(&space.name, &unfit));
+        };
         let fit = |(name, chosen, each): (String, String, Vec<f64>)| SpaceFit {
             name,
             chosen,
             held_out: mean(&each),
             behind: gap(&best, &each),
         };
-        Some(SpaceFits {
+        Ok(SpaceFits {
             representation: space.name.clone(),
             dim: d,
             train: train.len() / d,
@@ -162,11 +177,15 @@ mod tests {
         }
     }
 
+    fn all() -> OutlierOptions {
+        OutlierOptions::default()
+    }
+
     #[test]
     fn the_likelihood_is_that_of_the_distribution() {
         for (mean, deviation) in [(0.0, 1.0), (0.5, 0.6), (-1.0, 1.5)] {
-            let found = SpaceFits::of(&space(mean, deviation), 0).unwrap();
-            assert_eq!(found.fits.len(), CANDIDATES.len());
+            let found = SpaceFits::of(&space(mean, deviation), &all()).unwrap();
+            assert_eq!(found.fits.len(), QUICK.len() + 1, "and the flow");
             assert_eq!(found.fits[0].behind.mean, 0.0);
             // Less the entropy of two normal features; any candidate can be a normal distribution.
             let entropy = 1.0 + (2.0 * std::f64::consts::PI).ln() + 2.0 * deviation.ln();
@@ -183,7 +202,7 @@ mod tests {
         for (i, row) in heaps.features.data.chunks_exact_mut(2).enumerate() {
             row[0] += if i / 2 % 2 == 0 { 8.0 } else { -8.0 };
         }
-        let found = SpaceFits::of(&heaps, 0).unwrap();
+        let found = SpaceFits::of(&heaps, &all()).unwrap();
         let behind = |name: &str| {
             let fit = found.fits.iter().find(|fit| fit.name == name);
             fit.unwrap().behind
@@ -193,8 +212,11 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_density_has_no_section() {
-        assert_eq!(SpaceFits::of(&space(0.0, 0.0), 0), None);
-        assert_eq!(SpaceFits::of(&space(0.0, 1.0).select(&[0, 1, 2]), 0), None);
+    fn what_has_no_density_says_why() {
+        let problem =
+            |space: &Representation| SpaceFits::of(space, &all()).unwrap_err().to_string();
+        assert!(problem(&space(0.0, 0.0)).contains("the same features"));
+        let few = space(0.0, 1.0).select(&[0, 1, 2]);
+        assert!(problem(&few).contains("2 training and 1 test samples"));
     }
 }

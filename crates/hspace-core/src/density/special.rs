@@ -3,6 +3,8 @@
 use statrs::function::erf::erfc;
 use statrs::function::gamma::{gamma_lr, gamma_ur, ln_gamma};
 
+use super::number;
+
 /// ln(2π)/2
 pub const HALF_LN_2PI: f64 = 0.918_938_533_204_672_8;
 
@@ -40,7 +42,7 @@ pub fn gamma_upper(a: f64, x: f64) -> f64 {
 fn uniform(a: f64, x: f64, side: f64) -> f64 {
     let off = (x - a) / a;
     // With λ = x/a, λ − 1 − ln λ is ½η².
-    let half_square = above_ln(off);
+    let half_square = above_ln(x, a);
     let eta = (2.0 * half_square).max(0.0).sqrt().copysign(off);
     let first = if off.abs() < 0.02 {
         let terms = [
@@ -59,14 +61,38 @@ fn uniform(a: f64, x: f64, side: f64) -> f64 {
     (0.5 * erfc(side * eta * root) + side * rest).clamp(0.0, 1.0)
 }
 
-/// λ − 1 − ln λ from λ − 1, without the loss of digits near 0.
-pub fn above_ln(off: f64) -> f64 {
+/// λ − 1 − ln λ of λ = x/m, for x, m > 0, without the loss of digits near 0 or near 1.
+pub fn above_ln(x: f64, m: f64) -> f64 {
+    let ratio = x / m;
+    if ratio < 0.5 {
+        return ratio - 1.0 - (x.ln() - m.ln());
+    }
+    let off = (x - m) / m;
     off - off.ln_1p()
 }
 
-/// ln Γ(a) − (a − ½) ln a + a − ½ ln 2π: what Stirling's formula leaves, for `a` from [`LARGE`] on.
+/// ln Γ(a) − (a − ½) ln a + a − ½ ln 2π: what Stirling's formula leaves, for a > 0.
 pub fn stirling_rest(a: f64) -> f64 {
-    1.0 / (12.0 * a) - 1.0 / (360.0 * a * a * a)
+    if a < 16.0 {
+        return ln_gamma(a) - (a - 0.5) * a.ln() + a - HALF_LN_2PI;
+    }
+    let terms = [
+        1.0 / 1188.0,
+        -1.0 / 1680.0,
+        1.0 / 1260.0,
+        -1.0 / 360.0,
+        1.0 / 12.0,
+    ];
+    terms.iter().fold(0.0, |sum, term| sum / (a * a) + term) / a
+}
+
+/// ln of Γ(a+b+1)/(Γ(a+1) Γ(b+1)) p^a q^b for a, b > 0 and p + q = 1: of a binomial probability, of numbers
+/// that need not be whole. By its saddle point (Loader 2000), without large terms that cancel.
+pub fn ln_binomial(a: f64, b: f64, p: f64, q: f64) -> f64 {
+    let n = a + b;
+    let rests = stirling_rest(n) - stirling_rest(a) - stirling_rest(b);
+    rests - a * above_ln(n * p, a) - b * above_ln(n * q, b) + 0.5 * (n.ln() - a.ln() - b.ln())
+        - HALF_LN_2PI
 }
 
 /// Regularised incomplete beta function I_x(a, b) for a, b > 0, given x and 1 − x, whichever of them
@@ -74,7 +100,7 @@ pub fn stirling_rest(a: f64) -> f64 {
 ///
 /// The continued fraction of the Digital Library of Mathematical Functions, 8.17.22, by the modified
 /// Lentz method, on the side of the mean where it converges in about √max(a, b) steps; it goes on
-/// until it has, so that large a and b lose nothing.
+/// until it has, so that large a and b lose nothing; nor does what stands before it ([`ln_binomial`]).
 pub fn beta_lower(a: f64, b: f64, x: f64, rest: f64) -> f64 {
     if x <= 0.0 {
         return 0.0;
@@ -82,18 +108,13 @@ pub fn beta_lower(a: f64, b: f64, x: f64, rest: f64) -> f64 {
     if rest <= 0.0 {
         return 1.0;
     }
-    let front =
-        ln_gamma(a + b) - ln_gamma(a) - ln_gamma(b) + a * ln_of(x, rest) + b * ln_of(rest, x);
+    // x^a (1 − x)^b / (a B(a, b)), and the same with b below.
+    let over = |other: f64| ln_binomial(a, b, x, rest).exp() * (other / (a + b));
     if x < (a + 1.0) / (a + b + 2.0) {
-        front.exp() * fraction(a, b, x) / a
+        over(b) * fraction(a, b, x)
     } else {
-        1.0 - front.exp() * fraction(b, a, rest) / b
+        1.0 - over(a) * fraction(b, a, rest)
     }
-}
-
-/// ln(x) where `rest` is 1 − x.
-fn ln_of(x: f64, rest: f64) -> f64 {
-    if rest < 0.5 { (-rest).ln_1p() } else { x.ln() }
 }
 
 fn fraction(a: f64, b: f64, x: f64) -> f64 {
@@ -171,7 +192,8 @@ pub fn too_narrow(values: &[f64]) -> Option<String> {
     let (mean, variance) = moments(values);
     (variance.sqrt() < 1e-8 * mean).then(|| {
         format!(
-            "the values differ from {mean} by less than a hundred-millionth of that: subtract a constant first"
+            "the values differ from {} by less than a hundred-millionth of that: subtract a constant first",
+            number(mean)
         )
     })
 }

@@ -1,9 +1,10 @@
 //! Fits and outliers as text.
 
 use super::Kind;
-use super::fit::{ColumnFits, Fit};
+use super::fit::{ColumnFits, Fit, Unfit};
 use super::outliers::{OutlierRow, Outliers};
 use super::questions::Probability;
+use super::space::SpaceFits;
 use crate::probe::table::{aligned, cell};
 
 impl ColumnFits {
@@ -65,8 +66,8 @@ impl ColumnFits {
         if every().any(|f| f.impossible > 0) {
             text.push_str("impossible: so many held-out values had no density at all\n");
         }
-        for unfit in &self.unfit {
-            text.push_str(&format!("not fitted: {}: {}\n", unfit.name, unfit.reason));
+        for (name, reason) in self.remarks() {
+            text.push_str(&format!("{name}: {reason}\n"));
         }
         for answer in &self.answers {
             text.push_str(&format!("\nprobability of {}\n", answer.question));
@@ -83,6 +84,27 @@ impl ColumnFits {
             text.push_str(&aligned(&lines));
         }
         text
+    }
+}
+
+impl ColumnFits {
+    /// What has no fit, no place or no test, with the reason; not of too few values, nor of what follows any
+    /// data, which is said once for all.
+    pub(crate) fn remarks(&self) -> Vec<(&str, String)> {
+        let mut remarks: Vec<(&str, String)> = Vec::new();
+        for Unfit { name, reason } in &self.unfit {
+            remarks.push((name, format!("not fitted: {reason}")));
+        }
+        for fit in self.fits.iter().chain(&self.apart) {
+            if let Some(reason) = fit.not_held_out.as_ref().filter(|_| self.folds > 0) {
+                remarks.push((&fit.name, format!("not held out: {reason}")));
+            }
+            let tested = fit.free.is_some() && self.resamples > 0;
+            if let Some(reason) = fit.untested.as_ref().filter(|_| tested) {
+                remarks.push((&fit.name, format!("not tested: {reason}")));
+            }
+        }
+        remarks
     }
 }
 
@@ -224,6 +246,57 @@ impl Outliers {
         format!(
             "A row of {} lies farther out than a test row of {} {much} of the time.",
             self.against, self.data
+        )
+    }
+}
+
+impl SpaceFits {
+    /// One line a density, best first.
+    pub fn table(&self) -> String {
+        let titles = ["", "held out", "behind the best", "chosen"];
+        let mut lines = vec![titles.map(String::from).to_vec()];
+        for (i, fit) in self.fits.iter().enumerate() {
+            let behind = match i {
+                0 => "best".into(),
+                _ => format!(
+                    "{:.2} ±{:.2}",
+                    fit.behind.mean,
+                    fit.behind.high - fit.behind.mean
+                ),
+            };
+            let held_out = format!("{:.2}", fit.held_out);
+            lines.push(vec![fit.name.clone(), held_out, behind, fit.chosen.clone()]);
+        }
+        let mut text = format!(
+            "{} features of {}: densities fitted to {} training samples, mean log-likelihood of {} test samples in nats a sample\n{}",
+            self.dim,
+            self.representation,
+            self.train,
+            self.test,
+            aligned(&lines)
+        );
+        for unfit in &self.unfit {
+            text.push_str(&format!("not fitted: {}: {}\n", unfit.name, unfit.reason));
+        }
+        text
+    }
+
+    /// What was found, in a sentence.
+    pub fn headline(&self) -> String {
+        let (Some(best), close) = (self.fits.first(), self.fits.iter().skip(1)) else {
+            return String::new();
+        };
+        let close: Vec<&str> = close
+            .filter(|f| f.behind.low <= 0.0)
+            .map(|f| f.name.as_str())
+            .collect();
+        let also = match close.as_slice() {
+            [] => String::new(),
+            names => format!("; not told from it by these samples: {}", names.join(", ")),
+        };
+        format!(
+            "The best density of {} is {}{also}.",
+            self.representation, best.name
         )
     }
 }

@@ -47,12 +47,12 @@ pub(super) fn column(of: Option<&ColumnFits>) -> Markup {
             dt { "sign p" } dd { "How often so many more held-out values would prefer one of the two if both were as good (Clarke 2007). Where tails are heavy it tells more than the mean." }
             dt { "AIC, BIC" } dd { "Lower is better; only where the number of parameters is fixed." }
             dt { "KS, p" } dd { "The largest gap in the drawing on the right, and how often so large a gap comes about where the density is right. The parameters were fitted to the same values, so tables do not hold: "
-                (fits.resamples) " samples were drawn from the fit and fitted anew (parametric bootstrap). Small p: the density is wrong. A dash: it follows any data, so there is nothing to test." }
+                (fits.resamples) " samples were drawn from the fit and fitted anew (parametric bootstrap). Small p: the density is wrong. A dash: it follows any data, so there is nothing to test, or what is said above." }
         }
     };
     html! {
         (section("Density", lede, drawings))
-        @if !fits.fits.is_empty() { (section("Which density", held, html! { (ranking(&fits.fits, true)) (unfit(&fits.unfit)) (terms) })) }
+        @if !fits.fits.is_empty() { (section("Which density", held, html! { (ranking(&fits.fits, true)) (remarks(fits)) (terms) })) }
         @if !fits.apart.is_empty() {
             (section("Densities of the same counts", html! {
                 "A density of a count is no probability: its likelihood has a unit. These lines can be compared with each other, not with those above."
@@ -98,6 +98,15 @@ fn ranking(all: &[Fit], drawn: bool) -> Markup {
                 }
             } }
         } }
+    }
+}
+
+fn remarks(of: &ColumnFits) -> Markup {
+    html! {
+        @let remarks = of.remarks();
+        @if !remarks.is_empty() {
+            ul.savings { @for (name, reason) in remarks { li { b { (name) } " " (reason) } } }
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 """Golden values of densities from scipy.stats, numpy and scikit-learn: scipy_values.json, beside itself.
 
-    pip install numpy scipy scikit-learn
+    pip install numpy scipy scikit-learn mpmath
     python crates/hspace-core/tests/golden/scipy_values.py
 
 Made with numpy 2.4, scipy 1.17 and scikit-learn 1.9.
@@ -9,6 +9,7 @@ Made with numpy 2.4, scipy 1.17 and scikit-learn 1.9.
 import json
 from pathlib import Path
 
+import mpmath
 import numpy as np
 from scipy import optimize, special, stats
 from sklearn.covariance import LedoitWolf
@@ -91,9 +92,30 @@ for size, mean in [(0.5, 4.0), (8.0, 30.0), (60.0, 2000.0)]:
     points = np.unique(np.array([0, 1, 2, mean // 1, mean * 1.5 // 1, mean * 3 // 1]))
     families.append(family("negative_binomial", x, stats.nbinom(size, p), [size, p], points, mass=True))
 
-# Incomplete functions where both arguments are large.
+# A shape so small that some values are nothing beside their mean.
+x = np.random.default_rng(11).gamma(0.1, 2.5, 300)
+gap = np.log(x.mean()) - np.log(x).mean()
+shape = optimize.brentq(lambda a: np.log(a) - special.digamma(a) - gap, 0.05, 0.2, xtol=1e-14, rtol=1e-14)
+scale = x.mean() / shape
+families.append(family("gamma", x, stats.gamma(shape, scale=scale), [shape, scale], np.array([1e-30, 1e-6, 0.1, 4.0])))
+
+# ln P of negative binomials at counts where scipy's differences of ln Γ have no digits left: size, mean, count.
+mpmath.mp.dps = 60
+
+
+def exact(size, mean, count):
+    r, m, k = (mpmath.mpf(v) for v in (size, mean, count))
+    ways = mpmath.loggamma(k + r) - mpmath.loggamma(r) - mpmath.loggamma(k + 1)
+    return float(ways + r * mpmath.log(r / (r + m)) + k * mpmath.log(m / (r + m)))
+
+
+large = [(2.5, 1e9, 7e8), (0.3, 1e12, 1.0), (40.0, 1e12, 1.1e12), (1e6, 1e12, 1e12 + 3e9), (3e11, 1e15, 1e15 - 5e9), (0.7, 4e15, 9e15)]
+negative_binomials = [[*case, exact(*case)] for case in large]
+
+# Incomplete functions where both arguments are large, or one side is tiny.
 beta = [[a, b, x, special.betainc(a, b, x)] for a, b, x in
-        [(0.3, 0.2, 0.5), (5.0, 1.0, 0.01), (2e5, 1e5, 0.6665), (1e6, 2.0, 0.999999), (3e3, 9e5, 0.0033), (40.0, 3e6, 1.2e-5)]]
+        [(0.3, 0.2, 0.5), (5.0, 1.0, 0.01), (2e5, 1e5, 0.6665), (1e6, 2.0, 0.999999), (3e3, 9e5, 0.0033), (40.0, 3e6, 1.2e-5),
+         (1e9, 1e9, 0.50001), (1e10, 3e10, 0.250002), (0.5, 0.5, 1e-20), (0.3, 1e12, 1e-13)]]
 gamma = [[a, x, special.gammainc(a, x), special.gammaincc(a, x)] for a, x in
          [(0.2, 1e-8), (0.2, 30.0), (1e4, 1.01e4), (1e5, 9.99e4), (1e5, 1.02e5), (2e5, 2.001e5), (3e6, 2.993e6),
           (1e9, 1e9 + 4e4), (1e12, 1e12 - 7e6), (1e15, 1e15 + 3e7), (2e5, 1.6e5)]]
@@ -176,6 +198,6 @@ detection = {
                fpr[np.argmax(tpr >= 0.95)], 1 - tpr[fpr <= 0.05].max()],
 }
 
-values = dict(families=families, beta=beta, gamma=gamma, kde=kde, histogram=histogram, mixtures=mixtures,
+values = dict(families=families, negative_binomials=negative_binomials, beta=beta, gamma=gamma, kde=kde, histogram=histogram, mixtures=mixtures,
               column_mixture=column_mixture, gaussian=gaussian, detection=detection)
 Path(__file__).with_name("scipy_values.json").write_text(json.dumps(plain(values)) + "\n")
