@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
-use hf_hub::{Cache, Repo, RepoType};
+use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use toml::Table;
@@ -62,11 +62,15 @@ pub struct Model {
 /// is not the one the Hub has.
 pub fn weights(name: &str) -> Result<PathBuf> {
     let repo = Remote::new(name)?;
+    let mut found = WEIGHTS.iter().find_map(|file| repo.cache.get(file));
     for file in WEIGHTS {
-        if let Some(path) = repo.get(file)? {
-            check(&path)?;
-            return Ok(path);
+        if found.is_none() {
+            found = repo.get(file)?;
         }
+    }
+    if let Some(path) = found {
+        check(&path)?;
+        return Ok(path);
     }
     Err(repo.error(format!("has neither {} nor {}", WEIGHTS[0], WEIGHTS[1])))
 }
@@ -144,7 +148,8 @@ fn ours(architecture: &str) -> Option<(&'static str, Table)> {
 struct Remote {
     name: String,
     repo: ApiRepo,
-    cache: PathBuf,
+    cache: CacheRepo,
+    folder: PathBuf,
 }
 
 impl Remote {
@@ -169,8 +174,9 @@ impl Remote {
         let repo = Repo::with_revision(id.to_owned(), RepoType::Model, revision.to_owned());
         Ok(Remote {
             name: name.to_owned(),
-            repo: api.repo(repo),
-            cache: folder,
+            repo: api.repo(repo.clone()),
+            cache: cache.repo(repo),
+            folder,
         })
     }
 
@@ -187,7 +193,7 @@ impl Remote {
                 _ => Err(self.error(format!(
                     "{file} is not in {} and could not be fetched ({error}); offline, download the \
                      model's weights elsewhere and name the file instead",
-                    self.cache.display()
+                    self.folder.display()
                 ))),
             },
         }

@@ -366,7 +366,13 @@ pub fn mismatches(objective: &dyn Objective, encoder: &dyn Encoder, facts: &Fact
             "views.crop.local_size={side} is larger than the images, {height} x {width}; set a smaller one"
         ));
     }
-    let of_local = |problem| format!("for local views (views.crop.local_size): {problem}");
+    // What an encoder advises, after the semicolon, is for whole images.
+    let of_local = |problem: String| {
+        let reason = problem.split(';').next().unwrap_or_default();
+        format!(
+            "for local views (views.crop.local_size): {reason}; set another size, or objective.local_views=0"
+        )
+    };
     problems.extend(encoder.problems(facts.local).into_iter().map(of_local));
     if let (Some(patches), Shape::Image { height, width, .. }) = (encoder.patches(), facts.shape)
         && let Shape::Image { height: side, .. } = facts.local

@@ -21,7 +21,15 @@ const HEADS: [&str; 4] = ["fc", "head", "heads", "classifier"];
 /// What a file of `torch.save` before PyTorch 1.6 begins with: a pickle of its magic number.
 const LEGACY: &[u8] = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
 /// What wrappers put before the names.
-const WRAPPERS: [&str; 5] = ["", "module.", "model.", "backbone.", "encoder."];
+const WRAPPERS: [&str; 7] = [
+    "",
+    "module.",
+    "model.",
+    "backbone.",
+    "encoder.",
+    "_orig_mod.",
+    "module._orig_mod.",
+];
 
 /// The weights of `encoder` from a file: names and shapes must be those of `like`. Heads of
 /// classifiers and whole numbers (counters) are left out. Where a wrapper put a prefix before the encoder's names,

@@ -374,6 +374,7 @@ impl<'a> Trainer<'a> {
         self.setup.objective.after_step(&mut self.weights, progress);
         step.values.insert("loss".into(), step.loss);
         if self.looks_at_features()
+            && self.is_under_way()
             && let Some(text) = self.setup.objective.concern(&step.values, progress)
         {
             self.warn(&text);
@@ -409,7 +410,9 @@ impl<'a> Trainer<'a> {
             let features: Vec<Matrix> = features.map(|view| to_matrix(view.inner())).collect();
             let health = watch::health(&features)?;
             report.extend(health.values());
-            if let Some(text) = health.collapse(features[0].cols) {
+            if self.is_under_way()
+                && let Some(text) = health.collapse(features[0].cols)
+            {
                 self.warn(&text);
             }
         }
@@ -431,11 +434,15 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Whether the features of the coming step are measured: at logged steps after the first few.
+    /// Whether the features of the coming step are measured: at logged steps and at the ends of epochs.
     fn looks_at_features(&self) -> bool {
         let next = self.state.step + 1;
-        let logged = next.is_multiple_of(self.setup.settings.log_every);
-        (logged || self.ends_epoch(next)) && next >= 10
+        next.is_multiple_of(self.setup.settings.log_every) || self.ends_epoch(next)
+    }
+
+    /// Whether what they show can be a failure: not in the first steps, in which any encoder's are alike.
+    fn is_under_way(&self) -> bool {
+        self.state.step + 1 >= 10
     }
 
     fn diverged(&self, loss: f64) -> Error {
@@ -545,23 +552,24 @@ impl<'a> Trainer<'a> {
     }
 }
 
-/// Cuts every stream's batch into `n` micro-batches of equal size, as far as it has samples.
+/// Cuts every stream's batch into `n` micro-batches whose sizes differ by one at most; into fewer where one would
+/// be of less than two samples.
 fn split(batches: Vec<Batch>, n: usize) -> Vec<Vec<Batch>> {
-    if n == 1 {
+    let pairs = batches.iter().map(|batch| batch.rows.len() / 2);
+    let n = n.min(pairs.min().unwrap_or(1));
+    if n < 2 {
         return vec![batches];
     }
     let cut = |i: usize| {
         let part = |batch: &Batch| {
-            let size = batch.rows.len().div_ceil(n);
-            let start = (i * size).min(batch.rows.len());
-            let length = size.min(batch.rows.len() - start);
-            let narrow = |view: &burn_tensor::Tensor<4>| view.clone().narrow(0, start, length);
-            (length > 1).then(|| Batch {
+            let [start, end] = [i, i + 1].map(|i| i * batch.rows.len() / n);
+            let narrow = |view: &burn_tensor::Tensor<4>| view.clone().narrow(0, start, end - start);
+            Batch {
                 views: batch.views.iter().map(narrow).collect(),
-                rows: batch.rows[start..start + length].to_vec(),
-            })
+                rows: batch.rows[start..end].to_vec(),
+            }
         };
-        batches.iter().map(part).collect::<Option<Vec<Batch>>>()
+        batches.iter().map(part).collect()
     };
-    (0..n).filter_map(cut).collect()
+    (0..n).map(cut).collect()
 }

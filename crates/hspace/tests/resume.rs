@@ -89,12 +89,15 @@ fn stopped_and_resumed_is_the_same_as_never_stopped() {
             ("swav", "queue = 32\nqueue_start = 0.0"),
             ("moco", "queue = 0"),
         ];
-        for objective in all.chain(others) {
-            let encoder = match (objective.0, vectors) {
-                ("mae", false) => "vit_tiny",
-                ("mae", true) | ("scarf", false) => continue,
-                (_, true) => "mlp",
-                (_, false) => "cnn",
+        let plain = all.chain(others).map(|objective| (objective, "cnn"));
+        let transformers = [("dino", ""), ("moco", "queue = 0"), ("mae", "")];
+        let transformers = transformers.map(|objective| (objective, "vit_tiny"));
+        for (objective, of_images) in plain.chain(transformers) {
+            let encoder = match (objective.0, vectors, of_images) {
+                ("mae", false, "cnn") | ("scarf", false, _) | (_, true, "vit_tiny") => continue,
+                ("mae", true, _) => continue,
+                (_, true, _) => "mlp",
+                (_, false, encoder) => encoder,
             };
             let config = config(objective, encoder, &dataset);
             let job = match Job::new(config, &dataset, None) {

@@ -158,6 +158,13 @@ fn a_model_of_the_hub_is_fetched_once_checked_and_used_like_a_run() {
         &format!("{train} --out fresh --init-from hf:test/tiny"),
     );
 
+    // So it is where PyTorch's file is all there is; what lies in it is told by its bytes.
+    let Model(mut files) = model;
+    files[1].0 = "pytorch_model.bin";
+    let other = &Model(files).serve();
+    ok(at, other, "torch", "import hf:test/tiny --out by-torch");
+    ok(at, nowhere, "torch", "import hf:test/tiny --out again");
+
     // What cannot be had is said, with what to do.
     let error = fails(at, nowhere, "empty", "probe hf:test/tiny --data data");
     assert!(

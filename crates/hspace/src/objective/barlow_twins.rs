@@ -4,7 +4,7 @@
 //! views, over the batch: `loss = Σ_i (1 − C_ii)² + λ Σ_{i≠j} C_ij²` (Zbontar et al. 2021,
 //! arXiv:2103.03230, equation 1).
 //!
-//! The projection has 512 dimensions rather than 8192: wider costs more than our encoders, and
+//! The projection and the hidden layers have 512 dimensions rather than 8192: wider costs more than our encoders, and
 //! needs the long trainings of the paper to pay.
 
 use burn_tensor::Tensor;

@@ -2,7 +2,8 @@
 //!
 //! `loss = −E_q log p(x | z) + β KL` (Higgins et al. 2017, ICLR, equation 4); or, with a capacity,
 //! `−E_q log p(x | z) + γ |KL − C|`, C rising from 0 (Burgess et al. 2018, arXiv:1804.03599, equation 8).
-//! β is 4 as in the first paper's examples; the capacity's γ is β.
+//! β is 4 as in the first paper's examples. γ is the second's 1000, its C of 25 nats over 100,000 steps is for
+//! the user to set: what a shorter training can fill is not known.
 
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -16,10 +17,12 @@ use crate::train::schedule::ramp;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
 struct BetaVae {
-    /// β ≥ 0, or γ where there is a capacity.
+    /// β ≥ 0; without effect where there is a capacity.
     beta: f64,
     /// C at the end, in nats; 0 for no capacity.
     capacity: f64,
+    /// γ ≥ 0, the weight of what the divergence is off the capacity.
+    capacity_weight: f64,
     /// Share of the training in which C rises, 0 to 1.
     capacity_rise: f64,
 }
@@ -29,6 +32,7 @@ impl Default for BetaVae {
         BetaVae {
             beta: 4.0,
             capacity: 0.0,
+            capacity_weight: 1000.0,
             capacity_rise: 0.8,
         }
     }
@@ -44,7 +48,11 @@ pub(super) const ENTRY: Entry<dyn Objective> = Entry {
 
 impl Variant for BetaVae {
     fn problem(&self) -> Option<String> {
-        let numbers = [("beta", self.beta), ("capacity", self.capacity)];
+        let numbers = [
+            ("beta", self.beta),
+            ("capacity", self.capacity),
+            ("capacity_weight", self.capacity_weight),
+        ];
         let rise = share("capacity_rise", self.capacity_rise);
         rise.and(not_negative(&numbers)).err()
     }
@@ -68,14 +76,11 @@ impl Variant for BetaVae {
 impl BetaVae {
     /// What a divergence costs, `[1]` each.
     fn cost(&self, divergence: Tensor<1>, progress: f64) -> Tensor<1> {
-        let paid = match self.capacity > 0.0 {
-            true => {
-                let capacity = ramp(0.0, self.capacity, self.capacity_rise, progress);
-                (divergence - capacity).abs()
-            }
-            false => divergence,
-        };
-        paid * self.beta
+        if self.capacity == 0.0 {
+            return divergence * self.beta;
+        }
+        let capacity = ramp(0.0, self.capacity, self.capacity_rise, progress);
+        (divergence - capacity).abs() * self.capacity_weight
     }
 }
 
@@ -91,6 +96,7 @@ mod tests {
         for (name, capacity) in [("capacity_below", 1.0), ("capacity_above", 50.0)] {
             let settings = BetaVae {
                 capacity,
+                capacity_weight: 4.0,
                 ..BetaVae::default()
             };
             check_loss(name, [6, 5], |mean| {

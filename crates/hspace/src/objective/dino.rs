@@ -12,6 +12,9 @@
 //! a few thousand steps on small encoders. The teacher's temperature can rise over the first part of a
 //! training, as in the paper; by default it stays where the paper's begins. The last layer learns from the first
 //! step on (the authors hold it for an epoch), and weight decay stays as it is unless `train.weight_decay_end` is set.
+//! Blocks are never left out (the authors' stochastic depth), the head begins as all linear layers of transformers
+//! here. The encoder that is kept and measured is the learner, as of every objective here; the authors take the
+//! teacher, which is ahead of it during training.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +46,7 @@ struct Dino {
     temperature_warmup: f64,
     /// m of the teacher at the start, 0 ≤ m < 1.
     momentum: f64,
-    /// Share of the old centre in the new one, 0 to 1.
+    /// Share of the old centre in the new one, 0 ≤ m < 1.
     center_momentum: f64,
     /// Local views of each sample, beside two global ones.
     local_views: usize,
@@ -88,7 +91,23 @@ pub(super) const ENTRY: Entry<dyn Objective> = Entry {
         positive_number("teacher_temperature", settings.teacher_temperature)?;
         positive_number("teacher_temperature_end", settings.teacher_temperature_end)?;
         share("temperature_warmup", settings.temperature_warmup)?;
-        share("center_momentum", settings.center_momentum)?;
+        let keep = settings.center_momentum;
+        if !(0.0..1.0).contains(&keep) {
+            return Err(format!(
+                "center_momentum={keep} must be at least 0 and below 1, at which the centre never moves"
+            ));
+        }
+        for (key, sharp) in [
+            ("teacher_temperature", settings.teacher_temperature),
+            ("teacher_temperature_end", settings.teacher_temperature_end),
+        ] {
+            if sharp >= settings.temperature {
+                return Err(format!(
+                    "{key}={sharp} must be below temperature={}: the teacher's distribution is the sharper one",
+                    settings.temperature
+                ));
+            }
+        }
         match teacher::problem(settings.momentum) {
             Some(problem) => Err(problem),
             None => Ok(Box::new(settings)),
@@ -147,7 +166,7 @@ impl Objective for Dino {
         (*values.get("teacher_tells_apart")? < 0.01).then(|| {
             "the teacher is constant: it gives nearly the same distribution to every sample, so there \
              is nothing to learn from it; lower objective.teacher_temperature if that distribution is \
-             flat, raise objective.center_momentum if it is one output, or lower train.learning_rate"
+             flat, lower objective.center_momentum if it is one output, or lower train.learning_rate"
                 .to_owned()
         })
     }
@@ -203,17 +222,27 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_from_0_to_1() {
-        for key in ["temperature_warmup", "center_momentum"] {
-            for right in ["0.0", "1.0"] {
-                let table = format!("{key} = {right}").parse().unwrap();
-                assert!((ENTRY.make)(table).is_ok(), "{key} = {right}");
-            }
-            for wrong in ["-0.1", "1.1", "nan"] {
-                let table = format!("{key} = {wrong}").parse().unwrap();
-                let problem = (ENTRY.make)(table).err().unwrap();
-                assert!(problem.starts_with(key), "{problem}");
-            }
+    fn what_is_out_of_range_is_refused() {
+        for right in [
+            "temperature_warmup = 0.0",
+            "temperature_warmup = 1.0",
+            "center_momentum = 0.0",
+        ] {
+            assert!((ENTRY.make)(right.parse().unwrap()).is_ok(), "{right}");
+        }
+        for wrong in [
+            "temperature_warmup = -0.1",
+            "temperature_warmup = 1.1",
+            "temperature_warmup = nan",
+            "center_momentum = -0.1",
+            "center_momentum = 1.0",
+            "center_momentum = nan",
+            "teacher_temperature = 0.1",
+            "teacher_temperature_end = 0.2",
+        ] {
+            let problem = (ENTRY.make)(wrong.parse().unwrap()).err().unwrap();
+            let key = wrong.split(' ').next().unwrap();
+            assert!(problem.starts_with(key), "{problem}");
         }
     }
 

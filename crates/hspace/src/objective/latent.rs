@@ -229,7 +229,11 @@ impl<V: Variant> Generator for Variational<V> {
 impl Model {
     /// The posterior of samples, as the encoder takes them.
     pub(super) fn posterior(&self, net: &Net, x: Tensor<4>) -> Posterior {
-        let features = net.trunk(x);
+        self.posterior_of(net, net.trunk(x))
+    }
+
+    /// The posterior by the trunk's features.
+    pub(super) fn posterior_of(&self, net: &Net, features: Tensor<2>) -> Posterior {
         Posterior {
             mean: net.coordinates(features.clone(), self.latents),
             log_variance: linear(&net.at("log_variance"), features, self.latents, true),

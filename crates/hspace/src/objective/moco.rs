@@ -16,7 +16,7 @@
 //! Of v3 besides: the projection has 128 dimensions rather than 256. Heads are the same for all encoders, while the
 //! authors' differ: the projector has three layers, as theirs for ViTs (two for ResNets), and the predictor ends
 //! without normalisation, as theirs for ResNets. The temperature is theirs for ViTs (1 for ResNets), and the patch
-//! projection is trained, not frozen.
+//! projection is trained, not frozen. Views are alike on both sides (theirs differ in blur and solarisation, as BYOL's).
 
 use std::collections::BTreeMap;
 

@@ -1,15 +1,18 @@
-//! SCARF: contrastive learning for tables. A row and the same row with some of its features replaced
-//! attract, different rows repel.
+//! SCARF: contrastive learning for tables. A row must find itself among rows of which some features were
+//! replaced.
 //!
-//! The loss is NT-Xent (Bahri et al. 2022, arXiv:2106.15147, algorithm 1), the views are the run's:
-//! by default the first is the row itself, in the second six in ten features are drawn from their
-//! marginals, and both get a little noise (`views.noise`), which the paper does not add. Hidden units
-//! and temperature are the paper's; the projector normalises its hidden units, which the paper's does not.
+//! `loss = −mean_i log( exp(z_i·z̃_i/τ) / Σ_k exp(z_i·z̃_k/τ) )` with z the projections of the rows and z̃ those of
+//! the corrupted rows, scaled to length 1: InfoNCE (Bahri et al. 2022, arXiv:2106.15147, algorithm 1, less the
+//! constant log n). The views are the run's: by default the first is the row itself, in the second six in ten
+//! features are drawn from their marginals, and both get a little noise (`views.noise`), which the paper does not
+//! add. Hidden units and temperature are the paper's; the projector normalises its hidden units over both views, which
+//! the paper's does not.
 
+use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{positive, positive_number};
-use super::similarity::contrast_views;
+use super::heads::{positive, positive_number, projector};
+use super::similarity::info_nce;
 use super::{Batch, Facts, Loss, Net, Objective, Stream, two_views};
 use crate::dataset::Shape;
 use crate::list::{self, Entry};
@@ -68,7 +71,12 @@ impl Objective for Scarf {
     }
 
     fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
+        let learned = net.encode_views(&batches[0].views);
         let dims = [self.hidden, self.projection];
-        contrast_views(net, &batches[0], &dims, self.temperature)
+        let features = Tensor::cat(learned.clone(), 0);
+        let both = projector(&net.at("projector"), features, &dims).chunk(2, 0);
+        let [rows, corrupted] = [0, 1].map(|view| both[view].clone());
+        let total = info_nce(rows, corrupted, None, self.temperature, net.device());
+        Loss::of(total, learned)
     }
 }

@@ -7,7 +7,7 @@
 //! Each view goes through the encoder as its own batch (the paper's code normalises both together),
 //! the projector sees both. Other defaults: the temperature is 0.2 rather than 0.1 or 0.5, which suits batches of
 //! a few hundred; the projector has 512 hidden units rather than as many as features, and normalises them, as the
-//! authors' code does and the paper does not say.
+//! authors' code does and the paper does not say (that normalises the projection too, which is not done here).
 
 use serde::{Deserialize, Serialize};
 

@@ -3,7 +3,8 @@
 //! `loss = −E_q log p(x | z) + w Σ_j max(KL_j, λ)` with KL_j the mean over the batch of the divergence in
 //! dimension j (Kingma & Welling 2014, arXiv:1312.6114, equation 10). w rises from 0 to 1 over the first
 //! part of the training (warm-up; Sønderby et al. 2016, arXiv:1602.02282), λ is the free bits, in nats
-//! (Kingma et al. 2016, arXiv:1606.04934).
+//! (Kingma et al. 2016, arXiv:1606.04934). The first paper has neither; here the first tenth of a training is
+//! warm-up, against latents that fall silent before the decoder can use them.
 
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};

@@ -3,9 +3,10 @@
 //! `loss = λ s(z, z') + μ (v(z) + v(z')) + ν (c(z) + c(z'))` with s the mean squared difference,
 //! v the mean over dimensions of `max(0, 1 − sqrt(var + 10⁻⁴))`, and c the sum of the squared
 //! covariances of different dimensions, divided by their number (Bardes et al. 2022,
-//! arXiv:2105.04906, equations 1 to 6). As in the authors' code, v is the mean of both views'.
+//! arXiv:2105.04906, equations 1 to 6). As in the authors' code, v is the mean of both views', and s a mean
+//! over dimensions too, where equation 5 adds them up.
 //!
-//! The projection has 512 dimensions rather than 8192, see `barlow_twins`.
+//! The projection and the hidden layers have 512 dimensions rather than 8192, see `barlow_twins`.
 
 use burn_tensor::Tensor;
 use burn_tensor::activation::relu;

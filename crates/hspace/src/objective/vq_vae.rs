@@ -4,7 +4,8 @@
 //! β ‖latents − words‖²`, gradients passing from the words to the latents as if they were the same (van
 //! den Oord et al. 2017, arXiv:1711.00937, equation 3). Words are running means of the latents they
 //! stand for (its appendix A.1). A word that hardly anything is near to becomes a latent of the batch
-//! (as in Dhariwal et al. 2020, arXiv:2005.00341, section 3.1). Deviation: encoders here end in a
+//! (as in Dhariwal et al. 2020, arXiv:2005.00341, section 3.1). There are 256 words where the paper has 512: a batch
+//! here has some hundred samples. Deviation: encoders here end in a
 //! vector, so its groups of dimensions take the place of the paper's map of positions. The
 //! representation is the latents before they become words.
 

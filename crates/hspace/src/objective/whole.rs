@@ -254,7 +254,10 @@ fn beta_vae_weighs_the_divergence_or_what_it_is_off_a_rising_capacity() {
     let plain = Plain::new("beta_vae", &latents(2, "beta = 3.0"), 0.4);
     let [likelihood, divergence] = plain.parts();
     plain.assert_total(0, 3.0 * divergence - likelihood);
-    let settings = latents(2, "beta = 3.0\ncapacity = 8.0\ncapacity_rise = 0.8");
+    let settings = latents(
+        2,
+        "capacity_weight = 3.0\ncapacity = 8.0\ncapacity_rise = 0.8",
+    );
     for (progress, capacity) in [(0.2, 2.0), (0.9, 8.0)] {
         let plain = Plain::new("beta_vae", &settings, progress);
         plain.assert_total(0, 3.0 * (divergence - capacity).abs() - likelihood);

@@ -63,8 +63,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Named>, String> {
         Ok(bytes)
     };
     let top = run(&file(&pickle)?)?;
-    let mut tensors = Vec::new();
-    collect(&top, &mut tensors);
+    let tensors = state_dict(&top);
     if tensors.is_empty() {
         return Err("there are no named tensors in it".into());
     }
@@ -107,7 +106,13 @@ fn numbers(bytes: &[u8], kind: &str) -> Option<Vec<f32>> {
 impl Tensor {
     /// Its numbers in order.
     fn values(&self, storage: &[f32]) -> Option<Vec<f32>> {
-        let count = self.shape.iter().product();
+        let count = self
+            .shape
+            .iter()
+            .try_fold(1usize, |n, d| n.checked_mul(*d))?;
+        if count > storage.len() {
+            return None;
+        }
         let mut values = Vec::with_capacity(count);
         let mut index = vec![0; self.shape.len()];
         for _ in 0..count {
@@ -125,22 +130,32 @@ impl Tensor {
     }
 }
 
-/// The named tensors of a dictionary; of a checkpoint, those of its state dict.
-fn collect(top: &Value, tensors: &mut Vec<(String, Tensor)>) {
-    let Value::Dict(entries) = top else { return };
+/// The named tensors of a checkpoint's state dict, or where it has none, of the dictionary itself.
+fn state_dict(top: &Value) -> Vec<(String, Tensor)> {
+    let Value::Dict(entries) = top else {
+        return vec![];
+    };
     for (key, value) in entries.borrow().iter() {
-        if let (Value::Text(name), Value::Tensor(tensor)) = (key, value) {
-            tensors.push((name.clone(), tensor.clone()));
+        let within = tensors(value);
+        if matches!(key, Value::Text(name) if name == "state_dict" || name == "model")
+            && !within.is_empty()
+        {
+            return within;
         }
     }
-    if !tensors.is_empty() {
-        return;
-    }
-    for (key, value) in entries.borrow().iter() {
-        if matches!(key, Value::Text(name) if name == "state_dict" || name == "model") {
-            collect(value, tensors);
-        }
-    }
+    tensors(top)
+}
+
+/// The named tensors of a dictionary.
+fn tensors(of: &Value) -> Vec<(String, Tensor)> {
+    let Value::Dict(entries) = of else {
+        return vec![];
+    };
+    let named = |(key, value): &(Value, Value)| match (key, value) {
+        (Value::Text(name), Value::Tensor(tensor)) => Some((name.clone(), tensor.clone())),
+        _ => None,
+    };
+    entries.borrow().iter().filter_map(named).collect()
 }
 
 /// The machine.

@@ -14,7 +14,7 @@ shared = torch.arange(6, dtype=torch.float32)
 torch.save(
     {
         "epoch": 3,
-        "best": 0.5,
+        "best": torch.tensor(0.5),
         "arguments": {"names": ["a", "b"], "flag": True},
         "state_dict": {
             "module.plain": numbers,
