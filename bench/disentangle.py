@@ -103,7 +103,7 @@ if __name__ == "__main__":
     latents = BUDGET[what][1]
     methods = sys.argv[4:] or METHODS
     trainings = [(method, seed, f"{folder}/{method}-{seed}") for method in methods for seed in range(seeds)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         list(pool.map(lambda one: train(binary, data, one[0], one[1], BUDGET[what], one[2]), trainings))
     found = {}
     for method, seed, run in trainings:

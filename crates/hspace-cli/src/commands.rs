@@ -33,10 +33,11 @@ pub fn open(source: &str) -> Result<Dataset> {
     if !dataset.bad.is_empty() {
         let (n, first) = (dataset.bad.len(), &dataset.bad[0]);
         eprintln!(
-            "note: {n} file{} left out, such as {} ({}); `hspace check {source}` lists them",
+            "note: {n} file{} left out, such as {} ({}); `hspace check {}` lists them",
             if n == 1 { "" } else { "s" },
             first.path,
-            first.reason
+            first.reason,
+            quoted(source)
         );
     }
     Ok(dataset)
@@ -50,4 +51,77 @@ pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<()> {
         return Ok(());
     }
     hspace::file::write_whole(path, (text + "\n").as_bytes())
+}
+
+/// Refuses to write over what is read, before anything is. Each output comes after its flag, each input after what it
+/// is, such as `data`.
+pub fn apart(outputs: &[(&str, Option<&Path>)], inputs: &[(&str, &str)]) -> Result<()> {
+    for (flag, out) in outputs {
+        let Some((out, Ok(place))) = out.map(|out| (out, out.canonicalize())) else {
+            continue;
+        };
+        let own = |input: &&(&str, &str)| {
+            Path::new(input.1)
+                .canonicalize()
+                .is_ok_and(|own| own == place)
+        };
+        if let Some((what, _)) = inputs.iter().find(own) {
+            let out = out.display();
+            let text = format!("{flag} {out} is the {what}; choose another file");
+            return Err(Error::config(text));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a file to write that is not named as what is written there, such as `png`.
+pub fn ending(out: &Path, wanted: &str) -> Result<()> {
+    let own = out.extension();
+    match own.is_some_and(|own| own.eq_ignore_ascii_case(wanted)) {
+        true => Ok(()),
+        false => Err(Error::file(
+            out,
+            format!("a .{wanted} file is written; choose a name that ends in .{wanted}"),
+        )),
+    }
+}
+
+/// A word of a command as a POSIX shell takes it: in single quotes, where it needs them.
+pub fn quoted(word: impl std::fmt::Display) -> String {
+    let word = word.to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:,=@%".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word,
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_take_them_apart() {
+        for word in ["runs/a-1.b_2", "builtin:mnist-mini", "../bücher", "lr=0.1"] {
+            assert_eq!(quoted(word), word);
+        }
+        for (word, text) in [
+            ("my runs/a", "'my runs/a'"),
+            ("it's", r"'it'\''s'"),
+            ("$HOME", "'$HOME'"),
+            ("~/a", "'~/a'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), text);
+        }
+    }
+
+    #[test]
+    fn endings_are_told_whatever_their_case() {
+        assert!(ending(Path::new("a/b.PNG"), "png").is_ok());
+        for name in ["a.jpg", "png", ".png", "a.png/b"] {
+            let error = ending(Path::new(name), "png").unwrap_err().to_string();
+            assert!(error.ends_with("ends in .png"), "{error}");
+        }
+    }
 }

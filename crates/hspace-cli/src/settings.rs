@@ -11,6 +11,19 @@ pub fn seed() -> clap::builder::RangedU64ValueParser<u64> {
     clap::value_parser!(u64).range(..=i64::MAX as u64)
 }
 
+/// Parses a number of things.
+pub fn count(range: std::ops::RangeInclusive<u64>) -> clap::builder::RangedU64ValueParser<usize> {
+    clap::builder::RangedU64ValueParser::new().range(range)
+}
+
+/// Parses a length of time.
+pub fn seconds(text: &str) -> std::result::Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds.is_finite() => Ok(seconds),
+        _ => Err("must be a number above 0".to_owned()),
+    }
+}
+
 /// The settings of a run, as flags.
 #[derive(clap::Args, Default)]
 pub struct SettingFlags {
@@ -27,13 +40,13 @@ pub struct SettingFlags {
     #[arg(long)]
     pub objective: Option<String>,
     /// Passes over the data
-    #[arg(long)]
+    #[arg(long, value_parser = count(1..=1_000_000_000))]
     pub epochs: Option<usize>,
     /// Steps in all, instead of passes
-    #[arg(long, conflicts_with = "epochs")]
+    #[arg(long, conflicts_with = "epochs", value_parser = count(1..=1_000_000_000))]
     pub steps: Option<usize>,
     /// Samples per step
-    #[arg(long)]
+    #[arg(long, value_parser = count(1..=1_000_000_000))]
     pub batch_size: Option<usize>,
     /// Highest learning rate
     #[arg(long)]

@@ -50,6 +50,16 @@ pub enum Shape {
     },
 }
 
+impl Shape {
+    /// Samples of it, in words, as far as an encoder minds: one takes images of any size.
+    pub fn what(self) -> String {
+        match self {
+            Shape::Image { .. } => "images".to_owned(),
+            Shape::Vector { dim } => format!("vectors of {dim} numbers"),
+        }
+    }
+}
+
 /// What the samples show: chooses the views that make sense (`digits` are never mirrored).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -178,6 +188,12 @@ pub fn factors(columns: &[Column]) -> Vec<&Column> {
     columns.iter().filter(fits).collect()
 }
 
+/// Place of the task among `columns` where none is named: the first label. Tables put one whose header says so before
+/// those whose header says nothing.
+pub fn task(columns: &[Column]) -> Option<usize> {
+    columns.iter().position(|c| c.role == Role::Label)
+}
+
 /// A file that could not be used, and why. Listed in `bad_files.csv`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BadFile {
@@ -301,7 +317,7 @@ impl Dataset {
 
     /// The default task: the first label column.
     pub fn task(&self) -> Option<&Column> {
-        self.columns.iter().find(|c| c.role == Role::Label)
+        task(&self.columns).map(|place| &self.columns[place])
     }
 
     /// The column called `name`.

@@ -30,7 +30,7 @@ use crate::probe::Estimate;
 use crate::probe::few_labels::{mix, shuffled};
 
 /// Version of the protocol; raised whenever a number could change because of it.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 
 /// Latents at most: each is looked at alone and beside every other.
 pub const WIDEST: usize = 512;

@@ -5,7 +5,8 @@
 //!   set when it is no farther from one of them than that one is from its k-th nearest neighbour in the
 //!   set. Collapsed models have little recall, blurred ones little precision.
 //! - **fréchet**: the Fréchet distance between normal distributions of both sides' means and covariances,
-//!   `‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2 (Σ₁ Σ₂)^½)` (Heusel et al. 2017, arXiv:1706.08500). It depends on the
+//!   `‖μ₁ − μ₂‖² + tr(Σ₁ + Σ₂ − 2 (Σ₁ Σ₂)^½)` (Heusel et al. 2017, arXiv:1706.08500; covariances ÷ n, where
+//!   the authors' code divides by n − 1). It depends on the
 //!   space and on the number of samples: compare it only where both are the same. It is not "FID", whose
 //!   space is one certain network.
 
@@ -114,18 +115,45 @@ fn share_near(rows: &[f64], set: &[f64], d: usize, k: usize) -> f64 {
 fn frechet(a: &[f64], b: &[f64], d: usize) -> Result<f64> {
     let (of_a, of_b) = (means(a, d), means(b, d));
     let apart: f64 = of_a.iter().zip(&of_b).map(|(x, y)| (x - y) * (x - y)).sum();
-    let a = scatter(&minus(a, &of_a), d);
-    let b = scatter(&minus(b, &of_b), d);
-    let trace = |m: &Mat<f64>| (0..d).map(|i| m[(i, i)]).sum::<f64>();
-    // tr (A B)^½ is that of (A^½ B A^½)^½, which is symmetric.
-    let (values, vectors) = eigen(&a, true)?;
+    let (a, b) = (minus(a, &of_a), minus(b, &of_b));
+    let fewer = a.len().min(b.len()) / d;
+    let common = match fewer < d {
+        true => common_of_rows(&a, &b, d)?,
+        false => common_of_covariances(&scatter(&a, d), &scatter(&b, d))?,
+    };
+    let trace = |x: &[f64]| x.iter().map(|v| v * v).sum::<f64>() / (x.len() / d) as f64;
+    Ok((apart + trace(&a) + trace(&b) - 2.0 * common).max(0.0))
+}
+
+/// tr (A B)^½ of covariances: that of (A^½ B A^½)^½, which is symmetric.
+fn common_of_covariances(a: &Mat<f64>, b: &Mat<f64>) -> Result<f64> {
+    let d = a.nrows();
+    let (values, vectors) = eigen(a, true)?;
     let root = Mat::from_fn(d, d, |i, j| {
         vectors[(i, j)] * values[j].max(0.0).sqrt().sqrt()
     });
     let root = &root * root.transpose();
-    let (values, _) = eigen(&(&root * &b * &root), false)?;
-    let common: f64 = values.iter().map(|v| v.max(0.0).sqrt()).sum();
-    Ok((apart + trace(&a) + trace(&b) - 2.0 * common).max(0.0))
+    sum_of_roots(&(&root * b * &root))
+}
+
+/// The same from centred rows `[n, d]`, where those of a side are fewer than features: with A = XᵀX and B = YᵀY it is
+/// the sum of the singular values of X Yᵀ.
+fn common_of_rows(a: &[f64], b: &[f64], d: usize) -> Result<f64> {
+    let scaled = |x: &[f64]| {
+        let scale = ((x.len() / d) as f64).sqrt();
+        Mat::from_fn(x.len() / d, d, |i, j| x[i * d + j] / scale)
+    };
+    let product = scaled(a) * scaled(b).transpose();
+    match product.nrows() < product.ncols() {
+        true => sum_of_roots(&(&product * product.transpose())),
+        false => sum_of_roots(&(product.transpose() * &product)),
+    }
+}
+
+/// The sum of the roots of a symmetric matrix's eigenvalues.
+fn sum_of_roots(of: &Mat<f64>) -> Result<f64> {
+    let (values, _) = eigen(of, false)?;
+    Ok(values.iter().map(|v| v.max(0.0).sqrt()).sum())
 }
 
 #[cfg(test)]
@@ -190,6 +218,19 @@ mod tests {
         };
         let found = frechet(&of(f64::sin, 7.0), &of(f64::cos, 5.0), 3).unwrap();
         assert!((found - SCIPY).abs() < 1e-9, "{found}");
+    }
+
+    #[test]
+    fn few_rows_of_many_features_are_no_other_matter() {
+        for (of_a, of_b) in [(7, 9), (9, 7), (5, 40)] {
+            let (a, b) = (rows(of_a, 12, 0.0, 1.0, 3), rows(of_b, 12, 0.3, 1.4, 4));
+            let centred = |m: &Matrix| minus(&doubles(m), &means(&doubles(m), 12));
+            let (a, b) = (centred(&a), centred(&b));
+            let by_rows = common_of_rows(&a, &b, 12).unwrap();
+            let whole = common_of_covariances(&scatter(&a, 12), &scatter(&b, 12)).unwrap();
+            // Roots of rounding errors: eigenvalues that are 0 come out as 1e-16.
+            assert!((by_rows - whole).abs() < 1e-6, "{by_rows} {whole}");
+        }
     }
 
     const SCIPY: f64 = 0.225_360_860_003_818_72;

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
@@ -14,7 +14,8 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     write_with(path, |file| file.write_all(bytes))
 }
 
-/// Lets `fill` write `path`, or leaves what was there untouched.
+/// Lets `fill` write `path`, or leaves what was there untouched. A symbolic link stays, and what it leads to is
+/// written; a device or a FIFO is written as it is.
 ///
 /// # Errors
 /// As [`write_whole`].
@@ -22,26 +23,57 @@ pub fn write_with(
     path: &Path,
     fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
 ) -> Result<()> {
+    let failed = |e: io::Error| Error::file(path, format!("cannot write: {}", explain(&e)));
+    match std::fs::metadata(path) {
+        Ok(there) if there.is_dir() => Err(Error::file(path, "is a folder; name a file")),
+        Ok(there) if !there.is_file() => pour(path, fill).map_err(failed),
+        _ => replace(&behind_links(path), fill).map_err(failed),
+    }
+}
+
+/// Writes a new file and gives it the place of what was there.
+fn replace(
+    path: &Path,
+    fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
+) -> io::Result<()> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let put = || -> io::Result<()> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".writing-");
-        // The user's umask takes from these what it takes from any new file.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = builder.tempfile_in(folder)?;
-        let mut out = BufWriter::new(file.as_file());
-        fill(&mut out)?;
-        out.flush()?;
-        drop(out);
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|e| e.error)?;
-        Ok(())
-    };
-    put().map_err(|e| Error::file(path, format!("cannot write: {}", explain(&e))))
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".writing-");
+    // The user's umask takes from these what it takes from any new file.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let file = builder.tempfile_in(folder)?;
+    let mut out = BufWriter::new(file.as_file());
+    fill(&mut out)?;
+    out.flush()?;
+    drop(out);
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|e| e.error)?;
+    Ok(())
+}
+
+/// Writes into what is there, such as a FIFO that someone reads.
+fn pour(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
+    let file = File::options().write(true).open(path)?;
+    let mut out = BufWriter::new(&file);
+    fill(&mut out)?;
+    out.flush()
+}
+
+/// Where symbolic links lead, even if nothing is there yet; a path that is none, as it is.
+fn behind_links(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    // As many as Linux follows.
+    for _ in 0..40 {
+        let Ok(to) = std::fs::read_link(&path) else {
+            break;
+        };
+        path = path.parent().unwrap_or(Path::new("")).join(to);
+    }
+    path
 }
 
 /// An input/output error in words that say what to do.
@@ -70,4 +102,70 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 /// Names the file.
 pub fn read_text(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).map_err(|e| Error::file(path, explain(&e)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_there_is_replaced_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        write_whole(&path, b"a long text").unwrap();
+        write_whole(&path, b"short").unwrap();
+        let broken = write_with(&path, |file| {
+            file.write_all(b"half")?;
+            Err(io::ErrorKind::StorageFull.into())
+        });
+        let error = broken.unwrap_err().to_string();
+        assert!(error.contains("no space left"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"short");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_is_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = write_whole(folder.path(), b"x").unwrap_err().to_string();
+        assert!(error.ends_with("is a folder; name a file"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_stay_and_what_they_lead_to_is_written() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path();
+        std::fs::create_dir(at.join("far")).unwrap();
+        std::fs::write(at.join("far/old"), b"old").unwrap();
+        symlink("far/old", at.join("a")).unwrap();
+        symlink(at.join("a"), at.join("b")).unwrap();
+        // Nothing is there yet.
+        symlink("far/new", at.join("c")).unwrap();
+        for (link, file) in [("a", "far/old"), ("b", "far/old"), ("c", "far/new")] {
+            write_whole(&at.join(link), link.as_bytes()).unwrap();
+            assert!(at.join(link).is_symlink(), "{link}");
+            assert!(!at.join(file).is_symlink(), "{link}");
+            assert_eq!(std::fs::read(at.join(file)).unwrap(), link.as_bytes());
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_fifo_stays_one_and_its_reader_is_served() {
+        use std::os::unix::fs::FileTypeExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fifo");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        if !made.is_ok_and(|status| status.success()) {
+            return;
+        }
+        let from = path.clone();
+        let reader = std::thread::spawn(move || std::fs::read(from));
+        write_whole(&path, b"text").unwrap();
+        let there = std::fs::metadata(&path).unwrap();
+        assert!(there.file_type().is_fifo());
+        assert_eq!(reader.join().unwrap().unwrap(), b"text");
+    }
 }

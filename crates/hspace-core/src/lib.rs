@@ -10,6 +10,7 @@
 //! - [`picture`]: samples as pictures.
 
 pub mod auto;
+mod csv_text;
 pub mod dataset;
 pub mod density;
 pub mod disentangle;

@@ -185,14 +185,25 @@ impl Representation {
     /// # Errors
     /// When the extension is another or the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
+        check_ending(path)?;
         match extension(path).as_str() {
             "npz" => write_with(path, |file| npz::write(self, file)),
-            "csv" => write_with(path, |file| table::write(self, file)),
-            _ => Err(Error::file(
-                path,
-                "features are written as .npz or .csv; choose one of these endings",
-            )),
+            _ => write_with(path, |file| table::write(self, file)),
         }
+    }
+}
+
+/// Whether features can be written to such a file: asked before they are computed.
+///
+/// # Errors
+/// When they cannot.
+pub fn check_ending(path: &Path) -> Result<()> {
+    match ["npz", "csv"].contains(&extension(path).as_str()) {
+        true => Ok(()),
+        false => Err(Error::file(
+            path,
+            "features are written as .npz or .csv; choose one of these endings",
+        )),
     }
 }
 

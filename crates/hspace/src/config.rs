@@ -101,6 +101,7 @@ pub fn set(table: &mut Table, assignment: &str) -> std::result::Result<(), Strin
     let mut at = table;
     for part in path {
         let inner = at.entry(part).or_insert_with(|| Value::Table(Table::new()));
+        spell_out(part, inner);
         at = inner
             .as_table_mut()
             .ok_or_else(|| format!("--set {assignment}: `{part}` is no section"))?;
@@ -109,18 +110,27 @@ pub fn set(table: &mut Table, assignment: &str) -> std::result::Result<(), Strin
     Ok(())
 }
 
-/// The section `[encoder]` from a name with settings after colons, such as `resnet18:width=16`.
+/// `encoder = "cnn"` and `objective = "simclr"` are short for sections of that name.
+fn spell_out(key: &str, value: &mut Value) {
+    if let ("encoder" | "objective", Value::String(name)) = (key, &mut *value) {
+        let name = Value::String(std::mem::take(name));
+        *value = Table::from_iter([("name".to_owned(), name)]).into();
+    }
+}
+
+/// The section `[encoder]` or `[objective]` from a name with settings after colons, such as
+/// `resnet18:width=16`.
 ///
 /// # Errors
 /// If what follows a colon is not `key=value`.
-pub fn encoder_section(text: &str) -> Result<Table> {
+pub fn section(text: &str) -> Result<Table> {
     let mut parts = text.split(':');
     let mut table = Table::new();
     table.insert("name".into(), parts.next().unwrap_or_default().into());
     for part in parts {
         set(&mut table, part).map_err(|_| {
             Error::config(format!(
-                "encoder `{text}`: give settings as NAME:KEY=VALUE, such as resnet18:width=16"
+                "`{text}`: give settings as NAME:KEY=VALUE, such as resnet18:width=16"
             ))
         })?;
     }
@@ -130,6 +140,9 @@ pub fn encoder_section(text: &str) -> Result<Table> {
 /// Lays `over` onto `base`, section by section.
 pub fn merge(base: &mut Table, over: Table) {
     for (key, value) in over {
+        if let Some(old) = base.get_mut(&key) {
+            spell_out(&key, old);
+        }
         match (base.get_mut(&key), value) {
             (Some(Value::Table(base)), Value::Table(over)) => merge(base, over),
             (_, value) => {
@@ -224,16 +237,15 @@ impl Config {
     /// Every unknown name and key, every value of the wrong type or out of range: all at once.
     pub fn resolve(mut user: Table, about: About) -> Result<Config> {
         let mut problems = Vec::new();
-        let mut sections = SECTIONS.map(|name| match user.remove(name) {
-            Some(Value::Table(table)) => table,
-            None => Table::new(),
-            // `encoder = "cnn"` is short for its name.
-            Some(Value::String(text)) if name == "encoder" || name == "objective" => {
-                Table::from_iter([("name".to_owned(), Value::String(text))])
-            }
-            Some(other) => {
-                problems.push(format!("{name}={other} must be a section, [{name}]"));
-                Table::new()
+        let mut sections = SECTIONS.map(|name| {
+            let mut section = user.remove(name).unwrap_or(Table::new().into());
+            spell_out(name, &mut section);
+            match section {
+                Value::Table(table) => table,
+                other => {
+                    problems.push(format!("{name}={other} must be a section, [{name}]"));
+                    Table::new()
+                }
             }
         });
         let mut top = list::defaults::<Top>();
@@ -382,7 +394,8 @@ fn choose<T: ?Sized>(
     }
 }
 
-/// Reads a struct from a table; each value that does not fit is a problem of its own.
+/// Reads a struct from a table, which may have tables within; each value that does not fit is a problem of
+/// its own.
 fn parse<C: Default + Serialize + serde::de::DeserializeOwned>(
     path: &str,
     table: Table,
@@ -391,28 +404,51 @@ fn parse<C: Default + Serialize + serde::de::DeserializeOwned>(
     if let Ok(value) = table.clone().try_into::<C>() {
         return Some(value);
     }
+    let alone = |change: Table| {
+        let mut all = list::defaults::<C>();
+        merge(&mut all, change);
+        all.try_into::<C>().err()
+    };
     for (key, value) in table {
-        let mut alone = list::defaults::<C>();
-        alone.insert(key.clone(), value.clone());
-        if let Err(error) = alone.try_into::<C>() {
-            problems.push(format!("{path}{key}={value}: {}", error.message()));
+        let changes: Vec<(String, Value)> = match value {
+            Value::Table(inner) => inner.into_iter().collect(),
+            value => vec![(String::new(), value)],
+        };
+        for (inner, value) in changes {
+            let (name, change) = match inner.as_str() {
+                "" => (key.clone(), value.clone()),
+                _ => (
+                    format!("{key}.{inner}"),
+                    Table::from_iter([(inner, value.clone())]).into(),
+                ),
+            };
+            if let Some(error) = alone(Table::from_iter([(key.clone(), change)])) {
+                problems.push(format!("{path}{name}={value}: {}", error.message()));
+            }
         }
     }
     None
 }
 
+/// A struct of settings: its defaults with `user` laid over them. `problems` are those found before.
+///
+/// # Errors
+/// Those, every unknown key and every value that does not fit: all at once.
+pub fn options<C: Default + Serialize + serde::de::DeserializeOwned>(
+    user: Table,
+    mut problems: Vec<String>,
+) -> Result<C> {
+    let mut table = list::defaults::<C>();
+    overlay(&mut table, user, "", &mut problems);
+    match parse("", table, &mut problems) {
+        Some(options) if problems.is_empty() => Ok(options),
+        _ => Err(Error::Config(problems)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn encoders_bring_their_settings() {
-        let table = encoder_section("resnet18:width=16:stem=small").unwrap();
-        assert_eq!(table["name"].as_str(), Some("resnet18"));
-        assert_eq!(table["width"].as_integer(), Some(16));
-        assert_eq!(table["stem"].as_str(), Some("small"));
-        assert!(encoder_section("resnet18:16").is_err());
-    }
     use crate::auto::Auto;
 
     const DIGITS: About = About {
@@ -429,6 +465,27 @@ mod tests {
         let mut table = Table::new();
         sets.iter().for_each(|s| set(&mut table, s).unwrap());
         table
+    }
+
+    #[test]
+    fn names_bring_their_settings() {
+        let table = section("resnet18:width=16:stem=small").unwrap();
+        assert_eq!(table["name"].as_str(), Some("resnet18"));
+        assert_eq!(table["width"].as_integer(), Some(16));
+        assert_eq!(table["stem"].as_str(), Some("small"));
+        assert!(section("resnet18:16").is_err());
+    }
+
+    /// A name alone keeps its place when a setting of it follows, from whichever side.
+    #[test]
+    fn a_name_alone_is_a_section() {
+        let mut merged: Table = "objective = 'byol'".parse().unwrap();
+        merge(&mut merged, table(&["objective.momentum=0.9"]));
+        for table in [table(&["objective=byol", "objective.momentum=0.9"]), merged] {
+            let config = Config::resolve(table, DIGITS).unwrap();
+            assert_eq!(config.objective.name, "byol");
+            assert_eq!(config.objective.settings["momentum"].as_float(), Some(0.9));
+        }
     }
 
     #[test]

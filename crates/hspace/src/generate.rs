@@ -226,7 +226,8 @@ impl Drawer {
         if !self.has_prior() {
             return Err(Error::data(
                 "the run's latents have no prior to draw from: its objective does not say how they are \
-                 distributed; `vae` and its kin, `wae_mmd` and `gan` do",
+                 distributed; `vae` and its kin, `wae_mmd` and `gan` do. What the encoder says of samples is \
+                 what `hspace embed` writes",
             ));
         }
         let dims = self.dims();

@@ -7,7 +7,7 @@ use crate::device::Device;
 
 use crate::config::{About, Config};
 use crate::dataset::check::channel_statistics;
-use crate::dataset::{Dataset, Role, Sample, Shape, Split, Values};
+use crate::dataset::{Dataset, Sample, Shape, Split, Values};
 use crate::device::device;
 use crate::encoder::latent::with_latents;
 use crate::encoder::{self, Encoder};
@@ -51,7 +51,7 @@ pub fn about(dataset: &Dataset) -> About {
 pub fn task_of(dataset: &Dataset, label: &str) -> Result<Option<usize>> {
     let columns = &dataset.columns;
     if label == "auto" {
-        return Ok(columns.iter().position(|c| c.role == Role::Label));
+        return Ok(crate::dataset::task(columns));
     }
     match columns.iter().position(|c| c.name == label) {
         Some(column) => Ok(Some(column)),
@@ -222,7 +222,7 @@ impl<'a> Job<'a> {
         if let Some(folder) = folder {
             let mut bad = self.dataset.bad.clone();
             bad.extend(trained.bad.iter().cloned());
-            folder.write_bad_files(&bad)?;
+            folder.add_bad_files(&bad)?;
             if self.objective.generator().is_some() {
                 folder.write_model(&trained.model)?;
             }

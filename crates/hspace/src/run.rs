@@ -80,8 +80,10 @@ impl TrainedEncoder {
         };
         if !fits {
             return Err(Error::data(format!(
-                "the encoder takes {:?}, but the samples of {} are {:?}",
-                self.about.input.shape, dataset.name, dataset.shape
+                "the encoder takes {}, but the samples of {} are {}: give data like those it was trained on",
+                self.about.input.shape.what(),
+                dataset.name,
+                dataset.shape.what()
             )));
         }
         Views::new(ViewsConfig::none(), self.about.input.clone(), None)
@@ -293,15 +295,26 @@ impl RunFolder {
         self.path.join("model.safetensors")
     }
 
-    /// Writes bad_files.csv, if there is anything in it.
+    /// Adds to bad_files.csv what is not there yet; without any bad file there is none.
     ///
     /// # Errors
     /// Names the file.
-    pub fn write_bad_files(&self, bad: &[BadFile]) -> Result<()> {
+    pub fn add_bad_files(&self, bad: &[BadFile]) -> Result<()> {
+        const NAME: &str = "bad_files.csv";
         if bad.is_empty() {
             return Ok(());
         }
-        self.write("bad_files.csv", &crate::dataset::bad_files_csv(bad))
+        let mut text = match self.path.join(NAME).exists() {
+            true => self.read(NAME)?,
+            false => String::new(),
+        };
+        for line in crate::dataset::bad_files_csv(bad).lines() {
+            if !text.lines().any(|known| known == line) {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+        self.write(NAME, &text)
     }
 
     /// The lines of metrics.jsonl up to `step`.

@@ -3,6 +3,7 @@
 //! A source is a run, a file of features made by any tool, or a closed-form encoder. Here each
 //! becomes a [`Representation`] of a dataset; from there on nobody knows where it came from.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use crate::device::Device;
@@ -19,7 +20,7 @@ use crate::list;
 use crate::matrix::Matrix;
 use crate::pca;
 use crate::pretrained;
-use crate::representation::{self, Representation};
+use crate::representation::{self, Representation, Stored};
 use crate::run::{EncoderFile, RunFolder, TrainedEncoder};
 use crate::views::{InputSpec, Views, ViewsConfig};
 
@@ -83,7 +84,7 @@ impl Source {
             return Ok(Source::Hub(text.to_owned()));
         }
         if let Some(name) = text.strip_prefix("random:") {
-            let section = config::encoder_section(name)?;
+            let section = config::section(name)?;
             let architecture = section["name"].as_str().unwrap_or_default();
             list::find("encoder", ENCODERS, architecture).map_err(Error::config)?;
             return Ok(Source::Random(name.to_owned()));
@@ -209,6 +210,8 @@ impl<'a> Sources<'a> {
                 self.encode(name, run, progress)?
             }
             Source::File(path) => {
+                let stored = representation::read(path)?;
+                self.leave_out_unreadable(&stored);
                 let Dataset {
                     ids,
                     columns,
@@ -219,7 +222,7 @@ impl<'a> Sources<'a> {
                 let ids: Vec<String> = rows.iter().map(|&row| ids[row].clone()).collect();
                 let columns: Vec<_> = columns.iter().map(|c| c.select(rows)).collect();
                 let split: Vec<Split> = rows.iter().map(|&row| split[row]).collect();
-                representation::read(path)?.align(&ids, &columns, &split)?
+                stored.align(&ids, &columns, &split)?
             }
         };
         made.check()?;
@@ -227,6 +230,22 @@ impl<'a> Sources<'a> {
             name: name.to_owned(),
             ..made
         })
+    }
+
+    /// Samples that a file of features does not hold are left out if none of them can be read: they could not be
+    /// embedded. Is one of them whole, the file is of other data, and [`Stored::align`] says so.
+    fn leave_out_unreadable(&mut self, stored: &Stored) {
+        let (None, Some(own)) = (&self.readable, &stored.ids) else {
+            return;
+        };
+        let own: HashSet<&str> = own.iter().map(String::as_str).collect();
+        let held = |row: &usize| own.contains(self.dataset.ids[*row].as_str());
+        let (held, missing): (Vec<usize>, Vec<usize>) =
+            self.rows.iter().copied().partition(|row| held(row));
+        let broken = |row: &usize| self.dataset.samples.get(*row).is_err();
+        if !held.is_empty() && missing.iter().all(broken) {
+            self.readable = Some(held);
+        }
     }
 
     /// The raw values: images in 0..1, vectors standardised over the training samples.
@@ -272,7 +291,7 @@ impl<'a> Sources<'a> {
         let about = match self.runs.iter().find(|run| run.architecture == named) {
             Some(run) => run.clone(),
             None => {
-                let section = config::encoder_section(named)?;
+                let section = config::section(named)?;
                 let config = config::Config::resolve(
                     toml::Table::from_iter([("encoder".into(), section.into())]),
                     crate::job::about(self.dataset),
@@ -314,6 +333,16 @@ impl<'a> Sources<'a> {
         self.readable = Some(embedded.rows.clone());
         represent_rows(self.dataset, name, embedded, origin)
     }
+}
+
+/// Principal components of the baseline beside samples of that shape, of which `train` are for training: 50, or half
+/// of what there could be; `None` where that is one or none.
+pub fn baseline_components(shape: Shape, train: usize) -> Option<usize> {
+    let most = match shape {
+        Shape::Image { .. } => train,
+        Shape::Vector { dim } => dim.min(train),
+    };
+    Some((most / 2).min(50)).filter(|dims| *dims > 1)
 }
 
 /// The features of the training samples.

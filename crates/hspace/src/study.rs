@@ -27,7 +27,7 @@ use crate::list;
 use crate::matrix::spaced;
 use crate::objective::{OBJECTIVES, Which};
 use crate::probe::{Contender, Labels, Measurements, ProbeOptions, measure};
-use crate::source::{Source, Sources, represent_rows};
+use crate::source::{Source, Sources, baseline_components, represent_rows};
 use crate::train::Start;
 
 /// Seconds for which a combination's speed is measured.
@@ -35,8 +35,6 @@ const PACE: f64 = 2.0;
 /// Labels a class of the few-label columns, and the points of the baseline's curve.
 const FEW: usize = 10;
 const CURVE: [usize; 6] = [1, 5, FEW, 50, 100, 500];
-/// What every table has beside the learned representations.
-const BASELINES: [&str; 2] = ["pixels", "pca:50"];
 
 /// What is compared, and for how long.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,7 +72,7 @@ impl Cell {
             encoder,
             objective,
         } = self;
-        format!("{}.{}.{objective}", plain(data), plain(encoder))
+        [data, encoder, objective].map(|name| plain(name)).join(".")
     }
 }
 
@@ -86,6 +84,12 @@ fn plain(name: &str) -> String {
         .map(|c| if keep(c) { c } else { '-' })
         .collect();
     text.trim_matches('-').to_owned()
+}
+
+/// The name in `name:key=value`.
+fn name(text: &str) -> Result<String> {
+    let section = config::section(text)?;
+    Ok(section["name"].as_str().unwrap_or_default().to_owned())
 }
 
 /// How fast a combination is, or why there is none.
@@ -110,6 +114,16 @@ struct Outcome {
     measured: Measurements,
 }
 
+/// What came of a training.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Found {
+    /// It ended.
+    Measured(Box<Outcome>),
+    /// It could not go on, and why.
+    Diverged { diverged: String },
+}
+
 /// A study in its folder.
 pub struct Study {
     folder: PathBuf,
@@ -129,10 +143,7 @@ impl Study {
             ));
         }
         let mut problems = Vec::new();
-        for objective in &plan.objectives {
-            problems.extend(list::find("objective", OBJECTIVES, objective).err());
-        }
-        for names in [&plan.data, &plan.encoders] {
+        for names in [&plan.data, &plan.encoders, &plan.objectives] {
             let mut files: Vec<String> = names.iter().map(|name| plain(name)).collect();
             files.sort_unstable();
             if let Some(pair) = files.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -143,14 +154,18 @@ impl Study {
             }
         }
         for encoder in &plan.encoders {
-            let section = config::encoder_section(encoder)?;
-            let name = section["name"].as_str().unwrap_or_default();
-            problems.extend(list::find("encoder", ENCODERS, name).err());
+            problems.extend(list::find("encoder", ENCODERS, &name(encoder)?).err());
+        }
+        for objective in &plan.objectives {
+            problems.extend(list::find("objective", OBJECTIVES, &name(objective)?).err());
         }
         if !problems.is_empty() {
             return Err(Error::Config(problems));
         }
+        let open = |source: &String| Dataset::open(source, &OpenOptions::default());
+        let datasets = plan.data.iter().map(open).collect::<Result<_>>()?;
         let path = folder.join("study.toml");
+        let taken = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
         let text = toml::to_string(&plan).map_err(|e| Error::file(&path, e))?;
         if path.exists() {
             let found: Option<Plan> = toml::from_str(&file::read_text(&path)?).ok();
@@ -160,13 +175,16 @@ impl Study {
                     "is of a study with other settings; repeat those, or use another --out",
                 ));
             }
+        } else if taken {
+            return Err(Error::file(
+                folder,
+                "is not empty and no study, so nothing is written to it; choose another --out",
+            ));
         } else {
             std::fs::create_dir_all(folder.join("results"))
                 .map_err(|e| Error::file(folder, file::explain(&e)))?;
             file::write_whole(&path, text.as_bytes())?;
         }
-        let open = |source: &String| Dataset::open(source, &OpenOptions::default());
-        let datasets = plan.data.iter().map(open).collect::<Result<_>>()?;
         Ok(Study {
             folder: folder.to_owned(),
             plan,
@@ -210,7 +228,11 @@ impl Study {
                 );
                 progress(&text, done, total);
                 let path = self.result_path(cell, seed);
-                match self.once(&path, || self.train(cell, *rate, seed, stop)) {
+                let train = || match self.train(cell, *rate, seed, stop) {
+                    Err(Error::Diverged(diverged)) => Ok(Found::Diverged { diverged }),
+                    outcome => Ok(Found::Measured(Box::new(outcome?))),
+                };
+                match self.once(&path, train) {
                     Err(Error::Interrupted(_)) => {}
                     outcome => outcome?,
                 }
@@ -274,13 +296,20 @@ impl Study {
     /// Which baselines of which dataset.
     fn baselines(&self) -> Vec<(usize, String)> {
         let untrained = self.plan.encoders.iter().map(|e| format!("random:{e}"));
-        let names: Vec<String> = BASELINES
-            .map(String::from)
-            .into_iter()
-            .chain(untrained)
-            .collect();
-        let of = |data: usize| names.iter().map(move |name| (data, name.clone()));
+        let untrained: Vec<String> = untrained.collect();
+        let of = |data: usize| {
+            let names = self.closed_forms(data).into_iter().chain(untrained.clone());
+            names.map(move |name| (data, name))
+        };
         (0..self.plan.data.len()).flat_map(of).collect()
+    }
+
+    /// Those of a dataset that need no encoder.
+    fn closed_forms(&self, data: usize) -> Vec<String> {
+        let dataset = &self.datasets[data];
+        let train = dataset.indices(Split::Train).len().min(self.plan.samples);
+        let pca = baseline_components(dataset.shape, train).map(|dims| format!("pca:{dims}"));
+        std::iter::once("pixels".to_owned()).chain(pca).collect()
     }
 
     /// The speed of every combination: those written down, and the others measured now.
@@ -302,7 +331,10 @@ impl Study {
             let text = format!("speed of {} on {}", cell.objective, cell.encoder);
             progress(&text, done, cells.len());
             let pace = match self.job(cell, 0, 0) {
-                Ok(job) => Pace::ImagesPerSecond(job.pace(PACE, stop)?),
+                Ok(job) => match job.pace(PACE, stop) {
+                    Err(Error::Diverged(reason)) => Pace::Unsuitable(reason),
+                    pace => Pace::ImagesPerSecond(pace?),
+                },
                 Err(Error::Config(problems)) => Pace::Unsuitable(problems.join("; ")),
                 Err(other) => return Err(other),
             };
@@ -332,11 +364,9 @@ impl Study {
         table.insert("data".into(), cell.data.clone().into());
         table.insert("device".into(), self.plan.device.clone().into());
         table.insert("seed".into(), (seed as i64).into());
-        table.insert("objective".into(), cell.objective.clone().into());
-        table.insert(
-            "encoder".into(),
-            config::encoder_section(&cell.encoder)?.into(),
-        );
+        for (key, text) in [("encoder", &cell.encoder), ("objective", &cell.objective)] {
+            table.insert(key.into(), config::section(text)?.into());
+        }
         let train = [
             ("steps", Value::from(steps as i64)),
             ("online_probe", false.into()),

@@ -20,6 +20,7 @@ use serde::Serialize;
 
 use crate::commands::{open, write_json};
 use crate::progress::Spinner;
+use crate::settings::{count, seconds};
 
 /// Measure this machine: products, training, views, loading, embedding.
 #[derive(clap::Args)]
@@ -40,7 +41,7 @@ pub struct Args {
     #[arg(long)]
     width: Option<usize>,
     /// Samples per step
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = count(1..=1_000_000_000))]
     batch_size: usize,
     /// Height and width of the input in pixels
     #[arg(long)]
@@ -49,7 +50,7 @@ pub struct Args {
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Seconds for each measurement
-    #[arg(long, default_value_t = 2.0)]
+    #[arg(long, default_value_t = 2.0, value_parser = seconds)]
     seconds: f64,
     /// Write the numbers as JSON to this file (`-`: standard output)
     #[arg(long, value_name = "FILE")]

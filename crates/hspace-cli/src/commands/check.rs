@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use hspace::Result;
-use hspace::dataset::Dataset;
 use hspace::dataset::check::{Findings, check};
+use hspace::dataset::{Dataset, OpenOptions};
 
-use crate::commands::{open, write_json};
+use crate::commands::{apart, write_json};
 use crate::progress::Spinner;
 
 /// Say what a dataset holds: counts, sizes, classes, duplicates, files that cannot be read.
@@ -23,7 +23,9 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let dataset = open(&args.data)?;
+    apart(&[("--json", args.json.as_deref())], &[("data", &args.data)])?;
+    // What had to be left out is among the findings.
+    let dataset = Dataset::open(&args.data, &OpenOptions::default())?;
     let findings = findings(&dataset)?;
     if let Some(path) = &args.json {
         write_json(path, &findings)?;

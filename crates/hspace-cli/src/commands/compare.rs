@@ -22,6 +22,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
+    args.flags.check_outputs(&args.runs)?;
     let options = args.flags.options()?;
     let mut settings = Vec::new();
     for name in &args.runs {
@@ -55,13 +56,15 @@ fn flat(table: &Table) -> Vec<(String, String)> {
     all
 }
 
-/// The settings in which runs differ, one a line.
+/// The settings in which runs differ, one a line; a column for each run.
 fn differences(runs: &[(&str, Vec<(String, String)>)]) -> String {
     let keys: BTreeSet<&String> = runs
         .iter()
         .flat_map(|(_, s)| s.iter().map(|(k, _)| k))
         .collect();
-    let mut text = String::new();
+    let mut header = vec![String::new()];
+    header.extend(runs.iter().map(|(run, _)| (*run).to_owned()));
+    let mut lines = vec![header];
     for key in keys {
         let of = |settings: &[(String, String)]| {
             let found = settings.iter().find(|(k, _)| k == key);
@@ -69,13 +72,47 @@ fn differences(runs: &[(&str, Vec<(String, String)>)]) -> String {
         };
         let values: Vec<String> = runs.iter().map(|(_, settings)| of(settings)).collect();
         if values.iter().any(|v| *v != values[0]) {
-            let pairs = runs.iter().zip(&values);
-            let pairs: Vec<String> = pairs.map(|((run, _), v)| format!("{run}: {v}")).collect();
-            text.push_str(&format!("{key}  {}\n", pairs.join("   ")));
+            let mut line = vec![key.clone()];
+            line.extend(values);
+            lines.push(line);
         }
     }
-    match text.is_empty() {
-        true => text,
-        false => format!("Settings that differ\n{text}\n"),
+    match lines.len() {
+        1 => String::new(),
+        _ => format!("Settings that differ\n{}\n", columns(&lines)),
+    }
+}
+
+/// Columns of equal width, all to the left.
+fn columns(lines: &[Vec<String>]) -> String {
+    let width = |c: usize| lines.iter().map(|line| line[c].chars().count()).max();
+    let mut text = String::new();
+    for line in lines {
+        for (c, cell) in line.iter().enumerate() {
+            text.push_str(&format!("  {cell:<w$}", w = width(c).unwrap_or(0)));
+        }
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_differs_is_told_a_column_a_run() {
+        let settings = |pairs: [(&str, &str); 2]| -> Vec<(String, String)> {
+            let own = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+            pairs.map(own).to_vec()
+        };
+        let a = settings([("seed", "0"), ("train.epochs", "5")]);
+        let b = settings([("label", "x"), ("train.epochs", "5")]);
+        let text = differences(&[("runs/a", a.clone()), ("b", b)]);
+        let wanted =
+            "Settings that differ\n         runs/a  b\n  label  -       x\n  seed   0       -\n\n";
+        assert_eq!(text, wanted);
+        assert_eq!(differences(&[("a", a.clone()), ("b", a)]), "");
     }
 }

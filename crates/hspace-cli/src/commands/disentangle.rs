@@ -12,9 +12,9 @@ use hspace::source::{Source, Sources};
 use hspace::toml::{Table, Value};
 use hspace::{Error, Result};
 
-use crate::commands::{open, write_json};
+use crate::commands::{apart, open, write_json};
 use crate::progress::Spinner;
-use crate::settings::seed;
+use crate::settings::{count, seed};
 
 /// Latents up to which ICA is a baseline.
 const MOST_ICA: usize = 64;
@@ -45,7 +45,7 @@ pub struct Args {
     #[arg(long, value_name = "METRICS", value_delimiter = ',')]
     metric: Vec<String>,
     /// Samples to measure on, chosen at random
-    #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
+    #[arg(long, value_name = "COUNT", default_value_t = 10_000, value_parser = count(1..=1_000_000_000))]
     samples: usize,
     /// Seed of the samples, of what is random in the metrics, and of untrained encoders
     #[arg(long, default_value_t = 0, value_parser = seed())]
@@ -80,6 +80,17 @@ pub fn run(args: &Args) -> Result<()> {
     if !problems.is_empty() {
         return Err(Error::Config(problems));
     }
+    let mut inputs = vec![("data", args.data.as_str())];
+    inputs.extend(
+        args.sources
+            .iter()
+            .map(|source| ("source", source.as_str())),
+    );
+    let outputs = [
+        ("--json", args.json.as_deref()),
+        ("--html", args.html.as_deref()),
+    ];
+    apart(&outputs, &inputs)?;
     let device = device(&args.device)?;
     let dataset = open(&args.data)?;
     let options = Options {

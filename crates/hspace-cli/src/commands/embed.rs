@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use hspace::Result;
 use hspace::device::device;
+use hspace::representation::check_ending;
 use hspace::source::{Source, Sources};
 
-use crate::commands::open;
+use crate::commands::{apart, open};
 use crate::progress::Spinner;
 use crate::settings::seed;
 
@@ -34,7 +35,11 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
+    let inputs = [("data", &args.data), ("source", &args.source)];
+    let inputs = inputs.map(|(what, input)| (what, input.as_str()));
+    apart(&[("--out", Some(&args.out))], &inputs)?;
     let source = Source::parse(&args.source)?;
+    check_ending(&args.out)?;
     let dataset = open(&args.data)?;
     let mut sources = Sources::new(&dataset, device(&args.device)?, args.seed);
     let spinner = Spinner::new("embedding");

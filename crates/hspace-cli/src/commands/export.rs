@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 
 use hspace::Result;
+use hspace::dataset::Shape;
 use hspace::device::device;
 use hspace::run::RunFolder;
 use hspace::train::checkpoint::write_weights;
+
+use crate::commands::ending;
 
 /// Write a run's encoder for use elsewhere, and say how it is loaded there.
 #[derive(clap::Args)]
@@ -14,7 +17,7 @@ use hspace::train::checkpoint::write_weights;
 pub struct Args {
     /// The run
     run: PathBuf,
-    /// File to write
+    /// File to write, .safetensors
     #[arg(long)]
     out: PathBuf,
     /// What to write
@@ -29,6 +32,7 @@ enum Format {
 }
 
 pub fn run(args: &Args) -> Result<()> {
+    ending(&args.out, "safetensors")?;
     let trained = RunFolder::open(&args.run)?.read_encoder(&device("cpu")?)?;
     match args.format {
         Format::Safetensors => write_weights(&args.out, &trained.weights)?,
@@ -37,8 +41,10 @@ pub fn run(args: &Args) -> Result<()> {
     println!("{out}: {}, {} features", about.architecture, about.features);
     let input = &about.input;
     println!(
-        "input: {:?}, values in 0..1, less {:?}, divided by {:?}",
-        input.shape, input.mean, input.std
+        "input: {}, less {:?}, divided by {:?}",
+        described(input.shape),
+        input.mean,
+        input.std
     );
     match trained.encoder.python(input.shape) {
         Some(lines) => println!(
@@ -51,4 +57,16 @@ pub fn run(args: &Args) -> Result<()> {
         ),
     }
     Ok(())
+}
+
+/// What the encoder takes, before the mean is taken off.
+fn described(shape: Shape) -> String {
+    match shape {
+        Shape::Image {
+            channels,
+            height,
+            width,
+        } => format!("{channels} x {height} x {width} (channels, height, width), values in 0..1"),
+        Shape::Vector { .. } => shape.what(),
+    }
 }

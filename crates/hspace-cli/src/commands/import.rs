@@ -11,6 +11,8 @@ use hspace::toml::{Table, Value};
 use hspace::views::InputSpec;
 use hspace::{Error, Result, hub, list, pretrained};
 
+use crate::commands::quoted;
+
 /// Mean and deviation of ImageNet's channels, in 0..1, and the size at which networks learn from it.
 const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
 const SIZE: usize = 224;
@@ -61,7 +63,7 @@ pub fn run(args: &Args) -> Result<()> {
     folder.write_encoder(found.about.clone(), &found.weights)?;
     let (out, about) = (args.out.display(), found.about);
     println!("{out}: {}, {} features", about.architecture, about.features);
-    println!("measure it: hspace probe {out} --data DATA");
+    println!("measure it: hspace probe {} --data DATA", quoted(out));
     Ok(())
 }
 

@@ -9,11 +9,12 @@ use hspace::embed::Embedded;
 use hspace::generate::Drawer;
 use hspace::invert::{Inversion, Method, invert};
 use hspace::matrix::spaced;
+use hspace::representation::check_ending;
 use hspace::run::RunFolder;
 use hspace::source::represent_rows;
 use hspace::{Error, Result, picture};
 
-use crate::commands::{open, write_json};
+use crate::commands::{apart, ending, open, write_json};
 use crate::progress::{Spinner, stop_flag};
 use crate::settings::seed;
 
@@ -50,7 +51,7 @@ pub struct Args {
     /// Seed of everything random
     #[arg(long, default_value_t = 0, value_parser = seed())]
     seed: u64,
-    /// Latents to write, a representation as `hspace probe` takes it: .npz, .npy or .csv
+    /// Latents to write, a representation as `hspace probe` takes it: .npz or .csv
     #[arg(long, default_value = "latents.npz")]
     out: PathBuf,
     /// Write a picture of samples above what their latents look like
@@ -81,14 +82,24 @@ pub fn run(args: &Args) -> Result<()> {
             "--starts and --samples must be at least 1, --prior 0 or above",
         ));
     }
+    check_ending(&args.out)?;
+    args.png.iter().try_for_each(|png| ending(png, "png"))?;
+    let outputs = [
+        ("--out", Some(args.out.as_path())),
+        ("--json", args.json.as_deref()),
+        ("--png", args.png.as_deref()),
+    ];
+    apart(&outputs, &[("data", &args.data)])?;
     let drawer = Drawer::open(&RunFolder::open(&args.run)?, &device(&args.device)?)?;
     let dataset = open(&args.data)?;
-    let mut rows = Vec::new();
-    for split in [Split::Train, Split::Test] {
-        let of = dataset.indices(split);
-        let share = of.len() * args.samples.unwrap_or(dataset.len()) / dataset.len().max(1);
-        rows.extend(spaced(of.len(), share.max(1)).into_iter().map(|i| of[i]));
-    }
+    let [train, test] = [Split::Train, Split::Test].map(|split| dataset.indices(split));
+    let all = train.len() + test.len();
+    let wanted = args.samples.unwrap_or(all).min(all);
+    let of_test = (wanted * test.len()).div_ceil(all.max(1));
+    let mut rows: Vec<usize> = [(train, wanted - of_test), (test, of_test)]
+        .iter()
+        .flat_map(|(of, share)| spaced(of.len(), *share).into_iter().map(move |i| of[i]))
+        .collect();
     rows.sort_unstable();
     let how = Inversion {
         method: match args.method {

@@ -3,16 +3,16 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use hspace::config::{merge, overlay, set};
-use hspace::dataset::{Dataset, Shape, Split};
+use hspace::config::{merge, options, set};
+use hspace::dataset::{Dataset, Split};
 use hspace::device::device;
 use hspace::probe::{Contender, Measurements, ProbeOptions, measure};
 use hspace::representation::{self, Representation};
-use hspace::source::{Source, Sources};
+use hspace::source::{Source, Sources, baseline_components};
 use hspace::toml::{Table, Value};
 use hspace::{Error, Result};
 
-use crate::commands::{open, write_json};
+use crate::commands::{apart, open, write_json};
 use crate::progress::Spinner;
 use crate::settings::seed;
 
@@ -80,11 +80,23 @@ pub struct ProbeFlags {
 }
 
 pub fn run(args: &Args) -> Result<()> {
+    args.flags.check_outputs(&args.sources)?;
     let options = args.flags.options()?;
     measure_sources(&args.sources, &args.flags, &options).map(|_| ())
 }
 
 impl ProbeFlags {
+    /// Refuses to write over the data or a source.
+    pub fn check_outputs(&self, sources: &[String]) -> Result<()> {
+        let mut inputs = vec![("data", self.data.as_str())];
+        inputs.extend(sources.iter().map(|name| ("source", name.as_str())));
+        let outputs = [
+            ("--json", self.json.as_deref()),
+            ("--html", self.html.as_deref()),
+        ];
+        apart(&outputs, &inputs)
+    }
+
     /// The options: defaults, --set, flags.
     pub fn options(&self) -> Result<ProbeOptions> {
         let mut problems = Vec::new();
@@ -117,16 +129,7 @@ impl ProbeFlags {
         }
         flags.insert("seed".into(), Value::Integer(self.seed as i64));
         merge(&mut user, flags);
-        let mut table = hspace::list::defaults::<ProbeOptions>();
-        overlay(&mut table, user, "", &mut problems);
-        match table.try_into::<ProbeOptions>() {
-            Ok(options) if problems.is_empty() => Ok(options),
-            Ok(_) => Err(Error::Config(problems)),
-            Err(error) => {
-                problems.push(error.message().to_owned());
-                Err(Error::Config(problems))
-            }
-        }
+        options(user, problems)
     }
 }
 
@@ -230,7 +233,8 @@ pub fn measure_sources(
     if let Some(path) = &flags.json {
         write_json(path, &measurements)?;
     }
-    if flags.json.as_deref() != Some("-".as_ref()) {
+    let quiet = flags.json.as_deref() == Some("-".as_ref());
+    if !quiet {
         println!("{}", measurements.table());
         let headline = measurements.headline();
         if !headline.is_empty() {
@@ -259,7 +263,9 @@ pub fn measure_sources(
         };
         let page = hspace::report::html(&story.page()?)?;
         hspace::file::write_whole(path, page.as_bytes())?;
-        println!("\npage: {}", path.display());
+        if !quiet {
+            println!("\npage: {}", path.display());
+        }
     }
     Ok((measurements, made))
 }
@@ -300,14 +306,8 @@ fn training(dataset: &Dataset, rows: &[usize]) -> usize {
 
 /// What every table has beside the learned representations, for so many training samples.
 fn baselines(dataset: &Dataset, train: usize, makers: &Sources) -> Vec<String> {
-    let dims = match dataset.shape {
-        Shape::Image { .. } => 50.min(train / 2),
-        Shape::Vector { dim } => 50.min(dim / 2).min(train / 2),
-    };
     let mut names = vec!["pixels".to_owned()];
-    if dims > 1 {
-        names.push(format!("pca:{dims}"));
-    }
+    names.extend(baseline_components(dataset.shape, train).map(|dims| format!("pca:{dims}")));
     names.extend(makers.architectures().map(|name| format!("random:{name}")));
     names
 }

@@ -27,7 +27,7 @@ use crate::settings::seed;
   hspace quickstart --seconds 60 --out runs/short")]
 pub struct Args {
     /// Time it may take, about; a longer one trains longer
-    #[arg(long, default_value_t = 170)]
+    #[arg(long, default_value_t = 170, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     seconds: u64,
     /// Folder of the run
     #[arg(long, default_value = "runs/quickstart")]

@@ -10,7 +10,7 @@ use hspace::matrix::spaced;
 use hspace::run::RunFolder;
 use hspace::{Error, Result, picture};
 
-use crate::commands::open;
+use crate::commands::{ending, open};
 
 /// Draw samples again from their latents, beside the originals, and say how far off that is.
 #[derive(clap::Args)]
@@ -34,6 +34,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
+    ending(&args.out, "png")?;
     if args.count == 0 {
         return Err(Error::config("--count 0: there is nothing to draw"));
     }

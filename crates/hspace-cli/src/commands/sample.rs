@@ -6,11 +6,11 @@ use hspace::device::device;
 use hspace::drawings::gallery;
 use hspace::generate::Drawer;
 use hspace::matrix::Matrix;
-use hspace::representation::Representation;
+use hspace::representation::{Representation, check_ending};
 use hspace::run::RunFolder;
 use hspace::{Error, Result, picture};
 
-use crate::settings::seed;
+use crate::settings::{count, seed};
 
 /// Draw new samples from the prior of a run that learned to draw.
 #[derive(clap::Args)]
@@ -21,12 +21,12 @@ pub struct Args {
     /// The run
     run: PathBuf,
     /// How many
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = count(1..=100_000))]
     count: usize,
     /// Seed of the draws
     #[arg(long, default_value_t = 0, value_parser = seed())]
     seed: u64,
-    /// .png: a picture of all; .npz, .npy or .csv: their values
+    /// .png: a picture of all; .npz or .csv: their values
     #[arg(long, default_value = "samples.png")]
     out: PathBuf,
     /// cpu, or a GPU this hspace was built for
@@ -35,17 +35,20 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    if args.count == 0 {
-        return Err(Error::config("--count 0: there is nothing to draw"));
+    let drawn = args.out.extension().is_some_and(|e| e == "png");
+    if !drawn && check_ending(&args.out).is_err() {
+        return Err(Error::file(
+            &args.out,
+            "samples are written as .png, .npz or .csv; choose one of these endings",
+        ));
     }
     let drawer = Drawer::open(&RunFolder::open(&args.run)?, &device(&args.device)?)?;
     let latents = drawer.prior(args.count, args.seed)?;
-    match args.out.extension().and_then(|e| e.to_str()) {
-        Some("png") => {
-            let sheet = gallery(&drawer, &latents)?;
-            hspace::file::write_whole(&args.out, &picture::png(&sheet)?)?;
-        }
-        _ => values(&drawer.draw(&latents), "sample").write(&args.out)?,
+    if drawn {
+        let sheet = gallery(&drawer, &latents)?;
+        hspace::file::write_whole(&args.out, &picture::png(&sheet)?)?;
+    } else {
+        values(&drawer.draw(&latents), "sample").write(&args.out)?;
     }
     println!(
         "{}: {} samples from the prior",

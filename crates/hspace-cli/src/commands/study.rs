@@ -26,7 +26,7 @@ pub struct Args {
     /// Encoders, separated by commas; settings follow after colons, such as resnet18:width=16
     #[arg(long, value_delimiter = ',', default_value = "cnn")]
     encoder: Vec<String>,
-    /// Objectives, separated by commas; the default is all
+    /// Objectives, separated by commas, with settings alike, such as simclr:temperature=0.1; the default is all
     #[arg(long, value_delimiter = ',')]
     objective: Vec<String>,
     /// Seconds of training for each
@@ -111,6 +111,7 @@ fn heading(args: &Args) -> String {
     for assignment in &args.set {
         command += &format!(" --set {assignment}");
     }
+    command += &format!(" --out {}", args.out.display());
     format!(
         "# Objectives side by side\n\nMade by `{command}`: every training has the time for as many steps as \
          {} seconds allow it, at the speed that was measured first. Means over {} seeds ± their standard \

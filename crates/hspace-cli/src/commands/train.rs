@@ -6,11 +6,11 @@ use hspace::config::Config;
 use hspace::job::{Job, about};
 use hspace::run::RunFolder;
 use hspace::toml::Value;
-use hspace::train::{Start, Trained};
+use hspace::train::{Progress, Start, Trained};
 use hspace::{Error, Result, encoder, hub, pretrained};
 
 use crate::commands::check::findings;
-use crate::commands::open;
+use crate::commands::{open, quoted};
 use crate::progress::{TrainingLine, clock, stop_flag};
 use crate::settings::SettingFlags;
 
@@ -32,8 +32,10 @@ pub struct Args {
     /// Replace the run that is in --out
     #[arg(long)]
     overwrite: bool,
-    /// Go on with a run that was stopped
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "out", "overwrite", "init_from", "config", "set"])]
+    /// Go on with a run that was stopped, with the settings it has
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "out", "overwrite", "init_from", "config", "set",
+        "encoder", "objective", "epochs", "steps", "batch_size", "learning_rate", "image_size", "stop_on", "keep_best",
+        "label", "seed", "device"])]
     resume: Option<PathBuf>,
     /// Do not read every sample once before training to report what is there
     #[arg(long)]
@@ -68,15 +70,11 @@ pub fn run(args: &Args) -> Result<()> {
     let job = Job::new(config, &dataset, None)?;
     let start = match &args.init_from {
         None => Start::Fresh,
-        Some(from) if Path::new(from).is_dir() => {
-            let folder = RunFolder::open(Path::new(from))?;
-            let from = folder.read_encoder(job.encoder().2)?;
-            Start::From(from.weights, folder.weights())
-        }
         Some(from) => {
-            let path = match from.starts_with(hub::PREFIX) {
-                true => hub::weights(from)?,
-                false => PathBuf::from(from),
+            let path = match Path::new(from) {
+                _ if from.starts_with(hub::PREFIX) => hub::weights(from)?,
+                folder if folder.is_dir() => RunFolder::open(folder)?.weights(),
+                file => file.to_owned(),
             };
             let (encoder, views, device) = job.encoder();
             let (like, _) = encoder::init(encoder, views.input().shape, job.config.seed, device);
@@ -85,7 +83,9 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let folder = RunFolder::create(&out, args.overwrite)?;
     if !args.no_check {
-        eprintln!("{}", findings(&dataset)?);
+        let findings = findings(&dataset)?;
+        folder.add_bad_files(&findings.bad)?;
+        eprintln!("{findings}");
     }
     folder.write_config(&job.config)?;
     go(&job, &folder, start)
@@ -108,8 +108,12 @@ fn go(job: &Job, folder: &RunFolder, start: Start) -> Result<()> {
         0 => format!("{} epochs", config.train.epochs.get()),
         steps => format!("{steps} steps"),
     };
+    let doing = match start {
+        Start::Resume => "resuming",
+        _ => "training",
+    };
     eprintln!(
-        "training {} with {} on {}: {} parameters, {length} of batches of {}",
+        "{doing} {} with {} on {}: {} parameters, {length} of batches of {}",
         config.encoder.name,
         config.objective.name,
         config.data,
@@ -117,14 +121,19 @@ fn go(job: &Job, folder: &RunFolder, start: Start) -> Result<()> {
         config.train.batch_size.get()
     );
     let mut line = TrainingLine::new("training");
-    let trained = job.run(Some(folder), start, &mut |p| line.show(p), stop);
+    let mut stepped = false;
+    let mut show = |progress: &Progress| {
+        stepped = true;
+        line.show(progress);
+    };
+    let trained = job.run(Some(folder), start, &mut show, stop);
     line.done();
-    summary(&trained?, folder);
+    summary(&trained?, folder, stepped);
     Ok(())
 }
 
-/// What came out, and how to go on.
-fn summary(trained: &Trained, folder: &RunFolder) {
+/// What came out, and how to go on. No step is made by a run that had ended before.
+fn summary(trained: &Trained, folder: &RunFolder, stepped: bool) {
     let run = folder.path().display();
     if !trained.bad.is_empty() {
         eprintln!(
@@ -132,11 +141,14 @@ fn summary(trained: &Trained, folder: &RunFolder) {
             trained.bad.len()
         );
     }
-    println!(
-        "{} steps in {} ({:.0} images/s); the encoder is {run}/encoder.safetensors",
-        trained.steps,
-        clock(trained.seconds),
-        trained.samples as f64 / trained.seconds.max(1e-9)
-    );
-    println!("measure it: hspace report {run}");
+    let length = format!("{} steps in {}", trained.steps, clock(trained.seconds));
+    let outcome = match stepped {
+        true => {
+            let rate = trained.samples as f64 / trained.seconds.max(1e-9);
+            format!("{length} ({rate:.0} images/s)")
+        }
+        false => format!("already finished: {length}"),
+    };
+    println!("{outcome}; the encoder is {run}/encoder.safetensors");
+    println!("measure it: hspace report {}", quoted(run));
 }

@@ -10,7 +10,7 @@ use hspace::matrix::{Matrix, spaced};
 use hspace::run::RunFolder;
 use hspace::{Error, Result, error, picture};
 
-use crate::commands::open;
+use crate::commands::{ending, open};
 use crate::settings::seed;
 
 /// Move the latents of a sample one at a time, two together, or from one sample to another, and draw what comes.
@@ -64,10 +64,20 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
+    ending(&args.out, "png")?;
+    if let Some(path) = &args.gif {
+        ending(path, "gif")?;
+    }
     if args.steps < 2 || args.latents == 0 {
         return Err(Error::config(
             "--steps must be at least 2 and --latents at least 1",
         ));
+    }
+    if !(args.span > 0.0 && args.span.is_finite()) {
+        return Err(Error::config(format!(
+            "--span {}: must be a number above 0",
+            args.span
+        )));
     }
     let drawer = Drawer::open(&RunFolder::open(&args.run)?, &device(&args.device)?)?;
     let origin = Origin::of(args, &drawer)?;

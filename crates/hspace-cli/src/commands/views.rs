@@ -8,8 +8,8 @@ use hspace::toml::Value;
 use hspace::views::sheet::contact_sheet;
 use hspace::{Result, picture};
 
-use crate::commands::open;
-use crate::settings::SettingFlags;
+use crate::commands::{apart, ending, open};
+use crate::settings::{SettingFlags, count};
 
 /// Draw samples beside their random views: what the encoder will see.
 #[derive(clap::Args)]
@@ -23,16 +23,18 @@ pub struct Args {
     #[arg(long, default_value = "views.png")]
     out: PathBuf,
     /// Samples: rows of the sheet
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 8, value_parser = count(1..=10_000))]
     samples: usize,
     /// Views of each: columns
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 8, value_parser = count(1..=10_000))]
     views: usize,
     #[command(flatten)]
     settings: SettingFlags,
 }
 
 pub fn run(args: &Args) -> Result<()> {
+    apart(&[("--out", Some(&args.out))], &[("data", &args.data)])?;
+    ending(&args.out, "png")?;
     let mut table = args.settings.table()?;
     table.insert("data".into(), Value::String(args.data.clone()));
     let dataset = open(&args.data)?;
@@ -41,11 +43,13 @@ pub fn run(args: &Args) -> Result<()> {
     let (_, views, _) = job.encoder();
     let sheet = contact_sheet(&dataset, views, args.samples, args.views, job.config.seed)?;
     hspace::file::write_whole(&args.out, &picture::png(&sheet)?)?;
+    // The sheet passes over those that cannot be read.
+    let readable = (0..dataset.len()).filter(|&row| dataset.samples.get(row).is_ok());
     println!(
-        "{}: the sample, then {} random views of it, for {} samples",
+        "{}: the sample, then random views of it; samples: {}, views of each: {}",
         args.out.display(),
-        args.views,
-        args.samples
+        readable.take(args.samples).count(),
+        args.views
     );
     Ok(())
 }

@@ -411,11 +411,11 @@ fn a_game_on_vectors_draws_in_their_units_and_its_latents_are_found() {
 fn a_study_goes_on_where_it_stopped_and_tells_where_pixels_win() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let study = "study --data builtin:shapes --encoder mlp:width=16 --objective simclr,mae,supervised \
+    let study = "study --data builtin:shapes --encoder mlp:width=16 --objective simclr:temperature=0.5,mae,supervised \
                  --seconds 0.2 --seeds 2 --samples 300 --set train.batch_size=64 --out s";
     let table = ok(at, study);
     for part in [
-        "| simclr",
+        "| simclr:temperature=0.5 |",
         "| supervised †",
         "| pixels",
         "raw pixels",
@@ -425,11 +425,20 @@ fn a_study_goes_on_where_it_stopped_and_tells_where_pixels_win() {
     }
     // Nothing is done twice: what is there is read, what is missing is made again, and is the same.
     let results = at.join("s/results");
-    let one = results.join("builtin-shapes.mlp-width=16.simclr.1.json");
+    let one = results.join("builtin-shapes.mlp-width=16.simclr-temperature=0-5.1.json");
     let before = std::fs::read(&one).unwrap();
     std::fs::remove_file(&one).unwrap();
     assert_eq!(ok(at, study), table);
     assert_eq!(std::fs::read(&one).unwrap(), before);
+    // What diverges is told under the table, and the rest goes on.
+    let wild = "study --data builtin:shapes --encoder mlp:width=16 --objective beta_vae:beta=1e300,supervised \
+                --seconds 0.2 --seeds 1 --samples 300 --set train.batch_size=64 --out w";
+    let table = ok(at, wild);
+    assert!(
+        table.contains("| supervised †") && table.contains("beta_vae:beta=1e300 (the loss is"),
+        "{table}"
+    );
+    assert_eq!(ok(at, wild), table);
     let error = fails(at, &study.replace("--seeds 2", "--seeds 3"));
     assert!(error.contains("study.toml"), "{error}");
 }

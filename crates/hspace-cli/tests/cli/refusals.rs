@@ -1,7 +1,17 @@
 //! What cannot be is refused: in words, before anything is written.
 
-use crate::fails;
+use std::path::Path;
+
 use crate::pictures::{pictures, train};
+use crate::{command, fails};
+
+/// Standard error of what the command line itself must have refused, with the exit code of bad usage.
+fn misused(folder: &Path, args: &str) -> String {
+    let output = command(folder, args).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "hspace {args}: {error}");
+    error
+}
 
 #[test]
 fn all_wrong_settings_are_answered_at_once_and_nothing_is_written() {
@@ -122,4 +132,117 @@ fn features_that_do_not_fit_are_refused() {
         error.contains("other.csv") || error.contains("ids"),
         "{error}"
     );
+}
+
+#[test]
+fn no_steps_samples_or_seconds_are_refused_at_the_flag() {
+    let folder = tempfile::tempdir().unwrap();
+    for (args, flag) in [
+        ("train --data data --steps 0", "--steps"),
+        ("train --data data --epochs 0", "--epochs"),
+        ("train --data data --batch-size 0", "--batch-size"),
+        ("views data --views 0", "--views"),
+        ("views data --samples 0", "--samples"),
+        ("quickstart --seconds 0", "--seconds"),
+        ("bench --seconds 0", "--seconds"),
+        ("bench --seconds nan", "--seconds"),
+        ("bench --seconds inf", "--seconds"),
+        ("bench --batch-size 0", "--batch-size"),
+    ] {
+        let error = misused(folder.path(), args);
+        assert!(error.contains(flag), "{args}: {error}");
+    }
+}
+
+#[test]
+fn a_run_is_resumed_with_the_settings_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    for more in [
+        "--config a.toml",
+        "--set train.epochs=3",
+        "--encoder cnn",
+        "--objective vae",
+        "--epochs 3",
+        "--steps 3",
+        "--batch-size 8",
+        "--learning-rate 0.1",
+        "--image-size 8",
+        "--stop-on spread",
+        "--keep-best spread",
+        "--label class",
+        "--seed 1",
+        "--device cpu",
+        "--data data",
+    ] {
+        let error = misused(folder.path(), &format!("train --resume r {more}"));
+        let flag = more.split(' ').next().unwrap();
+        assert!(
+            error.contains(flag) && error.contains("--resume"),
+            "{more}: {error}"
+        );
+    }
+}
+
+#[test]
+fn what_is_read_is_not_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    for name in ["c2.csv", "emb.csv"] {
+        std::fs::write(at.join(name), "a,b\n1,2\n").unwrap();
+    }
+    for (args, part) in [
+        (
+            "embed pixels --data c2.csv --out c2.csv",
+            "--out c2.csv is the data",
+        ),
+        (
+            "embed emb.csv --data c2.csv --out emb.csv",
+            "--out emb.csv is the source",
+        ),
+        (
+            "check c2.csv --json ./c2.csv",
+            "--json ./c2.csv is the data",
+        ),
+        ("views c2.csv --out c2.csv", "--out c2.csv is the data"),
+        (
+            "probe pixels --data c2.csv --json c2.csv",
+            "--json c2.csv is the data",
+        ),
+        (
+            "probe pixels emb.csv --data c2.csv --html emb.csv",
+            "--html emb.csv is the source",
+        ),
+        (
+            "compare pixels --data c2.csv --html c2.csv",
+            "--html c2.csv is the data",
+        ),
+    ] {
+        let error = fails(at, args);
+        assert!(
+            error.contains(part) && error.contains("choose another file"),
+            "{args}: {error}"
+        );
+    }
+    for name in ["c2.csv", "emb.csv"] {
+        let text = std::fs::read_to_string(at.join(name)).unwrap();
+        assert_eq!(text, "a,b\n1,2\n", "{name}");
+    }
+}
+
+#[test]
+fn endings_are_refused_before_work_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    for (args, ending) in [
+        ("export r --out w.pth", ".safetensors"),
+        ("views data --out v.jpg", ".png"),
+        ("traverse r --data data --out t.gif", ".png"),
+        ("traverse r --data data --gif t.png", ".gif"),
+        ("reconstruct r --data data --out r.jpg", ".png"),
+    ] {
+        let error = fails(folder.path(), args);
+        assert!(
+            error.contains(&format!("ends in {ending}")),
+            "{args}: {error}"
+        );
+    }
 }

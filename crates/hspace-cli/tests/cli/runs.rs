@@ -93,8 +93,69 @@ fn from_a_folder_with_broken_files_to_a_report() {
     train(at, "runs/b", "--epochs 1 --objective autoencoder");
     let compared = ok(at, "compare runs/a runs/b --data data --labels all");
     assert!(compared.contains("objective.name"), "{compared}");
-    ok(at, "views data --out views.png --samples 2 --views 3");
+    let drawn = ok(at, "views data --out views.png --samples 2 --views 3");
+    assert!(drawn.contains("samples: 2,"), "{drawn}");
     assert!(image::open(at.join("views.png")).unwrap().width() > 100);
+    // No more than can be read.
+    let drawn = ok(at, "views data --out views.png --samples 500 --views 1");
+    assert!(drawn.contains("samples: 60,"), "{drawn}");
+}
+
+#[test]
+fn a_run_that_has_ended_says_so_and_is_exported_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    pictures(at);
+    let first = train(at, "my-run", "--epochs 1 --no-check");
+    assert!(
+        first.contains("images/s") && first.contains("hspace report my-run"),
+        "{first}"
+    );
+    let weights = || std::fs::read(at.join("my-run/encoder.safetensors")).unwrap();
+    let before = weights();
+    let again = ok(at, "train --resume my-run");
+    assert!(
+        again.starts_with("already finished: ")
+            && again.contains("the encoder is my-run/encoder.safetensors"),
+        "{again}"
+    );
+    assert_eq!(weights(), before);
+    let text = ok(at, "export my-run --out w.safetensors");
+    assert!(text.contains("(channels, height, width)"), "{text}");
+}
+
+#[test]
+fn json_on_standard_output_is_alone_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    pictures(at);
+    for command in ["probe", "compare"] {
+        let how = format!("--data data --probe knn --json - --html {command}.html");
+        let text = ok(at, &format!("{command} pixels {how}"));
+        let found: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert!(found["rows"].is_array(), "{text}");
+        assert!(at.join(format!("{command}.html")).is_file());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_stays_one_and_a_folder_is_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    pictures(at);
+    std::fs::create_dir(at.join("disk")).unwrap();
+    std::os::unix::fs::symlink("disk/far.csv", at.join("near.csv")).unwrap();
+    // At first nothing is there.
+    for source in ["pixels", "pca:2"] {
+        ok(at, &format!("embed {source} --data data --out near.csv"));
+        assert!(at.join("near.csv").is_symlink());
+        let text = std::fs::read_to_string(at.join("disk/far.csv")).unwrap();
+        assert!(text.starts_with("filename,embedding_0"), "{source}");
+    }
+    std::fs::create_dir(at.join("sheet.png")).unwrap();
+    let error = fails(at, "views data --out sheet.png");
+    assert!(error.contains("is a folder; name a file"), "{error}");
 }
 
 #[test]

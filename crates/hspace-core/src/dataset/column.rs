@@ -65,6 +65,11 @@ impl Header {
         }
     }
 
+    /// Whether its name, or the prefix `label:`, says that this is the task; `target:` may mark many columns.
+    fn names_a_task(&self) -> bool {
+        self.role == Role::Label && self.marked && self.reading != Reading::Numbers
+    }
+
     /// The column of `cells`, one per sample; an empty cell is an unknown value.
     pub fn column<S: AsRef<str>>(&self, cells: &[S]) -> Column {
         let known = || {
@@ -94,6 +99,24 @@ impl Header {
             values,
         }
     }
+}
+
+/// The columns of a table, by their headers and cells. The first label is the default task; so where that would be
+/// one only because its header says nothing, the first that is called `label`, `class`, `target` or `y`, or marked with
+/// `label:`, goes before it.
+pub fn columns<'a>(table: impl Iterator<Item = (&'a Header, &'a [String])>) -> Vec<Column> {
+    let mut table: Vec<(&Header, &[String])> = table.collect();
+    let first = table
+        .iter()
+        .position(|(header, _)| header.role == Role::Label);
+    let task = table.iter().position(|(header, _)| header.names_a_task());
+    if let (Some(first), Some(task)) = (first, task)
+        && !table[first].0.marked
+    {
+        table[first..=task].rotate_right(1);
+    }
+    let column = |(header, cells): (&Header, &[String])| header.column(cells);
+    table.into_iter().map(column).collect()
 }
 
 /// Class names in natural order, and each cell's index into them.
@@ -174,6 +197,32 @@ mod tests {
         assert_eq!(Header::parse("factor: x").name, "x");
         assert!(Header::parse("y").marked && !Header::parse("width").marked);
         assert_eq!(Header::parse("time:utc").name, "time:utc");
+    }
+
+    #[test]
+    fn the_task_comes_before_what_became_a_label() {
+        let cells = ["a".to_owned(), "b".to_owned()];
+        for (titles, expected) in [
+            (
+                ["city", "nuisance:site", "Class"],
+                ["Class", "city", "site"],
+            ),
+            (
+                ["city", "target:age", "label:grade"],
+                ["grade", "city", "age"],
+            ),
+            (
+                ["nuisance:site", "city", "target:age"],
+                ["site", "city", "age"],
+            ),
+            (["target:age", "city", "y"], ["age", "city", "y"]),
+        ] {
+            let headers = titles.map(Header::parse);
+            let table = headers.iter().map(|header| (header, &cells[..]));
+            let columns = columns(table);
+            let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
+            assert_eq!(names, expected);
+        }
     }
 
     #[test]

@@ -477,7 +477,10 @@ mod tests {
                 "no column `path` in its header (name, kind)",
             ),
             ("path,split\nb.png,dev\n", "line 2: unknown split `dev`"),
-            ("path,kind\nb.png\n", "found record with 1 fields"),
+            (
+                "path,kind\nb.png\n",
+                "line 2 has 1 cells and the lines before 2",
+            ),
         ] {
             let text = with_table(table).err().unwrap().to_string();
             assert!(text.contains("labels.csv") && text.contains(why), "{text}");

@@ -33,16 +33,12 @@ impl Dataset {
             _ => false,
         };
         if !alike {
-            let what = |shape| match shape {
-                Shape::Image { .. } => "images".to_owned(),
-                Shape::Vector { dim } => format!("vectors of {dim} numbers"),
-            };
             return Err(Error::data(format!(
                 "{} has {}, {} has {}: one encoder cannot take both",
                 self.name,
-                what(self.shape),
+                self.shape.what(),
                 other.name,
-                what(other.shape)
+                other.shape.what()
             )));
         }
         let mut prefix = "other:".to_owned();

@@ -3,17 +3,20 @@
 //! The column `path` (or `filename`, `file`, `image`) names the files, relative to the folder; a
 //! column `split` says `train`, `val` (counted as train) or `test`. Every other column is a label
 //! unless its name says otherwise: `nuisance:hospital`, `factor:x`, `target:age`. An empty cell is
-//! an unknown value. Listed files that are missing, images that are not listed, and lines that
-//! repeat an earlier one are left out and reported; lines that contradict each other are an error.
+//! an unknown value. The default task is the first label, see [`column::columns`]. Listed files that
+//! are missing, images that are not listed, and lines that repeat an earlier one are left out and
+//! reported; lines that contradict each other are an error.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use csv::{ReaderBuilder, StringRecord};
 
+use crate::csv_text::{check_commas, clean, line_of, unreadable};
 use crate::dataset::image_folder::Layout;
 use crate::dataset::{BadFile, Split, column, split};
 use crate::error::{Error, Result};
+use crate::file;
 
 const NAME: &str = "labels.csv";
 const PATH_NAMES: [&str; 4] = ["path", "filename", "file", "image"];
@@ -39,19 +42,20 @@ pub fn read(root: &Path) -> Result<Option<Table>> {
         return Ok(None);
     }
     let wrong = |problem: String| Error::file(&path, problem);
-    let reader = ReaderBuilder::new().trim(csv::Trim::All).from_path(&path);
-    let mut reader = reader.map_err(|e| wrong(format!("cannot be read: {e}")))?;
-    let titles = reader
-        .headers()
-        .map_err(|e| wrong(format!("cannot be read: {e}")))?
-        .clone();
+    let bytes = file::read(&path)?;
+    let mut reader = ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .from_reader(&bytes[..]);
+    let header = reader.headers();
+    let header = header.map_err(|e| wrong(unreadable(&e, &bytes)))?.clone();
+    let titles: Vec<&str> = header.iter().map(clean).collect();
+    check_commas(&titles).map_err(wrong)?;
     let position = |names: &[&str]| {
         titles
             .iter()
-            .position(|t| names.iter().any(|name| clean(t).eq_ignore_ascii_case(name)))
+            .position(|title| names.iter().any(|name| title.eq_ignore_ascii_case(name)))
     };
     let of_path = position(&PATH_NAMES).ok_or_else(|| {
-        let titles: Vec<&str> = titles.iter().collect();
         wrong(format!(
             "no column `path` in its header ({})",
             titles.join(", ")
@@ -62,7 +66,7 @@ pub fn read(root: &Path) -> Result<Option<Table>> {
     let others: Vec<usize> = (0..titles.len()).filter(|i| !known(i)).collect();
     let headers = others
         .iter()
-        .map(|&i| column::Header::parse(clean(&titles[i])))
+        .map(|&i| column::Header::parse(titles[i]))
         .collect();
     let mut rows: HashMap<String, (u64, Vec<String>)> = HashMap::new();
     let mut splits: HashMap<String, Split> = HashMap::new();
@@ -70,9 +74,9 @@ pub fn read(root: &Path) -> Result<Option<Table>> {
     let mut record = StringRecord::new();
     while reader
         .read_record(&mut record)
-        .map_err(|e| wrong(e.to_string()))?
+        .map_err(|e| wrong(unreadable(&e, &bytes)))?
     {
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = line_of(&bytes, record.position());
         let file = record[of_path].replace('\\', "/");
         let file = file.trim_start_matches("./").to_string();
         if file.is_empty() {
@@ -112,11 +116,6 @@ pub fn read(root: &Path) -> Result<Option<Table>> {
     }))
 }
 
-/// A title without the byte-order mark that some spreadsheets put before it.
-fn clean(title: &str) -> &str {
-    title.trim_start_matches('\u{feff}').trim()
-}
-
 impl Table {
     /// Whether it has a line for `path`.
     pub fn lists(&self, path: &str) -> bool {
@@ -141,18 +140,39 @@ impl Table {
                 bad.push(BadFile { path, reason });
             }
         }
-        let columns = self
-            .headers
-            .iter()
-            .zip(&cells)
-            .map(|(header, cells)| header.column(cells));
+        let columns = column::columns(self.headers.iter().zip(cells.iter().map(Vec::as_slice)));
         let split = self
             .split
             .map(|of| ids.iter().filter_map(|id| of.get(id).copied()).collect());
         Layout {
-            columns: columns.collect(),
+            columns,
             split,
             ids,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(text: impl AsRef<[u8]>) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(NAME), text).unwrap();
+        read(folder.path()).err().unwrap().to_string()
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_with_its_line() {
+        for (text, why) in [
+            ("path;kind\na.png;cat\n", "separated by commas"),
+            ("path,kind\r\na.png\r\n", "line 2 has 1 cells"),
+            ("path,kind\r\na.png,cat\r\n,dog\r\n", "line 3 has no path"),
+        ] {
+            let text = problem(text);
+            assert!(text.contains(NAME) && text.contains(why), "{text}");
+        }
+        let text = problem(b"path,kind\r\na.png,\xff\r\n");
+        assert!(text.contains("line 2 is not UTF-8"), "{text}");
     }
 }

@@ -35,13 +35,14 @@ const SHAPES: [&str; 3] = ["square", "ellipse", "heart"];
 pub(super) fn open(path: &Path, archive: &mut NpzReader, options: &OpenOptions) -> Result<Dataset> {
     let wrong =
         |name: &str, e: &dyn std::fmt::Display| Error::file(path, format!("array `{name}`: {e}"));
+    let has_values = archive.names().iter().any(|name| name == VALUES);
     let mut small = |name: &str| -> Result<Array> {
         let entry = archive.array(name).map_err(|e| wrong(name, &e))?;
         let size = entry.size();
         array::read(entry, size).map_err(|e| wrong(name, &e))
     };
     let classes = small(CLASSES)?;
-    let values = small(VALUES).ok();
+    let values = has_values.then(|| small(VALUES)).transpose()?;
     let entry = archive.array(IMAGES).map_err(|e| wrong(IMAGES, &e))?;
     let images = Bits::read(entry).map_err(|e| wrong(IMAGES, &e))?;
     let columns = columns(classes, values, images.count).map_err(|e| wrong(CLASSES, &e))?;

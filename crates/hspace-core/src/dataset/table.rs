@@ -2,18 +2,21 @@
 //!
 //! A column called `id` or `filename` holds the ids, `split` the split (`train`, `val`, `test`).
 //! `label`, `class`, `target`, `y` and columns with a prefix (`label:`, `target:`, `nuisance:`,
-//! `factor:`) hold known values. Of the others, those whose first value is a number are features
-//! and must be finite numbers all the way down; those whose first value is text are labels.
+//! `factor:`) hold known values. Of the others, those whose first value is a number or missing are
+//! features and must be finite numbers all the way down; those whose first value is text are labels.
+//! The default task is the first label, see [`column::columns`].
 
 use std::collections::HashSet;
 use std::path::Path;
 
 use csv::{ReaderBuilder, StringRecord};
 
-use crate::dataset::column::Header;
+use crate::csv_text::{check_commas, check_distinct, clean, is_missing, line_of, unreadable};
+use crate::dataset::column::{self, Header};
 use crate::dataset::memory::Vectors;
-use crate::dataset::{Column, Dataset, Entry, Kind, OpenOptions, Shape, Split, extension, split};
+use crate::dataset::{Dataset, Entry, Kind, OpenOptions, Shape, Split, extension, split};
 use crate::error::{Error, Result};
+use crate::file;
 use crate::matrix::Matrix;
 
 /// The line in the list of datasets.
@@ -38,19 +41,22 @@ enum Use {
 
 fn open_table(path: &Path, options: &OpenOptions) -> Result<Dataset> {
     let wrong = |problem: String| Error::file(path, problem);
-    let reader = ReaderBuilder::new().trim(csv::Trim::All).from_path(path);
-    let mut reader = reader.map_err(|e| wrong(format!("cannot be read: {e}")))?;
-    let titles = reader
-        .headers()
-        .map_err(|e| wrong(format!("cannot be read: {e}")))?
-        .clone();
+    let bytes = file::read(path)?;
+    let mut reader = ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .from_reader(&bytes[..]);
+    let header = reader.headers();
+    let header = header.map_err(|e| wrong(unreadable(&e, &bytes)))?.clone();
+    let titles: Vec<&str> = header.iter().map(clean).collect();
+    check_commas(&titles).map_err(wrong)?;
+    check_distinct(&titles).map_err(wrong)?;
     let mut record = StringRecord::new();
     let mut uses: Vec<Use> = Vec::new();
     let (mut ids, mut features, mut splits) = (Vec::new(), Vec::new(), Vec::new());
     let mut rows = 0;
     while reader
         .read_record(&mut record)
-        .map_err(|e| wrong(e.to_string()))?
+        .map_err(|e| wrong(unreadable(&e, &bytes)))?
     {
         if rows == 0 {
             uses = titles
@@ -60,22 +66,24 @@ fn open_table(path: &Path, options: &OpenOptions) -> Result<Dataset> {
                 .collect();
         }
         rows += 1;
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = || line_of(&bytes, record.position());
         for ((cell, title), usage) in record.iter().zip(&titles).zip(&mut uses) {
             match usage {
                 Use::Id => ids.push(cell.to_string()),
                 Use::Known { cells, .. } => cells.push(cell.to_string()),
                 Use::Split => splits.push(split::parse(cell).ok_or_else(|| {
                     wrong(format!(
-                        "line {line}: unknown split `{cell}`; train, val or test is needed"
+                        "line {}: unknown split `{cell}`; train, val or test is needed",
+                        line()
                     ))
                 })?),
                 Use::Feature => match cell.parse::<f32>() {
                     Ok(value) if value.is_finite() => features.push(value),
                     _ => {
                         return Err(wrong(format!(
-                            "line {line}, column `{title}`: `{cell}` is no finite number; fill it, \
-                             drop the row, or call the column `label:{title}` if it is no feature"
+                            "line {}, column `{title}`: `{cell}` is no finite number; fill it, \
+                             drop the row, or call the column `label:{title}` if it is no feature",
+                            line()
                         )));
                     }
                 },
@@ -105,7 +113,7 @@ fn open_table(path: &Path, options: &OpenOptions) -> Result<Dataset> {
         shape: Shape::Vector { dim },
         split: own.unwrap_or_else(|| split::by_hash(&ids, options.holdout)),
         ids,
-        columns: uses.into_iter().filter_map(column).collect(),
+        columns: column::columns(uses.iter().filter_map(known)),
         bad: Vec::new(),
         samples: Box::new(Vectors(Matrix::new(rows, dim, features))),
     })
@@ -113,12 +121,11 @@ fn open_table(path: &Path, options: &OpenOptions) -> Result<Dataset> {
 
 /// What a column is for, by its title and its first value.
 fn usage(title: &str, first: &str) -> Use {
-    let title = title.trim_start_matches('\u{feff}').trim();
     let header = Header::parse(title);
     match title.to_ascii_lowercase().as_str() {
         "id" | "filename" => Use::Id,
         "split" => Use::Split,
-        _ if !header.marked && (first.is_empty() || first.parse::<f32>().is_ok()) => Use::Feature,
+        _ if !header.marked && (is_missing(first) || first.parse::<f32>().is_ok()) => Use::Feature,
         _ => Use::Known {
             header,
             cells: Vec::new(),
@@ -126,9 +133,10 @@ fn usage(title: &str, first: &str) -> Use {
     }
 }
 
-fn column(usage: Use) -> Option<Column> {
+/// Header and cells of a column of known values.
+fn known(usage: &Use) -> Option<(&Header, &[String])> {
     match usage {
-        Use::Known { header, cells } => Some(header.column(&cells)),
+        Use::Known { header, cells } => Some((header, cells.as_slice())),
         _ => None,
     }
 }
@@ -138,7 +146,7 @@ mod tests {
     use super::*;
     use crate::dataset::{Role, Sample, Values};
 
-    fn open(text: &str) -> Result<Dataset> {
+    fn open(text: impl AsRef<[u8]>) -> Result<Dataset> {
         let file = tempfile::Builder::new().suffix(".csv").tempfile().unwrap();
         std::fs::write(file.path(), text).unwrap();
         Dataset::open(file.path().to_str().unwrap(), &OpenOptions::default())
@@ -174,7 +182,18 @@ mod tests {
             ),
             ("a,b\n1,2\ninf,3\n", "line 3, column `a`: `inf`"),
             ("a,b\n1,2\n3,\n", "line 3, column `b`: ``"),
-            ("a,b\n1,2\n3\n", "found record with 1 fields"),
+            ("a,b\n1,2\n3\n", "line 3 has 1 cells and the lines before 2"),
+            (
+                "a,b\nNA,2\n3,4\n",
+                "line 2, column `a`: `NA` is no finite number",
+            ),
+            ("a,b\n1,?\n", "line 2, column `b`: `?`"),
+            ("a,b\r\n1,2\r\n\r\n3,x\r\n", "line 4, column `b`: `x`"),
+            ("a;b\n1;2\n", "separated by commas"),
+            (
+                "a,b,a\n1,2,3\n",
+                "more than one column `a`; rename all but one",
+            ),
             ("a,b\n", "no rows"),
             ("", "no rows"),
             ("path,species\nx.png,cat\n", "no numeric column"),
@@ -183,6 +202,20 @@ mod tests {
         ] {
             let error = open(text).err().unwrap().to_string();
             assert!(error.contains(".csv") && error.contains(why), "{error}");
+        }
+        let error = open(b"a,b\r\n1,2\r\n\xff,3\r\n").err().unwrap().to_string();
+        assert!(error.contains("line 3 is not UTF-8"), "{error}");
+    }
+
+    #[test]
+    fn the_task_is_the_column_that_says_so() {
+        for (text, task) in [
+            ("a,city,class\n1,Bonn,x\n2,Ulm,y\n", "class"),
+            ("a,city,label:kind\n1,Bonn,x\n2,Ulm,y\n", "kind"),
+            ("a,city,kind\n1,Bonn,x\n2,Ulm,y\n", "city"),
+        ] {
+            let dataset = open(text).unwrap();
+            assert_eq!(dataset.task().unwrap().name, task);
         }
     }
 }

@@ -122,6 +122,11 @@ pub fn of_columns(columns: &[Column], named: &[String]) -> Result<Vec<Factor>> {
         named => {
             let find = |name: &String| {
                 let names = || columns.iter().map(|c| c.name.as_str());
+                if columns.is_empty() {
+                    return Err(Error::config(format!(
+                        "factor `{name}`: the data have no columns; a table beside them heads factors `factor:NAME`"
+                    )));
+                }
                 let found = columns.iter().find(|c| c.name == *name);
                 found.ok_or_else(|| Error::config(unknown("factor", name, names())))
             };

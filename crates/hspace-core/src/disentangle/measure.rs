@@ -71,8 +71,9 @@ pub fn measure(
             let whole = one(None, options.seed)?;
             let each =
                 |(g, rows): (usize, &Vec<usize>)| one(Some(rows), mix(&[options.seed, g as u64]));
-            let groups: Vec<Vec<f64>> =
-                dealt.iter().enumerate().map(each).collect::<Result<_>>()?;
+            // A group that a score cannot be taken on, such as one where no factor varies: no interval.
+            let groups: Result<Vec<Vec<f64>>> = dealt.iter().enumerate().map(each).collect();
+            let groups = groups.unwrap_or_default();
             row.scores.extend(estimates(metric, &whole, &groups));
         }
     }

@@ -12,7 +12,7 @@
 //! that one latent spells out in order from those on both its sides. It gives 1 instead of .78 for the factors
 //! themselves, and .98 instead of .82 for the latents of the golden values
 //! (`tests/golden/disentangle_values.py`). Its penalty is scikit-learn's; the authors' code has none, and asks on the
-//! rows that it learned from.
+//! rows that it learned from. A factor with a single value among either rows is left out.
 //!
 //! For the factors themselves both are about 1. For noise explicitness is ½; modularity has no floor, as
 //! it looks at the proportions of what information there is.
@@ -21,7 +21,7 @@ use rayon::prelude::*;
 
 use super::mutual_information::with_factors;
 use super::{Factor, split_rows, standardised};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::probe::linear;
 use crate::probe::scores::{Answers, CLASS_SCORES, ClassAnswers};
@@ -54,19 +54,27 @@ pub fn explicitness(latents: &Matrix, factors: &[Factor], seed: u64) -> Result<V
     Ok(vec![of_rows(latents, factors, &train, &test)?])
 }
 
-/// Explicitness on the rows `test` by regressions learned from the rows `train`.
+/// Explicitness on the rows `test` by regressions learned from the rows `train`, of the factors that vary
+/// among both.
 fn of_rows(latents: &Matrix, factors: &[Factor], train: &[usize], test: &[usize]) -> Result<f64> {
     let latents = standardised(latents);
     let (fitted, held_out) = (latents.select(train), latents.select(test));
     let place = CLASS_SCORES.iter().position(|name| *name == "macro_auroc");
-    let area = |factor: &Factor| -> Result<f64> {
-        let (known, asked) = (factor.select(train), factor.select(test));
+    let varies = |factor: &Factor| factor.index.iter().any(|value| *value != factor.index[0]);
+    let parts = factors.iter().map(|f| (f, f.select(train), f.select(test)));
+    let parts: Vec<_> = parts.filter(|(_, a, b)| varies(a) && varies(b)).collect();
+    if parts.is_empty() {
+        return Err(Error::data(
+            "explicitness: no factor has two values among both the rows learned from and those held out; give more samples, or leave this metric out",
+        ));
+    }
+    let area = |(factor, known, asked): &(&Factor, Factor, Factor)| -> Result<f64> {
         let softmax = linear::fit(&fitted, &known.index, factor.count, C)?;
         let answers = softmax.probabilities(&held_out);
         let scores = ClassAnswers::new(&answers, &asked.index, factor.count).plain();
         Ok(place.map_or(f64::NAN, |at| scores[at]))
     };
-    let areas: Vec<f64> = factors.par_iter().map(area).collect::<Result<_>>()?;
+    let areas: Vec<f64> = parts.par_iter().map(area).collect::<Result<_>>()?;
     Ok(areas.iter().sum::<f64>() / areas.len() as f64)
 }
 
@@ -88,6 +96,24 @@ mod tests {
         // A rotation takes nothing away from what can be read off.
         let turned = explicitness(&entangled(), &factors, 0)?[0];
         assert!((turned - clear).abs() < 0.01, "{turned} {clear}");
+        Ok(())
+    }
+
+    /// One row in a hundred has the second value: the rows held out may have none.
+    #[test]
+    fn a_factor_that_hardly_varies_is_left_out() -> Result<()> {
+        let (latents, factors) = truth();
+        let clear = explicitness(&latents, &factors, 0)?[0];
+        let mut rare = factors[0].clone();
+        rare.name = "rare".into();
+        (rare.count, rare.numbers) = (2, None);
+        rare.index = (0..rare.index.len())
+            .map(|row| u32::from(row == 0))
+            .collect();
+        let both: Vec<Factor> = factors.iter().cloned().chain([rare.clone()]).collect();
+        assert_eq!(explicitness(&latents, &both, 0)?[0], clear);
+        let problem = explicitness(&latents, &[rare], 0).map_err(|e| e.to_string());
+        assert!(problem.unwrap_err().contains("no factor has two values"));
         Ok(())
     }
 

@@ -3,10 +3,10 @@
 use super::{Estimate, Labels, Measurements, Row, Savings};
 
 impl Measurements {
-    /// One table a probe: representations by numbers of labels, means ± half of the 95 % interval,
+    /// The task; one table a probe: representations by numbers of labels, means ± half of the 95 % interval,
     /// chance in the last line; then shapes and warnings.
     pub fn table(&self) -> String {
-        let mut text = String::new();
+        let mut text = format!("task: `{}`\n", self.task);
         let mut probes: Vec<&str> = Vec::new();
         for row in &self.rows {
             if !probes.contains(&row.probe.as_str()) {
@@ -242,6 +242,29 @@ pub(crate) fn aligned(lines: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_task_is_named_first() {
+        let nothing = Measurements {
+            protocol: crate::probe::PROTOCOL,
+            code_version: String::new(),
+            data: "flowers.csv".into(),
+            task: "species".into(),
+            split_hash: String::new(),
+            seed: 0,
+            train: 0,
+            test: 0,
+            classes: vec![],
+            chance: 0.0,
+            origins: vec![],
+            rows: vec![],
+            savings: vec![],
+            geometry: vec![],
+            nuisances: vec![],
+            confusions: vec![],
+        };
+        assert_eq!(nothing.table(), "task: `species`\n");
+    }
 
     #[test]
     fn numbers_are_short_and_columns_line_up() {

@@ -3,7 +3,7 @@
 use super::Labels;
 use super::few_labels::{draw, draws};
 use super::options::ProbeOptions;
-use crate::dataset::{Column, Role, Split, Values};
+use crate::dataset::{self, Column, Split, Values};
 use crate::error::{Error, Result, unknown};
 use crate::representation::Representation;
 
@@ -60,11 +60,11 @@ impl Known {
 
 pub(super) fn task_column<'a>(r: &'a Representation, task: &str) -> Result<&'a Column> {
     let names = r.columns.iter().map(|c| c.name.as_str());
-    let found = match task {
-        "auto" => r.columns.iter().find(|c| c.role == Role::Label),
-        name => r.columns.iter().find(|c| c.name == name),
+    let place = match task {
+        "auto" => dataset::task(&r.columns),
+        name => r.columns.iter().position(|c| c.name == name),
     };
-    found.ok_or_else(|| match task {
+    place.map(|place| &r.columns[place]).ok_or_else(|| match task {
         "auto" => Error::data("the data have no label column, so there is no task to measure; give labels (folders, labels.csv or an array `labels`)"),
         name => Error::config(unknown("column", name, names)),
     })

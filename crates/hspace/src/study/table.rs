@@ -1,6 +1,6 @@
 //! A study's results as tables in Markdown, with a sentence on where raw pixels win.
 
-use super::{BASELINES, Cell, FEW, Outcome, Pace, Study, read_if};
+use super::{Cell, FEW, Found, Outcome, Pace, Study, read_if};
 use crate::error::Result;
 use crate::probe::{Estimate, Labels, Measurements};
 
@@ -36,7 +36,7 @@ impl Study {
              linear, {few} labels | {few} labels do what … do on pixels |\n| --- | --- | --- | --- | --- | --- | --- |\n",
             self.datasets[index].name
         );
-        let mut unsuitable = Vec::new();
+        let (mut unsuitable, mut diverged) = (Vec::new(), Vec::new());
         let known: Vec<(Cell, Pace)> = read_if(&self.folder.join("pace.json"))?.unwrap_or_default();
         let mut learned = Vec::new();
         for objective in &self.plan.objectives {
@@ -49,9 +49,16 @@ impl Study {
             if let Some((_, Pace::Unsuitable(reason))) = pace {
                 unsuitable.push(format!("{objective} ({reason})"));
             }
-            let read = |seed| read_if::<Outcome>(&self.result_path(&cell, seed));
-            let found: Result<Vec<Option<Outcome>>> = (0..self.plan.seeds).map(read).collect();
-            let found: Vec<Outcome> = found?.into_iter().flatten().collect();
+            let mut found: Vec<Outcome> = Vec::new();
+            for seed in 0..self.plan.seeds {
+                match read_if(&self.result_path(&cell, seed))? {
+                    Some(Found::Measured(outcome)) => found.push(*outcome),
+                    Some(Found::Diverged { diverged: reason }) => {
+                        diverged.push(format!("{objective} with seed {seed} ({reason})"));
+                    }
+                    None => {}
+                }
+            }
             if let Some(first) = found.first() {
                 let name = match first.labels {
                     true => format!("{objective} †"),
@@ -69,11 +76,8 @@ impl Study {
                 learned.push((objective.clone(), first.labels, line));
             }
         }
-        for name in BASELINES
-            .map(String::from)
-            .into_iter()
-            .chain([format!("random:{encoder}")])
-        {
+        let untrained = format!("random:{encoder}");
+        for name in self.closed_forms(index).into_iter().chain([untrained]) {
             let path = self.baseline_path(index, &name);
             if let Some(measured) = read_if::<Measurements>(&path)? {
                 let line = Line::of(&[&measured], pixels);
@@ -91,6 +95,9 @@ impl Study {
                 "Not for this encoder or these data: {}.\n",
                 unsuitable.join(", ")
             ));
+        }
+        if !diverged.is_empty() {
+            text.push_str(&format!("Without a result: {}.\n", diverged.join(", ")));
         }
         text.push('\n');
         Ok(text)
