@@ -25,6 +25,7 @@ pub mod views;
 use std::path::Path;
 
 use hspace::dataset::{Dataset, OpenOptions};
+use hspace::file::quoted;
 use hspace::{Error, Result};
 
 /// Opens a dataset and says on stderr what had to be left out.
@@ -86,35 +87,9 @@ pub fn ending(out: &Path, wanted: &str) -> Result<()> {
     }
 }
 
-/// A word of a command as a POSIX shell takes it: in single quotes, where it needs them.
-pub fn quoted(word: impl std::fmt::Display) -> String {
-    let word = word.to_string();
-    let plain = |c: char| c.is_alphanumeric() || "/._-+:,=@%".contains(c);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word,
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn words_are_quoted_where_a_shell_would_take_them_apart() {
-        for word in ["runs/a-1.b_2", "builtin:mnist-mini", "../bücher", "lr=0.1"] {
-            assert_eq!(quoted(word), word);
-        }
-        for (word, text) in [
-            ("my runs/a", "'my runs/a'"),
-            ("it's", r"'it'\''s'"),
-            ("$HOME", "'$HOME'"),
-            ("~/a", "'~/a'"),
-            ("", "''"),
-        ] {
-            assert_eq!(quoted(word), text);
-        }
-    }
 
     #[test]
     fn endings_are_told_whatever_their_case() {

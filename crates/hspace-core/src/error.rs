@@ -75,11 +75,19 @@ pub fn unknown<'a>(what: &str, name: &str, valid: impl IntoIterator<Item = &'a s
         .min()
         .filter(|(distance, v)| *distance <= 1 + v.len() / 3);
     let hint = nearest.map_or(String::new(), |(_, v)| format!("; did you mean `{v}`?"));
+    let (shown, rest) = valid.split_at(valid.len().min(SHOWN));
+    let more = match rest.len() {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
     format!(
-        "unknown {what} `{name}`{hint} (valid: {})",
-        valid.join(", ")
+        "unknown {what} `{name}`{hint} (valid: {}{more})",
+        shown.join(", ")
     )
 }
+
+/// Valid names that an error lists; names of samples can be a million.
+const SHOWN: usize = 40;
 
 #[cfg(test)]
 mod tests {
@@ -90,6 +98,9 @@ mod tests {
         let text = unknown("encoder", "resnet81", ["mlp", "cnn", "resnet18"]);
         assert!(text.contains("did you mean `resnet18`?"), "{text}");
         assert!(text.contains("valid: mlp, cnn, resnet18"), "{text}");
+        let many: Vec<String> = (0..1000).map(|i| format!("row/{i}")).collect();
+        let text = unknown("sample", "row/1000", many.iter().map(String::as_str));
+        assert!(text.contains("row/39 and 960 more)"), "{text}");
         let far = unknown("encoder", "zzzzzz", ["mlp"]);
         assert!(!far.contains("did you mean"), "{far}");
     }

@@ -76,6 +76,16 @@ fn behind_links(path: &Path) -> PathBuf {
     path
 }
 
+/// A word of a command as a POSIX shell takes it: in single quotes, where it needs them.
+pub fn quoted(word: impl std::fmt::Display) -> String {
+    let word = word.to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+:,=@%".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word,
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
 /// An input/output error in words that say what to do.
 pub fn explain(error: &io::Error) -> String {
     match error.kind() {
@@ -107,6 +117,22 @@ pub fn read_text(path: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_take_them_apart() {
+        for word in ["runs/a-1.b_2", "builtin:mnist-mini", "../bücher", "lr=0.1"] {
+            assert_eq!(quoted(word), word);
+        }
+        for (word, text) in [
+            ("my runs/a", "'my runs/a'"),
+            ("it's", r"'it'\''s'"),
+            ("$HOME", "'$HOME'"),
+            ("~/a", "'~/a'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), text);
+        }
+    }
 
     #[test]
     fn what_was_there_is_replaced_whole_or_not_at_all() {

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::conv::Machine;
-use crate::norm::{FLIGHT, piece, total};
+use crate::norm::{FLIGHT, in_flight, piece, total};
 use crate::simd::{LANES, Simd, kernel};
 
 /// Mean of each channel and the sum of squared distances from it.
@@ -169,17 +169,17 @@ unsafe fn measure_with<S: Simd>(rows: &[f32], mean: &mut [f32], squares: &mut [f
         while c < channels {
             let lanes = (channels - c).min(LANES);
             let mut sums = [S::splat(0.0); FLIGHT];
-            for i in 0..n {
+            in_flight!(n, |i, v| {
                 let x = S::load_first(rows.add(i * channels + c), lanes);
-                sums[i % FLIGHT] = S::add(sums[i % FLIGHT], x);
-            }
+                sums[v] = S::add(sums[v], x);
+            });
             let center = S::mul(total::<S>(sums), S::splat(share));
             let mut sums = [S::splat(0.0); FLIGHT];
-            for i in 0..n {
+            in_flight!(n, |i, v| {
                 let x = S::load_first(rows.add(i * channels + c), lanes);
                 let distance = S::sub(x, center);
-                sums[i % FLIGHT] = S::mul_add(distance, distance, sums[i % FLIGHT]);
-            }
+                sums[v] = S::mul_add(distance, distance, sums[v]);
+            });
             S::store_first(mean.as_mut_ptr().add(c), center, lanes);
             S::store_first(squares.as_mut_ptr().add(c), total::<S>(sums), lanes);
             c += LANES;

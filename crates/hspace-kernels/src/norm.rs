@@ -9,7 +9,7 @@ use crate::conv::Machine;
 use crate::simd::{LANES, Simd, kernel};
 
 pub use self::back::{AllSums, Back, GainBias, Gate, Normalised};
-pub(crate) use self::back::{FLIGHT, total};
+pub(crate) use self::back::{FLIGHT, in_flight, total};
 
 /// Numbers that one piece of work goes through.
 const PIECE: usize = 64 << 10;

@@ -207,12 +207,13 @@ impl RunFolder {
     /// If it cannot be read, or the encoder was not trained here.
     pub fn read_config(&self) -> Result<toml::Table> {
         if !self.has_config() && self.is_run() {
-            let path = self.path.display();
             return Err(Error::file(
                 &self.path,
                 format!(
                     "has an encoder from elsewhere and no training to repeat or to tell of; measure it \
-                     with: hspace probe {path} --data DATA --html {path}/report.html"
+                     with: hspace probe {} --data DATA --html {}",
+                    file::quoted(self.path.display()),
+                    file::quoted(self.path.join("report.html").display())
                 ),
             ));
         }
@@ -252,7 +253,7 @@ impl RunFolder {
                 format!(
                     "has no encoder yet: the training was stopped; go on with: \
                      hspace train --resume {}",
-                    self.path.display()
+                    file::quoted(self.path.display())
                 ),
             ));
         }

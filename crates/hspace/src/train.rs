@@ -20,6 +20,7 @@ use crate::dataset::{BadFile, Dataset};
 use crate::embed::to_matrix;
 use crate::encoder::{Encoder, latent};
 use crate::error::{Error, Result};
+use crate::file;
 use crate::matrix::Matrix;
 use crate::network::{Mode, Pass, Weights};
 use crate::objective::{self, Batch, Facts, Net, Objective, Which};
@@ -467,7 +468,7 @@ impl<'a> Trainer<'a> {
             Some(folder) => format!(
                 "stopped at step {step} of {steps}; everything is saved. Go on with: \
                  hspace train --resume {}",
-                folder.path().display()
+                file::quoted(folder.path().display())
             ),
             None => format!("stopped at step {step} of {steps}"),
         })

@@ -6,12 +6,11 @@ use hspace::config::{overlay, set};
 use hspace::dataset::Shape;
 use hspace::device::Device;
 use hspace::encoder::ENCODERS;
+use hspace::file::quoted;
 use hspace::run::{RunFolder, TrainedEncoder};
 use hspace::toml::{Table, Value};
 use hspace::views::InputSpec;
 use hspace::{Error, Result, hub, list, pretrained};
-
-use crate::commands::quoted;
 
 /// Mean and deviation of ImageNet's channels, in 0..1, and the size at which networks learn from it.
 const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);

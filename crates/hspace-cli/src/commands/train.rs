@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hspace::config::Config;
+use hspace::file::quoted;
 use hspace::job::{Job, about};
 use hspace::run::RunFolder;
 use hspace::toml::Value;
@@ -10,7 +11,7 @@ use hspace::train::{Progress, Start, Trained};
 use hspace::{Error, Result, encoder, hub, pretrained};
 
 use crate::commands::check::findings;
-use crate::commands::{open, quoted};
+use crate::commands::open;
 use crate::progress::{TrainingLine, clock, stop_flag};
 use crate::settings::SettingFlags;
 
@@ -41,7 +42,7 @@ pub struct Args {
     #[arg(long)]
     no_check: bool,
     /// Start from the encoder of this run, or from weights of torchvision or timm: .safetensors, .pth, or
-    /// hf:OWNER/NAME (Hugging Face Hub, downloaded once)
+    /// hf:OWNER/NAME (Hugging Face Hub, downloaded once). Samples are standardised as the new data are
     #[arg(long, value_name = "RUN|FILE|hf:…")]
     init_from: Option<String>,
     #[command(flatten)]

@@ -211,10 +211,8 @@ const MOST_DRAWN: usize = 1 << 20;
 fn row_of(dataset: &Dataset, id: &str) -> Result<usize> {
     let found = dataset.ids.iter().position(|own| own == id);
     found.ok_or_else(|| {
-        let some = dataset.ids.iter().map(String::as_str).take(1000);
+        let some = dataset.ids.iter().map(String::as_str);
         let text = error::unknown("sample", id, some);
-        // The nearest names are of use, a list of a thousand is not.
-        let short: String = text.chars().take(200).collect();
-        Error::config(format!("{short} (ids are those of `hspace embed`)"))
+        Error::config(format!("{text}; ids are those of `hspace embed`"))
     })
 }

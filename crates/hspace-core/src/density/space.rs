@@ -65,7 +65,7 @@ impl SpaceFits {
     /// Of a space.
     ///
     /// # Errors
-    /// If it has more than [`WIDEST`] features or too few samples of a split, if none of them varies, or if
+    /// If it has more than 64 features or too few samples of a split, if none of them varies, or if
     /// no density could be fitted.
     pub fn of(space: &Representation, options: &OutlierOptions) -> Result<SpaceFits> {
         options.check()?;

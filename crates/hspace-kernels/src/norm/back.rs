@@ -250,6 +250,28 @@ impl<'a> Gate<'a> {
 /// Rows in flight, so that additions need not wait for one another.
 pub(crate) const FLIGHT: usize = 4;
 
+/// For each of `n` rows `i` the block, with the number `v` of its sum: rows take the sums of [`FLIGHT`] in turn. `v`
+/// is known when it is compiled, so that the sums stay in registers. (A macro, since closures lose the
+/// instructions that the function around them may use.)
+macro_rules! in_flight {
+    ($n:expr, |$i:ident, $v:ident| $block:block) => {
+        let whole = $n - $n % FLIGHT;
+        for first in (0..whole).step_by(FLIGHT) {
+            for $v in 0..FLIGHT {
+                let $i = first + $v;
+                $block
+            }
+        }
+        for $v in 0..FLIGHT - 1 {
+            let $i = whole + $v;
+            if $i < $n {
+                $block
+            }
+        }
+    };
+}
+pub(crate) use in_flight;
+
 #[inline(always)]
 pub(crate) unsafe fn total<S: Simd>(sums: [S::V; FLIGHT]) -> S::V {
     // SAFETY: arithmetic alone.
@@ -345,7 +367,7 @@ unsafe fn gate_and_sum_at<S: Simd>(
             let center = S::load_first(mean.as_ptr().add(c), lanes);
             let mut sums = [S::splat(0.0); FLIGHT];
             let mut moments = [S::splat(0.0); FLIGHT];
-            for i in 0..n {
+            in_flight!(n, |i, v| {
                 let at = i * channels + c;
                 let y = S::load_first(y.as_ptr().add(at), lanes);
                 let here = gradients.as_mut_ptr().add(at);
@@ -353,10 +375,9 @@ unsafe fn gate_and_sum_at<S: Simd>(
                 if !matches!(gate, Gate::Open) {
                     S::store_first(here, dz, lanes);
                 }
-                sums[i % FLIGHT] = S::add(sums[i % FLIGHT], dz);
-                let distance = S::sub(y, center);
-                moments[i % FLIGHT] = S::mul_add(dz, distance, moments[i % FLIGHT]);
-            }
+                sums[v] = S::add(sums[v], dz);
+                moments[v] = S::mul_add(dz, S::sub(y, center), moments[v]);
+            });
             S::store_first(sum.as_mut_ptr().add(c), total::<S>(sums), lanes);
             S::store_first(moment.as_mut_ptr().add(c), total::<S>(moments), lanes);
             c += LANES;
