@@ -1,6 +1,6 @@
 //! Files written whole: to a temporary name beside the target, then renamed over it.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -76,6 +76,23 @@ fn behind_links(path: &Path) -> PathBuf {
     path
 }
 
+/// Keeps other processes out that ask for the same folder, until what it gives is dropped or the process ends: a lock
+/// on the file `lock` in it. Where the file system knows no locks, nobody is kept out.
+///
+/// # Errors
+/// If another process has it, or the file cannot be made.
+pub fn occupy(folder: &Path) -> Result<File> {
+    let path = folder.join("lock");
+    let file = File::create(&path).map_err(|e| Error::file(&path, explain(&e)))?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(Error::file(
+            folder,
+            "another hspace is at work there; wait until it ends, or choose another --out",
+        )),
+        _ => Ok(file),
+    }
+}
+
 /// A word of a command as a POSIX shell takes it: in single quotes, where it needs them.
 pub fn quoted(word: impl std::fmt::Display) -> String {
     let word = word.to_string();
@@ -117,6 +134,16 @@ pub fn read_text(path: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_has_one_at_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = occupy(folder.path()).unwrap();
+        let problem = occupy(folder.path()).unwrap_err().to_string();
+        assert!(problem.contains("another hspace is at work"), "{problem}");
+        drop(first);
+        assert!(occupy(folder.path()).is_ok());
+    }
 
     #[test]
     fn words_are_quoted_where_a_shell_would_take_them_apart() {

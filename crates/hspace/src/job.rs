@@ -218,6 +218,7 @@ impl<'a> Job<'a> {
             seed: self.config.seed,
             device: self.device.clone(),
         };
+        let _alone = folder.map(RunFolder::occupy).transpose()?;
         let trained = train(&setup, folder, start, progress, stop)?;
         if let Some(folder) = folder {
             let mut bad = self.dataset.bad.clone();

@@ -1,5 +1,6 @@
 //! A run on disk: one folder with everything that repeats, resumes, uses and explains it.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -117,11 +118,14 @@ impl RunFolder {
                 "is not empty and no run of hspace, so it is not overwritten; choose another --out",
             ));
         }
+        if taken && run.checkpoints().is_dir() {
+            run.occupy()?;
+        }
         let make = || -> std::io::Result<()> {
             if taken {
                 std::fs::remove_dir_all(path)?;
             }
-            std::fs::create_dir_all(path.join("checkpoints"))
+            std::fs::create_dir_all(run.checkpoints())
         };
         make().map_err(|e| Error::file(path, file::explain(&e)))?;
         Ok(run)
@@ -161,14 +165,26 @@ impl RunFolder {
         self.path.join("config.toml")
     }
 
+    fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+
+    /// Keeps other trainings out of the folder, until what it gives is dropped.
+    ///
+    /// # Errors
+    /// If another is at work there.
+    pub fn occupy(&self) -> Result<File> {
+        file::occupy(&self.checkpoints())
+    }
+
     /// The last checkpoint.
     pub fn checkpoint(&self) -> PathBuf {
-        self.path.join("checkpoints/last.safetensors")
+        self.checkpoints().join("last.safetensors")
     }
 
     /// All weights of the best epoch, where `train.keep_best` asks for it.
     pub fn best(&self) -> PathBuf {
-        self.path.join("checkpoints/best.safetensors")
+        self.checkpoints().join("best.safetensors")
     }
 
     /// The trained encoder's weights.

@@ -202,6 +202,7 @@ impl Study {
         progress: &mut dyn FnMut(&str, usize, usize),
         stop: &AtomicBool,
     ) -> Result<()> {
+        let _alone = file::occupy(&self.folder.join("results"))?;
         let paces = self.paces(progress, stop)?;
         let suitable = |(cell, pace): (&Cell, &Pace)| match pace {
             Pace::ImagesPerSecond(rate) => Some((cell.clone(), *rate)),

@@ -45,6 +45,18 @@ fn killed_and_resumed_is_the_same_as_never_stopped() {
         while lines() < 9 && begun.elapsed() < Duration::from_secs(60) {
             std::thread::sleep(Duration::from_millis(5));
         }
+        // Nobody else may train there meanwhile.
+        let pause = Command::new("kill")
+            .args(["-STOP", &child.id().to_string()])
+            .status();
+        assert!(pause.unwrap().success());
+        for more in [
+            format!("{SMALL} --out {killed} --overwrite"),
+            format!("train --resume {killed}"),
+        ] {
+            let refused = fails(at, &more);
+            assert!(refused.contains("another hspace is at work"), "{refused}");
+        }
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(
