@@ -102,6 +102,9 @@ mod tests {
 
     #[test]
     fn a_short_step_does_not_wait_for_a_long_one_beside_it() {
+        // Of one thread alone the long step would leave nothing to the short ones.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
+        let pool = pool.unwrap();
         let (begun, stop) = (AtomicBool::new(false), AtomicBool::new(false));
         let long = || {
             awake(|| {
@@ -115,13 +118,13 @@ mod tests {
         };
         let mut waited = Duration::ZERO;
         std::thread::scope(|scope| {
-            scope.spawn(long);
+            scope.spawn(|| pool.install(long));
             while !begun.load(Ordering::Relaxed) {
                 spin_loop();
             }
             for _ in 0..100 {
                 let since = Instant::now();
-                assert_eq!(sum(3), 3);
+                assert_eq!(pool.install(|| sum(3)), 3);
                 waited = waited.max(since.elapsed());
             }
             stop.store(true, Ordering::Relaxed);

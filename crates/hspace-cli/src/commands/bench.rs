@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use hspace::config::{Config, set};
+use hspace::config::{Config, section, set};
 use hspace::dataset::Dataset;
 use hspace::device::device;
 use hspace::embed::embed;
@@ -13,7 +13,7 @@ use hspace::encoder;
 use hspace::job::{Job, about};
 use hspace::network::{Mode, Pass};
 use hspace::objective::OBJECTIVES;
-use hspace::toml::{Table, Value};
+use hspace::toml::Table;
 use hspace::views::measure::samples_per_second;
 use hspace::{Error, Result};
 use serde::Serialize;
@@ -31,7 +31,7 @@ pub struct Args {
     /// Samples to measure with
     #[arg(long, default_value = "builtin:mnist-mini")]
     data: String,
-    /// Encoders, separated by commas
+    /// Encoders, separated by commas; settings follow after colons, such as resnet18:stem=small
     #[arg(long, default_value = "mlp,cnn,resnet18")]
     encoder: String,
     /// Objectives, separated by commas; the default is all
@@ -101,7 +101,8 @@ pub fn run(args: &Args) -> Result<()> {
         lines.push(embedding(args, &dataset, name, peak)?);
     }
     spinner.say("views and loading");
-    let job = job(args, &dataset, "mlp", "simclr")?;
+    let first = args.encoder.split(',').next().unwrap_or_default();
+    let job = job(args, &dataset, first, "simclr")?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     for threads in [1, threads] {
         let (_, views, _) = job.encoder();
@@ -159,8 +160,8 @@ fn job<'a>(args: &Args, dataset: &'a Dataset, encoder: &str, objective: &str) ->
         Some(width) => Some(width),
         None => encoder.starts_with("resnet").then_some(16),
     };
-    let mut choice = Table::from_iter([("name".to_owned(), Value::from(encoder))]);
-    if let Some(width) = width {
+    let mut choice = section(encoder)?;
+    if let (Some(width), false) = (width, choice.contains_key("width")) {
         choice.insert("width".into(), (width as i64).into());
     }
     let mut train = Table::new();
