@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use csv::{ErrorKind, Position};
+use csv::{ErrorKind, Position, Reader, ReaderBuilder, StringRecord, Trim};
 
 /// Cells that stand for a value that is not known, in any case.
 const MISSING: [&str; 7] = ["", "na", "n/a", "nan", "null", "none", "?"];
@@ -13,6 +13,16 @@ pub fn is_missing(cell: &str) -> bool {
     MISSING
         .iter()
         .any(|missing| cell.eq_ignore_ascii_case(missing))
+}
+
+/// A reader of a table's rows, and its header.
+///
+/// # Errors
+/// If the header cannot be read.
+pub fn open(bytes: &[u8]) -> Result<(Reader<&[u8]>, StringRecord), String> {
+    let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(bytes);
+    let header = reader.headers().map_err(|e| unreadable(&e, bytes))?.clone();
+    Ok((reader, header))
 }
 
 /// A title without the byte-order mark that some spreadsheets put before it.

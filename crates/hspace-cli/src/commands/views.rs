@@ -41,14 +41,11 @@ pub fn run(args: &Args) -> Result<()> {
     let config = Config::resolve(table, about(&dataset))?;
     let job = Job::new(config, &dataset, None)?;
     let (_, views, _) = job.encoder();
-    let sheet = contact_sheet(&dataset, views, args.samples, args.views, job.config.seed)?;
+    let (sheet, rows) = contact_sheet(&dataset, views, args.samples, args.views, job.config.seed)?;
     hspace::file::write_whole(&args.out, &picture::png(&sheet)?)?;
-    // The sheet passes over those that cannot be read.
-    let readable = (0..dataset.len()).filter(|&row| dataset.samples.get(row).is_ok());
     println!(
-        "{}: the sample, then random views of it; samples: {}, views of each: {}",
+        "{}: the sample, then random views of it; samples: {rows}, views of each: {}",
         args.out.display(),
-        readable.take(args.samples).count(),
         args.views
     );
     Ok(())

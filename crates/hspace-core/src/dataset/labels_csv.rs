@@ -10,9 +10,9 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use csv::{ReaderBuilder, StringRecord};
+use csv::StringRecord;
 
-use crate::csv_text::{check_commas, clean, line_of, unreadable};
+use crate::csv_text::{self, check_commas, clean, line_of, unreadable};
 use crate::dataset::image_folder::Layout;
 use crate::dataset::{BadFile, Split, column, split};
 use crate::error::{Error, Result};
@@ -43,11 +43,7 @@ pub fn read(root: &Path) -> Result<Option<Table>> {
     }
     let wrong = |problem: String| Error::file(&path, problem);
     let bytes = file::read(&path)?;
-    let mut reader = ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_reader(&bytes[..]);
-    let header = reader.headers();
-    let header = header.map_err(|e| wrong(unreadable(&e, &bytes)))?.clone();
+    let (mut reader, header) = csv_text::open(&bytes).map_err(wrong)?;
     let titles: Vec<&str> = header.iter().map(clean).collect();
     check_commas(&titles).map_err(wrong)?;
     let position = |names: &[&str]| {

@@ -9,9 +9,9 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use csv::{ReaderBuilder, StringRecord};
+use csv::StringRecord;
 
-use crate::csv_text::{check_commas, check_distinct, clean, is_missing, line_of, unreadable};
+use crate::csv_text::{self, check_commas, check_distinct, clean, is_missing, line_of, unreadable};
 use crate::dataset::column::{self, Header};
 use crate::dataset::memory::Vectors;
 use crate::dataset::{Dataset, Entry, Kind, OpenOptions, Shape, Split, extension, split};
@@ -42,11 +42,7 @@ enum Use {
 fn open_table(path: &Path, options: &OpenOptions) -> Result<Dataset> {
     let wrong = |problem: String| Error::file(path, problem);
     let bytes = file::read(path)?;
-    let mut reader = ReaderBuilder::new()
-        .trim(csv::Trim::All)
-        .from_reader(&bytes[..]);
-    let header = reader.headers();
-    let header = header.map_err(|e| wrong(unreadable(&e, &bytes)))?.clone();
+    let (mut reader, header) = csv_text::open(&bytes).map_err(wrong)?;
     let titles: Vec<&str> = header.iter().map(clean).collect();
     check_commas(&titles).map_err(wrong)?;
     check_distinct(&titles).map_err(wrong)?;

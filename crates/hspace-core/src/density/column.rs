@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use csv::{ReaderBuilder, StringRecord, Trim};
+use csv::StringRecord;
 
-use crate::csv_text::{check_commas, clean, is_missing, line_of, repeated, unreadable};
+use crate::csv_text::{self, check_commas, clean, is_missing, line_of, repeated, unreadable};
 use crate::error::{Error, Result, unknown};
 use crate::file;
 
@@ -27,9 +27,7 @@ pub struct Column {
 pub fn read(path: &Path, name: Option<&str>) -> Result<Column> {
     let wrong = |problem: String| Error::file(path, problem);
     let bytes = file::read(path)?;
-    let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(&bytes[..]);
-    let header = reader.headers();
-    let header = header.map_err(|e| wrong(unreadable(&e, &bytes)))?.clone();
+    let (mut reader, header) = csv_text::open(&bytes).map_err(wrong)?;
     let titles: Vec<&str> = header.iter().map(clean).collect();
     if titles.is_empty() {
         return Err(wrong("is empty".into()));

@@ -97,7 +97,15 @@ impl SpaceFits {
         let (mut judged, mut unfit) = (Vec::new(), Vec::new());
         let asked = |name: &str| options.candidates.iter().any(|c| c == name);
         for entry in FEATURE_DENSITIES {
-            if entry.name == NO_DENSITY || !asked(entry.name) {
+            if !asked(entry.name) {
+                continue;
+            }
+            if entry.name == NO_DENSITY {
+                unfit.push(Unfit {
+                    name: entry.name.into(),
+                    reason: "ranks rows by a distance, which is no density; it is for --against"
+                        .into(),
+                });
                 continue;
             }
             match (entry.fit)(&vary, still.vary.len(), options) {

@@ -11,7 +11,8 @@ use crate::picture;
 ///
 /// Samples are chosen by `seed`, which seeds the views too; those that cannot be read are passed
 /// over. Small pictures are enlarged without smoothing. A vector is drawn as stripes, one a
-/// feature: white at the mean, red above and blue below, darkest at three standard deviations.
+/// feature: white at the mean, red above and blue below, darkest at three standard deviations. Beside the sheet: its
+/// rows, fewer than asked for where there are no more samples that can be read.
 ///
 /// # Errors
 /// If the dataset or the sheet has no tile, the samples do not fit the views, or none can be read.
@@ -21,7 +22,7 @@ pub fn contact_sheet(
     samples: usize,
     per_sample: usize,
     seed: u64,
-) -> Result<RgbImage> {
+) -> Result<(RgbImage, usize)> {
     if dataset.is_empty() || samples == 0 {
         return Err(Error::data(format!(
             "{}: nothing to draw: {} of {} samples asked for",
@@ -44,7 +45,7 @@ pub fn contact_sheet(
     }
     match (rows.is_empty(), unreadable) {
         (true, Some(error)) => Err(error),
-        _ => picture::sheet(&rows, true),
+        _ => Ok((picture::sheet(&rows, true)?, rows.len())),
     }
 }
 

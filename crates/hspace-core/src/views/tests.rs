@@ -242,11 +242,14 @@ fn contact_sheets_have_a_tile_for_each_view() {
     ];
     for (data, input, tile) in cases {
         let views = Views::new(ViewsConfig::preset(data.kind), input, reference()).expect("valid");
-        let sheet = sheet::contact_sheet(&data, &views, 3, 4, 0).expect("a sheet");
+        let (sheet, rows) = sheet::contact_sheet(&data, &views, 3, 4, 0).expect("a sheet");
+        assert_eq!(rows, data.len().min(3));
         assert_eq!(sheet.width(), 5 * tile + 6 * 4 + 8);
         assert_eq!(
             sheet,
-            sheet::contact_sheet(&data, &views, 3, 4, 0).expect("a sheet")
+            sheet::contact_sheet(&data, &views, 3, 4, 0)
+                .expect("a sheet")
+                .0
         );
         assert!(sheet::contact_sheet(&data, &views, 0, 4, 0).is_err());
     }

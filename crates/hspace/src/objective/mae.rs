@@ -7,7 +7,8 @@
 //!
 //! Deviations: the decoder has 2 blocks of width 128 rather than 8 of 512, for encoders of width 192;
 //! its positions are learned, and so are the encoder's (the paper's are sines). Views are the weak ones of
-//! `hspace views`, crops of six tenths of an image or more, of digits of eight tenths (the paper: two tenths). The variance of a patch is unbiased, as in the authors' code. Each
+//! `hspace views`, crops of six tenths of an image or more, of digits of eight tenths (the paper: two tenths). The
+//! variance of a patch is unbiased, as in the authors' code. Each
 //! sample's hidden patches are drawn from the run's seed and the step.
 
 use burn_tensor::{Int, Tensor, TensorData};

@@ -12,7 +12,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::heads::{positive, positive_number};
-use super::similarity::contrast_views;
+use super::similarity::contrast_groups;
 use super::{Batch, Facts, Loss, Net, Objective, Stream, two_views};
 use crate::list::{self, Entry};
 
@@ -64,6 +64,8 @@ impl Objective for SimClr {
 
     fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
         let dims = [self.hidden, self.projection];
-        contrast_views(net, &batches[0], &dims, self.temperature)
+        // Every sample is a group of its own.
+        let own: Vec<u32> = (0..batches[0].rows.len() as u32).collect();
+        contrast_groups(net, &batches[0], &own, &dims, self.temperature)
     }
 }

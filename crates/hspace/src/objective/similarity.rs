@@ -83,14 +83,8 @@ fn contrast(z: Tensor<2>, groups: &[u32], temperature: f64, device: &Device) -> 
     -(log_softmax(not_itself, 1) * share).sum()
 }
 
-/// What SimCLR and its kin do: every view is encoded as its own batch, projected to `dims`, and those of
-/// one sample attract ([`contrast`]).
-pub(super) fn contrast_views(net: &Net, batch: &Batch, dims: &[usize], temperature: f64) -> Loss {
-    let own: Vec<u32> = (0..batch.rows.len() as u32).collect();
-    contrast_groups(net, batch, &own, dims, temperature)
-}
-
-/// The same where the views of all samples of a group attract; `groups` has each sample's.
+/// Every view is encoded as its own batch and projected to `dims`, and the views of all samples of a group attract
+/// ([`contrast`]); `groups` has each sample's.
 pub(super) fn contrast_groups(
     net: &Net,
     batch: &Batch,
