@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use hspace_kernels::conv::{self, Source, Wanted};
-use hspace_kernels::{Buffer, Conv, Finish, Isa, Machine, norm};
+use hspace_kernels::{Buffer, Conv, Finish, Isa, Machine, Onto, norm};
 
 const TIMES: usize = 15;
 
@@ -97,7 +97,7 @@ fn main() {
             let f = median(|| {
                 conv::forward_with_moments(on, &conv, Source::plain(&x), &w, &mut y);
             });
-            let d = median(|| conv::data_gradient(on, &conv, &dy, &w, &mut dx, None));
+            let d = median(|| conv::data_gradient(on, &conv, &dy, &w, &mut dx, Onto::Nothing));
             let g = median(|| conv::weight_gradient(on, &conv, Source::plain(&x), &dy, &mut dw));
             let plain = median(|| conv::forward(on, &conv, &x, &w, &mut y, Finish::default()));
             let ones = vec![1.0; outputs];
@@ -125,7 +125,7 @@ fn main() {
                 let wanted = Wanted {
                     weight: Some(&mut dw),
                     input: Some(&mut dx),
-                    added: None,
+                    onto: Onto::Nothing,
                     before: &[],
                 };
                 conv::gradients(on, &conv, &back, Source::plain(&x), &w, wanted);

@@ -10,7 +10,7 @@ mod ways;
 use rayon::prelude::*;
 
 use crate::buffer::{Buffer, volume};
-use crate::finish::Finish;
+use crate::finish::{Finish, Onto};
 use crate::moments::{Moments, moments};
 use crate::product::{Matrix, Sizes, product};
 use crate::simd::Isa;
@@ -300,7 +300,7 @@ pub fn forward_with_moments(
     moments
 }
 
-/// Gradient for the input, from the gradient `dy` for the output; plus `added`, if there is that.
+/// Gradient for the input, from the gradient `dy` for the output, added to `onto`.
 ///
 /// # Panics
 /// As [`forward`].
@@ -310,11 +310,11 @@ pub fn data_gradient(
     dy: &[f32],
     weight: &[f32],
     dx: &mut [f32],
-    added: Option<&[f32]>,
+    onto: Onto,
 ) {
     conv.check(dx.len(), weight.len(), dy.len());
     let finish = Finish {
-        residual: added,
+        onto,
         ..Finish::default()
     };
     finish.check(dx.len(), conv.inputs);

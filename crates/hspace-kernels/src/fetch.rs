@@ -60,16 +60,6 @@ impl Area {
             ..area
         }
     }
-
-    /// Part `i` of `parts` about equal ones.
-    pub(crate) fn part(self, i: usize, parts: usize) -> Area {
-        let [from, to] = [i, i + 1].map(|i| i * self.len / parts);
-        Area {
-            start: self.start.wrapping_add(from),
-            len: to - from,
-            ..self
-        }
-    }
 }
 
 /// An [`Area`] asked for bit by bit, beside work that needs no memory but the cache.

@@ -5,7 +5,43 @@ use std::ops::Range;
 use crate::fetch::Area;
 use crate::simd::Simd;
 
-/// What is done to each output before it is written: `scale · y + bias + residual`, and what of it is below
+/// What outputs are added to.
+#[derive(Clone, Copy, Default)]
+pub enum Onto<'a> {
+    /// Nothing: they are written.
+    #[default]
+    Nothing,
+    /// Numbers, as many as outputs.
+    Numbers(&'a [f32]),
+    /// What is there already, where they are written.
+    Itself,
+}
+
+impl<'a> From<Option<&'a [f32]>> for Onto<'a> {
+    fn from(numbers: Option<&'a [f32]>) -> Onto<'a> {
+        numbers.map_or(Onto::Nothing, Onto::Numbers)
+    }
+}
+
+impl Onto<'_> {
+    /// The same for some of the outputs, the numbers `within`.
+    pub(crate) fn within(self, within: Range<usize>) -> Self {
+        match self {
+            Onto::Numbers(numbers) => Onto::Numbers(&numbers[within]),
+            other => other,
+        }
+    }
+
+    /// Whether there is one for each of `len` outputs.
+    pub(crate) fn holds(self, len: usize) -> bool {
+        match self {
+            Onto::Numbers(numbers) => numbers.len() == len,
+            Onto::Nothing | Onto::Itself => true,
+        }
+    }
+}
+
+/// What is done to each output before it is written: `scale · y + bias`, added to `onto`, and what of it is below
 /// 0 times `slope`, as far as asked for.
 #[derive(Clone, Copy, Default)]
 pub struct Finish<'a> {
@@ -13,8 +49,8 @@ pub struct Finish<'a> {
     pub scale: Option<&'a [f32]>,
     /// `[outputs]`.
     pub bias: Option<&'a [f32]>,
-    /// As long as the output.
-    pub residual: Option<&'a [f32]>,
+    /// What that is added to.
+    pub onto: Onto<'a>,
     /// What results below 0 are multiplied by, in 0..=1: 0 for a ReLU.
     pub slope: Option<f32>,
 }
@@ -25,8 +61,7 @@ impl Finish<'_> {
     pub(crate) fn check(&self, len: usize, channels: usize) {
         let mut by_channel = [self.scale, self.bias].into_iter().flatten();
         assert!(
-            by_channel.all(|part| part.len() == channels)
-                && self.residual.is_none_or(|residual| residual.len() == len),
+            by_channel.all(|part| part.len() == channels) && self.onto.holds(len),
             "lengths of what finishes {len} outputs of {channels} channels"
         );
     }
@@ -34,7 +69,7 @@ impl Finish<'_> {
     /// The same for some of the outputs, the numbers `within`.
     pub(crate) fn within(self, within: Range<usize>) -> Self {
         Finish {
-            residual: self.residual.map(|residual| &residual[within]),
+            onto: self.onto.within(within),
             ..self
         }
     }
@@ -45,28 +80,33 @@ impl Finish<'_> {
         RawFinish {
             scale: start(self.scale),
             bias: start(self.bias),
-            residual: start(self.residual),
+            added: match self.onto {
+                Onto::Numbers(numbers) => numbers.as_ptr(),
+                Onto::Nothing | Onto::Itself => std::ptr::null(),
+            },
+            itself: matches!(self.onto, Onto::Itself),
             slope: self.slope.unwrap_or(1.0),
         }
     }
 
     /// What finishing `y` will touch: itself, and what is added.
     pub(crate) fn touches(&self, y: &[f32]) -> [Area; 2] {
-        let read = |added: &[f32]| Area::read(added.as_ptr(), added.len());
-        [
-            Area::written(y),
-            self.residual.map(read).unwrap_or_default(),
-        ]
+        let added = match self.onto {
+            Onto::Numbers(added) => Area::read(added.as_ptr(), added.len()),
+            Onto::Nothing | Onto::Itself => Area::default(),
+        };
+        [Area::written(y), added]
     }
 
-    /// Writes to `y` what is added alone: for where nothing is computed, and nothing else is done.
+    /// Writes to `y` what is added to, alone: for where nothing is computed, and nothing else is done.
     ///
     /// # Panics
     /// If that is of another length.
     pub(crate) fn nothings(&self, y: &mut [f32]) {
-        match self.residual {
-            Some(added) => y.copy_from_slice(added),
-            None => y.fill(0.0),
+        match self.onto {
+            Onto::Nothing => y.fill(0.0),
+            Onto::Numbers(numbers) => y.copy_from_slice(numbers),
+            Onto::Itself => (),
         }
     }
 }
@@ -76,7 +116,9 @@ impl Finish<'_> {
 pub(crate) struct RawFinish {
     scale: *const f32,
     bias: *const f32,
-    residual: *const f32,
+    added: *const f32,
+    /// Whether what is added is where results go.
+    itself: bool,
     /// 1 where there is none.
     slope: f32,
 }
@@ -85,13 +127,25 @@ impl RawFinish {
     /// Whether outputs are written as they are.
     #[inline(always)]
     pub(crate) fn nothing(&self) -> bool {
-        self.scale.is_null() && self.bias.is_null() && self.residual.is_null() && self.slope == 1.0
+        self.adds_only() && self.added.is_null() && !self.itself
+    }
+
+    /// Whether they are only added to something, if that.
+    #[inline(always)]
+    fn adds_only(&self) -> bool {
+        self.scale.is_null() && self.bias.is_null() && self.slope == 1.0
+    }
+
+    /// The numbers that outputs are added to, where those are others than the outputs' and nothing else is done.
+    #[inline(always)]
+    pub(crate) fn only_added(&self) -> Option<*const f32> {
+        (self.adds_only() && !self.added.is_null()).then_some(self.added)
     }
 
     /// Finishes `lanes` outputs of channel `channel` on, at number `place`, and writes them.
     ///
     /// # Safety
-    /// `y`, and `residual` if it is not null, must be valid for `lanes` numbers from `place`, and
+    /// `y`, and `added` if it is not null, must be valid for `lanes` numbers from `place`, and
     /// `scale` and `bias` for as many from `channel`.
     #[inline(always)]
     pub(crate) unsafe fn write<S: Simd>(
@@ -110,8 +164,13 @@ impl RawFinish {
             if !self.bias.is_null() {
                 value = S::add(value, S::load_first(self.bias.add(channel), lanes));
             }
-            if !self.residual.is_null() {
-                value = S::add(value, S::load_first(self.residual.add(place), lanes));
+            let added = if self.itself {
+                y.cast_const()
+            } else {
+                self.added
+            };
+            if !added.is_null() {
+                value = S::add(value, S::load_first(added.add(place), lanes));
             }
             // In this order a NaN stays one.
             if self.slope == 0.0 {

@@ -35,5 +35,5 @@ mod winograd;
 pub use awake::awake;
 pub use buffer::Buffer;
 pub use conv::{Conv, Machine};
-pub use finish::Finish;
+pub use finish::{Finish, Onto};
 pub use simd::Isa;

@@ -14,7 +14,7 @@ use self::packed::{COLUMNS, DEPTH, Packed};
 use self::rectangle::{Rectangle, Target, rectangle, rectangles, write};
 use crate::buffer::Buffer;
 use crate::conv::Machine;
-use crate::finish::Finish;
+use crate::finish::{Finish, Onto};
 use crate::scratch::Scratch;
 use crate::simd::LANES;
 use crate::transpose::transpose;
@@ -84,6 +84,12 @@ pub struct Sizes {
 /// If a factor is too short, or the result or what finishes it is of another length.
 pub fn product(on: Machine, sizes: Sizes, a: Matrix, b: Matrix, c: &mut [f32], finish: &Finish) {
     check(sizes, a, b, c, finish);
+    if let Onto::Itself = finish.onto {
+        // Sums so far are kept in the result.
+        let onto = Buffer::copy_of(c);
+        let onto = Onto::Numbers(&onto);
+        return product(on, sizes, a, b, c, &Finish { onto, ..*finish });
+    }
     let Sizes {
         rows,
         depth,
@@ -133,7 +139,7 @@ fn check(sizes: Sizes, a: Matrix, b: Matrix, c: &[f32], finish: &Finish) {
 fn no_terms(on: Machine, columns: usize, c: &mut [f32], finish: &Finish) {
     finish.check(c.len(), columns);
     let (zeros, size) = (Buffer::zeros(c.len()), (c.len() / columns, columns));
-    // SAFETY: zeros, result and residual are rows of `columns` numbers, the rest as long as one.
+    // SAFETY: zeros, result and what is added are rows of `columns` numbers, the rest as long as one.
     unsafe {
         write(
             on.isa,

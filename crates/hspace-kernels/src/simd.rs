@@ -37,6 +37,17 @@ impl Isa {
         }
     }
 
+    /// Rows of a block of products ([`Simd::ROWS`]).
+    pub(crate) fn rows(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => Avx512::ROWS,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => Avx2::ROWS,
+            Isa::Portable => Portable::ROWS,
+        }
+    }
+
     /// All this processor has, the best last.
     pub fn available() -> Vec<Isa> {
         let mut all = vec![Isa::Portable];

@@ -104,15 +104,19 @@ pub(crate) fn chunks(images: usize, len: usize, work: usize) -> Vec<std::ops::Ra
 /// The sum of all parts, in their order.
 pub(crate) fn add_up(parts: Vec<Buffer>) -> Buffer {
     const PIECE: usize = 4096;
+    // A few cache lines of all parts, then the next few: so many parts are on their way from memory at once.
+    const FEW: usize = 64;
     let mut parts = parts.into_iter();
     let mut total = parts.next().expect("at least one part");
     let rest: Vec<Buffer> = parts.collect();
     let pieces = total.par_chunks_mut(PIECE).enumerate();
     let pieces = pieces.with_min_len(least(PIECE * rest.len()));
     pieces.for_each(|(i, total)| {
-        for part in &rest {
-            let part = &part[i * PIECE..][..total.len()];
-            total.iter_mut().zip(part).for_each(|(a, b)| *a += b);
+        for (j, total) in total.chunks_mut(FEW).enumerate() {
+            for part in &rest {
+                let part = &part[i * PIECE + j * FEW..][..total.len()];
+                total.iter_mut().zip(part).for_each(|(a, b)| *a += b);
+            }
         }
     });
     total

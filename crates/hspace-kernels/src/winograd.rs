@@ -20,7 +20,7 @@ mod weights;
 
 use rayon::prelude::*;
 
-use self::products::{Planes, multiply};
+use self::products::{Planes, blocks, multiply};
 use self::restore::restore_rows;
 use self::scheme::{Scheme, Term};
 pub(crate) use self::sums::Sums;
@@ -28,7 +28,7 @@ use self::tiles::Images;
 use self::weights::{Order, pack};
 use crate::buffer::Buffer;
 use crate::conv::{Conv, Machine, Source};
-use crate::fetch::Area;
+use crate::fetch::{Area, Fetch};
 use crate::finish::Finish;
 use crate::scratch::Scratch;
 use crate::simd::LANES;
@@ -227,18 +227,16 @@ impl Packed {
         let (inputs, from) = Images::inputs(plan, x).tiles(on, plan, unit);
         let to = self.products(from.tiles);
         let mut products = Scratch::any(to.len());
-        let soon = finish.touches(y);
-        let all: usize = self.terms.iter().map(Vec::len).sum();
-        let mut done = 0;
+        // Products need no memory but the cache.
+        let all = self.terms.iter().map(Vec::len).sum::<usize>() * blocks(on.isa, to);
+        let mut soon = finish.touches(y).map(|area| Fetch::new(area, all));
         for (terms, products) in self
             .terms
             .iter()
             .zip(products.chunks_exact_mut(to.stride()))
         {
             for (i, term) in terms.iter().enumerate() {
-                let soon = soon.map(|area| area.part(done, all));
-                self.multiply(on, term, &inputs, from, products, i == 0, soon);
-                done += 1;
+                self.multiply(on, term, &inputs, from, products, i == 0, &mut soon);
             }
         }
         restore_rows(on, plan, &products, to, 0, unit, y, finish);
@@ -256,18 +254,11 @@ impl Packed {
         let places = products.par_chunks_exact_mut(planes.stride());
         let places = places.zip(&self.terms).with_max_len(1);
         places.for_each(|(products, terms)| {
+            let mut nothing = [Area::default(); 2].map(|area| Fetch::new(area, 0));
             for (i, term) in terms.iter().enumerate() {
                 let mut products = &mut products[..];
                 for (inputs, from) in &inputs {
-                    self.multiply(
-                        on,
-                        term,
-                        inputs,
-                        *from,
-                        products,
-                        i == 0,
-                        Default::default(),
-                    );
+                    self.multiply(on, term, inputs, *from, products, i == 0, &mut nothing);
                     products = &mut products[from.tiles * planes.channels..];
                 }
             }
@@ -279,8 +270,8 @@ impl Packed {
         }
     }
 
-    /// The products of one term, added to those of others unless `fresh`. Products need no memory
-    /// but the cache, so `soon` can be fetched meanwhile.
+    /// The products of one term, added to those of others unless `fresh`; some of what is needed `soon` is fetched
+    /// meanwhile.
     #[allow(clippy::too_many_arguments)]
     fn multiply(
         &self,
@@ -290,7 +281,7 @@ impl Packed {
         from: Planes,
         products: &mut [f32],
         fresh: bool,
-        soon: [Area; 2],
+        soon: &mut [Fetch; 2],
     ) {
         let to = self.products(from.tiles);
         let (deep, wide) = (from.channels, to.channels);

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::ways::{Sums, Way};
 use super::{Conv, Machine, Source, data_gradient, weight_gradient};
 use crate::buffer::Buffer;
-use crate::finish::Finish;
+use crate::finish::{Finish, Onto};
 use crate::norm::{AllSums, Back, Normalised};
 use crate::scratch::Scratch;
 use crate::units;
@@ -15,14 +15,14 @@ const CACHED_SUMS_BESIDE_IMAGES: usize = 256 << 10;
 /// Numbers of gradients that do.
 const CACHED_GRADIENTS: usize = 128 << 10;
 
-/// Where [`gradients`] writes, and what it adds.
+/// Where [`gradients`] writes, and what it adds to.
 pub struct Wanted<'a> {
     /// The gradient for the weights, if it is asked for.
     pub weight: Option<&'a mut [f32]>,
     /// That for the input, if it is asked for.
     pub input: Option<&'a mut [f32]>,
-    /// What is added to that for the input.
-    pub added: Option<&'a [f32]>,
+    /// What that for the input is added to.
+    pub onto: Onto<'a>,
     /// The normalisations whose outputs were added up to the input, where the gradient for the input is
     /// to pass their gates, one after the other, and their sums are asked for.
     pub before: &'a [Normalised<'a>],
@@ -38,7 +38,7 @@ pub struct Wanted<'a> {
 ///
 /// # Panics
 /// As [`super::forward`], and if `back` is of other numbers or channels than the output, or the gradient for
-/// the input, what is added to it or the normalisations before are of other lengths than the input.
+/// the input, what it is added to or the normalisations before are of other lengths than the input.
 pub fn gradients(
     on: Machine,
     conv: &Conv,
@@ -50,7 +50,7 @@ pub fn gradients(
     let Wanted {
         weight: dw,
         input: mut dx,
-        added,
+        onto,
         before,
     } = wanted;
     conv.check(x.numbers.len(), weight.len(), conv.output_len());
@@ -61,9 +61,8 @@ pub fn gradients(
         "the gradient for the weights"
     );
     assert!(
-        dx.as_ref().is_none_or(|dx| dx.len() == conv.input_len())
-            && added.is_none_or(|added| added.len() == conv.input_len()),
-        "the gradient for the input, and what is added to it"
+        dx.as_ref().is_none_or(|dx| dx.len() == conv.input_len()) && onto.holds(conv.input_len()),
+        "the gradient for the input, and what it is added to"
     );
     before
         .iter()
@@ -77,7 +76,7 @@ pub fn gradients(
             weight_gradient(on, conv, x, &dy, dw);
         }
         if let Some(dx) = dx {
-            data_gradient(on, conv, &dy, weight, dx, added);
+            data_gradient(on, conv, &dy, weight, dx, onto);
         }
         return vec![];
     }
@@ -110,7 +109,7 @@ pub fn gradients(
             }
             if let (Some(way), Some(dx)) = (&way, split(&mut dx, n * x_image)) {
                 let finish = Finish {
-                    residual: added.map(|added| &added[inputs.clone()]),
+                    onto: onto.within(inputs.clone()),
                     ..Finish::default()
                 };
                 let row = way.row();

@@ -186,8 +186,8 @@ impl<'a> Groups<'a> {
                     && end(&group.places, outputs) <= y.len(),
                 "room for factors and results"
             );
-            // SAFETY: as just checked, the numbers hold a walk from every offset, and `y` (and the
-            // residual) `outputs` numbers at every place; `packed` has all terms for each block of
+            // SAFETY: as just checked, the numbers hold a walk from every offset, and `y` (and what
+            // is added) `outputs` numbers at every place; `packed` has all terms for each block of
             // columns.
             unsafe {
                 positions(
@@ -223,7 +223,7 @@ kernel! {
     ///
     /// # Safety
     /// `numbers` must hold the walk from each offset, `packed` all terms for each block of columns,
-    /// `y` and the finish's residual `outputs` numbers from each place on.
+    /// `y` and what the finish adds `outputs` numbers from each place on.
     fn positions(
         walk: &Walk,
         terms: Terms,

@@ -1,7 +1,7 @@
 //! The gradient for the weights.
 //!
-//! The input rows that a unit of work needs are copied once, framed with zeros, into a slab that stays
-//! in the second-level cache; from there on no address is ever outside.
+//! Where taps reach beyond the image, the input rows that a unit of work needs are copied once, framed with zeros, into a
+//! slab that stays in the second-level cache; from there on no address is ever outside.
 
 use rayon::prelude::*;
 
@@ -128,6 +128,38 @@ const CACHED_SUMS_BESIDE_UNIT: usize = 256 << 10;
 const NUMBERS_OF_PAIR: usize = 128 << 10;
 /// Rows of sums in a unit of work, where they do not.
 const BLOCK: usize = 128;
+/// The input rows for the output rows of `unit` of an image, and how long a row is: as they lie where no tap is outside
+/// and nothing is done to them, or else a copy.
+fn slab<'a>(
+    on: Machine,
+    conv: &Conv,
+    taps: &Taps,
+    x: Source<'a>,
+    unit: Rows,
+) -> (Numbers<'a>, usize) {
+    let (height, width) = taps.reach(unit.count, conv.out_w());
+    if conv.pad == 0 && x.line.is_none() {
+        let row_len = conv.w * conv.inputs;
+        let start = unit.first * taps.step * row_len;
+        return (
+            Numbers::Given(&x.numbers[start..][..height * row_len]),
+            row_len,
+        );
+    }
+    let mut slab = Scratch::any(height * width * conv.inputs);
+    let size = (conv.h, conv.w, conv.inputs);
+    let row_len = fill(
+        on,
+        &mut slab,
+        x,
+        size,
+        taps,
+        unit.first,
+        (unit.count, conv.out_w()),
+    );
+    (Numbers::Copied(slab), row_len)
+}
+
 /// Copies the input rows for output rows `first..first + rows` of an image `[h, w, c]` to `slab`,
 /// zeros where the image ends; gives the length of a row of the slab.
 fn fill(
@@ -170,7 +202,7 @@ fn fill(
 }
 /// Framed inputs and widened gradients of some output rows of an image.
 struct Pair<'a> {
-    slab: Scratch,
+    slab: Numbers<'a>,
     row_len: usize,
     gradients: Numbers<'a>,
     inputs: usize,
@@ -180,19 +212,16 @@ struct Pair<'a> {
 }
 
 impl<'a> Pair<'a> {
-    fn of(on: Machine, conv: &Conv, taps: &Taps, x: Source, dy: &'a [f32], unit: Rows) -> Self {
+    fn of(on: Machine, conv: &Conv, taps: &Taps, x: Source<'a>, dy: &'a [f32], unit: Rows) -> Self {
         let Rows { first, count } = unit;
         let (out_w, outputs) = (conv.out_w(), conv.outputs);
-        let (height, width) = taps.reach(count, out_w);
-        let mut slab = Scratch::any(height * width * conv.inputs);
-        let size = (conv.h, conv.w, conv.inputs);
-        let row_len = fill(on, &mut slab, x, size, taps, first, (count, out_w));
         let wide = outputs.next_multiple_of(LANES);
         let rows = &dy[first * out_w * outputs..][..count * out_w * outputs];
         let gradients = match wide == outputs {
             true => Numbers::Given(rows),
             false => Numbers::Copied(widen(rows, outputs)),
         };
+        let (slab, row_len) = slab(on, conv, taps, x, unit);
         Pair {
             slab,
             row_len,

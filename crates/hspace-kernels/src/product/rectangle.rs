@@ -243,7 +243,7 @@ kernel! {
     /// is number `corner` and whose first column is `channel`; rows of `c` start `step` apart.
     ///
     /// # Safety
-    /// `lines` must be as long as that, and `c` and a residual valid for the rectangle.
+    /// `lines` must be as long as that, and `c` and what is added valid for the rectangle.
     pub(super) fn write(
         lines: &[f32],
         size: (usize, usize),

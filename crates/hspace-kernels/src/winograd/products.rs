@@ -1,8 +1,8 @@
 //! Transformed inputs times transformed weights: a matrix product for each pair of them.
 
-use crate::fetch::{Area, Fetch};
+use crate::fetch::Fetch;
 use crate::micro::{Block, Walk, column_block, over_rows, product};
-use crate::simd::{LANES, Simd, kernel};
+use crate::simd::{Isa, LANES, Simd, kernel};
 
 /// Numbers between the end of one place's plane and the next, so that the planes do not compete
 /// for the same cache lines.
@@ -30,9 +30,14 @@ impl Planes {
     }
 }
 
+/// Blocks that [`multiply`] computes, about.
+pub(super) fn blocks(isa: Isa, to: Planes) -> usize {
+    to.tiles.div_ceil(isa.rows()) * to.channels.div_ceil(isa.width() * LANES)
+}
+
 kernel! {
     /// Writes the product of a plane of inputs `[tiles, deep]` and one of weights to a plane of
-    /// products, or adds it to that unless it is `fresh`.
+    /// products, or adds it to that unless it is `fresh`; asks for some of what is needed `soon` with each of its [`blocks`].
     ///
     /// # Safety
     /// The inputs must have the tiles of `from`, the products room for those of `to`, as many;
@@ -44,7 +49,7 @@ kernel! {
         products: &mut [f32],
         to: Planes,
         fresh: bool,
-        soon: [Area; 2],
+        soon: &mut [Fetch; 2],
     ) = multiply_with
 }
 
@@ -57,11 +62,9 @@ unsafe fn multiply_with<S: Simd>(
     products: &mut [f32],
     to: Planes,
     fresh: bool,
-    soon: [Area; 2],
+    soon: &mut [Fetch; 2],
 ) {
     let (deep, wide) = (from.channels, to.channels);
-    let blocks = to.tiles.div_ceil(S::ROWS) * wide.div_ceil(S::WIDTH * LANES);
-    let mut soon = soon.map(|area| Fetch::new(area, blocks));
     let mut first = 0;
     while first < wide {
         let block = column_block(S::WIDTH, wide, first);
@@ -81,7 +84,7 @@ unsafe fn multiply_with<S: Simd>(
                 products: products.as_mut_ptr().add(first),
                 wide,
                 fresh,
-                soon: &mut soon,
+                soon,
             };
             rows.run::<S>(to.tiles, block);
         }

@@ -34,7 +34,7 @@ pub(super) fn restore_rows(
             let lines = (rows - size * tile_row).min(size);
             let at = start + size * tile_row * row;
             assert!(tile + per_row <= planes.tiles, "a row of tiles");
-            // SAFETY: the tiles are among the planes', and `y` (and the residual) hold `lines`
+            // SAFETY: the tiles are among the planes', and `y` (and what is added) hold `lines`
             // rows of `w × c` numbers from `at` on.
             unsafe {
                 restore(
@@ -61,7 +61,7 @@ kernel! {
     /// `[out_w, outputs]` at `y[at..]`, finished.
     ///
     /// # Safety
-    /// The planes must have those tiles; `y` and the finish's residual those rows.
+    /// The planes must have those tiles; `y` and what the finish adds those rows.
     fn restore(
         scheme: Scheme,
         products: &[f32],
@@ -123,6 +123,7 @@ unsafe fn restore_by<S: Simd, T: Transform<M, TILE>, const M: usize, const TILE:
     finish: RawFinish,
 ) {
     let (wide, stride) = (planes.channels, planes.stride());
+    let (plain, added) = (finish.nothing(), finish.only_added());
     // SAFETY: every address is that of a vector of channels of a tile's place, or of the first
     // lanes of an output.
     unsafe {
@@ -137,10 +138,22 @@ unsafe fn restore_by<S: Simd, T: Transform<M, TILE>, const M: usize, const TILE:
                     stride,
                 };
                 first_half::<S, T, M, TILE>(&tile, &mut half);
-                if finish.nothing() && lanes == LANES && columns == TILE {
+                let whole = lanes == LANES && columns == TILE;
+                if whole && (plain || added.is_some()) {
                     for (line, half) in half.iter().enumerate().take(lines) {
-                        let to = y.as_mut_ptr().add(at + (line * out_w + x0) * outputs + c);
-                        for (x, value) in T::apply::<S>(*half).into_iter().enumerate() {
+                        let place = at + (line * out_w + x0) * outputs + c;
+                        let (to, row) = (y.as_mut_ptr().add(place), T::apply::<S>(*half));
+                        let row = match added {
+                            None => row,
+                            Some(added) => {
+                                let mut next = added.add(place).wrapping_sub(outputs);
+                                row.map(|value| {
+                                    next = next.wrapping_add(outputs);
+                                    S::add(value, S::load(next))
+                                })
+                            }
+                        };
+                        for (x, value) in row.into_iter().enumerate() {
                             S::store(to.add(x * outputs), value);
                         }
                     }

@@ -2,7 +2,7 @@
 
 use hspace_kernels::conv::{self, Source, Wanted};
 use hspace_kernels::norm::{Back, Gate, Normalised, marks_of};
-use hspace_kernels::{Conv, Finish, Machine};
+use hspace_kernels::{Conv, Finish, Machine, Onto};
 use rand::{RngExt, SeedableRng};
 
 use crate::{Guarded, Rng, distance, machines, numbers, refused};
@@ -50,7 +50,7 @@ fn check(rng: &mut Rng, conv: Conv) {
         let mut dx = Guarded::new(&vec![f32::NAN; conv.input_len()]);
         let mut dw = Guarded::new(&vec![f32::NAN; conv.weight_len()]);
         let moments = conv::forward_with_moments(on, &conv, plain, w.get(), y.get_mut());
-        conv::data_gradient(on, &conv, dy.get(), w.get(), dx.get_mut(), None);
+        conv::data_gradient(on, &conv, dy.get(), w.get(), dx.get_mut(), Onto::Nothing);
         conv::weight_gradient(on, &conv, plain, dy.get(), dw.get_mut());
         for (what, got, expected) in [
             ("outputs", &y, &expected.0),
@@ -75,28 +75,36 @@ fn check(rng: &mut Rng, conv: Conv) {
 
         let (scale, bias) = (numbers(rng, conv.outputs), numbers(rng, conv.outputs));
         let residual = Guarded::new(&numbers(rng, conv.output_len()));
-        let finish = Finish {
-            scale: Some(&scale),
-            bias: Some(&bias),
-            residual: Some(residual.get()),
-            slope: Some(0.0),
-        };
-        let mut finished = Guarded::new(&vec![f32::NAN; conv.output_len()]);
-        conv::forward(on, &conv, x.get(), w.get(), finished.get_mut(), finish);
-        let expected: Vec<f64> = y
-            .get()
-            .iter()
-            .zip(residual.get())
-            .enumerate()
-            .map(|(i, (y, r))| {
-                f64::from(y * scale[i % conv.outputs] + bias[i % conv.outputs] + r).max(0.0)
-            })
-            .collect();
-        let off = distance(finished.get(), &expected);
-        assert!(
-            off < 1e-6 && finished.intact(),
-            "finish of {conv:?} on {on:?}: {off}"
-        );
+        let both = y.get().iter().zip(residual.get()).enumerate();
+        for (all, itself) in [(true, false), (true, true), (false, false), (false, true)] {
+            let (onto, there) = match itself {
+                false => (
+                    Onto::Numbers(residual.get()),
+                    vec![f32::NAN; conv.output_len()],
+                ),
+                true => (Onto::Itself, residual.get().to_vec()),
+            };
+            let finish = Finish {
+                scale: all.then_some(&scale),
+                bias: all.then_some(&bias),
+                onto,
+                slope: all.then_some(0.0),
+            };
+            let mut finished = Guarded::new(&there);
+            conv::forward(on, &conv, x.get(), w.get(), finished.get_mut(), finish);
+            let expected = both.clone().map(|(i, (y, r))| {
+                let c = i % conv.outputs;
+                match all {
+                    true => f64::from(y * scale[c] + bias[c] + r).max(0.0),
+                    false => f64::from(y + r),
+                }
+            });
+            let off = distance(finished.get(), &expected.collect::<Vec<f64>>());
+            assert!(
+                off < 1e-6 && finished.intact(),
+                "finish {all} onto itself {itself} of {conv:?} on {on:?}: {off}"
+            );
+        }
     }
 }
 
@@ -144,13 +152,17 @@ fn check_both(rng: &mut Rng, conv: Conv) {
         let mut dy = vec![0.0; y.len()];
         back.all(&mut dy);
         let expected = twin(&conv, &x, &w, &dy);
-        for asks in [true, false] {
+        for (asks, itself) in [(true, false), (true, true), (false, false)] {
+            let nothing = vec![f32::NAN; x.len()];
             let mut dw = Guarded::new(&vec![f32::NAN; w.len()]);
-            let mut dx = Guarded::new(&vec![f32::NAN; x.len()]);
+            let mut dx = Guarded::new(if itself { &onto } else { &nothing });
             let wanted = Wanted {
                 weight: Some(dw.get_mut()),
                 input: asks.then(|| dx.get_mut()),
-                added: asks.then_some(&onto[..]),
+                onto: match itself {
+                    true => Onto::Itself,
+                    false => asks.then_some(&onto[..]).into(),
+                },
                 before: if asks { &before } else { &[] },
             };
             let sums = conv::gradients(on, &conv, &back, Source::plain(&x), &w, wanted);
@@ -339,7 +351,7 @@ fn all(
 ) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
     let (mut y, mut dx, mut dw) = (vec![0.0; dy.len()], vec![0.0; x.len()], vec![0.0; w.len()]);
     conv::forward(on, conv, x, w, &mut y, Finish::default());
-    conv::data_gradient(on, conv, dy, w, &mut dx, None);
+    conv::data_gradient(on, conv, dy, w, &mut dx, Onto::Nothing);
     conv::weight_gradient(on, conv, Source::plain(x), dy, &mut dw);
     (y, dx, dw)
 }
@@ -488,7 +500,7 @@ fn other_lengths_are_refused() {
         let wanted = Wanted {
             weight: Some(&mut dw),
             input: Some(&mut dx),
-            added: None,
+            onto: Onto::Nothing,
             before: &[],
         };
         refused(|| {
@@ -503,17 +515,18 @@ fn other_lengths_are_refused() {
     assert!(attempt(&y, 5, &w, x.len() - 1));
 
     let mut dx = vec![0.0; x.len()];
-    let mut attempt =
-        |added: &[f32]| refused(|| conv::data_gradient(on, &conv, &y, &w, &mut dx, Some(added)));
+    let mut attempt = |added: &[f32]| {
+        refused(|| conv::data_gradient(on, &conv, &y, &w, &mut dx, Onto::Numbers(added)))
+    };
     assert!(!attempt(&x));
     assert!(attempt(&x[1..]));
 
     let mut out = vec![0.0; y.len()];
     let mut attempt =
         |finish: Finish| refused(|| conv::forward(on, &conv, &x, &w, &mut out, finish));
-    let (whole, short) = (Some(&y[..]), Some(&y[1..]));
-    let with = |residual| Finish {
-        residual,
+    let (whole, short) = (Onto::Numbers(&y[..]), Onto::Numbers(&y[1..]));
+    let with = |onto| Finish {
+        onto,
         ..Finish::default()
     };
     assert!(!attempt(with(whole)));

@@ -1,7 +1,7 @@
 //! Products of matrices.
 
 use hspace_kernels::product::{Matrix, Sizes, product};
-use hspace_kernels::{Finish, Machine};
+use hspace_kernels::{Finish, Machine, Onto};
 use rand::{RngExt, SeedableRng};
 
 use crate::{Guarded, Rng, distance, machines, numbers, refused};
@@ -25,7 +25,17 @@ fn at(rows: usize, columns: usize, turned: bool, i: usize, j: usize) -> usize {
 /// Of what is below 0.
 const SLOPE: f32 = 0.2;
 
-fn check(rng: &mut Rng, sizes: Sizes, finished: bool) {
+/// What is done to a product.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Finished {
+    Not,
+    /// All that there is, added to numbers.
+    All,
+    /// The same, added to what is there.
+    OntoItself,
+}
+
+fn check(rng: &mut Rng, sizes: Sizes, finished: Finished) {
     let Sizes {
         rows,
         depth,
@@ -35,14 +45,19 @@ fn check(rng: &mut Rng, sizes: Sizes, finished: bool) {
     let b = Guarded::new(&numbers(rng, depth * columns));
     let (scale, bias) = (numbers(rng, columns), numbers(rng, columns));
     let residual = Guarded::new(&numbers(rng, rows * columns));
+    let all = Finish {
+        scale: Some(&scale),
+        bias: Some(&bias),
+        onto: Onto::Numbers(residual.get()),
+        slope: Some(SLOPE),
+    };
     let finish = match finished {
-        true => Finish {
-            scale: Some(&scale),
-            bias: Some(&bias),
-            residual: Some(residual.get()),
-            slope: Some(SLOPE),
+        Finished::Not => Finish::default(),
+        Finished::All => all,
+        Finished::OntoItself => Finish {
+            onto: Onto::Itself,
+            ..all
         },
-        false => Finish::default(),
     };
     for turns in 0..4 {
         let (turn_a, turn_b) = (turns & 1 == 1, turns & 2 == 2);
@@ -55,7 +70,7 @@ fn check(rng: &mut Rng, sizes: Sizes, finished: bool) {
                     expected[i * columns + j] += left * f64::from(right);
                 }
             }
-            if finished {
+            if finished != Finished::Not {
                 for j in 0..columns {
                     let y = &mut expected[i * columns + j];
                     let added = f64::from(residual.get()[i * columns + j]);
@@ -65,7 +80,10 @@ fn check(rng: &mut Rng, sizes: Sizes, finished: bool) {
             }
         }
         for on in machines() {
-            let mut c = Guarded::new(&vec![f32::NAN; rows * columns]);
+            let mut c = match finished {
+                Finished::OntoItself => Guarded::new(residual.get()),
+                _ => Guarded::new(&vec![f32::NAN; rows * columns]),
+            };
             let left = matrix(a.get(), rows, depth, turn_a);
             let right = matrix(b.get(), depth, columns, turn_b);
             product(on, sizes, left, right, c.get_mut(), &finish);
@@ -91,7 +109,8 @@ fn products_agree_with_three_loops() {
             depth: rng.random_range(1..120),
             columns: rng.random_range(1..150),
         };
-        check(&mut rng, sizes, i % 2 == 0);
+        let finished = [Finished::Not, Finished::All, Finished::OntoItself][i % 3];
+        check(&mut rng, sizes, finished);
     }
     // Few rows and many columns, the reverse, and sums too long for one run.
     for (rows, depth, columns) in [(5, 300, 400), (400, 40, 7), (300, 20, 290), (9, 5000, 20)] {
@@ -100,8 +119,9 @@ fn products_agree_with_three_loops() {
             depth,
             columns,
         };
-        check(&mut rng, sizes, false);
-        check(&mut rng, sizes, true);
+        for finished in [Finished::Not, Finished::All, Finished::OntoItself] {
+            check(&mut rng, sizes, finished);
+        }
     }
 }
 
@@ -123,8 +143,9 @@ fn products_of_nothing() {
             depth,
             columns,
         };
-        check(&mut rng, sizes, false);
-        check(&mut rng, sizes, true);
+        for finished in [Finished::Not, Finished::All, Finished::OntoItself] {
+            check(&mut rng, sizes, finished);
+        }
     }
 }
 
@@ -159,7 +180,7 @@ fn other_lengths_are_refused() {
     let with = |by_channel: usize, residual: usize| Finish {
         scale: Some(&ones[..by_channel]),
         bias: Some(&ones[..by_channel]),
-        residual: Some(&ones[..residual]),
+        onto: Onto::Numbers(&ones[..residual]),
         slope: None,
     };
     assert!(!attempt(&a, &b, 20, with(5, 20)));

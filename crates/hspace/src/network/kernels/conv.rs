@@ -5,7 +5,7 @@ use burn_flex::Flex;
 use burn_tensor::Tensor;
 use hspace_kernels::conv::{self, Source};
 use hspace_kernels::upsample::{self, Upsample};
-use hspace_kernels::{Buffer, Conv, Finish, Machine, pool};
+use hspace_kernels::{Buffer, Conv, Finish, Machine, Onto, pool};
 
 use super::{Numbers, Parents, WayBack, attach, node, primitive};
 
@@ -85,7 +85,14 @@ impl WayBack for Convolved {
         });
         parents.give(0, || {
             let mut dx = Buffer::any(conv.input_len());
-            conv::data_gradient(on, &conv, dy.get(), self.weight.get(), &mut dx, None);
+            conv::data_gradient(
+                on,
+                &conv,
+                dy.get(),
+                self.weight.get(),
+                &mut dx,
+                Onto::Nothing,
+            );
             primitive(dx, &input_shape(&conv))
         });
     }
@@ -107,7 +114,7 @@ pub(in crate::network) fn inference_block(
     let finish = Finish {
         scale: Some(scale),
         bias: Some(shift),
-        residual: residual.as_ref().map(Numbers::get),
+        onto: residual.as_ref().map(Numbers::get).into(),
         slope: relu.then_some(0.0),
     };
     let mut y = Buffer::any(conv.output_len());

@@ -28,7 +28,7 @@ pub(in crate::network) fn linear(
     let added = residual.clone().map(Numbers::of);
     let finish = Finish {
         bias: biases.as_ref().map(Numbers::get),
-        residual: added.as_ref().map(Numbers::get),
+        onto: added.as_ref().map(Numbers::get).into(),
         slope,
         ..Finish::default()
     };

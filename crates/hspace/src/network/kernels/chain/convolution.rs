@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hspace_kernels::conv::{self, Source, Wanted};
 use hspace_kernels::norm::{self, Added, AllSums, Back, Gate, Normalised, Relu, marks_of};
-use hspace_kernels::{Buffer, Conv, Machine};
+use hspace_kernels::{Buffer, Conv, Machine, Onto};
 
 use super::super::conv::{output_shape, shapes, weight_shape};
 use super::super::{Numbers, Parents, primitive, vector};
@@ -49,6 +49,15 @@ pub(super) struct Convolution {
     scale: Vec<f32>,
     shift: Vec<f32>,
     passed: Passed,
+}
+
+/// What else the input of a convolution gets gradients from.
+pub(super) enum Shared<'a> {
+    Nothing,
+    /// What it was added to as it is: these are theirs.
+    Passed(&'a [f32]),
+    /// Another convolution: these are its.
+    SoFar(Buffer),
 }
 
 /// [`Gate`], with what it looks at.
@@ -180,15 +189,15 @@ impl Convolution {
     }
 
     /// Gives weight, gain and bias their gradients, as the parents from the `first` on: from the gradients
-    /// `dz` behind the gate and their `sums`. Leaves those for the input, plus `added`, if they are `asked`
-    /// for, and the sums of `before`, the normalisations that the input came from, if they have passed
+    /// `dz` behind the gate and their `sums`. Leaves those for the input, added to what is `shared`, if they are
+    /// `asked` for, and the sums of `before`, the normalisations that the input came from, if they have passed
     /// their gate.
     pub(super) fn back(
         &self,
         (dz, sums): (&[f32], &AllSums),
         before: &[Normalised],
         asked: bool,
-        added: Option<&[f32]>,
+        shared: Shared,
         first: usize,
         parents: &mut Parents,
     ) -> (Option<Buffer>, Vec<AllSums>) {
@@ -196,7 +205,12 @@ impl Convolution {
         let (back, affine) = Back::new(on, self.normalised(), dz, sums);
         parents.give(first + 1, || vector(&affine.gain));
         parents.give(first + 2, || vector(&affine.bias));
-        let mut dx = asked.then(|| Buffer::any(conv.input_len()));
+        let (so_far, onto) = match shared {
+            Shared::Nothing => (None, Onto::Nothing),
+            Shared::Passed(dz) => (None, Onto::Numbers(dz)),
+            Shared::SoFar(dx) => (Some(dx), Onto::Itself),
+        };
+        let mut dx = asked.then(|| so_far.unwrap_or_else(|| Buffer::any(conv.input_len())));
         let trained = parents.ask(first);
         if !asked && !trained {
             return (None, vec![]);
@@ -205,7 +219,7 @@ impl Convolution {
         let wanted = Wanted {
             weight: dw.as_deref_mut(),
             input: dx.as_deref_mut(),
-            added,
+            onto,
             before,
         };
         let sums = conv::gradients(on, conv, &back, self.x.source(), weight, wanted);

@@ -4,7 +4,7 @@ use hspace_kernels::norm::{Added, AllSums, Normalised};
 use hspace_kernels::{Buffer, Machine};
 
 use super::super::{Numbers, Parents};
-use super::convolution::{Convolution, Seen};
+use super::convolution::{Convolution, Seen, Shared};
 use super::{BatchStatistics, Unit};
 use crate::network::blocks::{Residual, Shortcut};
 
@@ -97,25 +97,35 @@ impl Block {
         first: usize,
         parents: &mut Parents,
     ) -> (Option<Buffer>, Vec<AllSums>) {
-        let sums = passed(self.end().on, &self.ends(), gradients, sums);
-        let dz = &*gradients;
-        let projected = self.project.as_ref().and_then(|project| {
-            let first = first + 3 * self.branch.len();
-            let from = (dz, &sums[1]);
-            project.back(from, &[], asked, None, first, parents).0
-        });
-        let added = projected.as_deref().or(self.identity.then_some(dz));
-        let (mut dx, mut sums) = (None::<Buffer>, sums);
+        let mut sums = passed(self.end().on, &self.ends(), gradients, sums);
+        let (dz, of_project) = (&*gradients, sums.split_off(1));
+        let mut dx = None::<Buffer>;
         for (i, convolution) in self.branch.iter().enumerate().rev() {
             let inner = i.checked_sub(1).map(|i| self.branch[i].normalised());
-            let before = inner.as_ref().map_or(before, std::slice::from_ref);
+            // What is projected has its gradients yet to come.
+            let before = match (&inner, &self.project) {
+                (Some(inner), _) => std::slice::from_ref(inner),
+                (None, Some(_)) => &[],
+                (None, None) => before,
+            };
             if let Some(dx) = &mut dx {
                 sums = passed(convolution.on, &[convolution.normalised()], dx, sums);
             }
             let from = (dx.as_deref().unwrap_or(dz), &sums[0]);
-            let (asked, added) = (i > 0 || asked, added.filter(|_| i == 0));
-            let first = first + 3 * i;
-            (dx, sums) = convolution.back(from, before, asked, added, first, parents);
+            let shared = match self.identity && i == 0 {
+                true => Shared::Passed(dz),
+                false => Shared::Nothing,
+            };
+            let (asked, first) = (i > 0 || asked, first + 3 * i);
+            (dx, sums) = convolution.back(from, before, asked, shared, first, parents);
+        }
+        if let Some(project) = &self.project {
+            let first = first + 3 * self.branch.len();
+            let (from, shared) = (
+                (dz, &of_project[0]),
+                dx.map_or(Shared::Nothing, Shared::SoFar),
+            );
+            return project.back(from, before, asked, shared, first, parents);
         }
         (dx, sums)
     }
