@@ -15,6 +15,19 @@ pub(crate) fn needed_soon(place: *const f32) {
     let _ = place;
 }
 
+/// The same for a place that is needed later: it waits in the second-level cache.
+#[inline(always)]
+pub(crate) fn needed_later(place: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, which every processor of this kind has, and which never faults.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T1>(place.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = place;
+}
+
 /// The same for a place that will be written.
 #[inline(always)]
 pub(crate) fn written_soon(place: *const f32) {
@@ -32,32 +45,48 @@ pub(crate) fn written_soon(place: *const f32) {
 pub(crate) struct Area {
     start: *const f32,
     len: usize,
-    written: bool,
+    to_be: ToBe,
 }
 
-impl Default for Area {
-    fn default() -> Area {
-        Area::read(std::ptr::null(), 0)
-    }
+/// What for.
+#[derive(Clone, Copy)]
+enum ToBe {
+    Read,
+    ReadLater,
+    Written,
 }
 
 impl Area {
-    /// Numbers that will be read.
-    pub(crate) fn read(start: *const f32, len: usize) -> Area {
-        let written = false;
+    fn of(numbers: &[f32], to_be: ToBe) -> Area {
         Area {
-            start,
-            len,
-            written,
+            start: numbers.as_ptr(),
+            len: numbers.len(),
+            to_be,
         }
+    }
+
+    /// Numbers that will be read.
+    pub(crate) fn read(numbers: &[f32]) -> Area {
+        Area::of(numbers, ToBe::Read)
+    }
+
+    /// Numbers that will be read, but after other work.
+    pub(crate) fn read_later(numbers: &[f32]) -> Area {
+        Area::of(numbers, ToBe::ReadLater)
     }
 
     /// Numbers that will be written.
     pub(crate) fn written(numbers: &[f32]) -> Area {
-        let area = Area::read(numbers.as_ptr(), numbers.len());
+        Area::of(numbers, ToBe::Written)
+    }
+
+    /// Part `i` of `parts` about equal ones.
+    pub(crate) fn part(self, i: usize, parts: usize) -> Area {
+        let [from, to] = [i, i + 1].map(|i| i * self.len / parts);
         Area {
-            written: true,
-            ..area
+            start: self.start.wrapping_add(from),
+            len: to - from,
+            ..self
         }
     }
 }
@@ -67,7 +96,7 @@ pub(crate) struct Fetch {
     next: *const f32,
     lines: usize,
     at_once: usize,
-    written: bool,
+    to_be: ToBe,
 }
 
 impl Fetch {
@@ -78,7 +107,7 @@ impl Fetch {
             next: area.start,
             lines,
             at_once: lines.div_ceil(times.max(1)),
-            written: area.written,
+            to_be: area.to_be,
         }
     }
 
@@ -88,9 +117,10 @@ impl Fetch {
         let count = self.at_once.min(self.lines);
         self.lines -= count;
         for _ in 0..count {
-            match self.written {
-                true => written_soon(self.next),
-                false => needed_soon(self.next),
+            match self.to_be {
+                ToBe::Read => needed_soon(self.next),
+                ToBe::ReadLater => needed_later(self.next),
+                ToBe::Written => written_soon(self.next),
             }
             self.next = self.next.wrapping_add(LANES);
         }

@@ -90,12 +90,12 @@ impl Finish<'_> {
     }
 
     /// What finishing `y` will touch: itself, and what is added.
-    pub(crate) fn touches(&self, y: &[f32]) -> [Area; 2] {
-        let added = match self.onto {
-            Onto::Numbers(added) => Area::read(added.as_ptr(), added.len()),
-            Onto::Nothing | Onto::Itself => Area::default(),
-        };
-        [Area::written(y), added]
+    pub(crate) fn touches(&self, y: &[f32]) -> Vec<Area> {
+        let mut areas = vec![Area::written(y)];
+        if let Onto::Numbers(added) = self.onto {
+            areas.push(Area::read(added));
+        }
+        areas
     }
 
     /// Writes to `y` what is added to, alone: for where nothing is computed, and nothing else is done.

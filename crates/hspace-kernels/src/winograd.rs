@@ -222,6 +222,7 @@ impl Packed {
         unit: Rows,
         y: &mut [f32],
         finish: &Finish,
+        later: &[Area],
     ) {
         let plan = &self.plan;
         let (inputs, from) = Images::inputs(plan, x).tiles(on, plan, unit);
@@ -229,7 +230,8 @@ impl Packed {
         let mut products = Scratch::any(to.len());
         // Products need no memory but the cache.
         let all = self.terms.iter().map(Vec::len).sum::<usize>() * blocks(on.isa, to);
-        let mut soon = finish.touches(y).map(|area| Fetch::new(area, all));
+        let touched = finish.touches(y).into_iter().chain(later.iter().copied());
+        let mut soon: Vec<Fetch> = touched.map(|area| Fetch::new(area, all)).collect();
         for (terms, products) in self
             .terms
             .iter()
@@ -254,11 +256,10 @@ impl Packed {
         let places = products.par_chunks_exact_mut(planes.stride());
         let places = places.zip(&self.terms).with_max_len(1);
         places.for_each(|(products, terms)| {
-            let mut nothing = [Area::default(); 2].map(|area| Fetch::new(area, 0));
             for (i, term) in terms.iter().enumerate() {
                 let mut products = &mut products[..];
                 for (inputs, from) in &inputs {
-                    self.multiply(on, term, inputs, *from, products, i == 0, &mut nothing);
+                    self.multiply(on, term, inputs, *from, products, i == 0, &mut []);
                     products = &mut products[from.tiles * planes.channels..];
                 }
             }
@@ -281,7 +282,7 @@ impl Packed {
         from: Planes,
         products: &mut [f32],
         fresh: bool,
-        soon: &mut [Fetch; 2],
+        soon: &mut [Fetch],
     ) {
         let to = self.products(from.tiles);
         let (deep, wide) = (from.channels, to.channels);

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::ways::{Sums, Way};
 use super::{Conv, Machine, Source, data_gradient, weight_gradient};
 use crate::buffer::Buffer;
+use crate::fetch::Area;
 use crate::finish::{Finish, Onto};
 use crate::norm::{AllSums, Back, Normalised};
 use crate::scratch::Scratch;
@@ -113,12 +114,20 @@ pub fn gradients(
                     ..Finish::default()
                 };
                 let row = way.row();
-                for unit in way.cut(n) {
+                // What the next few images are computed from.
+                let next = few.end..(few.end + together).min(images.end);
+                let [dz, y] = back.reads(next.start * image..next.end * image);
+                let x = x.within(next.start * x_image..next.end * x_image).numbers;
+                let next = [dz, y, Area::read_later(x)];
+                let cuts = way.cut(n);
+                let all = cuts.len();
+                for (i, unit) in cuts.into_iter().enumerate() {
+                    let later = next.map(|area| area.part(i, all));
                     let start = unit.first * row;
                     let within = start..start + unit.count * row;
                     let now = &mut dx[within.clone()];
                     let finish = finish.within(within);
-                    way.outputs(on, n, Source::plain(&dy), unit, now, &finish);
+                    way.outputs(on, n, Source::plain(&dy), unit, now, &finish, &later);
                 }
                 for (found, before) in found.iter_mut().zip(before) {
                     found.push(before.pass_rows(on, dx, inputs.clone()));

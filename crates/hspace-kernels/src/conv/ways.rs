@@ -2,6 +2,7 @@
 
 use super::{Conv, Machine, Source};
 use crate::buffer::Buffer;
+use crate::fetch::Area;
 use crate::finish::Finish;
 use crate::units::{self, Rows};
 use crate::{direct, winograd};
@@ -85,13 +86,15 @@ impl Way {
             let finish = finish.within(first..first + y.len());
             match &large {
                 Some(products) => products.outputs(on, unit, y, &finish),
-                None => self.outputs(on, n, x, unit, y, &finish),
+                None => self.outputs(on, n, x, unit, y, &finish, &[]),
             }
             then(y)
         })
     }
 
-    /// The outputs of a unit of `n` images, to `y`; `finish` is the unit's.
+    /// The outputs of a unit of `n` images, to `y`; `finish` is the unit's. What is needed `later` is asked for
+    /// meanwhile.
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn outputs(
         &self,
         on: Machine,
@@ -100,10 +103,11 @@ impl Way {
         unit: Rows,
         y: &mut [f32],
         finish: &Finish,
+        later: &[Area],
     ) {
         let conv = Conv { n, ..self.conv };
         match &self.weights {
-            Weights::Winograd(packed) => packed.outputs(on, x, unit, y, finish),
+            Weights::Winograd(packed) => packed.outputs(on, x, unit, y, finish, later),
             Weights::Direct(packed) => packed.outputs(on, &conv, x, unit, y, finish),
             Weights::Phases(phases) => phases.outputs(on, &conv, x.numbers, unit, y, finish),
         }

@@ -154,13 +154,18 @@ impl<'a> Groups<'a> {
         y: &mut [f32],
         outputs: usize,
         finish: &Finish,
-        mut soon: [Area; 2],
+        soon: Vec<Area>,
     ) {
         let (taps, (_, w, c)) = (self.taps, self.size);
         let all = taps.rows * taps.columns * c;
         let weights = all * outputs.next_multiple_of(LANES);
         assert_eq!(packed.len(), weights, "weights of all terms");
         finish.check(y.len(), outputs);
+        // All of it with the first block of columns, whose results are written soonest.
+        let each = self.groups.iter().map(|group| group.offsets.len());
+        let times = each.sum::<usize>().div_ceil(on.isa.rows());
+        let soon = soon.into_iter().map(|area| Fetch::new(area, times));
+        let mut soon = Vec::from_iter(soon);
         for group in &self.groups {
             let Group { rows, columns, .. } = group;
             let walk = Walk {
@@ -201,7 +206,7 @@ impl<'a> Groups<'a> {
                     &group.places,
                     outputs,
                     finish.raw(),
-                    std::mem::take(&mut soon),
+                    &mut soon,
                 );
             }
         }
@@ -234,7 +239,7 @@ kernel! {
         places: &[usize],
         outputs: usize,
         finish: RawFinish,
-        soon: [Area; 2],
+        soon: &mut [Fetch],
     ) = positions_with
 }
 
@@ -250,11 +255,8 @@ unsafe fn positions_with<S: Simd>(
     places: &[usize],
     outputs: usize,
     finish: RawFinish,
-    soon: [Area; 2],
+    soon: &mut [Fetch],
 ) {
-    // All of it with the first block of columns, whose results are written soonest.
-    let blocks = offsets.len().div_ceil(S::ROWS);
-    let mut soon = soon.map(|area| Fetch::new(area, blocks));
     let mut first = 0;
     while first < outputs {
         let block = column_block(S::WIDTH, outputs, first);
@@ -272,7 +274,7 @@ unsafe fn positions_with<S: Simd>(
             first,
             outputs,
             finish,
-            soon: &mut soon,
+            soon,
         };
         // SAFETY: the caller's promises.
         unsafe {
@@ -292,7 +294,7 @@ struct Positions<'a> {
     first: usize,
     outputs: usize,
     finish: RawFinish,
-    soon: &'a mut [Fetch; 2],
+    soon: &'a mut [Fetch],
 }
 
 impl<S: Simd> Block<S> for Positions<'_> {

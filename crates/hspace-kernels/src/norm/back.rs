@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::{marks_of, part, piece};
 use crate::conv::Machine;
+use crate::fetch::Area;
 use crate::simd::{LANES, Simd, kernel};
 
 /// What went through a normalisation.
@@ -198,6 +199,11 @@ impl<'a> Back<'a> {
         assert_eq!(dy.len(), dz.len(), "lengths of rows");
         // SAFETY: whole rows of equal length everywhere.
         unsafe { gradient_rows(self.on.isa, dz, y, line, dy) };
+    }
+
+    /// What [`Self::rows`] will read.
+    pub(crate) fn reads(&self, within: Range<usize>) -> [Area; 2] {
+        [&self.dz[within.clone()], &self.done.y[within]].map(Area::read_later)
     }
 
     /// The gradient for all of what was normalised.

@@ -49,7 +49,7 @@ kernel! {
         products: &mut [f32],
         to: Planes,
         fresh: bool,
-        soon: &mut [Fetch; 2],
+        soon: &mut [Fetch],
     ) = multiply_with
 }
 
@@ -62,7 +62,7 @@ unsafe fn multiply_with<S: Simd>(
     products: &mut [f32],
     to: Planes,
     fresh: bool,
-    soon: &mut [Fetch; 2],
+    soon: &mut [Fetch],
 ) {
     let (deep, wide) = (from.channels, to.channels);
     let mut first = 0;
@@ -99,7 +99,7 @@ struct Products<'a> {
     products: *mut f32,
     wide: usize,
     fresh: bool,
-    soon: &'a mut [Fetch; 2],
+    soon: &'a mut [Fetch],
 }
 
 impl Products<'_> {
