@@ -20,8 +20,12 @@ use crate::simd::LANES;
 use crate::transpose::transpose;
 use crate::units;
 
-/// Rows of a unit of work.
+/// Rows of a unit of work, at most.
 const ROWS: usize = 128;
+/// The same where threads would wait for one another.
+const FEW_ROWS: usize = 32;
+/// Units for each thread, so that none waits long for the last.
+const UNITS: usize = 4;
 
 /// A matrix in memory: number (i, j) is `numbers[i * row + j * column]`, and one of the two steps
 /// is 1.
@@ -178,6 +182,17 @@ fn by_depth(on: Machine, sizes: Sizes, a: Matrix, b: Matrix, c: &mut [f32], part
     c.copy_from_slice(&units::add_up(sums.collect()));
 }
 
+/// Rows of a unit of so many columns: a number in the result is the same whatever unit it is in.
+fn rows_of_unit(sizes: Sizes, columns: usize) -> usize {
+    let wanted = UNITS * rayon::current_num_threads();
+    let units = |rows: usize| sizes.rows.div_ceil(rows) * sizes.columns.div_ceil(columns);
+    let mut rows = ROWS;
+    while rows > FEW_ROWS && units(rows) < wanted {
+        rows /= 2;
+    }
+    rows
+}
+
 /// Threads share out rectangles of the result, each packs what it needs of the right factor.
 fn by_rows(on: Machine, sizes: Sizes, a: Matrix, b: Matrix, c: &mut [f32], finish: &Finish) {
     check(sizes, a, b, c, finish);
@@ -189,7 +204,8 @@ fn by_rows(on: Machine, sizes: Sizes, a: Matrix, b: Matrix, c: &mut [f32], finis
     } else {
         COLUMNS / 2
     };
-    let units = rectangles(sizes, ROWS, columns).into_par_iter();
+    let rows = rows_of_unit(sizes, columns);
+    let units = rectangles(sizes, rows, columns).into_par_iter();
     units.with_max_len(1).for_each(|unit| {
         let target = Target {
             c: c.start(),
