@@ -59,12 +59,14 @@ impl Device {
         self.kernels
     }
 
-    /// Runs what computes on this device, on one of the threads of rayon's pool. Where our kernels compute, the
-    /// other threads wait for them without sleeping ([`awake`]).
+    /// Runs what computes on this device: on the CPU on one of the threads of rayon's pool, and where our kernels
+    /// compute, the other threads wait for them without sleeping ([`awake`]). On a GPU all is asked for by the thread
+    /// that calls: burn has a stream for each thread, and what one of them writes another may read too early.
     pub fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         match self.kernels {
             Some(_) => awake(work),
-            None => rayon::scope(|_| work()),
+            None if on_cpu(&self.place) => rayon::scope(|_| work()),
+            None => work(),
         }
     }
 }
@@ -97,6 +99,11 @@ impl From<&Device> for burn_tensor::TensorCreationOptions {
     fn from(device: &Device) -> Self {
         (&device.place).into()
     }
+}
+
+/// Whether that is the processor.
+pub(crate) fn on_cpu(place: &burn_tensor::Device) -> bool {
+    *place == burn_tensor::Device::flex()
 }
 
 /// The device of that name.

@@ -7,6 +7,8 @@ use hspace_kernels::{Machine, update};
 
 pub use hspace_kernels::update::{Adam, Momentum};
 
+use crate::device::on_cpu;
+
 /// Weight and velocity after a step with momentum.
 pub fn momentum(
     by: &Momentum,
@@ -62,7 +64,7 @@ pub fn follow(weight: Tensor<1>, source: &Tensor<1>, momentum: f64) -> Tensor<1>
 /// Our kernels at their best, if a tensor is where they can see it: flat values know no more of the device.
 /// Nothing is summed here, so all instruction sets with fused multiply-adds give the same.
 fn kernels(tensor: &Tensor<1>) -> Option<Machine> {
-    (tensor.device() == burn_tensor::Device::flex()).then(Machine::best)
+    on_cpu(&tensor.device()).then(Machine::best)
 }
 
 /// A tensor's numbers in memory, all of it and contiguous; written to, they are copied first if

@@ -6,9 +6,10 @@ use burn_tensor::Tensor;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::network::Weights;
+use crate::device::on_cpu;
 use crate::network::update::{self, Adam, Momentum};
 use crate::network::weights::values;
+use crate::network::{Weight, Weights};
 
 /// Gradients by the name of their weight.
 pub type Gradients = BTreeMap<String, Tensor<1>>;
@@ -60,22 +61,26 @@ impl Optimizer {
         state: &mut OptimizerState,
         learning_rate: f64,
     ) {
-        // Weights do not see one another.
         let own = gradients.into_iter().map(|(name, gradient)| {
             let weight = weights.remove(&name).expect("gradients are of weights");
             let past = state.remove(&name).unwrap_or_default();
             (name, weight, gradient, past)
         });
         let own: Vec<_> = own.collect();
-        let moved: Vec<_> = own
-            .into_par_iter()
-            .with_max_len(1)
-            .map(|(name, mut weight, gradient, mut past)| {
+        let step =
+            |(name, mut weight, gradient, mut past): (String, Weight, Tensor<1>, WeightState)| {
                 let decays = weight.decays();
                 weight.value = self.moved(weight.value, decays, gradient, &mut past, learning_rate);
                 (name, weight, past)
-            })
-            .collect();
+            };
+        // Weights do not see one another; but a GPU is asked by one thread ([`crate::device::Device::run`]).
+        let together = own
+            .iter()
+            .all(|(_, weight, ..)| on_cpu(&weight.value.device()));
+        let moved: Vec<_> = match together {
+            true => own.into_par_iter().with_max_len(1).map(step).collect(),
+            false => own.into_iter().map(step).collect(),
+        };
         for (name, weight, past) in moved {
             weights.insert(name.clone(), weight);
             state.insert(name, past);

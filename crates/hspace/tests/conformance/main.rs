@@ -1,6 +1,7 @@
 //! What every objective and every encoder in the lists must do, whatever it is.
 
 mod case;
+mod devices;
 mod failing;
 mod fits;
 mod gradients;
