@@ -1,6 +1,7 @@
 """SimCLR from start to end with lightly: ResNet-18 with a small-image stem, Fashion-MNIST as RGB at 32 px, batch 128,
-SimCLR's views without blur, two workers. Prints images/s; hspace's side is started from here as well, on the same images. Both
-sides take turns, and medians are compared: a machine that is shared changes its speed by a tenth from minute to minute.
+SimCLR's views without blur, a worker for each core. Prints images/s; hspace's side is started from here as well, on the
+same images. Both sides take turns, and medians are compared: a machine that is shared changes its speed by a tenth from
+minute to minute.
 
     pip install torch torchvision lightly
     python bench/simclr.py FASHION_IDX_FOLDER HSPACE_BINARY
@@ -8,6 +9,7 @@ sides take turns, and medians are compared: a machine that is shared changes its
 
 import gzip
 import json
+import os
 import signal
 import statistics
 import subprocess
@@ -26,7 +28,8 @@ from torch import nn
 
 from steps import residual
 
-BATCH, SECONDS, ROUNDS, IMAGES = 128, 12, 5, 12800
+BATCH, SECONDS, IMAGES = 128, 12, 12800
+ROUNDS = int(os.environ.get("ROUNDS", 5))
 
 
 def images(folder):
@@ -49,7 +52,7 @@ class Data(torch.utils.data.Dataset):
 
 
 def lightly(rgb, width):
-    loader = torch.utils.data.DataLoader(Data(rgb), BATCH, shuffle=True, drop_last=True, num_workers=2)
+    loader = torch.utils.data.DataLoader(Data(rgb), BATCH, shuffle=True, drop_last=True, num_workers=os.cpu_count())
     backbone = residual(width, stages=4)[:-1].to(memory_format=torch.channels_last)
     head = SimCLRProjectionHead(8 * width, 512, 128)
     model = nn.Sequential(backbone, head).train()
