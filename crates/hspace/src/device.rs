@@ -71,6 +71,10 @@ impl Device {
     }
 }
 
+/// A GPU of burn's.
+///
+/// # Errors
+/// If there is none.
 #[cfg(any(
     feature = "wgpu",
     feature = "vulkan",
@@ -78,12 +82,25 @@ impl Device {
     feature = "cuda",
     feature = "rocm"
 ))]
-impl From<burn_tensor::Device> for Device {
-    fn from(place: burn_tensor::Device) -> Device {
-        Device {
+fn gpu(name: &str, place: impl FnOnce() -> burn_tensor::Device) -> Result<Device> {
+    use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+    // Where there is none burn panics, in a thread of its own and here, once something is to be computed.
+    let hook = take_hook();
+    set_hook(Box::new(|_| ()));
+    let found = catch_unwind(AssertUnwindSafe(|| {
+        let place = place();
+        burn_tensor::Tensor::<1>::zeros([1], &place).into_data();
+        place
+    }));
+    set_hook(hook);
+    match found {
+        Ok(place) => Ok(Device {
             place,
             kernels: None,
-        }
+        }),
+        Err(_) => Err(Error::config(format!(
+            "device `{name}`: no such GPU, or no driver for it, was found on this machine; use `cpu`"
+        ))),
     }
 }
 
@@ -109,7 +126,7 @@ pub(crate) fn on_cpu(place: &burn_tensor::Device) -> bool {
 /// The device of that name.
 ///
 /// # Errors
-/// If this build does not have it.
+/// If this build or this machine does not have it.
 pub fn device(name: &str) -> Result<Device> {
     let with = |isa: Isa| match Isa::available().contains(&isa) {
         true => Ok(Device::cpu_with(Some(Machine::best().with_isa(isa)))),
@@ -124,15 +141,15 @@ pub fn device(name: &str) -> Result<Device> {
         "cpu:portable" => with(Isa::Portable),
         "cpu:burn" => Ok(Device::cpu_with(None)),
         #[cfg(feature = "wgpu")]
-        "wgpu" => Ok(burn_tensor::Device::wgpu(Default::default()).into()),
+        "wgpu" => gpu(name, || burn_tensor::Device::wgpu(Default::default())),
         #[cfg(feature = "vulkan")]
-        "vulkan" => Ok(burn_tensor::Device::vulkan(Default::default()).into()),
+        "vulkan" => gpu(name, || burn_tensor::Device::vulkan(Default::default())),
         #[cfg(feature = "metal")]
-        "metal" => Ok(burn_tensor::Device::metal(Default::default()).into()),
+        "metal" => gpu(name, || burn_tensor::Device::metal(Default::default())),
         #[cfg(feature = "cuda")]
-        "cuda" => Ok(burn_tensor::Device::cuda(0).into()),
+        "cuda" => gpu(name, || burn_tensor::Device::cuda(0)),
         #[cfg(feature = "rocm")]
-        "rocm" => Ok(burn_tensor::Device::rocm(0).into()),
+        "rocm" => gpu(name, || burn_tensor::Device::rocm(0)),
         _ => Err(Error::config(format!(
             "{}; GPU devices are chosen when hspace is built, such as with --features cuda",
             unknown("device", name, DEVICES.iter().copied())
