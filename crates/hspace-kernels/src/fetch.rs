@@ -52,6 +52,7 @@ pub(crate) struct Area {
 #[derive(Clone, Copy)]
 enum ToBe {
     Read,
+    /// After other work.
     ReadLater,
     Written,
 }
