@@ -23,7 +23,7 @@ use rayon::prelude::*;
 use self::products::{Planes, blocks, multiply};
 use self::restore::restore_rows;
 use self::scheme::{Scheme, Term};
-pub(crate) use self::sums::Sums;
+pub(crate) use self::sums::{Along, Sums};
 use self::tiles::Images;
 use self::weights::{Order, pack};
 use crate::buffer::Buffer;
@@ -214,7 +214,8 @@ impl Packed {
         }
     }
 
-    /// The outputs of the rows of `unit`, to `y`.
+    /// The outputs of the rows of `unit`, to `y`; `along` with them sums of the same tiles, of the unit's images.
+    #[allow(clippy::too_many_arguments)]
     pub(crate) fn outputs(
         &self,
         on: Machine,
@@ -223,20 +224,22 @@ impl Packed {
         y: &mut [f32],
         finish: &Finish,
         later: &[Area],
+        along: Option<Along>,
     ) {
         let plan = &self.plan;
         let (inputs, from) = Images::inputs(plan, x).tiles(on, plan, unit);
+        let mut along = along.map(|along| (along.inputs(on, unit), along));
         let to = self.products(from.tiles);
         let mut products = Scratch::any(to.len());
         // Products need no memory but the cache.
         let all = self.terms.iter().map(Vec::len).sum::<usize>() * blocks(on.isa, to);
         let touched = finish.touches(y).into_iter().chain(later.iter().copied());
         let mut soon: Vec<Fetch> = touched.map(|area| Fetch::new(area, all)).collect();
-        for (terms, products) in self
-            .terms
-            .iter()
-            .zip(products.chunks_exact_mut(to.stride()))
-        {
+        let places = products.chunks_exact_mut(to.stride());
+        for (place, (terms, products)) in self.terms.iter().zip(places).enumerate() {
+            if let Some(((filters, of), along)) = &mut along {
+                along.add(on, place, (filters, *of), (&inputs, from));
+            }
             for (i, term) in terms.iter().enumerate() {
                 self.multiply(on, term, &inputs, from, products, i == 0, &mut soon);
             }

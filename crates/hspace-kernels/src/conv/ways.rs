@@ -86,14 +86,14 @@ impl Way {
             let finish = finish.within(first..first + y.len());
             match &large {
                 Some(products) => products.outputs(on, unit, y, &finish),
-                None => self.outputs(on, n, x, unit, y, &finish, &[]),
+                None => self.outputs(on, n, x, unit, y, &finish, &[], None),
             }
             then(y)
         })
     }
 
     /// The outputs of a unit of `n` images, to `y`; `finish` is the unit's. What is needed `later` is asked for
-    /// meanwhile.
+    /// meanwhile; sums go `along` ([`Sums::along`]).
     #[allow(clippy::too_many_arguments)]
     pub(super) fn outputs(
         &self,
@@ -104,10 +104,11 @@ impl Way {
         y: &mut [f32],
         finish: &Finish,
         later: &[Area],
+        along: Option<winograd::Along>,
     ) {
         let conv = Conv { n, ..self.conv };
         match &self.weights {
-            Weights::Winograd(packed) => packed.outputs(on, x, unit, y, finish, later),
+            Weights::Winograd(packed) => packed.outputs(on, x, unit, y, finish, later, along),
             Weights::Direct(packed) => packed.outputs(on, &conv, x, unit, y, finish),
             Weights::Phases(phases) => phases.outputs(on, &conv, x.numbers, unit, y, finish),
         }
@@ -162,6 +163,27 @@ impl Sums {
         match self {
             Sums::Winograd(sums) => sums.add(on, conv.n, x, dy, part, fresh),
             Sums::Direct(sums) => sums.add(on, conv, x, dy, part, fresh),
+        }
+    }
+
+    /// Whether `way`, the gradient for the input, takes them along.
+    pub(super) fn go_along(&self, way: &Way) -> bool {
+        match (self, &way.weights) {
+            (Sums::Winograd(sums), Weights::Winograd(_)) => sums.go_along(),
+            _ => false,
+        }
+    }
+
+    /// The same as what it takes along, where it does.
+    pub(super) fn along<'a>(
+        &'a self,
+        x: Source<'a>,
+        part: &'a mut [f32],
+        fresh: bool,
+    ) -> Option<winograd::Along<'a>> {
+        match self {
+            Sums::Winograd(sums) => Some(sums.along(x, part, fresh)),
+            Sums::Direct(_) => None,
         }
     }
 

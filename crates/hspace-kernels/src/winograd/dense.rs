@@ -1,5 +1,5 @@
-//! Stride 1: F(4, 3) for the outputs and the input's gradient, F(3, 4) for the weights' gradient.
-//! Both see six numbers of the input, and transform them alike.
+//! Stride 1: F(4, 3) for the outputs and the input's gradient, F(3, 4) for the weights' gradient: there four inputs
+//! filter six gradients, which both ways back transform alike.
 //!
 //! We interpolate at 0, ±2/3, ±3/2 and ∞ instead of the usual 0, ±1, ±2: the same number of
 //! operations, and half the rounding error.
@@ -88,7 +88,7 @@ impl Transform<6, 4> for Outputs {
     }
 }
 
-/// Six points to three taps.
+/// Six points to three taps, the last one first: gradients that are followed by inputs see them turned.
 pub(super) struct Taps;
 
 impl Transform<6, 3> for Taps {
@@ -99,9 +99,9 @@ impl Transform<6, 3> for Taps {
             let (near, near_odd) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
             let (far, far_odd) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
             [
-                S::add(m[0], S::add(near, far)),
-                times::<S>(FAR, far_odd, scale::<S>(NEAR, near_odd)),
                 times::<S>(FAR2, far, times::<S>(NEAR2, near, m[5])),
+                times::<S>(FAR, far_odd, scale::<S>(NEAR, near_odd)),
+                S::add(m[0], S::add(near, far)),
             ]
         }
     }

@@ -1,5 +1,9 @@
 //! The gradient for the weights: inputs and gradients of the output are transformed, multiplied
 //! and added up over all tiles before anything is transformed back.
+//!
+//! At stride 1 four numbers of the input meet six gradients, and not, as the outputs would suggest, six numbers four
+//! gradients: so the gradients are transformed as those for the input need them, and whoever asks for both
+//! gets them from the same tiles ([`Along`]).
 
 use rayon::prelude::*;
 
@@ -27,16 +31,29 @@ pub(crate) struct Sums {
     plan: Plan,
     /// What is added up in each plane.
     terms: Vec<Vec<Term>>,
+    inputs: usize,
     deep: usize,
     wide: usize,
 }
 
+/// Sums that a gradient for the input takes along.
+pub(crate) struct Along<'a> {
+    sums: &'a Sums,
+    x: Source<'a>,
+    to: &'a mut [f32],
+    fresh: bool,
+}
+
 impl Sums {
     pub(crate) fn new(conv: &Conv) -> Sums {
-        let plan = Plan::forward(conv);
+        let plan = match conv.stride {
+            1 => Plan::back(conv),
+            _ => Plan::forward(conv),
+        };
         Sums {
             terms: plan.scheme.by_weight(),
             plan,
+            inputs: conv.inputs,
             deep: conv.inputs.next_multiple_of(LANES),
             wide: conv.outputs.next_multiple_of(LANES),
         }
@@ -96,6 +113,26 @@ impl Sums {
         }
     }
 
+    /// Whether the gradient for the input takes them along, being computed from the same tiles.
+    pub(crate) fn go_along(&self) -> bool {
+        self.plan.scheme == Scheme::Dense
+    }
+
+    /// The same as what it takes along.
+    pub(crate) fn along<'a>(
+        &'a self,
+        x: Source<'a>,
+        to: &'a mut [f32],
+        fresh: bool,
+    ) -> Along<'a> {
+        Along {
+            sums: self,
+            x,
+            to,
+            fresh,
+        }
+    }
+
     /// All `n` images, where the sums are too many for the cache: all tiles are transformed first, and
     /// then each plane is summed by itself, in as many parts as it has products.
     pub(crate) fn by_block(&self, on: Machine, n: usize, x: Source, dy: &[f32]) -> Buffer {
@@ -125,7 +162,7 @@ impl Sums {
     /// The sums to `[output, input, 3, 3]`.
     pub(crate) fn restore(&self, on: Machine, sums: &[f32], dw: &mut [f32]) {
         assert_eq!(sums.len(), self.len(), "a plane for each pair of points");
-        let (scheme, inputs) = (self.plan.scheme, self.plan.from.c);
+        let (scheme, inputs) = (self.plan.scheme, self.inputs);
         let rows = dw.par_chunks_mut(LANES * inputs * 9).enumerate();
         let rows = rows.with_min_len(units::least(LANES * inputs * PLANES));
         rows.for_each(|(i, dw)| {
@@ -136,57 +173,86 @@ impl Sums {
     }
 }
 
+impl Along<'_> {
+    /// The inputs that go with the gradients of `unit`.
+    pub(super) fn inputs(&self, on: Machine, unit: Rows) -> (Scratch, Planes) {
+        let plan = &self.sums.plan;
+        Images::filters(plan, self.x).tiles(on, plan, unit)
+    }
+
+    /// Adds the products of one place of the inputs and the gradients.
+    pub(super) fn add(
+        &mut self,
+        on: Machine,
+        place: usize,
+        inputs: (&[f32], Planes),
+        gradients: (&[f32], Planes),
+    ) {
+        let sums = &mut self.to[place * self.sums.stride()..][..self.sums.plane()];
+        add_terms(on, &self.sums.terms[place], inputs, gradients, 0, sums, self.fresh);
+    }
+}
+
 /// Transformed tiles of inputs and of gradients.
 struct Tiles {
-    inputs: Scratch,
-    from: Planes,
-    gradients: Scratch,
-    to: Planes,
+    inputs: (Scratch, Planes),
+    gradients: (Scratch, Planes),
 }
 
 impl Tiles {
     fn of(on: Machine, plan: &Plan, x: Source, dy: &[f32], unit: Rows) -> Tiles {
-        let (inputs, from) = Images::inputs(plan, x).tiles(on, plan, unit);
-        let (gradients, to) = Images::gradients(plan, dy).tiles(on, plan, unit);
+        let (inputs, gradients) = match plan.scheme {
+            Scheme::Strided => (Images::inputs(plan, x), Images::gradients(plan, dy)),
+            _ => (
+                Images::filters(plan, x),
+                Images::inputs(plan, Source::plain(dy)),
+            ),
+        };
         Tiles {
-            inputs,
-            from,
-            gradients,
-            to,
+            inputs: inputs.tiles(on, plan, unit),
+            gradients: gradients.tiles(on, plan, unit),
         }
     }
 
-    /// Adds the products of `terms` to rows of their plane of sums, from row `first` on, or writes
-    /// them there.
+    /// [`add_terms`] of these.
     fn add(&self, on: Machine, terms: &[Term], first: usize, sums: &mut [f32], fresh: bool) {
-        let (deep, wide) = (self.from.channels, self.to.channels);
-        let walk = Walk {
-            k: self.from.tiles,
-            a_step: deep,
-            b_step: wide,
-            segments: 1,
-            a_segment: 0,
-            b_segment: 0,
-        };
-        let rows = sums.len() / wide;
-        assert!(first + rows <= deep, "rows of a plane");
-        for (i, term) in terms.iter().enumerate() {
-            let left = &self.inputs[term.input * self.from.stride() + first..];
-            let right = &self.gradients[term.product * self.to.stride()..];
-            // SAFETY: both planes have a row per tile, of `deep` and of `wide` numbers.
-            unsafe {
-                add_outer(
-                    on.isa,
-                    &walk,
-                    left,
-                    right,
-                    sums,
-                    rows,
-                    wide,
-                    fresh && i == 0,
-                )
-            };
-        }
+        let (inputs, from) = &self.inputs;
+        let (gradients, to) = &self.gradients;
+        add_terms(on, terms, (inputs, *from), (gradients, *to), first, sums, fresh);
+    }
+}
+
+/// Adds the products of `terms` to rows of their plane of sums, from row `first` on, or writes
+/// them there.
+fn add_terms(
+    on: Machine,
+    terms: &[Term],
+    (inputs, from): (&[f32], Planes),
+    (gradients, to): (&[f32], Planes),
+    first: usize,
+    sums: &mut [f32],
+    fresh: bool,
+) {
+    let (deep, wide) = (from.channels, to.channels);
+    let walk = Walk {
+        k: from.tiles,
+        a_step: deep,
+        b_step: wide,
+        segments: 1,
+        a_segment: 0,
+        b_segment: 0,
+    };
+    let rows = sums.len() / wide;
+    assert!(
+        first + rows <= deep && from.tiles == to.tiles,
+        "rows of a plane, and as many tiles of both"
+    );
+    for (i, term) in terms.iter().enumerate() {
+        let left = &inputs[term.input * from.stride() + first..];
+        let right = &gradients[term.product * to.stride()..];
+        let fresh = fresh && i == 0;
+        // SAFETY: both planes have a row per tile, of `deep` and of `wide` numbers.
+        unsafe { add_outer(on.isa, &walk, left, right, sums, rows, wide, fresh) };
     }
 }
 

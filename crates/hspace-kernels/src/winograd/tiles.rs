@@ -29,8 +29,10 @@ pub(super) struct Images<'a> {
 enum Kind {
     /// Inputs: overlapping tiles.
     Inputs(Scheme),
-    /// Gradients of the output, for the weights': a tile for each of the inputs.
+    /// Gradients of the output, for the weights' at stride 2: a tile for each of the inputs.
     Gradients(Scheme),
+    /// Inputs of the convolution, for the weights' gradients at stride 1: a tile for each of the gradients.
+    Filters,
 }
 
 impl Kind {
@@ -39,6 +41,7 @@ impl Kind {
         match self {
             Kind::Inputs(scheme) => scheme.inputs().pow(2),
             Kind::Gradients(scheme) => scheme.products().pow(2),
+            Kind::Filters => Scheme::Dense.products().pow(2),
         }
     }
 }
@@ -59,6 +62,16 @@ impl<'a> Images<'a> {
             size: plan.to,
             pad: 0,
             kind: Kind::Gradients(plan.scheme),
+        }
+    }
+
+    /// What the convolution saw, tile for tile of what `plan`, its way back, computes.
+    pub(super) fn filters(plan: &Plan, x: Source<'a>) -> Images<'a> {
+        Images {
+            source: x,
+            size: plan.to,
+            pad: 0,
+            kind: Kind::Filters,
         }
     }
 
@@ -119,8 +132,8 @@ unsafe fn transform(on: Machine, image: Images, row: Row, to: &mut [f32]) {
         Kind::Inputs(Scheme::Strided) => strided_inputs,
         Kind::Inputs(Scheme::Spread { mirrored: false }) => spread_inputs,
         Kind::Inputs(Scheme::Spread { mirrored: true }) => mirrored_inputs,
-        Kind::Gradients(Scheme::Dense) => dense_gradients,
-        Kind::Gradients(Scheme::Strided | Scheme::Spread { .. }) => strided_gradients,
+        Kind::Gradients(_) => strided_gradients,
+        Kind::Filters => dense_filters,
     };
     // SAFETY: the caller's promises.
     unsafe { kernel(on.isa, image, row, to) };
@@ -148,7 +161,7 @@ kind!(dense_inputs, dense_inputs_with: dense::Input, 6 to 6, 4);
 kind!(strided_inputs, strided_inputs_with: strided::Input, 9 to 9, 8);
 kind!(spread_inputs, spread_inputs_with: strided::Spread<false>, 5 to 5, 4);
 kind!(mirrored_inputs, mirrored_inputs_with: strided::Spread<true>, 5 to 5, 4);
-kind!(dense_gradients, dense_gradients_with: dense::Filter, 4 to 6, 4);
+kind!(dense_filters, dense_filters_with: dense::Filter, 4 to 6, 4);
 kind!(strided_gradients, strided_gradients_with: strided::Gradients, 4 to 5, 4);
 
 /// What the compiler knows is part of addresses, and not asked for every tile: the smallest number
