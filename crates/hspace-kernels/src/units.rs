@@ -38,14 +38,13 @@ pub(crate) fn cut(images: usize, height: usize, target: usize, step: usize) -> V
     let mut units = Vec::new();
     if target >= height {
         let together = (target / height).max(1);
-        for first in (0..images).step_by(together) {
-            let count = together.min(images - first);
-            units.push(Rows {
-                first: first * height,
-                count: count * height,
-            });
-        }
-        return units;
+        let count = images.div_ceil(together).next_multiple_of(4).min(images);
+        let bound = |i: usize| i * images / count * height;
+        let unit = |i| Rows {
+            first: bound(i),
+            count: bound(i + 1) - bound(i),
+        };
+        return (0..count).map(unit).collect();
     }
     // Pieces of one image as equal as the step allows.
     let pieces = height.div_ceil(target.max(step));

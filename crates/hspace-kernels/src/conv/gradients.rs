@@ -116,7 +116,7 @@ pub fn gradients(
                 };
                 let row = way.row();
                 // What the next few images are computed from.
-                let next = few.end..(few.end + together).min(images.end);
+                let next = few.end..(few.end + together).min(conv.n);
                 let [dz, y] = back.reads(next.start * image..next.end * image);
                 let x = x.within(next.start * x_image..next.end * x_image).numbers;
                 let next = [dz, y, Area::read_later(x)];
