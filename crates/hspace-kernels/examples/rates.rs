@@ -102,7 +102,17 @@ fn main() {
             let plain = median(|| conv::forward(on, &conv, &x, &w, &mut y, Finish::default()));
             let ones = vec![1.0; outputs];
             let mut out = Buffer::any(conv.output_len());
-            let a = median(|| norm::apply(on, &y, &ones, &ones, None, norm::Relu::On, &mut out));
+            let a = median(|| {
+                let ending = norm::Ending {
+                    y: &y,
+                    scale: &ones,
+                    shift: &ones,
+                    added: None,
+                    relu: norm::Relu::On,
+                    out: &mut out,
+                };
+                ending.apply(on);
+            });
             let mut dz = Buffer::any(conv.output_len());
             let done = norm::Normalised {
                 y: &y,

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use crate::buffer::{Buffer, volume};
 use crate::finish::{Finish, Onto};
 use crate::moments::{Moments, moments};
+use crate::norm::Ending;
 use crate::product::{Matrix, Sizes, product};
 use crate::simd::Isa;
 use crate::units;
@@ -291,13 +292,41 @@ pub fn forward_with_moments(
         forward(on, conv, x.numbers, weight, y, Finish::default());
         return moments(on, y, conv.outputs);
     }
+    moments_by(&Way::forward(on, conv, weight), on, conv, x, y)
+}
+
+/// [`forward_with_moments`] of what ends `before`, a few images at a time: they are in the cache when they are read.
+///
+/// # Panics
+/// As [`forward`], and if the parts of `before` differ in length.
+pub fn forward_behind(
+    on: Machine,
+    conv: &Conv,
+    before: Ending,
+    weight: &[f32],
+    y: &mut [f32],
+) -> Moments {
+    conv.check(before.out.len(), weight.len(), y.len());
+    before.check();
+    assert_eq!(before.scale.len(), conv.inputs, "channels of what is seen");
+    if conv.is_wide_product() {
+        let x = Source::plain(before.apply(on));
+        return forward_with_moments(on, conv, x, weight, y);
+    }
     let way = Way::forward(on, conv, weight);
-    let parts = way.all(on, conv.n, x, y, &Finish::default(), |y| {
-        Moments::of(on, y, conv.outputs)
-    });
-    let mut moments = Moments::new(conv.outputs);
-    parts.iter().for_each(|part| moments.merge(part));
-    moments
+    if !way.is_by_image(conv.n) {
+        return moments_by(&way, on, conv, Source::plain(before.apply(on)), y);
+    }
+    let of = |y: &[f32]| Moments::of(on, y, conv.outputs);
+    Moments::merged(conv.outputs, &way.all_behind(on, conv.n, before, y, of))
+}
+
+fn moments_by(way: &Way, on: Machine, conv: &Conv, x: Source, y: &mut [f32]) -> Moments {
+    let of = |y: &[f32]| Moments::of(on, y, conv.outputs);
+    Moments::merged(
+        conv.outputs,
+        &way.all(on, conv.n, x, y, &Finish::default(), of),
+    )
 }
 
 /// Gradient for the input, from the gradient `dy` for the output, added to `onto`.

@@ -40,10 +40,10 @@ pub(crate) fn written_soon(place: *const f32) {
     let _ = place;
 }
 
-/// Memory that will be needed.
+/// Memory that will be needed: where it is, which any thread may be told.
 #[derive(Clone, Copy)]
 pub(crate) struct Area {
-    start: *const f32,
+    start: usize,
     len: usize,
     to_be: ToBe,
 }
@@ -60,7 +60,7 @@ enum ToBe {
 impl Area {
     fn of(numbers: &[f32], to_be: ToBe) -> Area {
         Area {
-            start: numbers.as_ptr(),
+            start: numbers.as_ptr().addr(),
             len: numbers.len(),
             to_be,
         }
@@ -85,7 +85,7 @@ impl Area {
     pub(crate) fn part(self, i: usize, parts: usize) -> Area {
         let [from, to] = [i, i + 1].map(|i| i * self.len / parts);
         Area {
-            start: self.start.wrapping_add(from),
+            start: self.start + from * size_of::<f32>(),
             len: to - from,
             ..self
         }
@@ -105,7 +105,7 @@ impl Fetch {
     pub(crate) fn new(area: Area, times: usize) -> Fetch {
         let lines = area.len.div_ceil(LANES);
         Fetch {
-            next: area.start,
+            next: std::ptr::without_provenance(area.start),
             lines,
             at_once: lines.div_ceil(times.max(1)),
             to_be: area.to_be,

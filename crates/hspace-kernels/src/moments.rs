@@ -16,7 +16,7 @@ pub struct Moments {
 
 impl Moments {
     /// Of no rows.
-    pub(crate) fn new(channels: usize) -> Moments {
+    fn new(channels: usize) -> Moments {
         Moments {
             count: 0,
             mean: vec![0.0; channels],
@@ -31,6 +31,13 @@ impl Moments {
         // SAFETY: both have `channels` numbers.
         unsafe { measure(on.isa, rows, &mut moments.mean, &mut moments.squares) };
         moments
+    }
+
+    /// Those of all rows, from those of parts, in their order.
+    pub(crate) fn merged(channels: usize, parts: &[Moments]) -> Moments {
+        let mut all = Moments::new(channels);
+        parts.iter().for_each(|part| all.merge(part));
+        all
     }
 
     /// Adds other rows' (Chan et al. 1983).
@@ -75,9 +82,7 @@ pub fn moments(on: Machine, rows: &[f32], channels: usize) -> Moments {
         .par_chunks(piece)
         .map(|rows| Moments::of(on, rows, channels))
         .collect();
-    let mut all = Moments::new(channels);
-    parts.iter().for_each(|part| all.merge(part));
-    all
+    Moments::merged(channels, &parts)
 }
 
 /// Sum of each channel of `rows [n, channels]`.

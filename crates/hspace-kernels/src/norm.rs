@@ -6,6 +6,7 @@ mod back;
 use rayon::prelude::*;
 
 use crate::conv::Machine;
+use crate::fetch::Area;
 use crate::simd::{LANES, Simd, kernel};
 
 pub use self::back::{AllSums, Back, GainBias, Gate, Normalised};
@@ -40,56 +41,142 @@ pub enum Relu<'a> {
     Marked(&'a mut [u16]),
 }
 
-/// `out = scale · y + shift + added`, and `max(0, …)` of it if asked for; `scale` and `shift` by
-/// channel.
-///
-/// # Panics
-/// If lengths differ.
-pub fn apply(
-    on: Machine,
-    y: &[f32],
-    scale: &[f32],
-    shift: &[f32],
-    added: Option<Added>,
-    relu: Relu,
-    out: &mut [f32],
-) {
-    let channels = scale.len();
-    let (gated, marks) = match relu {
-        Relu::Off => (false, None),
-        Relu::On => (true, None),
-        Relu::Marked(marks) => (true, Some(marks)),
-    };
-    let parts = |line: (&[f32], &[f32])| line.0.len() == channels && line.1.len() == channels;
-    assert!(
-        parts((scale, shift))
-            && y.len().is_multiple_of(channels)
-            && out.len() == y.len()
-            && added.is_none_or(|a| a.numbers.len() == y.len() && a.line.is_none_or(parts))
-            && marks
-                .as_ref()
-                .is_none_or(|m| m.len() == marks_of(y.len(), channels)),
-        "lengths of rows and channels"
-    );
-    let piece = piece(channels);
-    let mut parts: Vec<_> = out.chunks_mut(piece).map(|out| (out, None)).collect();
-    if let Some(marks) = marks {
-        let marks = marks.chunks_mut(marks_of(piece, channels));
-        parts
-            .iter_mut()
-            .zip(marks)
-            .for_each(|(part, m)| part.1 = Some(m));
+/// What is computed behind a normalisation: `out = scale · y + shift + added`, and `max(0, …)` of it if asked
+/// for; `scale` and `shift` by channel.
+#[derive(Debug)]
+pub struct Ending<'a> {
+    /// `[rows, c]`.
+    pub y: &'a [f32],
+    /// `[c]`.
+    pub scale: &'a [f32],
+    /// `[c]`.
+    pub shift: &'a [f32],
+    /// What is added, if anything.
+    pub added: Option<Added<'a>>,
+    /// What follows.
+    pub relu: Relu<'a>,
+    /// As long as `y`.
+    pub out: &'a mut [f32],
+}
+
+impl<'a> Added<'a> {
+    fn split(self, at: usize) -> (Added<'a>, Added<'a>) {
+        let of = |numbers| Added { numbers, ..self };
+        let (first, rest) = self.numbers.split_at(at);
+        (of(first), of(rest))
     }
-    let parts = parts.into_par_iter().enumerate();
-    parts.for_each(|(i, (out, marks))| {
-        let within = i * piece..i * piece + out.len();
-        let added = added.map(|added| Added {
-            numbers: &added.numbers[within.clone()],
-            ..added
+}
+
+impl<'a> Relu<'a> {
+    fn split(self, marks: usize) -> (Relu<'a>, Relu<'a>) {
+        match self {
+            Relu::Off => (Relu::Off, Relu::Off),
+            Relu::On => (Relu::On, Relu::On),
+            Relu::Marked(all) => {
+                let (first, rest) = all.split_at_mut(marks);
+                (Relu::Marked(first), Relu::Marked(rest))
+            }
+        }
+    }
+}
+
+impl<'a> Ending<'a> {
+    /// # Panics
+    /// If lengths differ.
+    pub(crate) fn check(&self) {
+        let (len, channels) = (self.y.len(), self.scale.len());
+        let parts = |line: (&[f32], &[f32])| line.0.len() == channels && line.1.len() == channels;
+        let fits = |a: Added| a.numbers.len() == len && a.line.is_none_or(parts);
+        assert!(
+            parts((self.scale, self.shift))
+                && len.is_multiple_of(channels)
+                && self.out.len() == len
+                && self.added.is_none_or(fits)
+                && match &self.relu {
+                    Relu::Marked(marks) => marks.len() == marks_of(len, channels),
+                    Relu::Off | Relu::On => true,
+                },
+            "lengths of rows and channels"
+        );
+    }
+
+    /// Computes it; gives `out`.
+    ///
+    /// # Panics
+    /// If lengths differ.
+    pub fn apply(mut self, on: Machine) -> &'a mut [f32] {
+        self.check();
+        let piece = piece(self.scale.len());
+        let (mut parts, mut rest) = (Vec::new(), self.borrow());
+        while !rest.y.is_empty() {
+            let (part, after) = rest.split(piece);
+            parts.push(part);
+            rest = after;
+        }
+        let parts = parts.into_par_iter();
+        parts.for_each(|part| {
+            part.rows(on);
         });
-        // SAFETY: whole rows of equal length everywhere.
-        unsafe { finish_rows(on.isa, &y[within], scale, shift, added, gated, marks, out) };
-    });
+        self.out
+    }
+
+    fn borrow(&mut self) -> Ending<'_> {
+        Ending {
+            relu: match &mut self.relu {
+                Relu::Off => Relu::Off,
+                Relu::On => Relu::On,
+                Relu::Marked(marks) => Relu::Marked(marks),
+            },
+            out: self.out,
+            ..*self
+        }
+    }
+
+    /// The first `len` numbers, whole rows, or all if they are fewer, and the rest.
+    pub(crate) fn split(self, len: usize) -> (Ending<'a>, Ending<'a>) {
+        let len = len.min(self.y.len());
+        let (y, other_y) = self.y.split_at(len);
+        let (out, other_out) = self.out.split_at_mut(len);
+        let (added, other_added) = self.added.map(|added| added.split(len)).unzip();
+        let (relu, other_relu) = self.relu.split(marks_of(len, self.scale.len()));
+        let (scale, shift) = (self.scale, self.shift);
+        let of = |y, added, relu, out| Ending {
+            y,
+            scale,
+            shift,
+            added,
+            relu,
+            out,
+        };
+        (
+            of(y, added, relu, out),
+            of(other_y, other_added, other_relu, other_out),
+        )
+    }
+
+    /// Computes it, on this thread; gives `out`.
+    pub(crate) fn rows(self, on: Machine) -> &'a mut [f32] {
+        self.check();
+        let (gated, marks) = match self.relu {
+            Relu::Off => (false, None),
+            Relu::On => (true, None),
+            Relu::Marked(marks) => (true, Some(marks)),
+        };
+        let (y, added, out) = (self.y, self.added, self.out);
+        // SAFETY: whole rows of equal length everywhere, as was checked.
+        unsafe { finish_rows(on.isa, y, self.scale, self.shift, added, gated, marks, out) };
+        out
+    }
+
+    /// What [`Self::rows`] will touch, after other work.
+    pub(crate) fn touches(&self) -> [Area; 3] {
+        let added = self.added.map_or(&[][..], |added| added.numbers);
+        [
+            Area::read_later(self.y),
+            Area::read_later(added),
+            Area::written(self.out),
+        ]
+    }
 }
 
 /// Marks for rows of together `len` numbers: one of sixteen bits for each row and vector of channels,
@@ -142,7 +229,7 @@ unsafe fn part<S: Simd>(by_channel: &[f32], c: usize) -> S::V {
 }
 
 kernel! {
-    /// [`apply`] on some rows.
+    /// [`Ending`] of some rows.
     ///
     /// # Safety
     /// All are whole rows of equal length; what is by channel has a number per channel, and `marks`

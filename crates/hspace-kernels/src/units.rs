@@ -60,22 +60,25 @@ pub(crate) fn cut(images: usize, height: usize, target: usize, step: usize) -> V
     units
 }
 
-/// Runs `work` on every unit with its part of `out`, `row` numbers for each row; the results are in
-/// the order of the units.
-pub(crate) fn over<T: Send>(
+/// Runs `work` on every unit with what is `given` for it and its part of `out`, `row` numbers for each row; the
+/// results are in the order of the units.
+pub(crate) fn over<G: Send, T: Send>(
     units: &[Rows],
+    given: Vec<G>,
     mut out: &mut [f32],
     row: usize,
-    work: impl Fn(Rows, &mut [f32]) -> T + Sync,
+    work: impl Fn(Rows, G, &mut [f32]) -> T + Sync,
 ) -> Vec<T> {
+    assert_eq!(units.len(), given.len(), "something for each unit");
     let mut parts = Vec::with_capacity(units.len());
-    for &unit in units {
+    for (&unit, given) in units.iter().zip(given) {
         let (part, rest) = std::mem::take(&mut out).split_at_mut(unit.count * row);
-        parts.push((unit, part));
+        parts.push((unit, given, part));
         out = rest;
     }
     let parts = parts.into_par_iter().with_max_len(1);
-    parts.map(|(unit, part)| work(unit, part)).collect()
+    let done = parts.map(|(unit, given, part)| work(unit, given, part));
+    done.collect()
 }
 
 /// Numbers below which passing work to another thread costs more than doing it.

@@ -4,6 +4,7 @@ use super::{Conv, Machine, Source};
 use crate::buffer::Buffer;
 use crate::fetch::Area;
 use crate::finish::Finish;
+use crate::norm::Ending;
 use crate::units::{self, Rows};
 use crate::{direct, winograd};
 
@@ -81,13 +82,51 @@ impl Way {
             Weights::Winograd(packed) if packed.is_large() => Some(packed.by_place(on, x, &cuts)),
             _ => None,
         };
-        units::over(&cuts, y, row, |unit, y| {
+        units::over(&cuts, vec![(); cuts.len()], y, row, |unit, (), y| {
             let first = unit.first * row;
             let finish = finish.within(first..first + y.len());
             match &large {
                 Some(products) => products.outputs(on, unit, y, &finish),
                 None => self.outputs(on, n, x, unit, y, &finish, &[], None),
             }
+            then(y)
+        })
+    }
+
+    /// Whether units are whole images, each computed by itself.
+    pub(super) fn is_by_image(&self, n: usize) -> bool {
+        let large = matches!(&self.weights, Weights::Winograd(packed) if packed.is_large());
+        let height = self.conv.out_h();
+        let whole = |unit: &Rows| (unit.first % height, unit.count % height) == (0, 0);
+        !large && self.cut(n).iter().all(whole)
+    }
+
+    /// The outputs of `n` images that end `before`, as each unit needs them, where units are whole images; and what
+    /// `then` makes of each unit's.
+    pub(super) fn all_behind<T: Send>(
+        &self,
+        on: Machine,
+        n: usize,
+        before: Ending,
+        y: &mut [f32],
+        then: impl Fn(&[f32]) -> T + Sync,
+    ) -> Vec<T> {
+        let (cuts, row, height) = (self.cut(n), self.row(), self.conv.out_h());
+        let image = before.y.len() / n;
+        let (mut parts, mut rest) = (Vec::with_capacity(cuts.len()), before);
+        for unit in &cuts {
+            let (part, after) = rest.split(unit.count / height * image);
+            parts.push(part);
+            rest = after;
+        }
+        let next = parts.iter().skip(1).map(Ending::touches);
+        let later: Vec<_> = next.map(Some).chain([None]).collect();
+        let given = parts.into_iter().zip(later).collect();
+        units::over(&cuts, given, y, row, |unit, (before, later), y| {
+            let x = Source::plain(before.rows(on));
+            let (n, unit) = (unit.count / height, Rows { first: 0, ..unit });
+            let later = later.as_slice().as_flattened();
+            self.outputs(on, n, x, unit, y, &Finish::default(), later, None);
             then(y)
         })
     }

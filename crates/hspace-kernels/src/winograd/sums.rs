@@ -119,12 +119,7 @@ impl Sums {
     }
 
     /// The same as what it takes along.
-    pub(crate) fn along<'a>(
-        &'a self,
-        x: Source<'a>,
-        to: &'a mut [f32],
-        fresh: bool,
-    ) -> Along<'a> {
+    pub(crate) fn along<'a>(&'a self, x: Source<'a>, to: &'a mut [f32], fresh: bool) -> Along<'a> {
         Along {
             sums: self,
             x,
@@ -189,7 +184,15 @@ impl Along<'_> {
         gradients: (&[f32], Planes),
     ) {
         let sums = &mut self.to[place * self.sums.stride()..][..self.sums.plane()];
-        add_terms(on, &self.sums.terms[place], inputs, gradients, 0, sums, self.fresh);
+        add_terms(
+            on,
+            &self.sums.terms[place],
+            inputs,
+            gradients,
+            0,
+            sums,
+            self.fresh,
+        );
     }
 }
 
@@ -218,7 +221,15 @@ impl Tiles {
     fn add(&self, on: Machine, terms: &[Term], first: usize, sums: &mut [f32], fresh: bool) {
         let (inputs, from) = &self.inputs;
         let (gradients, to) = &self.gradients;
-        add_terms(on, terms, (inputs, *from), (gradients, *to), first, sums, fresh);
+        add_terms(
+            on,
+            terms,
+            (inputs, *from),
+            (gradients, *to),
+            first,
+            sums,
+            fresh,
+        );
     }
 }
 

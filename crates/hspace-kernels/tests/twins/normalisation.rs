@@ -1,7 +1,7 @@
 //! Batch normalisation, pooling and upsampling.
 
 use hspace_kernels::moments::moments;
-use hspace_kernels::norm::{self, Added, Back, Gate, Normalised, Relu, marks_of};
+use hspace_kernels::norm::{Added, Back, Ending, Gate, Normalised, Relu, marks_of};
 use hspace_kernels::upsample::{self, Upsample};
 use hspace_kernels::{Conv, pool};
 use rand::SeedableRng;
@@ -32,9 +32,27 @@ fn normalisation_agrees_with_its_formula() {
                 .collect();
             let mut out = vec![0.0; rows * c];
             let mut marks = vec![0; marks_of(rows * c, c)];
+            fn ending<'a>(
+                y: &'a [f32],
+                line: (&'a [f32], &'a [f32]),
+                added: Option<Added<'a>>,
+                relu: Relu<'a>,
+                out: &'a mut [f32],
+            ) -> Ending<'a> {
+                let (scale, shift) = line;
+                Ending {
+                    y,
+                    scale,
+                    shift,
+                    added,
+                    relu,
+                    out,
+                }
+            }
+            let line = (&scale[..], &shift[..]);
             let added = |line| Some(Added { numbers: &r, line });
             let relu = Relu::Marked(&mut marks);
-            norm::apply(on, &y, &scale, &shift, added(None), relu, &mut out);
+            ending(&y, line, added(None), relu, &mut out).apply(on);
             for (i, &value) in out.iter().enumerate() {
                 let mark = marks[i / c * c.div_ceil(16) + i % c / 16];
                 assert_eq!(mark >> (i % c % 16) & 1 == 1, value > 0.0);
@@ -45,13 +63,13 @@ fn normalisation_agrees_with_its_formula() {
                 .collect();
             let [mut by_line, mut as_it_is] = [(); 2].map(|()| vec![0.0; rows * c]);
             let own = added(Some((&gain[..], &bias[..])));
-            norm::apply(on, &y, &scale, &shift, own, Relu::Off, &mut by_line);
+            ending(&y, line, own, Relu::Off, &mut by_line).apply(on);
             let numbers = &lined;
             let plain = Some(Added {
                 numbers,
                 line: None,
             });
-            norm::apply(on, &y, &scale, &shift, plain, Relu::Off, &mut as_it_is);
+            ending(&y, line, plain, Relu::Off, &mut as_it_is).apply(on);
             let expected: Vec<f64> = as_it_is.iter().map(|&x| f64::from(x)).collect();
             assert!(distance(&by_line, &expected) < 1e-6);
             let done = Normalised {
@@ -71,9 +89,9 @@ fn normalisation_agrees_with_its_formula() {
             let mut plain = vec![0.0; rows * c];
             let mut plain_marks = marks.clone();
             let relu = Relu::Marked(&mut plain_marks);
-            norm::apply(on, &y, &scale, &shift, None, relu, &mut plain);
+            ending(&y, line, None, relu, &mut plain).apply(on);
             let mut again = vec![0.0; rows * c];
-            norm::apply(on, &y, &scale, &shift, None, Relu::On, &mut again);
+            ending(&y, line, None, Relu::On, &mut again).apply(on);
             assert_eq!(plain, again);
             let gated = |gate| {
                 let done = Normalised { gate, ..done };

@@ -10,6 +10,7 @@ mod residual;
 use burn_tensor::Tensor;
 use hspace_kernels::{Buffer, Machine};
 
+use self::convolution::{Input, Seen};
 use self::residual::Block;
 use super::super::blocks::Residual;
 use super::{Numbers, Parents, WayBack, attach, node, primitive};
@@ -90,7 +91,7 @@ fn operation(
     statistics: &mut Vec<BatchStatistics>,
 ) -> Tensor<4> {
     let shape = x.dims();
-    let mut given = Numbers::of(x.clone());
+    let given = Numbers::of(x.clone());
     let mut parents = vec![node(x)];
     for residual in chain {
         for unit in residual.units() {
@@ -100,15 +101,26 @@ fn operation(
     }
     // Where there is no way back (a teacher), nothing is kept for it.
     let tracked = parents.iter().any(|parent| parent.is_tracked());
-    let (mut size, mut blocks) = (shape, Vec::new());
+    let mut blocks: Vec<Block> = Vec::new();
     for residual in chain {
-        let (block, out) = Block::forward(on, size, &given, residual, epsilon, statistics);
-        (size, given) = (block.size(), out);
-        if tracked {
-            blocks.push(block);
+        let (size, x) = match blocks.last_mut() {
+            None => (shape, Input::Seen(Seen::Given(given.clone()))),
+            Some(before) => (before.size(), Input::EndOf(before)),
+        };
+        let block = Block::forward(on, size, x, residual, epsilon, statistics);
+        if !tracked {
+            blocks.clear();
         }
+        blocks.push(block);
     }
-    attach(&parents, Chain { shape, blocks }, given.0)
+    let last = blocks.last_mut().expect("at least one block");
+    let (out, ()) = last.end_with(|end| {
+        end.apply(on);
+    });
+    if !tracked {
+        blocks.clear();
+    }
+    attach(&parents, Chain { shape, blocks }, out.0)
 }
 
 /// What a chain leaves for the way back; the parents are the input, and for each unit in the order of

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use hspace_kernels::conv::{self, Source, Wanted};
-use hspace_kernels::norm::{self, Added, AllSums, Back, Gate, Normalised, Relu, marks_of};
+use hspace_kernels::norm::{Added, AllSums, Back, Ending, Gate, Normalised, Relu, marks_of};
 use hspace_kernels::{Buffer, Conv, Machine, Onto};
 
 use super::super::conv::{output_shape, shapes, weight_shape};
 use super::super::{Numbers, Parents, primitive, vector};
+use super::residual::Block;
 use super::{BatchStatistics, BlockWeights, Unit};
 
 /// What a convolution sees.
@@ -23,6 +24,14 @@ pub(super) enum Seen {
 }
 
 impl Seen {
+    /// The numbers themselves, where they are given.
+    pub(super) fn given(&self) -> Option<&Numbers> {
+        match self {
+            Seen::Given(numbers) => Some(numbers),
+            Seen::Line { .. } => None,
+        }
+    }
+
     fn source(&self) -> Source<'_> {
         match self {
             Seen::Given(numbers) => Source::plain(numbers.get()),
@@ -32,6 +41,13 @@ impl Seen {
             },
         }
     }
+}
+
+/// Where the input of a convolution comes from.
+pub(super) enum Input<'a> {
+    Seen(Seen),
+    /// The output of a block, which is computed as the convolution reads it.
+    EndOf(&'a mut Block),
 }
 
 /// A convolution, and what it leaves for the way back.
@@ -73,7 +89,7 @@ impl Convolution {
     pub(super) fn forward(
         on: Machine,
         size: [usize; 4],
-        x: Seen,
+        x: Input,
         unit: &Unit,
         epsilon: f64,
     ) -> (Convolution, BatchStatistics) {
@@ -81,7 +97,18 @@ impl Convolution {
         let conv = shapes(size, weight.dims(), unit.stride);
         let weight = Numbers::of(weight.clone());
         let mut y = Buffer::any(conv.output_len());
-        let moments = conv::forward_with_moments(on, &conv, x.source(), weight.get(), &mut y);
+        let (x, moments) = match x {
+            Input::Seen(x) => {
+                let moments =
+                    conv::forward_with_moments(on, &conv, x.source(), weight.get(), &mut y);
+                (x, moments)
+            }
+            Input::EndOf(block) => {
+                let (out, moments) = block
+                    .end_with(|end| conv::forward_behind(on, &conv, end, weight.get(), &mut y));
+                (Seen::Given(out), moments)
+            }
+        };
         let variance = moments.variance();
         let inverse = |v: &f32| (1.0 / (f64::from(*v) + epsilon).sqrt()) as f32;
         let inverse: Vec<f32> = variance.iter().map(inverse).collect();
@@ -115,6 +142,10 @@ impl Convolution {
         (convolution, statistics)
     }
 
+    pub(super) fn seen(&self) -> &Seen {
+        &self.x
+    }
+
     /// Shape of the output.
     pub(super) fn size(&self) -> [usize; 4] {
         output_shape(&self.conv)
@@ -129,7 +160,7 @@ impl Convolution {
                 scale: self.scale.clone(),
                 shift: self.shift.clone(),
             },
-            false => Seen::Given(self.apply(None, None)),
+            false => Seen::Given(self.apply()),
         }
     }
 
@@ -141,34 +172,66 @@ impl Convolution {
         }
     }
 
-    /// The output that ends a block, with what is `added` to it; the way back will know what it passed.
-    pub(super) fn output(&mut self, added: Option<Added>) -> Numbers {
-        // Without anything added the gate can be computed anew.
-        if added.is_none() || !self.relu() {
-            return self.apply(added, None);
-        }
-        let mut marks = vec![0; marks_of(self.y.len(), self.conv.outputs)];
-        let out = self.apply(added, Some(&mut marks));
-        self.passed = Passed::Marks(marks);
-        out
-    }
-
     /// Whether a ReLU follows.
     fn relu(&self) -> bool {
         !matches!(self.passed, Passed::Open)
     }
 
-    /// The output, and marks of where it is above 0.
-    fn apply(&self, added: Option<Added>, marks: Option<&mut [u16]>) -> Numbers {
+    /// The output.
+    fn apply(&self) -> Numbers {
         let mut out = Buffer::any(self.y.len());
-        let relu = match (self.relu(), marks) {
-            (false, _) => Relu::Off,
-            (true, None) => Relu::On,
-            (true, Some(marks)) => Relu::Marked(marks),
+        let relu = match self.relu() {
+            true => Relu::On,
+            false => Relu::Off,
         };
-        let (scale, shift) = (&self.scale, &self.shift);
-        norm::apply(self.on, &self.y, scale, shift, added, relu, &mut out);
+        self.ending(None, relu, &mut out).apply(self.on);
         Numbers(primitive(out, &self.size()))
+    }
+
+    fn ending<'a>(
+        &'a self,
+        added: Option<Added<'a>>,
+        relu: Relu<'a>,
+        out: &'a mut [f32],
+    ) -> Ending<'a> {
+        Ending {
+            y: &self.y,
+            scale: &self.scale,
+            shift: &self.shift,
+            added,
+            relu,
+            out,
+        }
+    }
+
+    /// The output that ends a block, with what is `added` to it, as `compute` computes it, and what that gives; the
+    /// way back will know what it passed.
+    pub(super) fn end_with<T>(
+        &mut self,
+        added: Option<Added>,
+        compute: impl FnOnce(Ending) -> T,
+    ) -> (Numbers, T) {
+        let mut out = Buffer::any(self.y.len());
+        // Without anything added the gate can be computed anew.
+        let marked = added.is_some() && self.relu();
+        let mut marks = vec![
+            0;
+            if marked {
+                marks_of(self.y.len(), self.conv.outputs)
+            } else {
+                0
+            }
+        ];
+        let relu = match (self.relu(), marked) {
+            (false, _) => Relu::Off,
+            (true, false) => Relu::On,
+            (true, true) => Relu::Marked(&mut marks),
+        };
+        let found = compute(self.ending(added, relu, &mut out));
+        if marked {
+            self.passed = Passed::Marks(marks);
+        }
+        (Numbers(primitive(out, &self.size())), found)
     }
 
     pub(super) fn normalised(&self) -> Normalised<'_> {

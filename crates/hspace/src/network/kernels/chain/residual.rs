@@ -1,10 +1,10 @@
 //! One residual block of a chain: its convolutions, and what goes around them.
 
-use hspace_kernels::norm::{Added, AllSums, Normalised};
+use hspace_kernels::norm::{Added, AllSums, Ending, Normalised};
 use hspace_kernels::{Buffer, Machine};
 
 use super::super::{Numbers, Parents};
-use super::convolution::{Convolution, Seen, Shared};
+use super::convolution::{Convolution, Input, Shared};
 use super::{BatchStatistics, Unit};
 use crate::network::blocks::{Residual, Shortcut};
 
@@ -19,50 +19,57 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// Of maps of that `size`, with its output; the batch's statistics are added to those so far.
+    /// Of maps of that `size`; the batch's statistics are added to those so far. The output is yet to be computed.
     pub(super) fn forward(
         on: Machine,
         size: [usize; 4],
-        given: &Numbers,
+        x: Input,
         residual: &Residual<Unit>,
         epsilon: f64,
         statistics: &mut Vec<BatchStatistics>,
-    ) -> (Block, Numbers) {
-        let mut convolve = |size: [usize; 4], x: Seen, unit: &Unit| {
+    ) -> Block {
+        let mut convolve = |size: [usize; 4], x: Input, unit: &Unit| {
             let (convolution, found) = Convolution::forward(on, size, x, unit, epsilon);
             statistics.push(found);
             convolution
         };
-        let mut branch: Vec<Convolution> = Vec::new();
-        for unit in &residual.branch {
-            let (size, x) = match branch.last() {
-                None => (size, Seen::Given(given.clone())),
-                Some(before) => (before.size(), before.seen_by(unit)),
-            };
-            branch.push(convolve(size, x, unit));
+        let (first, others) = residual.branch.split_first().expect("a convolution");
+        let mut branch = vec![convolve(size, x, first)];
+        for unit in others {
+            let before = &branch[branch.len() - 1];
+            let (size, x) = (before.size(), before.seen_by(unit));
+            branch.push(convolve(size, Input::Seen(x), unit));
         }
-        let (project, identity) = match &residual.shortcut {
-            Shortcut::Nothing => (None, None),
-            Shortcut::Input => {
-                assert!(branch.len() > 1, "an identity around one convolution");
-                let numbers = given.get();
-                let line = None;
-                (None, Some(Added { numbers, line }))
-            }
+        let identity = matches!(residual.shortcut, Shortcut::Input);
+        assert!(
+            !identity || branch.len() > 1,
+            "an identity around one convolution"
+        );
+        let project = match &residual.shortcut {
+            Shortcut::Nothing | Shortcut::Input => None,
             Shortcut::Project(unit) => {
-                let project = convolve(size, Seen::Given(given.clone()), unit);
-                (Some(project), None)
+                let x = branch[0].seen().clone();
+                Some(convolve(size, Input::Seen(x), unit))
             }
         };
-        let added = project.as_ref().map(Convolution::added).or(identity);
-        let end = branch.last_mut().expect("at least one convolution");
-        let out = end.output(added);
-        let block = Block {
+        Block {
             branch,
-            identity: identity.is_some(),
+            identity,
             project,
-        };
-        (block, out)
+        }
+    }
+
+    /// The output as `compute` computes it, and what that gives.
+    pub(super) fn end_with<T>(&mut self, compute: impl FnOnce(Ending) -> T) -> (Numbers, T) {
+        let given = self.branch[0].seen().given().filter(|_| self.identity);
+        let given = given.cloned();
+        let identity = given.as_ref().map(|numbers| Added {
+            numbers: numbers.get(),
+            line: None,
+        });
+        let added = self.project.as_ref().map(Convolution::added).or(identity);
+        let end = self.branch.last_mut().expect("at least one convolution");
+        end.end_with(added, compute)
     }
 
     fn end(&self) -> &Convolution {
