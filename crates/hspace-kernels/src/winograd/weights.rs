@@ -64,7 +64,7 @@ pub(super) fn pack(
         }
     }
     let few = parts.into_par_iter().enumerate();
-    let few = few.with_min_len(units::least(LANES * 9 * wide));
+    let few = few.with_min_len(units::least(LANES * PLANES * wide));
     few.for_each(|(i, mut part)| {
         let first = i * LANES;
         let count = (inputs - first).min(LANES);

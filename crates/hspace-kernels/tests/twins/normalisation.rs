@@ -1,12 +1,131 @@
 //! Batch normalisation, pooling and upsampling.
 
+use hspace_kernels::conv::{self, Source};
 use hspace_kernels::moments::moments;
 use hspace_kernels::norm::{Added, Back, Ending, Gate, Normalised, Relu, marks_of};
 use hspace_kernels::upsample::{self, Upsample};
-use hspace_kernels::{Conv, pool};
+use hspace_kernels::{Conv, Machine, pool};
 use rand::SeedableRng;
 
-use crate::{Rng, distance, machines, numbers};
+use crate::{Guarded, Rng, distance, machines, numbers, refused};
+
+fn ending<'a>(
+    y: &'a [f32],
+    (scale, shift): (&'a [f32], &'a [f32]),
+    added: Option<Added<'a>>,
+    relu: Relu<'a>,
+    out: &'a mut [f32],
+) -> Ending<'a> {
+    Ending {
+        y,
+        scale,
+        shift,
+        added,
+        relu,
+        out,
+    }
+}
+
+/// An ending computed as a convolution reads it is the ending computed before.
+#[test]
+fn a_convolution_behind_an_ending_sees_it_whole() {
+    let mut rng = Rng::seed_from_u64(9);
+    let shape = |n, side, inputs, outputs, kernel, stride| Conv {
+        n,
+        h: side,
+        w: side + 1,
+        inputs,
+        outputs,
+        kernel,
+        stride,
+        pad: kernel / 2,
+    };
+    for conv in [
+        shape(7, 8, 16, 32, 3, 1),
+        shape(9, 5, 20, 17, 3, 1),
+        // Strided, direct, and a matrix product, wide or not.
+        shape(5, 16, 16, 48, 3, 2),
+        shape(6, 7, 3, 5, 3, 1),
+        shape(5, 6, 24, 16, 1, 1),
+        shape(1, 2, 24, 40, 1, 1),
+        // Units of parts of an image; weights that are read once.
+        shape(2, 64, 16, 16, 3, 1),
+        shape(2, 6, 240, 250, 3, 1),
+    ] {
+        let len = conv.input_len();
+        let (y, r, w) = (
+            numbers(&mut rng, len),
+            numbers(&mut rng, len),
+            numbers(&mut rng, conv.weight_len()),
+        );
+        let (scale, shift) = (
+            numbers(&mut rng, conv.inputs),
+            numbers(&mut rng, conv.inputs),
+        );
+        let line = (&scale[..], &shift[..]);
+        let plain = Added {
+            numbers: &r,
+            line: None,
+        };
+        let lined = Added {
+            numbers: &r,
+            line: Some(line),
+        };
+        for on in machines() {
+            for added in [None, Some(plain), Some(lined)] {
+                for marked in [true, false] {
+                    let run = |behind: bool| {
+                        let mut marks = vec![0; marks_of(len, conv.inputs)];
+                        let mut x = Guarded::new(&vec![f32::NAN; len]);
+                        let mut out = Guarded::new(&vec![f32::NAN; conv.output_len()]);
+                        let relu = match marked {
+                            true => Relu::Marked(&mut marks),
+                            false => Relu::Off,
+                        };
+                        let end = ending(&y, line, added, relu, x.get_mut());
+                        let out_numbers = out.get_mut();
+                        let moments = match behind {
+                            true => conv::forward_behind(on, &conv, end, &w, out_numbers),
+                            false => {
+                                let x = Source::plain(end.apply(on));
+                                conv::forward_with_moments(on, &conv, x, &w, out_numbers)
+                            }
+                        };
+                        assert!(x.intact() && out.intact(), "{conv:?} on {on:?}");
+                        let (mean, variance) = (moments.mean().to_vec(), moments.variance());
+                        let found = [x.get(), out.get(), &mean, &variance];
+                        (found.map(<[f32]>::to_vec), moments.count(), marks)
+                    };
+                    // Not `assert_eq`, which would print them.
+                    assert!(run(true) == run(false), "{conv:?} on {on:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_ending_of_other_lengths_is_refused() {
+    let on = Machine::best();
+    let (y, line) = ([1.0; 8], [1.0; 4]);
+    let try_with = |scale: usize, out: usize, added: usize, marks: usize| {
+        let (mut out, mut marks) = (vec![0.0; out], vec![0; marks]);
+        let added = Added {
+            numbers: &y[..added],
+            line: None,
+        };
+        let relu = Relu::Marked(&mut marks);
+        let line = (&line[..scale], &line[..4]);
+        refused(|| {
+            ending(&y, line, Some(added), relu, &mut out).apply(on);
+        })
+    };
+    assert!(!try_with(4, 8, 8, 2));
+    assert!(try_with(3, 8, 8, 2));
+    assert!(try_with(4, 7, 8, 2));
+    assert!(try_with(4, 8, 4, 2));
+    assert!(try_with(4, 8, 8, 1));
+}
 
 #[test]
 fn normalisation_agrees_with_its_formula() {
@@ -32,23 +151,6 @@ fn normalisation_agrees_with_its_formula() {
                 .collect();
             let mut out = vec![0.0; rows * c];
             let mut marks = vec![0; marks_of(rows * c, c)];
-            fn ending<'a>(
-                y: &'a [f32],
-                line: (&'a [f32], &'a [f32]),
-                added: Option<Added<'a>>,
-                relu: Relu<'a>,
-                out: &'a mut [f32],
-            ) -> Ending<'a> {
-                let (scale, shift) = line;
-                Ending {
-                    y,
-                    scale,
-                    shift,
-                    added,
-                    relu,
-                    out,
-                }
-            }
             let line = (&scale[..], &shift[..]);
             let added = |line| Some(Added { numbers: &r, line });
             let relu = Relu::Marked(&mut marks);

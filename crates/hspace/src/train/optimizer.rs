@@ -73,15 +73,11 @@ impl Optimizer {
                 weight.value = self.moved(weight.value, decays, gradient, &mut past, learning_rate);
                 (name, weight, past)
             };
-        // Weights do not see one another; but a GPU is asked by one thread ([`crate::device::Device::run`]).
-        let together = own
+        // Weights do not see one another.
+        let on_cpu = own
             .iter()
             .all(|(_, weight, ..)| on_cpu(&weight.value.device()));
-        let moved: Vec<_> = match together {
-            true => own.into_par_iter().with_max_len(1).map(step).collect(),
-            false => own.into_iter().map(step).collect(),
-        };
-        for (name, weight, past) in moved {
+        for (name, weight, past) in each(own, on_cpu, step) {
             weights.insert(name.clone(), weight);
             state.insert(name, past);
         }
@@ -143,10 +139,20 @@ fn trust(value: &Tensor<1>, gradient: &Tensor<1>, decay: f64) -> f64 {
     }
 }
 
+/// What `of` makes of each, on all threads; but a GPU is asked by one ([`crate::device::Device::run`]).
+fn each<T: Send, U: Send>(all: Vec<T>, on_cpu: bool, of: impl Fn(T) -> U + Sync + Send) -> Vec<U> {
+    match on_cpu {
+        true => all.into_par_iter().with_max_len(1).map(of).collect(),
+        false => all.into_iter().map(of).collect(),
+    }
+}
+
 /// Length of all gradients together; scales them down to `limit` if it is longer and not 0.
 pub fn clip(gradients: &mut Gradients, limit: f64) -> f64 {
     let square = |g: &Tensor<1>| f64::from((g.clone() * g.clone()).sum().into_scalar::<f32>());
-    let norm = gradients.values().map(square).sum::<f64>().sqrt();
+    let all: Vec<&Tensor<1>> = gradients.values().collect();
+    let on_cpu = all.iter().all(|g| on_cpu(&g.device()));
+    let norm = each(all, on_cpu, square).iter().sum::<f64>().sqrt();
     if limit > 0.0 && norm > limit {
         for gradient in gradients.values_mut() {
             *gradient = gradient.clone() * (limit / norm);
