@@ -318,15 +318,15 @@ pub fn forward_behind(
         return moments_by(&way, on, conv, Source::plain(before.apply(on)), y);
     }
     let of = |y: &[f32]| Moments::of(on, y, conv.outputs);
-    Moments::merged(conv.outputs, &way.all_behind(on, conv.n, before, y, of))
+    let parts = way.all_behind(on, conv.n, before, y, of);
+    Moments::merged(conv.outputs, &parts)
 }
 
+/// The moments of all outputs, which go to `y`.
 fn moments_by(way: &Way, on: Machine, conv: &Conv, x: Source, y: &mut [f32]) -> Moments {
     let of = |y: &[f32]| Moments::of(on, y, conv.outputs);
-    Moments::merged(
-        conv.outputs,
-        &way.all(on, conv.n, x, y, &Finish::default(), of),
-    )
+    let parts = way.all(on, conv.n, x, y, &Finish::default(), of);
+    Moments::merged(conv.outputs, &parts)
 }
 
 /// Gradient for the input, from the gradient `dy` for the output, added to `onto`.

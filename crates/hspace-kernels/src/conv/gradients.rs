@@ -115,7 +115,7 @@ pub fn gradients(
                     ..Finish::default()
                 };
                 let row = way.row();
-                // What the next few images are computed from.
+                // What the next few images are computed from, of the next chunk too: mostly this thread's.
                 let next = few.end..(few.end + together).min(conv.n);
                 let [dz, y] = back.reads(next.start * image..next.end * image);
                 let x = x.within(next.start * x_image..next.end * x_image).numbers;
