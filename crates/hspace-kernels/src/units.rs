@@ -38,7 +38,7 @@ pub(crate) fn cut(images: usize, height: usize, target: usize, step: usize) -> V
     let mut units = Vec::new();
     if target >= height {
         let together = (target / height).max(1);
-        // An even number, so that no thread has to wait for another's odd one.
+        // A multiple of four, so that of few threads none waits for another's last.
         let count = images.div_ceil(together).next_multiple_of(4).min(images);
         let bound = |i: usize| i * images / count * height;
         let unit = |i| Rows {

@@ -105,8 +105,8 @@ pub fn gradients(
             let inputs = few.start * x_image..few.end * x_image;
             let fresh = few.start == images.start;
             let few_x = x.within(inputs.clone());
-            let along = way.as_ref().is_some_and(|way| sums.go_along(way));
-            if let Some(part) = part.as_mut().filter(|_| !along) {
+            let shared = way.as_ref().and_then(|way| sums.shared_with(way));
+            if let (None, Some(part)) = (shared, &mut part) {
                 sums.add(on, &few_conv, few_x, &dy, part, fresh);
             }
             if let (Some(way), Some(dx)) = (&way, split(&mut dx, n * x_image)) {
@@ -128,10 +128,10 @@ pub fn gradients(
                     let within = start..start + unit.count * row;
                     let now = &mut dx[within.clone()];
                     let finish = finish.within(within);
-                    let part = part.as_mut().filter(|_| along);
-                    let along = part.map(|part| sums.along(few_x, part, fresh && i == 0));
+                    let along = shared.zip(part.as_deref_mut());
+                    let along = along.map(|(sums, part)| sums.along(few_x, part, fresh && i == 0));
                     let dy = Source::plain(&dy);
-                    way.outputs(on, n, dy, unit, now, &finish, &later, along.flatten());
+                    way.outputs(on, n, dy, unit, now, &finish, &later, along);
                 }
                 for (found, before) in found.iter_mut().zip(before) {
                     found.push(before.pass_rows(on, dx, inputs.clone()));

@@ -132,7 +132,7 @@ impl Way {
     }
 
     /// The outputs of a unit of `n` images, to `y`; `finish` is the unit's. What is needed `later` is asked for
-    /// meanwhile; sums go `along` ([`Sums::along`]).
+    /// meanwhile; sums go `along` ([`Sums::shared_with`]).
     #[allow(clippy::too_many_arguments)]
     pub(super) fn outputs(
         &self,
@@ -205,24 +205,11 @@ impl Sums {
         }
     }
 
-    /// Whether `way`, the gradient for the input, takes them along.
-    pub(super) fn go_along(&self, way: &Way) -> bool {
+    /// The same as what `way`, the gradient for the input, takes along, if it computes that from the same tiles.
+    pub(super) fn shared_with(&self, way: &Way) -> Option<&winograd::Sums> {
         match (self, &way.weights) {
-            (Sums::Winograd(sums), Weights::Winograd(_)) => sums.go_along(),
-            _ => false,
-        }
-    }
-
-    /// The same as what it takes along, where it does.
-    pub(super) fn along<'a>(
-        &'a self,
-        x: Source<'a>,
-        part: &'a mut [f32],
-        fresh: bool,
-    ) -> Option<winograd::Along<'a>> {
-        match self {
-            Sums::Winograd(sums) => Some(sums.along(x, part, fresh)),
-            Sums::Direct(_) => None,
+            (Sums::Winograd(sums), Weights::Winograd(_)) if sums.go_along() => Some(sums),
+            _ => None,
         }
     }
 

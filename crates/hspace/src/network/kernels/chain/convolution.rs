@@ -214,21 +214,14 @@ impl Convolution {
         let mut out = Buffer::any(self.y.len());
         // Without anything added the gate can be computed anew.
         let marked = added.is_some() && self.relu();
-        let mut marks = vec![
-            0;
-            if marked {
-                marks_of(self.y.len(), self.conv.outputs)
-            } else {
-                0
-            }
-        ];
-        let relu = match (self.relu(), marked) {
-            (false, _) => Relu::Off,
-            (true, false) => Relu::On,
-            (true, true) => Relu::Marked(&mut marks),
+        let mut marks = marked.then(|| vec![0; marks_of(self.y.len(), self.conv.outputs)]);
+        let relu = match &mut marks {
+            Some(marks) => Relu::Marked(marks),
+            None if self.relu() => Relu::On,
+            None => Relu::Off,
         };
         let found = compute(self.ending(added, relu, &mut out));
-        if marked {
+        if let Some(marks) = marks {
             self.passed = Passed::Marks(marks);
         }
         (Numbers(primitive(out, &self.size())), found)
