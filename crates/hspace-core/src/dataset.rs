@@ -29,6 +29,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::columns::{Column, Reading, Role, Values, factors, groups, task};
 use crate::error::{Error, Result, unknown};
 
 /// The shape of one sample.
@@ -78,8 +79,10 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
-    /// To learn from; every choice is made inside it.
+    /// To learn from.
     Train,
+    /// To choose by (epochs, settings). Never learned from unless asked for.
+    Val,
     /// Read once, at the end.
     Test,
 }
@@ -122,76 +125,12 @@ pub trait Samples: Send + Sync {
     /// # Errors
     /// When the file behind it cannot be read or decoded; the error names it.
     fn get(&self, index: usize) -> Result<Sample<'_>>;
-}
 
-/// What a column is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// A task: something the representation should make easy.
-    Label,
-    /// Something it should *not* carry (hospital, scanner): probed too, and warned about.
-    Nuisance,
-    /// A known generating factor that is no task; see [`factors`].
-    Factor,
-}
-
-/// A column of known values, one per sample; `None` where unknown.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Values {
-    /// Class `names` and each sample's index into them.
-    Classes {
-        /// Distinct class names, in natural order.
-        names: Vec<String>,
-        /// Each sample's class.
-        index: Vec<Option<u32>>,
-    },
-    /// A number per sample.
-    Numbers(Vec<Option<f64>>),
-}
-
-/// A named column.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Column {
-    /// `label` where the data give no name.
-    pub name: String,
-    /// What it is for.
-    pub role: Role,
-    /// The values.
-    pub values: Values,
-}
-
-impl Column {
-    /// The values of `rows`, in that order.
-    pub fn select(&self, rows: &[usize]) -> Column {
-        let values = match &self.values {
-            Values::Classes { names, index } => Values::Classes {
-                names: names.clone(),
-                index: rows.iter().map(|&row| index[row]).collect(),
-            },
-            Values::Numbers(numbers) => {
-                Values::Numbers(rows.iter().map(|&row| numbers[row]).collect())
-            }
-        };
-        Column {
-            values,
-            ..self.clone()
-        }
+    /// What was subtracted from each feature of vectors, in double precision, before they became single: large common
+    /// parts, which would cost the digits that matter. `None` where nothing was.
+    fn shift(&self) -> Option<&[f64]> {
+        None
     }
-}
-
-/// The generating factors among `columns`: where one is marked as a factor, those and the labels,
-/// since what data with known factors are labelled with is one of them; else none.
-pub fn factors(columns: &[Column]) -> Vec<&Column> {
-    let known = columns.iter().any(|c| c.role == Role::Factor);
-    let fits = |c: &&Column| known && matches!(c.role, Role::Factor | Role::Label);
-    columns.iter().filter(fits).collect()
-}
-
-/// Place of the task among `columns` where none is named: the first label. Tables put one whose header says so before
-/// those whose header says nothing.
-pub fn task(columns: &[Column]) -> Option<usize> {
-    columns.iter().position(|c| c.role == Role::Label)
 }
 
 /// A file that could not be used, and why. Listed in `bad_files.csv`.
@@ -213,12 +152,14 @@ pub struct Dataset {
     pub shape: Shape,
     /// Unique and stable: the relative path, or `train/000123` for arrays.
     pub ids: Vec<String>,
-    /// Labels, targets, nuisances, factors. The first `Label` column is the default task.
+    /// What is known about the samples. The first `Label` column is the default task.
     pub columns: Vec<Column>,
-    /// Train or test.
+    /// Train, val or test.
     pub split: Vec<Split>,
     /// What had to be left out.
     pub bad: Vec<BadFile>,
+    /// How the table was understood, and what was guessed.
+    pub reading: Reading,
     /// The samples themselves.
     pub samples: Box<dyn Samples>,
 }

@@ -10,6 +10,7 @@
 //! - [`picture`]: samples as pictures.
 
 pub mod auto;
+pub mod columns;
 mod csv_text;
 pub mod dataset;
 pub mod density;

@@ -241,6 +241,7 @@ mod tests {
             },
         };
         Representation {
+            shift: Vec::new(),
             name: name.into(),
             features: Matrix::new(N, 3, (0..N).flat_map(row).collect()),
             ids: (0..N).map(|i| format!("{i}")).collect(),

@@ -28,10 +28,12 @@ pub struct Representation {
     pub ids: Vec<String>,
     /// Labels, targets, nuisances, factors; values in row order.
     pub columns: Vec<Column>,
-    /// Train or test, per row.
+    /// Train, val or test, per row.
     pub split: Vec<Split>,
     /// Where the features came from: a hash of the encoder's weights or of the file.
     pub origin: String,
+    /// What was subtracted from each feature, in double precision, before it became single; empty for nothing.
+    pub shift: Vec<f64>,
 }
 
 /// Features as a file holds them: a file of another tool may lack ids, labels and split.
@@ -49,6 +51,8 @@ pub struct Stored {
     pub split: Option<Vec<Split>>,
     /// Hash of the file.
     pub origin: String,
+    /// As [`Representation::shift`].
+    pub shift: Vec<f64>,
 }
 
 /// Reads features from `.npz`, `.npy` or `.csv`.
@@ -114,6 +118,7 @@ impl Stored {
             }
         };
         let aligned = Representation {
+            shift: self.shift,
             name: self.name,
             features,
             ids: ids.to_vec(),
@@ -144,6 +149,7 @@ impl Representation {
             columns: Vec::new(),
             split: None,
             origin: self.origin.clone(),
+            shift: self.shift.clone(),
         }
         .align(ids, columns, split)
     }
@@ -151,6 +157,7 @@ impl Representation {
     /// The rows named by `rows`, in that order.
     pub fn select(&self, rows: &[usize]) -> Representation {
         Representation {
+            shift: self.shift.clone(),
             name: self.name.clone(),
             features: self.features.select(rows),
             ids: rows.iter().map(|&row| self.ids[row].clone()).collect(),
@@ -261,10 +268,7 @@ fn column_from_text(name: &str, role: Role, texts: &[String]) -> Column {
 }
 
 fn values_len(column: &Column) -> usize {
-    match &column.values {
-        Values::Classes { index, .. } => index.len(),
-        Values::Numbers(values) => values.len(),
-    }
+    column.values.len()
 }
 
 /// The values of a column as text, empty where unknown.
@@ -278,6 +282,7 @@ fn column_to_text(column: &Column) -> Vec<String> {
             .iter()
             .map(|v| v.map_or(String::new(), |v| format!("{v:?}")))
             .collect(),
+        Values::MultiLabel { .. } => Vec::new(),
     }
 }
 
@@ -290,6 +295,7 @@ fn stored_names(columns: &[Column]) -> Vec<String> {
         Role::Label => format!("column:{}", c.name),
         Role::Nuisance => format!("nuisance:{}", c.name),
         Role::Factor => format!("factor:{}", c.name),
+        other => format!("{other:?}:{}", c.name),
     };
     columns.iter().enumerate().map(name).collect()
 }
@@ -308,22 +314,17 @@ fn column_name(stored: &str) -> Option<(&str, Role)> {
 }
 
 fn parse_split(path: &Path, texts: &[String]) -> Result<Vec<Split>> {
-    let one = |text: &String| match text.trim().to_ascii_lowercase().as_str() {
-        "train" | "training" => Ok(Split::Train),
-        "test" => Ok(Split::Test),
-        other => Err(Error::file(
-            path,
-            format!("split `{other}` is neither `train` nor `test`"),
-        )),
+    let one = |text: &String| {
+        Split::parse(text).ok_or_else(|| {
+            let text = format!("split `{text}` is none of `train`, `val` and `test`");
+            Error::file(path, text)
+        })
     };
     texts.iter().map(one).collect()
 }
 
 fn split_text(split: Split) -> &'static str {
-    match split {
-        Split::Train => "train",
-        Split::Test => "test",
-    }
+    split.name()
 }
 
 fn extension(path: &Path) -> String {
@@ -347,6 +348,7 @@ mod tests {
 
     fn sample() -> Representation {
         Representation {
+            shift: Vec::new(),
             name: "a".into(),
             features: Matrix::new(3, 2, vec![0.5, -1.0, 2.0, 1e-7, 3.25, 4.0]),
             ids: ["x/ä.png", "x/2.png", "y,1.png"].map(String::from).to_vec(),
@@ -435,6 +437,7 @@ mod tests {
             columns: Vec::new(),
             split: None,
             origin: String::new(),
+            shift: Vec::new(),
         };
         let text = stored
             .align(&["a".to_string()], &[], &[Split::Train])

@@ -7,7 +7,7 @@ use crate::device::Device;
 
 use crate::config::{About, Config};
 use crate::dataset::check::channel_statistics;
-use crate::dataset::{Dataset, Sample, Shape, Split, Values};
+use crate::dataset::{Dataset, Sample, Shape, Split};
 use crate::device::device;
 use crate::encoder::latent::with_latents;
 use crate::encoder::{self, Encoder};
@@ -328,10 +328,7 @@ fn facts(
     }
     let mut columns = dataset.columns.clone();
     for column in &mut columns {
-        match &mut column.values {
-            Values::Classes { index, .. } => mask(index, &allowed),
-            Values::Numbers(numbers) => mask(numbers, &allowed),
-        }
+        column.values.mask(&allowed);
     }
     let InputSpec { shape, mean, std } = views.input().clone();
     Ok(Facts {
@@ -343,12 +340,4 @@ fn facts(
         columns,
         task,
     })
-}
-
-fn mask<T>(values: &mut [Option<T>], allowed: &[bool]) {
-    for (value, &allowed) in values.iter_mut().zip(allowed) {
-        if !allowed {
-            *value = None;
-        }
-    }
 }

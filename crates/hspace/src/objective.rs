@@ -138,7 +138,7 @@ impl Facts {
     pub fn classes(&self) -> Option<(&[String], &[Option<u32>])> {
         match &self.columns[self.task?].values {
             Values::Classes { names, index } => Some((names, index)),
-            Values::Numbers(_) => None,
+            Values::Numbers(_) | Values::MultiLabel { .. } => None,
         }
     }
 
@@ -169,10 +169,7 @@ impl Facts {
     /// Rows whose value for the task is known.
     pub fn labelled(&self, row: usize) -> bool {
         self.task
-            .is_some_and(|task| match &self.columns[task].values {
-                Values::Classes { index, .. } => index[row].is_some(),
-                Values::Numbers(numbers) => numbers[row].is_some(),
-            })
+            .is_some_and(|task| self.columns[task].values.is_known(row))
     }
 }
 
@@ -444,10 +441,7 @@ fn try_once(
 }
 
 fn rows(column: &Column) -> usize {
-    match &column.values {
-        Values::Classes { index, .. } => index.len(),
-        Values::Numbers(numbers) => numbers.len(),
-    }
+    column.values.len()
 }
 
 /// Two views and as many local ones as said, of unlabelled samples.

@@ -362,6 +362,7 @@ pub fn represent_rows(
 ) -> Representation {
     let rows = &embedded.rows;
     Representation {
+        shift: Vec::new(),
         name: name.to_owned(),
         ids: rows.iter().map(|&row| dataset.ids[row].clone()).collect(),
         columns: dataset.columns.iter().map(|c| c.select(rows)).collect(),

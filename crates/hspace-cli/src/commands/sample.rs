@@ -61,6 +61,7 @@ pub fn run(args: &Args) -> Result<()> {
 /// Rows of values as something to write, with ids that count.
 fn values(rows: &Matrix, name: &str) -> Representation {
     Representation {
+        shift: Vec::new(),
         name: name.to_owned(),
         features: rows.clone(),
         ids: (0..rows.rows).map(|i| format!("{name}/{i}")).collect(),

@@ -31,6 +31,8 @@ pub struct Findings {
     pub kind: Kind,
     /// Readable training samples.
     pub train: usize,
+    /// Readable validation samples.
+    pub val: usize,
     /// Readable test samples.
     pub test: usize,
     /// Sizes of images; none for vectors.
@@ -85,8 +87,10 @@ pub struct ColumnFindings {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ValueFindings {
-    /// Each class with its number of training and test samples.
-    Classes(Vec<(String, usize, usize)>),
+    /// Each class with its numbers of samples.
+    Classes(Vec<ClassCount>),
+    /// Each label of several a sample may have, likewise.
+    MultiLabel(Vec<ClassCount>),
     /// Smallest, mean and largest value.
     Numbers {
         /// The smallest.
@@ -96,6 +100,29 @@ pub enum ValueFindings {
         /// The largest.
         max: f64,
     },
+}
+
+/// How many samples are of a class.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ClassCount {
+    /// Its name.
+    pub name: String,
+    /// Training samples.
+    pub train: usize,
+    /// Validation samples.
+    pub val: usize,
+    /// Test samples.
+    pub test: usize,
+}
+
+impl ClassCount {
+    fn add(&mut self, split: Split) {
+        match split {
+            Split::Train => self.train += 1,
+            Split::Val => self.val += 1,
+            Split::Test => self.test += 1,
+        }
+    }
 }
 
 /// Samples whose decoded values are the same.
@@ -150,6 +177,7 @@ pub fn check(dataset: &Dataset, progress: &(dyn Fn(usize, usize) + Sync)) -> Res
         name: dataset.name.clone(),
         kind: dataset.kind,
         train: count(Split::Train),
+        val: count(Split::Val),
         test: count(Split::Test),
         sizes: sizes(&seen.sizes),
         features: match dataset.shape {
@@ -247,24 +275,30 @@ fn sizes(counts: &BTreeMap<(usize, usize), usize>) -> Option<Sizes> {
 }
 
 fn describe(column: &Column, split: &[Split], readable: &[bool]) -> ColumnFindings {
-    let mut unknown = 0;
+    let rows = || (0..readable.len()).filter(|&row| readable[row]);
+    let unknown = rows().filter(|&row| !column.values.is_known(row)).count();
+    let counts = |names: &[String], classes: &dyn Fn(usize) -> Vec<u32>| {
+        let count = |name: &String| ClassCount {
+            name: name.clone(),
+            ..ClassCount::default()
+        };
+        let mut counts: Vec<ClassCount> = names.iter().map(count).collect();
+        for row in rows() {
+            for class in classes(row) {
+                counts[class as usize].add(split[row]);
+            }
+        }
+        counts
+    };
     let values = match &column.values {
         Values::Classes { names, index } => {
-            let mut counts: Vec<_> = names.iter().map(|name| (name.clone(), 0, 0)).collect();
-            for ((class, split), _) in index.iter().zip(split).zip(readable).filter(|(_, ok)| **ok)
-            {
-                match (class.and_then(|c| counts.get_mut(c as usize)), split) {
-                    (Some((_, train, _)), Split::Train) => *train += 1,
-                    (Some((_, _, test)), Split::Test) => *test += 1,
-                    (None, _) => unknown += 1,
-                }
-            }
-            ValueFindings::Classes(counts)
+            ValueFindings::Classes(counts(names, &|row| index[row].into_iter().collect()))
+        }
+        Values::MultiLabel { names, sets } => {
+            ValueFindings::MultiLabel(counts(names, &|row| sets[row].clone().unwrap_or_default()))
         }
         Values::Numbers(numbers) => {
-            let of_readable = numbers.iter().zip(readable).filter(|(_, ok)| **ok);
-            let known: Vec<f64> = of_readable.clone().filter_map(|(v, _)| *v).collect();
-            unknown = of_readable.count() - known.len();
+            let known: Vec<f64> = rows().filter_map(|row| numbers[row]).collect();
             ValueFindings::Numbers {
                 min: known.iter().copied().fold(f64::INFINITY, f64::min),
                 mean: known.iter().sum::<f64>() / known.len() as f64,
@@ -328,8 +362,12 @@ fn warnings(f: &Findings) -> Vec<String> {
             continue;
         };
         let name = &column.name;
-        let few = |what: &str, chosen: Vec<&(String, usize, usize)>| {
-            let names: Vec<&str> = chosen.iter().take(EXAMPLES).map(|c| c.0.as_str()).collect();
+        let few = |what: &str, chosen: Vec<&ClassCount>| {
+            let names: Vec<&str> = chosen
+                .iter()
+                .take(EXAMPLES)
+                .map(|c| c.name.as_str())
+                .collect();
             let dots = if chosen.len() > EXAMPLES { ", ..." } else { "" };
             (!chosen.is_empty()).then(|| {
                 format!(
@@ -342,14 +380,14 @@ fn warnings(f: &Findings) -> Vec<String> {
         if let [only] = &classes[..] {
             out.push(format!(
                 "{name}: one class only ({}), so there is nothing to tell apart",
-                only.0
+                only.name
             ));
             continue;
         }
-        let tiny = |c: &&(String, usize, usize)| (1..TINY_CLASS).contains(&c.1);
+        let tiny = |c: &&ClassCount| (1..TINY_CLASS).contains(&c.train);
         out.extend(few(
             "classes without a training sample",
-            classes.iter().filter(|c| c.1 == 0).collect(),
+            classes.iter().filter(|c| c.train == 0).collect(),
         ));
         out.extend(few(
             "classes of fewer than 5 training samples",
@@ -358,17 +396,20 @@ fn warnings(f: &Findings) -> Vec<String> {
         if f.test > 0 {
             out.extend(few(
                 "classes without a test sample",
-                classes.iter().filter(|c| c.2 == 0).collect(),
+                classes.iter().filter(|c| c.test == 0).collect(),
             ));
         }
-        let most = classes.iter().max_by_key(|c| c.1);
-        let least = classes.iter().filter(|c| c.1 > 0).min_by_key(|c| c.1);
+        let most = classes.iter().max_by_key(|c| c.train);
+        let least = classes
+            .iter()
+            .filter(|c| c.train > 0)
+            .min_by_key(|c| c.train);
         if let (Some(most), Some(least)) = (most, least)
-            && most.1 >= IMBALANCE * least.1
+            && most.train >= IMBALANCE * least.train
         {
             out.push(format!(
                 "{name}: unbalanced, {} of {} but {} of {}; look at balanced accuracy",
-                most.1, most.0, least.1, least.0
+                most.train, most.name, least.train, least.name
             ));
         }
     }
@@ -439,6 +480,7 @@ mod tests {
                 path: "early".into(),
                 reason: "empty".into(),
             }],
+            reading: Default::default(),
             samples: Box::new(Given(images)),
         }
     }
@@ -490,7 +532,13 @@ mod tests {
         let bad: Vec<&str> = found.bad.iter().map(|b| b.path.as_str()).collect();
         assert_eq!(bad, ["early", "s2"]);
         assert_eq!(found.bad[1].reason, "cut short");
-        let counts = vec![("c0".to_string(), 2, 0), ("c1".to_string(), 0, 2)];
+        let count = |name: &str, train, test| ClassCount {
+            name: name.into(),
+            train,
+            val: 0,
+            test,
+        };
+        let counts = vec![count("c0", 2, 0), count("c1", 0, 2)];
         assert_eq!(found.columns[0].values, ValueFindings::Classes(counts));
         let text = found.to_string();
         for part in [

@@ -47,6 +47,7 @@ impl Dataset {
             columns: vec![],
             split: vec![Split::Test; count],
             bad: vec![],
+            reading: Default::default(),
             samples,
         }
     }

@@ -121,6 +121,7 @@ fn dsprites(options: &OpenOptions) -> Dataset {
             numbers("y", 4, place),
         ],
         bad: Vec::new(),
+        reading: Default::default(),
         samples: Box::new(Drawn),
     }
 }

@@ -242,6 +242,7 @@ pub fn assemble(parts: Vec<Part>) -> Result<Dataset> {
         columns: columns.into_iter().collect(),
         split,
         bad: Vec::new(),
+        reading: Default::default(),
         samples: Box::new(images),
     })
 }

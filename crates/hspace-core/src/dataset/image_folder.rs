@@ -91,6 +91,7 @@ fn open_folder(root: &Path, options: &OpenOptions) -> Result<Dataset> {
         columns: layout.columns,
         split,
         bad,
+        reading: Default::default(),
         samples: Box::new(Files {
             root: root.to_path_buf(),
             paths: layout.ids.clone(),
@@ -198,7 +199,7 @@ fn read_headers(
 fn by_folders(ids: Vec<String>) -> Layout {
     let part = |id: &'_ String| {
         let (folder, rest) = id.split_once('/')?;
-        Some((split::parse(folder)?, rest.to_string()))
+        Some((Split::parse(folder)?, rest.to_string()))
     };
     let folder = |path: &str| path.split_once('/').map(|(folder, _)| folder.to_string());
     let parts: Option<Vec<(Split, String)>> = ids.iter().map(part).collect();

@@ -8,14 +8,37 @@ struct Joined {
     second: Box<dyn Samples>,
     /// Number of samples in the first.
     begin: usize,
+    /// What is added to each feature of the second, so that both are less the shift of the first.
+    rebase: Option<Vec<f64>>,
+}
+
+/// The second's shift less the first's; `None` where neither has one.
+fn rebase(first: Option<&[f64]>, second: Option<&[f64]>) -> Option<Vec<f64>> {
+    match (first, second) {
+        (None, None) => None,
+        (None, Some(second)) => Some(second.to_vec()),
+        (Some(first), None) => Some(first.iter().map(|s| -s).collect()),
+        (Some(first), Some(second)) => Some(second.iter().zip(first).map(|(b, a)| b - a).collect()),
+    }
 }
 
 impl Samples for Joined {
     fn get(&self, index: usize) -> Result<Sample<'_>> {
         match index.checked_sub(self.begin) {
             None => self.first.get(index),
-            Some(index) => self.second.get(index),
+            Some(index) => Ok(match (self.second.get(index)?, &self.rebase) {
+                (Sample::Vector(values), Some(rebase)) => {
+                    let moved = values.iter().zip(rebase);
+                    let moved = moved.map(|(&x, by)| (f64::from(x) + by) as f32);
+                    Sample::Vector(moved.collect::<Vec<_>>().into())
+                }
+                (sample, _) => sample,
+            }),
         }
+    }
+
+    fn shift(&self) -> Option<&[f64]> {
+        self.first.shift()
     }
 }
 
@@ -58,7 +81,9 @@ impl Dataset {
             columns: Vec::new(),
             split,
             bad,
+            reading: self.reading,
             samples: Box::new(Joined {
+                rebase: rebase(self.samples.shift(), other.samples.shift()),
                 first: self.samples,
                 second: other.samples,
                 begin,

@@ -80,7 +80,7 @@ pub fn read(root: &Path) -> Result<Option<Table>> {
         }
         let cells: Vec<String> = others.iter().map(|&i| record[i].to_string()).collect();
         let split = of_split.map(|i| {
-            split::parse(&record[i]).ok_or_else(|| {
+            Split::parse(&record[i]).ok_or_else(|| {
                 let text = format!("line {line}: unknown split `{}`", &record[i]);
                 wrong(format!("{text}; train, val or test is needed"))
             })

@@ -59,6 +59,7 @@ pub(super) fn open(path: &Path, archive: &mut NpzReader, options: &OpenOptions) 
         ids,
         columns,
         bad: Vec::new(),
+        reading: Default::default(),
         samples: Box::new(images),
     })
 }

@@ -63,7 +63,7 @@ struct Part {
 /// Names of samples and labels in an archive, id prefix, split.
 const SPLIT_NAMES: [(&str, &str, &str, Split); 5] = [
     ("train_images", "train_labels", "train", Split::Train),
-    ("val_images", "val_labels", "val", Split::Train),
+    ("val_images", "val_labels", "val", Split::Val),
     ("test_images", "test_labels", "test", Split::Test),
     ("x_train", "y_train", "train", Split::Train),
     ("x_test", "y_test", "test", Split::Test),
@@ -203,6 +203,7 @@ fn assemble(
         ids: names,
         columns,
         bad: Vec::new(),
+        reading: Default::default(),
         samples,
     })
 }

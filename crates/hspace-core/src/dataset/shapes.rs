@@ -100,6 +100,7 @@ fn shapes(options: &OpenOptions) -> Dataset {
         ids,
         columns,
         bad: Vec::new(),
+        reading: Default::default(),
         samples: Box::new(Drawn(all)),
     }
 }

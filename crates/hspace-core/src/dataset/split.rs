@@ -26,12 +26,27 @@ pub fn by_hash(ids: &[String], holdout: f64) -> Vec<Split> {
     ids.iter().map(choose).collect()
 }
 
-/// Reads a split's name: `val` counts as train, since test samples are for the end alone.
-pub fn parse(name: &str) -> Option<Split> {
-    match name.trim().to_ascii_lowercase().as_str() {
-        "train" | "training" | "val" | "valid" | "validation" => Some(Split::Train),
-        "test" | "testing" => Some(Split::Test),
-        _ => None,
+impl Split {
+    /// Every split, in order.
+    pub const ALL: [Split; 3] = [Split::Train, Split::Val, Split::Test];
+
+    /// `train`, `val` or `test`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Split::Train => "train",
+            Split::Val => "val",
+            Split::Test => "test",
+        }
+    }
+
+    /// Reads a split's name in any of its usual spellings.
+    pub fn parse(name: &str) -> Option<Split> {
+        match name.trim().to_ascii_lowercase().as_str() {
+            "train" | "training" => Some(Split::Train),
+            "val" | "valid" | "validation" | "dev" => Some(Split::Val),
+            "test" | "testing" => Some(Split::Test),
+            _ => None,
+        }
     }
 }
 

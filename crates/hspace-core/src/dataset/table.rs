@@ -67,7 +67,7 @@ fn open_table(path: &Path, options: &OpenOptions) -> Result<Dataset> {
             match usage {
                 Use::Id => ids.push(cell.to_string()),
                 Use::Known { cells, .. } => cells.push(cell.to_string()),
-                Use::Split => splits.push(split::parse(cell).ok_or_else(|| {
+                Use::Split => splits.push(Split::parse(cell).ok_or_else(|| {
                     wrong(format!(
                         "line {}: unknown split `{cell}`; train, val or test is needed",
                         line()
@@ -111,6 +111,7 @@ fn open_table(path: &Path, options: &OpenOptions) -> Result<Dataset> {
         ids,
         columns: column::columns(uses.iter().filter_map(known)),
         bad: Vec::new(),
+        reading: Default::default(),
         samples: Box::new(Vectors(Matrix::new(rows, dim, features))),
     })
 }

@@ -240,6 +240,7 @@ mod tests {
                 .collect();
             let split = |i: usize| if i < 200 { Split::Train } else { Split::Test };
             let inside = Representation {
+                shift: Vec::new(),
                 name: "ring".into(),
                 features: Matrix::new(300, 2 + still, inside),
                 ids: (0..300).map(|i| i.to_string()).collect(),

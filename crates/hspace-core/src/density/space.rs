@@ -176,6 +176,7 @@ mod tests {
         };
         let split = |i: usize| [Split::Train, Split::Test][i % 2];
         Representation {
+            shift: Vec::new(),
             name: "z".into(),
             features: Matrix::new(n, 2, (0..2 * n).map(number).collect()),
             ids: (0..n).map(|i| i.to_string()).collect(),

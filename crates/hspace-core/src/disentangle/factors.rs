@@ -46,6 +46,11 @@ impl Factor {
                 }
                 Factor::of_numbers(name, &known)
             }
+            Values::MultiLabel { .. } => {
+                return Err(Error::data(format!(
+                    "the factor `{name}` has several labels a sample; name factors of one value with --factors"
+                )));
+            }
         };
         if factor.count < 2 {
             return Err(Error::data(format!(

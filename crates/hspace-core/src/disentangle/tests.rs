@@ -151,6 +151,7 @@ fn representation(name: &str, features: Matrix, with_factors: bool) -> Represent
         },
     });
     Representation {
+        shift: Vec::new(),
         name: name.into(),
         ids: (0..features.rows).map(|i| i.to_string()).collect(),
         split: vec![Split::Train; features.rows],

@@ -48,11 +48,7 @@ impl Known {
         let mut hash = blake3::Hasher::new();
         for (id, split) in self.ids.iter().zip(&self.split) {
             hash.update(id.as_bytes());
-            hash.update(if *split == Split::Train {
-                b"\0train\n"
-            } else {
-                b"\0test\n"
-            });
+            hash.update(format!("\0{}\n", split.name()).as_bytes());
         }
         hash.finalize().to_hex()[..16].to_string()
     }
@@ -107,6 +103,12 @@ impl Task {
                     .map(|v| v.is_some_and(f64::is_finite))
                     .collect(),
             ),
+            Values::MultiLabel { .. } => {
+                return Err(Error::data(format!(
+                    "`{}` has several labels a sample, and cannot be probed yet",
+                    column.name
+                )));
+            }
         };
         let rows = |part: Split| -> Vec<usize> {
             (0..split.len())

@@ -41,6 +41,7 @@ pub(super) fn read_npy(path: &Path) -> Result<Stored> {
         columns: Vec::new(),
         split: None,
         origin: file_hash(path)?,
+        shift: Vec::new(),
     })
 }
 
@@ -56,6 +57,7 @@ pub(super) fn read_npz(path: &Path) -> Result<Stored> {
         columns: Vec::new(),
         split: None,
         origin: file_hash(path)?,
+        shift: Vec::new(),
     };
     let has = |name: &str| names.iter().any(|n| n == name);
     if let Some(ids) = IDS.iter().find(|id| has(id) && **id != name) {
@@ -254,7 +256,9 @@ pub(super) fn write<W: Write + Seek>(r: &Representation, file: W) -> io::Result<
             write_texts(&mut out, "label_name", std::slice::from_ref(&column.name))?;
         }
         match &column.values {
-            Values::Classes { .. } => write_texts(&mut out, stored, &column_to_text(column))?,
+            Values::Classes { .. } | Values::MultiLabel { .. } => {
+                write_texts(&mut out, stored, &column_to_text(column))?
+            }
             Values::Numbers(values) => {
                 let shape = [values.len() as u64];
                 let mut array = WriteOptions::new()

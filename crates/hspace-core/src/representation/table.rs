@@ -68,6 +68,7 @@ pub(super) fn read(path: &Path) -> Result<Stored> {
         split: split.map(|i| parse_split(path, &texts[i])).transpose()?,
         ids: id.map(|i| texts[i].clone()),
         origin: file_hash(path)?,
+        shift: Vec::new(),
     })
 }
 

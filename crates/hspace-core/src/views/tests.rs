@@ -225,6 +225,7 @@ fn dataset(kind: Kind, shape: Shape, sample: Sample<'static>) -> Dataset {
         columns: Vec::new(),
         split: vec![crate::dataset::Split::Train; 5],
         bad: Vec::new(),
+        reading: Default::default(),
         samples: Box::new(One(sample)),
     }
 }

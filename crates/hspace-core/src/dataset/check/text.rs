@@ -3,7 +3,27 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{EXAMPLES, Findings, ValueFindings};
+use super::{ClassCount, EXAMPLES, Findings, ValueFindings};
+
+impl Findings {
+    /// `(train+test): cat 10+2, dog 8+3, ...`
+    fn counts(&self, out: &mut fmt::Formatter<'_>, classes: &[ClassCount]) -> fmt::Result {
+        const SHOWN: usize = 12;
+        let with_val = self.val > 0;
+        let one = |c: &ClassCount| match with_val {
+            true => format!("{} {}+{}+{}", c.name, c.train, c.val, c.test),
+            false => format!("{} {}+{}", c.name, c.train, c.test),
+        };
+        let what = if with_val {
+            "train+val+test"
+        } else {
+            "train+test"
+        };
+        let parts: Vec<String> = classes.iter().take(SHOWN).map(one).collect();
+        let dots = if classes.len() > SHOWN { ", ..." } else { "" };
+        write!(out, "({what}): {}{dots}", parts.join(", "))
+    }
+}
 
 impl fmt::Display for Findings {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -24,8 +44,13 @@ impl fmt::Display for Findings {
         )?;
         writeln!(
             out,
-            "  samples     {} train, {} test",
-            self.train, self.test
+            "  samples     {} train, {}{} test",
+            self.train,
+            match self.val {
+                0 => String::new(),
+                val => format!("{val} val, "),
+            },
+            self.test
         )?;
         if let Some(features) = self.features {
             writeln!(out, "  features    {features}")?;
@@ -49,18 +74,12 @@ impl fmt::Display for Findings {
             write!(out, "  {role:<11} {}: ", column.name)?;
             match &column.values {
                 ValueFindings::Classes(classes) => {
-                    const SHOWN: usize = 12;
-                    let shown = classes.iter().take(SHOWN);
-                    let parts: Vec<String> = shown
-                        .map(|(name, train, test)| format!("{name} {train}+{test}"))
-                        .collect();
-                    let dots = if classes.len() > SHOWN { ", ..." } else { "" };
-                    write!(
-                        out,
-                        "{} classes (train+test): {}{dots}",
-                        classes.len(),
-                        parts.join(", ")
-                    )?;
+                    write!(out, "{} classes ", classes.len())?;
+                    self.counts(out, classes)?;
+                }
+                ValueFindings::MultiLabel(labels) => {
+                    write!(out, "{} labels, several a sample ", labels.len())?;
+                    self.counts(out, labels)?;
                 }
                 ValueFindings::Numbers { min, mean, max } => {
                     write!(out, "numbers from {min} to {max}, mean {mean:.4}")?;

@@ -1,0 +1,190 @@
+//! What the columns of a table are for: one grammar, through which every table is read and written.
+//!
+//! A column has a [`Role`] and [`Values`]. Both follow from its title and its cells, by the rules of
+//! [`header`] (titles), [`cells`] (values) and [`roles`] (all columns of a table together). Whatever holds
+//! columns goes through them: vectors in `.csv`, `.npz`, `.npy`; the table of labels of an image folder; files of
+//! features; the column of a density.
+//!
+//! The result is told column by column in a [`Reading`], which `hspace check` prints.
+
+pub mod cells;
+pub mod header;
+mod profile;
+mod roles;
+
+use serde::{Deserialize, Serialize};
+
+/// What a column is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// A task: something the representation should make easy.
+    Label,
+    /// Something it should *not* carry (scanner, batch): probed too, and warned about.
+    Nuisance,
+    /// A known generating factor that is no task; see [`factors`].
+    Factor,
+    /// Where a sample comes from (hospital, laboratory).
+    Domain,
+    /// Path of a picture of the same size as the sample, with a class for each pixel.
+    Mask,
+    /// What belongs together (patient, video): never cut by a split or a fold.
+    Group,
+}
+
+/// A column of known values, one per sample; `None` where unknown.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// One of several names: classes, domains, groups, paths of masks.
+    Classes {
+        /// Distinct names, in natural order.
+        names: Vec<String>,
+        /// Each sample's index into them.
+        index: Vec<Option<u32>>,
+    },
+    /// A number per sample.
+    Numbers(Vec<Option<f64>>),
+    /// Any number of labels per sample.
+    MultiLabel {
+        /// Distinct names, in natural order.
+        names: Vec<String>,
+        /// Each sample's labels as ascending indices into them.
+        sets: Vec<Option<Vec<u32>>>,
+    },
+}
+
+/// A named column.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Column {
+    /// `label` where the data give no name.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// The values.
+    pub values: Values,
+}
+
+impl Values {
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        match self {
+            Values::Classes { index, .. } => index.len(),
+            Values::Numbers(numbers) => numbers.len(),
+            Values::MultiLabel { sets, .. } => sets.len(),
+        }
+    }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the value of sample `row` is known.
+    pub fn is_known(&self, row: usize) -> bool {
+        match self {
+            Values::Classes { index, .. } => index[row].is_some(),
+            Values::Numbers(numbers) => numbers[row].is_some(),
+            Values::MultiLabel { sets, .. } => sets[row].is_some(),
+        }
+    }
+
+    /// Makes the value of every sample unknown for which `keep` is false.
+    pub fn mask(&mut self, keep: &[bool]) {
+        fn clear<T>(values: &mut [Option<T>], keep: &[bool]) {
+            for (value, _) in values.iter_mut().zip(keep).filter(|(_, keep)| !**keep) {
+                *value = None;
+            }
+        }
+        match self {
+            Values::Classes { index, .. } => clear(index, keep),
+            Values::Numbers(numbers) => clear(numbers, keep),
+            Values::MultiLabel { sets, .. } => clear(sets, keep),
+        }
+    }
+
+    /// The values of `rows`, in that order.
+    pub fn select(&self, rows: &[usize]) -> Values {
+        fn pick<T: Clone>(values: &[T], rows: &[usize]) -> Vec<T> {
+            rows.iter().map(|&row| values[row].clone()).collect()
+        }
+        match self {
+            Values::Classes { names, index } => Values::Classes {
+                names: names.clone(),
+                index: pick(index, rows),
+            },
+            Values::Numbers(numbers) => Values::Numbers(pick(numbers, rows)),
+            Values::MultiLabel { names, sets } => Values::MultiLabel {
+                names: names.clone(),
+                sets: pick(sets, rows),
+            },
+        }
+    }
+}
+
+impl Column {
+    /// The values of `rows`, in that order.
+    pub fn select(&self, rows: &[usize]) -> Column {
+        Column {
+            values: self.values.select(rows),
+            name: self.name.clone(),
+            role: self.role,
+        }
+    }
+}
+
+/// The generating factors among `columns`: where one is marked as a factor, those and the labels,
+/// since what data with known factors are labelled with is one of them; else none.
+pub fn factors(columns: &[Column]) -> Vec<&Column> {
+    let known = columns.iter().any(|c| c.role == Role::Factor);
+    let fits = |c: &&Column| known && matches!(c.role, Role::Factor | Role::Label);
+    columns.iter().filter(fits).collect()
+}
+
+/// Place of the task among `columns` where none is named: the first label. Tables put one whose header says so before
+/// those whose header says nothing.
+pub fn task(columns: &[Column]) -> Option<usize> {
+    columns.iter().position(|c| c.role == Role::Label)
+}
+
+/// The group of each sample, by the first column that says groups: `None` where no column does. A sample whose
+/// group is unknown is a group of its own.
+pub fn groups(columns: &[Column]) -> Option<Vec<u32>> {
+    let column = columns.iter().find(|c| c.role == Role::Group)?;
+    let Values::Classes { names, index } = &column.values else {
+        return None;
+    };
+    let mut next = names.len() as u32;
+    let own = |group: &Option<u32>| {
+        group.unwrap_or_else(|| {
+            next += 1;
+            next - 1
+        })
+    };
+    Some(index.iter().map(own).collect())
+}
+
+/// How a table was understood.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Reading {
+    /// One entry per column of the table, in its order.
+    pub columns: Vec<ColumnReading>,
+    /// What was guessed, ignored or changed, in words.
+    pub notes: Vec<String>,
+}
+
+/// How one column was understood.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ColumnReading {
+    /// Its title in the file.
+    pub title: String,
+    /// `id`, `split`, `feature`, `ignored`, or the name of its [`Role`].
+    pub role: String,
+    /// The rule that says so.
+    pub why: String,
+    /// What its values are: numbers, whole numbers, text, …
+    pub kind: String,
+    /// Rows without a value.
+    pub missing: usize,
+    /// Number of distinct values; `None` where there are too many to count.
+    pub distinct: Option<usize>,
+}
