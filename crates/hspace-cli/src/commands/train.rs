@@ -3,17 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use hspace::config::Config;
+use hspace::dataset::Dataset;
 use hspace::file::quoted;
 use hspace::job::{Job, about};
 use hspace::run::RunFolder;
-use hspace::toml::Value;
+use hspace::toml::{Table, Value};
 use hspace::train::{Progress, Start, Trained};
 use hspace::{Error, Result, encoder, hub, pretrained};
 
 use crate::commands::check::findings;
 use crate::commands::open;
 use crate::progress::{TrainingLine, clock, stop_flag};
-use crate::settings::SettingFlags;
+use crate::settings::{DataFlags, SettingFlags};
 
 /// Learn a representation and leave it in a run folder.
 #[derive(clap::Args)]
@@ -36,7 +37,7 @@ pub struct Args {
     /// Go on with a run that was stopped, with the settings it has
     #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "out", "overwrite", "init_from", "config", "set",
         "encoder", "objective", "epochs", "steps", "batch_size", "learning_rate", "image_size", "stop_on", "keep_best",
-        "label", "seed", "device"])]
+        "label", "seed", "device", "id", "split_column", "role", "label_file", "keep_na", "missing", "holdout", "max_pixels"])]
     resume: Option<PathBuf>,
     /// Do not read every sample once before training to report what is there
     #[arg(long)]
@@ -47,6 +48,19 @@ pub struct Args {
     init_from: Option<String>,
     #[command(flatten)]
     settings: SettingFlags,
+    #[command(flatten)]
+    reading: DataFlags,
+}
+
+/// The column that is the task may have been named by its title; from here on it has its name.
+fn name_task(table: &mut Table, dataset: &Dataset) {
+    if let Some(label) = table
+        .get_mut("label")
+        .filter(|l| l.as_str() != Some("auto"))
+        && let Some(task) = dataset.task()
+    {
+        *label = Value::String(task.name.clone());
+    }
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -60,7 +74,12 @@ pub fn run(args: &Args) -> Result<()> {
     let source = Config::data_of(&table).ok_or_else(|| {
         Error::config("no data: give --data, such as --data builtin:mnist-mini or --data photos/")
     })?;
-    let dataset = open(source)?;
+    let mut reading = Config::reading_of(&table)?;
+    args.reading.lay_over(&mut reading);
+    let dataset = open(source, &reading)?;
+    name_task(&mut table, &dataset);
+    let section = Table::try_from(&reading).map_err(Error::config)?;
+    table.insert("reading".into(), section.into());
     let config = Config::resolve(table, about(&dataset))?;
     let out = args.out.clone().unwrap_or_else(|| {
         PathBuf::from(format!(
@@ -96,7 +115,7 @@ fn resume(path: &std::path::Path) -> Result<()> {
     let folder = RunFolder::open(path)?;
     let table = folder.read_config()?;
     let source = Config::data_of(&table).unwrap_or_default();
-    let dataset = open(source)?;
+    let dataset = open(source, &Config::reading_of(&table)?)?;
     let config = Config::resolve(table, about(&dataset))?;
     let job = Job::new(config, &dataset, None)?;
     go(&job, &folder, Start::Resume)
