@@ -55,6 +55,13 @@ pub fn open(source: &str, options: &OpenOptions) -> Result<Dataset> {
     Ok(dataset)
 }
 
+/// Shows on stderr which weights of a checkpoint were taken and which were left out.
+pub fn notes_on(checkpoint: &str, notes: &[String]) {
+    for note in notes {
+        eprintln!("note: {checkpoint}: {note}");
+    }
+}
+
 /// Writes a value as JSON to a file, or to standard output for `-`.
 pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<()> {
     let text = serde_json::to_string_pretty(value).map_err(|e| Error::file(path, e))?;

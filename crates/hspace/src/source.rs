@@ -216,7 +216,9 @@ impl<'a> Sources<'a> {
                     settings,
                     input,
                 } = model;
-                let run = pretrained::encoder(&weights, encoder, settings, input, &self.device)?;
+                // The notes on timm's models name their heads.
+                let (run, _) =
+                    pretrained::encoder(&weights, None, encoder, settings, input, &self.device)?;
                 self.runs.push(run.about.clone());
                 self.encode(name, run, progress)?
             }

@@ -12,7 +12,7 @@ use hspace::train::{Progress, Start, Trained};
 use hspace::{Error, Result, encoder, hub, pretrained};
 
 use crate::commands::check::findings;
-use crate::commands::open;
+use crate::commands::{notes_on, open};
 use crate::progress::{TrainingLine, clock, stop_flag};
 use crate::settings::{DataFlags, SettingFlags};
 
@@ -46,6 +46,10 @@ pub struct Args {
     /// hf:OWNER/NAME (Hugging Face Hub, downloaded once). Samples are standardised as the new data are
     #[arg(long, value_name = "RUN|FILE|hf:…")]
     init_from: Option<String>,
+    /// Which weights of a checkpoint to take where several fit: keys or modules around the network, such as teacher,
+    /// state_dict_ema or module.encoder_q
+    #[arg(long, value_name = "KEY", requires = "init_from")]
+    weights_key: Option<String>,
     #[command(flatten)]
     settings: SettingFlags,
     #[command(flatten)]
@@ -98,7 +102,10 @@ pub fn run(args: &Args) -> Result<()> {
             };
             let (encoder, views, device) = job.encoder();
             let (like, _) = encoder::init(encoder, views.input().shape, job.config.seed, device);
-            Start::From(pretrained::read(&path, encoder, &like, device)?, path)
+            let key = args.weights_key.as_deref();
+            let read = pretrained::read(&path, key, encoder, &like, device)?;
+            notes_on(from, &read.notes);
+            Start::From(read.weights, path)
         }
     };
     let folder = RunFolder::create(&out, args.overwrite)?;

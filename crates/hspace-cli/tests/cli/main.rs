@@ -8,6 +8,7 @@ mod pictures;
 mod refusals;
 mod runs;
 mod stops;
+mod weights;
 
 use std::path::Path;
 use std::process::{Command, Output};
