@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use hspace::config::{merge, options, set};
 use hspace::dataset::{Dataset, Split};
 use hspace::device::device;
+use hspace::evaluate::leak_warnings;
 use hspace::probe::{Contender, Measurements, ProbeOptions, measure};
 use hspace::representation::{self, Representation};
 use hspace::source::{Source, Sources, baseline_components};
@@ -230,6 +231,10 @@ pub fn measure_sources(
     });
     spinner.done();
     let measurements = measurements?;
+    let warnings = leak_warnings(&dataset, &made);
+    for warning in &warnings {
+        eprintln!("warning: {warning}");
+    }
     if let Some(path) = &flags.json {
         write_json(path, &measurements)?;
     }
@@ -258,7 +263,7 @@ pub fn measure_sources(
             spaces: &spaces,
             has_prior: false,
             drawings: vec![],
-            warnings: vec![],
+            warnings,
             bad: dataset.bad.clone(),
         };
         let page = hspace::report::html(&story.page()?)?;
