@@ -30,7 +30,7 @@ pub mod input;
 pub mod key;
 pub mod measure;
 pub mod noise;
-mod resize;
+pub(crate) mod resize;
 pub mod sheet;
 
 use std::cell::RefCell;

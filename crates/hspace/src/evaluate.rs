@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use toml::Table;
 
 use crate::config::Config;
+use crate::dataset::check::{Leaks, feature_names};
 use crate::dataset::{BadFile, Dataset, Shape, Split, Values};
 use crate::density::OutlierOptions;
 use crate::density::space::{QUICK, SpaceFits};
@@ -19,6 +20,7 @@ use crate::report::{
     Curve, Drawing, Latents, Neighbours, Page, Plane, Projection, RunFacts, neighbours, project,
 };
 use crate::representation::Representation;
+use crate::source::Source;
 use crate::train::{Line, Start};
 
 /// Samples on each projection.
@@ -109,6 +111,24 @@ fn supervised_config(
     table.insert("objective".into(), "supervised".into());
     table.insert("seed".into(), ((seed >> 1) as i64).into());
     Config::resolve(table, about)
+}
+
+/// Warnings about leaks in what is compared: groups in two splits; and what [`Leaks`] finds in features that were not learned here,
+/// namely files of features and vectors as they are.
+pub fn leak_warnings(dataset: &Dataset, spaces: &[Representation]) -> Vec<String> {
+    let names = feature_names(dataset);
+    let is_vectors = matches!(dataset.shape, Shape::Vector { .. });
+    let mut warnings = Leaks::of_groups(&dataset.columns, &dataset.split).warnings();
+    for space in spaces {
+        let found = match Source::parse(&space.name) {
+            Ok(Source::File(_)) => Leaks::of_features(space, &[]),
+            Ok(Source::Pixels) if is_vectors => Leaks::of_features(space, &names),
+            _ => continue,
+        };
+        let text = |warning| format!("{}: {warning}", space.name);
+        warnings.extend(found.warnings().into_iter().map(text));
+    }
+    warnings
 }
 
 /// Rows of the dataset that bear `ids`.

@@ -7,6 +7,7 @@ use hspace::columns::TableOptions;
 use hspace::config::{merge, options, set};
 use hspace::dataset::{Dataset, OpenOptions, Split};
 use hspace::device::device;
+use hspace::evaluate::leak_warnings;
 use hspace::probe::{Contender, Measurements, ProbeOptions, measure};
 use hspace::representation::{self, Representation};
 use hspace::source::{Source, Sources, baseline_components};
@@ -247,6 +248,10 @@ pub fn measure_sources(
     });
     spinner.done();
     let measurements = measurements?;
+    let warnings = leak_warnings(&dataset, &made);
+    for warning in &warnings {
+        eprintln!("warning: {warning}");
+    }
     if let Some(path) = &flags.json {
         write_json(path, &measurements)?;
     }
@@ -275,7 +280,7 @@ pub fn measure_sources(
             spaces: &spaces,
             has_prior: false,
             drawings: vec![],
-            warnings: vec![],
+            warnings,
             bad: dataset.bad.clone(),
         };
         let page = hspace::report::html(&story.page()?)?;

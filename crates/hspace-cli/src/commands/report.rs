@@ -6,7 +6,7 @@ use std::slice;
 use hspace::config::Config;
 use hspace::device::device;
 use hspace::drawings::for_report;
-use hspace::evaluate::{Story, run_facts};
+use hspace::evaluate::{Story, leak_warnings, run_facts};
 use hspace::generate::Drawer;
 use hspace::job::about;
 use hspace::judge::{Judging, judge};
@@ -84,12 +84,13 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let lines: Vec<Line> = folder.read_metrics(usize::MAX)?;
     let trained = folder.read_encoder(&device(&config.device)?)?;
+    let mut warnings = trained.about.warnings;
+    warnings.extend(leak_warnings(&dataset, &made));
     let mut spaces: Vec<_> = made
         .into_iter()
         .filter(|r| r.name == "pixels" || r.name == name)
         .collect();
     spaces.sort_by_key(|space| space.name == name);
-    let mut warnings = trained.about.warnings;
     let (mut drawings, mut has_prior) = (vec![], false);
     if folder.has_model() {
         let device = device(&config.device)?;

@@ -4,6 +4,7 @@ mod density;
 mod disentangle;
 mod draw;
 mod hub;
+mod leaks;
 mod pictures;
 mod refusals;
 mod runs;

@@ -1,17 +1,28 @@
 //! A full pass over the data: what is there, and what might spoil a measurement.
 //!
-//! Every sample is decoded once, in parallel; kept of each are 16 bytes of hash. Sums are added
-//! up in a fixed order, so that the findings do not depend on the number of threads.
+//! Every sample is decoded once, in parallel; kept of each are 16 bytes of hash and, of images, a thumbnail (about 300 bytes).
+//! Sums are added up in a fixed order, so that the findings do not depend on the number of threads.
 
+mod features;
+mod groups;
+mod leaks;
+mod near;
+mod near_vectors;
 mod reading;
 mod scan;
 mod text;
+mod thumbnail;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
-use scan::scan;
+use scan::{Keep, scan};
+
+pub use features::{FeatureFindings, Telling};
+pub use groups::SharedGroups;
+pub use leaks::{Leaks, feature_names};
+pub use near::NearIdentical;
 
 use crate::dataset::{BadFile, Column, Dataset, Kind, Reading, Role, Sample, Shape, Split, Values};
 use crate::error::{Error, Result};
@@ -22,6 +33,13 @@ const EXAMPLES: usize = 5;
 const TINY_CLASS: usize = 5;
 /// A largest class so many times the smallest is warned about.
 const IMBALANCE: usize = 10;
+
+/// Pairs of splits: samples of the second should not be known from the first.
+const PAIRS: [[Split; 2]; 3] = [
+    [Split::Train, Split::Val],
+    [Split::Train, Split::Test],
+    [Split::Val, Split::Test],
+];
 
 /// All that [`check`] found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -54,6 +72,8 @@ pub struct Findings {
     pub columns: Vec<ColumnFindings>,
     /// Exact duplicates.
     pub duplicates: Duplicates,
+    /// Groups, near-identical samples and features that would make scores come out too high.
+    pub leaks: Leaks,
     /// Files left out when the data were opened, and those that could not be decoded.
     pub bad: Vec<BadFile>,
     /// What might spoil a measurement, in words.
@@ -133,10 +153,16 @@ impl ClassCount {
 pub struct Duplicates {
     /// Training samples that repeat an earlier training sample.
     pub within_train: usize,
+    /// Validation samples that repeat an earlier validation sample.
+    pub within_val: usize,
     /// Test samples that repeat an earlier test sample.
     pub within_test: usize,
     /// Test samples that are also in the training set.
     pub across: usize,
+    /// Validation samples that are also in the training set.
+    pub train_val: usize,
+    /// Test samples that are also in the validation set.
+    pub val_test: usize,
     /// A few pairs of ids, those across splits first.
     pub examples: Vec<[String; 2]>,
 }
@@ -150,7 +176,7 @@ pub struct Duplicates {
 /// If not one sample can be read.
 pub fn check(dataset: &Dataset, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Findings> {
     let indices: Vec<usize> = (0..dataset.len()).collect();
-    let seen = scan(dataset, &indices, true, progress);
+    let seen = scan(dataset, &indices, Keep::Contents, progress);
     if seen.hashes.is_empty() {
         let why = seen
             .bad
@@ -176,6 +202,9 @@ pub fn check(dataset: &Dataset, progress: &(dyn Fn(usize, usize) + Sync)) -> Res
             .count()
     };
     let (mean, std) = seen.moments.finish();
+    let holders = holders(dataset, &seen.hashes);
+    let repeated = |index: usize, split: Split| holders[index] & bit(split) != 0;
+    let leaks = Leaks::of_dataset(dataset, &seen.thumbnails, &readable, &repeated);
     let mut findings = Findings {
         name: dataset.name.clone(),
         kind: dataset.kind,
@@ -198,10 +227,12 @@ pub fn check(dataset: &Dataset, progress: &(dyn Fn(usize, usize) + Sync)) -> Res
             .map(|c| describe(c, &dataset.split, &readable))
             .collect(),
         duplicates: duplicates(dataset, seen.hashes),
+        leaks,
         bad,
         warnings: Vec::new(),
     };
     findings.warnings = warnings(&findings);
+    findings.warnings.extend(findings.leaks.warnings());
     Ok(findings)
 }
 
@@ -219,7 +250,7 @@ pub fn channel_statistics(dataset: &Dataset, limit: usize) -> Result<(Vec<f32>, 
     if let Shape::Vector { dim } = dataset.shape {
         return feature_statistics(dataset, &chosen, dim);
     }
-    let seen = scan(dataset, &chosen, false, &|_, _| ());
+    let seen = scan(dataset, &chosen, Keep::Sums, &|_, _| ());
     if seen.moments.count == 0 {
         let why = seen
             .bad
@@ -318,6 +349,23 @@ fn describe(column: &Column, split: &[Split], readable: &[bool]) -> ColumnFindin
     }
 }
 
+fn bit(split: Split) -> u8 {
+    1 << split as u8
+}
+
+/// For each sample the splits that hold one with the same values, as [`bit`]s.
+fn holders(dataset: &Dataset, hashes: &[([u8; 16], usize)]) -> Vec<u8> {
+    let mut by_content: HashMap<[u8; 16], u8> = HashMap::new();
+    for (hash, index) in hashes {
+        *by_content.entry(*hash).or_default() |= bit(dataset.split[*index]);
+    }
+    let mut holders = vec![0; dataset.len()];
+    for (hash, index) in hashes {
+        holders[*index] = by_content[hash];
+    }
+    holders
+}
+
 fn duplicates(dataset: &Dataset, mut hashes: Vec<([u8; 16], usize)>) -> Duplicates {
     hashes.sort_unstable();
     let mut found = Duplicates::default();
@@ -326,20 +374,27 @@ fn duplicates(dataset: &Dataset, mut hashes: Vec<([u8; 16], usize)>) -> Duplicat
         .chunk_by(|a, b| a.0 == b.0)
         .filter(|group| group.len() > 1)
     {
-        let of = |split| {
-            group
-                .iter()
-                .map(|g| g.1)
-                .filter(move |&i| dataset.split[i] == split)
+        let of = |split| -> Vec<usize> {
+            let all = group.iter().map(|g| g.1);
+            all.filter(|&i| dataset.split[i] == split).collect()
         };
-        let (train, test): (Vec<_>, Vec<_>) =
-            (of(Split::Train).collect(), of(Split::Test).collect());
+        let [train, val, test] = Split::ALL.map(of);
         found.within_train += train.len().saturating_sub(1);
+        found.within_val += val.len().saturating_sub(1);
         found.within_test += test.len().saturating_sub(1);
-        if let (Some(&a), Some(&b)) = (train.first(), test.first()) {
-            found.across += test.len();
-            across.push([a, b]);
-        } else {
+        let mut apart = false;
+        for (first, second, count) in [
+            (&train, &test, &mut found.across),
+            (&train, &val, &mut found.train_val),
+            (&val, &test, &mut found.val_test),
+        ] {
+            if let (Some(&a), Some(&b)) = (first.first(), second.first()) {
+                *count += second.len();
+                across.push([a, b]);
+                apart = true;
+            }
+        }
+        if !apart {
             within.push([group[0].1, group[1].1]);
         }
     }
@@ -417,11 +472,17 @@ fn warnings(f: &Findings) -> Vec<String> {
             ));
         }
     }
-    if f.duplicates.across > 0 {
-        out.push(format!(
-            "{} test samples are also in the training set",
-            f.duplicates.across
-        ));
+    let d = &f.duplicates;
+    for (count, what, other) in [
+        (d.across, "test", "training"),
+        (d.train_val, "validation", "training"),
+        (d.val_test, "test", "validation"),
+    ] {
+        if count > 0 {
+            out.push(format!(
+                "{count} {what} samples are also in the {other} set"
+            ));
+        }
     }
     out
 }

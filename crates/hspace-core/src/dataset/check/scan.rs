@@ -5,11 +5,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
-use crate::dataset::{Dataset, Image, Pixels, Sample, Shape};
+use super::thumbnail::{Maker, Thumbnail};
+use crate::dataset::{Dataset, Image, Pixels, Sample, Shape, Split};
 use crate::error::Error;
 
 /// Samples handled as one piece of work.
 const PIECE: usize = 64;
+
+/// What a pass keeps of each sample.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Nothing: sums are enough.
+    Sums,
+    /// A hash, and a thumbnail of images.
+    Contents,
+}
 
 /// What a pass over samples adds up.
 pub struct Seen {
@@ -23,6 +33,8 @@ pub struct Seen {
     pub moments: Moments,
     /// Hash and index of each readable sample, if asked for.
     pub hashes: Vec<([u8; 16], usize)>,
+    /// Of each readable image that has one, if asked for.
+    pub thumbnails: Vec<Thumbnail>,
     /// Index of each unreadable sample, and why.
     pub bad: Vec<(usize, String)>,
 }
@@ -96,7 +108,7 @@ impl Moments {
 pub fn scan(
     dataset: &Dataset,
     indices: &[usize],
-    hash: bool,
+    keep: Keep,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Seen {
     let channels = match dataset.shape {
@@ -109,17 +121,23 @@ pub fn scan(
         bits: BTreeMap::new(),
         moments: Moments::new(channels),
         hashes: Vec::new(),
+        thumbnails: Vec::new(),
         bad: Vec::new(),
     };
     let done = AtomicUsize::new(0);
     let piece = |piece: &[usize]| {
         let mut seen = empty();
+        let mut maker = Maker::default();
         for &index in piece {
             match dataset.samples.get(index) {
                 Ok(sample) => {
                     seen.add(&sample);
-                    if hash {
+                    if keep == Keep::Contents {
                         seen.hashes.push((content_hash(&sample), index));
+                        if let Sample::Image(image) = &sample {
+                            let held_out = dataset.split[index] != Split::Train;
+                            seen.thumbnails.extend(maker.make(index, image, held_out));
+                        }
                     }
                 }
                 Err(Error::File { problem, .. }) => seen.bad.push((index, problem)),
@@ -144,6 +162,7 @@ pub fn scan(
             .for_each(|(k, n)| *all.bits.entry(*k).or_default() += n);
         all.moments.merge(&seen.moments);
         all.hashes.append(&mut seen.hashes);
+        all.thumbnails.append(&mut seen.thumbnails);
         all.bad.append(&mut seen.bad);
     }
     all

@@ -92,10 +92,15 @@ impl fmt::Display for Findings {
             }
         }
         let d = &self.duplicates;
-        let (train, test, across) = (d.within_train, d.within_test, d.across);
+        let (train, test) = (d.within_train, d.within_test);
+        let across = d.across + d.train_val + d.val_test;
+        let val = match self.val {
+            0 => String::new(),
+            _ => format!("{} within val, ", d.within_val),
+        };
         writeln!(
             out,
-            "  duplicates  {train} within train, {test} within test, {across} across"
+            "  duplicates  {train} within train, {val}{test} within test, {across} across"
         )?;
         for [a, b] in &d.examples {
             writeln!(out, "              {a} = {b}")?;
