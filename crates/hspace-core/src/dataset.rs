@@ -8,6 +8,7 @@
 
 mod array;
 mod builtin;
+mod channels;
 pub mod check;
 pub(crate) mod column;
 mod computed;
@@ -20,13 +21,16 @@ mod labels_csv;
 mod latents;
 mod memory;
 mod npz;
+mod pages;
 mod shapes;
 mod split;
 mod table;
+mod tiff;
 
 use std::borrow::Cow;
 use std::path::Path;
 
+pub use pages::Pages;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, unknown};
@@ -36,7 +40,7 @@ use crate::error::{Error, Result, unknown};
 pub enum Shape {
     /// An image, `[channels, height, width]`.
     Image {
-        /// 1 (grey) or 3 (RGB).
+        /// 1 (grey), 3 (RGB) or any other number (a microscope's, a satellite's).
         channels: usize,
         /// Rows of pixels.
         height: usize,
@@ -100,7 +104,7 @@ pub struct Image<'a> {
     pub width: usize,
     /// Rows.
     pub height: usize,
-    /// 1 or 3.
+    /// 1 (grey), 3 (RGB) or any other number.
     pub channels: usize,
     /// The values.
     pub pixels: Pixels<'a>,

@@ -16,15 +16,16 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use walkdir::{DirEntry, WalkDir};
 
-use crate::dataset::decode::{self, EXTENSIONS, Header, UNSUPPORTED};
+use crate::dataset::decode::{self, Header};
+use crate::dataset::pages::Part;
 use crate::dataset::{BadFile, Column, Dataset, Entry, Kind, OpenOptions, Role, Sample, Samples};
-use crate::dataset::{Shape, Split, column, extension, labels_csv, split};
+use crate::dataset::{Shape, Split, channels, column, labels_csv, split};
 use crate::error::{Error, Result};
 
 /// The line in the list of datasets.
 pub const ENTRY: Entry = Entry {
     name: "image folder",
-    summary: "folder of PNG, JPEG, TIFF, BMP or WebP images: unlabelled, in a sub-folder per class, \
+    summary: "folder of images (PNG, JPEG, TIFF, BMP, WebP, GIF, PNM and more): unlabelled, in a sub-folder per class, \
               in train/ and test/, or with a labels.csv",
     open,
 };
@@ -51,20 +52,14 @@ fn open_folder(root: &Path, options: &OpenOptions) -> Result<Dataset> {
     // The table may name files by any extension; without one, the extension says what to look at.
     let mut wanted = Vec::new();
     for file in files {
-        let kind = extension(&file);
-        let image = EXTENSIONS.contains(&kind.as_str());
         match &table {
             Some(table) if table.lists(&file) => wanted.push(file),
-            Some(_) if image => {
+            _ if !decode::looks_like_picture(&root.join(&file)) => {}
+            Some(_) => {
                 let reason = "not listed in labels.csv".into();
                 bad.push(BadFile { path: file, reason });
             }
-            None if image => wanted.push(file),
-            None if UNSUPPORTED.contains(&kind.as_str()) => {
-                let reason = decode::unsupported(&kind);
-                bad.push(BadFile { path: file, reason });
-            }
-            _ => {}
+            None => wanted.push(file),
         }
     }
     let (usable, sizes) = read_headers(root, wanted, options.max_pixels, &mut bad);
@@ -82,7 +77,7 @@ fn open_folder(root: &Path, options: &OpenOptions) -> Result<Dataset> {
     let shape = sizes.most_common();
     Ok(Dataset {
         name: root.display().to_string(),
-        kind: if sizes.colour {
+        kind: if sizes.channels == 3 {
             Kind::Photo
         } else {
             Kind::Grey
@@ -144,11 +139,11 @@ fn list(root: &Path, bad: &mut Vec<BadFile>) -> Vec<String> {
     files
 }
 
-/// How often each size occurs, and whether any image is in colour.
+/// How often each size occurs, and how many channels the images have.
 #[derive(Default)]
 struct Sizes {
     counts: HashMap<(usize, usize), usize>,
-    colour: bool,
+    channels: usize,
 }
 
 impl Sizes {
@@ -158,9 +153,8 @@ impl Sizes {
             .iter()
             .max_by_key(|&(size, count)| (count, size));
         let (height, width) = most.map_or((0, 0), |(size, _)| *size);
-        let channels = if self.colour { 3 } else { 1 };
         Shape::Image {
-            channels,
+            channels: self.channels,
             height,
             width,
         }
@@ -174,18 +168,17 @@ fn read_headers(
     max_pixels: u64,
     bad: &mut Vec<BadFile>,
 ) -> (Vec<String>, Sizes) {
-    let read = |file: &String| decode::header(&root.join(file), max_pixels);
+    let read = |file: &String| decode::header(&root.join(file), Part::First, max_pixels);
     let headers: Vec<_> = files.par_iter().map(read).collect();
     let (mut usable, mut sizes) = (Vec::new(), Sizes::default());
+    sizes.channels = channels::common(headers.iter().flatten().map(|header| header.channels));
     for (path, header) in files.into_iter().zip(headers) {
-        match header {
-            Ok(Header {
-                width,
-                height,
-                colour,
-            }) => {
-                *sizes.counts.entry((height, width)).or_default() += 1;
-                sizes.colour |= colour;
+        let fits = |header: Header| {
+            channels::fits(header.channels, sizes.channels).map(|()| (header.height, header.width))
+        };
+        match header.and_then(fits) {
+            Ok(size) => {
+                *sizes.counts.entry(size).or_default() += 1;
                 usable.push(path);
             }
             Err(reason) => bad.push(BadFile { path, reason }),
@@ -236,7 +229,7 @@ fn by_folders(ids: Vec<String>) -> Layout {
 }
 
 fn nothing_found(root: &Path, bad: &[BadFile]) -> Error {
-    let looked = "we looked for PNG, JPEG, TIFF, BMP and WebP files in it and its sub-folders, \
+    let looked = "we looked for PNG, JPEG, TIFF, BMP, WebP, GIF and other images in it and its sub-folders, \
                   for a labels.csv and for IDX files (train-images-idx3-ubyte)";
     let found = match bad {
         [] => String::new(),
@@ -262,7 +255,7 @@ impl Samples for Files {
         let path = self.paths.get(index);
         let path = path.ok_or_else(|| Error::data(format!("there is no sample {index}")))?;
         let path = self.root.join(path);
-        let image = decode::read(&path, self.max_pixels);
+        let image = decode::read(&path, Part::First, self.max_pixels);
         image
             .map(Sample::Image)
             .map_err(|reason| Error::file(path, reason))
@@ -362,17 +355,28 @@ mod tests {
             ("empty.jpg", b""),
             ("text.webp", b"this is no image"),
             ("moving.gif", b"GIF89a"),
+            ("photo.heic", b"\0\0\0\x18ftypheic"),
+            ("photo.jpg_large", &good),
             ("notes.txt", b"nothing to see"),
         ]))
         .unwrap();
-        assert_eq!(dataset.ids, ["good.png"]);
+        assert_eq!(dataset.ids, ["good.png", "photo.jpg_large"]);
         let bad: Vec<&str> = dataset.bad.iter().map(|b| b.path.as_str()).collect();
-        assert_eq!(bad, ["cut.png", "empty.jpg", "moving.gif", "text.webp"]);
+        assert_eq!(
+            bad,
+            [
+                "cut.png",
+                "empty.jpg",
+                "moving.gif",
+                "photo.heic",
+                "text.webp"
+            ]
+        );
         let text = dataset.bad_files_csv();
         for why in [
             "cut short",
             "0 bytes",
-            "GIF is not supported",
+            "HEIC is not supported",
             "not an image",
         ] {
             assert!(text.contains(why), "{text}");

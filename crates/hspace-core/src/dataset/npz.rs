@@ -8,7 +8,7 @@
 //! - `.npy` with the features alone.
 //!
 //! Rank 2 `[samples, features]` are vectors; 8- or 16-bit whole numbers of rank 3
-//! `[samples, height, width]` or 4 `[samples, height, width, 1 or 3]` are images. Labels are
+//! `[samples, height, width]` or 4 `[samples, height, width, channels]` are images. Labels are
 //! `[samples]`, or `[samples, k]` for k columns.
 
 use std::borrow::Cow;
@@ -20,7 +20,7 @@ use std::path::Path;
 use crate::dataset::array::{self, Array, Data};
 use crate::dataset::memory::{Images, Vectors};
 use crate::dataset::{Column, Dataset, Entry, Kind, OpenOptions, Pixels, Role, Samples, Shape};
-use crate::dataset::{Split, Values, column, extension, latents, split};
+use crate::dataset::{Split, Values, channels, column, extension, latents, split};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::npz::NpzReader;
@@ -68,7 +68,7 @@ const SPLIT_NAMES: [(&str, &str, &str, Split); 5] = [
     ("x_train", "y_train", "train", Split::Train),
     ("x_test", "y_test", "test", Split::Test),
 ];
-const SHAPES: &str = "[samples, features] or [samples, height, width(, 1 or 3)]";
+const SHAPES: &str = "[samples, features] or [samples, height, width(, channels)]";
 const PLAIN_NAMES: [&str; 5] = ["features", "x", "X", "data", "images"];
 const LABEL_NAMES: [&str; 3] = ["labels", "label", "y"];
 
@@ -319,8 +319,7 @@ fn samples(x: Array) -> std::result::Result<(Shape, Box<dyn Samples>), String> {
             let vectors = Vectors(Matrix::new(rows, dim, data));
             return Ok((Shape::Vector { dim }, Box::new(vectors)));
         }
-        [_, height, width] => [height, width, 1],
-        [_, height, width, channels @ (1 | 3)] => [height, width, channels],
+        [_, _, _] | [_, _, _, _] => channels::of_array(&x.dims)?,
         _ => {
             return Err(format!(
                 "an array of shape {:?}; {SHAPES} is needed",
@@ -334,9 +333,6 @@ fn samples(x: Array) -> std::result::Result<(Shape, Box<dyn Samples>), String> {
         Data::U16(values) => Pixels::U16(Cow::Owned(values)),
         _ => return Err("images must be uint8 or uint16".into()),
     };
-    if height * width == 0 {
-        return Err("images without pixels".into());
-    }
     let images = Images {
         pixels,
         width,
@@ -401,6 +397,25 @@ mod tests {
             panic!("an image expected")
         };
         assert_eq!(pixels[..], [5, 6]);
+    }
+
+    #[test]
+    fn images_of_any_number_of_channels_and_bits() {
+        let words: Vec<u16> = (0..16).map(|i| i * 1000).collect();
+        let bytes: Vec<u8> = words.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let file = npz(&[("images", npy("<u2", false, "2, 1, 2, 4", &bytes))]);
+        let dataset = open(file.path()).unwrap();
+        assert_eq!(dataset.kind, Kind::Grey);
+        let expected = Image {
+            width: 2,
+            height: 1,
+            channels: 4,
+            pixels: Pixels::U16(Cow::Borrowed(&words[8..])),
+        };
+        assert_eq!(dataset.samples.get(1).unwrap(), Sample::Image(expected));
+        let first = npz(&[("images", npy("|u1", false, "1, 3, 8, 8", &[0; 192]))]);
+        let text = open(first.path()).err().unwrap().to_string();
+        assert!(text.contains("transpose(0, 2, 3, 1)"), "{text}");
     }
 
     #[test]
