@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hspace::config::{merge, set};
-use hspace::dataset::{Dataset, Missing, OpenOptions};
+use hspace::dataset::{Dataset, Missing, OpenOptions, Pages};
 use hspace::device::Device;
 use hspace::source::Sources;
 use hspace::toml::{Table, Value};
@@ -53,6 +53,9 @@ pub struct DataFlags {
     /// Share of samples held out for the test where the data have no test split [default: 0.2]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     pub holdout: Option<f64>,
+    /// Pages of a TIFF: samples (each is one), channels (of one image) or first [default: first]
+    #[arg(long, value_name = "WHAT")]
+    pub pages: Option<Pages>,
     /// Images of more pixels are left out [default: 100000000]
     #[arg(long, value_name = "COUNT")]
     pub max_pixels: Option<u64>,
@@ -88,6 +91,7 @@ impl DataFlags {
             keep_na: options.keep_na,
             missing: Some(options.missing),
             holdout: Some(options.holdout),
+            pages: Some(options.pages),
             max_pixels: Some(options.max_pixels),
             by_position: false,
         }
@@ -105,6 +109,7 @@ impl DataFlags {
         set(&mut options.label_file, &self.label_file);
         set(&mut options.missing, &self.missing);
         set(&mut options.holdout, &self.holdout);
+        set(&mut options.pages, &self.pages);
         set(&mut options.max_pixels, &self.max_pixels);
         options.roles.extend(self.role.iter().cloned());
         options.keep_na |= self.keep_na;

@@ -7,6 +7,7 @@
 //! in turn.
 
 mod builtin;
+mod channels;
 pub mod check;
 mod computed;
 mod decode;
@@ -18,13 +19,16 @@ mod labels;
 mod latents;
 mod memory;
 mod npz;
+mod pages;
 mod shapes;
 mod split;
 mod table;
+mod tiff;
 
 use std::borrow::Cow;
 use std::path::Path;
 
+pub use pages::Pages;
 use serde::{Deserialize, Serialize};
 
 use crate::columns::header::Header;
@@ -37,7 +41,7 @@ use crate::error::{Error, Result, unknown};
 pub enum Shape {
     /// An image, `[channels, height, width]`.
     Image {
-        /// 1 (grey) or 3 (RGB).
+        /// 1 (grey), 3 (RGB) or any other number (a microscope's, a satellite's).
         channels: usize,
         /// Rows of pixels.
         height: usize,
@@ -103,7 +107,7 @@ pub struct Image<'a> {
     pub width: usize,
     /// Rows.
     pub height: usize,
-    /// 1 or 3.
+    /// 1 (grey), 3 (RGB) or any other number.
     pub channels: usize,
     /// The values.
     pub pixels: Pixels<'a>,
@@ -187,6 +191,8 @@ pub struct OpenOptions {
     pub keep_na: bool,
     /// What becomes of rows of a table without a value of some feature.
     pub missing: Missing,
+    /// What the pages of a TIFF with several are.
+    pub pages: Pages,
 }
 
 impl Default for OpenOptions {
@@ -201,6 +207,7 @@ impl Default for OpenOptions {
             label_file: AUTO.into(),
             keep_na: false,
             missing: Missing::Refuse,
+            pages: Pages::First,
         }
     }
 }

@@ -18,7 +18,7 @@ const GAP: usize = 12;
 const FRAME: u32 = 120;
 
 /// One sample of `shape`: images from values in 0..1, channels first, small ones enlarged without
-/// smoothing; a vector as stripes, one a number: white at 0, red above and blue below, darkest at 3.
+/// smoothing, coloured as [`shown`] says; a vector as stripes, one a number: white at 0, red above and blue below, darkest at 3.
 pub fn tile(shape: Shape, values: &[f32]) -> RgbImage {
     match shape {
         Shape::Image {
@@ -32,13 +32,23 @@ pub fn tile(shape: Shape, values: &[f32]) -> RgbImage {
             };
             blank(width * times, height * times, |x, y| {
                 let pixel = y / times * width + x / times;
-                Rgb([0, 1, 2].map(|c: usize| byte(c.min(channels - 1), pixel)))
+                Rgb(shown(channels).map(|channel| channel.map_or(0, |c| byte(c, pixel))))
             })
         }
         Shape::Vector { dim } => {
             let stripe = (2 * TILE).div_ceil(dim.max(1));
             blank(dim * stripe, TILE, |x, _| stripe_color(values[x / stripe]))
         }
+    }
+}
+
+/// Which of so many channels are shown as red, green and blue: 1 as grey, 2 as red and green with no blue, of 3 and more the
+/// first three.
+pub fn shown(channels: usize) -> [Option<usize>; 3] {
+    match channels {
+        1 => [Some(0); 3],
+        2 => [Some(0), Some(1), None],
+        _ => [Some(0), Some(1), Some(2)],
     }
 }
 
@@ -137,6 +147,25 @@ mod tests {
         let stripes = tile(Shape::Vector { dim: 2 }, &[3.0, -3.0]);
         assert_eq!(stripes.get_pixel(0, 0).0, [255, 0, 0]);
         assert_eq!(stripes.get_pixel(127, 0).0, [0, 0, 255]);
+    }
+
+    #[test]
+    fn other_numbers_of_channels_are_shown_as_colours() {
+        let shape = |channels| Shape::Image {
+            channels,
+            height: 1,
+            width: 1,
+        };
+        let values = [0.2, 0.4, 0.6, 0.8, 1.0];
+        for (channels, colour) in [
+            (1, [51; 3]),
+            (2, [51, 102, 0]),
+            (3, [51, 102, 153]),
+            (5, [51, 102, 153]),
+        ] {
+            let picture = tile(shape(channels), &values[..channels]);
+            assert_eq!(picture.get_pixel(0, 0).0, colour, "{channels} channels");
+        }
     }
 
     #[test]

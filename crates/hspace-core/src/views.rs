@@ -13,8 +13,8 @@
 //! 2. that frame is resized to the input's size, antialiased, as a planar [`Canvas`] in 0..1;
 //! 3. the other views repaint the canvas, and at last it is normalised.
 //!
-//! A grey sample stays a single channel up to the last step, so views cost a third for it and
-//! those that only change colours cost nothing. Vectors are normalised first; their views work on
+//! Images may have any number of channels. A grey sample for an encoder of RGB stays a single channel up to the last step,
+//! so views cost a third for it; those that only change colours cost nothing for all but RGB. Vectors are normalised first; their views work on
 //! normalised values.
 
 pub mod affine;
@@ -298,8 +298,17 @@ impl Views {
         for view in active {
             (view.of)(&self.config).frame(&mut frame, &mut key.draws(view.name));
         }
+        let planes = match (image.channels, channels) {
+            // Grey is drawn once and lifted to RGB at last; RGB becomes its luma.
+            (1, 3) | (3, 1) => 1,
+            (has, takes) if has == takes => takes,
+            (has, takes) => {
+                return Err(Error::data(format!(
+                    "an image of {has} channels, where the encoder takes {takes}"
+                )));
+            }
+        };
         SCRATCH.with_borrow_mut(|scratch| {
-            let planes = channels.min(image.channels);
             let pixels = &mut out[..planes * height * width];
             let mut canvas = scratch.draw(image, &frame, [planes, height, width], pixels)?;
             for view in active {

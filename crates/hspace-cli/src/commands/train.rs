@@ -37,7 +37,7 @@ pub struct Args {
     /// Go on with a run that was stopped, with the settings it has
     #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "out", "overwrite", "init_from", "config", "set",
         "encoder", "objective", "epochs", "steps", "batch_size", "learning_rate", "image_size", "stop_on", "keep_best",
-        "label", "seed", "device", "id", "split_column", "role", "label_file", "keep_na", "missing", "holdout", "max_pixels"])]
+        "label", "seed", "device", "id", "split_column", "role", "label_file", "keep_na", "missing", "holdout", "max_pixels", "pages"])]
     resume: Option<PathBuf>,
     /// Do not read every sample once before training to report what is there
     #[arg(long)]

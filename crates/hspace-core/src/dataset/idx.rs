@@ -13,8 +13,8 @@ use flate2::read::GzDecoder;
 
 use crate::columns::cells;
 use crate::dataset::memory::Images;
-use crate::dataset::split;
 use crate::dataset::{Column, Dataset, Entry, Kind, OpenOptions, Pixels, Role, Split};
+use crate::dataset::{channels, split};
 use crate::error::{Error, Result};
 
 /// The line in the list of datasets.
@@ -187,14 +187,10 @@ pub fn assemble(parts: Vec<Part>) -> Result<Dataset> {
     for part in parts {
         let (images, path) = part.images;
         let (count, this) = match images.dims[..] {
-            [n, h, w] if h * w > 0 => (n, [h, w, 1]),
-            [n, h, w, c @ (1 | 3)] if h * w > 0 => (n, [h, w, c]),
-            _ => {
-                let text = format!("images of shape {:?}", images.dims);
-                let needed = "[samples, height, width(, 1 or 3)], none of them 0, is needed";
-                return Err(Error::file(path, format!("{text}; {needed}")));
-            }
+            [n, ..] => (n, channels::of_array(&images.dims)),
+            [] => (0, channels::of_array(&[])),
         };
+        let this = this.map_err(|problem| Error::file(&path, problem))?;
         if count == 0 {
             return Err(Error::file(path, "holds no images"));
         }

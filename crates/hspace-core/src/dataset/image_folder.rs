@@ -17,15 +17,16 @@ use rayon::prelude::*;
 use walkdir::{DirEntry, WalkDir};
 
 use crate::columns::{ColumnReading, Reading, cells};
-use crate::dataset::decode::{self, EXTENSIONS, Header, UNSUPPORTED};
+use crate::dataset::decode::{self, Header};
+use crate::dataset::pages::{Pages, Part, unread_pages};
 use crate::dataset::{BadFile, Column, Dataset, Entry, Kind, OpenOptions, Role, Sample, Samples};
-use crate::dataset::{Shape, Split, extension, labels, split};
+use crate::dataset::{Shape, Split, channels, labels, split};
 use crate::error::{Error, Result};
 
 /// The line in the list of datasets.
 pub const ENTRY: Entry = Entry {
     name: "image folder",
-    summary: "folder of PNG, JPEG, TIFF, BMP or WebP images: unlabelled, in a sub-folder per class, \
+    summary: "folder of images (PNG, JPEG, TIFF, BMP, WebP, GIF, PNM and more): unlabelled, in a sub-folder per class, \
               in train/, val/ and test/, or with a table of labels (labels.csv)",
     open,
 };
@@ -52,25 +53,19 @@ fn open_folder(root: &Path, options: &OpenOptions) -> Result<Dataset> {
     // The table may name files by any extension; without one, the extension says what to look at.
     let mut wanted = Vec::new();
     for file in files {
-        let kind = extension(&file);
-        let image = EXTENSIONS.contains(&kind.as_str());
         match &table {
             Some(table) if table.masks.contains(&file) => {}
             Some(table) if table.lists(&file) => wanted.push(file),
-            Some(table) if image => {
+            _ if !decode::looks_like_picture(&root.join(&file)) => {}
+            Some(table) => {
                 let reason = format!("not listed in {}", table.name);
                 bad.push(BadFile { path: file, reason });
             }
-            None if image => wanted.push(file),
-            None if UNSUPPORTED.contains(&kind.as_str()) => {
-                let reason = decode::unsupported(&kind);
-                bad.push(BadFile { path: file, reason });
-            }
-            _ => {}
+            None => wanted.push(file),
         }
     }
-    let images = read_headers(root, wanted, options.max_pixels, &mut bad);
-    let paths: Vec<String> = images.iter().map(|(path, _)| path.clone()).collect();
+    let images = read_headers(root, wanted, options, &mut bad);
+    let paths: Vec<String> = images.iter().map(|image| image.file.clone()).collect();
     let mut layout = match table {
         Some(table) => {
             bad.extend(table.bad.iter().cloned());
@@ -90,10 +85,19 @@ fn open_folder(root: &Path, options: &OpenOptions) -> Result<Dataset> {
     if layout.kept.is_empty() {
         return Err(nothing_found(root, &bad));
     }
+    notes.extend(unread_pages(
+        images.iter().filter(|image| image.header.pages > 1).count(),
+    ));
     layout.reading.notes.splice(0..0, notes);
-    let kept = || layout.kept.iter().map(|&i| &images[i]);
-    let ids: Vec<String> = kept().map(|(path, _)| path.clone()).collect();
-    let shape = most_common(kept().map(|(_, header)| header));
+    let kept: Vec<&Picture> = layout.kept.iter().map(|&i| &images[i]).collect();
+    let ids: Vec<String> = kept
+        .iter()
+        .map(|image| image.part.id(&image.file))
+        .collect();
+    let shape = most_common(kept.iter().map(|image| &image.header));
+    if options.pages == Pages::Samples && !layout.columns.iter().any(|c| c.role == Role::Group) {
+        layout.columns.extend(files_as_groups(&kept));
+    }
     let notes = &mut layout.reading.notes;
     Ok(Dataset {
         name: root.display().to_string(),
@@ -108,7 +112,7 @@ fn open_folder(root: &Path, options: &OpenOptions) -> Result<Dataset> {
         reading: layout.reading,
         samples: Box::new(Files {
             root: root.to_path_buf(),
-            paths: ids.clone(),
+            images: kept.iter().map(|i| (i.file.clone(), i.part)).collect(),
             max_pixels: options.max_pixels,
         }),
         ids,
@@ -159,36 +163,84 @@ fn list(root: &Path, bad: &mut Vec<BadFile>) -> Vec<String> {
     files
 }
 
-/// The commonest size; three channels, if any image is in colour.
-fn most_common<'a>(headers: impl Iterator<Item = &'a Header>) -> Shape {
-    let (mut counts, mut colour) = (HashMap::<(usize, usize), usize>::new(), false);
-    for header in headers {
+/// A sample: a file, or one of its pages.
+struct Picture {
+    file: String,
+    part: Part,
+    header: Header,
+}
+
+/// A column that says of pages that are samples which file they are of, if a file has several.
+fn files_as_groups(images: &[&Picture]) -> Option<Column> {
+    let is_page = |image: &&Picture| matches!(image.part, Part::Page { .. });
+    images.iter().any(is_page).then(|| {
+        let files: Vec<&str> = images.iter().map(|image| image.file.as_str()).collect();
+        Column {
+            name: "file".into(),
+            role: Role::Group,
+            values: cells::classes(&files),
+        }
+    })
+}
+
+/// The commonest size and number of channels.
+fn most_common<'a>(headers: impl Iterator<Item = &'a Header> + Clone) -> Shape {
+    let mut counts = HashMap::<(usize, usize), usize>::new();
+    for header in headers.clone() {
         *counts.entry((header.height, header.width)).or_default() += 1;
-        colour |= header.colour;
     }
     let most = counts.iter().max_by_key(|&(size, count)| (count, size));
     let (height, width) = most.map_or((0, 0), |(size, _)| *size);
     Shape::Image {
-        channels: if colour { 3 } else { 1 },
+        channels: channels::common(headers.map(|header| header.channels)),
         height,
         width,
     }
 }
 
-/// Reads the headers in parallel, and keeps the files that have a good one.
+/// Reads the headers in parallel, and keeps the samples that have a good one and as many channels as most.
 fn read_headers(
     root: &Path,
     files: Vec<String>,
-    max_pixels: u64,
+    options: &OpenOptions,
     bad: &mut Vec<BadFile>,
-) -> Vec<(String, Header)> {
-    let read = |file: &String| decode::header(&root.join(file), max_pixels);
-    let headers: Vec<_> = files.par_iter().map(read).collect();
-    let mut usable = Vec::with_capacity(files.len());
-    for (path, header) in files.into_iter().zip(headers) {
-        match header {
-            Ok(header) => usable.push((path, header)),
-            Err(reason) => bad.push(BadFile { path, reason }),
+) -> Vec<Picture> {
+    let read = |file: &String| {
+        let path = root.join(file);
+        let parts = decode::parts(&path, options.pages)?;
+        let header = |part: Part| {
+            let header = decode::header(&path, part, options.max_pixels);
+            (part, header)
+        };
+        Ok(parts.into_iter().map(header).collect::<Vec<_>>())
+    };
+    let mut found = Vec::with_capacity(files.len());
+    let headers: Vec<std::result::Result<_, String>> = files.par_iter().map(read).collect();
+    for (file, parts) in files.into_iter().zip(headers) {
+        match parts {
+            Ok(parts) => {
+                found.extend(
+                    parts
+                        .into_iter()
+                        .map(|(part, header)| (file.clone(), part, header)),
+                );
+            }
+            Err(reason) => bad.push(BadFile { path: file, reason }),
+        }
+    }
+    let good = found
+        .iter()
+        .filter_map(|(_, _, header)| header.as_ref().ok());
+    let common = channels::common(good.map(|header| header.channels));
+    let mut usable = Vec::with_capacity(found.len());
+    for (file, part, header) in found {
+        let fits = |header: Header| channels::fits(header.channels, common).map(|()| header);
+        match header.and_then(fits) {
+            Ok(header) => usable.push(Picture { file, part, header }),
+            Err(reason) => {
+                let path = part.id(&file);
+                bad.push(BadFile { path, reason });
+            }
         }
     }
     usable
@@ -336,7 +388,7 @@ fn classes(paths: &[&str], least: usize) -> Vec<Option<String>> {
 }
 
 fn nothing_found(root: &Path, bad: &[BadFile]) -> Error {
-    let looked = "we looked for PNG, JPEG, TIFF, BMP and WebP files in it and its sub-folders, \
+    let looked = "we looked for PNG, JPEG, TIFF, BMP, WebP, GIF and other images in it and its sub-folders, \
                   for a labels.csv and for IDX files (train-images-idx3-ubyte)";
     let found = match bad {
         [] => String::new(),
@@ -353,16 +405,17 @@ fn nothing_found(root: &Path, bad: &[BadFile]) -> Error {
 /// Decodes a file each time it is asked for.
 struct Files {
     root: PathBuf,
-    paths: Vec<String>,
+    images: Vec<(String, Part)>,
     max_pixels: u64,
 }
 
 impl Samples for Files {
     fn get(&self, index: usize) -> Result<Sample<'_>> {
-        let path = self.paths.get(index);
-        let path = path.ok_or_else(|| Error::data(format!("there is no sample {index}")))?;
-        let path = self.root.join(path);
-        let image = decode::read(&path, self.max_pixels);
+        let image = self.images.get(index);
+        let (file, part) =
+            image.ok_or_else(|| Error::data(format!("there is no sample {index}")))?;
+        let path = self.root.join(file);
+        let image = decode::read(&path, *part, self.max_pixels);
         image
             .map(Sample::Image)
             .map_err(|reason| Error::file(path, reason))

@@ -14,7 +14,7 @@ pub struct Images {
     pub width: usize,
     /// Rows.
     pub height: usize,
-    /// 1 or 3.
+    /// 1 (grey), 3 (RGB) or any other number.
     pub channels: usize,
 }
 

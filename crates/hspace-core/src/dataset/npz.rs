@@ -16,7 +16,8 @@ use std::path::Path;
 use crate::columns::{Samples, read_npy, read_npz};
 use crate::dataset::memory::Images;
 use crate::dataset::table::{assemble, of_vectors};
-use crate::dataset::{Dataset, Entry, Kind, OpenOptions, Pixels, Shape, extension, latents};
+use crate::dataset::{Dataset, Entry, Kind, OpenOptions, Pixels, Shape};
+use crate::dataset::{channels, extension, latents};
 use crate::error::{Error, Result};
 use crate::npz::NpzReader;
 use crate::npz::array::{Array, Data};
@@ -74,11 +75,10 @@ fn open_npz(path: &Path, options: &OpenOptions) -> Result<Dataset> {
 /// Images of rank 3 or 4.
 fn images(x: Array) -> std::result::Result<Images, String> {
     let [height, width, channels] = match x.dims[..] {
-        [_, height, width] => [height, width, 1],
-        [_, height, width, channels @ (1 | 3)] => [height, width, channels],
+        [_, _, _] | [_, _, _, _] => channels::of_array(&x.dims)?,
         _ => {
             return Err(format!(
-                "an array of shape {:?}; [samples, features] or [samples, height, width(, 1 or 3)] is needed",
+                "an array of shape {:?}; [samples, features] or [samples, height, width(, channels)] is needed",
                 x.dims
             ));
         }
@@ -160,6 +160,25 @@ mod tests {
             panic!("an image expected")
         };
         assert_eq!(pixels[..], [5, 6]);
+    }
+
+    #[test]
+    fn images_of_any_number_of_channels_and_bits() {
+        let words: Vec<u16> = (0..16).map(|i| i * 1000).collect();
+        let bytes: Vec<u8> = words.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let file = npz(&[("images", npy("<u2", false, "2, 1, 2, 4", &bytes))]);
+        let dataset = open(file.path()).unwrap();
+        assert_eq!(dataset.kind, Kind::Grey);
+        let expected = Image {
+            width: 2,
+            height: 1,
+            channels: 4,
+            pixels: Pixels::U16(Cow::Borrowed(&words[8..])),
+        };
+        assert_eq!(dataset.samples.get(1).unwrap(), Sample::Image(expected));
+        let first = npz(&[("images", npy("|u1", false, "1, 3, 8, 8", &[0; 192]))]);
+        let text = open(first.path()).err().unwrap().to_string();
+        assert!(text.contains("transpose(0, 2, 3, 1)"), "{text}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::{Dataset, Image, Pixels, Sample, Values};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
+use crate::picture;
 
 /// Longer side of a thumbnail, pixels; smaller images keep their size.
 const LONGEST: u32 = 64;
@@ -126,7 +127,13 @@ fn thumbnail(image: &Image) -> Result<DynamicImage> {
     let (width, height) = (image.width as u32, image.height as u32);
     let made = match image.channels {
         1 => GrayImage::from_raw(width, height, bytes).map(DynamicImage::from),
-        _ => RgbImage::from_raw(width, height, bytes).map(DynamicImage::from),
+        3 => RgbImage::from_raw(width, height, bytes).map(DynamicImage::from),
+        channels => {
+            let shown = picture::shown(channels);
+            let rgb = |pixel: &[u8]| shown.map(|channel| channel.map_or(0, |c| pixel[c]));
+            let bytes = bytes.chunks_exact(channels.max(1)).flat_map(rgb).collect();
+            RgbImage::from_raw(width, height, bytes).map(DynamicImage::from)
+        }
     };
     made.filter(|_| width > 0 && height > 0).ok_or_else(|| {
         let (channels, n) = (image.channels, width as usize * height as usize);

@@ -63,7 +63,7 @@ impl Frame {
 
 /// A picture in the making: planar `[channels, height, width]`, values in 0..1.
 pub struct Canvas<'a> {
-    /// Planes, 1 (grey) or 3 (RGB).
+    /// Planes: 1 (grey), 3 (RGB) or any other number.
     pub channels: usize,
     /// Rows.
     pub height: usize,
@@ -94,11 +94,10 @@ pub struct Scratch {
 impl Scratch {
     /// Resizes the frame's part of `image` to `[planes, height, width]` into `pixels`, in 0..1.
     ///
-    /// An RGB image drawn as one plane becomes its luma; `planes` must not exceed the image's
-    /// channels.
+    /// `planes` is the number of the image's channels; or 1 for an RGB image, which becomes its luma.
     ///
     /// # Errors
-    /// If the image is empty, has other than 1 or 3 channels, or not as many values as pixels.
+    /// If the image is empty, does not have as many values as pixels and channels, or has other channels than `planes`.
     pub fn draw<'a>(
         &'a mut self,
         image: &Image,
@@ -111,9 +110,9 @@ impl Scratch {
             Pixels::U16(values) => (values.len(), 65535.0),
         };
         let channels = image.channels;
-        if ![1, 3].contains(&channels) {
+        if channels != planes && (channels, planes) != (3, 1) {
             return Err(Error::data(format!(
-                "an image of {channels} channels; 1 and 3 can be used"
+                "an image of {channels} channels, where {planes} are needed"
             )));
         }
         if stored == 0 || stored != image.width * image.height * channels {
@@ -213,7 +212,7 @@ mod tests {
 
     #[test]
     fn eight_and_sixteen_bits_agree() {
-        for channels in [1, 3] {
+        for channels in [1, 2, 3, 5] {
             let bytes = ramp(9 * 7 * channels);
             let wide: Vec<u16> = bytes.iter().map(|b| u16::from(*b) * 257).collect();
             let frame = Frame::centred([9, 7], [6, 6]);

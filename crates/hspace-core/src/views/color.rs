@@ -5,7 +5,9 @@
 //! The four come in random order and each cuts its result to 0..1, as in torchvision (Chen et al.
 //! 2020, appendix A). We keep floating point throughout, where Pillow rounds to 8 bits.
 //!
-//! A grey picture has no saturation or hue, so for it those two do nothing.
+//! A grey picture has no saturation or hue, so for it those two do nothing. Neither do pictures of other than 3 channels
+//! (a microscope's, a satellite's): for them brightness multiplies all channels by one factor, and contrast moves each
+//! channel away from its own mean.
 
 use serde::{Deserialize, Serialize};
 
@@ -130,17 +132,26 @@ fn adjust_brightness(pixels: &mut [f32], factor: f32) {
 }
 
 fn adjust_contrast(canvas: &mut Canvas, factor: f32) {
-    // A mean of each plane, then the luma of the means: the same as the mean luma.
     let plane = canvas.plane();
-    let mean =
-        |channel: usize| sum(&canvas.pixels[channel * plane..(channel + 1) * plane]) / plane as f32;
-    let mean = match canvas.channels {
-        1 => mean(0),
-        _ => luma([mean(0), mean(1), mean(2)]),
+    let mean = |pixels: &[f32]| sum(pixels) / plane as f32;
+    let stretch = |pixels: &mut [f32], mean: f32| {
+        let shift = (1.0 - factor) * mean;
+        for v in pixels {
+            *v = (*v * factor + shift).clamp(0.0, 1.0);
+        }
     };
-    let shift = (1.0 - factor) * mean;
-    for v in canvas.pixels.iter_mut() {
-        *v = (*v * factor + shift).clamp(0.0, 1.0);
+    match rgb(canvas) {
+        // The luma of the planes' means is the mean luma.
+        Some([red, green, blue]) => {
+            let mean = luma([mean(red), mean(green), mean(blue)]);
+            stretch(canvas.pixels, mean);
+        }
+        None => {
+            for pixels in canvas.pixels.chunks_exact_mut(plane) {
+                let mean = mean(pixels);
+                stretch(pixels, mean);
+            }
+        }
     }
 }
 
@@ -156,7 +167,7 @@ fn sum(values: &[f32]) -> f32 {
     lanes.iter().sum::<f32>() + rest.iter().sum::<f32>()
 }
 
-/// The planes of an RGB picture; `None` if it is grey.
+/// The planes of an RGB picture; `None` for any other number of channels.
 fn rgb<'a>(canvas: &'a mut Canvas) -> Option<[&'a mut [f32]; 3]> {
     let plane = canvas.plane();
     if canvas.channels != 3 {
@@ -273,8 +284,17 @@ mod tests {
     }
 
     #[test]
+    fn contrast_of_other_numbers_of_channels_is_about_each_mean() {
+        let mut pixels = [0.2, 0.4, 0.5, 0.9];
+        with_canvas(&mut pixels, 2, |canvas| adjust_contrast(canvas, 0.5));
+        for (a, b) in pixels.iter().zip([0.25, 0.35, 0.6, 0.8]) {
+            assert!((a - b).abs() < 1e-6, "{pixels:?}");
+        }
+    }
+
+    #[test]
     fn grey_is_untouched_by_what_changes_colours() {
-        for channels in [1, 3] {
+        for channels in [1, 2, 3, 6] {
             let mut pixels = [0.3; 6];
             with_canvas(&mut pixels, channels, |canvas| {
                 adjust_hue(canvas, 0.4);

@@ -69,7 +69,7 @@ pub fn luma([red, green, blue]: [f32; 3]) -> f32 {
 }
 
 /// Resizes `from` `[source height, source width, channels]` into planes
-/// `[planes, rows, columns]` of `to`, where `planes` is `channels`, or 1 to turn RGB into its luma.
+/// `[planes, rows, columns]` of `to`, where `planes` is `channels`, or 1 to turn three channels, RGB, into their luma.
 /// `line` is room to work in.
 pub fn resize<T: Copy + Into<f32>>(
     from: &[T],
@@ -105,7 +105,7 @@ pub fn resize<T: Copy + Into<f32>>(
                 let values = &line[first - span.start..];
                 *to = weights.iter().zip(values).map(|(w, v)| w * v).sum();
             }
-        } else {
+        } else if planes == 3 {
             for (x, (first, weights)) in columns.iter().enumerate() {
                 let values = &line[(first - span.start) * 3..];
                 let mut sum = [0.0; 4];
@@ -116,6 +116,15 @@ pub fn resize<T: Copy + Into<f32>>(
                 }
                 for channel in 0..3 {
                     to[channel * plane + y * width + x] = sum[channel];
+                }
+            }
+        } else {
+            for (x, (first, weights)) in columns.iter().enumerate() {
+                let values = &line[(first - span.start) * planes..];
+                for channel in 0..planes {
+                    let values = values[channel..].iter().step_by(planes);
+                    let sum = weights.iter().zip(values).map(|(w, v)| w * v).sum();
+                    to[channel * plane + y * width + x] = sum;
                 }
             }
         }
@@ -187,7 +196,7 @@ mod tests {
             ([1, 3], [[0.0, 1.0], [0.0, 3.0]], [4, 2]),
             ([9, 7], [[2.0, 5.0], [0.0, 7.0]], [5, 7]),
         ] {
-            for channels in [1, 3] {
+            for channels in [1, 2, 3, 5] {
                 let from = ramp(source[0] * source[1] * channels);
                 let pairs = resized(&from, source, box_, target);
                 for (a, b) in pairs.iter().zip(twin(&from, source, box_, target)) {

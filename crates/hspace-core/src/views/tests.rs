@@ -60,12 +60,13 @@ fn subjects(entry: &ViewEntry) -> Vec<(InputSpec, Sample<'static>)> {
     let rgb = (image_input(3), picture(3));
     let grey = (image_input(1), picture(1));
     let both = (image_input(3), picture(1));
+    let many = (image_input(5), picture(5));
     let numbers = (vector_input(), vector());
     match entry.takes {
         Takes::Images if entry.name == "grey" => vec![rgb],
-        Takes::Images => vec![rgb, grey, both],
+        Takes::Images => vec![rgb, grey, both, many],
         Takes::Vectors => vec![numbers],
-        Takes::Both => vec![rgb, grey, both, numbers],
+        Takes::Both => vec![rgb, grey, both, many, numbers],
     }
 }
 
@@ -128,6 +129,7 @@ fn switched_off_means_untouched() {
         (image_input(3), picture(3)),
         (image_input(1), picture(3)),
         (image_input(3), picture(1)),
+        (image_input(5), picture(5)),
         (vector_input(), vector()),
     ] {
         let views = Views::new(ViewsConfig::none(), input, None).expect("valid");
@@ -205,6 +207,18 @@ fn what_does_not_fit_is_refused() {
     let short = Sample::Vector(Cow::Borrowed(&[1.0]));
     assert!(views.plain(&short, &mut [0.0; DIM]).is_err());
     assert!(views.plain(&picture(1), &mut [0.0; DIM]).is_err());
+    for (takes, has) in [(3, 2), (3, 4), (5, 1), (1, 5), (5, 3)] {
+        let images = Views::new(ViewsConfig::none(), image_input(takes), None).expect("valid");
+        let mut out = vec![0.0; images.input().len()];
+        let text = images
+            .plain(&picture(has), &mut out)
+            .expect_err("refused")
+            .to_string();
+        assert!(
+            text.contains(&format!("{has} channels, where the encoder takes {takes}")),
+            "{text}"
+        );
+    }
     assert!(views.plain(&vector(), &mut [0.0; 3]).is_err());
 }
 
@@ -227,6 +241,48 @@ fn dataset(kind: Kind, shape: Shape, sample: Sample<'static>) -> Dataset {
         bad: Vec::new(),
         reading: Default::default(),
         samples: Box::new(One(sample)),
+    }
+}
+
+/// Of every image view, channel by channel: views that do not mix channels treat each as they would alone.
+#[test]
+fn each_of_many_channels_is_seen_as_it_would_be_alone() {
+    let Sample::Image(many) = picture(5) else {
+        panic!("an image")
+    };
+    let Pixels::U8(bytes) = &many.pixels else {
+        panic!("bytes")
+    };
+    let alone = |channel: usize| {
+        let plane: Vec<u8> = bytes.iter().skip(channel).step_by(5).copied().collect();
+        Sample::Image(Image {
+            channels: 1,
+            pixels: Pixels::U8(plane.into()),
+            ..many.clone()
+        })
+    };
+    // Noise draws a number for each value.
+    for entry in VIEWS
+        .iter()
+        .filter(|v| v.takes != Takes::Vectors && v.name != "noise")
+    {
+        let mut config = ViewsConfig::none();
+        (entry.show)(&mut config);
+        let views =
+            |channels| Views::new(config.clone(), image_input(channels), None).expect("valid");
+        for view in 0..5 {
+            let key = Key {
+                view,
+                ..Key::default()
+            };
+            let all = taken(&views(5), &Sample::Image(many.clone()), key);
+            let planes: Vec<f32> = (0..5)
+                .flat_map(|c| taken(&views(1), &alone(c), key))
+                .collect();
+            for (a, b) in all.iter().zip(&planes) {
+                assert!((a - b).abs() < 1e-6, "{}: {a} {b}", entry.name);
+            }
+        }
     }
 }
 

@@ -58,7 +58,7 @@ impl Moments {
 
     /// Adds an image `[pixels, channels]` of values up to `top`; grey counts for every channel.
     fn add<T: Copy + Into<u64>>(&mut self, values: &[T], channels: usize, top: f64) {
-        let mut sums = [[0u64; 2]; 3];
+        let mut sums = vec![[0u64; 2]; channels];
         for pixel in values.chunks_exact(channels) {
             for (sum, &value) in sums.iter_mut().zip(pixel) {
                 let value: u64 = value.into();
