@@ -74,7 +74,12 @@ fn input_of(dataset: &Dataset, size: Option<usize>) -> Result<InputSpec> {
         (shape, _) => shape,
     };
     let (mean, std) = channel_statistics(dataset, STATISTICS)?;
-    Ok(InputSpec { shape, mean, std })
+    Ok(InputSpec {
+        shape,
+        mean,
+        std,
+        shift: dataset.samples.shift().unwrap_or_default().to_vec(),
+    })
 }
 
 impl<'a> Job<'a> {
@@ -330,7 +335,9 @@ fn facts(
     for column in &mut columns {
         column.values.mask(&allowed);
     }
-    let InputSpec { shape, mean, std } = views.input().clone();
+    let InputSpec {
+        shape, mean, std, ..
+    } = views.input().clone();
     Ok(Facts {
         shape,
         local,

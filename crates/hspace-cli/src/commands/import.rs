@@ -118,6 +118,7 @@ fn of_file(args: &Args, device: &Device) -> Result<TrainedEncoder> {
         },
         mean,
         std: args.std.clone().unwrap_or(IMAGENET.1.to_vec()),
+        shift: vec![],
     };
     pretrained::encoder(Path::new(&args.from), entry.name, settings, input, device)
 }
