@@ -35,7 +35,7 @@ pub struct Args {
     overwrite: bool,
     /// Go on with a run that was stopped, with the settings it has
     #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "out", "overwrite", "init_from", "config", "set",
-        "encoder", "objective", "epochs", "steps", "batch_size", "learning_rate", "image_size", "stop_on", "keep_best",
+        "encoder", "objective", "epochs", "steps", "batch_size", "learning_rate", "image_size", "learn_from", "stop_on", "keep_best",
         "label", "seed", "device"])]
     resume: Option<PathBuf>,
     /// Do not read every sample once before training to report what is there
@@ -109,6 +109,7 @@ fn go(job: &Job, folder: &RunFolder, start: Start) -> Result<()> {
         0 => format!("{} epochs", config.train.epochs.get()),
         steps => format!("{steps} steps"),
     };
+    job.samples_used().iter().for_each(|line| eprintln!("{line}"));
     let doing = match start {
         Start::Resume => "resuming",
         _ => "training",
