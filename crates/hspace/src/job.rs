@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::device::Device;
 
 use crate::config::{About, Config};
+use crate::data_record::DataRecord;
 use crate::dataset::check::channel_statistics;
 use crate::dataset::{Dataset, Sample, Shape, Split, Values};
 use crate::device::device;
@@ -212,6 +213,14 @@ impl<'a> Job<'a> {
         lines
     }
 
+    /// The record of the data in the run's folder. `earlier` is that of the run so far.
+    ///
+    /// # Errors
+    /// If the task is no column of the data.
+    pub fn data_record(&self, earlier: Option<&DataRecord>) -> Result<DataRecord> {
+        DataRecord::new(self.dataset, &self.config.label, &self.rows, earlier)
+    }
+
     /// The encoder's parameters: how many there are.
     pub fn parameters(&self) -> usize {
         let shape = self.facts.shape;
@@ -258,7 +267,8 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Trains (see [`train`]); with a folder, leaves the encoder there.
+    /// Trains (see [`train`]); with a folder, leaves the encoder and a record of the data there. Whether the data of a
+    /// run that is resumed are still the same, [`DataRecord::changes`] says before.
     ///
     /// # Errors
     /// As [`train`].
@@ -283,6 +293,13 @@ impl<'a> Job<'a> {
             device: self.device.clone(),
         };
         let _alone = folder.map(RunFolder::occupy).transpose()?;
+        if let Some(folder) = folder {
+            let earlier = match start {
+                Start::Resume => DataRecord::read(folder)?,
+                _ => None,
+            };
+            self.data_record(earlier.as_ref())?.write(folder)?;
+        }
         let trained = train(&setup, folder, start, progress, stop)?;
         if let Some(folder) = folder {
             let mut bad = self.dataset.bad.clone();

@@ -4,10 +4,12 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use hspace::config::{merge, options, set};
+use hspace::data_record::DataRecord;
 use hspace::dataset::{Dataset, Split};
 use hspace::device::device;
 use hspace::probe::{Contender, Measurements, ProbeOptions, measure};
 use hspace::representation::{self, Representation};
+use hspace::run::RunFolder;
 use hspace::source::{Source, Sources, baseline_components};
 use hspace::toml::{Table, Value};
 use hspace::{Error, Result};
@@ -140,6 +142,23 @@ pub struct Represented {
     pub made: Vec<Representation>,
     /// Names of the learned ones.
     pub learned: Vec<String>,
+    /// Why measurements of them may mislead.
+    pub warnings: Vec<String>,
+}
+
+/// Why measurements of the runs among `names` on `dataset` may mislead: test samples that they learned from, data that
+/// have changed since.
+pub fn data_warnings(names: &[String], dataset: &Dataset) -> Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    for name in names {
+        let Source::Run(path) = Source::parse(name)? else {
+            continue;
+        };
+        if let Some(record) = DataRecord::read(&RunFolder::open(&path)?)? {
+            warnings.extend(record.warnings(name, dataset));
+        }
+    }
+    Ok(warnings)
 }
 
 /// Makes them. `spinner` says what is being done.
@@ -162,6 +181,21 @@ pub fn represent_sources(
     }
     let device = device(&flags.device)?;
     let dataset = open(&flags.data)?;
+    for (name, source) in &sources {
+        if let Source::Run(path) = source {
+            let folder = RunFolder::open(path)?;
+            if folder.has_config() && DataRecord::read(&folder)?.is_none() {
+                eprintln!(
+                    "note: {name} has no data.toml, so whether it learned from test samples of {} is not known",
+                    dataset.name
+                );
+            }
+        }
+    }
+    let warnings = data_warnings(names, &dataset)?;
+    warnings
+        .iter()
+        .for_each(|text| eprintln!("warning: {text}"));
     let learned: Vec<String> = sources
         .iter()
         .filter(|(_, source)| matches!(source, Source::Run(_) | Source::Hub(_) | Source::File(_)))
@@ -208,6 +242,7 @@ pub fn represent_sources(
         dataset,
         made,
         learned,
+        warnings,
     })
 }
 
@@ -223,6 +258,7 @@ pub fn measure_sources(
         dataset,
         made,
         learned,
+        warnings,
     } = represented;
     let contenders = made.iter().cloned().map(Contender::Fixed).collect();
     let measurements = measure(contenders, options, &flags.data, &mut |text| {
@@ -258,7 +294,7 @@ pub fn measure_sources(
             spaces: &spaces,
             has_prior: false,
             drawings: vec![],
-            warnings: vec![],
+            warnings,
             bad: dataset.bad.clone(),
         };
         let page = hspace::report::html(&story.page()?)?;

@@ -15,7 +15,7 @@ use hspace::train::Line;
 use hspace::{Error, Result};
 
 use crate::commands::open;
-use crate::commands::probe::{ProbeFlags, measure_sources, represent_sources};
+use crate::commands::probe::{ProbeFlags, data_warnings, measure_sources, represent_sources};
 use crate::progress::Spinner;
 
 /// Measure a run beside its baselines and write report.html and summary.json into its folder.
@@ -86,7 +86,8 @@ pub fn run(args: &Args) -> Result<()> {
         .filter(|r| r.name == "pixels" || r.name == name)
         .collect();
     spaces.sort_by_key(|space| space.name == name);
-    let mut warnings = trained.about.warnings;
+    let mut warnings = data_warnings(slice::from_ref(&name), &dataset)?;
+    warnings.extend(trained.about.warnings);
     let (mut drawings, mut has_prior) = (vec![], false);
     if folder.has_model() {
         let device = device(&config.device)?;
