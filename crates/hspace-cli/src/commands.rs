@@ -28,9 +28,20 @@ use hspace::dataset::{Dataset, OpenOptions};
 use hspace::file::quoted;
 use hspace::{Error, Result};
 
-/// Opens a dataset and says on stderr what had to be left out.
-pub fn open(source: &str) -> Result<Dataset> {
-    let dataset = Dataset::open(source, &OpenOptions::default())?;
+/// Notes on how data were read that are shown; `hspace check` shows all.
+const NOTES: usize = 4;
+
+/// Opens a dataset and says on stderr what was guessed and what had to be left out.
+pub fn open(source: &str, options: &OpenOptions) -> Result<Dataset> {
+    let dataset = Dataset::open(source, options)?;
+    let notes = &dataset.reading.notes;
+    for note in notes.iter().take(NOTES) {
+        eprintln!("note: {note}");
+    }
+    if notes.len() > NOTES {
+        let (more, source) = (notes.len() - NOTES, quoted(source));
+        eprintln!("note: {more} more; `hspace check {source}` has them all");
+    }
     if !dataset.bad.is_empty() {
         let (n, first) = (dataset.bad.len(), &dataset.bad[0]);
         eprintln!(
@@ -42,6 +53,13 @@ pub fn open(source: &str) -> Result<Dataset> {
         );
     }
     Ok(dataset)
+}
+
+/// Shows on stderr which weights of a checkpoint were taken and which were left out.
+pub fn notes_on(checkpoint: &str, notes: &[String]) {
+    for note in notes {
+        eprintln!("note: {checkpoint}: {note}");
+    }
 }
 
 /// Writes a value as JSON to a file, or to standard output for `-`.

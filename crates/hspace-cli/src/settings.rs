@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use hspace::config::{merge, set};
+use hspace::dataset::{Dataset, Missing, OpenOptions};
+use hspace::device::Device;
+use hspace::source::Sources;
 use hspace::toml::{Table, Value};
 use hspace::{Error, Result};
 
@@ -21,6 +24,113 @@ pub fn seconds(text: &str) -> std::result::Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if seconds > 0.0 && seconds.is_finite() => Ok(seconds),
         _ => Err("must be a number above 0".to_owned()),
+    }
+}
+
+/// How data are read, as flags.
+#[derive(clap::Args, Clone, Default)]
+#[command(next_help_heading = "How data are read")]
+pub struct DataFlags {
+    /// Column of a table that names the samples
+    #[arg(long, value_name = "COLUMN")]
+    pub id: Option<String>,
+    /// Column of a table that says train, val or test
+    #[arg(long, value_name = "COLUMN")]
+    pub split_column: Option<String>,
+    /// What a column is for: label, labels, text, target, nuisance, factor, domain, group, mask, id, split, feature or
+    /// ignore; may be given many times
+    #[arg(long, value_name = "COLUMN=ROLE", value_parser = column_role)]
+    pub role: Vec<String>,
+    /// Table of the labels of a folder of images (none: no table) [default: labels.csv in it, or one that names its files]
+    #[arg(long, value_name = "FILE")]
+    pub label_file: Option<String>,
+    /// Take NA, NaN, null and ? for names of classes; only empty cells are unknown
+    #[arg(long)]
+    pub keep_na: bool,
+    /// Rows without a value of some feature: refuse, mean (of the training rows) or drop [default: refuse]
+    #[arg(long, value_name = "HOW", value_parser = missing)]
+    pub missing: Option<Missing>,
+    /// Share of samples held out for the test where the data have no test split [default: 0.2]
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    pub holdout: Option<f64>,
+    /// Images of more pixels are left out [default: 100000000]
+    #[arg(long, value_name = "COUNT")]
+    pub max_pixels: Option<u64>,
+    /// Pair the rows of a file of features without ids with the samples by their position
+    #[arg(long)]
+    pub by_position: bool,
+}
+
+impl DataFlags {
+    /// The options; `label` is the column that is the task, if one is named.
+    pub fn options(&self, label: Option<&str>) -> OpenOptions {
+        let mut options = OpenOptions::default();
+        self.lay_over(&mut options);
+        if let Some(label) = label {
+            options.label = label.to_owned();
+        }
+        options
+    }
+
+    /// Representations of `dataset`, features files read as the flags say.
+    pub fn sources<'a>(&self, dataset: &'a Dataset, device: Device, seed: u64) -> Sources<'a> {
+        let table = self.options(None).table();
+        Sources::new(dataset, device, seed).features(table, self.by_position)
+    }
+
+    /// The flags that say what `options` do.
+    pub fn of(options: &OpenOptions) -> DataFlags {
+        DataFlags {
+            id: Some(options.id.clone()),
+            split_column: Some(options.split_column.clone()),
+            role: options.roles.clone(),
+            label_file: Some(options.label_file.clone()),
+            keep_na: options.keep_na,
+            missing: Some(options.missing),
+            holdout: Some(options.holdout),
+            max_pixels: Some(options.max_pixels),
+            by_position: false,
+        }
+    }
+
+    /// Changes what is said by a flag.
+    pub fn lay_over(&self, options: &mut OpenOptions) {
+        fn set<T: Clone>(to: &mut T, from: &Option<T>) {
+            if let Some(value) = from {
+                *to = value.clone();
+            }
+        }
+        set(&mut options.id, &self.id);
+        set(&mut options.split_column, &self.split_column);
+        set(&mut options.label_file, &self.label_file);
+        set(&mut options.missing, &self.missing);
+        set(&mut options.holdout, &self.holdout);
+        set(&mut options.max_pixels, &self.max_pixels);
+        options.roles.extend(self.role.iter().cloned());
+        options.keep_na |= self.keep_na;
+    }
+}
+
+fn column_role(text: &str) -> std::result::Result<String, String> {
+    match text.rsplit_once('=') {
+        Some((column, role)) if !column.is_empty() && !role.is_empty() => Ok(text.to_owned()),
+        _ => Err("give it as COLUMN=ROLE, such as age=target".to_owned()),
+    }
+}
+
+fn missing(text: &str) -> std::result::Result<Missing, String> {
+    match text {
+        "refuse" => Ok(Missing::Refuse),
+        "mean" => Ok(Missing::Mean),
+        "drop" => Ok(Missing::Drop),
+        _ => Err("give refuse, mean or drop".to_owned()),
+    }
+}
+
+fn share(text: &str) -> std::result::Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
+        _ => Err("give a number of at least 0 and below 1".to_owned()),
     }
 }
 

@@ -7,10 +7,21 @@
 //!
 //! The result is told column by column in a [`Reading`], which `hspace check` prints.
 
+mod arrays;
 pub mod cells;
+mod csv;
 pub mod header;
 mod profile;
 mod roles;
+mod table;
+mod write;
+
+pub use arrays::{Samples, read_npy, read_npz};
+pub use csv::{Csv, Place};
+pub use profile::Profile;
+pub use roles::{Holds, Rules, assign};
+pub use table::{Missing, Table, TableOptions, read_csv};
+pub use write::{Rows, write_csv, write_npz};
 
 use serde::{Deserialize, Serialize};
 
@@ -100,6 +111,38 @@ impl Values {
             Values::Numbers(numbers) => clear(numbers, keep),
             Values::MultiLabel { sets, .. } => clear(sets, keep),
         }
+    }
+
+    /// Leaves out names that no sample has.
+    pub fn drop_unused_names(&mut self) {
+        let (names, places) = match self {
+            Values::Numbers(_) => return,
+            Values::Classes { names, index } => {
+                let used = index.iter_mut().flatten().collect();
+                (names, used)
+            }
+            Values::MultiLabel { names, sets } => {
+                let used: Vec<&mut u32> = sets.iter_mut().flatten().flatten().collect();
+                (names, used)
+            }
+        };
+        let mut used = vec![false; names.len()];
+        places
+            .iter()
+            .for_each(|place| used[**place as usize] = true);
+        let mut next = 0;
+        let new: Vec<u32> = used
+            .iter()
+            .map(|used| {
+                next += u32::from(*used);
+                next.saturating_sub(1)
+            })
+            .collect();
+        for place in places {
+            *place = new[*place as usize];
+        }
+        let mut used = used.into_iter();
+        names.retain(|_| used.next().unwrap_or(false));
     }
 
     /// The values of `rows`, in that order.

@@ -6,17 +6,15 @@
 //! Each format is one file in `dataset/` and one line in [`DATASETS`]; [`Dataset::open`] asks them
 //! in turn.
 
-mod array;
 mod builtin;
 pub mod check;
-pub(crate) mod column;
 mod computed;
 mod decode;
 mod dsprites;
 mod idx;
 mod image_folder;
 mod joined;
-mod labels_csv;
+mod labels;
 mod latents;
 mod memory;
 mod npz;
@@ -29,7 +27,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::columns::{Column, Reading, Role, Values, factors, groups, task};
+use crate::columns::header::Header;
+pub use crate::columns::{Column, Missing, Reading, Role, Values, factors, groups, task};
+use crate::columns::{Rules, TableOptions};
 use crate::error::{Error, Result, unknown};
 
 /// The shape of one sample.
@@ -164,24 +164,72 @@ pub struct Dataset {
     pub samples: Box<dyn Samples>,
 }
 
-/// How data are to be read.
+/// How data are to be read. Kept in a run's config.toml, so that the run's data are read the same way again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OpenOptions {
-    /// The column that is the default task; the first label column if not given.
-    pub label: Option<String>,
+    /// The column that is the default task; `auto` is the first label column. (A run's configuration has it as `label`.)
+    #[serde(skip, default = "auto")]
+    pub label: String,
     /// Share of samples held out as test set where the data have no split of their own, in `0..1`.
     pub holdout: f64,
     /// Images of more pixels than this are left out, unread.
     pub max_pixels: u64,
+    /// Title of the column of ids; `auto` finds it.
+    pub id: String,
+    /// Title of the column of splits; `auto` finds it.
+    pub split_column: String,
+    /// What columns are for, such as `age=target` or `site=nuisance`, in place of what their titles say.
+    pub roles: Vec<String>,
+    /// The table of labels of a folder of images; `auto` looks for it in the folder and next to it, `none` takes none.
+    pub label_file: String,
+    /// Whether `NA` and its kin may be the name of a class; only an empty cell is unknown then.
+    pub keep_na: bool,
+    /// What becomes of rows of a table without a value of some feature.
+    pub missing: Missing,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
         OpenOptions {
-            label: None,
+            label: AUTO.into(),
             holdout: 0.2,
             max_pixels: 100_000_000,
+            id: AUTO.into(),
+            split_column: AUTO.into(),
+            roles: Vec::new(),
+            label_file: AUTO.into(),
+            keep_na: false,
+            missing: Missing::Refuse,
+        }
+    }
+}
+
+/// What is found, not said.
+const AUTO: &str = "auto";
+
+fn auto() -> String {
+    AUTO.to_owned()
+}
+
+impl OpenOptions {
+    /// What of them a table is read by.
+    pub fn table(&self) -> TableOptions {
+        let said = |text: &String| (text != AUTO).then(|| text.clone());
+        let role = |text: &String| {
+            // Titles may hold an equals sign, roles do not.
+            let (column, role) = text.rsplit_once('=').unwrap_or((text, ""));
+            (column.trim().to_owned(), role.trim().to_owned())
+        };
+        TableOptions {
+            rules: Rules {
+                id: said(&self.id),
+                split: said(&self.split_column),
+                label: said(&self.label),
+                roles: self.roles.iter().map(role).collect(),
+            },
+            keep_na: self.keep_na,
+            missing: self.missing,
         }
     }
 }
@@ -250,8 +298,8 @@ impl Dataset {
             }
         };
         dataset.name = source.to_string();
-        if let Some(label) = &options.label {
-            dataset.choose_task(label)?;
+        if options.label != AUTO {
+            dataset.choose_task(&options.label)?;
         }
         Ok(dataset)
     }
@@ -281,8 +329,13 @@ impl Dataset {
 
     /// Makes the column `name` a label and the default task.
     fn choose_task(&mut self, name: &str) -> Result<()> {
-        self.column(name)?;
-        self.columns.sort_by_key(|c| c.name != name);
+        // A title may have been given, with its prefix.
+        let bare = Header::parse(name).name;
+        let place = |name: &str| self.columns.iter().position(|c| c.name == name);
+        let Some(place) = place(name).or_else(|| place(&bare)) else {
+            return self.column(name).map(|_| ());
+        };
+        self.columns[..=place].rotate_right(1);
         self.columns[0].role = Role::Label;
         Ok(())
     }
@@ -368,7 +421,7 @@ mod tests {
     #[test]
     fn the_task_can_be_chosen() {
         let label = |name: &str| OpenOptions {
-            label: Some(name.into()),
+            label: name.into(),
             ..OpenOptions::default()
         };
         let dataset = Dataset::open("builtin:shapes", &label("size")).unwrap();

@@ -11,7 +11,6 @@
 
 pub mod auto;
 pub mod columns;
-mod csv_text;
 pub mod dataset;
 pub mod density;
 pub mod disentangle;

@@ -1,5 +1,7 @@
 //! `.npz` archives: a ZIP file of `.npy` arrays, as numpy writes and reads them.
 
+pub(crate) mod array;
+
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, Write};
 use std::path::Path;
@@ -20,13 +22,11 @@ impl NpzReader {
         )?))?))
     }
 
-    /// Names of the arrays, alphabetically.
+    /// Names of the arrays, in the order in which they were written.
     pub(crate) fn names(&self) -> Vec<String> {
         let files = self.0.file_names().filter_map(Result::ok);
         let name = |file: &str| array_name_from_file_name(file).map(str::to_owned);
-        let mut names: Vec<String> = files.filter_map(|file| name(&file)).collect();
-        names.sort();
-        names
+        files.filter_map(|file| name(&file)).collect()
     }
 
     /// The `.npy` bytes of an array; `size()` of the result is their number.

@@ -1,18 +1,16 @@
 //! Features with their ids and columns: all that a probe ever sees.
 //!
 //! Written as `.npz` (numpy reads it with `allow_pickle=False`) or `.csv`, and read from those, or
-//! from the `.npz`, `.npy` or `.csv` of any other tool, as [`Stored`]; see [`read`].
-
-mod npz;
-mod table;
+//! from the `.npz`, `.npy` or `.csv` of any other tool, as [`Stored`]; see [`read`]. Both go through the grammar of
+//! [`columns`].
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use crate::dataset::column::classes;
-use crate::dataset::{Column, Role, Split, Values};
+use crate::columns::{self, Column, Holds, Rows, Table, TableOptions};
+use crate::dataset::Split;
 use crate::error::{Error, Result};
 use crate::file::write_with;
 use crate::matrix::Matrix;
@@ -41,90 +39,86 @@ pub struct Representation {
 pub struct Stored {
     /// The path as given.
     pub name: String,
-    /// One row per sample, `[n, d]`.
-    pub features: Matrix,
-    /// One per row.
-    pub ids: Option<Vec<String>>,
-    /// The file's own labels and other columns.
-    pub columns: Vec<Column>,
-    /// Train or test, per row.
-    pub split: Option<Vec<Split>>,
+    /// Features, ids, columns and split, as far as the file has them.
+    pub table: Table,
     /// Hash of the file.
     pub origin: String,
-    /// As [`Representation::shift`].
-    pub shift: Vec<f64>,
 }
 
-/// Reads features from `.npz`, `.npy` or `.csv`.
+/// Reads features from `.npz`, `.npy` or `.csv`, by the grammar of [`columns`].
 ///
-/// - `.npz`: the features are the array `features`, `embeddings`, `embedding`, `X`, `x` or `arr_0`, or
-///   the only one of two dimensions; further dimensions are flattened. Ids are `ids` or `filenames`.
-/// - `.csv`: a header; columns `embedding_0…`, or else every column that is no id, label or split.
+/// - `.npz`: the features are the array `features`, `embeddings`, `X`, … or the only one of two or more dimensions;
+///   further dimensions are flattened.
+/// - `.csv`: columns `embedding_0…`, or else every number whose title says nothing else.
+/// - `.npy`: the array; ids and columns are those of the `.csv` of the same name, if there is one.
+///
+/// Of what `options` say about columns that are not there, nothing is heeded: they may be those of the data.
 ///
 /// # Errors
 /// When the file cannot be read, holds no features, or its arrays differ in length.
-pub fn read(path: &Path) -> Result<Stored> {
-    let stored = match extension(path).as_str() {
-        "npz" => npz::read_npz(path),
-        "npy" => npz::read_npy(path),
-        "csv" => table::read(path),
+pub fn read(path: &Path, options: &TableOptions) -> Result<Stored> {
+    let table = match extension(path).as_str() {
+        "npz" => columns::read_npz(path, false, options).map(|(table, _)| table),
+        "npy" => columns::read_npy(path, options),
+        "csv" | "tsv" => columns::read_csv(path, Holds::Vectors, options, None),
         _ => Err(Error::file(
             path,
             "features are read from .npz, .npy or .csv; rename or convert the file",
         )),
     }?;
-    let n = stored.features.rows;
-    let lengths = [
-        ("ids", stored.ids.as_ref().map(Vec::len)),
-        ("split", stored.split.as_ref().map(Vec::len)),
-    ];
-    let columns = stored
-        .columns
-        .iter()
-        .map(|c| (c.name.as_str(), Some(values_len(c))));
-    if let Some((what, len)) = lengths
-        .into_iter()
-        .chain(columns)
-        .find(|(_, len)| len.is_some_and(|len| len != n))
-    {
-        let problem = format!("{n} rows of features but {} of `{what}`", len.unwrap_or(0));
-        return Err(Error::file(path, problem));
+    if table.features.cols == 0 {
+        return Err(Error::file(
+            path,
+            "no columns of features; call them embedding_0, embedding_1, …",
+        ));
     }
-    Ok(stored)
+    Ok(Stored {
+        name: path.display().to_string(),
+        table,
+        origin: file_hash(path)?,
+    })
 }
 
 impl Stored {
-    /// The rows that belong to a dataset, in its order: by id, or one to one where the file has no ids.
+    /// The rows that belong to a dataset, in its order: by id, or where `by_position` is set and the file has no ids,
+    /// one to one.
     ///
     /// # Errors
-    /// When an id of the dataset is missing, an id is there twice, the numbers of rows differ without
-    /// ids, or features are NaN or infinite.
+    /// When an id of the dataset is missing, an id is there twice, the file has no ids, or features are NaN or infinite.
     pub fn align(
         self,
         ids: &[String],
         columns: &[Column],
         split: &[Split],
+        by_position: bool,
     ) -> Result<Representation> {
-        let features = match &self.ids {
-            Some(own) => self.features.select(&order(&self.name, own, ids)?),
-            None if self.features.rows == ids.len() => self.features,
+        let rows = self.table.rows();
+        let features = match &self.table.ids {
+            Some(own) => self.table.features.select(&order(&self.name, own, ids)?),
+            None if by_position && rows == ids.len() => self.table.features,
+            None if by_position => {
+                return Err(Error::data(format!(
+                    "{}: {rows} rows of features, but the data have {} samples: they cannot be paired by position",
+                    self.name,
+                    ids.len()
+                )));
+            }
             None => {
                 return Err(Error::data(format!(
-                    "{}: {} rows of features without ids, but the data have {} samples; add an array `ids` or embed the same samples",
-                    self.name,
-                    self.features.rows,
-                    ids.len()
+                    "{}: has no ids, so its rows cannot be told to be the samples of the data; add a column (or an array) `id`, \
+                     or give --by-position if its {rows} rows are in the order of the data",
+                    self.name
                 )));
             }
         };
         let aligned = Representation {
-            shift: self.shift,
             name: self.name,
             features,
             ids: ids.to_vec(),
             columns: columns.to_vec(),
             split: split.to_vec(),
             origin: self.origin,
+            shift: self.table.shift,
         };
         aligned.check()?;
         Ok(aligned)
@@ -142,16 +136,17 @@ impl Representation {
         columns: &[Column],
         split: &[Split],
     ) -> Result<Representation> {
-        Stored {
+        let aligned = Representation {
             name: self.name.clone(),
-            features: self.features.clone(),
-            ids: Some(self.ids.clone()),
-            columns: Vec::new(),
-            split: None,
+            features: self.features.select(&order(&self.name, &self.ids, ids)?),
+            ids: ids.to_vec(),
+            columns: columns.to_vec(),
+            split: split.to_vec(),
             origin: self.origin.clone(),
             shift: self.shift.clone(),
-        }
-        .align(ids, columns, split)
+        };
+        aligned.check()?;
+        Ok(aligned)
     }
 
     /// The rows named by `rows`, in that order.
@@ -193,9 +188,16 @@ impl Representation {
     /// When the extension is another or the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         check_ending(path)?;
+        let rows = Rows {
+            features: &self.features,
+            shift: &self.shift,
+            ids: &self.ids,
+            split: &self.split,
+            columns: &self.columns,
+        };
         match extension(path).as_str() {
-            "npz" => write_with(path, |file| npz::write(self, file)),
-            _ => write_with(path, |file| table::write(self, file)),
+            "npz" => write_with(path, |file| columns::write_npz(rows, file)),
+            _ => write_with(path, |file| columns::write_csv(rows, file)),
         }
     }
 }
@@ -247,86 +249,6 @@ fn order(name: &str, own: &[String], wanted: &[String]) -> Result<Vec<usize>> {
     )))
 }
 
-/// A column from text: whole numbers and words are classes, other numbers are numbers, and an empty
-/// text is unknown.
-fn column_from_text(name: &str, role: Role, texts: &[String]) -> Column {
-    let number = |text: &String| text.trim().parse::<f64>().ok();
-    let given = || texts.iter().filter(|t| !t.trim().is_empty());
-    let numeric = given().all(|t| number(t).is_some());
-    let whole = given().all(|t| t.trim().parse::<i64>().is_ok());
-    let values = if numeric && !whole {
-        let finite = |text| number(text).filter(|v| v.is_finite());
-        Values::Numbers(texts.iter().map(finite).collect())
-    } else {
-        classes(texts)
-    };
-    Column {
-        name: name.into(),
-        role,
-        values,
-    }
-}
-
-fn values_len(column: &Column) -> usize {
-    column.values.len()
-}
-
-/// The values of a column as text, empty where unknown.
-fn column_to_text(column: &Column) -> Vec<String> {
-    match &column.values {
-        Values::Classes { names, index } => index
-            .iter()
-            .map(|i| i.map_or(String::new(), |i| names[i as usize].clone()))
-            .collect(),
-        Values::Numbers(values) => values
-            .iter()
-            .map(|v| v.map_or(String::new(), |v| format!("{v:?}")))
-            .collect(),
-        Values::MultiLabel { .. } => Vec::new(),
-    }
-}
-
-/// Names under which columns are stored: the first label as `labels`, others as `column:NAME` (labels),
-/// `nuisance:NAME` and `factor:NAME`.
-fn stored_names(columns: &[Column]) -> Vec<String> {
-    let first = columns.iter().position(|c| c.role == Role::Label);
-    let name = |(i, c): (usize, &Column)| match c.role {
-        Role::Label if Some(i) == first => "labels".to_string(),
-        Role::Label => format!("column:{}", c.name),
-        Role::Nuisance => format!("nuisance:{}", c.name),
-        Role::Factor => format!("factor:{}", c.name),
-        other => format!("{other:?}:{}", c.name),
-    };
-    columns.iter().enumerate().map(name).collect()
-}
-
-/// What a stored name stands for, if it is a column at all.
-fn column_name(stored: &str) -> Option<(&str, Role)> {
-    match stored.split_once(':') {
-        Some(("column", name)) => Some((name, Role::Label)),
-        Some(("nuisance", name)) => Some((name, Role::Nuisance)),
-        Some(("factor", name)) => Some((name, Role::Factor)),
-        _ if ["labels", "label", "y", "target", "targets"].contains(&stored) => {
-            Some(("label", Role::Label))
-        }
-        _ => None,
-    }
-}
-
-fn parse_split(path: &Path, texts: &[String]) -> Result<Vec<Split>> {
-    let one = |text: &String| {
-        Split::parse(text).ok_or_else(|| {
-            let text = format!("split `{text}` is none of `train`, `val` and `test`");
-            Error::file(path, text)
-        })
-    };
-    texts.iter().map(one).collect()
-}
-
-fn split_text(split: Split) -> &'static str {
-    split.name()
-}
-
 fn extension(path: &Path) -> String {
     path.extension()
         .map_or(String::new(), |e| e.to_string_lossy().to_ascii_lowercase())
@@ -343,42 +265,79 @@ fn file_hash(path: &Path) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::columns::{Role, Values, cells};
 
     type Outcome = std::result::Result<(), Box<dyn std::error::Error>>;
 
+    fn column(title: &str, cells: &[&str]) -> Column {
+        let header = columns::header::Header::parse(title);
+        let role = match header.usage {
+            Some(columns::header::Use::Known(role)) => role,
+            _ => Role::Label,
+        };
+        Column {
+            values: cells::values(&header, cells, false).unwrap(),
+            name: header.name,
+            role,
+        }
+    }
+
     fn sample() -> Representation {
         Representation {
-            shift: Vec::new(),
             name: "a".into(),
             features: Matrix::new(3, 2, vec![0.5, -1.0, 2.0, 1e-7, 3.25, 4.0]),
-            ids: ["x/ä.png", "x/2.png", "y,1.png"].map(String::from).to_vec(),
+            ids: ["x/ä.png", " x/2.png", "y,1.png"]
+                .map(String::from)
+                .to_vec(),
             columns: vec![
-                column_from_text("label", Role::Label, &["cat", "dog", ""].map(String::from)),
-                column_from_text("age", Role::Label, &["1.5", "", "3.25"].map(String::from)),
-                column_from_text("site", Role::Nuisance, &["2", "10", "2"].map(String::from)),
+                column("label", &["cat", "dog", ""]),
+                column("target:age", &["1", "", "3"]),
+                column("nuisance:site", &["2", "10", "2"]),
+                column("nuisance:target:dose", &["2", "10", "2"]),
+                column("labels:tags", &["a|b", "|", ""]),
+                column("domain:lab", &["1", "2", "1"]),
+                column("group:patient", &["p1", "p2", ""]),
+                column("mask:parts", &["m/1.png", "", "m/3.png"]),
+                column("text:country", &["NA", "DE", ""]),
             ],
-            split: vec![Split::Train, Split::Test, Split::Train],
+            split: vec![Split::Train, Split::Val, Split::Test],
             origin: String::new(),
+            shift: vec![],
         }
+    }
+
+    fn read_plainly(path: &Path) -> Result<Stored> {
+        read(path, &TableOptions::default())
     }
 
     #[test]
     fn what_is_written_is_read_back() -> Outcome {
         let folder = tempfile::tempdir()?;
-        for name in ["a.npz", "a.csv"] {
-            let path = folder.path().join(name);
-            let before = sample();
-            before.write(&path)?;
-            let after = read(&path)?;
-            assert_eq!(after.features, before.features);
-            assert_eq!(after.ids.as_ref(), Some(&before.ids));
-            assert_eq!(after.split.as_ref(), Some(&before.split));
-            assert_eq!(after.columns, before.columns, "{name}");
-            assert_eq!(
-                std::fs::read_dir(folder.path())?.count(),
-                if name == "a.npz" { 1 } else { 2 }
-            );
+        let shifted = Representation {
+            shift: vec![1_700_000_000.0, 0.0],
+            ..sample()
+        };
+        for before in [sample(), shifted] {
+            for name in ["a.npz", "a.csv"] {
+                let path = folder.path().join(name);
+                before.write(&path)?;
+                let after = read_plainly(&path)?.table;
+                assert_eq!(after.ids.as_ref(), Some(&before.ids));
+                assert_eq!(after.split.as_ref(), Some(&before.split));
+                assert_eq!(after.columns, before.columns, "{name}");
+                for row in 0..3 {
+                    for c in 0..2 {
+                        let shift = |of: &[f64]| of.get(c).copied().unwrap_or(0.0);
+                        let [ours, theirs] = [
+                            f64::from(before.features.row(row)[c]) + shift(&before.shift),
+                            f64::from(after.features.row(row)[c]) + shift(&after.shift),
+                        ];
+                        assert_eq!(ours, theirs, "{name}");
+                    }
+                }
+            }
         }
+        assert_eq!(std::fs::read_dir(folder.path())?.count(), 2);
         assert!(sample().write(&folder.path().join("a.txt")).is_err());
         assert!(sample().write(&folder.path().join("none/a.csv")).is_err());
         Ok(())
@@ -389,23 +348,15 @@ mod tests {
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
         for name in ["probe_other.npz", "probe_other.csv", "probe_other.npy"] {
             let path = golden.join(name);
-            let stored = read(&path)?;
-            assert_eq!(
-                (stored.features.rows, stored.features.cols),
-                (3, 4),
-                "{name}"
-            );
-            assert_eq!(stored.features.row(2), [8.0, 9.0, 10.0, 11.0], "{name}");
-            if name != "probe_other.npy" {
-                assert_eq!(
-                    stored.ids.as_deref().map(|ids| ids[1].as_str()),
-                    Some("b.png")
-                );
-                let Values::Classes { names, index } = &stored.columns[0].values else {
-                    return Err("no classes".into());
-                };
-                assert_eq!((names.len(), index[2]), (2, Some(1)));
-            }
+            let table = read_plainly(&path)?.table;
+            assert_eq!((table.features.rows, table.features.cols), (3, 4), "{name}");
+            assert_eq!(table.features.row(2), [8.0, 9.0, 10.0, 11.0], "{name}");
+            let ids = table.ids.as_deref();
+            assert_eq!(ids.map(|ids| ids[1].as_str()), Some("b.png"), "{name}");
+            let Values::Classes { names, index } = &table.columns[0].values else {
+                return Err("no classes".into());
+            };
+            assert_eq!((names.len(), index[2]), (2, Some(1)));
         }
         Ok(())
     }
@@ -428,24 +379,28 @@ mod tests {
     }
 
     #[test]
-    fn rows_without_ids_must_be_as_many() {
-        let r = sample();
-        let stored = Stored {
-            name: "f.npy".into(),
-            features: r.features,
-            ids: None,
-            columns: Vec::new(),
-            split: None,
-            origin: String::new(),
-            shift: Vec::new(),
+    fn rows_without_ids_are_paired_by_position_only_when_asked() -> Outcome {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("f.csv");
+        std::fs::write(&path, "embedding_0\n1.5\n2.5\n3.5\n")?;
+        let align = |count: usize, by_position| {
+            let ids: Vec<String> = (0..count).map(|i| format!("s{i}")).collect();
+            let split = vec![Split::Train; count];
+            let stored = read_plainly(&path)?;
+            stored.align(&ids, &[], &split, by_position)
         };
-        let text = stored
-            .align(&["a".to_string()], &[], &[Split::Train])
-            .map_or_else(|e| e.to_string(), |_| String::new());
+        let text = align(3, false).map_or_else(|e| e.to_string(), |_| String::new());
         assert!(
-            text.contains("3 rows") && text.contains("1 samples"),
+            text.contains("has no ids") && text.contains("--by-position"),
             "{text}"
         );
+        assert_eq!(align(3, true)?.features.row(1), [2.5]);
+        let text = align(2, true).map_or_else(|e| e.to_string(), |_| String::new());
+        assert!(
+            text.contains("3 rows") && text.contains("2 samples"),
+            "{text}"
+        );
+        Ok(())
     }
 
     #[test]
@@ -454,7 +409,7 @@ mod tests {
         r.features.data[3] = f32::NAN;
         let text = r.check().map_or_else(|e| e.to_string(), |()| String::new());
         assert!(
-            text.contains("feature 1 of `x/2.png` (row 1) is NaN"),
+            text.contains("feature 1 of ` x/2.png` (row 1) is NaN"),
             "{text}"
         );
     }
@@ -462,12 +417,12 @@ mod tests {
     #[test]
     fn a_broken_file_is_an_error_that_names_it() -> Outcome {
         let folder = tempfile::tempdir()?;
-        for name in ["a.npz", "a.npy", "a.csv", "a.txt", "none.npz"] {
+        for name in ["a.npz", "a.npy", "b.csv", "a.txt", "none.npz"] {
             let path = folder.path().join(name);
             if name != "none.npz" {
                 std::fs::write(&path, b"embedding_0\nx\n")?;
             }
-            let text = read(&path).map_or_else(|e| e.to_string(), |_| String::new());
+            let text = read_plainly(&path).map_or_else(|e| e.to_string(), |_| String::new());
             assert!(text.contains(name), "{text}");
         }
         Ok(())

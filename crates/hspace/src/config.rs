@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::dataset::{Kind, Shape, Split};
+use crate::dataset::{Kind, OpenOptions, Shape, Split};
 use crate::encoder::ENCODERS;
 use crate::error::{Error, Result, unknown};
 use crate::list;
@@ -51,6 +51,8 @@ pub struct Config {
     pub device: String,
     /// Where the defaults of `views` come from.
     pub view_set: ViewSet,
+    /// How the data are read.
+    pub reading: OpenOptions,
     /// The encoder.
     pub encoder: Choice,
     /// The objective.
@@ -83,7 +85,8 @@ impl Default for Top {
     }
 }
 
-const SECTIONS: [&str; 4] = ["encoder", "objective", "views", "train"];
+const READING: &str = "reading";
+const SECTIONS: [&str; 5] = ["encoder", "objective", "views", "train", "reading"];
 
 /// Sets `key` (dotted) to `text` read as a TOML value, or as a string if it is none.
 ///
@@ -220,6 +223,23 @@ impl Config {
         table.get("data")?.as_str()
     }
 
+    /// How the data are to be read: the section `[reading]`, and the column that is the task.
+    ///
+    /// # Errors
+    /// Every unknown key and every value that does not fit.
+    pub fn reading_of(table: &Table) -> Result<OpenOptions> {
+        let mut problems = Vec::new();
+        let section = table.get(READING).and_then(Value::as_table);
+        let mut reading = reading(section.cloned().unwrap_or_default(), &mut problems);
+        if !problems.is_empty() {
+            return Err(Error::Config(problems));
+        }
+        if let Some(label) = table.get("label").and_then(Value::as_str) {
+            reading.label = label.to_owned();
+        }
+        Ok(reading)
+    }
+
     /// The objective's name and settings.
     pub fn objective_of(table: &Table) -> Option<(String, Table)> {
         let mut settings = table.get("objective")?.as_table()?.clone();
@@ -328,8 +348,12 @@ impl Config {
         train.resolve(about.samples + val, about.shape);
         problems.extend(train.problems());
 
+        let mut reading = reading(std::mem::take(&mut sections[4]), &mut problems);
+        reading.label = top.label.clone();
+
         match (encoder, objective) {
             (Some((_, encoder)), Some((_, objective))) if problems.is_empty() => Ok(Config {
+                reading,
                 data: top.data,
                 label: top.label,
                 seed: top.seed,
@@ -364,8 +388,16 @@ impl Config {
         }
         all.insert("views".into(), table(Table::try_from(&self.views)).into());
         all.insert("train".into(), table(Table::try_from(&self.train)).into());
+        all.insert(READING.into(), table(Table::try_from(&self.reading)).into());
         all.to_string()
     }
+}
+
+/// The section `[reading]`.
+fn reading(section: Table, problems: &mut Vec<String>) -> OpenOptions {
+    let mut table = list::defaults::<OpenOptions>();
+    overlay(&mut table, section, READING, problems);
+    parse("reading.", table, problems).unwrap_or_default()
 }
 
 /// Takes `name` and the settings out of a section and makes the thing once, to check it.

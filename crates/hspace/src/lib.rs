@@ -50,8 +50,8 @@ pub mod study;
 pub mod train;
 
 pub use hspace_core::{
-    Error, Result, auto, dataset, density, disentangle, error, fidelity, file, ica, image, matrix,
-    pca, picture, probe, report, representation, views,
+    Error, Result, auto, columns, dataset, density, disentangle, error, fidelity, file, ica, image,
+    matrix, pca, picture, probe, report, representation, views,
 };
 // Settings are TOML tables.
 pub use toml;

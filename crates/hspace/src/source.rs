@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use crate::device::Device;
 
+use crate::columns::TableOptions;
 use crate::config;
 use crate::dataset::check::channel_statistics;
 use crate::dataset::{Dataset, Shape, Split};
@@ -125,6 +126,9 @@ pub struct Sources<'a> {
     runs: Vec<EncoderFile>,
     /// Rows that could be read, once samples have been: features files are matched against them.
     readable: Option<Vec<usize>>,
+    /// How features files are read.
+    files: TableOptions,
+    by_position: bool,
 }
 
 impl<'a> Sources<'a> {
@@ -137,6 +141,17 @@ impl<'a> Sources<'a> {
             rows: (0..dataset.len()).collect(),
             runs: Vec::new(),
             readable: None,
+            files: TableOptions::default(),
+            by_position: false,
+        }
+    }
+
+    /// How files of features are read, and whether those without ids are paired with the samples by position.
+    pub fn features(self, files: TableOptions, by_position: bool) -> Self {
+        Sources {
+            files,
+            by_position,
+            ..self
         }
     }
 
@@ -201,7 +216,9 @@ impl<'a> Sources<'a> {
                     settings,
                     input,
                 } = model;
-                let run = pretrained::encoder(&weights, encoder, settings, input, &self.device)?;
+                // The notes on timm's models name their heads.
+                let (run, _) =
+                    pretrained::encoder(&weights, None, encoder, settings, input, &self.device)?;
                 self.runs.push(run.about.clone());
                 self.encode(name, run, progress)?
             }
@@ -210,7 +227,7 @@ impl<'a> Sources<'a> {
                 self.encode(name, run, progress)?
             }
             Source::File(path) => {
-                let stored = representation::read(path)?;
+                let stored = representation::read(path, &self.files)?;
                 self.leave_out_unreadable(&stored);
                 let Dataset {
                     ids,
@@ -222,7 +239,7 @@ impl<'a> Sources<'a> {
                 let ids: Vec<String> = rows.iter().map(|&row| ids[row].clone()).collect();
                 let columns: Vec<_> = columns.iter().map(|c| c.select(rows)).collect();
                 let split: Vec<Split> = rows.iter().map(|&row| split[row]).collect();
-                stored.align(&ids, &columns, &split)?
+                stored.align(&ids, &columns, &split, self.by_position)?
             }
         };
         made.check()?;
@@ -235,7 +252,7 @@ impl<'a> Sources<'a> {
     /// Samples that a file of features does not hold are left out if none of them can be read: they could not be
     /// embedded. Is one of them whole, the file is of other data, and [`Stored::align`] says so.
     fn leave_out_unreadable(&mut self, stored: &Stored) {
-        let (None, Some(own)) = (&self.readable, &stored.ids) else {
+        let (None, Some(own)) = (&self.readable, &stored.table.ids) else {
             return;
         };
         let own: HashSet<&str> = own.iter().map(String::as_str).collect();

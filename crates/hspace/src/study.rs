@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
 use crate::config::{self, Config};
-use crate::dataset::{Dataset, OpenOptions, Split};
+use crate::dataset::{Dataset, Split};
 use crate::device::device;
 use crate::embed::embed;
 use crate::encoder::ENCODERS;
@@ -162,7 +162,12 @@ impl Study {
         if !problems.is_empty() {
             return Err(Error::Config(problems));
         }
-        let open = |source: &String| Dataset::open(source, &OpenOptions::default());
+        let mut settings = Table::new();
+        for assignment in &plan.set {
+            config::set(&mut settings, assignment).map_err(Error::config)?;
+        }
+        let reading = Config::reading_of(&settings)?;
+        let open = |source: &String| Dataset::open(source, &reading);
         let datasets = plan.data.iter().map(open).collect::<Result<_>>()?;
         let path = folder.join("study.toml");
         let taken = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());

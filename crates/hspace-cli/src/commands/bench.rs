@@ -20,7 +20,7 @@ use serde::Serialize;
 
 use crate::commands::{open, write_json};
 use crate::progress::Spinner;
-use crate::settings::{count, seconds};
+use crate::settings::{DataFlags, count, seconds};
 
 /// Measure this machine: products, training, views, loading, embedding.
 #[derive(clap::Args)]
@@ -59,6 +59,8 @@ pub struct Args {
     /// our kernels), or a GPU this hspace was built for
     #[arg(long, default_value = "cpu")]
     device: String,
+    #[command(flatten)]
+    reading: DataFlags,
 }
 
 /// One measurement.
@@ -72,7 +74,7 @@ struct Line {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let dataset = open(&args.data)?;
+    let dataset = open(&args.data, &args.reading.options(None))?;
     let spinner = Spinner::new("measuring");
     let peak = products(args)?;
     let mut lines = vec![Line {

@@ -3,16 +3,18 @@
 use std::path::PathBuf;
 
 use hspace::Result;
+use hspace::dataset::Dataset;
 use hspace::dataset::check::{Findings, check};
-use hspace::dataset::{Dataset, OpenOptions};
 
 use crate::commands::{apart, write_json};
 use crate::progress::Spinner;
+use crate::settings::DataFlags;
 
 /// Say what a dataset holds: counts, sizes, classes, duplicates, files that cannot be read.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   hspace check photos/
+  hspace check visits.csv --role age=target --id visit          # what a table is taken for
   hspace check builtin:mnist-mini --json -")]
 pub struct Args {
     /// builtin:NAME, a folder, .npz, .npy or .csv
@@ -20,12 +22,17 @@ pub struct Args {
     /// Write the findings as JSON to this file (`-`: standard output)
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Column that is the task
+    #[arg(long, value_name = "COLUMN")]
+    label: Option<String>,
+    #[command(flatten)]
+    reading: DataFlags,
 }
 
 pub fn run(args: &Args) -> Result<()> {
     apart(&[("--json", args.json.as_deref())], &[("data", &args.data)])?;
     // What had to be left out is among the findings.
-    let dataset = Dataset::open(&args.data, &OpenOptions::default())?;
+    let dataset = Dataset::open(&args.data, &args.reading.options(args.label.as_deref()))?;
     let findings = findings(&dataset)?;
     if let Some(path) = &args.json {
         write_json(path, &findings)?;

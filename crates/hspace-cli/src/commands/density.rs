@@ -13,7 +13,7 @@ use hspace::device::device;
 use hspace::matrix::Matrix;
 use hspace::report::{Page, html};
 use hspace::representation::{self, Representation};
-use hspace::source::{Source, Sources};
+use hspace::source::Source;
 use hspace::toml::{Table, Value};
 use hspace::{Error, Result};
 use serde::Serialize;
@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 
 use crate::commands::{apart, open, write_json};
 use crate::progress::Spinner;
-use crate::settings::{count, seed};
+use crate::settings::{DataFlags, count, seed};
 
 /// Fit densities to a column of numbers and ask them, or to a representation and find outliers.
 #[derive(clap::Args)]
@@ -86,6 +86,8 @@ pub struct Args {
     /// cpu, or a GPU this hspace was built for
     #[arg(long, default_value = "cpu")]
     device: String,
+    #[command(flatten)]
+    reading: DataFlags,
 }
 
 /// `10,60`
@@ -160,8 +162,10 @@ fn of_column(args: &Args) -> Result<()> {
 fn of_space(args: &Args, data: &str) -> Result<()> {
     let options = args.of_features()?;
     let source = Source::parse(&args.source)?;
-    let dataset = open(data)?;
-    let mut sources = Sources::new(&dataset, device(&args.device)?, args.seed);
+    let dataset = open(data, &args.reading.options(None))?;
+    let mut sources = args
+        .reading
+        .sources(&dataset, device(&args.device)?, args.seed);
     let spinner = Spinner::new("fitting");
     let space = sources.represent(&args.source, &source, &mut |done| {
         spinner.say(&format!("{}: {done}/{}", args.source, dataset.len()));
@@ -226,10 +230,17 @@ fn from_files(
             ),
         ));
     }
-    let dataset = open(data)?;
-    let mut sources = Sources::new(&dataset, device(&args.device)?, args.seed);
+    let dataset = open(data, &args.reading.options(None))?;
+    let mut sources = args
+        .reading
+        .sources(&dataset, device(&args.device)?, args.seed);
     let inside = sources.represent(&args.source, source, &mut |_| ())?;
-    Ok((inside, representation::read(Path::new(against))?.features))
+    Ok((
+        inside,
+        representation::read(Path::new(against), &args.reading.options(None).table())?
+            .table
+            .features,
+    ))
 }
 
 /// Features of both, through one encoder.
@@ -240,11 +251,13 @@ fn encoded(
     against: &str,
     spinner: &Spinner,
 ) -> Result<(Representation, Matrix)> {
-    let dataset: Dataset = open(data)?;
+    let dataset: Dataset = open(data, &args.reading.options(None))?;
     let begin = dataset.len();
-    let both = dataset.beside(open(against)?)?;
+    let both = dataset.beside(open(against, &args.reading.options(None))?)?;
     let total = both.len();
-    let mut sources = Sources::new(&both, device(&args.device)?, args.seed);
+    let mut sources = args
+        .reading
+        .sources(&both, device(&args.device)?, args.seed);
     let all = sources.represent(&args.source, source, &mut |done| {
         spinner.say(&format!("{}: {done}/{total}", args.source));
     })?;

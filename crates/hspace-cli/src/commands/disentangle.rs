@@ -8,13 +8,13 @@ use hspace::disentangle::{self, Disentanglement, Options, WIDEST, measure};
 use hspace::report::Page;
 use hspace::representation::{self, Representation};
 use hspace::run::RunFolder;
-use hspace::source::{Source, Sources};
+use hspace::source::Source;
 use hspace::toml::{Table, Value};
 use hspace::{Error, Result};
 
 use crate::commands::{apart, open, write_json};
 use crate::progress::Spinner;
-use crate::settings::{count, seed};
+use crate::settings::{DataFlags, count, seed};
 
 /// Latents up to which ICA is a baseline.
 const MOST_ICA: usize = 64;
@@ -65,6 +65,8 @@ pub struct Args {
     /// cpu (cpu:direct, cpu:avx2, cpu:portable, cpu:burn), or a GPU this hspace was built for
     #[arg(long, default_value = "cpu")]
     device: String,
+    #[command(flatten)]
+    reading: DataFlags,
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -92,7 +94,7 @@ pub fn run(args: &Args) -> Result<()> {
     ];
     apart(&outputs, &inputs)?;
     let device = device(&args.device)?;
-    let dataset = open(&args.data)?;
+    let dataset = open(&args.data, &args.reading.options(None))?;
     let options = Options {
         factors: args.factors.clone(),
         metrics: args.metric.clone(),
@@ -103,7 +105,8 @@ pub fn run(args: &Args) -> Result<()> {
     disentangle::check_options(&dataset.columns, &options, &args.data)?;
     let rows = disentangle::sample(dataset.len(), args.samples, args.seed);
     let count = rows.len();
-    let mut makers = Sources::new(&dataset, device, args.seed).only(rows);
+    let makers = args.reading.sources(&dataset, device, args.seed);
+    let mut makers = makers.only(rows);
     let spinner = Spinner::new("reading");
     let mut made = Vec::new();
     let mut represent = |name: &str, source: &Source, made: &mut Vec<Representation>| {
@@ -117,7 +120,12 @@ pub fn run(args: &Args) -> Result<()> {
         made.iter().try_for_each(disentangle::check_width)?;
     }
     let latents = match (sources.first(), made.first()) {
-        (Some((_, Source::File(path))), _) => representation::read(path)?.features.cols,
+        (Some((_, Source::File(path))), _) => {
+            representation::read(path, &args.reading.options(None).table())?
+                .table
+                .features
+                .cols
+        }
         (_, Some(first)) => first.features.cols,
         (_, None) => LATENTS,
     };

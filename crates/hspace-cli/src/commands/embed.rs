@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use hspace::Result;
 use hspace::device::device;
 use hspace::representation::check_ending;
-use hspace::source::{Source, Sources};
+use hspace::source::Source;
 
 use crate::commands::{apart, open};
 use crate::progress::Spinner;
-use crate::settings::seed;
+use crate::settings::{DataFlags, seed};
 
 /// Write the features of every sample: .npz (numpy reads it) or .csv.
 #[derive(clap::Args)]
@@ -32,6 +32,8 @@ pub struct Args {
     /// our kernels), or a GPU this hspace was built for
     #[arg(long, default_value = "cpu")]
     device: String,
+    #[command(flatten)]
+    reading: DataFlags,
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -40,8 +42,10 @@ pub fn run(args: &Args) -> Result<()> {
     apart(&[("--out", Some(&args.out))], &inputs)?;
     let source = Source::parse(&args.source)?;
     check_ending(&args.out)?;
-    let dataset = open(&args.data)?;
-    let mut sources = Sources::new(&dataset, device(&args.device)?, args.seed);
+    let dataset = open(&args.data, &args.reading.options(None))?;
+    let mut sources = args
+        .reading
+        .sources(&dataset, device(&args.device)?, args.seed);
     let spinner = Spinner::new("embedding");
     let total = dataset.len();
     let features = sources.represent(&args.source, &source, &mut |done| {

@@ -11,7 +11,7 @@ use hspace::{Error, Result};
 
 use crate::commands::{open, write_json};
 use crate::progress::Spinner;
-use crate::settings::seed;
+use crate::settings::{DataFlags, seed};
 
 /// Judge what a run draws beside real samples: precision, recall and the Fréchet distance.
 #[derive(clap::Args)]
@@ -46,6 +46,8 @@ pub struct Args {
     /// cpu, or a GPU this hspace was built for
     #[arg(long, default_value = "cpu")]
     device: String,
+    #[command(flatten)]
+    reading: DataFlags,
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -60,7 +62,7 @@ pub fn run(args: &Args) -> Result<()> {
         k: args.k,
         seed: args.seed,
     };
-    let dataset = open(&args.data)?;
+    let dataset = open(&args.data, &args.reading.options(None))?;
     let spinner = Spinner::new("drawing");
     let found = judge(&drawer, dataset, &how, &device, &mut |done| {
         spinner.say(&format!("embedding {done}"));

@@ -12,6 +12,8 @@ use hspace::toml::{Table, Value};
 use hspace::views::InputSpec;
 use hspace::{Error, Result, hub, list, pretrained};
 
+use crate::commands::notes_on;
+
 /// Mean and deviation of ImageNet's channels, in 0..1, and the size at which networks learn from it.
 const IMAGENET: ([f32; 3], [f32; 3]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
 const SIZE: usize = 224;
@@ -20,12 +22,13 @@ const SIZE: usize = 224;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   hspace import resnet18.pth --encoder resnet18 --out runs/imagenet
+  hspace import moco.pth.tar --encoder resnet50 --weights-key encoder_q --out runs/moco
   hspace import hf:timm/vit_small_patch16_224.augreg_in1k --out runs/vit
   hspace import vit.safetensors --encoder vit_small --set encoder.patch=16 --mean 0.5,0.5,0.5 \\
       --std 0.5,0.5,0.5 --out runs/vit
   hspace probe runs/imagenet --data photos/")]
 pub struct Args {
-    /// .safetensors, a state dict that torch.save wrote (.pth), or hf:OWNER/NAME, a model of timm on the
+    /// .safetensors, a checkpoint that torch.save wrote (.pth, .pt, .ckpt), or hf:OWNER/NAME, a model of timm on the
     /// Hugging Face Hub (downloaded once)
     #[arg(value_name = "FILE|hf:…")]
     from: String,
@@ -35,6 +38,10 @@ pub struct Args {
     /// A setting of the encoder, such as encoder.patch=16; may be given many times
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Which weights of a checkpoint to take where several fit: keys or modules around the network, such as teacher,
+    /// state_dict_ema or module.encoder_q
+    #[arg(long, value_name = "KEY")]
+    weights_key: Option<String>,
     /// Height and width of its input in pixels [default: 224, or the model's own]
     #[arg(long)]
     image_size: Option<usize>,
@@ -54,10 +61,11 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<()> {
     let device = Device::cpu();
-    let found = match args.from.starts_with(hub::PREFIX) {
+    let (found, notes) = match args.from.starts_with(hub::PREFIX) {
         true => of_hub(args, &device)?,
         false => of_file(args, &device)?,
     };
+    notes_on(&args.from, &notes);
     let folder = RunFolder::create(&args.out, args.overwrite)?;
     folder.write_encoder(found.about.clone(), &found.weights)?;
     let (out, about) = (args.out.display(), found.about);
@@ -67,7 +75,7 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// A model says itself what it is.
-fn of_hub(args: &Args, device: &Device) -> Result<TrainedEncoder> {
+fn of_hub(args: &Args, device: &Device) -> Result<(TrainedEncoder, Vec<String>)> {
     if args.encoder.is_some() || !args.set.is_empty() || args.mean.is_some() || args.std.is_some() {
         return Err(Error::config(format!(
             "{} says its encoder and input itself; leave out --encoder, --set, --mean and --std",
@@ -80,11 +88,11 @@ fn of_hub(args: &Args, device: &Device) -> Result<TrainedEncoder> {
     {
         (*height, *width) = (size, size);
     }
-    let (weights, name) = (&model.weights, model.encoder);
-    pretrained::encoder(weights, name, model.settings, model.input, device)
+    let (weights, key, name) = (&model.weights, args.weights_key.as_deref(), model.encoder);
+    pretrained::encoder(weights, key, name, model.settings, model.input, device)
 }
 
-fn of_file(args: &Args, device: &Device) -> Result<TrainedEncoder> {
+fn of_file(args: &Args, device: &Device) -> Result<(TrainedEncoder, Vec<String>)> {
     let Some(name) = &args.encoder else {
         return Err(Error::config(
             "give --encoder, the architecture of the weights: see `hspace list encoders`",
@@ -120,5 +128,6 @@ fn of_file(args: &Args, device: &Device) -> Result<TrainedEncoder> {
         std: args.std.clone().unwrap_or(IMAGENET.1.to_vec()),
         shift: vec![],
     };
-    pretrained::encoder(Path::new(&args.from), entry.name, settings, input, device)
+    let (path, key) = (Path::new(&args.from), args.weights_key.as_deref());
+    pretrained::encoder(path, key, entry.name, settings, input, device)
 }

@@ -16,7 +16,7 @@ use hspace::{Error, Result, picture};
 
 use crate::commands::{apart, ending, open, write_json};
 use crate::progress::{Spinner, stop_flag};
-use crate::settings::seed;
+use crate::settings::{DataFlags, seed};
 
 /// Find the latents of real samples: what a run would draw them from.
 #[derive(clap::Args)]
@@ -63,6 +63,8 @@ pub struct Args {
     /// cpu, or a GPU this hspace was built for
     #[arg(long, default_value = "cpu")]
     device: String,
+    #[command(flatten)]
+    reading: DataFlags,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -91,7 +93,7 @@ pub fn run(args: &Args) -> Result<()> {
     ];
     apart(&outputs, &[("data", &args.data)])?;
     let drawer = Drawer::open(&RunFolder::open(&args.run)?, &device(&args.device)?)?;
-    let dataset = open(&args.data)?;
+    let dataset = open(&args.data, &args.reading.options(None))?;
     let [train, test] = [Split::Train, Split::Test].map(|split| dataset.indices(split));
     let all = train.len() + test.len();
     let wanted = args.samples.unwrap_or(all).min(all);

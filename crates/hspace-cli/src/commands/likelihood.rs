@@ -11,7 +11,7 @@ use hspace::{Error, Result};
 
 use crate::commands::{open, write_json};
 use crate::progress::Spinner;
-use crate::settings::seed;
+use crate::settings::{DataFlags, seed};
 
 /// How likely samples are to a variational run, in nats: by importance sampling, and the bound's parts.
 #[derive(clap::Args)]
@@ -39,6 +39,8 @@ pub struct Args {
     /// cpu, or a GPU this hspace was built for
     #[arg(long, default_value = "cpu")]
     device: String,
+    #[command(flatten)]
+    reading: DataFlags,
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -46,7 +48,7 @@ pub fn run(args: &Args) -> Result<()> {
         return Err(Error::config("--draws and --samples must be at least 1"));
     }
     let drawer = Drawer::open(&RunFolder::open(&args.run)?, &device(&args.device)?)?;
-    let dataset = open(&args.data)?;
+    let dataset = open(&args.data, &args.reading.options(None))?;
     let test = dataset.indices(Split::Test);
     let picked = spaced(test.len(), args.samples.unwrap_or(test.len()));
     let rows: Vec<usize> = picked.into_iter().map(|i| test[i]).collect();

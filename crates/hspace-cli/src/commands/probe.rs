@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use hspace::columns::TableOptions;
 use hspace::config::{merge, options, set};
 use hspace::data_record::DataRecord;
-use hspace::dataset::{Dataset, Split};
+use hspace::dataset::{Dataset, OpenOptions, Split};
 use hspace::device::device;
 use hspace::probe::{Contender, Measurements, ProbeOptions, measure};
 use hspace::representation::{self, Representation};
@@ -16,7 +17,7 @@ use hspace::{Error, Result};
 
 use crate::commands::{apart, open, write_json};
 use crate::progress::Spinner;
-use crate::settings::seed;
+use crate::settings::{DataFlags, seed};
 
 /// Measure how easy representations make a task, beside chance, pixels, PCA and an untrained encoder.
 #[derive(clap::Args)]
@@ -25,6 +26,7 @@ use crate::settings::seed;
   hspace probe runs/a pixels pca:50 random:cnn emb.npz --data photos/ --json probe.json
   hspace probe latents.npz pixels --data photos/ --common    # latents of some samples alone
   hspace probe hf:timm/resnet18.a1_in1k runs/a --data photos/
+  hspace probe emb.npy --data photos/ --by-position           # a file without ids
   hspace probe pixels --data fashion/ --probe knn --set knn.k=5 --set knn.metric=euclidean
   hspace probe pixels --data fashion/ --probe linear --set linear.c=0.01")]
 pub struct Args {
@@ -69,6 +71,8 @@ pub struct ProbeFlags {
     /// Measure on the samples that all feature files hold, where they do not hold all
     #[arg(long)]
     pub common: bool,
+    #[command(flatten)]
+    pub reading: DataFlags,
     /// Write the measurements as JSON to this file (`-`: standard output)
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -88,6 +92,11 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 impl ProbeFlags {
+    /// How the data are read.
+    fn open_options(&self) -> OpenOptions {
+        self.reading.options(self.label.as_deref())
+    }
+
     /// Refuses to write over the data or a source.
     pub fn check_outputs(&self, sources: &[String]) -> Result<()> {
         let mut inputs = vec![("data", self.data.as_str())];
@@ -180,7 +189,7 @@ pub fn represent_sources(
         return Err(Error::Config(problems));
     }
     let device = device(&flags.device)?;
-    let dataset = open(&flags.data)?;
+    let dataset = open(&flags.data, &flags.open_options())?;
     for (name, source) in &sources {
         if let Source::Run(path) = source {
             let folder = RunFolder::open(path)?;
@@ -206,11 +215,12 @@ pub fn represent_sources(
         _ => None,
     });
     let rows = match flags.common {
-        true => common(&dataset, files)?,
+        true => common(&dataset, files, &flags.reading.options(None).table())?,
         false => (0..dataset.len()).collect(),
     };
     let (total, train) = (rows.len(), training(&dataset, &rows));
-    let mut makers = Sources::new(&dataset, device, flags.seed).only(rows);
+    let makers = flags.reading.sources(&dataset, device, flags.seed);
+    let mut makers = makers.only(rows);
     let represent = |name: &str, source: &Source, makers: &mut Sources| {
         makers.represent(name, source, &mut |done| {
             spinner.say(&format!("{name}: {done}/{total}"))
@@ -261,7 +271,14 @@ pub fn measure_sources(
         warnings,
     } = represented;
     let contenders = made.iter().cloned().map(Contender::Fixed).collect();
-    let measurements = measure(contenders, options, &flags.data, &mut |text| {
+    let mut options = options.clone();
+    if options.task != "auto"
+        && let Some(task) = dataset.task()
+    {
+        // It may have been named by its title.
+        options.task.clone_from(&task.name);
+    }
+    let measurements = measure(contenders, &options, &flags.data, &mut |text| {
         spinner.say(text)
     });
     spinner.done();
@@ -307,10 +324,14 @@ pub fn measure_sources(
 }
 
 /// The rows of the samples that all files of features hold.
-fn common<'a>(dataset: &Dataset, files: impl Iterator<Item = &'a Path>) -> Result<Vec<usize>> {
+fn common<'a>(
+    dataset: &Dataset,
+    files: impl Iterator<Item = &'a Path>,
+    options: &TableOptions,
+) -> Result<Vec<usize>> {
     let mut rows: Vec<usize> = (0..dataset.len()).collect();
     for path in files {
-        let Some(ids) = representation::read(path)?.ids else {
+        let Some(ids) = representation::read(path, options)?.table.ids else {
             return Err(Error::file(
                 path,
                 "has no ids, so --common cannot tell which samples it holds; add an array `ids`",

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use hspace::config::Config;
-use hspace::dataset::{Dataset, Split};
+use hspace::dataset::{Dataset, OpenOptions, Split};
 use hspace::evaluate::{Story, SupervisedBudget, run_facts, supervised};
 use hspace::job::{Job, about};
 use hspace::probe::{Contender, ProbeOptions, measure};
@@ -56,7 +56,7 @@ const TRIAL: f64 = 3.0;
 pub fn run(args: &Args) -> Result<()> {
     let started = Instant::now();
     let stop = stop_flag()?;
-    let dataset = open(DATA)?;
+    let dataset = open(DATA, &OpenOptions::default())?;
     let folder = RunFolder::create(&args.out, args.overwrite || args.out == *"runs/quickstart")?;
     let train = dataset.indices(Split::Train).len();
     println!(

@@ -11,6 +11,7 @@ use hspace::run::RunFolder;
 use hspace::{Error, Result, picture};
 
 use crate::commands::{ending, open};
+use crate::settings::DataFlags;
 
 /// Draw samples again from their latents, beside the originals, and say how far off that is.
 #[derive(clap::Args)]
@@ -31,6 +32,8 @@ pub struct Args {
     /// cpu, or a GPU this hspace was built for
     #[arg(long, default_value = "cpu")]
     device: String,
+    #[command(flatten)]
+    reading: DataFlags,
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -39,7 +42,7 @@ pub fn run(args: &Args) -> Result<()> {
         return Err(Error::config("--count 0: there is nothing to draw"));
     }
     let drawer = Drawer::open(&RunFolder::open(&args.run)?, &device(&args.device)?)?;
-    let dataset = open(&args.data)?;
+    let dataset = open(&args.data, &args.reading.options(None))?;
     let test = dataset.indices(Split::Test);
     let rows = if test.is_empty() {
         dataset.indices(Split::Train)

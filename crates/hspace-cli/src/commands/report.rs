@@ -17,6 +17,7 @@ use hspace::{Error, Result};
 use crate::commands::open;
 use crate::commands::probe::{ProbeFlags, data_warnings, measure_sources, represent_sources};
 use crate::progress::Spinner;
+use crate::settings::DataFlags;
 
 /// Measure a run beside its baselines and write report.html and summary.json into its folder.
 ///
@@ -45,7 +46,8 @@ pub fn run(args: &Args) -> Result<()> {
     let table = folder.read_config()?;
     let own = Config::data_of(&table).unwrap_or_default().to_owned();
     let data = args.data.clone().unwrap_or(own);
-    let dataset = open(&data)?;
+    let reading = Config::reading_of(&table)?;
+    let dataset = open(&data, &reading)?;
     let config = Config::resolve(table, about(&dataset))?;
     let name = args.run.display().to_string();
     let has_task = config.label != "auto" || dataset.task().is_some();
@@ -63,6 +65,7 @@ pub fn run(args: &Args) -> Result<()> {
         json: None,
         html: None,
         device: config.device.clone(),
+        reading: DataFlags::of(&reading),
     };
     let options = flags.options()?;
     let (measurements, made) = if has_task {
@@ -98,7 +101,15 @@ pub fn run(args: &Args) -> Result<()> {
         };
         // A GAN's prior is not that of its encoder's features.
         has_prior = drawer.has_prior() && drawer.has_latents();
-        let judged = || judge(&drawer, open(&flags.data)?, &how, &device, &mut |_| ());
+        let judged = || {
+            judge(
+                &drawer,
+                open(&flags.data, &reading)?,
+                &how,
+                &device,
+                &mut |_| (),
+            )
+        };
         let fidelity = match drawer.has_prior().then(judged) {
             Some(Ok(found)) => Some(found),
             // Of a handful of samples, for instance.

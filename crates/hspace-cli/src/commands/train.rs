@@ -4,17 +4,18 @@ use std::path::{Path, PathBuf};
 
 use hspace::config::Config;
 use hspace::data_record::DataRecord;
+use hspace::dataset::Dataset;
 use hspace::file::quoted;
 use hspace::job::{Job, about};
 use hspace::run::RunFolder;
-use hspace::toml::Value;
+use hspace::toml::{Table, Value};
 use hspace::train::{Progress, Start, Trained};
 use hspace::{Error, Result, encoder, hub, pretrained};
 
 use crate::commands::check::findings;
-use crate::commands::open;
+use crate::commands::{notes_on, open};
 use crate::progress::{TrainingLine, clock, stop_flag};
-use crate::settings::SettingFlags;
+use crate::settings::{DataFlags, SettingFlags};
 
 /// Learn a representation and leave it in a run folder.
 #[derive(clap::Args)]
@@ -37,7 +38,7 @@ pub struct Args {
     /// Go on with a run that was stopped, with the settings it has
     #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "out", "overwrite", "init_from", "config", "set",
         "encoder", "objective", "epochs", "steps", "batch_size", "learning_rate", "image_size", "learn_from", "stop_on", "keep_best",
-        "label", "seed", "device"])]
+        "label", "seed", "device", "id", "split_column", "role", "label_file", "keep_na", "missing", "holdout", "max_pixels"])]
     resume: Option<PathBuf>,
     /// With --resume: go on although the data are not those that the run began with
     #[arg(long)]
@@ -49,8 +50,25 @@ pub struct Args {
     /// hf:OWNER/NAME (Hugging Face Hub, downloaded once). Samples are standardised as the new data are
     #[arg(long, value_name = "RUN|FILE|hf:…")]
     init_from: Option<String>,
+    /// Which weights of a checkpoint to take where several fit: keys or modules around the network, such as teacher,
+    /// state_dict_ema or module.encoder_q
+    #[arg(long, value_name = "KEY", requires = "init_from")]
+    weights_key: Option<String>,
     #[command(flatten)]
     settings: SettingFlags,
+    #[command(flatten)]
+    reading: DataFlags,
+}
+
+/// The column that is the task may have been named by its title; from here on it has its name.
+fn name_task(table: &mut Table, dataset: &Dataset) {
+    if let Some(label) = table
+        .get_mut("label")
+        .filter(|l| l.as_str() != Some("auto"))
+        && let Some(task) = dataset.task()
+    {
+        *label = Value::String(task.name.clone());
+    }
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -68,7 +86,12 @@ pub fn run(args: &Args) -> Result<()> {
     let source = Config::data_of(&table).ok_or_else(|| {
         Error::config("no data: give --data, such as --data builtin:mnist-mini or --data photos/")
     })?;
-    let dataset = open(source)?;
+    let mut reading = Config::reading_of(&table)?;
+    args.reading.lay_over(&mut reading);
+    let dataset = open(source, &reading)?;
+    name_task(&mut table, &dataset);
+    let section = Table::try_from(&reading).map_err(Error::config)?;
+    table.insert("reading".into(), section.into());
     let config = Config::resolve(table, about(&dataset))?;
     let out = args.out.clone().unwrap_or_else(|| {
         PathBuf::from(format!(
@@ -87,7 +110,10 @@ pub fn run(args: &Args) -> Result<()> {
             };
             let (encoder, views, device) = job.encoder();
             let (like, _) = encoder::init(encoder, views.input().shape, job.config.seed, device);
-            Start::From(pretrained::read(&path, encoder, &like, device)?, path)
+            let key = args.weights_key.as_deref();
+            let read = pretrained::read(&path, key, encoder, &like, device)?;
+            notes_on(from, &read.notes);
+            Start::From(read.weights, path)
         }
     };
     let folder = RunFolder::create(&out, args.overwrite)?;
@@ -104,7 +130,7 @@ fn resume(path: &Path, allow_changed_data: bool) -> Result<()> {
     let folder = RunFolder::open(path)?;
     let table = folder.read_config()?;
     let source = Config::data_of(&table).unwrap_or_default();
-    let dataset = open(source)?;
+    let dataset = open(source, &Config::reading_of(&table)?)?;
     match DataRecord::read(&folder)?.map(|record| record.changes(&dataset)) {
         None => eprintln!(
             "note: {} has no data.toml, so whether its data have changed is not known",

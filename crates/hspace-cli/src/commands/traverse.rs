@@ -11,7 +11,7 @@ use hspace::run::RunFolder;
 use hspace::{Error, Result, error, picture};
 
 use crate::commands::{ending, open};
-use crate::settings::seed;
+use crate::settings::{DataFlags, seed};
 
 /// Move the latents of a sample one at a time, two together, or from one sample to another, and draw what comes.
 ///
@@ -61,6 +61,8 @@ pub struct Args {
     /// cpu, or a GPU this hspace was built for
     #[arg(long, default_value = "cpu")]
     device: String,
+    #[command(flatten)]
+    reading: DataFlags,
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -145,7 +147,10 @@ enum Origin<'a> {
 impl<'a> Origin<'a> {
     fn of(args: &Args, drawer: &'a Drawer) -> Result<Origin<'a>> {
         match (&args.data, drawer.has_latents()) {
-            (Some(data), true) => Ok(Origin::Samples(drawer, Box::new(open(data)?))),
+            (Some(data), true) => Ok(Origin::Samples(
+                drawer,
+                Box::new(open(data, &args.reading.options(None))?),
+            )),
             (None, false) => Ok(Origin::Prior(drawer, args.seed)),
             (None, true) => Err(Error::config(
                 "--data is missing: samples whose latents are moved and say how far to go",

@@ -9,7 +9,7 @@ use hspace::views::sheet::contact_sheet;
 use hspace::{Result, picture};
 
 use crate::commands::{apart, ending, open};
-use crate::settings::{SettingFlags, count};
+use crate::settings::{DataFlags, SettingFlags, count};
 
 /// Draw samples beside their random views: what the encoder will see.
 #[derive(clap::Args)]
@@ -30,6 +30,8 @@ pub struct Args {
     views: usize,
     #[command(flatten)]
     settings: SettingFlags,
+    #[command(flatten)]
+    reading: DataFlags,
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -37,7 +39,7 @@ pub fn run(args: &Args) -> Result<()> {
     ending(&args.out, "png")?;
     let mut table = args.settings.table()?;
     table.insert("data".into(), Value::String(args.data.clone()));
-    let dataset = open(&args.data)?;
+    let dataset = open(&args.data, &args.reading.options(None))?;
     let config = Config::resolve(table, about(&dataset))?;
     let job = Job::new(config, &dataset, None)?;
     let (_, views, _) = job.encoder();

@@ -9,6 +9,7 @@ mod pictures;
 mod refusals;
 mod runs;
 mod stops;
+mod weights;
 
 use std::path::Path;
 use std::process::{Command, Output};

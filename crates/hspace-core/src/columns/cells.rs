@@ -151,7 +151,8 @@ pub fn cells(values: &Values) -> Vec<String> {
                 None => String::new(),
                 Some([]) => "|".to_owned(),
                 Some(set) => {
-                    let names: Vec<&str> = set.iter().map(|&i| names[i as usize].as_str()).collect();
+                    let names: Vec<&str> =
+                        set.iter().map(|&i| names[i as usize].as_str()).collect();
                     names.join("|")
                 }
             })
@@ -196,7 +197,9 @@ mod tests {
 
     #[test]
     fn missing_marks_are_unknown_and_words_are_not() {
-        for cell in ["", " ", "NA", "n/a", "NaN", "null", "None", "?", "<NA>", "#N/A", "-nan"] {
+        for cell in [
+            "", " ", "NA", "n/a", "NaN", "null", "None", "?", "<NA>", "#N/A", "-nan",
+        ] {
             assert!(is_missing(cell), "{cell}");
         }
         for cell in ["0", "nano", "-", "none", "Nan1", "missing"] {
@@ -238,11 +241,11 @@ mod tests {
 
     #[test]
     fn na_can_be_a_class() {
-        let names = |title: &str, keep| {
-            match values(&Header::parse(title), &["NA", "DE", ""], keep).unwrap() {
-                Values::Classes { names, index } => (names.len(), index[2]),
-                _ => panic!("classes expected"),
-            }
+        let names = |title: &str, keep| match values(&Header::parse(title), &["NA", "DE", ""], keep)
+            .unwrap()
+        {
+            Values::Classes { names, index } => (names.len(), index[2]),
+            _ => panic!("classes expected"),
         };
         assert_eq!(names("label:country", false), (1, None));
         assert_eq!(names("label:country", true), (2, None));

@@ -48,15 +48,18 @@ impl Csv {
         table.delimiter = table.find_delimiter()?;
         let mut reader = table.reader()?;
         let header = reader.headers().map_err(|e| table.unreadable(&e))?;
-        let header: Vec<&str> = header.iter().map(|t| t.trim_start_matches('\u{feff}')).collect();
+        let header: Vec<&str> = header
+            .iter()
+            .map(|t| t.trim_start_matches('\u{feff}'))
+            .collect();
         table.padded = header.iter().map(|title| title.trim() != *title).collect();
         table.titles = header.iter().map(|title| title.trim().to_owned()).collect();
         if table.titles.iter().all(String::is_empty) {
             return Err(table.wrong("is empty; a header line that names the columns is needed"));
         }
         let mut seen = std::collections::HashSet::new();
-        let again = |title: &&String| !title.is_empty() && !seen.insert(title.as_str());
-        if let Some(title) = table.titles.iter().find(again) {
+        let mut titles = table.titles.iter().filter(|title| !title.is_empty());
+        if let Some(title) = titles.find(|title| !seen.insert(title.as_str())) {
             return Err(table.wrong(format!(
                 "has more than one column `{title}`; rename all but one"
             )));
@@ -125,7 +128,12 @@ impl Csv {
 
     /// A cell without the blanks around it, and with a point where a table separated by semicolons has a decimal
     /// comma; `raw`: as it is, but for blanks where the title has some too.
-    pub fn cell<'a>(&self, record: &'a StringRecord, column: usize, raw: bool) -> std::borrow::Cow<'a, str> {
+    pub fn cell<'a>(
+        &self,
+        record: &'a StringRecord,
+        column: usize,
+        raw: bool,
+    ) -> std::borrow::Cow<'a, str> {
         let cell = record.get(column).unwrap_or_default();
         if raw && !self.padded[column] {
             return cell.into();
@@ -135,7 +143,9 @@ impl Csv {
             && !raw
             && cell.len() < 32
             && cell.bytes().filter(|b| *b == b',').count() == 1
-            && cell.bytes().all(|b| b.is_ascii_digit() || b"+-,eE".contains(&b));
+            && cell
+                .bytes()
+                .all(|b| b.is_ascii_digit() || b"+-,eE".contains(&b));
         match decimal_comma {
             true => cell.replace(',', ".").into(),
             false => cell.into(),
@@ -148,6 +158,8 @@ impl Csv {
     /// Rows of another length than the header, text that is not UTF-8, and what `each` refuses.
     pub fn rows(&self, each: &mut dyn FnMut(usize, &StringRecord) -> Result<()>) -> Result<()> {
         let mut reader = self.reader()?;
+        // Places are those of rows only once the header is read.
+        reader.headers().map_err(|e| self.unreadable(&e))?;
         let mut record = StringRecord::new();
         let mut row = 0;
         while reader

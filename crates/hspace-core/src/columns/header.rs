@@ -126,25 +126,40 @@ impl Header {
 
     /// The title under which `column` reads back to the same values, whatever they are.
     pub fn of(column: &Column) -> String {
-        let kind = match &column.values {
-            Values::Numbers(_) => "target",
-            Values::MultiLabel { .. } => "labels",
-            Values::Classes { names, .. } if names.iter().any(|n| super::cells::is_missing(n)) => {
-                "text"
-            }
-            Values::Classes { .. } => "label",
-        };
         let name = &column.name;
         let role = match column.role {
-            Role::Label if kind == "label" && name == "label" => return name.clone(),
-            Role::Label => return format!("{kind}:{name}"),
-            Role::Nuisance => "nuisance",
-            Role::Factor => "factor",
-            Role::Domain => "domain",
-            Role::Mask => "mask",
-            Role::Group => "group",
+            Role::Label => "",
+            Role::Nuisance => "nuisance:",
+            Role::Factor => "factor:",
+            Role::Domain => "domain:",
+            Role::Mask => "mask:",
+            Role::Group => "group:",
         };
-        format!("{role}:{kind}:{name}")
+        let cells = super::cells::cells(&column.values);
+        let reads_back = |title: &String| {
+            let values = super::cells::values(&Header::parse(title), &cells, false);
+            let kind = std::mem::discriminant::<Values>;
+            values.is_ok_and(|values| {
+                kind(&values) == kind(&column.values) && super::cells::cells(&values) == cells
+            })
+        };
+        let short = match column.role {
+            Role::Label if name == "label" => name.clone(),
+            Role::Label => format!("label:{name}"),
+            _ => format!("{role}{name}"),
+        };
+        let is_plain = Header::parse(&short).name == *name;
+        if is_plain && column.role != Role::Label && reads_back(&short) {
+            return short;
+        }
+        let typed = |kind: &str| format!("{role}{kind}:{name}");
+        match column.values {
+            Values::Numbers(_) => typed("target"),
+            Values::MultiLabel { .. } => typed("labels"),
+            Values::Classes { .. } if !reads_back(&typed("label")) => typed("text"),
+            Values::Classes { .. } if column.role == Role::Label => short,
+            Values::Classes { .. } => typed("label"),
+        }
     }
 }
 
@@ -158,12 +173,37 @@ mod tests {
         for (title, name, usage, reading) in [
             ("label:kind", "kind", known(Role::Label), Reading::Classes),
             ("Target: age", "age", known(Role::Label), Reading::Numbers),
-            ("labels:tags", "tags", known(Role::Label), Reading::MultiLabel),
-            ("nuisance:site", "site", known(Role::Nuisance), Reading::Guess),
-            ("nuisance:target:dose", "dose", known(Role::Nuisance), Reading::Numbers),
-            ("factor:label:label:x", "label:x", known(Role::Factor), Reading::Classes),
+            (
+                "labels:tags",
+                "tags",
+                known(Role::Label),
+                Reading::MultiLabel,
+            ),
+            (
+                "nuisance:site",
+                "site",
+                known(Role::Nuisance),
+                Reading::Guess,
+            ),
+            (
+                "nuisance:target:dose",
+                "dose",
+                known(Role::Nuisance),
+                Reading::Numbers,
+            ),
+            (
+                "factor:label:label:x",
+                "label:x",
+                known(Role::Factor),
+                Reading::Classes,
+            ),
             ("domain:lab", "lab", known(Role::Domain), Reading::Classes),
-            ("label:time:utc", "time:utc", known(Role::Label), Reading::Classes),
+            (
+                "label:time:utc",
+                "time:utc",
+                known(Role::Label),
+                Reading::Classes,
+            ),
             ("id:key", "key", Some(Use::Id), Reading::Text),
             ("time:utc", "time:utc", None, Reading::Guess),
             ("width", "width", None, Reading::Guess),
@@ -177,7 +217,10 @@ mod tests {
             assert_eq!(Header::parse(title), expected, "{title}");
         }
         for word in PREFIXES {
-            assert!(Header::parse(&format!("{word}:x")).usage.is_some(), "{word}");
+            assert!(
+                Header::parse(&format!("{word}:x")).usage.is_some(),
+                "{word}"
+            );
         }
     }
 }

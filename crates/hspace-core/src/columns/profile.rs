@@ -135,7 +135,9 @@ impl Profile {
     /// The profile of cells that are at hand.
     pub fn of<S: AsRef<str>>(cells: &[S]) -> Profile {
         let mut profile = Profile::new(true);
-        cells.iter().for_each(|cell| profile.add(cell.as_ref().trim()));
+        cells
+            .iter()
+            .for_each(|cell| profile.add(cell.as_ref().trim()));
         profile
     }
 

@@ -20,20 +20,71 @@ use crate::error::unknown;
 /// Usual names of ids, in lower case, by falling preference.
 pub const NAMES: [&[&str]; 3] = [
     &[
-        "id", "ids", "filename", "filenames", "file_name", "file_names", "filepath", "file_path",
-        "path", "paths", "image_path", "img_path", "image_id", "image_ids", "img_id", "sample_id",
-        "sample_ids", "row_id", "uid", "uuid", "guid",
+        "id",
+        "ids",
+        "filename",
+        "filenames",
+        "file_name",
+        "file_names",
+        "filepath",
+        "file_path",
+        "path",
+        "paths",
+        "image_path",
+        "img_path",
+        "image_id",
+        "image_ids",
+        "img_id",
+        "sample_id",
+        "sample_ids",
+        "row_id",
+        "uid",
+        "uuid",
+        "guid",
     ],
     &[
-        "file", "files", "image", "images", "img", "sample", "samples", "key", "keys", "name",
-        "names", "patient", "patient_id", "subject", "subject_id", "participant", "participant_id",
+        "file",
+        "files",
+        "image",
+        "images",
+        "img",
+        "sample",
+        "samples",
+        "key",
+        "keys",
+        "name",
+        "names",
+        "patient",
+        "patient_id",
+        "subject",
+        "subject_id",
+        "participant",
+        "participant_id",
     ],
-    &["", "index", "idx", "no", "nr", "#", "row", "row_number", "rownames", "row_names", "level_0"],
+    &[
+        "",
+        "index",
+        "idx",
+        "no",
+        "nr",
+        "#",
+        "row",
+        "row_number",
+        "rownames",
+        "row_names",
+        "level_0",
+    ],
 ];
 const SPLITS: [&str; 5] = ["split", "subset", "partition", "set", "fold"];
 const GROUPS: [&str; 6] = [
-    "patient", "patient_id", "subject", "subject_id", "participant", "participant_id",
+    "patient",
+    "patient_id",
+    "subject",
+    "subject_id",
+    "participant",
+    "participant_id",
 ];
+const MASKS: [&str; 3] = ["mask", "masks", "mask_path"];
 /// Rows from which a column of text that differs in each is no class.
 const MANY: usize = 10;
 /// Rows from which whole numbers in order count the rows.
@@ -111,7 +162,9 @@ fn plain(title: &str) -> String {
 /// How good a name of ids a title is, 0 the best.
 pub fn rank(title: &str) -> Option<usize> {
     let title = plain(title);
-    NAMES.iter().position(|names| names.contains(&title.as_str()))
+    NAMES
+        .iter()
+        .position(|names| names.contains(&title.as_str()))
 }
 
 /// The name in text: an untitled column has none.
@@ -164,10 +217,8 @@ pub fn assign(
     };
     all.flags(rules)?;
     all.prefixes();
-    if holds == Holds::Vectors && embeddings {
-        let why = "title `embedding_…`";
-        all.each(is_embedding, Use::Feature, Reading::Numbers, why);
-    }
+    let why = "title `embedding_…`";
+    all.each(is_embedding, Use::Feature, Reading::Numbers, why);
     all.one_hot();
     all.split()?;
     all.id()?;
@@ -177,7 +228,12 @@ pub fn assign(
             all.by_cells(i)?;
         }
     }
-    let columns = all.done.into_iter().flatten().collect();
+    let mut columns: Vec<Assigned> = all.done.into_iter().flatten().collect();
+    let features = columns.iter_mut().filter(|a| a.usage == Use::Feature);
+    for assigned in features.filter(|_| holds == Holds::Labels) {
+        assigned.usage = Use::Ignored;
+        assigned.why = format!("{}; but the samples are elsewhere", assigned.why);
+    }
     Ok(Assignment {
         columns,
         notes: all.notes,
@@ -274,7 +330,10 @@ impl Assigning<'_> {
             let (None, Some(usage)) = (&self.done[i], header.usage) else {
                 continue;
             };
-            let why = self.titles[i].split(&header.name).next().unwrap_or_default();
+            let why = self.titles[i]
+                .split(&header.name)
+                .next()
+                .unwrap_or_default();
             let why = format!("prefix `{}`", why.trim());
             self.set(i, By::Prefix, usage, header.reading, why);
         }
@@ -301,7 +360,11 @@ impl Assigning<'_> {
             let Some((name, value)) = &split[i] else {
                 continue;
             };
-            let same = split.iter().flatten().filter(|(other, _)| other == name).count();
+            let same = split
+                .iter()
+                .flatten()
+                .filter(|(other, _)| other == name)
+                .count();
             if same < 2 {
                 continue;
             }
@@ -387,7 +450,9 @@ impl Assigning<'_> {
             let (title, profile) = (&self.titles[i], &self.profiles[i]);
             let why = match rank(title) {
                 Some(0) if has_id => "names samples; another column is the id",
-                Some(1) if has_id && profile.is_unique() => "names samples; another column is the id",
+                Some(1) if has_id && profile.is_unique() => {
+                    "names samples; another column is the id"
+                }
                 Some(2) => "numbers of rows",
                 _ if self.counts(i) => "counts the rows",
                 _ => continue,
@@ -411,7 +476,12 @@ impl Assigning<'_> {
     fn choose_id(&self) -> Result<Option<(usize, String)>, String> {
         let open = || (0..self.titles.len()).filter(|&i| self.done[i].is_none());
         // Where samples are files, the column that names them.
-        let most = open().max_by_key(|&i| (self.profiles[i].matches, std::cmp::Reverse(i)));
+        let matches = |&i: &usize| {
+            let usual = rank(&self.titles[i]).is_some_and(|rank| rank < 2);
+            (self.profiles[i].matches, usual, std::cmp::Reverse(i))
+        };
+        let is_mask = |i: &usize| MASKS.contains(&plain(&self.titles[*i]).as_str());
+        let most = open().filter(|i| !is_mask(i)).max_by_key(matches);
         if let Some(i) = most
             && self.profiles[i].matches > 0
         {
@@ -437,9 +507,10 @@ impl Assigning<'_> {
         let untitled = open().find(|i| rank(&self.titles[*i]) == Some(2) && unique(i));
         let counting = || open().find(|&i| self.counts(i));
         Ok(match (untitled, counting()) {
-            (Some(i), _) if self.titles[i].trim().is_empty() => {
-                Some((i, "it has no title, and a value of its own in each row".into()))
-            }
+            (Some(i), _) if self.titles[i].trim().is_empty() => Some((
+                i,
+                "it has no title, and a value of its own in each row".into(),
+            )),
             (Some(i), _) => Some((i, format!("title {}", named(&self.titles[i])))),
             (None, Some(i)) => Some((i, "it counts the rows".into())),
             (None, None) => None,
@@ -464,7 +535,7 @@ impl Assigning<'_> {
                 ),
                 title if GROUPS.contains(&title) => known(Role::Group),
                 "domain" => known(Role::Domain),
-                "mask" | "masks" | "mask_path" if profile.numbers == 0 => known(Role::Mask),
+                title if MASKS.contains(&title) && profile.numbers == 0 => known(Role::Mask),
                 _ => continue,
             };
             self.set(i, By::Name, usage, reading, why);

@@ -3,6 +3,7 @@
 //! Every sample is decoded once, in parallel; kept of each are 16 bytes of hash. Sums are added
 //! up in a fixed order, so that the findings do not depend on the number of threads.
 
+mod reading;
 mod scan;
 mod text;
 
@@ -12,7 +13,7 @@ use serde::Serialize;
 
 use scan::scan;
 
-use crate::dataset::{BadFile, Column, Dataset, Kind, Role, Sample, Shape, Split, Values};
+use crate::dataset::{BadFile, Column, Dataset, Kind, Reading, Role, Sample, Shape, Split, Values};
 use crate::error::{Error, Result};
 
 /// So many examples of a kind are listed.
@@ -47,6 +48,8 @@ pub struct Findings {
     pub mean: Vec<f32>,
     /// Standard deviation, likewise.
     pub std: Vec<f32>,
+    /// How the columns of the table were understood, and what was guessed or ignored.
+    pub reading: Reading,
     /// What is known about the samples.
     pub columns: Vec<ColumnFindings>,
     /// Exact duplicates.
@@ -188,6 +191,7 @@ pub fn check(dataset: &Dataset, progress: &(dyn Fn(usize, usize) + Sync)) -> Res
         bits: seen.bits,
         mean,
         std,
+        reading: dataset.reading.clone(),
         columns: dataset
             .columns
             .iter()

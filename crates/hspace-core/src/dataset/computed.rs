@@ -36,7 +36,10 @@ impl Dataset {
             }
             Shape::Vector { dim } => {
                 assert_eq!(rows.cols, dim, "numbers of a vector");
-                Box::new(Vectors(rows))
+                Box::new(Vectors {
+                    rows,
+                    shift: Vec::new(),
+                })
             }
         };
         Dataset {

@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
 
+use crate::columns::cells;
 use crate::dataset::memory::Images;
+use crate::dataset::split;
 use crate::dataset::{Column, Dataset, Entry, Kind, OpenOptions, Pixels, Role, Split};
-use crate::dataset::{column, split};
 use crate::error::{Error, Result};
 
 /// The line in the list of datasets.
@@ -69,7 +70,13 @@ fn open_folder(folder: &Path, train: PathBuf, options: &OpenOptions) -> Result<D
         dataset.kind = Kind::Digits;
     }
     if !dataset.split.contains(&Split::Test) {
-        dataset.split = split::by_hash(&dataset.ids, options.holdout);
+        let Dataset {
+            ids,
+            columns,
+            reading,
+            ..
+        } = &mut dataset;
+        dataset.split = split::resolve(ids, None, columns, options.holdout, &mut reading.notes);
     }
     Ok(dataset)
 }
@@ -228,7 +235,7 @@ pub fn assemble(parts: Vec<Part>) -> Result<Dataset> {
     let columns = known.then(|| Column {
         name: "label".into(),
         role: Role::Label,
-        values: column::classes(&labels),
+        values: cells::classes(&labels),
     });
     Ok(Dataset {
         name: String::new(),

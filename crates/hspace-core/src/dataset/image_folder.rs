@@ -1,62 +1,64 @@
 //! A folder of images, searched recursively and streamed: only names are kept in memory.
 //!
-//! Which samples, labels and split it holds is read off its layout, the first that fits:
+//! Which samples, labels and split it holds is read off a table of labels, where there is one (see
+//! [`labels`](crate::dataset::labels)), else off its folders, below those that all images share:
 //!
-//! 1. `labels.csv` in it: see [`labels_csv`](crate::dataset::labels_csv).
-//! 2. sub-folders `train/` and possibly `test/`, `val/` (counted as train) and nothing else:
-//!    that is the split, and each is laid out as 3 or 4.
-//! 3. every image in a sub-folder: the first sub-folder's name is the class.
-//! 4. otherwise the images are unlabelled.
+//! 1. `train/` with `test/` or `val/` (or their usual other names): that is the split, and each is laid out as 2 or 3.
+//! 2. At least two sub-folders, with at least half of the images: their names are the classes.
+//! 3. Otherwise the images are unlabelled.
 //!
-//! Hidden files and folders are passed over. Files that are no usable image are listed as bad.
+//! Hidden files and folders are passed over. Files that are no usable image are listed as bad, and so are images that lie
+//! outside the folders of splits or classes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use walkdir::{DirEntry, WalkDir};
 
+use crate::columns::{ColumnReading, Reading, cells};
 use crate::dataset::decode::{self, EXTENSIONS, Header, UNSUPPORTED};
 use crate::dataset::{BadFile, Column, Dataset, Entry, Kind, OpenOptions, Role, Sample, Samples};
-use crate::dataset::{Shape, Split, column, extension, labels_csv, split};
+use crate::dataset::{Shape, Split, extension, labels, split};
 use crate::error::{Error, Result};
 
 /// The line in the list of datasets.
 pub const ENTRY: Entry = Entry {
     name: "image folder",
     summary: "folder of PNG, JPEG, TIFF, BMP or WebP images: unlabelled, in a sub-folder per class, \
-              in train/ and test/, or with a labels.csv",
+              in train/, val/ and test/, or with a table of labels (labels.csv)",
     open,
 };
-
-/// What a layout says about the samples, in the order of `ids`.
-pub struct Layout {
-    /// Relative paths with forward slashes.
-    pub ids: Vec<String>,
-    /// Labels and the like.
-    pub columns: Vec<Column>,
-    /// The split, where the data have one.
-    pub split: Option<Vec<Split>>,
-}
 
 fn open(source: &str, options: &OpenOptions) -> Option<Result<Dataset>> {
     let root = Path::new(source);
     root.is_dir().then(|| open_folder(root, options))
 }
 
+/// What is known about the samples, in their order.
+struct Layout {
+    /// Places in the list of images.
+    kept: Vec<usize>,
+    columns: Vec<Column>,
+    split: Option<Vec<Split>>,
+    reading: Reading,
+}
+
 fn open_folder(root: &Path, options: &OpenOptions) -> Result<Dataset> {
     let mut bad = Vec::new();
     let files = list(root, &mut bad);
-    let table = labels_csv::read(root)?;
+    let mut notes = Vec::new();
+    let table = labels::open(root, &files, options, &mut notes)?;
     // The table may name files by any extension; without one, the extension says what to look at.
     let mut wanted = Vec::new();
     for file in files {
         let kind = extension(&file);
         let image = EXTENSIONS.contains(&kind.as_str());
         match &table {
+            Some(table) if table.masks.contains(&file) => {}
             Some(table) if table.lists(&file) => wanted.push(file),
-            Some(_) if image => {
-                let reason = "not listed in labels.csv".into();
+            Some(table) if image => {
+                let reason = format!("not listed in {}", table.name);
                 bad.push(BadFile { path: file, reason });
             }
             None if image => wanted.push(file),
@@ -67,37 +69,49 @@ fn open_folder(root: &Path, options: &OpenOptions) -> Result<Dataset> {
             _ => {}
         }
     }
-    let (usable, sizes) = read_headers(root, wanted, options.max_pixels, &mut bad);
-    let layout = match table {
-        Some(table) => table.layout(usable, &mut bad),
-        None => by_folders(usable),
+    let images = read_headers(root, wanted, options.max_pixels, &mut bad);
+    let paths: Vec<String> = images.iter().map(|(path, _)| path.clone()).collect();
+    let mut layout = match table {
+        Some(table) => {
+            bad.extend(table.bad.iter().cloned());
+            let (columns, split) = table.select(&paths, root, &mut bad);
+            Layout {
+                kept: (0..paths.len()).collect(),
+                columns,
+                split,
+                reading: table.reading(),
+            }
+        }
+        None => by_folders(&paths, &mut bad),
     };
+    // Of a file that is listed for two reasons, the first is told.
     bad.sort_by(|a, b| a.path.cmp(&b.path));
-    if layout.ids.is_empty() {
+    bad.dedup_by(|b, a| a.path == b.path && b.reason.starts_with("no such file"));
+    if layout.kept.is_empty() {
         return Err(nothing_found(root, &bad));
     }
-    let split = layout
-        .split
-        .unwrap_or_else(|| split::by_hash(&layout.ids, options.holdout));
-    let shape = sizes.most_common();
+    layout.reading.notes.splice(0..0, notes);
+    let kept = || layout.kept.iter().map(|&i| &images[i]);
+    let ids: Vec<String> = kept().map(|(path, _)| path.clone()).collect();
+    let shape = most_common(kept().map(|(_, header)| header));
+    let notes = &mut layout.reading.notes;
     Ok(Dataset {
         name: root.display().to_string(),
-        kind: if sizes.colour {
-            Kind::Photo
-        } else {
-            Kind::Grey
+        kind: match shape {
+            Shape::Image { channels: 3, .. } => Kind::Photo,
+            _ => Kind::Grey,
         },
         shape,
+        split: split::resolve(&ids, layout.split, &layout.columns, options.holdout, notes),
         columns: layout.columns,
-        split,
         bad,
-        reading: Default::default(),
+        reading: layout.reading,
         samples: Box::new(Files {
             root: root.to_path_buf(),
-            paths: layout.ids.clone(),
+            paths: ids.clone(),
             max_pixels: options.max_pixels,
         }),
-        ids: layout.ids,
+        ids,
     })
 }
 
@@ -145,26 +159,19 @@ fn list(root: &Path, bad: &mut Vec<BadFile>) -> Vec<String> {
     files
 }
 
-/// How often each size occurs, and whether any image is in colour.
-#[derive(Default)]
-struct Sizes {
-    counts: HashMap<(usize, usize), usize>,
-    colour: bool,
-}
-
-impl Sizes {
-    fn most_common(&self) -> Shape {
-        let most = self
-            .counts
-            .iter()
-            .max_by_key(|&(size, count)| (count, size));
-        let (height, width) = most.map_or((0, 0), |(size, _)| *size);
-        let channels = if self.colour { 3 } else { 1 };
-        Shape::Image {
-            channels,
-            height,
-            width,
-        }
+/// The commonest size; three channels, if any image is in colour.
+fn most_common<'a>(headers: impl Iterator<Item = &'a Header>) -> Shape {
+    let (mut counts, mut colour) = (HashMap::<(usize, usize), usize>::new(), false);
+    for header in headers {
+        *counts.entry((header.height, header.width)).or_default() += 1;
+        colour |= header.colour;
+    }
+    let most = counts.iter().max_by_key(|&(size, count)| (count, size));
+    let (height, width) = most.map_or((0, 0), |(size, _)| *size);
+    Shape::Image {
+        channels: if colour { 3 } else { 1 },
+        height,
+        width,
     }
 }
 
@@ -174,65 +181,157 @@ fn read_headers(
     files: Vec<String>,
     max_pixels: u64,
     bad: &mut Vec<BadFile>,
-) -> (Vec<String>, Sizes) {
+) -> Vec<(String, Header)> {
     let read = |file: &String| decode::header(&root.join(file), max_pixels);
     let headers: Vec<_> = files.par_iter().map(read).collect();
-    let (mut usable, mut sizes) = (Vec::new(), Sizes::default());
+    let mut usable = Vec::with_capacity(files.len());
     for (path, header) in files.into_iter().zip(headers) {
         match header {
-            Ok(Header {
-                width,
-                height,
-                colour,
-            }) => {
-                *sizes.counts.entry((height, width)).or_default() += 1;
-                sizes.colour |= colour;
-                usable.push(path);
-            }
+            Ok(header) => usable.push((path, header)),
             Err(reason) => bad.push(BadFile { path, reason }),
         }
     }
-    (usable, sizes)
+    usable
 }
 
-/// Labels and split from the names of folders.
-fn by_folders(ids: Vec<String>) -> Layout {
-    let part = |id: &'_ String| {
-        let (folder, rest) = id.split_once('/')?;
-        Some((Split::parse(folder)?, rest.to_string()))
+/// Labels and split from the names of folders. Images that do not fit are added to `bad`.
+fn by_folders(paths: &[String], bad: &mut Vec<BadFile>) -> Layout {
+    let shared = shared_folders(paths);
+    let below: Vec<&str> = paths.iter().map(|path| &path[shared..]).collect();
+    let folder = |path: &&str| path.split_once('/').map(|(folder, _)| folder.to_owned());
+    let part = |path: &&str| folder(path).and_then(|folder| Split::parse(&folder));
+    let parts: Vec<Option<Split>> = below.iter().map(part).collect();
+    let has = |split: Split| parts.contains(&Some(split));
+    // Without a training part, or with nothing next to it, folders of these names are like any other.
+    let alone = parts.iter().all(Option::is_some);
+    let by_split = has(Split::Train) && (alone || has(Split::Test) || has(Split::Val));
+    let mut out = |path: &str, reason: String| {
+        bad.push(BadFile {
+            path: path.to_owned(),
+            reason,
+        });
     };
-    let folder = |path: &str| path.split_once('/').map(|(folder, _)| folder.to_string());
-    let parts: Option<Vec<(Split, String)>> = ids.iter().map(part).collect();
-    // Without a training part, folders of these names are classes like any other.
-    let parts = parts.filter(|parts| parts.iter().any(|(split, _)| *split == Split::Train));
-    let labels: Vec<String> = match &parts {
-        Some(parts) => {
-            let labelled = |part| {
-                let mut paths = parts.iter().filter(|(split, _)| *split == part);
-                paths.all(|(_, path)| path.contains('/'))
-            };
-            let (train, test) = (labelled(Split::Train), labelled(Split::Test));
-            let label = |(split, path): &(Split, String)| {
-                let known = if *split == Split::Train { train } else { test };
-                folder(path).filter(|_| known).unwrap_or_default()
-            };
-            parts.iter().map(label).collect()
+    let (mut kept, mut labels, mut splits) = (Vec::new(), Vec::new(), Vec::new());
+    if by_split {
+        for split in Split::ALL {
+            let own: Vec<usize> = (0..paths.len())
+                .filter(|&i| parts[i] == Some(split))
+                .collect();
+            let rest = |i: usize| below[i].split_once('/').map_or("", |(_, rest)| rest);
+            let names: Vec<&str> = own.iter().map(|&i| rest(i)).collect();
+            let classes = classes(&names, 1);
+            for (i, class) in own.into_iter().zip(classes) {
+                match class {
+                    Some(class) => {
+                        kept.push(i);
+                        labels.push(class);
+                        splits.push(split);
+                    }
+                    None => out(&paths[i], "lies in no folder of a class".into()),
+                }
+            }
         }
-        None => {
-            let folders: Option<Vec<String>> = ids.iter().map(|id| folder(id)).collect();
-            folders.unwrap_or_default()
+        for i in (0..paths.len()).filter(|&i| parts[i].is_none()) {
+            let reason = "lies outside the folders of the splits (train, val, test)";
+            out(&paths[i], reason.into());
         }
+    } else {
+        for (i, class) in classes(&below, 2).into_iter().enumerate() {
+            match class {
+                Some(class) => {
+                    kept.push(i);
+                    labels.push(class);
+                }
+                None => out(&paths[i], "lies in no folder of a class".into()),
+            }
+        }
+    }
+    let mut order: Vec<usize> = (0..kept.len()).collect();
+    order.sort_by_key(|&i| kept[i]);
+    let labels: Vec<String> = order.iter().map(|&i| labels[i].clone()).collect();
+    let splits: Vec<Split> = match by_split {
+        true => order.iter().map(|&i| splits[i]).collect(),
+        false => Vec::new(),
     };
-    let column = labels.iter().any(|l| !l.is_empty()).then(|| Column {
+    let mut reading = Reading::default();
+    let mut read = |title: &str, role: &str, why: &str, values: BTreeMap<&str, usize>| {
+        reading.columns.push(ColumnReading {
+            title: title.into(),
+            role: role.into(),
+            why: why.into(),
+            kind: "text".into(),
+            missing: values.get("").copied().unwrap_or(0),
+            distinct: Some(values.keys().filter(|value| !value.is_empty()).count()),
+        });
+    };
+    let mut counts = BTreeMap::new();
+    splits
+        .iter()
+        .for_each(|s| *counts.entry(s.name()).or_default() += 1);
+    if by_split {
+        read("(folders)", "split", "names of folders", counts);
+    }
+    let mut counts = BTreeMap::new();
+    labels
+        .iter()
+        .for_each(|l| *counts.entry(l.as_str()).or_default() += 1);
+    let labelled = labels.iter().any(|l| !l.is_empty());
+    if labelled {
+        read("(folders)", "label", "names of folders", counts);
+    }
+    let misfits = paths.len() - kept.len();
+    if misfits > 0 {
+        reading.notes.push(format!(
+            "{misfits} images fit into no folder of a {} and are left out (see bad files)",
+            if by_split { "split or class" } else { "class" }
+        ));
+    } else if !labelled && below.iter().any(|path| path.contains('/')) {
+        reading
+            .notes
+            .push("folders are not taken for classes: most images lie outside of them, or there is but one".into());
+    }
+    let column = labelled.then(|| Column {
         name: "label".into(),
         role: Role::Label,
-        values: column::classes(&labels),
+        values: cells::classes(&labels),
     });
-    let split = parts.map(|parts| parts.iter().map(|(split, _)| *split).collect::<Vec<_>>());
     Layout {
-        ids,
+        kept: order.into_iter().map(|i| kept[i]).collect(),
         columns: column.into_iter().collect(),
-        split: split.filter(|all| all.contains(&Split::Test)),
+        split: by_split.then_some(splits),
+        reading,
+    }
+}
+
+/// The length of the folders that all paths begin with.
+fn shared_folders(paths: &[String]) -> usize {
+    let Some(first) = paths.first() else {
+        return 0;
+    };
+    let mut shared = 0;
+    for (at, _) in first.match_indices('/') {
+        let folders = &first[..=at];
+        // The folder of a split is not one to look below.
+        let own = &folders[shared..at];
+        if Split::parse(own).is_some() || !paths.iter().all(|path| path.starts_with(folders)) {
+            break;
+        }
+        shared = at + 1;
+    }
+    shared
+}
+
+/// The class of each path, by its first folder: where at least `least` folders hold at least half of the images. Else
+/// there are none, and each is empty. `None`: an image that lies outside.
+fn classes(paths: &[&str], least: usize) -> Vec<Option<String>> {
+    let folder = |path: &&str| path.split_once('/').map(|(folder, _)| folder.to_owned());
+    let folders: Vec<Option<String>> = paths.iter().map(folder).collect();
+    let inside = folders.iter().flatten().count();
+    let distinct: std::collections::BTreeSet<&String> = folders.iter().flatten().collect();
+    let whole = inside == paths.len() && distinct.len() >= least;
+    match whole || (distinct.len() >= 2 && 2 * inside >= paths.len()) {
+        true => folders,
+        false => vec![Some(String::new()); paths.len()],
     }
 }
 
@@ -338,19 +437,115 @@ mod tests {
 
         let none = open(&images(&["a.png", "deep/b.png"])).unwrap();
         assert!(none.columns.is_empty() && none.len() == 2);
+        let one = open(&images(&["images/a.png", "images/b.png"])).unwrap();
+        assert!(one.columns.is_empty(), "one folder says no class");
 
         let names = [
             "train/x/a.png",
-            "val/y/b.png",
+            "validation/y/b.png",
             "test/x/c.png",
             "test/y/d.png",
         ];
-        let own = open(&images(&names)).unwrap();
-        assert_eq!(test_ids(&own), ["test/x/c.png", "test/y/d.png"]);
-        assert_eq!(labels(&own), ["x", "y", "x", "y"]);
+        for wrapper in ["", "photos/", "a/b/"] {
+            let names = names.map(|name| format!("{wrapper}{name}"));
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let own = open(&images(&names)).unwrap();
+            assert_eq!(test_ids(&own), [names[2], names[3]]);
+            // In the order of their paths.
+            assert_eq!(labels(&own), ["x", "y", "x", "y"]);
+            assert_eq!(own.indices(Split::Val), [3]);
+        }
 
         let half = open(&images(&["train/a.png", "train/b.png", "test/x/c.png"])).unwrap();
         assert_eq!(labels(&half), ["x", "-", "-"]);
+    }
+
+    #[test]
+    fn stray_images_do_not_cost_the_labels() {
+        for (names, expected, left_out) in [
+            (
+                &["cat/a.png", "cat/b.png", "dog/c.png", "banner.png"][..],
+                &["cat", "cat", "dog"][..],
+                "banner.png",
+            ),
+            (
+                &["train/a/1.png", "test/b/2.png", "grid.png"],
+                &["b", "a"],
+                "grid.png",
+            ),
+            (
+                &["train/a/1.png", "train/b/2.png", "train/x.png"],
+                &["a", "b"],
+                "train/x.png",
+            ),
+            (
+                &["train/a/1.png", "test/b/2.png", "docs/x.png"],
+                &["b", "a"],
+                "docs/x.png",
+            ),
+            (
+                &["train/a/1.png", "test/b/2.png", "eval/a/x.png"],
+                &["b", "a"],
+                "eval/a/x.png",
+            ),
+        ] {
+            let dataset = open(&images(names)).unwrap();
+            assert_eq!(labels(&dataset), expected, "{names:?}");
+            let bad: Vec<&str> = dataset.bad.iter().map(|b| b.path.as_str()).collect();
+            assert_eq!(bad, [left_out]);
+            assert!(
+                dataset
+                    .reading
+                    .notes
+                    .iter()
+                    .any(|n| n.contains("1 images fit into no folder"))
+            );
+        }
+    }
+
+    #[test]
+    fn a_table_of_another_name_is_found_and_matched() {
+        let (a, b) = (png(1), png(2));
+        let table = b"image,sender_id,label,kids\na,7,Hat,False\nb,9,Shoe,True\nc,9,Shoe,True\n";
+        let folder = folder(&[
+            ("images/a.png", &a),
+            ("images/b.png", &b),
+            ("images.csv", table),
+        ]);
+        for root in [folder.path().to_owned(), folder.path().join("images")] {
+            let dataset = Dataset::open(root.to_str().unwrap(), &OpenOptions::default()).unwrap();
+            assert_eq!(labels(&dataset), ["Hat", "Shoe"]);
+            assert_eq!(dataset.bad.len(), 1);
+            assert!(
+                dataset.bad[0]
+                    .reason
+                    .contains("no such file (line 4 of images.csv)")
+            );
+            assert!(dataset.reading.notes[0].contains("images.csv"));
+            let none = OpenOptions {
+                label_file: "none".into(),
+                ..OpenOptions::default()
+            };
+            let dataset = Dataset::open(root.to_str().unwrap(), &none).unwrap();
+            assert!(dataset.columns.is_empty());
+        }
+    }
+
+    #[test]
+    fn masks_are_neither_samples_nor_bad() {
+        let (a, m) = (png(1), png(2));
+        let dataset = open(&folder(&[
+            ("a.png", &a),
+            ("masks/a.png", &m),
+            (
+                "labels.csv",
+                b"path,label:k,mask:parts\na.png,x,masks/a.png\n",
+            ),
+        ]))
+        .unwrap();
+        assert_eq!(dataset.ids, ["a.png"]);
+        assert!(dataset.bad.is_empty(), "{:?}", dataset.bad);
+        assert_eq!(dataset.columns[1].role, Role::Mask);
     }
 
     #[test]
@@ -474,10 +669,10 @@ mod tests {
                 "line 3 contradicts line 2 about b.png",
             ),
             (
-                "name,kind\nb.png,dog\n",
-                "no column `path` in its header (name, kind)",
+                "size,kind\nlarge,dog\n",
+                "no column names an image of the folder",
             ),
-            ("path,split\nb.png,dev\n", "line 2: unknown split `dev`"),
+            ("path,split\nb.png,eval\n", "unknown split `eval`"),
             (
                 "path,kind\nb.png\n",
                 "line 2 has 1 cells and the lines before 2",

@@ -14,11 +14,11 @@ use std::path::Path;
 
 use npyz::{NpyHeader, Order, TypeChar};
 
-use crate::dataset::array::{self, Array, Data};
 use crate::dataset::{Column, Dataset, Image, Kind, OpenOptions, Pixels, Role, Sample, Samples};
-use crate::dataset::{Shape, Values, split};
+use crate::dataset::{Reading, Shape, Values, split};
 use crate::error::{Error, Result};
 use crate::npz::NpzReader;
+use crate::npz::array::{self, Array, Data};
 
 /// Images of an archive in this layout.
 pub(super) const IMAGES: &str = "imgs";
@@ -47,6 +47,7 @@ pub(super) fn open(path: &Path, archive: &mut NpzReader, options: &OpenOptions) 
     let images = Bits::read(entry).map_err(|e| wrong(IMAGES, &e))?;
     let columns = columns(classes, values, images.count).map_err(|e| wrong(CLASSES, &e))?;
     let ids: Vec<String> = (0..images.count).map(|i| format!("row/{i:06}")).collect();
+    let mut reading = Reading::default();
     Ok(Dataset {
         name: path.display().to_string(),
         kind: Kind::Digits,
@@ -55,11 +56,11 @@ pub(super) fn open(path: &Path, archive: &mut NpzReader, options: &OpenOptions) 
             height: images.height,
             width: images.width,
         },
-        split: split::by_hash(&ids, options.holdout),
+        split: split::resolve(&ids, None, &columns, options.holdout, &mut reading.notes),
         ids,
         columns,
         bad: Vec::new(),
-        reading: Default::default(),
+        reading,
         samples: Box::new(images),
     })
 }
@@ -116,6 +117,10 @@ fn columns(
                     .map(|i| Some(f64::from(all[i * width + factor])))
                     .collect(),
             ),
+            Some(Array {
+                data: Data::Doubles(all),
+                ..
+            }) => Values::Numbers((0..rows).map(|i| Some(all[i * width + factor])).collect()),
             _ => Values::Numbers((0..rows).map(|i| Some(of(i) as f64)).collect()),
         };
         let role = if is_shape { Role::Label } else { Role::Factor };
@@ -208,7 +213,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::dataset::array::tests::npy;
+    use crate::npz::array::tests::npy;
 
     fn archive(images: &[u8], classes: &[i64]) -> tempfile::NamedTempFile {
         let file = tempfile::Builder::new().suffix(".npz").tempfile().unwrap();

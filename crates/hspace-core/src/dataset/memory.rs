@@ -48,14 +48,23 @@ impl Samples for Images {
 }
 
 /// Vectors: one row per sample.
-pub struct Vectors(pub Matrix);
+pub struct Vectors {
+    /// `[samples, features]`
+    pub rows: Matrix,
+    /// What was subtracted from each feature; empty for nothing.
+    pub shift: Vec<f64>,
+}
 
 impl Samples for Vectors {
     fn get(&self, index: usize) -> Result<Sample<'_>> {
-        if index >= self.0.rows {
+        if index >= self.rows.rows {
             return Err(no_sample(index));
         }
-        Ok(Sample::Vector(Cow::Borrowed(self.0.row(index))))
+        Ok(Sample::Vector(Cow::Borrowed(self.rows.row(index))))
+    }
+
+    fn shift(&self) -> Option<&[f64]> {
+        (!self.shift.is_empty()).then_some(&self.shift)
     }
 }
 

@@ -1,29 +1,25 @@
 //! NumPy files: image sets in the layout of MedMNIST, and vectors.
 //!
 //! - `.npz` with `train_images`, `train_labels`, `val_…`, `test_…` (<https://medmnist.com>) or
-//!   `x_train`, `y_train`, `x_test`, `y_test` (Keras): the split is theirs, val counted as train.
-//! - `.npz` with `features` (or `x`, `X`, `data`, `images`), and where known `labels` (or `label`,
-//!   `y`) and `ids`.
+//!   `x_train`, `y_train`, `x_test`, `y_test` (Keras): the split is theirs.
+//! - `.npz` with `features` (or `X`, `data`, `images`, …), and where known labels, ids and other columns.
 //! - `.npz` with `imgs` and `latents_classes`: dSprites, see `latents`.
-//! - `.npy` with the features alone.
+//! - `.npy` with the features, and where there is a `.csv` of the same name, its columns.
 //!
-//! Rank 2 `[samples, features]` are vectors; 8- or 16-bit whole numbers of rank 3
-//! `[samples, height, width]` or 4 `[samples, height, width, 1 or 3]` are images. Labels are
-//! `[samples]`, or `[samples, k]` for k columns.
+//! Arrays `[samples, features]` are vectors; 8- or 16-bit whole numbers of rank 3 `[samples, height, width]` or
+//! 4 `[samples, height, width, channels]` are images. What the other arrays are is said by the grammar of
+//! [`columns`](crate::columns).
 
 use std::borrow::Cow;
-use std::collections::HashSet;
-use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 
-use crate::dataset::array::{self, Array, Data};
-use crate::dataset::memory::{Images, Vectors};
-use crate::dataset::{Column, Dataset, Entry, Kind, OpenOptions, Pixels, Role, Samples, Shape};
-use crate::dataset::{Split, Values, column, extension, latents, split};
+use crate::columns::{Samples, read_npy, read_npz};
+use crate::dataset::memory::Images;
+use crate::dataset::table::{assemble, of_vectors};
+use crate::dataset::{Dataset, Entry, Kind, OpenOptions, Pixels, Shape, extension, latents};
 use crate::error::{Error, Result};
-use crate::matrix::Matrix;
 use crate::npz::NpzReader;
+use crate::npz::array::{Array, Data};
 
 /// The line for archives in the list of datasets.
 pub const ENTRY: Entry = Entry {
@@ -40,55 +36,13 @@ pub const ENTRY: Entry = Entry {
 /// The line for single arrays in the list of datasets.
 pub const ENTRY_NPY: Entry = Entry {
     name: ".npy file",
-    summary: "NumPy array of vectors [samples, features], unlabelled",
+    summary: "NumPy array of vectors [samples, features]; its columns are in the .csv of the same name, if there is one",
     open: |source, options| {
         let path = Path::new(source);
         let fits = path.is_file() && extension(path) == "npy";
-        fits.then(|| open_npy(path, options))
+        fits.then(|| of_vectors(path, read_npy(path, &options.table())?, options))
     },
 };
-
-/// Arrays that belong together.
-struct Part {
-    /// What ids start with.
-    prefix: &'static str,
-    /// The split, if the data have one.
-    split: Option<Split>,
-    /// The samples.
-    x: Array,
-    /// Their labels.
-    labels: Option<Array>,
-}
-
-/// Names of samples and labels in an archive, id prefix, split.
-const SPLIT_NAMES: [(&str, &str, &str, Split); 5] = [
-    ("train_images", "train_labels", "train", Split::Train),
-    ("val_images", "val_labels", "val", Split::Val),
-    ("test_images", "test_labels", "test", Split::Test),
-    ("x_train", "y_train", "train", Split::Train),
-    ("x_test", "y_test", "test", Split::Test),
-];
-const SHAPES: &str = "[samples, features] or [samples, height, width(, 1 or 3)]";
-const PLAIN_NAMES: [&str; 5] = ["features", "x", "X", "data", "images"];
-const LABEL_NAMES: [&str; 3] = ["labels", "label", "y"];
-
-fn open_npy(path: &Path, options: &OpenOptions) -> Result<Dataset> {
-    let unreadable = |e| Error::file(path, format!("cannot be read: {e}"));
-    let file = File::open(path).map_err(unreadable)?;
-    let size = file.metadata().map_err(unreadable)?.len();
-    let x = array::read(BufReader::new(file), size).map_err(|e| Error::file(path, e))?;
-    assemble(
-        path,
-        vec![Part {
-            prefix: "row",
-            split: None,
-            x,
-            labels: None,
-        }],
-        None,
-        options,
-    )
-}
 
 fn open_npz(path: &Path, options: &OpenOptions) -> Result<Dataset> {
     let archive = NpzReader::open(path);
@@ -101,250 +55,54 @@ fn open_npz(path: &Path, options: &OpenOptions) -> Result<Dataset> {
     {
         return latents::open(path, &mut archive, options);
     }
-    let mut load = |name: &str| -> Result<Option<Array>> {
-        if !names.iter().any(|held| held == name) {
-            return Ok(None);
-        }
-        let wrong = |e: &dyn std::fmt::Display| Error::file(path, format!("array `{name}`: {e}"));
-        let entry = archive.array(name).map_err(|e| wrong(&e))?;
-        let size = entry.size();
-        array::read(entry, size).map(Some).map_err(|e| wrong(&e))
-    };
-    let mut parts = Vec::new();
-    for (images, labels, prefix, split) in SPLIT_NAMES {
-        if let Some(x) = load(images)? {
-            parts.push(Part {
-                prefix,
-                split: Some(split),
-                x,
-                labels: load(labels)?,
-            });
-        }
-    }
-    let mut ids = None;
-    if parts.is_empty() {
-        let first = |names: &[&'static str],
-                     load: &mut dyn FnMut(&str) -> Result<Option<Array>>| {
-            names
-                .iter()
-                .find_map(|name| load(name).transpose())
-                .transpose()
-        };
-        let x = first(&PLAIN_NAMES, &mut load)?.ok_or_else(|| {
-            let text = format!(
-                "holds {}; `train_images` or `features` is needed",
-                names.join(", ")
-            );
-            Error::file(path, text)
-        })?;
-        let labels = first(&LABEL_NAMES, &mut load)?;
-        parts.push(Part {
-            prefix: "row",
-            split: None,
-            x,
-            labels,
-        });
-        ids = load("ids")?;
-    }
-    assemble(path, parts, ids, options)
-}
-
-fn assemble(
-    path: &Path,
-    parts: Vec<Part>,
-    ids: Option<Array>,
-    options: &OpenOptions,
-) -> Result<Dataset> {
-    let wrong = |text: String| Error::file(path, text);
-    let (mut names, mut split, mut arrays, mut labels) = (vec![], vec![], vec![], vec![]);
-    let labelled = parts.iter().any(|part| part.labels.is_some());
-    for part in parts {
-        let count = part.x.dims.first().copied().unwrap_or(0);
-        names.extend((0..count).map(|i| format!("{}/{i:06}", part.prefix)));
-        split.extend(std::iter::repeat_n(part.split, count));
-        match part.labels {
-            Some(array) if array.dims.first() != Some(&count) => {
-                let text = format!("labels of shape {:?} for {count} samples", array.dims);
-                return Err(wrong(format!("{}: {text}", part.prefix)));
-            }
-            Some(array) => labels.push(array),
-            None if labelled => {
-                return Err(wrong(format!("no labels for the {} samples", part.prefix)));
-            }
-            None => {}
-        }
-        arrays.push(part.x);
-    }
-    let x = join(arrays).map_err(wrong)?;
-    if names.is_empty() {
-        return Err(wrong("holds no samples".into()));
-    }
-    if let Some(ids) = ids {
-        names = unique_ids(&ids, names.len()).map_err(wrong)?;
-    }
-    let columns = if labelled {
-        label_columns(join(labels).map_err(wrong)?)
-    } else {
-        Ok(Vec::new())
-    };
-    let columns = columns.map_err(wrong)?;
-    let (shape, samples) = samples(x).map_err(wrong)?;
-    let own: Option<Vec<Split>> = split.into_iter().collect();
-    let own = own.filter(|all| all.contains(&Split::Test));
-    Ok(Dataset {
-        name: path.display().to_string(),
-        kind: match shape {
-            Shape::Image { channels: 3, .. } => Kind::Photo,
-            Shape::Image { .. } => Kind::Grey,
-            Shape::Vector { .. } => Kind::Vectors,
-        },
-        shape,
-        split: own.unwrap_or_else(|| split::by_hash(&names, options.holdout)),
-        ids: names,
-        columns,
-        bad: Vec::new(),
-        reading: Default::default(),
-        samples,
-    })
-}
-
-/// Appends arrays of one type along their first axis.
-fn join(arrays: Vec<Array>) -> std::result::Result<Array, String> {
-    let mut all = arrays.into_iter();
-    let mut first = all.next().ok_or("holds no array")?;
-    for mut next in all {
-        let fits = first.dims.get(1..) == next.dims.get(1..);
-        match (&mut first.data, &mut next.data) {
-            (Data::U8(a), Data::U8(b)) if fits => a.append(b),
-            (Data::U16(a), Data::U16(b)) if fits => a.append(b),
-            (Data::Integers(a), Data::Integers(b)) if fits => a.append(b),
-            (Data::Floats(a), Data::Floats(b)) if fits => a.append(b),
-            (Data::Text(a), Data::Text(b)) if fits => a.append(b),
-            _ => {
-                let (a, b) = (&first.dims, &next.dims);
-                return Err(format!(
-                    "parts that do not fit together: {a:?} and {b:?}, or of two types"
-                ));
-            }
-        }
-        first.dims[0] += next.dims[0];
-    }
-    Ok(first)
-}
-
-fn unique_ids(ids: &Array, count: usize) -> std::result::Result<Vec<String>, String> {
-    let names: Vec<String> = match &ids.data {
-        Data::Text(names) => names.clone(),
-        Data::Integers(numbers) => numbers.iter().map(i64::to_string).collect(),
-        Data::U8(numbers) => numbers.iter().map(u8::to_string).collect(),
-        Data::U16(numbers) => numbers.iter().map(u16::to_string).collect(),
-        Data::Floats(_) => {
-            return Err("`ids` are fractions; text or whole numbers are needed".into());
-        }
-    };
-    if names.len() != count {
-        return Err(format!("{} ids for {count} samples", names.len()));
-    }
-    let mut seen = HashSet::new();
-    match names.iter().find(|id| !seen.insert(id.as_str())) {
-        Some(id) => Err(format!("the id `{id}` occurs twice")),
-        None => Ok(names),
-    }
-}
-
-/// One column for `[n]` or `[n, 1]`, `label_0`, `label_1`, … for `[n, k]`.
-fn label_columns(labels: Array) -> std::result::Result<Vec<Column>, String> {
-    let width = match labels.dims[..] {
-        [_] => 1,
-        [_, k] if k > 0 => k,
-        _ => {
-            let text = format!("labels of shape {:?}", labels.dims);
-            return Err(format!("{text}; [samples] or [samples, k] is needed"));
-        }
-    };
-    let name = |i| {
-        if width == 1 {
-            "label".to_string()
-        } else {
-            format!("label_{i}")
-        }
-    };
-    let column = |i: usize| Column {
-        name: name(i),
-        role: Role::Label,
-        values: match &labels.data {
-            Data::U8(all) => column::integer_classes(&every(all, i, width, |&v| i64::from(v))),
-            Data::U16(all) => column::integer_classes(&every(all, i, width, |&v| i64::from(v))),
-            Data::Integers(all) => column::integer_classes(&every(all, i, width, |&v| v)),
-            Data::Floats(all) => float_labels(&every(all, i, width, |&v| v)),
-            Data::Text(all) => column::classes(&every(all, i, width, String::as_str)),
-        },
-    };
-    Ok((0..width).map(column).collect())
-}
-
-fn every<'a, T, U>(all: &'a [T], start: usize, step: usize, map: impl Fn(&'a T) -> U) -> Vec<U> {
-    all.iter().skip(start).step_by(step).map(map).collect()
-}
-
-/// Floating-point labels are read as text in a table would be; NaN is unknown.
-fn float_labels(values: &[f32]) -> Values {
-    let cells = values.iter().map(|v| {
-        if v.is_finite() {
-            v.to_string()
-        } else {
-            String::new()
-        }
-    });
-    column::Header::parse("y")
-        .column(&cells.collect::<Vec<_>>())
-        .values
-}
-
-/// Vectors of rank 2, images of rank 3 or 4.
-fn samples(x: Array) -> std::result::Result<(Shape, Box<dyn Samples>), String> {
-    let size = match x.dims[..] {
-        [rows, dim] if dim > 0 => {
-            let data = match x.data {
-                Data::Floats(values) => values,
-                Data::U8(values) => values.iter().map(|&v| f32::from(v)).collect(),
-                Data::U16(values) => values.iter().map(|&v| f32::from(v)).collect(),
-                Data::Integers(values) => values.iter().map(|&v| v as f32).collect(),
-                Data::Text(_) => return Err("features are text; numbers are needed".into()),
+    drop(archive);
+    let (table, samples) = read_npz(path, true, &options.table())?;
+    match samples {
+        Samples::Vectors => of_vectors(path, table, options),
+        Samples::Images(array) => {
+            let images = images(array).map_err(|problem| Error::file(path, problem))?;
+            let shape = images.shape();
+            let kind = match shape {
+                Shape::Image { channels: 3, .. } => Kind::Photo,
+                _ => Kind::Grey,
             };
-            if let Some(at) = data.iter().position(|v| !v.is_finite()) {
-                let (row, col, value) = (at / dim, at % dim, data[at]);
-                let text = format!("feature {col} of row {row} is {value} (both counted from 0)");
-                return Err(format!("{text}; fill or drop it"));
-            }
-            let vectors = Vectors(Matrix::new(rows, dim, data));
-            return Ok((Shape::Vector { dim }, Box::new(vectors)));
+            assemble(path, table, kind, shape, options, |_| Box::new(images))
         }
+    }
+}
+
+/// Images of rank 3 or 4.
+fn images(x: Array) -> std::result::Result<Images, String> {
+    let [height, width, channels] = match x.dims[..] {
         [_, height, width] => [height, width, 1],
         [_, height, width, channels @ (1 | 3)] => [height, width, channels],
         _ => {
             return Err(format!(
-                "an array of shape {:?}; {SHAPES} is needed",
+                "an array of shape {:?}; [samples, features] or [samples, height, width(, 1 or 3)] is needed",
                 x.dims
             ));
         }
     };
-    let [height, width, channels] = size;
     let pixels = match x.data {
         Data::U8(values) => Pixels::U8(Cow::Owned(values)),
         Data::U16(values) => Pixels::U16(Cow::Owned(values)),
-        _ => return Err("images must be uint8 or uint16".into()),
+        _ => {
+            return Err(format!(
+                "an array of shape {:?} that is no uint8 or uint16: save images as one of these (x * 255 for 0..1), or \
+                 vectors as [samples, features]",
+                x.dims
+            ));
+        }
     };
     if height * width == 0 {
         return Err("images without pixels".into());
     }
-    let images = Images {
+    Ok(Images {
         pixels,
         width,
         height,
         channels,
-    };
-    Ok((images.shape(), Box::new(images)))
+    })
 }
 
 #[cfg(test)]
@@ -352,8 +110,8 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::dataset::array::tests::npy;
-    use crate::dataset::{Image, Sample};
+    use crate::dataset::{Image, Sample, Split, Values};
+    use crate::npz::array::tests::npy;
 
     fn npz(arrays: &[(&str, Vec<u8>)]) -> tempfile::NamedTempFile {
         let file = tempfile::Builder::new().suffix(".npz").tempfile().unwrap();
@@ -421,12 +179,72 @@ mod tests {
             dataset.samples.get(1).unwrap(),
             Sample::Vector(Cow::Owned(vec![3.0, 4.0]))
         );
-        let several = label_columns(Array {
-            dims: vec![2, 2],
-            data: Data::U8(vec![0, 1, 1, 1]),
-        })
-        .unwrap();
-        assert_eq!(several[1].name, "label_1");
+    }
+
+    #[test]
+    fn arrays_are_columns_by_the_rules_of_tables() {
+        let x = npy("<f4", false, "3, 1", &floats(&[1.0, 2.0, 4.0]));
+        let file = npz(&[
+            ("X", x),
+            ("Y", npy("|u1", false, "3,", &[5, 6, 5])),
+            ("label", npy("|u1", false, "3, 2", &[0, 1, 1, 1, 0, 0])),
+            ("grades", npy("|u1", false, "3, 2", &[0, 7, 1, 8, 2, 7])),
+            ("group:patient", npy("|u1", false, "3,", &[1, 2, 1])),
+            (
+                "target:age",
+                npy(
+                    "<f8",
+                    false,
+                    "3,",
+                    &[1f64, f64::NAN, 2.0].map(f64::to_le_bytes).concat(),
+                ),
+            ),
+            ("note", npy("|u1", false, "7,", &[0; 7])),
+            (
+                "ID",
+                npy(
+                    "<u8",
+                    false,
+                    "3,",
+                    &[u64::MAX, 7, 1 << 60].map(u64::to_le_bytes).concat(),
+                ),
+            ),
+        ]);
+        let dataset = open(file.path()).unwrap();
+        assert_eq!(dataset.ids[0], "18446744073709551615");
+        let names: Vec<&str> = dataset.columns.iter().map(|c| c.name.as_str()).collect();
+        assert_eq!(
+            names,
+            ["Y", "label", "grades_0", "grades_1", "patient", "age"]
+        );
+        assert!(matches!(
+            dataset.columns[1].values,
+            Values::MultiLabel { .. }
+        ));
+        let ages = Values::Numbers(vec![Some(1.0), None, Some(2.0)]);
+        assert_eq!(dataset.columns[5].values, ages);
+        let ignored = dataset.reading.columns.last().unwrap();
+        assert_eq!(
+            (ignored.title.as_str(), ignored.role.as_str()),
+            ("note", "ignored")
+        );
+    }
+
+    #[test]
+    fn a_table_beside_an_array_has_its_columns() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.npy");
+        std::fs::write(&path, npy("<f4", false, "2, 1", &floats(&[1.0, 2.0]))).unwrap();
+        std::fs::write(path.with_extension("csv"), "id,kind\na,x\nb,y\n").unwrap();
+        let dataset = open(&path).unwrap();
+        assert_eq!(dataset.ids, ["a", "b"]);
+        assert_eq!(dataset.task().unwrap().name, "kind");
+        std::fs::write(path.with_extension("csv"), "id,kind\na,x\n").unwrap();
+        let text = open(&path).err().unwrap().to_string();
+        assert!(
+            text.contains("has 2 rows") && text.contains("has 1"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -435,11 +253,11 @@ mod tests {
         for (arrays, why) in [
             (
                 vec![("weights", x())],
-                "holds weights; `train_images` or `features`",
+                "it holds weights); name it `features` or `images`",
             ),
             (
                 vec![("x", npy("<f4", false, "1, 2", &floats(&[1.0, f32::NAN])))],
-                "feature 1 of row 0 is NaN",
+                "1 values of features are NaN",
             ),
             (
                 vec![("x", x()), ("ids", npy("|S1", false, "2,", b"aa"))],
@@ -447,11 +265,11 @@ mod tests {
             ),
             (
                 vec![("x", x()), ("ids", npy("|S1", false, "1,", b"a"))],
-                "1 ids for 2 samples",
+                "array `ids`: of shape [1] for 2 samples",
             ),
             (
                 vec![("x", x()), ("y", npy("|u1", false, "3,", &[0; 3]))],
-                "labels of shape [3] for 2",
+                "array `y`: of shape [3] for 2 samples",
             ),
             (
                 vec![("x", npy("<f4", false, "0, 3", &[]))],
@@ -493,7 +311,7 @@ mod tests {
         }
         let dataset = open(&path).unwrap();
         assert_eq!(dataset.kind, Kind::Grey);
-        assert_eq!(dataset.indices(Split::Train).len(), 2_428 + 270);
-        assert_eq!(dataset.indices(Split::Test).len(), 468);
+        let count = |split| dataset.indices(split).len();
+        assert_eq!(Split::ALL.map(count), [4_708, 524, 624]);
     }
 }

@@ -6,7 +6,54 @@
 //! chance. The price of that stability: a very small class may end up on one side only, which
 //! `check` warns about.
 
+use crate::columns::{Column, Role, Values};
 use crate::dataset::Split;
+
+/// The split of samples: what the data give, and where they give no test samples, some of the training samples held out
+/// by a hash of their ids, or of their groups where a column says groups. What was done is added to `notes`.
+pub fn resolve(
+    ids: &[String],
+    given: Option<Vec<Split>>,
+    columns: &[Column],
+    holdout: f64,
+    notes: &mut Vec<String>,
+) -> Vec<Split> {
+    if let Some(given) = given.as_ref().filter(|all| all.contains(&Split::Test)) {
+        return given.clone();
+    }
+    let groups = columns.iter().find(|c| c.role == Role::Group);
+    let hashed = match groups.map(|c| &c.values) {
+        Some(Values::Classes { names, index }) => {
+            let key = |(id, group): (&String, &Option<u32>)| match group {
+                Some(group) => names[*group as usize].clone(),
+                None => id.clone(),
+            };
+            let keys: Vec<String> = ids.iter().zip(index).map(key).collect();
+            by_hash(&keys, holdout)
+        }
+        _ => by_hash(ids, holdout),
+    };
+    let what = match groups {
+        Some(column) => format!("`{}`", column.name),
+        None => "the id".to_owned(),
+    };
+    notes.push(format!(
+        "no test split is given: {:.0} % of the training samples are held out by a hash of {what}",
+        100.0 * holdout
+    ));
+    match given {
+        None => hashed,
+        // Validation samples stay what they are.
+        Some(given) => {
+            let both = given.into_iter().zip(hashed);
+            both.map(|(given, hashed)| match given {
+                Split::Val => Split::Val,
+                _ => hashed,
+            })
+            .collect()
+        }
+    }
+}
 
 /// Splits by a hash of each id; `holdout` in `0..1` is the expected share of test samples.
 pub fn by_hash(ids: &[String], holdout: f64) -> Vec<Split> {

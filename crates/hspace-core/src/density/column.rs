@@ -2,11 +2,9 @@
 
 use std::path::Path;
 
-use csv::StringRecord;
-
-use crate::csv_text::{self, check_commas, clean, is_missing, line_of, repeated, unreadable};
-use crate::error::{Error, Result, unknown};
-use crate::file;
+use crate::columns::header::{Header, Use};
+use crate::columns::{Csv, Holds, Rules, assign, cells};
+use crate::error::{Result, unknown};
 
 /// The values of a column.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,83 +17,81 @@ pub struct Column {
     pub missing: usize,
 }
 
-/// Reads the column `name`, or the only one there is.
+/// Reads the column `name`, a title or the name within one, or the only one of numbers there is.
 ///
 /// # Errors
 /// When the file cannot be read, has no header or no such column, or a value is no finite number; the error names
 /// its line.
 pub fn read(path: &Path, name: Option<&str>) -> Result<Column> {
-    let wrong = |problem: String| Error::file(path, problem);
-    let bytes = file::read(path)?;
-    let (mut reader, header) = csv_text::open(&bytes).map_err(wrong)?;
-    let titles: Vec<&str> = header.iter().map(clean).collect();
-    if titles.is_empty() {
-        return Err(wrong("is empty".into()));
-    }
+    let csv = Csv::open(path)?;
+    let titles = &csv.titles;
     // Such titles are values, and the first of each column would be lost. Some may be numbers: years.
-    if titles.iter().all(|title| title.parse::<f64>().is_ok()) {
-        return Err(wrong(format!(
+    if titles.iter().all(|title| cells::number(title).is_some()) {
+        return Err(csv.wrong(format!(
             "its first line, {}, is numbers; it needs a header line that names the columns",
             titles.join(",")
         )));
     }
-    if name.is_none_or(|name| name != titles[0]) {
-        check_commas(&titles).map_err(wrong)?;
-    }
     let at = match name {
-        Some(name) => {
-            let mut places = (0..titles.len()).filter(|i| titles[*i] == name);
-            let Some(at) = places.next() else {
-                return Err(wrong(unknown("column", name, titles.iter().copied())));
-            };
-            if places.next().is_some() {
-                return Err(wrong(repeated(name)));
-            }
-            at
-        }
+        Some(name) => place(&csv, name)?,
         None if titles.len() == 1 => 0,
-        None => {
-            let all = titles.join(", ");
-            return Err(wrong(format!("say which column with --column: {all}")));
-        }
+        None => only_numbers(&csv)?,
     };
     let mut column = Column {
-        name: titles[at].to_owned(),
+        name: Header::parse(&titles[at]).name,
         values: Vec::new(),
         missing: 0,
     };
-    let mut record = StringRecord::new();
     if titles.len() == 1 {
         // The reader passes over empty lines, which are rows without a value here.
-        column.missing = empty_lines(&bytes);
+        column.missing = csv.empty_lines()?;
     }
-    while reader
-        .read_record(&mut record)
-        .map_err(|e| wrong(unreadable(&e, &bytes)))?
-    {
-        let cell = record.get(at).unwrap_or_default();
-        if is_missing(cell) {
-            column.missing += 1;
-            continue;
-        }
-        match cell.parse::<f64>() {
-            Ok(value) if value.is_finite() => column.values.push(value),
-            _ => {
-                let line = line_of(&bytes, record.position());
-                return Err(wrong(format!(
+    csv.rows(&mut |_, record| {
+        let cell = csv.cell(record, at, false);
+        match cells::number(&cell) {
+            Some(value) => column.values.push(value),
+            None if cells::is_missing(&cell) => column.missing += 1,
+            None => {
+                let line = csv.line(Csv::place(record));
+                return Err(csv.wrong(format!(
                     "line {line}, column `{}`: `{cell}` is no finite number; mend it, or leave the cell empty if the value is not known",
                     column.name
                 )));
             }
         }
-    }
+        Ok(())
+    })?;
     Ok(column)
 }
 
-/// Empty lines before the last that is not.
-fn empty_lines(bytes: &[u8]) -> usize {
-    let lines = bytes.trim_ascii_end().split(|b| *b == b'\n');
-    lines.filter(|line| matches!(line, [] | [b'\r'])).count()
+/// The column of a title, or of the name within one.
+fn place(csv: &Csv, name: &str) -> Result<usize> {
+    let titles = &csv.titles;
+    let exact = titles.iter().position(|title| title == name);
+    let bare = || titles.iter().position(|t| Header::parse(t).name == name);
+    exact
+        .or_else(bare)
+        .ok_or_else(|| csv.wrong(unknown("column", name, titles.iter().map(String::as_str))))
+}
+
+/// The only column of numbers that is no id, split or row number.
+fn only_numbers(csv: &Csv) -> Result<usize> {
+    let which = || {
+        let all = csv.titles.join(", ");
+        csv.wrong(format!("say which column with --column: {all}"))
+    };
+    let profiles = csv.scan(None)?;
+    // Whatever is wrong with the columns together does not matter to one.
+    let assigned = assign(&csv.titles, &profiles, &Rules::default(), Holds::Vectors);
+    let assigned = assigned.map_err(|_| which())?;
+    let numbers = (0..profiles.len()).filter(|&i| {
+        let usage = assigned.columns[i].usage;
+        profiles[i].is_numeric() && matches!(usage, Use::Feature | Use::Known(_))
+    });
+    match numbers.collect::<Vec<_>>()[..] {
+        [one] => Ok(one),
+        _ => Err(which()),
+    }
 }
 
 #[cfg(test)]
@@ -125,9 +121,18 @@ mod tests {
                 .contains("--column: day, visits")
         );
         assert_eq!(column("x\n1\n", None).unwrap().name, "x");
+        // An index, an id and a label are not meant.
+        let named = column(",id,dose,label\n0,a,2.5,x\n1,b,3,y\n", None).unwrap();
+        assert_eq!(
+            (named.name.as_str(), named.values),
+            ("dose", vec![2.5, 3.0])
+        );
+        assert_eq!(
+            column("target:x;y\n1,5;2\n", Some("x")).unwrap().values,
+            [1.5]
+        );
         for (text, part) in [
             ("x,y,x\n1,2,3\n", "more than one column `x`"),
-            ("x;y\n1;2\n", "separated by commas"),
             ("x,y\n1,2\n3\n", "line 3 has 1 cells and the lines before 2"),
             ("x,y\r\n1,2\r\n3\r\n", "line 3 has 1 cells"),
         ] {

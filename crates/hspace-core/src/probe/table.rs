@@ -216,6 +216,23 @@ pub(crate) fn short(value: f64) -> String {
     }
 }
 
+/// Columns of equal width, all to the left.
+pub(crate) fn aligned_left(lines: &[Vec<String>]) -> String {
+    let columns = lines.first().map_or(0, Vec::len);
+    let width = |c: usize| lines.iter().map(|l| l[c].chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|c| width(c).unwrap_or(0)).collect();
+    let mut text = String::new();
+    for line in lines {
+        let mut out = String::new();
+        for (cell, w) in line.iter().zip(&widths) {
+            out.push_str(&format!("  {cell:<w$}"));
+        }
+        text.push_str(out.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
 /// Columns of equal width: the first to the left, the others to the right.
 pub(crate) fn aligned(lines: &[Vec<String>]) -> String {
     let columns = lines.first().map_or(0, Vec::len);

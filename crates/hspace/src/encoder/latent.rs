@@ -44,6 +44,11 @@ pub fn complete(encoder: &dyn Encoder, weights: &mut Weights, fresh: &Weights) {
     }
 }
 
+/// Whether weights from elsewhere may lack that name, since it is of a latent space.
+pub fn is_optional(encoder: &dyn Encoder, name: &str) -> bool {
+    encoder.trunk().is_some() && name.split('.').next() == Some(NAME)
+}
+
 impl Encoder for Latent {
     fn features(&self, scope: &Scope, x: Tensor<4>) -> Tensor<2> {
         coordinates(scope, self.trunk.features(scope, x), self.dims)

@@ -191,37 +191,69 @@ impl Weights {
         Weights(copy.collect())
     }
 
+    /// Names and shapes.
+    pub(crate) fn shapes(&self) -> Shapes<'_> {
+        self.iter()
+            .map(|(name, weight)| (name, &weight.shape[..]))
+            .collect()
+    }
+
     /// Checks that `self` has exactly the names and shapes of `expected`; `path` is where it came
     /// from.
     ///
     /// # Errors
-    /// Lists every missing, extra and wrongly shaped tensor.
+    /// Counts the missing, extra and wrongly shaped tensors and names up to ten of each.
     pub fn check_like(&self, expected: &Weights, path: &std::path::Path) -> Result<()> {
-        let mut problems = Vec::new();
-        for (name, weight) in &expected.0 {
-            match self.0.get(name) {
-                None => problems.push(format!("missing: {name} {:?}", weight.shape)),
-                Some(found) if found.shape != weight.shape => problems.push(format!(
-                    "{name}: has shape {:?}, the network needs {:?}",
-                    found.shape, weight.shape
-                )),
-                Some(_) => {}
-            }
+        match mismatch(&self.shapes(), &expected.shapes()) {
+            None => Ok(()),
+            Some(problem) => Err(Error::file(
+                path,
+                format!("the weights do not fit the network:{problem}"),
+            )),
         }
-        for name in self.0.keys().filter(|name| !expected.0.contains_key(*name)) {
-            problems.push(format!("not part of the network: {name}"));
-        }
-        if problems.is_empty() {
-            return Ok(());
-        }
-        Err(Error::file(
-            path,
-            format!(
-                "the weights do not fit the network:\n  {}",
-                problems.join("\n  ")
-            ),
-        ))
     }
+}
+
+/// Shapes of tensors by name.
+pub(crate) type Shapes<'a> = BTreeMap<&'a str, &'a [usize]>;
+
+/// Names that a message lists of each kind.
+const LISTED: usize = 10;
+
+/// The first ten, with commas, and how many more there are.
+pub(crate) fn listed(mut items: impl ExactSizeIterator<Item = String>) -> String {
+    let more = items.len().saturating_sub(LISTED);
+    let mut text: Vec<String> = items.by_ref().take(LISTED).collect();
+    if more > 0 {
+        text.push(format!("and {more} more"));
+    }
+    text.join(", ")
+}
+
+/// How tensors differ from those that a network needs, a line for each kind of difference; `None` if they do not.
+pub(crate) fn mismatch(found: &Shapes, needed: &Shapes) -> Option<String> {
+    let (mut missing, mut reshaped) = (Vec::new(), Vec::new());
+    for (name, shape) in needed {
+        match found.get(name) {
+            None => missing.push(format!("{name} {shape:?}")),
+            Some(own) if own != shape => {
+                reshaped.push(format!("{name} is {own:?}, the network needs {shape:?}"));
+            }
+            Some(_) => {}
+        }
+    }
+    let extra = found.keys().filter(|name| !needed.contains_key(*name));
+    let extra: Vec<String> = extra.map(|name| (*name).to_owned()).collect();
+    let kinds = [
+        ("missing", missing),
+        ("of another shape", reshaped),
+        ("not part of the network", extra),
+    ];
+    let kinds = kinds.into_iter().filter(|(_, names)| !names.is_empty());
+    let lines: String = kinds
+        .map(|(kind, names)| format!("\n  {} {kind}: {}", names.len(), listed(names.into_iter())))
+        .collect();
+    (!lines.is_empty()).then_some(lines)
 }
 
 #[cfg(test)]
@@ -251,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn every_misfit_is_listed() {
+    fn misfits_are_listed_by_kind() {
         let device = Device::cpu();
         let (mut have, mut need) = (Weights::default(), Weights::default());
         have.insert("a".into(), weight(&[1.0], &device));
@@ -260,9 +292,27 @@ mod tests {
         need.insert("b".into(), weight(&[1.0], &device));
         let path = std::path::Path::new("w.safetensors");
         let text = have.check_like(&need, path).unwrap_err().to_string();
-        for part in ["w.safetensors", "missing: b", "a: has shape [1]", "extra"] {
-            assert!(text.contains(part), "{text}");
-        }
+        let lines = "\n  1 missing: b [1]\n  1 of another shape: a is [1], the network needs [2]\n  1 not part of the \
+                     network: extra";
+        assert_eq!(
+            text,
+            format!("w.safetensors: the weights do not fit the network:{lines}")
+        );
         assert!(need.check_like(&need, path).is_ok());
+    }
+
+    #[test]
+    fn a_message_about_many_misfits_names_ten_and_counts_them_all() {
+        let shape = &[2, 3][..];
+        let names: Vec<String> = (0..25).map(|i| format!("w{i:02}")).collect();
+        let needed: Shapes = names.iter().map(|name| (&name[..], shape)).collect();
+        let text = mismatch(&Shapes::new(), &needed).unwrap();
+        assert!(
+            text.starts_with("\n  25 missing: w00 [2, 3], w01 [2, 3]"),
+            "{text}"
+        );
+        assert!(text.ends_with("w09 [2, 3], and 15 more"), "{text}");
+        let text = mismatch(&needed, &Shapes::new()).unwrap();
+        assert!(text.ends_with("25 not part of the network: w00, w01, w02, w03, w04, w05, w06, w07, w08, w09, and 15 more"), "{text}");
     }
 }

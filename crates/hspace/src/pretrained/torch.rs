@@ -1,123 +1,134 @@
-//! What `torch.save` makes of a state dict: a ZIP archive of a pickle, which says what there is, and a
-//! file of raw numbers for each storage.
-//!
-//! A pickle is a program for a small stack machine. This one knows the instructions that state dicts
-//! use, and calls nothing: an archive that asks for more than tensors in dictionaries is refused,
-//! whatever it would do in Python.
+//! What `torch.save` writes since PyTorch 1.6: a ZIP archive of a pickle, which says what there is, and a file of raw
+//! numbers for each storage.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::io::{Cursor, Read};
 use std::rc::Rc;
 
 use zip::ZipArchive;
 
-/// Name, axes, values.
-pub(super) type Named = (String, Vec<usize>, Vec<f32>);
+use super::contents::{Contents, Entry};
+use super::numbers::Kind;
+use super::pickle::{self, Pickle, Tensor, Value};
 
-/// A value on the machine's stack.
-#[derive(Clone, Debug)]
-enum Value {
-    /// Whatever is not looked into: None, booleans, numbers with a point, empty calls.
-    Other,
-    Number(i64),
-    Text(String),
-    /// A class or function, by module and name.
-    Named(String),
-    Tuple(Vec<Value>),
-    List(Rc<RefCell<Vec<Value>>>),
-    Dict(Rc<RefCell<Vec<(Value, Value)>>>),
-    /// The key of a file of numbers, and their type.
-    Storage(String, String),
-    Tensor(Tensor),
-    Mark,
+/// A file of an archive is at most so many times as large as the archive; torch.save does not compress.
+const EXPANSION: u64 = 16;
+/// Containers within one another that are looked into.
+const DEPTH: usize = 64;
+/// Bytes of a name, with the keys before it.
+const NAME: usize = 1024;
+
+/// An archive, with its tensors listed.
+pub(super) struct Archive<'a> {
+    files: Files<'a>,
+    folder: String,
+    entries: Vec<Entry>,
+    tensors: Vec<Rc<Tensor>>,
+    /// The storage that was read last, by its key.
+    last: Option<(String, Vec<f32>)>,
 }
 
-#[derive(Clone, Debug)]
-struct Tensor {
-    storage: String,
-    kind: String,
-    offset: usize,
-    shape: Vec<usize>,
-    stride: Vec<usize>,
+struct Files<'a> {
+    zip: ZipArchive<Cursor<&'a [u8]>>,
+    largest: u64,
 }
 
-/// Tensors of double, single, half or bfloat16 precision in an archive; those of whole numbers (counters) are
-/// left out.
-///
-/// # Errors
-/// What is wrong with the archive.
-pub(super) fn read(bytes: &[u8]) -> Result<Vec<Named>, String> {
-    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|e| e.to_string())?;
-    let names = archive.file_names().filter_map(Result::ok);
-    let pickle = names
-        .map(|name| name.into_owned())
-        .find(|name| name.ends_with("/data.pkl"))
-        .ok_or("there is no data.pkl in it: it was not made by torch.save")?;
-    let folder = pickle.trim_end_matches("data.pkl").to_owned();
-    let mut file = |name: &str| -> Result<Vec<u8>, String> {
-        let mut file = archive.by_name(name).map_err(|e| format!("{name}: {e}"))?;
+impl Files<'_> {
+    fn read(&mut self, name: &str) -> Result<Vec<u8>, String> {
+        let failed = |e: &dyn std::fmt::Display| format!("{name}: {e}");
+        let mut file = self.zip.by_name(name).map_err(|e| failed(&e))?;
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)
-            .map_err(|e| format!("{name}: {e}"))?;
-        Ok(bytes)
-    };
-    let top = run(&file(&pickle)?)?;
-    let tensors = state_dict(&top);
-    if tensors.is_empty() {
-        return Err("there are no named tensors in it".into());
-    }
-    let mut storages: HashMap<String, Vec<f32>> = HashMap::new();
-    let (mut named, mut unreadable) = (Vec::new(), Vec::new());
-    for (name, tensor) in tensors {
-        if matches!(
-            tensor.kind.as_str(),
-            "LongStorage" | "IntStorage" | "BoolStorage"
-        ) {
-            continue;
+        let within = file.by_ref().take(self.largest).read_to_end(&mut bytes);
+        within.map_err(|e| failed(&e))?;
+        match file.read(&mut [0]).map_err(|e| failed(&e))? {
+            0 => Ok(bytes),
+            _ => Err(failed(&"expands to more than torch.save can have written")),
         }
-        if !storages.contains_key(&tensor.storage) {
-            let bytes = file(&format!("{folder}data/{}", tensor.storage))?;
-            let Some(values) = numbers(&bytes, &tensor.kind) else {
-                unreadable.push(format!("`{name}` is a {}", tensor.kind));
-                continue;
-            };
-            storages.insert(tensor.storage.clone(), values);
-        }
-        let values = tensor.values(&storages[&tensor.storage]);
-        let values = values.ok_or_else(|| format!("`{name}` reaches beyond its numbers"))?;
-        named.push((name, tensor.shape, values));
     }
-    super::all_readable(unreadable)?;
-    Ok(named)
 }
 
-/// Raw numbers of a storage.
-fn numbers(bytes: &[u8], kind: &str) -> Option<Vec<f32>> {
-    Some(match kind {
-        "FloatStorage" => super::singles(bytes),
-        "DoubleStorage" => super::doubles(bytes),
-        "HalfStorage" => super::halves(bytes),
-        "BFloat16Storage" => super::brain_floats(bytes),
-        _ => return None,
-    })
+impl<'a> Archive<'a> {
+    /// Reads the list of tensors.
+    ///
+    /// # Errors
+    /// What is wrong with the archive.
+    pub(super) fn open(bytes: &'a [u8]) -> Result<Archive<'a>, String> {
+        let zip = ZipArchive::new(Cursor::new(bytes)).map_err(|e| e.to_string())?;
+        let names: Vec<String> = zip
+            .file_names()
+            .filter_map(Result::ok)
+            .map(|name| name.into_owned())
+            .collect();
+        let pickle = names.iter().find(|name| name.ends_with("/data.pkl"));
+        let pickle = pickle.ok_or("there is no data.pkl in it: torch.save did not write it")?;
+        let folder = pickle.trim_end_matches("data.pkl").to_owned();
+        let largest = EXPANSION.saturating_mul(bytes.len() as u64);
+        let mut files = Files { zip, largest };
+        let order = format!("{folder}byteorder");
+        if names.contains(&order) && files.read(&order)? != b"little" {
+            return Err(
+                "its numbers have the highest byte first; load it in PyTorch and save it again on a common machine"
+                    .into(),
+            );
+        }
+        let pickle = pickle::read(&files.read(pickle)?)?;
+        let mut list = List::new(&pickle);
+        list.visit(&pickle.top, DEPTH);
+        Ok(Archive {
+            files,
+            folder,
+            entries: list.entries,
+            tensors: list.tensors,
+            last: None,
+        })
+    }
+}
+
+impl Contents for Archive<'_> {
+    fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    fn values(&mut self, index: usize) -> Result<Vec<f32>, String> {
+        let (Entry { name, kind, .. }, tensor) = (&self.entries[index], &self.tensors[index]);
+        let key = &tensor.storage.key;
+        // Storages of one key have one class in an honest file; another class would need its own numbers.
+        let known = format!("{key} {}", tensor.storage.class);
+        if self.last.as_ref().is_none_or(|(last, _)| *last != known) {
+            let bytes = self.files.read(&format!("{}data/{key}", self.folder))?;
+            let values = kind.decode(&bytes);
+            let values = values
+                .ok_or_else(|| format!("`{name}` holds no floating-point numbers that are read"))?;
+            self.last = Some((known, values));
+        }
+        let values = self
+            .last
+            .as_ref()
+            .and_then(|(_, storage)| tensor.values(storage));
+        values.ok_or_else(|| format!("`{name}` reaches beyond the numbers in data/{key}"))
+    }
 }
 
 impl Tensor {
-    /// Its numbers in order.
+    /// Its numbers in order; `None` where the storage is too small.
     fn values(&self, storage: &[f32]) -> Option<Vec<f32>> {
-        let count = self
-            .shape
-            .iter()
-            .try_fold(1usize, |n, d| n.checked_mul(*d))?;
+        let mut sizes = self.shape.iter();
+        let count = sizes.try_fold(1usize, |n, size| n.checked_mul(*size))?;
         if count > storage.len() {
+            return None;
+        }
+        let axes = || self.shape.iter().zip(&self.stride);
+        let last = axes().try_fold(self.offset, |last, (size, stride)| {
+            last.checked_add(size.saturating_sub(1).checked_mul(*stride)?)
+        })?;
+        if count > 0 && last >= storage.len() {
             return None;
         }
         let mut values = Vec::with_capacity(count);
         let mut index = vec![0; self.shape.len()];
         for _ in 0..count {
             let steps = index.iter().zip(&self.stride).map(|(i, s)| i * s);
-            values.push(*storage.get(self.offset + steps.sum::<usize>())?);
+            values.push(storage[self.offset + steps.sum::<usize>()]);
             for axis in (0..index.len()).rev() {
                 index[axis] += 1;
                 if index[axis] < self.shape[axis] {
@@ -130,278 +141,91 @@ impl Tensor {
     }
 }
 
-/// The named tensors of a checkpoint's state dict, or where it has none, of the dictionary itself.
-fn state_dict(top: &Value) -> Vec<(String, Tensor)> {
-    let Value::Dict(entries) = top else {
-        return vec![];
-    };
-    for (key, value) in entries.borrow().iter() {
-        let within = tensors(value);
-        if matches!(key, Value::Text(name) if name == "state_dict" || name == "model")
-            && !within.is_empty()
-        {
-            return within;
+/// What the numbers of a class of storages are.
+fn kind(class: &str) -> Kind {
+    match class {
+        "DoubleStorage" => Kind::Double,
+        "FloatStorage" => Kind::Single,
+        "HalfStorage" => Kind::Half,
+        "BFloat16Storage" => Kind::BFloat16,
+        "LongStorage" | "IntStorage" | "BoolStorage" => Kind::Whole(class.to_owned()),
+        _ => Kind::Other(class.to_owned()),
+    }
+}
+
+/// Lists the tensors in dictionaries, sequences and modules within one another.
+struct List<'a> {
+    pickle: &'a Pickle,
+    /// Keys of what is looked into, each with a dot.
+    path: String,
+    seen: HashSet<(bool, usize)>,
+    entries: Vec<Entry>,
+    tensors: Vec<Rc<Tensor>>,
+}
+
+impl<'a> List<'a> {
+    fn new(pickle: &'a Pickle) -> Self {
+        List {
+            pickle,
+            path: String::new(),
+            seen: HashSet::new(),
+            entries: Vec::new(),
+            tensors: Vec::new(),
         }
     }
-    tensors(top)
-}
 
-/// The named tensors of a dictionary.
-fn tensors(of: &Value) -> Vec<(String, Tensor)> {
-    let Value::Dict(entries) = of else {
-        return vec![];
-    };
-    let named = |(key, value): &(Value, Value)| match (key, value) {
-        (Value::Text(name), Value::Tensor(tensor)) => Some((name.clone(), tensor.clone())),
-        _ => None,
-    };
-    entries.borrow().iter().filter_map(named).collect()
-}
-
-/// The machine.
-struct Machine<'a> {
-    rest: &'a [u8],
-    stack: Vec<Value>,
-    memo: HashMap<usize, Value>,
-}
-
-/// Runs a pickle.
-fn run(pickle: &[u8]) -> Result<Value, String> {
-    let mut machine = Machine {
-        rest: pickle,
-        stack: Vec::new(),
-        memo: HashMap::new(),
-    };
-    while machine.step()? {}
-    machine.pop()
-}
-
-impl Machine<'_> {
-    fn take(&mut self, count: usize) -> Result<&[u8], String> {
-        let (taken, rest) = self
-            .rest
-            .split_at_checked(count)
-            .ok_or("data.pkl is cut short")?;
-        self.rest = rest;
-        Ok(taken)
-    }
-
-    /// A whole number of `count` bytes, the lowest first.
-    fn number(&mut self, count: usize) -> Result<usize, String> {
-        let bytes = self.take(count)?.iter().rev();
-        Ok(bytes.fold(0, |number, &byte| number << 8 | usize::from(byte)))
-    }
-
-    fn text(&mut self, length: usize) -> Result<String, String> {
-        let bytes = self.take(length)?.to_vec();
-        String::from_utf8(bytes).map_err(|_| "a name in data.pkl is no text".into())
-    }
-
-    /// Up to the end of the line.
-    fn line(&mut self) -> Result<String, String> {
-        let end = self.rest.iter().position(|&b| b == b'\n');
-        let line = self.text(end.ok_or("data.pkl is cut short")?)?;
-        self.take(1)?;
-        Ok(line)
-    }
-
-    fn pop(&mut self) -> Result<Value, String> {
-        self.stack
-            .pop()
-            .ok_or_else(|| "data.pkl takes from an empty stack".into())
-    }
-
-    /// All values above the last mark.
-    fn above_mark(&mut self) -> Result<Vec<Value>, String> {
-        let mark = self.stack.iter().rposition(|v| matches!(v, Value::Mark));
-        let mark = mark.ok_or("data.pkl has no mark where it should")?;
-        let above = self.stack.split_off(mark + 1);
-        self.stack.pop();
-        Ok(above)
-    }
-
-    fn last(&self) -> Result<Value, String> {
-        self.stack
-            .last()
-            .cloned()
-            .ok_or_else(|| "data.pkl remembers nothing".into())
-    }
-
-    /// One instruction; false after the last.
-    fn step(&mut self) -> Result<bool, String> {
-        let instruction = self.take(1)?[0];
-        let value = match instruction {
-            b'.' => return Ok(false),
-            0x80 => {
-                self.take(1)?;
-                return Ok(true);
-            }
-            0x95 => {
-                self.take(8)?;
-                return Ok(true);
-            }
-            b'(' => Value::Mark,
-            b'N' | 0x88 | 0x89 => Value::Other,
-            b'G' => {
-                self.take(8)?;
-                Value::Other
-            }
-            b'J' => Value::Number(i64::from(self.number(4)? as u32 as i32)),
-            b'K' => Value::Number(self.number(1)? as i64),
-            b'M' => Value::Number(self.number(2)? as i64),
-            0x8a => {
-                let count = self.number(1)?;
-                if count > 8 {
-                    return Err("a number in data.pkl is too long".into());
+    fn visit(&mut self, value: &Value, depth: usize) {
+        let pickle = self.pickle;
+        match *value {
+            Value::Map(at) if self.seen.insert((true, at)) => {
+                for (key, value) in &pickle.maps[at] {
+                    match key {
+                        // The state of an object, and where a module keeps what it has.
+                        Value::Text(key)
+                            if ["", "_parameters", "_buffers", "_modules"].contains(&&**key) =>
+                        {
+                            self.item("", value, depth);
+                        }
+                        Value::Text(key) => self.item(key, value, depth),
+                        Value::Number(key) => self.item(&key.to_string(), value, depth),
+                        _ => {}
+                    }
                 }
-                Value::Number(self.number(count)? as i64)
             }
-            b'X' => {
-                let length = self.number(4)?;
-                Value::Text(self.text(length)?)
-            }
-            0x8c => {
-                let length = self.number(1)?;
-                Value::Text(self.text(length)?)
-            }
-            b'c' => {
-                let (module, name) = (self.line()?, self.line()?);
-                Value::Named(format!("{module}.{name}"))
-            }
-            0x93 => match (self.pop()?, self.pop()?) {
-                (Value::Text(name), Value::Text(module)) => {
-                    Value::Named(format!("{module}.{name}"))
+            Value::Sequence(at) if self.seen.insert((false, at)) => {
+                for (i, value) in pickle.sequences[at].iter().enumerate() {
+                    self.item(&i.to_string(), value, depth);
                 }
-                _ => return Err("data.pkl names something by no name".into()),
-            },
-            b')' => Value::Tuple(vec![]),
-            b't' => Value::Tuple(self.above_mark()?),
-            0x85..=0x87 => {
-                let count = usize::from(instruction - 0x84);
-                let first = self.stack.len().checked_sub(count);
-                let first = first.ok_or("data.pkl takes from an empty stack")?;
-                Value::Tuple(self.stack.split_off(first))
             }
-            b']' => Value::List(Rc::default()),
-            b'}' => Value::Dict(Rc::default()),
-            b'a' => return self.append(1),
-            b'e' => return self.append(0),
-            b's' => {
-                let (value, key) = (self.pop()?, self.pop()?);
-                return self.set(vec![key, value]);
-            }
-            b'u' => {
-                let items = self.above_mark()?;
-                return self.set(items);
-            }
-            b'q' | b'r' => {
-                let place = self.number(if instruction == b'q' { 1 } else { 4 })?;
-                let last = self.last()?;
-                self.memo.insert(place, last);
-                return Ok(true);
-            }
-            0x94 => {
-                let last = self.last()?;
-                self.memo.insert(self.memo.len(), last);
-                return Ok(true);
-            }
-            b'h' | b'j' => {
-                let place = self.number(if instruction == b'h' { 1 } else { 4 })?;
-                let remembered = self.memo.get(&place).cloned();
-                remembered.ok_or("data.pkl recalls what it never remembered")?
-            }
-            b'Q' => storage(self.pop()?)?,
-            b'R' | 0x81 => {
-                let arguments = self.pop()?;
-                call(self.pop()?, arguments)?
-            }
-            // The state of an object: of a dictionary's own attributes, which are not looked into.
-            b'b' => {
-                self.pop()?;
-                return Ok(true);
-            }
-            other => {
-                return Err(format!(
-                    "data.pkl has the instruction {other:#04x}, which no state dict needs; save \
-                     model.state_dict(), not the model"
-                ));
-            }
-        };
-        self.stack.push(value);
-        Ok(true)
-    }
-
-    fn append(&mut self, count: usize) -> Result<bool, String> {
-        let values = match count {
-            0 => self.above_mark()?,
-            _ => vec![self.pop()?],
-        };
-        match self.stack.last() {
-            Some(Value::List(list)) => list.borrow_mut().extend(values),
-            _ => return Err("data.pkl appends to no list".into()),
+            _ => {}
         }
-        Ok(true)
     }
 
-    fn set(&mut self, items: Vec<Value>) -> Result<bool, String> {
-        let Some(Value::Dict(dict)) = self.stack.last() else {
-            return Err("data.pkl sets items of no dictionary".into());
-        };
-        let mut items = items.into_iter();
-        while let (Some(key), Some(value)) = (items.next(), items.next()) {
-            dict.borrow_mut().push((key, value));
+    /// A value under a key; an empty key leaves the names as they are.
+    fn item(&mut self, key: &str, value: &Value, depth: usize) {
+        let length = self.path.len();
+        if length + key.len() > NAME {
+            return;
         }
-        Ok(true)
-    }
-}
-
-/// `("storage", class, key, device, count)`.
-fn storage(id: Value) -> Result<Value, String> {
-    if let Value::Tuple(parts) = &id
-        && let [_, Value::Named(class), Value::Text(key), ..] = &parts[..]
-    {
-        let kind = class.rsplit('.').next().unwrap_or_default();
-        return Ok(Value::Storage(key.clone(), kind.to_owned()));
-    }
-    Err("data.pkl refers to something that is no storage".into())
-}
-
-/// What the few functions of a state dict give.
-fn call(function: Value, arguments: Value) -> Result<Value, String> {
-    let (Value::Named(name), Value::Tuple(arguments)) = (function, arguments) else {
-        return Err("data.pkl calls what is no function".into());
-    };
-    match (name.as_str(), &arguments[..]) {
-        ("collections.OrderedDict", _) => Ok(Value::Dict(Rc::default())),
-        (
-            "torch._utils._rebuild_tensor_v2",
-            [
-                Value::Storage(storage, kind),
-                Value::Number(offset),
-                Value::Tuple(shape),
-                Value::Tuple(stride),
-                ..,
-            ],
-        ) => {
-            let sizes = |values: &[Value]| {
-                let size = |value: &Value| match value {
-                    Value::Number(number) => usize::try_from(*number).ok(),
-                    _ => None,
-                };
-                let sizes: Option<Vec<usize>> = values.iter().map(size).collect();
-                sizes.ok_or("a tensor in data.pkl has no shape")
-            };
-            Ok(Value::Tensor(Tensor {
-                storage: storage.clone(),
-                kind: kind.clone(),
-                offset: usize::try_from(*offset).map_err(|_| "an offset below 0")?,
-                shape: sizes(shape)?,
-                stride: sizes(stride)?,
-            }))
+        match value {
+            Value::Tensor(tensor) => {
+                self.entries.push(Entry {
+                    name: format!("{}{key}", self.path),
+                    keys: length,
+                    shape: tensor.shape.clone(),
+                    kind: kind(&tensor.storage.class),
+                });
+                self.tensors.push(tensor.clone());
+            }
+            Value::Map(_) | Value::Sequence(_) if depth > 0 => {
+                self.path.push_str(key);
+                if !key.is_empty() {
+                    self.path.push('.');
+                }
+                self.visit(value, depth - 1);
+                self.path.truncate(length);
+            }
+            _ => {}
         }
-        ("torch._utils._rebuild_parameter", [tensor @ Value::Tensor(_), ..]) => Ok(tensor.clone()),
-        _ => Err(format!(
-            "data.pkl calls {name}, which no state dict needs; save model.state_dict(), not the model"
-        )),
     }
 }

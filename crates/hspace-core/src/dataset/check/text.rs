@@ -52,6 +52,7 @@ impl fmt::Display for Findings {
             },
             self.test
         )?;
+        super::reading::write(out, &self.reading)?;
         if let Some(features) = self.features {
             writeln!(out, "  features    {features}")?;
         }
