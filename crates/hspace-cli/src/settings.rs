@@ -169,6 +169,9 @@ pub struct SettingFlags {
     /// Height and width of the encoder's input in pixels
     #[arg(long)]
     pub image_size: Option<usize>,
+    /// Splits to learn from: train, or train,val (val samples without their labels) [default: train]
+    #[arg(long, value_name = "SPLITS")]
+    pub learn_from: Option<String>,
     /// Stop when this has not improved for train.patience epochs: epoch_loss, online_probe,
     /// effective_rank, spread, alignment or uniformity
     #[arg(long, value_name = "METRIC")]
@@ -210,6 +213,7 @@ impl SettingFlags {
                 "train.learning_rate",
                 self.learning_rate.map(|x| format!("{x:?}")),
             ),
+            ("train.learn_from", text(&self.learn_from)),
             ("train.stop_on", text(&self.stop_on)),
             ("train.keep_best", text(&self.keep_best)),
             ("seed", self.seed.map(|n| n.to_string())),

@@ -7,11 +7,11 @@
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::dataset::{Kind, OpenOptions, Shape};
+use crate::dataset::{Kind, OpenOptions, Shape, Split};
 use crate::encoder::ENCODERS;
 use crate::error::{Error, Result, unknown};
 use crate::list;
-use crate::objective::{Look, OBJECTIVES};
+use crate::objective::{Look, OBJECTIVES, learns_from_labels};
 use crate::train::TrainSettings;
 use crate::views::ViewsConfig;
 
@@ -213,6 +213,8 @@ pub struct About {
     pub shape: Shape,
     /// Number of training samples.
     pub samples: usize,
+    /// Number of val samples.
+    pub val: usize,
 }
 
 impl Config {
@@ -337,7 +339,13 @@ impl Config {
         );
         let train: Option<TrainSettings> = parse("train.", table, &mut problems);
         let mut train = train.unwrap_or_default();
-        train.resolve(about.samples, about.shape);
+        let val = match &objective {
+            Some((made, _)) if train.learn_from.has(Split::Val) && !learns_from_labels(&**made) => {
+                about.val
+            }
+            _ => 0,
+        };
+        train.resolve(about.samples + val, about.shape);
         problems.extend(train.problems());
 
         let mut reading = reading(std::mem::take(&mut sections[4]), &mut problems);
@@ -491,6 +499,7 @@ mod tests {
             width: 28,
         },
         samples: 1000,
+        val: 200,
     };
 
     fn table(sets: &[&str]) -> Table {
@@ -559,8 +568,36 @@ mod tests {
             kind: Kind::Vectors,
             shape: Shape::Vector { dim: 5 },
             samples: 100,
+            val: 0,
         };
         let config = Config::resolve(Table::new(), vectors).unwrap();
         assert_eq!(config.encoder.name, "mlp");
+    }
+
+    /// An objective that learns from labels has no use for samples without.
+    #[test]
+    fn passes_count_val_samples_that_are_learned_from() {
+        let passes = |sets: &[&str]| {
+            *Config::resolve(table(sets), FEW)
+                .unwrap()
+                .train
+                .epochs
+                .get()
+        };
+        const FEW: About = About {
+            samples: 10_000,
+            val: 10_000,
+            ..DIGITS
+        };
+        let val = "train.learn_from=train,val";
+        assert_eq!(passes(&[]), 50);
+        assert_eq!(passes(&[val]), 25);
+        assert_eq!(passes(&[val, "objective=supervised"]), 50);
+        let error = Config::resolve(table(&["train.learn_from=test"]), FEW).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("train.learn_from") && text.contains("train,val"),
+            "{text}"
+        );
     }
 }

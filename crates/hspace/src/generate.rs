@@ -159,14 +159,14 @@ impl Drawer {
     }
 
     /// The samples themselves as [`Drawer::draw`] gives them: images in 0..1, channels first, in the
-    /// encoder's size; vectors in their own units.
+    /// encoder's size; vectors in their own units, less the shift of the data the run learned from.
     ///
     /// # Errors
     /// As [`Drawer::latents`].
     pub fn samples(&self, dataset: &Dataset, rows: &[usize]) -> Result<Embedded> {
         let views: Views = self.trained.views(dataset)?;
         let mut found = inputs(&views, dataset, rows)?;
-        let input = views.input();
+        let input = &self.trained.about.input;
         let each = input.len() / input.mean.len().max(1);
         for row in found.features.data.chunks_exact_mut(input.len()) {
             for (i, x) in row.iter_mut().enumerate() {

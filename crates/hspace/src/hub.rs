@@ -113,6 +113,7 @@ pub fn model(name: &str) -> Result<Model> {
             },
             mean: input.mean,
             std: input.std,
+            shift: vec![],
         },
     })
 }

@@ -6,16 +6,18 @@ use std::time::Instant;
 use crate::device::Device;
 
 use crate::config::{About, Config};
+use crate::data_record::DataRecord;
 use crate::dataset::check::channel_statistics;
-use crate::dataset::{Dataset, Sample, Shape, Split};
+use crate::dataset::{Dataset, Sample, Shape, Split, Values};
 use crate::device::device;
 use crate::encoder::latent::with_latents;
 use crate::encoder::{self, Encoder};
 use crate::error::{Error, Result, unknown};
 use crate::matrix::Matrix;
-use crate::objective::{self, Facts, Objective, Stream};
+use crate::objective::{self, Facts, Objective, Stream, learns_from_labels};
 use crate::run::{EncoderFile, RunFolder};
-use crate::train::{Metric, Progress, Setup, Start, TrainSettings, Trained, train};
+use crate::train::online::SAMPLES as PROBED;
+use crate::train::{LearnFrom, Metric, Progress, Setup, Start, TrainSettings, Trained, train};
 use crate::views::{InputSpec, Marginals, Views};
 
 /// Training samples from which the input's mean and spread are measured.
@@ -26,7 +28,10 @@ pub struct Job<'a> {
     /// The resolved configuration.
     pub config: Config,
     dataset: &'a Dataset,
+    /// Rows that are learned from.
     rows: Vec<usize>,
+    /// Val rows with their class, by which epochs are chosen.
+    choosing: Vec<(usize, u32)>,
     facts: Facts,
     encoder: Box<dyn Encoder>,
     objective: Box<dyn Objective>,
@@ -41,6 +46,7 @@ pub fn about(dataset: &Dataset) -> About {
         kind: dataset.kind,
         shape: dataset.shape,
         samples: dataset.indices(Split::Train).len(),
+        val: dataset.indices(Split::Val).len(),
     }
 }
 
@@ -74,12 +80,18 @@ fn input_of(dataset: &Dataset, size: Option<usize>) -> Result<InputSpec> {
         (shape, _) => shape,
     };
     let (mean, std) = channel_statistics(dataset, STATISTICS)?;
-    Ok(InputSpec { shape, mean, std })
+    Ok(InputSpec {
+        shape,
+        mean,
+        std,
+        shift: dataset.samples.shift().unwrap_or_default().to_vec(),
+    })
 }
 
 impl<'a> Job<'a> {
     /// Makes everything that `config` names. `labelled` restricts the labels that may be used to
-    /// those of these rows; otherwise all training labels may be. Test labels never are.
+    /// those of these rows; otherwise all training labels may be learned from, and val labels choose the best epoch.
+    /// Test labels are never used.
     ///
     /// # Errors
     /// Every problem of configuration and data together.
@@ -89,12 +101,12 @@ impl<'a> Job<'a> {
         labelled: Option<&[usize]>,
     ) -> Result<Job<'a>> {
         let device = device(&config.device)?;
-        let rows = dataset.indices(Split::Train);
-        if rows.len() < 2 {
+        let train = dataset.indices(Split::Train);
+        if train.len() < 2 {
             return Err(Error::data(format!(
                 "{} has {} training samples; at least 2 are needed",
                 dataset.name,
-                rows.len()
+                train.len()
             )));
         }
         let size = match dataset.shape {
@@ -102,7 +114,7 @@ impl<'a> Job<'a> {
             Shape::Vector { .. } => None,
         };
         let input = input_of(dataset, size)?;
-        let reference = marginals(dataset, &rows)?;
+        let reference = marginals(dataset, &train)?;
         let views = Views::new(config.views.clone(), input, reference)?;
         let encoder = encoder::make(&config.encoder.name, config.encoder.settings.clone());
         let patches = encoder.as_ref().ok().and_then(|encoder| encoder.patches());
@@ -114,8 +126,23 @@ impl<'a> Job<'a> {
         };
         let local = views.local(patch);
         let shapes = [&views, &local].map(|views| views.input().shape);
-        let facts = facts(dataset, &views, shapes[1], &config.label, labelled)?;
         let objective = objective::make(&config.objective.name, config.objective.settings.clone());
+        let from_labels = objective.as_ref().is_ok_and(|o| learns_from_labels(&**o));
+        let learn_from = match from_labels {
+            // Val samples have no labels to learn from.
+            true => LearnFrom::Train,
+            false => config.train.learn_from,
+        };
+        let is_learned = |&row: &usize| learn_from.has(dataset.split[row]);
+        let rows: Vec<usize> = (0..dataset.len()).filter(is_learned).collect();
+        let facts = Facts {
+            samples: rows.len(),
+            ..facts(dataset, &views, shapes[1], &config.label, labelled)?
+        };
+        let choosing = match labelled {
+            None => val_classes(dataset, facts.task),
+            Some(_) => vec![],
+        };
         let (encoder, mut objective) = (
             encoder.map_err(Error::config)?,
             objective.map_err(Error::config)?,
@@ -140,6 +167,7 @@ impl<'a> Job<'a> {
             config,
             dataset,
             rows,
+            choosing,
             facts,
             encoder,
             objective,
@@ -147,6 +175,50 @@ impl<'a> Job<'a> {
             local,
             device,
         })
+    }
+
+    /// Which samples are learned from, which are kept for choosing, and what answers the online probe, in sentences.
+    pub fn samples_used(&self) -> Vec<String> {
+        let count = |split| {
+            let rows = self.rows.iter();
+            rows.filter(|&&row| self.dataset.split[row] == split)
+                .count()
+        };
+        let mut lines = vec![match learns_from_labels(&*self.objective) {
+            true => {
+                let rows = self.rows.iter();
+                let labelled = rows.filter(|&&row| self.facts.labelled(row)).count();
+                format!("learning from {labelled} train samples with labels")
+            }
+            false => format!("learning from {} train samples", count(Split::Train)),
+        }];
+        let val = self.dataset.indices(Split::Val).len();
+        match count(Split::Val) {
+            _ if val == 0 => return lines,
+            0 if self.config.train.learn_from == LearnFrom::TrainVal => lines.push(format!(
+                "{val} val samples are not learned from: {} learns from labels, and val labels are kept for choosing",
+                self.config.objective.name
+            )),
+            0 => lines.push(format!(
+                "{val} val samples are kept for choosing epochs and settings, and not learned from"
+            )),
+            learned => lines[0] += &format!(" and {learned} val samples without their labels"),
+        }
+        if self.config.train.online_probe && !self.choosing.is_empty() {
+            let classes = self.choosing.len().min(PROBED);
+            lines.push(format!(
+                "online_probe is the kNN accuracy on {classes} val samples, answered by train samples"
+            ));
+        }
+        lines
+    }
+
+    /// The record of the data in the run's folder. `earlier` is that of the run so far.
+    ///
+    /// # Errors
+    /// If the task is no column of the data.
+    pub fn data_record(&self, earlier: Option<&DataRecord>) -> Result<DataRecord> {
+        DataRecord::new(self.dataset, &self.config.label, &self.rows, earlier)
     }
 
     /// The encoder's parameters: how many there are.
@@ -195,7 +267,8 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Trains (see [`train`]); with a folder, leaves the encoder there.
+    /// Trains (see [`train`]); with a folder, leaves the encoder and a record of the data there. Whether the data of a
+    /// run that is resumed are still the same, [`DataRecord::changes`] says before.
     ///
     /// # Errors
     /// As [`train`].
@@ -209,6 +282,7 @@ impl<'a> Job<'a> {
         let setup = Setup {
             dataset: self.dataset,
             rows: self.rows.clone(),
+            choosing: self.choosing.clone(),
             facts: self.facts.clone(),
             encoder: &*self.encoder,
             objective: &*self.objective,
@@ -219,6 +293,13 @@ impl<'a> Job<'a> {
             device: self.device.clone(),
         };
         let _alone = folder.map(RunFolder::occupy).transpose()?;
+        if let Some(folder) = folder {
+            let earlier = match start {
+                Start::Resume => DataRecord::read(folder)?,
+                _ => None,
+            };
+            self.data_record(earlier.as_ref())?.write(folder)?;
+        }
         let trained = train(&setup, folder, start, progress, stop)?;
         if let Some(folder) = folder {
             let mut bad = self.dataset.bad.clone();
@@ -311,7 +392,16 @@ fn marginals(dataset: &Dataset, rows: &[usize]) -> Result<Option<Marginals>> {
     Ok(Marginals::new(Matrix::new(n, dim, data)))
 }
 
-/// The columns an objective may see: test rows, and rows outside `labelled`, are masked.
+/// The val rows whose class for the task is known.
+fn val_classes(dataset: &Dataset, task: Option<usize>) -> Vec<(usize, u32)> {
+    let Some(Values::Classes { index, .. }) = task.map(|task| &dataset.columns[task].values) else {
+        return vec![];
+    };
+    let val = dataset.indices(Split::Val).into_iter();
+    val.filter_map(|row| Some((row, index[row]?))).collect()
+}
+
+/// The columns an objective may see: val and test rows, and rows outside `labelled`, are masked.
 fn facts(
     dataset: &Dataset,
     views: &Views,
@@ -330,7 +420,9 @@ fn facts(
     for column in &mut columns {
         column.values.mask(&allowed);
     }
-    let InputSpec { shape, mean, std } = views.input().clone();
+    let InputSpec {
+        shape, mean, std, ..
+    } = views.input().clone();
     Ok(Facts {
         shape,
         local,
@@ -341,3 +433,6 @@ fn facts(
         task,
     })
 }
+
+#[cfg(test)]
+mod tests;

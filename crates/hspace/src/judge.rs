@@ -90,7 +90,13 @@ pub fn judge(
         _ => vec![],
     };
     let values = drawer.draw(&drawer.prior(count, how.seed)?);
-    let drawn = Dataset::of_values("drawn", dataset.kind, about.input.shape, values);
+    let drawn = Dataset::of_values(
+        "drawn",
+        dataset.kind,
+        about.input.shape,
+        values,
+        about.input.shift.clone(),
+    );
     let (data, begin) = (dataset.name.clone(), dataset.len());
     let both = dataset.beside(drawn)?;
     let rows = [&learned[..], &judged, &test].concat();

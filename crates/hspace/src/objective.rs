@@ -304,6 +304,12 @@ pub trait Objective: Send + Sync {
     }
 }
 
+/// Whether an objective sees labelled samples alone.
+pub fn learns_from_labels(objective: &dyn Objective) -> bool {
+    let streams = objective.streams();
+    streams.iter().all(|stream| stream.which == Which::Labelled)
+}
+
 /// All objectives.
 pub static OBJECTIVES: &[Entry<dyn Objective>] = &[
     supervised::ENTRY,

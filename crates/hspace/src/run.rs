@@ -69,7 +69,8 @@ pub struct TrainedEncoder {
 }
 
 impl TrainedEncoder {
-    /// Its input, without random views.
+    /// Its input, without random views; for vectors less another shift than those it was trained on, with the mean
+    /// that belongs to it.
     ///
     /// # Errors
     /// If the dataset's samples are of another kind than those it was trained on.
@@ -87,7 +88,8 @@ impl TrainedEncoder {
                 dataset.shape.what()
             )));
         }
-        Views::new(ViewsConfig::none(), self.about.input.clone(), None)
+        let input = self.about.input.for_shift(dataset.samples.shift());
+        Views::new(ViewsConfig::none(), input, None)
     }
 }
 

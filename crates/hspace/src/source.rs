@@ -286,6 +286,7 @@ impl<'a> Sources<'a> {
                     },
                     mean: vec![0.0; channels],
                     std: vec![1.0; channels],
+                    shift: vec![],
                 }
             }
             Shape::Vector { .. } => {
@@ -294,6 +295,7 @@ impl<'a> Sources<'a> {
                     shape: dataset.shape,
                     mean,
                     std,
+                    shift: dataset.samples.shift().unwrap_or_default().to_vec(),
                 }
             }
         };

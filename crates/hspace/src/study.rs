@@ -197,6 +197,25 @@ impl Study {
         })
     }
 
+    /// What becomes of val samples, a line for each dataset that has some.
+    pub fn val_notes(&self) -> Vec<String> {
+        let mut table = Table::new();
+        for assignment in &self.plan.set {
+            // Settings that are wrong are named when trainings begin.
+            let _ = config::set(&mut table, assignment);
+        }
+        let learn_from = table.get("train").and_then(|train| train.get("learn_from"));
+        let does = match learn_from.and_then(Value::as_str) {
+            Some("train,val") => "are learned from too, without their labels",
+            _ => "are kept for choosing settings, and not learned from",
+        };
+        let note = |dataset: &Dataset| match dataset.indices(Split::Val).len() {
+            0 => None,
+            val => Some(format!("{}: {val} val samples {does}", dataset.name)),
+        };
+        self.datasets.iter().filter_map(note).collect()
+    }
+
     /// Does what is left to do. `progress` hears what is done now, how many results there are and how
     /// many there will be.
     ///
@@ -387,11 +406,12 @@ impl Study {
         Job::new(Config::resolve(table, about(dataset))?, dataset, None)
     }
 
-    /// The rows that are measured: training samples spread over all, and every test sample.
+    /// The rows that are measured: training samples spread over all, and every val and test sample.
     fn rows(&self, dataset: &Dataset) -> Vec<usize> {
         let train = dataset.indices(Split::Train);
         let picked = spaced(train.len(), self.plan.samples.min(train.len()));
         let mut rows: Vec<usize> = picked.into_iter().map(|i| train[i]).collect();
+        rows.extend(dataset.indices(Split::Val));
         rows.extend(dataset.indices(Split::Test));
         rows.sort_unstable();
         rows

@@ -2,7 +2,7 @@
 
 pub mod checkpoint;
 pub mod loader;
-mod online;
+pub(crate) mod online;
 pub mod optimizer;
 pub mod schedule;
 pub mod settings;
@@ -29,7 +29,7 @@ use crate::views::Views;
 use checkpoint::{Checkpoint, State};
 use loader::{Loader, Plan, Source};
 use optimizer::{Gradients, Optimizer, OptimizerState};
-pub use settings::{Metric, TrainSettings};
+pub use settings::{LearnFrom, Metric, TrainSettings};
 
 /// All that one training needs.
 pub struct Setup<'a> {
@@ -37,6 +37,8 @@ pub struct Setup<'a> {
     pub dataset: &'a Dataset,
     /// Rows to learn from.
     pub rows: Vec<usize>,
+    /// Val rows with their class, which the online probe answers; without any it answers training rows.
+    pub choosing: Vec<(usize, u32)>,
     /// Shape, columns and task.
     pub facts: Facts,
     /// The encoder.

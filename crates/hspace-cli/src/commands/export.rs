@@ -40,10 +40,20 @@ pub fn run(args: &Args) -> Result<()> {
     let (about, out) = (&trained.about, args.out.display());
     println!("{out}: {}, {} features", about.architecture, about.features);
     let input = &about.input;
+    // With what was subtracted before.
+    let mean = match input.shift.is_empty() {
+        true => format!("{:?}", input.mean),
+        false => {
+            let pairs = input.mean.iter().zip(&input.shift);
+            let whole: Vec<f64> = pairs
+                .map(|(&mean, shift)| f64::from(mean) + shift)
+                .collect();
+            format!("{whole:?} (in double precision)")
+        }
+    };
     println!(
-        "input: {}, less {:?}, divided by {:?}",
+        "input: {}, less {mean}, divided by {:?}",
         described(input.shape),
-        input.mean,
         input.std
     );
     match trained.encoder.python(input.shape) {

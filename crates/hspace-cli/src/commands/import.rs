@@ -126,6 +126,7 @@ fn of_file(args: &Args, device: &Device) -> Result<(TrainedEncoder, Vec<String>)
         },
         mean,
         std: args.std.clone().unwrap_or(IMAGENET.1.to_vec()),
+        shift: vec![],
     };
     let (path, key) = (Path::new(&args.from), args.weights_key.as_deref());
     pretrained::encoder(path, key, entry.name, settings, input, device)

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use hspace::columns::TableOptions;
 use hspace::config::{merge, options, set};
+use hspace::data_record::DataRecord;
 use hspace::dataset::{Dataset, OpenOptions, Split};
 use hspace::device::device;
 use hspace::evaluate::leak_warnings;
 use hspace::probe::{Contender, Measurements, ProbeOptions, measure};
 use hspace::representation::{self, Representation};
+use hspace::run::RunFolder;
 use hspace::source::{Source, Sources, baseline_components};
 use hspace::toml::{Table, Value};
 use hspace::{Error, Result};
@@ -150,6 +152,23 @@ pub struct Represented {
     pub made: Vec<Representation>,
     /// Names of the learned ones.
     pub learned: Vec<String>,
+    /// Why measurements of them may mislead.
+    pub warnings: Vec<String>,
+}
+
+/// Why measurements of the runs among `names` on `dataset` may mislead: test samples that they learned from, data that
+/// have changed since.
+pub fn data_warnings(names: &[String], dataset: &Dataset) -> Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    for name in names {
+        let Source::Run(path) = Source::parse(name)? else {
+            continue;
+        };
+        if let Some(record) = DataRecord::read(&RunFolder::open(&path)?)? {
+            warnings.extend(record.warnings(name, dataset));
+        }
+    }
+    Ok(warnings)
 }
 
 /// Makes them. `spinner` says what is being done.
@@ -172,6 +191,21 @@ pub fn represent_sources(
     }
     let device = device(&flags.device)?;
     let dataset = open(&flags.data, &flags.open_options())?;
+    for (name, source) in &sources {
+        if let Source::Run(path) = source {
+            let folder = RunFolder::open(path)?;
+            if folder.has_config() && DataRecord::read(&folder)?.is_none() {
+                eprintln!(
+                    "note: {name} has no data.toml, so whether it learned from test samples of {} is not known",
+                    dataset.name
+                );
+            }
+        }
+    }
+    let warnings = data_warnings(names, &dataset)?;
+    warnings
+        .iter()
+        .for_each(|text| eprintln!("warning: {text}"));
     let learned: Vec<String> = sources
         .iter()
         .filter(|(_, source)| matches!(source, Source::Run(_) | Source::Hub(_) | Source::File(_)))
@@ -219,6 +253,7 @@ pub fn represent_sources(
         dataset,
         made,
         learned,
+        warnings,
     })
 }
 
@@ -234,6 +269,7 @@ pub fn measure_sources(
         dataset,
         made,
         learned,
+        warnings,
     } = represented;
     let contenders = made.iter().cloned().map(Contender::Fixed).collect();
     let mut options = options.clone();

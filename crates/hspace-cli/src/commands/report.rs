@@ -15,7 +15,7 @@ use hspace::train::Line;
 use hspace::{Error, Result};
 
 use crate::commands::open;
-use crate::commands::probe::{ProbeFlags, measure_sources, represent_sources};
+use crate::commands::probe::{ProbeFlags, data_warnings, measure_sources, represent_sources};
 use crate::progress::Spinner;
 use crate::settings::DataFlags;
 
@@ -84,7 +84,8 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let lines: Vec<Line> = folder.read_metrics(usize::MAX)?;
     let trained = folder.read_encoder(&device(&config.device)?)?;
-    let mut warnings = trained.about.warnings;
+    let mut warnings = data_warnings(slice::from_ref(&name), &dataset)?;
+    warnings.extend(trained.about.warnings);
     warnings.extend(leak_warnings(&dataset, &made));
     let mut spaces: Vec<_> = made
         .into_iter()

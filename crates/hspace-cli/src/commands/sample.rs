@@ -48,7 +48,8 @@ pub fn run(args: &Args) -> Result<()> {
         let sheet = gallery(&drawer, &latents)?;
         hspace::file::write_whole(&args.out, &picture::png(&sheet)?)?;
     } else {
-        values(&drawer.draw(&latents), "sample").write(&args.out)?;
+        let shift = drawer.trained().about.input.shift.clone();
+        values(drawer.draw(&latents), shift, "sample").write(&args.out)?;
     }
     println!(
         "{}: {} samples from the prior",
@@ -58,15 +59,15 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Rows of values as something to write, with ids that count.
-fn values(rows: &Matrix, name: &str) -> Representation {
+/// Rows of values less `shift` as something to write, with ids that count.
+fn values(rows: Matrix, shift: Vec<f64>, name: &str) -> Representation {
     Representation {
-        shift: Vec::new(),
+        shift,
         name: name.to_owned(),
-        features: rows.clone(),
         ids: (0..rows.rows).map(|i| format!("{name}/{i}")).collect(),
         columns: vec![],
         split: vec![hspace::dataset::Split::Train; rows.rows],
+        features: rows,
         origin: "drawn".to_owned(),
     }
 }

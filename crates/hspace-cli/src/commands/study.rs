@@ -75,6 +75,10 @@ pub fn run(args: &Args) -> Result<()> {
         },
     )?;
     if !args.table {
+        study
+            .val_notes()
+            .iter()
+            .for_each(|note| eprintln!("{note}"));
         let stop = stop_flag()?;
         let mut line = Counted::new();
         let started = Instant::now();

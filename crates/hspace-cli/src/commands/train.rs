@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use hspace::config::Config;
+use hspace::data_record::DataRecord;
 use hspace::dataset::Dataset;
 use hspace::file::quoted;
 use hspace::job::{Job, about};
@@ -36,9 +37,12 @@ pub struct Args {
     overwrite: bool,
     /// Go on with a run that was stopped, with the settings it has
     #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "out", "overwrite", "init_from", "config", "set",
-        "encoder", "objective", "epochs", "steps", "batch_size", "learning_rate", "image_size", "stop_on", "keep_best",
+        "encoder", "objective", "epochs", "steps", "batch_size", "learning_rate", "image_size", "learn_from", "stop_on", "keep_best",
         "label", "seed", "device", "id", "split_column", "role", "label_file", "keep_na", "missing", "holdout", "max_pixels", "pages"])]
     resume: Option<PathBuf>,
+    /// With --resume: go on although the data are not those that the run began with
+    #[arg(long)]
+    allow_changed_data: bool,
     /// Do not read every sample once before training to report what is there
     #[arg(long)]
     no_check: bool,
@@ -69,7 +73,11 @@ fn name_task(table: &mut Table, dataset: &Dataset) {
 
 pub fn run(args: &Args) -> Result<()> {
     if let Some(path) = &args.resume {
-        return resume(path);
+        return resume(path, args.allow_changed_data);
+    }
+    if args.allow_changed_data {
+        let text = "--allow-changed-data is for --resume: a new run takes the data as they are";
+        return Err(Error::config(text));
     }
     let mut table = args.settings.table()?;
     if let Some(data) = &args.data {
@@ -118,11 +126,33 @@ pub fn run(args: &Args) -> Result<()> {
     go(&job, &folder, start)
 }
 
-fn resume(path: &std::path::Path) -> Result<()> {
+fn resume(path: &Path, allow_changed_data: bool) -> Result<()> {
     let folder = RunFolder::open(path)?;
     let table = folder.read_config()?;
     let source = Config::data_of(&table).unwrap_or_default();
     let dataset = open(source, &Config::reading_of(&table)?)?;
+    match DataRecord::read(&folder)?.map(|record| record.changes(&dataset)) {
+        None => eprintln!(
+            "note: {} has no data.toml, so whether its data have changed is not known",
+            path.display()
+        ),
+        Some(changes) if changes.is_empty() => {}
+        Some(changes) if allow_changed_data => {
+            eprintln!("note: the data have changed: {}", changes.join("; "));
+        }
+        Some(changes) => {
+            let mut text = "the data are not those that the run began with:".to_owned();
+            changes
+                .iter()
+                .for_each(|change| text += &format!("\n  - {change}"));
+            text += &format!(
+                "\nrestore them, or go on with the data as they are: \
+                 hspace train --resume {} --allow-changed-data",
+                quoted(path.display())
+            );
+            return Err(Error::file(source, text));
+        }
+    }
     let config = Config::resolve(table, about(&dataset))?;
     let job = Job::new(config, &dataset, None)?;
     go(&job, &folder, Start::Resume)
@@ -135,6 +165,9 @@ fn go(job: &Job, folder: &RunFolder, start: Start) -> Result<()> {
         0 => format!("{} epochs", config.train.epochs.get()),
         steps => format!("{steps} steps"),
     };
+    job.samples_used()
+        .iter()
+        .for_each(|line| eprintln!("{line}"));
     let doing = match start {
         Start::Resume => "resuming",
         _ => "training",

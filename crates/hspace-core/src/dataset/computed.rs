@@ -6,11 +6,18 @@ use crate::matrix::Matrix;
 
 impl Dataset {
     /// Test samples of these values, one a row: vectors as they are, images `[channels, height, width]`
-    /// in 0..1, stored in 8 bits as pictures are.
+    /// in 0..1, stored in 8 bits as pictures are. `shift` is what the vectors are less (see
+    /// [`Samples::shift`]); empty for nothing, and for images.
     ///
     /// # Panics
     /// If rows are not as long as the shape says.
-    pub fn of_values(name: &str, kind: Kind, shape: Shape, rows: Matrix) -> Dataset {
+    pub fn of_values(
+        name: &str,
+        kind: Kind,
+        shape: Shape,
+        rows: Matrix,
+        shift: Vec<f64>,
+    ) -> Dataset {
         let count = rows.rows;
         let samples: Box<dyn Samples> = match shape {
             Shape::Image {
@@ -36,10 +43,7 @@ impl Dataset {
             }
             Shape::Vector { dim } => {
                 assert_eq!(rows.cols, dim, "numbers of a vector");
-                Box::new(Vectors {
-                    rows,
-                    shift: Vec::new(),
-                })
+                Box::new(Vectors { rows, shift })
             }
         };
         Dataset {
@@ -69,7 +73,7 @@ mod tests {
             width: 2,
         };
         let rows = Matrix::new(1, 6, vec![0.0, 1.0, 0.5, 2.0, -1.0, 0.2]);
-        let dataset = Dataset::of_values("drawn", Kind::Photo, shape, rows);
+        let dataset = Dataset::of_values("drawn", Kind::Photo, shape, rows, vec![]);
         let Sample::Image(image) = dataset.samples.get(0).unwrap() else {
             panic!("an image");
         };

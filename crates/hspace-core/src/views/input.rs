@@ -15,9 +15,29 @@ pub struct InputSpec {
     pub mean: Vec<f32>,
     /// One per channel (image) or feature (vector), positive; 1 for a feature that never varies.
     pub std: Vec<f32>,
+    /// What was subtracted from each feature of the vectors that `mean` was measured on, in double precision
+    /// ([`crate::dataset::Samples::shift`]); empty for nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shift: Vec<f64>,
 }
 
 impl InputSpec {
+    /// The same input for samples from which `shift` was subtracted: vectors less another shift than
+    /// [`InputSpec::shift`] have another mean, computed in double precision.
+    pub fn for_shift(&self, shift: Option<&[f64]>) -> InputSpec {
+        let at = |shift: &[f64], i: usize| shift.get(i).copied().unwrap_or(0.0);
+        let shift = shift.unwrap_or_default();
+        let moved = |(i, &mean): (usize, &f32)| {
+            let difference = at(shift, i) - at(&self.shift, i);
+            (f64::from(mean) - difference) as f32
+        };
+        InputSpec {
+            mean: self.mean.iter().enumerate().map(moved).collect(),
+            shift: shift.to_vec(),
+            ..self.clone()
+        }
+    }
+
     /// Numbers in one input.
     pub fn len(&self) -> usize {
         match self.shape {
@@ -56,6 +76,16 @@ impl InputSpec {
                 problems.push(format!("input.{key}: {bad} is not a finite number"));
             }
         }
+        let shifts = match self.shape {
+            Shape::Vector { dim } => [0, dim].contains(&self.shift.len()),
+            Shape::Image { .. } => self.shift.is_empty(),
+        };
+        if !shifts || self.shift.iter().any(|s| !s.is_finite()) {
+            problems.push(format!(
+                "input.shift: {} values; vectors take none or one finite number a feature, images none",
+                self.shift.len()
+            ));
+        }
         if let Some(bad) = self.std.iter().find(|v| **v <= 0.0) {
             problems.push(format!(
                 "input.std: must be positive, not {bad}; use 1 for what never varies"
@@ -80,8 +110,25 @@ mod tests {
             shape,
             mean: vec![0.5],
             std: vec![0.0, f32::NAN],
+            shift: vec![1.0],
         };
-        assert_eq!(spec.problems().len(), 3, "{:?}", spec.problems());
+        assert_eq!(spec.problems().len(), 4, "{:?}", spec.problems());
+    }
+
+    #[test]
+    fn another_shift_moves_the_mean() {
+        let spec = InputSpec {
+            shape: Shape::Vector { dim: 2 },
+            mean: vec![0.5, -3.0],
+            std: vec![1.0, 2.0],
+            shift: vec![1.7e9, 0.0],
+        };
+        assert_eq!(spec.for_shift(Some(&spec.shift)), spec);
+        let moved = spec.for_shift(Some(&[1.7e9 - 0.25, 4.0]));
+        assert_eq!(moved.mean, [0.75, -7.0]);
+        assert_eq!(moved.shift, [1.7e9 - 0.25, 4.0]);
+        assert_eq!(moved.for_shift(Some(&spec.shift)), spec);
+        assert_eq!(spec.for_shift(None).mean, [1.7e9, -3.0]);
     }
 
     #[test]
@@ -90,8 +137,16 @@ mod tests {
             shape: Shape::Vector { dim: 2 },
             mean: vec![0.5, 0.1],
             std: vec![1.0, 0.2],
+            shift: vec![1.7e9, 0.1],
         };
         let text = toml::to_string(&spec).expect("serialises");
         assert_eq!(toml::from_str::<InputSpec>(&text).expect("parses"), spec);
+        let none = InputSpec {
+            shift: vec![],
+            ..spec
+        };
+        let text = toml::to_string(&none).expect("serialises");
+        assert!(!text.contains("shift"), "{text}");
+        assert_eq!(toml::from_str::<InputSpec>(&text).expect("parses"), none);
     }
 }

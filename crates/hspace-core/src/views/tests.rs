@@ -39,6 +39,7 @@ fn image_input(channels: usize) -> InputSpec {
         },
         mean: vec![0.0; channels],
         std: vec![1.0; channels],
+        shift: vec![],
     }
 }
 
@@ -47,6 +48,7 @@ fn vector_input() -> InputSpec {
         shape: Shape::Vector { dim: DIM },
         mean: (0..DIM).map(|i| i as f32).collect(),
         std: vec![2.0; DIM],
+        shift: vec![],
     }
 }
 

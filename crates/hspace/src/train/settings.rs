@@ -7,7 +7,29 @@ use serde::{Deserialize, Serialize};
 use super::optimizer::Rule;
 use super::schedule::Schedule;
 use crate::auto::Auto;
-use crate::dataset::Shape;
+use crate::dataset::{Shape, Split};
+
+/// Samples of which splits are learned from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LearnFrom {
+    /// Train samples.
+    #[serde(rename = "train")]
+    Train,
+    /// Train samples, and val samples without their labels.
+    #[serde(rename = "train,val")]
+    TrainVal,
+}
+
+impl LearnFrom {
+    /// Whether samples of `split` are learned from.
+    pub fn has(self, split: Split) -> bool {
+        match split {
+            Split::Train => true,
+            Split::Val => self == LearnFrom::TrainVal,
+            Split::Test => false,
+        }
+    }
+}
 
 /// A number of each epoch that can stop the training or choose its best weights: the loss as its mean over all
 /// steps, the probe as it is at the end, the others as their means over the logged steps.
@@ -18,7 +40,7 @@ pub enum Metric {
     None,
     /// Mean loss of the epoch; lower is better.
     EpochLoss,
-    /// kNN accuracy on training samples; higher is better.
+    /// kNN accuracy on val samples, or on training samples where the data have no val labels; higher is better.
     OnlineProbe,
     /// Effective rank of the features; higher is better.
     EffectiveRank,
@@ -58,6 +80,8 @@ impl Metric {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainSettings {
+    /// `train`, or `train,val`: val samples are learned from too, without their labels.
+    pub learn_from: LearnFrom,
     /// Passes over the data. `auto`: half a million samples in all, but 5 to 200 passes.
     pub epochs: Auto<usize>,
     /// Steps in all; 0 for as many as the passes take.
@@ -88,7 +112,8 @@ pub struct TrainSettings {
     pub accumulate: usize,
     /// Steps between lines of metrics.jsonl.
     pub log_every: usize,
-    /// Whether kNN accuracy on training samples is measured at each epoch's end.
+    /// Whether kNN accuracy is measured at each epoch's end: on val samples by training samples, or where the data
+    /// have no val labels on training samples, each left out in turn.
     pub online_probe: bool,
     /// `none`, `epoch_loss`, `online_probe` (needs labels), `effective_rank`, `spread`, `alignment` (needs
     /// several views) or `uniformity`: training stops when it has not improved for `patience` epochs.
@@ -102,6 +127,7 @@ pub struct TrainSettings {
 impl Default for TrainSettings {
     fn default() -> Self {
         TrainSettings {
+            learn_from: LearnFrom::Train,
             epochs: Auto::Auto,
             steps: 0,
             batch_size: Auto::Auto,
@@ -125,7 +151,7 @@ impl Default for TrainSettings {
 }
 
 impl TrainSettings {
-    /// Gives every `auto` its value for `samples` training samples of `shape`.
+    /// Gives every `auto` its value for `samples` samples of `shape` that are learned from.
     pub fn resolve(&mut self, samples: usize, shape: Shape) {
         let half = (samples / 2).max(1);
         self.batch_size
