@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use hspace::Result;
-use hspace::dataset::Dataset;
 use hspace::dataset::check::{Findings, check};
+use hspace::dataset::{Dataset, Missing};
 
 use crate::commands::{apart, write_json};
 use crate::progress::Spinner;
@@ -32,7 +32,19 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     apart(&[("--json", args.json.as_deref())], &[("data", &args.data)])?;
     // What had to be left out is among the findings.
-    let dataset = Dataset::open(&args.data, &args.reading.options(args.label.as_deref()))?;
+    let mut options = args.reading.options(args.label.as_deref());
+    let opened = Dataset::open(&args.data, &options);
+    // Gaps among features stop other commands. Here the rest is shown nevertheless, and then why they do.
+    let (dataset, stops) = match (opened, options.missing) {
+        (Err(stops), Missing::Refuse) => {
+            options.missing = Missing::Drop;
+            match Dataset::open(&args.data, &options) {
+                Ok(dataset) => (dataset, Some(stops)),
+                Err(_) => return Err(stops),
+            }
+        }
+        (opened, _) => (opened?, None),
+    };
     let findings = findings(&dataset)?;
     if let Some(path) = &args.json {
         write_json(path, &findings)?;
@@ -40,7 +52,7 @@ pub fn run(args: &Args) -> Result<()> {
     if args.json.as_deref() != Some("-".as_ref()) {
         println!("{findings}");
     }
-    Ok(())
+    stops.map_or(Ok(()), Err)
 }
 
 /// Reads every sample once, behind a progress line.

@@ -284,10 +284,9 @@ pub fn measure_sources(
     });
     spinner.done();
     let measurements = measurements?;
-    let warnings = leak_warnings(&dataset, &made);
-    for warning in &warnings {
-        eprintln!("warning: {warning}");
-    }
+    let leaks = leak_warnings(&dataset, &made);
+    leaks.iter().for_each(|text| eprintln!("warning: {text}"));
+    let warnings = [warnings, leaks].concat();
     if let Some(path) = &flags.json {
         write_json(path, &measurements)?;
     }

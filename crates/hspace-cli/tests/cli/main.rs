@@ -10,6 +10,7 @@ mod pictures;
 mod refusals;
 mod runs;
 mod stops;
+mod tables;
 mod weights;
 
 use std::path::Path;

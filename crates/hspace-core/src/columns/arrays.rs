@@ -15,7 +15,9 @@ use std::path::Path;
 use super::header::{Header, Use};
 use super::profile::Profile;
 use super::roles::{Assigned, Holds, Problem, assign};
-use super::table::{Missing, Table, TableOptions, known_columns, read_csv, reading, shifts};
+use super::table::{
+    Missing, Table, TableOptions, known_columns, read_csv, reading, shift_note, shifts,
+};
 use super::{ColumnReading, Reading};
 use crate::dataset::Split;
 use crate::error::{Error, Result};
@@ -123,6 +125,8 @@ pub fn read_npz(path: &Path, images: bool, options: &TableOptions) -> Result<(Ta
             distinct: None,
         });
     }
+    let note = shift_note(&table.shift, |place| format!("feature {place}"));
+    table.reading.notes.extend(note);
     refuse_gaps(&mut table, options).map_err(failed)?;
     Ok((table, samples))
 }
@@ -160,6 +164,8 @@ pub fn read_npy(path: &Path, options: &TableOptions) -> Result<Table> {
         let note = format!("columns are those of {}", names.display());
         table.reading.notes.insert(0, note);
     }
+    let note = shift_note(&table.shift, |place| format!("feature {place}"));
+    table.reading.notes.extend(note);
     refuse_gaps(&mut table, options).map_err(wrong)?;
     Ok(table)
 }

@@ -4,7 +4,7 @@
 //! 2. A prefix of the title, see [`header`](super::header).
 //! 3. A usual name, in any case:
 //!    - id: [`NAMES`], by preference. Two of one preference are an error. An untitled column, or one that counts the
-//!      rows, is the id where nothing better is, and else ignored: it is never a feature.
+//!      rows, is the id where nothing better is, and else ignored. It is no feature, unless there is no other.
 //!    - split: `split`; `subset`, `partition`, `set` or `fold` where all cells are names of splits.
 //!    - tasks: `label`, `class`, `category`; `target` and `y`. One-hot columns `NAME=VALUE`.
 //!    - groups: `patient`, `subject`, `participant`, with or without `_id`, where they repeat. `domain`; `mask` where it holds
@@ -467,9 +467,26 @@ impl Assigning<'_> {
         Ok(())
     }
 
+    /// Whether a column counts the rows, and is not the only one that could be a feature.
     fn counts(&self, i: usize) -> bool {
-        let p = &self.profiles[i];
-        p.rows >= COUNTED && p.counts_rows() && task_reading(&self.titles[i]).is_none()
+        let counts = |i: usize| {
+            let p = &self.profiles[i];
+            p.rows >= COUNTED && p.counts_rows()
+        };
+        let is_number = |i: usize| {
+            let (p, title) = (&self.profiles[i], &self.titles[i]);
+            let open = self.done[i].is_none() && rank(title).is_none();
+            open && (p.is_numeric() || p.is_boolean()) && task_reading(title).is_none()
+        };
+        let is_feature = |a: &Assigned| a.usage == Use::Feature;
+        let others = || {
+            (0..self.titles.len()).any(|j| {
+                self.done[j].as_ref().is_some_and(is_feature) || (is_number(j) && !counts(j))
+            })
+        };
+        counts(i)
+            && task_reading(&self.titles[i]).is_none()
+            && (self.holds == Holds::Labels || others())
     }
 
     /// The column of ids and why it is.

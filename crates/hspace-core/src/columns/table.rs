@@ -146,6 +146,10 @@ pub fn read_csv(
         }
         Ok(())
     })?;
+    let mut reading = reading;
+    reading.notes.extend(shift_note(&shift, |place| {
+        format!("`{}`", csv.titles[features[place]])
+    }));
     let columns: Vec<(Assigned, Vec<String>)> = known
         .iter()
         .map(|&i| columns[i].clone())
@@ -244,6 +248,18 @@ pub(super) fn shifts(features: impl Iterator<Item = (f64, f64)>) -> Vec<f64> {
         true => all,
         false => Vec::new(),
     }
+}
+
+/// What is said of features that are kept less their common part.
+pub(super) fn shift_note(shift: &[f64], name: impl Fn(usize) -> String) -> Option<String> {
+    let shifted: Vec<usize> = (0..shift.len()).filter(|&i| shift[i] != 0.0).collect();
+    let first = *shifted.first()?;
+    Some(format!(
+        "{} features have a large common part, which is subtracted in double precision (first: {}, {})",
+        shifted.len(),
+        name(first),
+        shift[first]
+    ))
 }
 
 /// One entry per column.

@@ -201,7 +201,11 @@ pub fn check(dataset: &Dataset, progress: &(dyn Fn(usize, usize) + Sync)) -> Res
             .filter(|&i| readable[i] && dataset.split[i] == split)
             .count()
     };
-    let (mean, std) = seen.moments.finish();
+    let (mut mean, std) = seen.moments.finish();
+    if let Some(shift) = dataset.samples.shift() {
+        let sum: f64 = shift.iter().sum();
+        mean[0] = (f64::from(mean[0]) + sum / shift.len() as f64) as f32;
+    }
     let holders = holders(dataset, &seen.hashes);
     let repeated = |index: usize, split: Split| holders[index] & bit(split) != 0;
     let leaks = Leaks::of_dataset(dataset, &seen.thumbnails, &readable, &repeated);

@@ -51,19 +51,10 @@ pub struct Header {
     pub pages: usize,
 }
 
-/// The number of pages of a file; 1 for what is no TIFF. Only directories are read. Thumbnails and
-/// masks are not counted.
-///
-/// # Errors
-/// If the file is unreadable or no image, or the list of a TIFF's pages is damaged.
-pub fn pages(path: &Path) -> Result<usize, Reason> {
-    Ok(directories(path)?.len().max(1))
-}
-
 /// The samples of a file: one, or with [`Pages::Samples`] one for each page where there are several.
 ///
 /// # Errors
-/// As [`pages`]; never with [`Pages::First`], which opens nothing.
+/// If the file is unreadable or no image, or the list of its pages is damaged; never with [`Pages::First`], which opens nothing.
 pub fn parts(path: &Path, pages: Pages) -> Result<Vec<Part>, Reason> {
     if pages == Pages::First {
         return Ok(vec![Part::First]);

@@ -337,7 +337,7 @@ fn by_folders(paths: &[String], bad: &mut Vec<BadFile>) -> Layout {
             "{misfits} images fit into no folder of a {} and are left out (see bad files)",
             if by_split { "split or class" } else { "class" }
         ));
-    } else if !labelled && below.iter().any(|path| path.contains('/')) {
+    } else if !labelled && paths.iter().any(|path| path.contains('/')) {
         reading
             .notes
             .push("folders are not taken for classes: most images lie outside of them, or there is but one".into());

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::dataset::Role;
+
 use super::{ClassCount, EXAMPLES, Findings, ValueFindings};
 
 impl Findings {
@@ -74,6 +76,16 @@ impl fmt::Display for Findings {
             let role = format!("{:?}", column.role).to_lowercase();
             write!(out, "  {role:<11} {}: ", column.name)?;
             match &column.values {
+                ValueFindings::Classes(classes)
+                    if matches!(column.role, Role::Mask | Role::Group) =>
+                {
+                    let what = if column.role == Role::Mask {
+                        "files"
+                    } else {
+                        "groups"
+                    };
+                    write!(out, "{} {what}", classes.len())?;
+                }
                 ValueFindings::Classes(classes) => {
                     write!(out, "{} classes ", classes.len())?;
                     self.counts(out, classes)?;
