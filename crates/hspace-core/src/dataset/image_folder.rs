@@ -621,7 +621,7 @@ mod tests {
         for why in [
             "cut short",
             "0 bytes",
-            "GIF is not supported",
+            "moving.gif,damaged or cut short",
             "not an image",
         ] {
             assert!(text.contains(why), "{text}");

@@ -340,7 +340,8 @@ pub fn features(
     shifts: impl Fn(&mut dyn Iterator<Item = (f64, f64)>) -> Vec<f64>,
 ) -> Result<Features, String> {
     let mut first: Option<Layout> = None;
-    let mut sums: Vec<[f64; 3]> = Vec::new();
+    // Of each feature: a value, how many there are, the sums of what they are above it and of its square.
+    let mut sums: Vec<[f64; 4]> = Vec::new();
     open(&mut |reader, size| {
         let layout = Layout::read(reader, size)?;
         if layout.is_text() {
@@ -356,17 +357,17 @@ pub fn features(
             [_, rest @ ..] => rest.iter().product::<usize>(),
         };
         if layout.is_wide() && d > 0 {
-            sums = vec![[0.0; 3]; d];
-            // Around the first row, so that no digits are lost.
+            sums = vec![[0.0; 4]; d];
             layout.numbers(reader, &mut |at, value| {
                 let sum = &mut sums[at % d];
                 if value.is_finite() {
-                    if at < d {
+                    if sum[1] == 0.0 {
                         sum[0] = value;
                     }
                     let from = value - sum[0];
-                    sum[1] += from;
-                    sum[2] += from * from;
+                    sum[1] += 1.0;
+                    sum[2] += from;
+                    sum[3] += from * from;
                 }
                 Ok(())
             })?;
@@ -377,8 +378,8 @@ pub fn features(
     let layout = first.ok_or("could not be read")?;
     let n = layout.dims[0];
     let d: usize = layout.dims[1..].iter().product();
-    let count = n.max(1) as f64;
-    let mut moments = sums.iter().map(|[first, sum, squares]| {
+    let mut moments = sums.iter().map(|[first, count, sum, squares]| {
+        let count = count.max(1.0);
         let mean = sum / count;
         let variance = squares / count - mean * mean;
         (first + mean, variance.max(0.0).sqrt())
@@ -475,7 +476,8 @@ pub mod tests {
         })
         .unwrap();
         assert_eq!(found.shift[0], 1.7e9 + 1.0);
-        assert_eq!(found.matrix.data[..3], [-1.0, 0.0, 0.0]);
+        // The mean of 3 and 5 is 4.
+        assert_eq!(found.matrix.data[..3], [-1.0, -1.0, 0.0]);
         assert_eq!(found.gaps, [(1, 1)]);
         let turned = npy("|u1", true, "2, 3", &[1, 4, 2, 5, 3, 6]);
         let found = features(&mut |f| f(&mut &turned[..], turned.len() as u64), |_| {

@@ -448,7 +448,7 @@ mod tests {
     use rand_xoshiro::Xoshiro256PlusPlus;
 
     use super::*;
-    use crate::dataset::column::integer_classes;
+    use crate::columns::cells;
 
     const N: usize = 300;
 
@@ -482,7 +482,7 @@ mod tests {
     }
 
     fn classes(of: impl Fn(usize) -> usize) -> Values {
-        integer_classes(&(0..N).map(|i| of(i) as i64).collect::<Vec<_>>())
+        cells::classes(&(0..N).map(|i| of(i).to_string()).collect::<Vec<_>>())
     }
 
     #[test]

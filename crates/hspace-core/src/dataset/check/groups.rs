@@ -77,8 +77,8 @@ impl SharedGroups {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::columns::cells::classes;
     use crate::dataset::Split::{Test, Train, Val};
-    use crate::dataset::column::classes;
 
     #[test]
     fn groups_in_two_splits_are_counted_for_each_pair() {

@@ -121,6 +121,7 @@ fn measured(g: &Golden, features: Vec<f32>, task: &str, metric: KnnMetric) -> Re
     };
     let side = g.target.iter().map(|&t| u32::from(t > 5.0)).collect();
     let r = Representation {
+        shift: Vec::new(),
         name: "a".into(),
         features: Matrix::new(g.rows, g.cols, features),
         ids: (0..g.rows).map(|i| i.to_string()).collect(),

@@ -15,6 +15,7 @@ fn data(name: &str, class: impl Fn(usize) -> u32, number: impl Fn(usize) -> f64)
         ]
     };
     Representation {
+        shift: Vec::new(),
         name: name.into(),
         features: Matrix::new(N, 2, (0..N).flat_map(row).collect()),
         ids: (0..N).map(|i| i.to_string()).collect(),
