@@ -206,6 +206,24 @@ mod tests {
     }
 
     #[test]
+    fn a_power_of_two_changes_nothing() -> std::result::Result<(), Box<dyn std::error::Error>> {
+        let golden: Golden = serde_json::from_str(include_str!("../tests/golden/ica.json"))?;
+        let at = |exponent: i32| -> Result<Matrix> {
+            let scale = 2f64.powi(exponent);
+            let scaled = golden
+                .features
+                .iter()
+                .map(|&x| (f64::from(x) * scale) as f32);
+            let x = Matrix::new(golden.rows, golden.cols, scaled.collect());
+            Ok(Ica::fit(&x, 3, 5)?.transform(&x))
+        };
+        let expected = at(0)?;
+        assert_eq!(at(83)?, expected);
+        assert_eq!(at(-66)?, expected);
+        Ok(())
+    }
+
+    #[test]
     fn too_many_components_are_refused_in_its_own_name() {
         let x = Matrix::new(4, 5, (0..20).map(|i| ((i * 7) % 11) as f32).collect());
         let text = Ica::fit(&x, 9, 0).map_or_else(|e| e.to_string(), |_| String::new());

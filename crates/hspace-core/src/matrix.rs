@@ -73,10 +73,15 @@ impl Matrix {
 
     /// Every row minus `mean` `[cols]`.
     pub fn minus(&self, mean: &[f64]) -> Matrix {
+        self.minus_times(mean, 1.0)
+    }
+
+    /// Every row minus `mean` `[cols]`, times `scale`.
+    pub(crate) fn minus_times(&self, mean: &[f64], scale: f64) -> Matrix {
         let mut data = self.data.clone();
         for row in data.chunks_exact_mut(self.cols.max(1)) {
             for (x, m) in row.iter_mut().zip(mean) {
-                *x = (f64::from(*x) - m) as f32;
+                *x = ((f64::from(*x) - m) * scale) as f32;
             }
         }
         Matrix::new(self.rows, self.cols, data)
@@ -137,6 +142,19 @@ pub(crate) fn settle() {
     std::hint::black_box(MatRef::from_row_major_slice(&few, 4, 4).norm_max());
 }
 
+/// The power of two that brings `largest` to 1..2, or 1 where it is 0 or within a factor of 2²⁰ of 1. To
+/// multiply by it is exact.
+pub(crate) fn power_to_one(largest: f64) -> f64 {
+    const NEAR: f64 = (1u64 << 20) as f64;
+    let near = (NEAR.recip()..=NEAR).contains(&largest);
+    if near || !largest.is_normal() {
+        return 1.0;
+    }
+    // A double's exponent is stored plus 1023; negated, it is that of the factor.
+    let exponent = largest.abs().to_bits() >> 52;
+    f64::from_bits(2046u64.saturating_sub(exponent).max(1) << 52)
+}
+
 /// At most `limit` of the indices `0..n`, evenly spaced, ascending.
 pub fn spaced(n: usize, limit: usize) -> Vec<usize> {
     if n <= limit {
@@ -172,12 +190,55 @@ pub(crate) fn gram(a: MatRef<'_, f32>) -> Mat<f64> {
     Mat::from_fn(m, m, |i, j| panels[j / PANEL][(i, j % PANEL)])
 }
 
+/// `AᵀA` `[m, m]` of a view `A` `[k, m]`, in double precision throughout.
+fn gram_in_double(a: MatRef<'_, f32>) -> Mat<f64> {
+    let (k, m) = a.shape();
+    let mut sum = Mat::<f64>::zeros(m, m);
+    for i in (0..k).step_by(BLOCK) {
+        let block = a.subrows(i, BLOCK.min(k - i));
+        let block = Mat::from_fn(block.nrows(), m, |i, j| f64::from(block[(i, j)]));
+        matmul(
+            sum.as_mut(),
+            Accum::Add,
+            block.transpose(),
+            &block,
+            1.0,
+            Par::Seq,
+        );
+    }
+    settle();
+    sum
+}
+
+/// Eigenvalues and eigenvectors of `AᵀA`, as [`eigen`] has them, of a view `A` `[k, m]`; and the share of the
+/// largest eigenvalue below which they are rounding errors.
+///
+/// Products are of single precision, unless one direction holds nearly everything: their rounding
+/// errors would then be larger than the rest.
+///
+/// # Errors
+/// As [`eigen`].
+pub(crate) fn gram_eigen(a: MatRef<'_, f32>, vectors: bool) -> Result<(Vec<f64>, Mat<f64>, f64)> {
+    /// Share of one direction in the sum of squares.
+    const NEARLY_ALL: f64 = 0.999;
+    let (values, columns) = eigen(&gram(a), vectors)?;
+    let largest = values.last().copied().unwrap_or(0.0);
+    if a.ncols() < 2 || largest <= NEARLY_ALL * values.iter().sum::<f64>() {
+        return Ok((values, columns, 1e-7));
+    }
+    let (values, columns) = eigen(&gram_in_double(a), vectors)?;
+    Ok((values, columns, 1e-14))
+}
+
 /// Eigenvalues, ascending, of a symmetric matrix, and where asked its eigenvectors as columns.
 ///
 /// # Errors
 /// When the decomposition does not converge, which values that are not finite bring about.
 pub(crate) fn eigen(a: &Mat<f64>, vectors: bool) -> Result<(Vec<f64>, Mat<f64>)> {
     let n = a.nrows();
+    if n == 0 {
+        return Ok((Vec::new(), Mat::new()));
+    }
     let want = if vectors {
         ComputeEigenvectors::Yes
     } else {
@@ -237,6 +298,38 @@ mod tests {
         let (alone, _) = eigen(&g, false)?;
         assert!((alone[5] - values[5]).abs() < 1e-9 * values[5]);
         Ok(())
+    }
+
+    #[test]
+    fn both_products_of_columns_agree_with_the_obvious_loop() {
+        let mut a = numbers(700, 3);
+        a.data.chunks_exact_mut(3).for_each(|row| row[0] *= 1e7);
+        let (single, double) = (gram(a.view()), gram_in_double(a.view()));
+        for (i, j) in [(0, 0), (0, 2), (1, 2), (2, 1)] {
+            let product = |k: usize| f64::from(a.row(k)[i]) * f64::from(a.row(k)[j]);
+            let (plain, size) = (0..700).fold((0.0, 0.0), |(sum, size), k| {
+                (sum + product(k), size + product(k).abs())
+            });
+            assert!((single[(i, j)] - plain).abs() < 1e-5 * size);
+            assert!((double[(i, j)] - plain).abs() < 1e-14 * size);
+        }
+    }
+
+    #[test]
+    fn a_power_of_two_brings_any_number_near_1() {
+        for x in [0.0, 1.0, -0.0, 1e6, 1e-6, f64::NAN, f64::INFINITY] {
+            assert_eq!(power_to_one(x), 1.0, "{x}");
+        }
+        for x in [f32::MAX, 1e7, 1e-7, 1e-40, f32::from_bits(1)].map(f64::from) {
+            let factor = power_to_one(x);
+            assert!((1.0..2.0).contains(&(x * factor)), "{x}");
+            assert_eq!(
+                factor.to_bits() & ((1 << 52) - 1),
+                0,
+                "{factor} is no power of two"
+            );
+        }
+        assert!(power_to_one(f64::MAX) > 0.0);
     }
 
     #[test]

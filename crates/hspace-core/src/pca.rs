@@ -8,13 +8,10 @@
 //! Deviation: where both n and d exceed [`LIMIT`], components come from [`LIMIT`] evenly spaced rows.
 
 use crate::error::{Error, Result};
-use crate::matrix::{Matrix, eigen, gram};
+use crate::matrix::{Matrix, gram_eigen, power_to_one};
 
 /// The largest eigenvalue problem solved (a few seconds on one core).
 pub const LIMIT: usize = 2048;
-
-/// Eigenvalues below this share of the largest are rounding errors of single precision.
-const NOISE: f64 = 1e-7;
 
 /// A fitted projection onto principal components.
 #[derive(Clone, Debug)]
@@ -25,6 +22,8 @@ pub struct Pca {
     pub components: Matrix,
     /// Variance along each component, `[dims]`, with n − 1 in the denominator.
     pub variances: Vec<f64>,
+    /// Power of two that centred rows are multiplied by for the products: 1 for ordinary features.
+    scale: f64,
 }
 
 impl Pca {
@@ -64,19 +63,20 @@ impl Pca {
             train
         };
         let mean = rows.column_means();
-        let centred = rows.minus(&mean);
+        let scale = power_to_one(largest_difference(rows, &mean));
+        let centred = rows.minus_times(&mean, scale);
         let wide = rows.rows < rows.cols;
-        let product = if wide {
-            gram(centred.view().transpose())
+        let view = if wide {
+            centred.view().transpose()
         } else {
-            gram(centred.view())
+            centred.view()
         };
-        let (values, vectors) = eigen(&product, true)?;
+        let (values, vectors, rounding) = gram_eigen(view, true)?;
         let n = values.len();
         let largest = values.last().copied().unwrap_or(0.0);
         let rank = values
             .iter()
-            .filter(|&&v| v > NOISE * largest && v > 0.0)
+            .filter(|&&v| v > rounding * largest && v > 0.0)
             .count();
         let rank = rank.min(rows.rows.saturating_sub(1));
         let picked = |i: usize, j: usize| vectors[(i, n - 1 - j)];
@@ -97,11 +97,13 @@ impl Pca {
         };
         point_forward(&mut components);
         let freedom = rows.rows.saturating_sub(1).max(1) as f64;
-        let variances = (0..rank).map(|j| values[n - 1 - j] / freedom).collect();
+        let unit = scale * scale;
+        let variances = (0..rank).map(|j| values[n - 1 - j] / freedom / unit);
         Ok(Pca {
             mean,
             components,
-            variances,
+            variances: variances.collect(),
+            scale,
         })
     }
 
@@ -110,8 +112,25 @@ impl Pca {
     /// # Panics
     /// If `rows` has another number of dimensions than the rows fitted on: a bug of the caller.
     pub fn transform(&self, rows: &Matrix) -> Matrix {
-        rows.minus(&self.mean).times(&self.components)
+        let mut out = rows
+            .minus_times(&self.mean, self.scale)
+            .times(&self.components);
+        if self.scale != 1.0 {
+            let unit = self.scale.recip();
+            out.data
+                .iter_mut()
+                .for_each(|x| *x = (f64::from(*x) * unit) as f32);
+        }
+        out
     }
+}
+
+/// The largest `|x − mean|` of all values.
+fn largest_difference(rows: &Matrix, mean: &[f64]) -> f64 {
+    let rows = rows.data.chunks_exact(rows.cols.max(1));
+    rows.flat_map(|row| row.iter().zip(mean))
+        .map(|(&x, m)| (f64::from(x) - m).abs())
+        .fold(0.0, f64::max)
 }
 
 /// Flips columns whose largest entry by size is negative.
@@ -163,6 +182,52 @@ mod tests {
                 assert!((ours - theirs).abs() < 1e-3, "{ours} {theirs}");
             }
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_power_of_two_and_a_common_part_change_nothing_but_the_unit() -> Result<()> {
+        let data = |f: &dyn Fn(f32) -> f32| {
+            // Multiples of 1/8 stay what they are after the addition of 2¹⁸.
+            let values = (0..40 * 3).map(|i| ((i * i * 7919) % 101) as f32 / 8.0);
+            Matrix::new(40, 3, values.map(f).collect())
+        };
+        let plain = data(&|x| x);
+        let expected = Pca::fit(&plain, 2)?;
+        let coordinates = expected.transform(&plain);
+        for exponent in [-130, -66, 83, 118] {
+            let scale = 2f64.powi(exponent);
+            let x = data(&|x| (f64::from(x) * scale) as f32);
+            let found = Pca::fit(&x, 2)?;
+            assert_eq!(found.components, expected.components, "2^{exponent}");
+            let variances = expected.variances.iter().map(|v| v * scale * scale);
+            assert_eq!(found.variances, variances.collect::<Vec<_>>());
+            for (ours, plain) in found.transform(&x).data.iter().zip(&coordinates.data) {
+                assert_eq!(*ours, (f64::from(*plain) * scale) as f32, "2^{exponent}");
+            }
+        }
+        let moved = Pca::fit(&data(&|x| x + 262_144.0), 2)?;
+        for (a, b) in moved.variances.iter().zip(&expected.variances) {
+            assert!((a / b - 1.0).abs() < 1e-6, "{a} {b}");
+        }
+        Ok(())
+    }
+
+    /// Of columns with spreads of a million and of 1, both are components.
+    #[test]
+    fn a_component_below_the_rounding_of_single_products_is_found() -> Result<()> {
+        let row = |i: usize| [((i * 37) % 41) as f32 * 5e4, ((i * 29) % 31) as f32 / 9.0];
+        let x = Matrix::new(300, 2, (0..300).flat_map(row).collect());
+        let pca = Pca::fit(&x, 2)?;
+        let column: Vec<f64> = (0..300).map(|i| x.row(i)[1].into()).collect();
+        let mean = column.iter().sum::<f64>() / 300.0;
+        let variance = column.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / 299.0;
+        // The rest of the column that does not follow the other.
+        assert!(
+            (pca.variances[1] / variance - 1.0).abs() < 0.02,
+            "{:?}",
+            pca.variances
+        );
         Ok(())
     }
 

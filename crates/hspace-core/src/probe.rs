@@ -4,7 +4,9 @@
 //! each draw of labels comes in as a [`Contender::PerDraw`], a function from labelled samples to
 //! features.
 
+mod answer;
 pub mod cluster;
+mod conditioning;
 pub mod few_labels;
 pub mod geometry;
 pub mod knn;
@@ -80,7 +82,7 @@ pub enum Labels {
     All,
 }
 
-/// A mean with its 95 % interval.
+/// A mean with its 95 % interval, whose ends are the mean where no interval is known.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The mean (over draws), or the value itself.
@@ -103,12 +105,23 @@ pub struct Row {
     /// Number of labelled samples that is.
     pub labelled: usize,
     /// Measures by name, in a fixed order: `accuracy`, `balanced_accuracy`, `macro_f1`,
-    /// `macro_auroc`, `log_loss`, `calibration_error`; or `r2`, `mean_absolute_error`.
+    /// `macro_auroc`, `log_loss`, `calibration_error`; or `r2`, `mean_absolute_error`. Those that the test
+    /// samples leave undefined are absent: the area under the curve of one class, R² of a constant.
     pub scores: Vec<(String, Estimate)>,
-    /// Each draw's first score (accuracy or R²), paired over representations.
+    /// Each draw's accuracy or R², paired over representations; empty where undefined.
     pub draws: Vec<f64>,
     /// What was chosen inside the training labels, as text (`c=1`, `k=5 cosine distance`), per draw.
     pub chosen: Vec<String>,
+}
+
+impl Row {
+    /// The main measure by name, accuracy or R²; `None` where it is undefined.
+    pub fn main_score(&self) -> Option<&(String, Estimate)> {
+        let main = [scores::CLASS_SCORES[0], scores::NUMBER_SCORES[0]];
+        self.scores
+            .first()
+            .filter(|(name, _)| main.contains(&name.as_str()))
+    }
 }
 
 /// "`labels` labels on this representation do what `equals` labels do on `baseline`."
@@ -137,13 +150,13 @@ pub struct Geometry {
     pub representation: String,
     /// Number of dimensions.
     pub dim: usize,
-    /// RankMe: exponential of the entropy of the singular values.
-    pub effective_rank: f64,
+    /// RankMe: exponential of the entropy of the singular values. `None` where all features are zero.
+    pub effective_rank: Option<f64>,
     /// Mean squared distance of same-class pairs on the unit sphere (Wang & Isola 2020); lower is closer.
     pub alignment: Option<f64>,
-    /// Log of the mean Gaussian potential of pairs on the unit sphere; lower is more uniform.
-    pub uniformity: f64,
-    /// Normalised mutual information of k-means clusters and classes.
+    /// Log of the mean Gaussian potential of pairs on the unit sphere; lower is more uniform. `None` without a pair.
+    pub uniformity: Option<f64>,
+    /// Normalised mutual information of k-means clusters and classes; `None` of one class.
     pub nmi: Option<f64>,
     /// Adjusted Rand index of the same.
     pub ari: Option<f64>,

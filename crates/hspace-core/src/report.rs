@@ -287,9 +287,9 @@ mod tests {
             geometry: vec![Geometry {
                 representation: learned.clone(),
                 dim: 8,
-                effective_rank: f64::NAN,
+                effective_rank: None,
                 alignment: None,
-                uniformity: -2.0,
+                uniformity: Some(-2.0),
                 nmi: Some(0.5),
                 ari: None,
             }],

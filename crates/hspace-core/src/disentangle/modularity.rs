@@ -72,7 +72,7 @@ fn of_rows(latents: &Matrix, factors: &[Factor], train: &[usize], test: &[usize]
         let softmax = linear::fit(&fitted, &known.index, factor.count, C)?;
         let answers = softmax.probabilities(&held_out);
         let scores = ClassAnswers::new(&answers, &asked.index, factor.count).plain();
-        Ok(place.map_or(f64::NAN, |at| scores[at]))
+        Ok(place.and_then(|at| scores[at]).unwrap_or(f64::NAN))
     };
     let areas: Vec<f64> = parts.par_iter().map(area).collect::<Result<_>>()?;
     Ok(areas.iter().sum::<f64>() / areas.len() as f64)

@@ -106,9 +106,12 @@ fn starts(x: &Matrix, k: usize, seed: u64) -> Matrix {
     x.select(&chosen)
 }
 
-/// Agreement of two partitions of the same samples: (normalised mutual information 0..=1, adjusted
-/// Rand index up to 1, 0 by chance).
-pub fn agreement(a: &[u32], b: &[u32]) -> (f64, f64) {
+/// Agreement of clusters `a` `[n]` with the classes `b` `[n]` of the same samples: (normalised mutual
+/// information 0..=1, adjusted Rand index up to 1, 0 by chance); `None` where all samples are of one class.
+pub fn agreement(a: &[u32], b: &[u32]) -> Option<(f64, f64)> {
+    if b.iter().all(|class| Some(class) == b.first()) {
+        return None;
+    }
     let size = |labels: &[u32]| labels.iter().max().map_or(0, |&m| m as usize + 1);
     let (rows, cols) = (size(a), size(b));
     let mut table = vec![0.0; rows * cols];
@@ -131,11 +134,7 @@ pub fn agreement(a: &[u32], b: &[u32]) -> (f64, f64) {
     };
     let shared: f64 = entropy(&left) + entropy(&right) - entropy(&table);
     let mean = (entropy(&left) + entropy(&right)) / 2.0;
-    let nmi = if mean > 0.0 {
-        (shared / mean).clamp(0.0, 1.0)
-    } else {
-        1.0
-    };
+    let nmi = (shared / mean).clamp(0.0, 1.0);
     let pairs = |counts: &[f64]| -> f64 { counts.iter().map(|c| c * (c - 1.0) / 2.0).sum() };
     let (both, one, other) = (pairs(&table), pairs(&left), pairs(&right));
     let chance = one * other / (n * (n - 1.0) / 2.0).max(1.0);
@@ -145,7 +144,7 @@ pub fn agreement(a: &[u32], b: &[u32]) -> (f64, f64) {
     } else {
         (both - chance) / (most - chance)
     };
-    (nmi, ari)
+    Some((nmi, ari))
 }
 
 #[cfg(test)]
@@ -164,12 +163,18 @@ mod tests {
     fn agreement_is_scikit_learn_s() -> serde_json::Result<()> {
         let golden: Golden =
             serde_json::from_str(include_str!("../../tests/golden/probe_clusters.json"))?;
-        let (nmi, ari) = agreement(&golden.a, &golden.b);
+        let found = agreement(&golden.a, &golden.b);
         assert!(
-            (nmi - golden.nmi).abs() < 1e-10 && (ari - golden.ari).abs() < 1e-10,
-            "{nmi} {ari}"
+            found
+                .is_some_and(|(nmi, ari)| (nmi - golden.nmi).abs() < 1e-10
+                    && (ari - golden.ari).abs() < 1e-10),
+            "{found:?}"
         );
-        assert_eq!(agreement(&[0, 1, 1], &[1, 0, 0]), (1.0, 1.0));
+        assert_eq!(agreement(&[0, 1, 1], &[1, 0, 0]), Some((1.0, 1.0)));
+        // One cluster says nothing about two classes; of one class there is nothing to say.
+        assert_eq!(agreement(&[0, 0, 0], &[1, 0, 0]), Some((0.0, 0.0)));
+        assert_eq!(agreement(&[0, 1, 1], &[2, 2, 2]), None);
+        assert_eq!(agreement(&[], &[]), None);
         Ok(())
     }
 
@@ -181,7 +186,7 @@ mod tests {
             .enumerate()
             .flat_map(|(i, &c)| [c as f32 * 10.0, ((i * 31) % 7) as f32 / 7.0]);
         let clusters = kmeans(&Matrix::new(90, 2, data.collect()), 3, 0);
-        assert_eq!(agreement(&clusters, &truth), (1.0, 1.0));
+        assert_eq!(agreement(&clusters, &truth), Some((1.0, 1.0)));
     }
 
     #[test]

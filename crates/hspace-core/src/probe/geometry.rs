@@ -9,26 +9,27 @@
 //! any tool's features allow. Look at up to 2,000 evenly spaced rows.
 
 use crate::error::Result;
-use crate::matrix::{Matrix, eigen, gram};
+use crate::matrix::{Matrix, gram_eigen, power_to_one};
 
 const ROWS: usize = 2000;
 /// Rows and dimensions above which the eigenvalues would take too long.
 const LIMIT: usize = 1024;
 
-/// RankMe of `features` `[n, d]`, from 1 to min(n, d); 0 where all features are zero.
+/// RankMe of `features` `[n, d]`, from 1 to min(n, d); `None` where all features are zero.
 ///
 /// # Errors
 /// When features are not finite.
-pub fn effective_rank(features: &Matrix) -> Result<f64> {
-    let rows = features.spaced(if features.cols > LIMIT { LIMIT } else { ROWS });
+pub fn effective_rank(features: &Matrix) -> Result<Option<f64>> {
+    let mut rows = features.spaced(if features.cols > LIMIT { LIMIT } else { ROWS });
+    rescale(&mut rows.data);
     let view = if rows.cols <= rows.rows {
         rows.view()
     } else {
         rows.view().transpose()
     };
-    let (values, _) = eigen(&gram(view), false)?;
-    // Squared singular values below single-precision rounding are no dimensions.
-    let floor = values.last().copied().unwrap_or(0.0) * 1e-10;
+    let (values, _, rounding) = gram_eigen(view, false)?;
+    // Squared singular values below rounding are no dimensions.
+    let floor = values.last().copied().unwrap_or(0.0) * rounding.min(1e-10);
     let singular: Vec<f64> = values
         .iter()
         .filter(|&&v| v > floor)
@@ -36,25 +37,35 @@ pub fn effective_rank(features: &Matrix) -> Result<f64> {
         .collect();
     let total: f64 = singular.iter().sum();
     if total == 0.0 {
-        return Ok(0.0);
+        return Ok(None);
     }
-    Ok(singular
-        .iter()
-        .map(|s| -s / total * (s / total).ln())
-        .sum::<f64>()
-        .exp())
+    let entropy: f64 = singular.iter().map(|s| -s / total * (s / total).ln()).sum();
+    Ok(Some(entropy.exp()))
 }
 
-/// (alignment, uniformity) of `features` `[n, d]`; alignment only with `labels` `[n]` and at least one
-/// pair of a class.
-pub fn alignment_and_uniformity(features: &Matrix, labels: Option<&[u32]>) -> (Option<f64>, f64) {
-    let picked = crate::matrix::spaced(features.rows, ROWS);
+/// Multiplies values that lie far from 1 by one power of two.
+fn rescale(values: &mut [f32]) {
+    let largest = values.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+    let scale = power_to_one(largest.into());
+    if scale != 1.0 {
+        let rescaled = |x: &mut f32| *x = (f64::from(*x) * scale) as f32;
+        values.iter_mut().for_each(rescaled);
+    }
+}
+
+/// (alignment, uniformity) of `features` `[n, d]`: alignment only with `labels` `[n]` and at least one
+/// pair of a class, uniformity only with a pair. Rows of zeros have no direction, and are left out.
+pub fn alignment_and_uniformity(
+    features: &Matrix,
+    labels: Option<&[u32]>,
+) -> (Option<f64>, Option<f64>) {
+    let mut picked = crate::matrix::spaced(features.rows, ROWS);
+    picked.retain(|&i| features.row(i).iter().any(|&x| x != 0.0));
     let mut rows = features.select(&picked);
     for row in rows.data.chunks_exact_mut(features.cols.max(1)) {
+        rescale(row);
         let length = row.iter().map(|x| x * x).sum::<f32>().sqrt();
-        if length > 0.0 {
-            row.iter_mut().for_each(|x| *x /= length);
-        }
+        row.iter_mut().for_each(|x| *x /= length);
     }
     let products = rows.times_transposed(&rows);
     let (mut near, mut pairs, mut potential) = (0.0, 0usize, 0.0);
@@ -68,10 +79,10 @@ pub fn alignment_and_uniformity(features: &Matrix, labels: Option<&[u32]>) -> (O
             }
         }
     }
-    let all = (rows.rows * rows.rows.saturating_sub(1) / 2).max(1) as f64;
+    let all = rows.rows * rows.rows.saturating_sub(1) / 2;
     (
         (pairs > 0).then(|| near / pairs as f64),
-        (potential / all).max(f64::MIN_POSITIVE).ln(),
+        (all > 0).then(|| (potential / all as f64).ln()),
     )
 }
 
@@ -83,10 +94,14 @@ mod tests {
     fn the_effective_rank_of_known_shapes() -> Result<()> {
         let mut identity = Matrix::zeros(8, 8);
         (0..8).for_each(|i| identity.data[i * 9] = 3.0);
-        assert!((effective_rank(&identity)? - 8.0).abs() < 1e-6);
+        let is = |x: &Matrix, rank: f64| -> Result<bool> {
+            Ok(effective_rank(x)?.is_some_and(|found| (found - rank).abs() < 1e-6))
+        };
+        assert!(is(&identity, 8.0)?);
         let line = Matrix::new(20, 3, (0..60).map(|i| (i / 3 + 1) as f32).collect());
-        assert!((effective_rank(&line)? - 1.0).abs() < 1e-3);
-        assert_eq!(effective_rank(&Matrix::zeros(4, 4))?, 0.0);
+        assert!(is(&line, 1.0)?);
+        assert_eq!(effective_rank(&Matrix::zeros(4, 4))?, None);
+        assert_eq!(effective_rank(&Matrix::zeros(4, 0))?, None);
         Ok(())
     }
 
@@ -96,7 +111,8 @@ mod tests {
         let (alignment, uniformity) = alignment_and_uniformity(&x, Some(&[0, 0, 1, 1]));
         assert_eq!(alignment, Some(0.0));
         // Two pairs at distance 0, four at distance 2.
-        assert!((uniformity - ((2.0 + 4.0 * (-8.0f64).exp()) / 6.0).ln()).abs() < 1e-9);
+        let expected = ((2.0 + 4.0 * (-8.0f64).exp()) / 6.0).ln();
+        assert!(uniformity.is_some_and(|found| (found - expected).abs() < 1e-9));
         assert_eq!(alignment_and_uniformity(&x, None).0, None);
     }
 }

@@ -386,6 +386,19 @@ mod tests {
         Ok(())
     }
 
+    /// Without a direction that varies there are the intercepts: the classes' shares.
+    #[test]
+    fn rows_that_do_not_vary_are_answered_by_the_shares_of_the_classes() -> Result<()> {
+        let labels = [0, 1, 1, 1, 0, 1, 1, 1];
+        for cols in [0, 1, 20] {
+            let x = Matrix::new(8, cols, vec![3.0; 8 * cols]);
+            for row in fit(&x, &labels, 2, 1.0)?.probabilities(&x).chunks_exact(2) {
+                assert!((row[0] - 0.25).abs() < 1e-3, "{cols}: {row:?}");
+            }
+        }
+        Ok(())
+    }
+
     #[test]
     fn noise_is_regularised_more_than_signal() -> Result<()> {
         let x = Matrix::new(

@@ -4,18 +4,18 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 
-use super::few_labels::{estimate, mix};
+use super::answer::{Answered, Features, answer, over_draws};
+use super::conditioning::Conditioning;
+use super::few_labels::mix;
 use super::options::ProbeOptions;
-use super::ridge::Ridge;
 use super::savings::savings;
-use super::scores::{Answers, CLASS_SCORES, ClassAnswers, NUMBER_SCORES, NumberAnswers, bounded};
+use super::scores::{CLASS_SCORES, NUMBER_SCORES};
 use super::task::{Known, Plan, Task, task_column};
 use super::{
-    Confusion, Contender, Estimate, FitOnDraw, Geometry, Labels, Measurements, Nuisance, PROTOCOL,
-    Row, cluster, geometry, knn, linear,
+    Confusion, Contender, FitOnDraw, Geometry, Labels, Measurements, Nuisance, PROTOCOL, Row,
+    cluster, geometry,
 };
-use crate::auto::Auto;
-use crate::dataset::{Column, Role};
+use crate::dataset::{Column, Role, Split};
 use crate::error::{Error, Result};
 use crate::matrix::{Matrix, spaced};
 use crate::representation::Representation;
@@ -29,35 +29,28 @@ const NUISANCE_ROWS: usize = 5000;
 /// here. `progress` is told what is being measured.
 ///
 /// Test labels are looked at for the final scores alone; every choice is made inside the training
-/// labels. With a numeric task the linear and kNN probes give way to ridge regression.
+/// labels. With a numeric task the linear and kNN probes give way to ridge regression. Features with a large
+/// common part, or far from 1, are conditioned first (`conditioning.rs`).
 ///
 /// # Errors
 /// When options are out of range, the task is unknown, a split has no labels, all training labels are
 /// of one class, or contenders differ in their ids, columns or split, or hold NaN or infinite features.
 pub fn measure(
-    contenders: Vec<Contender<'_>>,
+    mut contenders: Vec<Contender<'_>>,
     options: &ProbeOptions,
     data_name: &str,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Measurements> {
     options.check()?;
-    let first = contenders.iter().find_map(|c| match c {
-        Contender::Fixed(r) => Some(r),
-        Contender::PerDraw { .. } => None,
-    });
-    let Some(first) = first else {
-        return Err(Error::config(
-            "there is nothing to measure; name at least one representation, such as `pixels`",
-        ));
-    };
-    let known = Known::of(first);
+    let known = Known::of(first_fixed(&contenders)?);
     check_names(&contenders)?;
     for contender in &contenders {
         if let Contender::Fixed(r) = contender {
             known.check(r)?;
         }
     }
-    let column = task_column(first, &options.task)?;
+    let scales: Vec<f64> = contenders.iter_mut().map(condition).collect();
+    let column = task_column(first_fixed(&contenders)?, &options.task)?;
     let task = Task::new(column, &known.split)?;
     let study = Study {
         probes: task.probes(options)?,
@@ -85,8 +78,8 @@ pub fn measure(
         confusions: Vec::new(),
     };
     let geometry_wanted = options.probes.iter().any(|p| p == "geometry");
-    for contender in &contenders {
-        let origin = study.run(contender, &mut out, progress)?;
+    for (contender, &scale) in contenders.iter().zip(&scales) {
+        let origin = study.run(contender, scale, &mut out, progress)?;
         out.origins.push((contender.name().into(), origin));
         if let Contender::Fixed(r) = contender {
             if geometry_wanted {
@@ -95,7 +88,7 @@ pub fn measure(
             }
             for column in r.columns.iter().filter(|c| c.role == Role::Nuisance) {
                 progress(&format!("{}: nuisance {}", r.name, column.name));
-                out.nuisances.extend(nuisance(r, column, options)?);
+                out.nuisances.extend(nuisance(r, scale, column, options)?);
             }
         }
     }
@@ -132,6 +125,32 @@ impl Contender<'_> {
     }
 }
 
+fn first_fixed<'a>(contenders: &'a [Contender<'_>]) -> Result<&'a Representation> {
+    let first = contenders.iter().find_map(|c| match c {
+        Contender::Fixed(r) => Some(r),
+        Contender::PerDraw { .. } => None,
+    });
+    first.ok_or_else(|| {
+        Error::config(
+            "there is nothing to measure; name at least one representation, such as `pixels`",
+        )
+    })
+}
+
+/// Conditions features that do not depend on the draw, by their training rows; returns their scale.
+fn condition(contender: &mut Contender<'_>) -> f64 {
+    let Contender::Fixed(Representation {
+        features, split, ..
+    }) = contender
+    else {
+        return 1.0;
+    };
+    let train = (0..features.rows).filter(|&i| split[i] == Split::Train);
+    let conditioning = Conditioning::fit(features, train);
+    conditioning.apply(features);
+    conditioning.scale
+}
+
 fn check_names(contenders: &[Contender<'_>]) -> Result<()> {
     let mut names: Vec<&str> = contenders.iter().map(Contender::name).collect();
     names.sort_unstable();
@@ -142,14 +161,6 @@ fn check_names(contenders: &[Contender<'_>]) -> Result<()> {
         ))),
         None => Ok(()),
     }
-}
-
-/// What one probe answered on one draw.
-struct Answered {
-    scores: Vec<f64>,
-    errors: Vec<f64>,
-    chosen: String,
-    confusion: Option<Vec<Vec<usize>>>,
 }
 
 /// Everything that is the same for all contenders.
@@ -237,10 +248,12 @@ impl Study<'_> {
         })
     }
 
-    /// Measures one contender by all plans and probes; returns where its features came from.
+    /// Measures one contender, whose features were multiplied by `scale`, by all plans and probes; returns where they
+    /// came from.
     fn run(
         &self,
         contender: &Contender<'_>,
+        scale: f64,
         out: &mut Measurements,
         progress: &mut dyn FnMut(&str),
     ) -> Result<String> {
@@ -274,18 +287,25 @@ impl Study<'_> {
                 draw.number + 1
             ));
             let fitted;
-            let (train, test) = match (contender, &fixed) {
-                (Contender::Fixed(r), Some((test, _))) => (r.features.select(rows), test),
+            let (train, test, scale) = match (contender, &fixed) {
+                (Contender::Fixed(r), Some((test, _))) => (r.features.select(rows), test, scale),
                 _ => {
-                    let features = std::mem::replace(&mut learned[i], Matrix::zeros(0, 0));
+                    let mut features = std::mem::replace(&mut learned[i], Matrix::zeros(0, 0));
+                    let conditioning = Conditioning::fit(&features, 0..rows.len());
+                    conditioning.apply(&mut features);
                     let (train, test): (Vec<usize>, Vec<usize>) =
                         (0..features.rows).partition(|&i| i < rows.len());
                     fitted = features.select(&test);
-                    (features.select(&train), &fitted)
+                    (features.select(&train), &fitted, conditioning.scale)
                 }
             };
+            let features = Features {
+                train: &train,
+                test,
+                scale,
+            };
             for &probe in probes {
-                let answered = answer(probe, task, &train, rows, test, draw.number == 0, options)?;
+                let answered = answer(probe, task, &features, rows, draw.number == 0, options)?;
                 results
                     .entry((probe, draw.plan))
                     .or_default()
@@ -311,12 +331,8 @@ impl Study<'_> {
                         counts: counts.clone(),
                     });
                 }
-                let scores = names.iter().enumerate().map(|(s, measure)| {
-                    let values: Vec<f64> = answered.iter().map(|a| a.scores[s]).collect();
-                    (
-                        measure.to_string(),
-                        bounded(measure, estimate(&values, head.errors[s])),
-                    )
+                let scores = names.iter().enumerate().filter_map(|(s, measure)| {
+                    Some((measure.to_string(), over_draws(&answered, s, measure)?))
                 });
                 out.rows.push(Row {
                     representation: name.into(),
@@ -324,100 +340,12 @@ impl Study<'_> {
                     labels: plan.labels,
                     labelled: plan.draws[0].len(),
                     scores: scores.collect(),
-                    draws: answered.iter().map(|a| a.scores[0]).collect(),
+                    draws: answered.iter().filter_map(|a| a.scores[0]).collect(),
                     chosen: answered.into_iter().map(|a| a.chosen).collect(),
                 });
             }
         }
         Ok(origin)
-    }
-}
-
-/// Fits one probe on `train` (the features of `rows`) and scores it on `test`; standard errors from
-/// the test set only where `with_errors`.
-fn answer(
-    probe: &str,
-    task: &Task,
-    train: &Matrix,
-    rows: &[usize],
-    test: &Matrix,
-    with_errors: bool,
-    options: &ProbeOptions,
-) -> Result<Answered> {
-    let classes = task.classes.len();
-    let (labels, targets) = task.truth_of(rows);
-    let (truth, true_numbers) = task.truth_of(&task.test);
-    if probe == "ridge" {
-        let alpha = match options.ridge.alpha {
-            Auto::Auto => None,
-            Auto::Set(alpha) => Some(alpha),
-        };
-        let ridge = Ridge::fit(train, &targets, alpha)?;
-        let predicted = ridge.predict(test);
-        let answers = NumberAnswers {
-            predicted: &predicted,
-            truth: &true_numbers,
-        };
-        return Ok(Answered::of(
-            &answers,
-            format!("alpha={:.3e}", ridge.alpha),
-            None,
-            with_errors,
-            options,
-        ));
-    }
-    let (probabilities, chosen) = if probe == "knn" {
-        let settings = knn::choose(train, &labels, classes, &options.knn);
-        let found = knn::neighbours(train, test, settings.metric, settings.k, None);
-        (
-            knn::probabilities(&found, &labels, classes, settings.k, settings.weights),
-            settings.to_string(),
-        )
-    } else {
-        let (model, c) = fit_linear(train, &labels, classes, options)?;
-        (model.probabilities(test), format!("c={c:.3e}"))
-    };
-    let answers = ClassAnswers::new(&probabilities, &truth, classes);
-    Ok(Answered::of(
-        &answers,
-        chosen,
-        Some(answers.confusion()),
-        with_errors,
-        options,
-    ))
-}
-
-fn fit_linear(
-    train: &Matrix,
-    labels: &[u32],
-    classes: usize,
-    options: &ProbeOptions,
-) -> Result<(linear::Softmax, f64)> {
-    match options.linear.c {
-        Auto::Set(c) => Ok((linear::fit(train, labels, classes, c)?, c)),
-        Auto::Auto => linear::fit_auto(train, labels, classes, options.seed),
-    }
-}
-
-impl Answered {
-    fn of(
-        answers: &dyn Answers,
-        chosen: String,
-        confusion: Option<Vec<Vec<usize>>>,
-        with_errors: bool,
-        options: &ProbeOptions,
-    ) -> Answered {
-        let errors = if with_errors {
-            answers.standard_errors(options.seed)
-        } else {
-            Vec::new()
-        };
-        Answered {
-            scores: answers.plain(),
-            errors,
-            chosen,
-            confusion,
-        }
     }
 }
 
@@ -430,7 +358,7 @@ fn shape(r: &Representation, task: &Task, seed: u64) -> Result<Geometry> {
     let features = r.features.select(&rows);
     let labels = Some(task.truth_of(&rows).0).filter(|labels| !labels.is_empty());
     let (alignment, uniformity) = geometry::alignment_and_uniformity(&features, labels.as_deref());
-    let agreement = labels.map(|labels| {
+    let agreement = labels.and_then(|labels| {
         cluster::agreement(
             &cluster::kmeans(&features, task.classes.len(), seed),
             &labels,
@@ -448,9 +376,10 @@ fn shape(r: &Representation, task: &Task, seed: u64) -> Result<Geometry> {
 }
 
 /// Reads a column off a representation that should not hold it; `None` where the column does not vary
-/// or one split has no value of it.
+/// or one split has no value of it. The features were multiplied by `scale`.
 fn nuisance(
     r: &Representation,
+    scale: f64,
     column: &Column,
     options: &ProbeOptions,
 ) -> Result<Option<Nuisance>> {
@@ -463,15 +392,12 @@ fn nuisance(
         .map(|i| task.train[i])
         .collect();
     let probe = if numeric { "ridge" } else { "linear" };
-    let answered = answer(
-        probe,
-        &task,
-        &r.features.select(&rows),
-        &rows,
-        &r.features.select(&task.test),
-        true,
-        options,
-    )?;
+    let features = Features {
+        train: &r.features.select(&rows),
+        test: &r.features.select(&task.test),
+        scale,
+    };
+    let answered = answer(probe, &task, &features, &rows, true, options)?;
     // Balanced accuracy, or R².
     let measure = usize::from(!numeric);
     let name = if numeric {
@@ -479,10 +405,10 @@ fn nuisance(
     } else {
         CLASS_SCORES[measure]
     };
-    let decodability: Estimate = bounded(
-        name,
-        estimate(&[answered.scores[measure]], answered.errors[measure]),
-    );
+    let has_interval = answered.errors[measure].is_some();
+    let Some(decodability) = over_draws(&[answered], measure, name) else {
+        return Ok(None);
+    };
     let (truth, _) = task.truth_of(&task.test);
     let seen = (0..task.classes.len() as u32)
         .filter(|c| truth.contains(c))
@@ -497,6 +423,9 @@ fn nuisance(
         column: column.name.clone(),
         decodability,
         chance,
-        warning: decodability.low > chance,
+        warning: has_interval && decodability.low > chance,
     }))
 }
+
+#[cfg(test)]
+mod tests;

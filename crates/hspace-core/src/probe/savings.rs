@@ -22,7 +22,11 @@ pub fn savings(of: &[&Row], baseline: &[&Row], seed: u64) -> Vec<Savings> {
 
 fn one(row: &Row, baseline: &[&Row], seed: u64) -> Option<Savings> {
     let first = baseline.first()?;
-    let mut points: Vec<&Row> = baseline.to_vec();
+    if row.draws.is_empty() {
+        return None;
+    }
+    let measured = baseline.iter().filter(|point| !point.draws.is_empty());
+    let mut points: Vec<&Row> = measured.copied().collect();
     points.sort_by_key(|point| point.labelled);
     let mean = |draws: &[f64]| draws.iter().sum::<f64>() / draws.len().max(1) as f64;
     let curve: Vec<(f64, f64)> = points

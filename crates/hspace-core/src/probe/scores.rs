@@ -34,8 +34,8 @@ pub trait Answers: Sync {
     /// Number of test samples.
     fn len(&self) -> usize;
 
-    /// The measures, with `weights` `[n]` on the samples.
-    fn scores(&self, weights: &[f64]) -> Vec<f64>;
+    /// The measures, with `weights` `[n]` on the samples; `None` where one is undefined for them.
+    fn scores(&self, weights: &[f64]) -> Vec<Option<f64>>;
 
     /// Whether there is no test sample.
     fn is_empty(&self) -> bool {
@@ -43,14 +43,15 @@ pub trait Answers: Sync {
     }
 
     /// The measures with every sample counted once.
-    fn plain(&self) -> Vec<f64> {
+    fn plain(&self) -> Vec<Option<f64>> {
         self.scores(&vec![1.0; self.len()])
     }
 
-    /// Standard error of each measure over test sets drawn anew (bootstrap, 100 resamples).
-    fn standard_errors(&self, seed: u64) -> Vec<f64> {
+    /// Standard error of each measure over resampled test sets (bootstrap, 100 resamples). A resample in which a
+    /// measure is undefined does not count for it; where fewer than half are left, it has no error.
+    fn standard_errors(&self, seed: u64) -> Vec<Option<f64>> {
         let n = self.len();
-        let samples: Vec<Vec<f64>> = (0..RESAMPLES)
+        let samples: Vec<Vec<Option<f64>>> = (0..RESAMPLES)
             .into_par_iter()
             .map(|i| {
                 let mut random =
@@ -63,9 +64,11 @@ pub trait Answers: Sync {
             })
             .collect();
         let measures = samples.first().map_or(0, Vec::len);
-        (0..measures)
-            .map(|m| deviation(&samples.iter().map(|s| s[m]).collect::<Vec<_>>()))
-            .collect()
+        let error = |m: usize| {
+            let defined: Vec<f64> = samples.iter().filter_map(|s| s[m]).collect();
+            (2 * defined.len() >= samples.len()).then(|| deviation(&defined))
+        };
+        (0..measures).map(error).collect()
     }
 }
 
@@ -137,7 +140,7 @@ impl Answers for ClassAnswers<'_> {
         self.truth.len()
     }
 
-    fn scores(&self, weights: &[f64]) -> Vec<f64> {
+    fn scores(&self, weights: &[f64]) -> Vec<Option<f64>> {
         let k = self.classes;
         let (mut right, mut is, mut said) = (vec![0.0; k], vec![0.0; k], vec![0.0; k]);
         let (mut loss, mut total) = (0.0, 0.0);
@@ -155,7 +158,7 @@ impl Answers for ClassAnswers<'_> {
             let bin = ((row[a] * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
             gaps[bin] += w * (correct - row[a]);
         }
-        let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len().max(1) as f64;
+        let mean = |values: Vec<f64>| ratio(values.iter().sum(), values.len() as f64);
         let classes = || 0..k;
         let recall = classes()
             .filter(|&c| is[c] > 0.0)
@@ -167,12 +170,12 @@ impl Answers for ClassAnswers<'_> {
             .collect();
         let areas = classes().filter_map(|c| self.auroc(c, weights)).collect();
         vec![
-            right.iter().sum::<f64>() / total,
+            ratio(right.iter().sum(), total),
             mean(recall),
             mean(f1),
             mean(areas),
-            loss / total,
-            gaps.iter().map(|g| g.abs()).sum::<f64>() / total,
+            ratio(loss, total),
+            ratio(gaps.iter().map(|g| g.abs()).sum(), total),
         ]
     }
 }
@@ -190,22 +193,29 @@ impl Answers for NumberAnswers<'_> {
         self.truth.len()
     }
 
-    fn scores(&self, weights: &[f64]) -> Vec<f64> {
+    fn scores(&self, weights: &[f64]) -> Vec<Option<f64>> {
         let total: f64 = weights.iter().sum();
         let sum = |f: &dyn Fn(f64, f64) -> f64| -> f64 {
             let pairs = self.predicted.iter().zip(self.truth);
             pairs.zip(weights).map(|((&p, &t), &w)| w * f(p, t)).sum()
         };
         let mean = sum(&|_, t| t) / total;
+        // Of equal values the spread is the rounding error of their mean.
+        let mut counted = self.truth.iter().zip(weights).filter(|pair| *pair.1 > 0.0);
+        let first = counted.next();
+        let varies = counted.any(|(t, _)| first.is_some_and(|(first, _)| t != first));
         let spread = sum(&|_, t| (t - mean) * (t - mean));
         let residual = sum(&|p, t| (p - t) * (p - t));
-        let r2 = if spread > 0.0 {
-            1.0 - residual / spread
-        } else {
-            0.0
-        };
-        vec![r2, sum(&|p, t| (p - t).abs()) / total]
+        vec![
+            ratio(residual, if varies { spread } else { 0.0 }).map(|unexplained| 1.0 - unexplained),
+            ratio(sum(&|p, t| (p - t).abs()), total),
+        ]
     }
+}
+
+/// `above / below`, which is undefined where `below` is 0.
+fn ratio(above: f64, below: f64) -> Option<f64> {
+    (below > 0.0).then(|| above / below)
 }
 
 /// Index of the largest value; the first of equals.
@@ -268,7 +278,10 @@ mod tests {
             .iter()
             .zip(answers.plain().iter().zip(&golden.scores))
         {
-            assert!((ours - theirs).abs() < 1e-10, "{name}: {ours} {theirs}");
+            assert!(
+                ours.is_some_and(|ours| (ours - theirs).abs() < 1e-10),
+                "{name}: {ours:?} {theirs}"
+            );
         }
         assert_eq!(answers.confusion(), golden.confusion);
         let numbers = NumberAnswers {
@@ -276,7 +289,10 @@ mod tests {
             truth: &golden.target,
         };
         for (ours, theirs) in numbers.plain().iter().zip(&golden.number_scores) {
-            assert!((ours - theirs).abs() < 1e-10, "{ours} {theirs}");
+            assert!(
+                ours.is_some_and(|ours| (ours - theirs).abs() < 1e-10),
+                "{ours:?} {theirs}"
+            );
         }
         Ok(())
     }
@@ -291,10 +307,54 @@ mod tests {
         let errors = ClassAnswers::new(&probabilities, &truth, 2).standard_errors(1);
         let binomial = (0.75f64 * 0.25 / n as f64).sqrt();
         assert!(
-            (errors[0] / binomial - 1.0).abs() < 0.25,
-            "{} {binomial}",
-            errors[0]
+            errors[0].is_some_and(|error| (error / binomial - 1.0).abs() < 0.25),
+            "{errors:?} {binomial}"
         );
+    }
+
+    #[test]
+    fn a_measure_without_a_definition_is_none() {
+        // One class among the test samples: every measure but the area under the curve.
+        let answers = ClassAnswers::new(&[0.9, 0.1, 0.2, 0.8], &[0, 0], 2);
+        let defined =
+            |values: Vec<Option<f64>>| values.iter().map(Option::is_some).collect::<Vec<_>>();
+        let all_but_area = [true, true, true, false, true, true];
+        assert_eq!(defined(answers.plain()), all_but_area);
+        assert_eq!(defined(answers.standard_errors(0)), all_but_area);
+        // Certain of the wrong class: the loss is finite.
+        let sure = ClassAnswers::new(&[0.0, 1.0], &[0], 2);
+        assert_eq!(sure.plain()[4], Some(-f64::EPSILON.ln()));
+        let constant = NumberAnswers {
+            predicted: &[1.1, 0.1, 0.1, 0.6, 0.1, 0.1],
+            truth: &[0.1; 6],
+        };
+        assert_eq!(constant.plain(), [None, Some(1.5 / 6.0)]);
+        assert_eq!(defined(constant.standard_errors(0)), [false, true]);
+        let nothing = NumberAnswers {
+            predicted: &[],
+            truth: &[],
+        };
+        assert_eq!(nothing.plain(), [None, None]);
+    }
+
+    /// A lone sample of a class is missing from a third of the resamples: the error is over the others.
+    #[test]
+    fn resamples_without_a_definition_do_not_count() {
+        let n = 30;
+        let truth: Vec<u32> = (0..n).map(|i| u32::from(i == 0)).collect();
+        // The lone sample ranks above two thirds of the others.
+        let probabilities: Vec<f64> = (0..n)
+            .flat_map(|i| {
+                let p = if i == 0 { 0.65 } else { (i - 1) as f64 / 29.0 };
+                [1.0 - p, p]
+            })
+            .collect();
+        let answers = ClassAnswers::new(&probabilities, &truth, 2);
+        let area = answers.plain()[3].unwrap();
+        let error = answers.standard_errors(3)[3].unwrap();
+        // The share of the others that rank below is binomial.
+        let binomial = (area * (1.0 - area) / 29.0).sqrt();
+        assert!((error / binomial - 1.0).abs() < 0.25, "{error} {binomial}");
     }
 
     #[test]

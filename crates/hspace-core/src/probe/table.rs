@@ -1,5 +1,6 @@
 //! Measurements as text.
 
+use super::scores::{CLASS_SCORES, NUMBER_SCORES};
 use super::{Estimate, Labels, Measurements, Row, Savings};
 
 impl Measurements {
@@ -18,12 +19,9 @@ impl Measurements {
         } else {
             "labels a class"
         };
+        let measure = self.measures()[0];
         for probe in probes {
             let rows: Vec<&Row> = self.rows.iter().filter(|r| r.probe == probe).collect();
-            let measure = rows
-                .first()
-                .and_then(|r| r.scores.first())
-                .map_or("", |s| s.0.as_str());
             text.push_str(&format!(
                 "{measure} of the {probe} probe, by {per} (± half of the 95 % interval)\n"
             ));
@@ -43,6 +41,14 @@ impl Measurements {
         text
     }
 
+    /// Names of the task's measures, the main one first.
+    pub(crate) fn measures(&self) -> &'static [&'static str] {
+        match self.classes.is_empty() {
+            true => &NUMBER_SCORES,
+            false => &CLASS_SCORES,
+        }
+    }
+
     fn block(&self, rows: &[&Row]) -> String {
         let mut labels: Vec<Labels> = rows.iter().map(|r| r.labels).collect();
         labels.sort_unstable();
@@ -56,7 +62,7 @@ impl Measurements {
                 let row = rows
                     .iter()
                     .find(|r| r.labels == *l && r.representation == *name);
-                let score = row.and_then(|r| r.scores.first());
+                let score = row.and_then(|row| row.main_score());
                 score.map_or("-".into(), |s| cell(s.1.mean, s.1.low, s.1.high))
             }));
             lines.push(line);
@@ -86,9 +92,10 @@ impl Measurements {
             lines.push(vec![
                 g.representation.clone(),
                 g.dim.to_string(),
-                format!("{:.1}", g.effective_rank),
+                g.effective_rank
+                    .map_or("-".into(), |rank| format!("{rank:.1}")),
                 maybe(g.alignment),
-                short(g.uniformity),
+                maybe(g.uniformity),
                 maybe(g.nmi),
                 maybe(g.ari),
             ]);
@@ -133,7 +140,7 @@ impl Measurements {
         let scores = |of: &str| -> Vec<(usize, Estimate)> {
             let rows = self.rows.iter();
             let rows = rows.filter(|r| r.representation == of && r.probe == saving.probe);
-            let first = |row: &Row| Some((row.labelled, row.scores.first()?.1));
+            let first = |row: &Row| Some((row.labelled, row.main_score()?.1));
             rows.filter_map(first).collect()
         };
         let with = |of: &[(usize, Estimate)], labelled: usize| {

@@ -10,7 +10,7 @@ use super::projection::{Plane, Projection};
 use super::tables::{self, Measure, grouped, name, probe_title};
 use super::{Drawing, Page, RunFacts, charts, confusion, neighbours, projection};
 use crate::dataset::BadFile;
-use crate::probe::{Labels, Measurements, Savings};
+use crate::probe::{Labels, Measurements, Row, Savings};
 
 /// Bad files listed by name; the rest are counted and found in `bad_files.csv`.
 const BAD_FILES: usize = 20;
@@ -77,7 +77,7 @@ fn key_numbers(page: &Page) -> Vec<(String, String, String)> {
     }
     let probe = tables::probes(m).first().copied().unwrap_or_default();
     let score = |name: &str, labels| {
-        let (key, e) = tables::find(m, name, probe, labels).and_then(tables::first)?;
+        let (key, e) = tables::find(m, name, probe, labels).and_then(Row::main_score)?;
         e.mean.is_finite().then_some((key.as_str(), e.mean))
     };
     for (labels, words) in [
@@ -98,17 +98,10 @@ fn key_numbers(page: &Page) -> Vec<(String, String, String)> {
         let unit = if measure.percent { "%" } else { "" };
         facts.push((measure.number(mean), unit.into(), what));
     }
-    if let Some(g) = m
-        .geometry
-        .iter()
-        .find(|g| g.representation == *learned && g.effective_rank.is_finite())
-    {
+    let geometry = m.geometry.iter().find(|g| g.representation == *learned);
+    if let Some((g, rank)) = geometry.and_then(|g| Some((g, g.effective_rank?))) {
         let what = "effective rank: dimensions really in use".to_string();
-        facts.push((
-            format!("{:.0}", g.effective_rank),
-            format!("of {}", g.dim),
-            what,
-        ));
+        facts.push((format!("{rank:.0}"), format!("of {}", g.dim), what));
     }
     facts
 }
@@ -149,7 +142,7 @@ pub(super) fn results(m: &Measurements, learned: &[String], looks: &Looks) -> Ma
                 ul.savings { @for s in &m.savings { li { (saving(m, s)) } } }
             }
         }
-        @if m.rows.iter().any(|r| r.labels == Labels::All && r.scores.len() > 1) {
+        @if m.rows.iter().any(|r| r.labels == Labels::All) {
             details { summary { "All measures" } @for probe in &probes { (tables::measures(m, probe, looks)) } }
         }
     };
@@ -193,11 +186,7 @@ pub(super) fn few_labels(m: &Measurements, looks: &Looks) -> Markup {
     let panel = |probe: &str| {
         let lines = curves(probe);
         let several = lines.iter().any(|(_, _, points)| points.len() > 1);
-        let row = m.rows.iter().find(|r| r.probe == probe);
-        let measure = Measure::of(
-            row.and_then(tables::first)
-                .map_or("accuracy", |(key, _)| key),
-        );
+        let measure = Measure::of(m.measures()[0]);
         let chance = (!m.classes.is_empty()).then_some(m.chance);
         several.then(|| {
             let chart = charts::few_label(&lines, reach, chance, &measure.title, measure.percent);

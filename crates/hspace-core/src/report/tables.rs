@@ -125,11 +125,6 @@ pub(super) fn find<'a>(
         .find(|r| r.representation == name && r.probe == probe && r.labels == labels)
 }
 
-/// A row's first measure: its name and value.
-pub(super) fn first(row: &Row) -> Option<&(String, Estimate)> {
-    row.scores.first()
-}
-
 /// The few-label curve of one representation, by ascending labels.
 pub(super) fn curve(m: &Measurements, name: &str, probe: &str) -> Vec<Point> {
     let rows = m
@@ -137,7 +132,7 @@ pub(super) fn curve(m: &Measurements, name: &str, probe: &str) -> Vec<Point> {
         .iter()
         .filter(|r| r.representation == name && r.probe == probe);
     let point = |row: &Row| {
-        let (_, e) = first(row)?;
+        let (_, e) = row.main_score()?;
         Some(Point {
             labels: row.labelled,
             mean: e.mean,
@@ -156,13 +151,10 @@ pub(super) fn name(text: &str, look: &Look) -> Markup {
     html! { span.swatch style=(format!("background:{}", look.colour)) {} span.who style=[colour] { (text) } }
 }
 
-/// First measure of every representation (rows) by number of labels (columns), for one probe.
+/// Accuracy or R² of every representation (rows) by number of labels (columns), for one probe.
 pub(super) fn results(m: &Measurements, probe: &str, looks: &Looks) -> Markup {
     let mine = || m.rows.iter().filter(|r| r.probe == probe);
-    let Some((key, _)) = mine().find_map(first) else {
-        return html! {};
-    };
-    let measure = Measure::of(key);
+    let measure = Measure::of(m.measures()[0]);
     let mut columns: Vec<(Labels, usize)> = Vec::new();
     for row in mine() {
         match columns.iter_mut().find(|c| c.0 == row.labels) {
@@ -175,7 +167,10 @@ pub(super) fn results(m: &Measurements, probe: &str, looks: &Looks) -> Markup {
         .into_iter()
         .filter(|n| mine().any(|r| r.representation == *n));
     let names: Vec<&str> = names.collect();
-    let value = |name: &str, labels| find(m, name, probe, labels).and_then(first).map(|(_, e)| e);
+    let value = |name: &str, labels| {
+        let score = find(m, name, probe, labels).and_then(Row::main_score);
+        score.map(|(_, e)| e)
+    };
     let best: Vec<Option<String>> = columns
         .iter()
         .map(|&(labels, _)| {
@@ -239,13 +234,10 @@ pub(super) fn measures(m: &Measurements, probe: &str, looks: &Looks) -> Markup {
         .iter()
         .filter(|r| r.probe == probe && r.labels == Labels::All)
         .collect();
-    let keys = distinct(
-        rows.iter()
-            .flat_map(|r| r.scores.iter().map(|(key, _)| key.as_str())),
-    );
-    if keys.len() < 2 {
+    if rows.is_empty() {
         return html! {};
     }
+    let keys = m.measures();
     let value = |row: &Row, key: &str| row.scores.iter().find(|(k, _)| k == key).map(|(_, e)| *e);
     let best = |key: &str| {
         Measure::of(key).best(rows.iter().filter_map(|r| value(r, key)).map(|e| e.mean))
@@ -256,7 +248,7 @@ pub(super) fn measures(m: &Measurements, probe: &str, looks: &Looks) -> Markup {
                 caption { (probe_title(probe)) span { "all labels" } }
                 thead { tr {
                     th scope="col" {}
-                    @for key in &keys {
+                    @for key in keys {
                         @let measure = Measure::of(key);
                         th scope="col" { (measure.title) @if measure.percent { ", %" } @if measure.low_is_good { " ↓" } }
                     }
@@ -265,7 +257,7 @@ pub(super) fn measures(m: &Measurements, probe: &str, looks: &Looks) -> Markup {
                     @let look = looks.of(&row.representation);
                     tr.learned[look.learned] {
                         th scope="row" { (name(&row.representation, &look)) }
-                        @for key in &keys {
+                        @for key in keys {
                             @match value(row, key) {
                                 Some(e) => td.best[best(key) == Some(Measure::of(key).number(e.mean)) && e.mean.is_finite()] { (Measure::of(key).cell(&e)) },
                                 None => td.none { "–" },
@@ -298,9 +290,9 @@ pub(super) fn geometry(of: &[Geometry], looks: &Looks) -> Markup {
                     tr.learned[look.learned] {
                         th scope="row" { (name(&g.representation, &look)) }
                         td { (g.dim) }
-                        td { (number(Some(g.effective_rank), 1)) }
+                        td { (number(g.effective_rank, 1)) }
                         td { (number(g.alignment, 3)) }
-                        td { (number(Some(g.uniformity), 2)) }
+                        td { (number(g.uniformity, 2)) }
                         td { (number(g.nmi, 3)) }
                         td { (number(g.ari, 3)) }
                     }

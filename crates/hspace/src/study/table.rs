@@ -119,7 +119,7 @@ impl Line {
             let of = |m: &&Measurements| {
                 let mut rows = m.rows.iter();
                 let row = rows.find(|row| row.probe == probe && row.labels == labels)?;
-                Some(row.scores.first()?.1)
+                Some(row.main_score()?.1)
             };
             measured.iter().filter_map(of).collect()
         };

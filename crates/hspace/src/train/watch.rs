@@ -16,8 +16,8 @@ pub struct Health {
     /// low when views agree. `None` of one view.
     pub alignment: Option<f64>,
     /// `ln mean exp(−2 ‖x − y‖²)` over pairs of samples, features scaled to length 1: low when samples
-    /// are spread over the sphere.
-    pub uniformity: f64,
+    /// are spread over the sphere. `None` of one sample.
+    pub uniformity: Option<f64>,
 }
 
 /// Spread below which features count as collapsed.
@@ -61,7 +61,7 @@ pub fn health(views: &[Matrix]) -> Result<Health> {
     let std = variance.iter().map(|v| v.sqrt()).sum::<f64>() / d as f64;
     let spread = if rms > 0.0 { std / rms } else { 0.0 };
     let effective_rank = if spread > 1e-6 {
-        effective_rank(&centred)?
+        effective_rank(&centred)?.unwrap_or(1.0)
     } else {
         1.0
     };
@@ -80,7 +80,7 @@ impl Health {
             ("effective_rank", Some(self.effective_rank)),
             ("spread", Some(self.spread)),
             ("alignment", self.alignment),
-            ("uniformity", Some(self.uniformity)),
+            ("uniformity", self.uniformity),
         ];
         all.into_iter()
             .filter_map(|(name, value)| Some((name.to_owned(), value?)))

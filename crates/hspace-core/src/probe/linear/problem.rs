@@ -66,32 +66,37 @@ impl Moments {
             Moments::Diagonal(d) => Ok(Root::Diagonal(
                 d.iter().map(|m| (m + decay).sqrt()).collect(),
             )),
-            Moments::Full(m) => {
-                let mut l = m.clone();
-                // A little more than the decay keeps directions that do not vary from drowning in rounding.
-                l.diagonal_mut()
-                    .column_vector_mut()
-                    .iter_mut()
-                    .for_each(|x| *x += decay + 1e-9);
-                let scratch =
-                    cholesky_in_place_scratch::<f64>(l.nrows(), Par::Seq, Default::default());
-                let factored = cholesky_in_place(
-                    l.as_mut(),
-                    Default::default(),
-                    Par::Seq,
-                    MemStack::new(&mut MemBuffer::new(scratch)),
-                    Default::default(),
-                );
-                settle();
-                factored.map_err(|_| {
+            // A little more than the decay keeps directions that do not vary from drowning in rounding: of
+            // double precision, or else of the single-precision products, whose sums are below 1.
+            Moments::Full(m) => cholesky(m, decay + 1e-9)
+                .or_else(|| cholesky(m, decay + 1e-5))
+                .map(Root::Factor)
+                .ok_or_else(|| {
                     Error::data(
                         "the features' covariance is not positive; are all features finite?",
                     )
-                })?;
-                Ok(Root::Factor(l))
-            }
+                }),
         }
     }
+}
+
+/// The lower L with `L Lᵀ = m + diagonal · I`, where that is positive.
+fn cholesky(m: &Mat<f64>, diagonal: f64) -> Option<Mat<f64>> {
+    let mut l = m.clone();
+    l.diagonal_mut()
+        .column_vector_mut()
+        .iter_mut()
+        .for_each(|x| *x += diagonal);
+    let scratch = cholesky_in_place_scratch::<f64>(l.nrows(), Par::Seq, Default::default());
+    let factored = cholesky_in_place(
+        l.as_mut(),
+        Default::default(),
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(scratch)),
+        Default::default(),
+    );
+    settle();
+    factored.is_ok().then_some(l)
 }
 
 impl Root {
@@ -262,17 +267,15 @@ impl Objective<'_> {
             .flat_map(|j| fitted.weights.col_as_slice(j).iter().map(|&x| x as f32))
             .collect();
         let w = MatRef::from_column_major_slice(&w, p, k);
-        let blocks: Vec<(f64, Vec<f32>, Vec<f64>)> = rows
-            .data
-            .par_chunks(BLOCK * p.max(1))
-            .zip(y.par_chunks(BLOCK))
-            .map(|(x, y)| {
-                block(
-                    MatRef::from_row_major_slice(x, y.len(), p),
-                    y,
-                    w,
-                    &fitted.bias,
-                )
+        // By labels: rows without columns still have intercepts.
+        let blocks: Vec<(f64, Vec<f32>, Vec<f64>)> = y
+            .par_chunks(BLOCK)
+            .enumerate()
+            .map(|(b, y)| {
+                let first = b * BLOCK * p;
+                let x = &rows.data[first..first + y.len() * p];
+                let x = MatRef::from_row_major_slice(x, y.len(), p);
+                block(x, y, w, &fitted.bias)
             })
             .collect();
         let mut gradient = fitted.weights.clone() * faer::Scale(self.decay);
