@@ -190,6 +190,7 @@ pub fn html(page: &Page) -> Result<String> {
                     (sections::drawings(&page.drawings))
                     @if let Some(m) = &page.measurements {
                         (sections::confusions(m, &looks))
+                        (sections::labels(m, &looks))
                         (sections::geometry(m, &looks))
                         (sections::nuisances(m, &looks))
                     }
@@ -210,7 +211,7 @@ pub fn html(page: &Page) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::{Confusion, Estimate, Geometry, Labels, Nuisance, Row, Savings};
+    use crate::probe::{Confusion, Estimate, Geometry, LabelScore, Labels, Nuisance, Row, Savings};
 
     fn estimate(mean: f64) -> Estimate {
         Estimate {
@@ -249,7 +250,9 @@ mod tests {
                         probe,
                         labels,
                         labelled,
+                        val_labels: 0,
                         scores,
+                        label_scores: Vec::new(),
                         draws,
                         chosen: Vec::new(),
                     });
@@ -266,8 +269,10 @@ mod tests {
             split_hash: "5eed".into(),
             seed: 3,
             train: 400,
+            val: 0,
             test: 100,
             classes: classes.clone(),
+            labels: Vec::new(),
             chance: 0.5,
             origins: names.map(|n| (n.to_string(), "hash".to_string())).to_vec(),
             rows,
@@ -296,8 +301,10 @@ mod tests {
             nuisances: vec![Nuisance {
                 representation: learned.clone(),
                 column: "hospital".into(),
+                role: crate::dataset::Role::Nuisance,
                 decodability: estimate(0.8),
                 chance: 0.5,
+                readable: true,
                 warning: true,
             }],
             confusions: vec![Confusion {
@@ -430,6 +437,50 @@ mod tests {
         for part in ["<script", "http", "NaN", "inf<", "a<b>", "<1>"] {
             assert!(!text.contains(part), "{part}");
         }
+    }
+
+    #[test]
+    fn labels_domains_and_val_labels_are_shown() {
+        let mut page = page();
+        let plain = html(&page).expect("page");
+        let absent = [
+            "Label by label",
+            "val labels",
+            "(domain)",
+            "samples a label",
+        ];
+        for part in absent {
+            assert!(!plain.contains(part), "{part}");
+        }
+        let m = page.measurements.as_mut().expect("measurements");
+        m.classes.clear();
+        m.labels = vec!["mass".into(), "<b>".into()];
+        m.val = 524;
+        for row in m.rows.iter_mut().filter(|row| row.labels == Labels::All) {
+            row.val_labels = 524;
+            row.scores[0].0 = "macro_auroc".into();
+            row.label_scores = vec![LabelScore {
+                label: "<b>".into(),
+                positives: 25,
+                auroc: Some(estimate(0.7)),
+                average_precision: None,
+            }];
+        }
+        m.nuisances[0].role = crate::dataset::Role::Domain;
+        m.nuisances[0].warning = false;
+        let text = html(&page).expect("page");
+        for part in absent.into_iter().chain([
+            "all: settings chosen on 524 val labels",
+            "524 to choose settings by",
+            "2 labels, any number a sample",
+            "&lt;b&gt;",
+            "<td>25.0</td>",
+            "<h2>Domains",
+            "can be read off",
+        ]) {
+            assert!(text.contains(part), "{part}");
+        }
+        assert!(!text.contains("⚠"));
     }
 
     #[test]

@@ -5,24 +5,18 @@
 //! resolve that difference, and it is computed as `½‖q − t‖²` after centring the rows of length 1. Votes count the same or by 1/distance; a neighbour at
 //! distance 0 then outvotes all others, as in scikit-learn. Equal distances go to the lower row,
 //! equal votes to the lower class.
-//!
-//! What is not fixed is chosen by the accuracy of leave-one-out inside the training labels: on up to
-//! 1,000 rows, each answered by all others.
+
+mod choice;
+
+pub use choice::{choose, choose_for_label_sets};
 
 use rayon::prelude::*;
 
-use super::options::{KnnMetric, KnnOptions, KnnWeights};
-use super::scores::largest;
-use crate::auto::Auto;
-use crate::matrix::{Matrix, spaced};
+use crate::matrix::Matrix;
 
 /// Query rows and training rows of one block of distances.
 const QUERIES: usize = 256;
 const TRAIN: usize = 2048;
-/// Candidates for k.
-const GRID: [usize; 8] = [1, 3, 5, 10, 20, 50, 100, 200];
-/// Rows left out, one at a time, when choosing.
-const LEFT_OUT: usize = 1000;
 /// Squared length of the mean of training rows of length 1 above which they are centred: their mean distance is then
 /// below 10⁻⁴, of which single precision resolves three digits.
 const ONE_WAY: f64 = 1.0 - 1e-4;
@@ -82,6 +76,33 @@ pub fn neighbours(
     k: usize,
     own: Option<&[usize]>,
 ) -> Neighbours {
+    match own {
+        Some(own) => nearest(train, queries, metric, k, |q, t| own[q] == t),
+        None => nearest(train, queries, metric, k, |_, _| false),
+    }
+}
+
+/// As [`neighbours`], leaving out the training rows of the query's own group: `groups` `[n]` are those of the training rows,
+/// `own` `[m]` those of the queries.
+pub fn neighbours_in_other_groups(
+    train: &Matrix,
+    queries: &Matrix,
+    metric: Metric,
+    k: usize,
+    groups: &[u32],
+    own: &[u32],
+) -> Neighbours {
+    nearest(train, queries, metric, k, |q, t| own[q] == groups[t])
+}
+
+/// The `k` nearest training rows t to each query q for which `skip(q, t)` is false.
+fn nearest(
+    train: &Matrix,
+    queries: &Matrix,
+    metric: Metric,
+    k: usize,
+    skip: impl Fn(usize, usize) -> bool + Sync,
+) -> Neighbours {
     let mut from_squares = true;
     let (train, queries) = match metric {
         Metric::Cosine => {
@@ -133,7 +154,6 @@ pub fn neighbours(
             for (b, part) in train_blocks.iter().enumerate() {
                 let products = block.times_transposed(part);
                 for (i, nearest) in best.iter_mut().enumerate() {
-                    let skip = own.map(|own| own[q + i]);
                     let square = query_squares[q + i];
                     for (j, &product) in products.row(i).iter().enumerate() {
                         let t = b * TRAIN + j;
@@ -141,7 +161,7 @@ pub fn neighbours(
                             false => 1.0 - product,
                             true => square + train_squares[t] - 2.0 * product,
                         };
-                        if far < nearest.limit && skip != Some(t) {
+                        if far < nearest.limit && !skip(q + i, t) {
                             nearest.offer(far, t as u32);
                         }
                     }
@@ -163,6 +183,29 @@ pub fn probabilities(
     k: usize,
     weights: Weights,
 ) -> Vec<f64> {
+    shares(found, classes, k, weights, |t| {
+        std::slice::from_ref(&labels[t])
+    })
+}
+
+/// Each label's share `[m, labels]` of the votes of the first `k` neighbours, whose label sets `sets` `[n]` are.
+pub fn label_probabilities(
+    found: &Neighbours,
+    sets: &[Vec<u32>],
+    labels: usize,
+    k: usize,
+    weights: Weights,
+) -> Vec<f64> {
+    shares(found, labels, k, weights, |t| &sets[t])
+}
+
+fn shares<'a>(
+    found: &Neighbours,
+    classes: usize,
+    k: usize,
+    weights: Weights,
+    labels_of: impl Fn(usize) -> &'a [u32],
+) -> Vec<f64> {
     let mut out = vec![0.0; found.len() * classes];
     for (row, near) in out.chunks_exact_mut(classes).zip(found) {
         let near = &near[..k.min(near.len())];
@@ -174,61 +217,14 @@ pub fn probabilities(
                 Weights::Distance if same => f64::from(u8::from(distance == 0.0)),
                 Weights::Distance => 1.0 / f64::from(distance),
             };
-            row[labels[t as usize] as usize] += vote;
+            for &label in labels_of(t as usize) {
+                row[label as usize] += vote;
+            }
             total += vote;
         }
         row.iter_mut().for_each(|v| *v /= total);
     }
     out
-}
-
-/// What `options` leave open, chosen inside the training rows. `k` never exceeds their number.
-pub fn choose(train: &Matrix, labels: &[u32], classes: usize, options: &KnnOptions) -> Settings {
-    let metrics: &[Metric] = match options.metric {
-        KnnMetric::Auto => &[Metric::Cosine, Metric::Euclidean],
-        KnnMetric::Cosine => &[Metric::Cosine],
-        KnnMetric::Euclidean => &[Metric::Euclidean],
-    };
-    let weights: &[Weights] = match options.weights {
-        // Who fixes k asks for the plain classifier.
-        KnnWeights::Auto if options.k != Auto::Auto => &[Weights::Uniform],
-        KnnWeights::Auto => &[Weights::Uniform, Weights::Distance],
-        KnnWeights::Uniform => &[Weights::Uniform],
-        KnnWeights::Distance => &[Weights::Distance],
-    };
-    // More neighbours than a class has members would answer for the wrong class.
-    let most = (train.rows / classes.max(1)).max(1);
-    let ks: Vec<usize> = match options.k {
-        Auto::Set(k) => vec![k.min(train.rows)],
-        Auto::Auto => GRID.into_iter().filter(|&k| k <= most).collect(),
-    };
-    let mut best = Settings {
-        k: ks[0],
-        metric: metrics[0],
-        weights: weights[0],
-    };
-    let mut right = None;
-    if metrics.len() * weights.len() * ks.len() == 1 || train.rows < 2 * classes {
-        return best;
-    }
-    let own = spaced(train.rows, LEFT_OUT);
-    let queries = train.select(&own);
-    let widest = ks.iter().copied().max().unwrap_or(1).min(train.rows - 1);
-    for &metric in metrics {
-        let found = neighbours(train, &queries, metric, widest, Some(&own));
-        for &k in &ks {
-            for &weights in weights {
-                let answers = probabilities(&found, labels, classes, k, weights);
-                let answers = answers.chunks_exact(classes).map(largest);
-                let count = answers.zip(&own).filter(|(a, i)| *a == labels[**i]).count();
-                if right.is_none_or(|r| count > r) {
-                    right = Some(count);
-                    best = Settings { k, metric, weights };
-                }
-            }
-        }
-    }
-    best
 }
 
 /// The k smallest of a stream, the earlier of equals first.
@@ -312,6 +308,7 @@ fn mean_direction(m: &Matrix) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::scores::largest;
 
     fn numbers(rows: usize, cols: usize, shift: usize) -> Matrix {
         let data = (0..rows * cols)

@@ -1,4 +1,4 @@
-//! Softmax regression by L-BFGS, with its L2 chosen inside the training labels.
+//! Softmax regression by L-BFGS, with its L2 chosen by the log loss of held-out rows.
 //!
 //! Minimises `C · Σᵢ −log softmax(W xᵢ + b)[yᵢ] + ½‖W‖²` with `b` free, which is scikit-learn's
 //! `LogisticRegression(C)`. (For two classes scikit-learn penalises the one vector w₁ − w₀ instead of
@@ -11,15 +11,21 @@
 //! 3. The search runs in coordinates in which the Hessian at W = 0 is the identity.
 //!
 //! `c = auto` measures C on rows whose mean squared norm is 1, and takes the value of the lowest
-//! cross-validated log loss on a grid. Since C is the variance of a prior on W, a value found on a
-//! subsample of the labels serves for all of them.
+//! log loss on a grid: of validation rows where there are any, else by cross-validation. Since C is the variance of a
+//! prior on W, a value found on a subsample of the labels serves for all of them.
+//!
+//! Several labels a sample are as many regressions of two classes, see [`label_sets`].
 
+pub mod label_sets;
 mod problem;
+mod search;
 
-use rayon::prelude::*;
+use std::borrow::Cow;
 
 use self::problem::{Effort, Fitted, Moments, Problem, softmax};
-use super::few_labels::{draw, mix, shuffled};
+use self::search::{Part, best_c};
+use super::few_labels::{draw, mix};
+use super::folds::{Selection, stratified};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::pca::Pca;
@@ -32,6 +38,8 @@ const FACTOR: usize = 1536;
 const HESSIAN_ROWS: usize = 4096;
 /// Labels that cross-validation looks at; of more, a stratified draw.
 const CV_ROWS: usize = 2000;
+/// Training rows that candidates are fitted on where validation rows decide; of more, a stratified draw.
+const FIT_ROWS: usize = 20_000;
 /// C, on rows of mean squared norm 1, where cross-validation is impossible (a class with one label). Chosen on
 /// held-out training images of MNIST and Fashion-MNIST (one label a class, 20 draws): of 0.01..100 about
 /// the most accurate on both, by less than .01 over its neighbours.
@@ -70,7 +78,8 @@ pub fn fit(features: &Matrix, labels: &[u32], classes: usize, c: f64) -> Result<
     Ok(basis.finish(&fitted, &present, classes))
 }
 
-/// Fits with C chosen by cross-validation inside `labels`; returns that C, in the units of [`fit`].
+/// Fits with C chosen by the log loss of the validation rows of `selection` or by cross-validation inside `labels`;
+/// returns that C, in the units of [`fit`].
 ///
 /// # Errors
 /// As [`fit`].
@@ -78,10 +87,11 @@ pub fn fit_auto(
     features: &Matrix,
     labels: &[u32],
     classes: usize,
+    selection: Selection<'_, u32>,
     seed: u64,
 ) -> Result<(Softmax, f64)> {
     let (basis, present, y) = prepare(features, labels, classes)?;
-    let (c, start) = basis.choose(&y, present.len(), seed)?;
+    let (c, start) = basis.choose(&y, &present, selection, seed)?;
     let fitted = basis.solve(&y, present.len(), c, start)?;
     Ok((
         basis.finish(&fitted, &present, classes),
@@ -121,7 +131,7 @@ struct Basis {
     rows: Matrix,
     mean: Vec<f64>,
     scale: f64,
-    rotation: Option<Matrix>,
+    rotation: Option<Pca>,
     /// The Hessian's block at W = 0, without the penalty.
     moments: Moments,
 }
@@ -132,8 +142,8 @@ impl Basis {
         if features.rows <= ROTATE && features.rows < features.cols {
             let pca = Pca::full(features)?;
             rows = pca.transform(features);
-            mean = pca.mean;
-            rotation = Some(pca.components);
+            mean = pca.mean.clone();
+            rotation = Some(pca);
         } else {
             mean = features.column_means();
             rows = features.minus(&mean);
@@ -167,18 +177,32 @@ impl Basis {
             .solve(c, start.as_ref(), FINAL)
     }
 
-    fn problem<'a>(&'a self, index: &[usize], y: &'a [u32], classes: usize) -> Problem<'a> {
-        let rows = if index.len() == self.rows.rows {
-            std::borrow::Cow::Borrowed(&self.rows)
-        } else {
-            std::borrow::Cow::Owned(self.rows.select(index))
-        };
+    fn problem<'a>(&'a self, index: &[usize], y: &[u32], classes: usize) -> Problem<'a> {
         Problem {
-            rows,
+            rows: self.select(index),
             y: index.iter().map(|&i| y[i]).collect(),
             classes,
             moments: &self.moments,
         }
+    }
+
+    fn select(&self, index: &[usize]) -> Cow<'_, Matrix> {
+        match index.len() == self.rows.rows {
+            true => Cow::Borrowed(&self.rows),
+            false => Cow::Owned(self.rows.select(index)),
+        }
+    }
+
+    /// Other rows `[m, d]` in these coordinates.
+    fn transform(&self, features: &Matrix) -> Matrix {
+        let mut rows = match &self.rotation {
+            Some(pca) => pca.transform(features),
+            None => features.minus(&self.mean),
+        };
+        for x in &mut rows.data {
+            *x = (f64::from(*x) / self.scale) as f32;
+        }
+        rows
     }
 
     /// Back to the features as they were; classes without a label are never answered.
@@ -189,7 +213,7 @@ impl Basis {
             .collect();
         let mut inner = Matrix::new(p, k, data);
         if let Some(rotation) = &self.rotation {
-            inner = rotation.times(&inner);
+            inner = rotation.components.times(&inner);
         }
         let mut weights = Matrix::zeros(inner.rows, classes);
         let mut bias = vec![f64::NEG_INFINITY; classes];
@@ -204,104 +228,64 @@ impl Basis {
         Softmax { weights, bias }
     }
 
-    /// The C of the lowest cross-validated log loss, and a start for the last fit.
-    fn choose(&self, y: &[u32], classes: usize, seed: u64) -> Result<(f64, Option<Fitted>)> {
+    /// The C of the lowest held-out log loss, and a start for the last fit.
+    fn choose(
+        &self,
+        y: &[u32],
+        present: &[usize],
+        selection: Selection<'_, u32>,
+        seed: u64,
+    ) -> Result<(f64, Option<Fitted>)> {
+        let classes = present.len();
         let all: Vec<usize> = (0..y.len()).collect();
-        let rows = if y.len() > CV_ROWS {
-            draw(&all, y, (CV_ROWS / classes).max(2), mix(&[seed, 1]), 0)
+        let mut parts: Vec<Part<'_>> = Vec::new();
+        if let Some((features, truth)) = selection.val {
+            // A class that no training label has cannot be answered, whatever C is.
+            let place = |&class: &u32| present.binary_search(&(class as usize)).ok();
+            let held: Vec<usize> = (0..truth.len())
+                .filter(|&i| place(&truth[i]).is_some())
+                .collect();
+            let rows = if y.len() > FIT_ROWS {
+                let each = (FIT_ROWS / classes).max(2);
+                draw(&all, y, selection.groups, each, mix(&[seed, 1]), 0)
+            } else {
+                all
+            };
+            parts.push(Part {
+                problem: self.problem(&rows, y, classes),
+                held: Cow::Owned(self.transform(&features.select(&held))),
+                truth: truth.iter().filter_map(place).map(|p| p as u32).collect(),
+            });
         } else {
-            all
-        };
-        let mut counts = vec![0usize; classes];
-        for &i in &rows {
-            counts[y[i] as usize] += 1;
+            let rows = if y.len() > CV_ROWS {
+                let each = (CV_ROWS / classes).max(2);
+                draw(&all, y, selection.groups, each, mix(&[seed, 1]), 0)
+            } else {
+                all
+            };
+            let most = if rows.len() > 500 { 3 } else { 5 };
+            let folds = stratified(&rows, y, classes, selection.groups, most, seed);
+            for (f, held) in folds.iter().flatten().enumerate() {
+                let rest = folds.iter().flatten().enumerate().filter(|(g, _)| *g != f);
+                let rest: Vec<usize> = rest.flat_map(|(_, fold)| fold.iter().copied()).collect();
+                let problem = self.problem(&rest, y, classes);
+                // Groups can leave all of a class on one side.
+                let mut held = held.clone();
+                held.retain(|&i| problem.y.contains(&y[i]));
+                parts.push(Part {
+                    truth: held.iter().map(|&i| y[i]).collect(),
+                    held: Cow::Owned(self.rows.select(&held)),
+                    problem,
+                });
+            }
         }
-        let fewest = counts.iter().copied().min().unwrap_or(0);
-        if fewest < 2 {
+        parts.retain(|part| !part.truth.is_empty());
+        if parts.is_empty() {
             return Ok((FALLBACK, None));
         }
-        let most = if rows.len() > 500 { 3 } else { 5 };
-        let folds = stratified_folds(&rows, y, classes, fewest.min(most), seed);
-        let problems: Vec<(Problem<'_>, Vec<usize>)> = folds
-            .iter()
-            .enumerate()
-            .map(|(f, held)| {
-                let rest = folds.iter().enumerate().filter(|(g, _)| *g != f);
-                let rest: Vec<usize> = rest.flat_map(|(_, fold)| fold.iter().copied()).collect();
-                (self.problem(&rest, y, classes), held.clone())
-            })
-            .collect();
-        let mut warm: Vec<Option<Fitted>> = vec![None; problems.len()];
-        let at = |exponent: f64, warm: &mut Vec<Option<Fitted>>| -> Result<f64> {
-            let c = 10f64.powf(exponent);
-            let results: Result<Vec<(Fitted, f64)>> = problems
-                .par_iter()
-                .zip(&*warm)
-                .map(|((problem, held), start)| {
-                    let fitted = problem.solve(c, start.as_ref(), ROUGH)?;
-                    let loss = fitted.loss(&self.rows.select(held), held.iter().map(|&i| y[i]));
-                    Ok((fitted, loss))
-                })
-                .collect();
-            let results = results?;
-            let loss = results.iter().map(|r| r.1).sum();
-            *warm = results.into_iter().map(|r| Some(r.0)).collect();
-            Ok(loss)
-        };
-        // From strong to weak regularisation in steps of 10 until it has become worse twice, then
-        // half a step to either side of the best.
-        let mut best = (f64::INFINITY, 0.0, warm.clone());
-        let mut worse = 0;
-        for exponent in -1..=5 {
-            let loss = at(f64::from(exponent), &mut warm)?;
-            if loss < best.0 {
-                best = (loss, f64::from(exponent), warm.clone());
-                worse = 0;
-            } else {
-                worse += 1;
-                if worse == 2 {
-                    break;
-                }
-            }
-        }
-        let centre = best.1;
-        for exponent in [centre - 0.5, centre + 0.5] {
-            let mut start = best.2.clone();
-            let loss = at(exponent, &mut start)?;
-            if loss < best.0 {
-                best = (loss, exponent, start);
-            }
-        }
-        Ok((10f64.powf(best.1), best.2.into_iter().next().flatten()))
+        let (c, fitted) = best_c(&parts)?;
+        Ok((c, fitted.into_iter().next()))
     }
-}
-
-/// Rows dealt out to `k` folds class by class, in a random order.
-fn stratified_folds(
-    rows: &[usize],
-    y: &[u32],
-    classes: usize,
-    k: usize,
-    seed: u64,
-) -> Vec<Vec<usize>> {
-    let labels: Vec<u32> = rows.iter().map(|&i| y[i]).collect();
-    let mut folds = vec![Vec::new(); k];
-    for class in 0..classes as u32 {
-        let own: Vec<usize> = rows
-            .iter()
-            .zip(&labels)
-            .filter(|(_, l)| **l == class)
-            .map(|(&r, _)| r)
-            .collect();
-        for (place, row) in shuffled(own, mix(&[seed, 2, u64::from(class)]))
-            .into_iter()
-            .enumerate()
-        {
-            folds[place % k].push(row);
-        }
-    }
-    folds.iter_mut().for_each(|fold| fold.sort_unstable());
-    folds
 }
 
 #[cfg(test)]
@@ -363,7 +347,7 @@ mod tests {
             let pool = rayon::ThreadPoolBuilder::new()
                 .num_threads(threads)
                 .build()?;
-            let fitted = pool.install(|| fit_auto(&x, &y, 3, 0))?;
+            let fitted = pool.install(|| fit_auto(&x, &y, 3, Selection::default(), 0))?;
             Ok(fitted.0.probabilities(&x))
         };
         assert_eq!(with(1)?, with(3)?);
@@ -377,7 +361,7 @@ mod tests {
             3,
             vec![0.0, 1.0, 2.0, 5.0, 1.0, 0.0, 0.1, 1.0, 2.0, 5.0, 1.0, 0.2],
         );
-        let (model, _) = fit_auto(&x, &[1, 3, 1, 3], 5, 0)?;
+        let (model, _) = fit_auto(&x, &[1, 3, 1, 3], 5, Selection::default(), 0)?;
         for row in model.probabilities(&x).chunks_exact(5) {
             assert_eq!((row[0], row[2], row[4]), (0.0, 0.0, 0.0));
             assert!((row[1] + row[3] - 1.0).abs() < 1e-12);
@@ -412,7 +396,8 @@ mod tests {
         let noise: Vec<u32> = (0..200)
             .map(|i| u32::from((i * 104_729) % 211 > 100))
             .collect();
-        assert!(fit_auto(&x, &signal, 2, 0)?.1 > fit_auto(&x, &noise, 2, 0)?.1);
+        let c = |y: &[u32]| -> Result<f64> { Ok(fit_auto(&x, y, 2, Selection::default(), 0)?.1) };
+        assert!(c(&signal)? > c(&noise)?);
         Ok(())
     }
 }

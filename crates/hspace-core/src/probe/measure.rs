@@ -7,29 +7,29 @@ use std::sync::mpsc::channel;
 use super::answer::{Answered, Features, answer, over_draws};
 use super::conditioning::Conditioning;
 use super::few_labels::mix;
+use super::label_scores::LabelAnswers;
+use super::nuisance::read_off;
 use super::options::ProbeOptions;
 use super::savings::savings;
-use super::scores::{CLASS_SCORES, NUMBER_SCORES};
-use super::task::{Known, Plan, Task, task_column};
+use super::task::{Known, Plan, Task, Truth, task_column};
 use super::{
-    Confusion, Contender, FitOnDraw, Geometry, Labels, Measurements, Nuisance, PROTOCOL, Row,
-    cluster, geometry,
+    Confusion, Contender, FitOnDraw, Geometry, LabelScore, Labels, Measurements, PROTOCOL, Row,
+    TaskKind, cluster, geometry,
 };
-use crate::dataset::{Column, Role, Split};
+use crate::dataset::{Role, Split};
 use crate::error::{Error, Result};
 use crate::matrix::{Matrix, spaced};
 use crate::representation::Representation;
 
 /// Rows that geometry and clusters look at.
 const SHAPE_ROWS: usize = 5000;
-/// Training rows that a nuisance is read off.
-const NUISANCE_ROWS: usize = 5000;
 
 /// Measures every contender on one task. Baselines are contenders like any other; chance is added
 /// here. `progress` is told what is being measured.
 ///
-/// Test labels are looked at for the final scores alone; every choice is made inside the training
-/// labels. With a numeric task the linear and kNN probes give way to ridge regression. Features with a large
+/// Test labels are looked at for the final scores alone. Settings are chosen inside the labels of a draw, which
+/// never holds validation rows; with all labels, by the validation rows where they have labels. No choice separates rows of
+/// one group. With a numeric task the linear and kNN probes give way to ridge regression. Features with a large
 /// common part, or far from 1, are conditioned first (`conditioning.rs`).
 ///
 /// # Errors
@@ -50,8 +50,14 @@ pub fn measure(
         }
     }
     let scales: Vec<f64> = contenders.iter_mut().map(condition).collect();
-    let column = task_column(first_fixed(&contenders)?, &options.task)?;
-    let task = Task::new(column, &known.split)?;
+    let first = first_fixed(&contenders)?;
+    let column = task_column(first, &options.task)?;
+    let task = Task::new(column, &first.columns, &known.split)?;
+    let names = |of: TaskKind| match task.kind() == of {
+        true => task.names.clone(),
+        false => Vec::new(),
+    };
+    let (classes, labels) = (names(TaskKind::Classes), names(TaskKind::LabelSets));
     let study = Study {
         probes: task.probes(options)?,
         plans: task.plans(options),
@@ -67,8 +73,10 @@ pub fn measure(
         split_hash: known.split_hash(),
         seed: options.seed,
         train: task.train.len(),
+        val: task.val.len(),
         test: task.test.len(),
-        classes: task.classes.clone(),
+        classes,
+        labels,
         chance: task.chance(),
         origins: Vec::new(),
         rows: Vec::new(),
@@ -86,9 +94,10 @@ pub fn measure(
                 progress(&format!("{}: geometry", r.name));
                 out.geometry.push(shape(r, task, options.seed)?);
             }
-            for column in r.columns.iter().filter(|c| c.role == Role::Nuisance) {
-                progress(&format!("{}: nuisance {}", r.name, column.name));
-                out.nuisances.extend(nuisance(r, scale, column, options)?);
+            let wanted = [Role::Nuisance, Role::Domain];
+            for column in r.columns.iter().filter(|c| wanted.contains(&c.role)) {
+                progress(&format!("{}: {}", r.name, column.name));
+                out.nuisances.extend(read_off(r, scale, column, options)?);
             }
         }
     }
@@ -194,8 +203,16 @@ impl Study<'_> {
         all
     }
 
-    /// Features of each draw's own rows and the test rows, learned on as many threads as there are
-    /// cores, the largest draws first.
+    /// The validation rows that decide between settings on a draw: none but for all labels.
+    fn val_of(&self, draw: &Draw<'_>) -> &[usize] {
+        match self.plans[draw.plan].by_val {
+            true => &self.task.val,
+            false => &[],
+        }
+    }
+
+    /// Features of each draw's own rows, the test rows and the validation rows it looks at, learned on as many threads as
+    /// there are cores, the largest draws first.
     fn learn(
         &self,
         name: &str,
@@ -204,7 +221,8 @@ impl Study<'_> {
         progress: &mut dyn FnMut(&str),
     ) -> Result<Vec<Matrix>> {
         let one = |job: &Draw<'_>| -> Result<Matrix> {
-            let needed: Vec<usize> = job.rows.iter().chain(&self.task.test).copied().collect();
+            let others = self.task.test.iter().chain(self.val_of(job));
+            let needed: Vec<usize> = job.rows.iter().chain(others).copied().collect();
             let seed = mix(&[self.options.seed, job.number as u64]);
             let features = fit(job.rows, &needed, seed)?;
             if features.rows != needed.len() || features.data.iter().any(|x| !x.is_finite()) {
@@ -266,11 +284,14 @@ impl Study<'_> {
         } = self;
         let name = contender.name();
         let fixed = match contender {
-            Contender::Fixed(r) => Some((r.features.select(&task.test), r.origin.clone())),
+            Contender::Fixed(r) => {
+                let [test, val] = [&task.test, &task.val].map(|rows| r.features.select(rows));
+                Some((test, val, r.origin.clone()))
+            }
             Contender::PerDraw { .. } => None,
         };
         let mut results: HashMap<(&str, usize), Vec<Answered>> = HashMap::new();
-        let mut origin = fixed.as_ref().map_or(String::new(), |f| f.1.clone());
+        let mut origin = fixed.as_ref().map_or(String::new(), |f| f.2.clone());
         let jobs: Vec<Draw> = self.draws_of(contender);
         let mut learned = match contender {
             Contender::Fixed(_) => Vec::new(),
@@ -287,21 +308,27 @@ impl Study<'_> {
                 draw.number + 1
             ));
             let fitted;
-            let (train, test, scale) = match (contender, &fixed) {
-                (Contender::Fixed(r), Some((test, _))) => (r.features.select(rows), test, scale),
+            let (train, test, val, scale) = match (contender, &fixed) {
+                (Contender::Fixed(r), Some((test, val, _))) => {
+                    (r.features.select(rows), test, val, scale)
+                }
                 _ => {
                     let mut features = std::mem::replace(&mut learned[i], Matrix::zeros(0, 0));
                     let conditioning = Conditioning::fit(&features, 0..rows.len());
                     conditioning.apply(&mut features);
-                    let (train, test): (Vec<usize>, Vec<usize>) =
-                        (0..features.rows).partition(|&i| i < rows.len());
-                    fitted = features.select(&test);
-                    (features.select(&train), &fitted, conditioning.scale)
+                    let tested = rows.len() + task.test.len();
+                    let part = |rows: std::ops::Range<usize>| {
+                        features.select(&rows.collect::<Vec<usize>>())
+                    };
+                    fitted = [part(rows.len()..tested), part(tested..features.rows)];
+                    let train = part(0..rows.len());
+                    (train, &fitted[0], &fitted[1], conditioning.scale)
                 }
             };
             let features = Features {
                 train: &train,
                 test,
+                val: Some(val).filter(|_| !self.val_of(draw).is_empty()),
                 scale,
             };
             for &probe in probes {
@@ -312,11 +339,6 @@ impl Study<'_> {
                     .push(answered);
             }
         }
-        let names: &[&str] = if task.classes.is_empty() {
-            &NUMBER_SCORES
-        } else {
-            &CLASS_SCORES
-        };
         for &probe in probes {
             for (p, plan) in plans.iter().enumerate() {
                 let answered = results.remove(&(probe, p)).unwrap_or_default();
@@ -327,19 +349,23 @@ impl Study<'_> {
                 {
                     out.confusions.push(Confusion {
                         representation: name.into(),
-                        classes: task.classes.clone(),
+                        classes: task.names.clone(),
                         counts: counts.clone(),
                     });
                 }
-                let scores = names.iter().enumerate().filter_map(|(s, measure)| {
+                let names = task.kind().scores().iter().enumerate();
+                let scores = names.filter_map(|(s, measure)| {
                     Some((measure.to_string(), over_draws(&answered, s, measure)?))
                 });
+                let labelled: usize = plan.draws.iter().map(Vec::len).sum();
                 out.rows.push(Row {
                     representation: name.into(),
                     probe: probe.into(),
                     labels: plan.labels,
-                    labelled: plan.draws[0].len(),
+                    labelled: (labelled as f64 / plan.draws.len() as f64).round() as usize,
+                    val_labels: head.val_labels,
                     scores: scores.collect(),
+                    label_scores: label_scores(task, &answered),
                     draws: answered.iter().filter_map(|a| a.scores[0]).collect(),
                     chosen: answered.into_iter().map(|a| a.chosen).collect(),
                 });
@@ -349,6 +375,27 @@ impl Study<'_> {
     }
 }
 
+/// The measures of each label, where a sample has several.
+fn label_scores(task: &Task, answered: &[Answered]) -> Vec<LabelScore> {
+    let Truth::LabelSets(sets) = &task.truth else {
+        return Vec::new();
+    };
+    let one = |(label, name): (usize, &String)| {
+        let with = |row: &&usize| sets[**row].contains(&(label as u32));
+        let score = |place: usize, name: &str| over_draws(answered, place, name);
+        LabelScore {
+            label: name.clone(),
+            positives: task.test.iter().filter(with).count(),
+            auroc: score(LabelAnswers::auroc_place(label), "auroc"),
+            average_precision: score(
+                LabelAnswers::average_precision_place(label),
+                "average_precision",
+            ),
+        }
+    };
+    task.names.iter().enumerate().map(one).collect()
+}
+
 /// Geometry and clusters, on test rows.
 fn shape(r: &Representation, task: &Task, seed: u64) -> Result<Geometry> {
     let rows: Vec<usize> = spaced(task.test.len(), SHAPE_ROWS)
@@ -356,13 +403,11 @@ fn shape(r: &Representation, task: &Task, seed: u64) -> Result<Geometry> {
         .map(|i| task.test[i])
         .collect();
     let features = r.features.select(&rows);
-    let labels = Some(task.truth_of(&rows).0).filter(|labels| !labels.is_empty());
-    let (alignment, uniformity) = geometry::alignment_and_uniformity(&features, labels.as_deref());
+    let truth = task.truth.select(&rows);
+    let labels = Some(truth.classes()).filter(|labels| !labels.is_empty());
+    let (alignment, uniformity) = geometry::alignment_and_uniformity(&features, labels);
     let agreement = labels.and_then(|labels| {
-        cluster::agreement(
-            &cluster::kmeans(&features, task.classes.len(), seed),
-            &labels,
-        )
+        cluster::agreement(&cluster::kmeans(&features, task.names.len(), seed), labels)
     });
     Ok(Geometry {
         representation: r.name.clone(),
@@ -373,58 +418,6 @@ fn shape(r: &Representation, task: &Task, seed: u64) -> Result<Geometry> {
         nmi: agreement.map(|a| a.0),
         ari: agreement.map(|a| a.1),
     })
-}
-
-/// Reads a column off a representation that should not hold it; `None` where the column does not vary
-/// or one split has no value of it. The features were multiplied by `scale`.
-fn nuisance(
-    r: &Representation,
-    scale: f64,
-    column: &Column,
-    options: &ProbeOptions,
-) -> Result<Option<Nuisance>> {
-    let Ok(task) = Task::new(column, &r.split) else {
-        return Ok(None);
-    };
-    let numeric = task.classes.is_empty();
-    let rows: Vec<usize> = spaced(task.train.len(), NUISANCE_ROWS)
-        .into_iter()
-        .map(|i| task.train[i])
-        .collect();
-    let probe = if numeric { "ridge" } else { "linear" };
-    let features = Features {
-        train: &r.features.select(&rows),
-        test: &r.features.select(&task.test),
-        scale,
-    };
-    let answered = answer(probe, &task, &features, &rows, true, options)?;
-    // Balanced accuracy, or R².
-    let measure = usize::from(!numeric);
-    let name = if numeric {
-        NUMBER_SCORES[measure]
-    } else {
-        CLASS_SCORES[measure]
-    };
-    let has_interval = answered.errors[measure].is_some();
-    let Some(decodability) = over_draws(&[answered], measure, name) else {
-        return Ok(None);
-    };
-    let (truth, _) = task.truth_of(&task.test);
-    let seen = (0..task.classes.len() as u32)
-        .filter(|c| truth.contains(c))
-        .count();
-    let chance = if numeric {
-        0.0
-    } else {
-        1.0 / seen.max(1) as f64
-    };
-    Ok(Some(Nuisance {
-        representation: r.name.clone(),
-        column: column.name.clone(),
-        decodability,
-        chance,
-        warning: has_interval && decodability.low > chance,
-    }))
 }
 
 #[cfg(test)]

@@ -15,7 +15,8 @@ use crate::error::{Error, Result, unknown};
 pub struct ProbeOptions {
     /// Names from [`PROBES`].
     pub probes: Vec<String>,
-    /// Labels a class, as numbers and `"all"`. For a numeric target: labels in total.
+    /// Labels a class, as numbers and `"all"`. For a numeric target: labels in total. For several labels a sample: samples of
+    /// each label, and as many without any.
     #[serde(with = "label_list")]
     pub labels: Vec<Labels>,
     /// Random draws of few labels; at most 5 from 50 labels a class on, 3 from 100 on, 1 for all.
@@ -89,7 +90,7 @@ pub struct RidgeOptions {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KnnMetric {
-    /// The better by leave-one-out.
+    /// The better on held-out rows.
     #[default]
     Auto,
     /// 1 − cosine.
@@ -102,7 +103,7 @@ pub enum KnnMetric {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KnnWeights {
-    /// The better by leave-one-out.
+    /// The better on held-out rows.
     #[default]
     Auto,
     /// One vote each.
@@ -112,6 +113,15 @@ pub enum KnnWeights {
 }
 
 impl ProbeOptions {
+    /// Whether a probe has nothing left to choose.
+    pub(super) fn is_fixed(&self, probe: &str) -> bool {
+        match probe {
+            "knn" => self.knn.k != Auto::Auto && self.knn.metric != KnnMetric::Auto,
+            "ridge" => self.ridge.alpha != Auto::Auto,
+            _ => self.linear.c != Auto::Auto,
+        }
+    }
+
     /// Finds every value that cannot be.
     ///
     /// # Errors

@@ -119,7 +119,9 @@ mod tests {
             probe: "linear".into(),
             labels: Labels::PerClass(labelled),
             labelled,
+            val_labels: 0,
             scores: Vec::new(),
+            label_scores: Vec::new(),
             draws,
             chosen: Vec::new(),
         }

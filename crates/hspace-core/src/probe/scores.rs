@@ -9,6 +9,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
 
 use super::Estimate;
+use super::folds::units;
 
 /// Names of the measures of a classifier, in the order of their values.
 pub const CLASS_SCORES: [&str; 6] = [
@@ -48,17 +49,20 @@ pub trait Answers: Sync {
     }
 
     /// Standard error of each measure over resampled test sets (bootstrap, 100 resamples). A resample in which a
-    /// measure is undefined does not count for it; where fewer than half are left, it has no error.
-    fn standard_errors(&self, seed: u64) -> Vec<Option<f64>> {
+    /// measure is undefined does not count for it; where fewer than half are left, it has no error. Samples of one of the
+    /// `groups` `[n]` are drawn together, as they are not independent.
+    fn standard_errors(&self, seed: u64, groups: Option<&[u32]>) -> Vec<Option<f64>> {
         let n = self.len();
+        let units = units(&(0..n).collect::<Vec<usize>>(), groups);
         let samples: Vec<Vec<Option<f64>>> = (0..RESAMPLES)
             .into_par_iter()
             .map(|i| {
                 let mut random =
                     Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_mul(RESAMPLES).wrapping_add(i));
                 let mut weights = vec![0.0; n];
-                for _ in 0..n {
-                    weights[random.random_range(0..n)] += 1.0;
+                for _ in 0..units.len() {
+                    let drawn = &units[random.random_range(0..units.len())];
+                    drawn.iter().for_each(|&i| weights[i] += 1.0);
                 }
                 self.scores(&weights)
             })
@@ -88,12 +92,7 @@ impl<'a> ClassAnswers<'a> {
         let answered = probabilities.chunks_exact(classes).map(largest).collect();
         let ranking = (0..classes)
             .into_par_iter()
-            .map(|c| {
-                let mut order: Vec<u32> = (0..truth.len() as u32).collect();
-                let p = |i: u32| probabilities[i as usize * classes + c];
-                order.sort_unstable_by(|&a, &b| p(a).total_cmp(&p(b)));
-                order
-            })
+            .map(|c| ranked(truth.len(), |i| probabilities[i as usize * classes + c]))
             .collect();
         ClassAnswers {
             probabilities,
@@ -115,24 +114,49 @@ impl<'a> ClassAnswers<'a> {
 
     /// Area under the curve of class `c` against the rest; `None` where one side is missing.
     fn auroc(&self, c: usize, weights: &[f64]) -> Option<f64> {
-        let (mut inside, mut outside, mut area) = (0.0, 0.0, 0.0);
-        let p = |i: &u32| self.probabilities[*i as usize * self.classes + c];
-        for tied in self.ranking[c].chunk_by(|a, b| p(a) == p(b)) {
-            let (mut positive, mut negative) = (0.0, 0.0);
-            for &i in tied {
-                let side = if self.truth[i as usize] as usize == c {
-                    &mut positive
-                } else {
-                    &mut negative
-                };
-                *side += weights[i as usize];
-            }
-            area += positive * (outside + negative / 2.0);
-            inside += positive;
-            outside += negative;
-        }
-        (inside > 0.0 && outside > 0.0).then(|| area / (inside * outside))
+        let p = |i: u32| self.probabilities[i as usize * self.classes + c];
+        let positive = |i: u32| self.truth[i as usize] as usize == c;
+        auroc(&self.ranking[c], p, positive, weights)
     }
+}
+
+/// The samples `0..n` by rising score.
+pub(super) fn ranked(n: usize, score: impl Fn(u32) -> f64) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..n as u32).collect();
+    order.sort_unstable_by(|&a, &b| score(a).total_cmp(&score(b)));
+    order
+}
+
+/// Area under the ROC curve of samples `ranking` by rising `score`, with `weights` by sample; `None` without a positive or
+/// without a negative one.
+pub(super) fn auroc(
+    ranking: &[u32],
+    score: impl Fn(u32) -> f64,
+    positive: impl Fn(u32) -> bool,
+    weights: &[f64],
+) -> Option<f64> {
+    let (mut inside, mut outside, mut area) = (0.0, 0.0, 0.0);
+    for tied in ranking.chunk_by(|a, b| score(*a) == score(*b)) {
+        let (above, below) = sides(tied, &positive, weights);
+        area += above * (outside + below / 2.0);
+        inside += above;
+        outside += below;
+    }
+    (inside > 0.0 && outside > 0.0).then(|| area / (inside * outside))
+}
+
+/// Sums of the weights of positive and of negative samples.
+pub(super) fn sides(
+    samples: &[u32],
+    positive: impl Fn(u32) -> bool,
+    weights: &[f64],
+) -> (f64, f64) {
+    let (mut above, mut below) = (0.0, 0.0);
+    for &i in samples {
+        let side = if positive(i) { &mut above } else { &mut below };
+        *side += weights[i as usize];
+    }
+    (above, below)
 }
 
 impl Answers for ClassAnswers<'_> {
@@ -214,7 +238,7 @@ impl Answers for NumberAnswers<'_> {
 }
 
 /// `above / below`, which is undefined where `below` is 0.
-fn ratio(above: f64, below: f64) -> Option<f64> {
+pub(super) fn ratio(above: f64, below: f64) -> Option<f64> {
     (below > 0.0).then(|| above / below)
 }
 
@@ -304,11 +328,34 @@ mod tests {
         let probabilities: Vec<f64> = (0..n)
             .flat_map(|i| if i % 4 == 0 { [0.2, 0.8] } else { [0.8, 0.2] })
             .collect();
-        let errors = ClassAnswers::new(&probabilities, &truth, 2).standard_errors(1);
+        let errors = ClassAnswers::new(&probabilities, &truth, 2).standard_errors(1, None);
         let binomial = (0.75f64 * 0.25 / n as f64).sqrt();
         assert!(
             errors[0].is_some_and(|error| (error / binomial - 1.0).abs() < 0.25),
             "{errors:?} {binomial}"
+        );
+    }
+
+    /// Five samples of a group are answered alike: as uncertain as a fifth of the samples.
+    #[test]
+    fn groups_are_resampled_whole() {
+        let n = 3000;
+        let truth = vec![0u32; n];
+        let groups: Vec<u32> = (0..n as u32).map(|i| i / 5).collect();
+        let of = |group: &u32| {
+            if group.is_multiple_of(4) {
+                [0.2, 0.8]
+            } else {
+                [0.8, 0.2]
+            }
+        };
+        let probabilities: Vec<f64> = groups.iter().flat_map(of).collect();
+        let answers = ClassAnswers::new(&probabilities, &truth, 2);
+        let binomial = (0.75f64 * 0.25 / (n as f64 / 5.0)).sqrt();
+        let error = answers.standard_errors(1, Some(&groups))[0];
+        assert!(
+            error.is_some_and(|error| (error / binomial - 1.0).abs() < 0.25),
+            "{error:?} {binomial}"
         );
     }
 
@@ -320,7 +367,7 @@ mod tests {
             |values: Vec<Option<f64>>| values.iter().map(Option::is_some).collect::<Vec<_>>();
         let all_but_area = [true, true, true, false, true, true];
         assert_eq!(defined(answers.plain()), all_but_area);
-        assert_eq!(defined(answers.standard_errors(0)), all_but_area);
+        assert_eq!(defined(answers.standard_errors(0, None)), all_but_area);
         // Certain of the wrong class: the loss is finite.
         let sure = ClassAnswers::new(&[0.0, 1.0], &[0], 2);
         assert_eq!(sure.plain()[4], Some(-f64::EPSILON.ln()));
@@ -329,7 +376,7 @@ mod tests {
             truth: &[0.1; 6],
         };
         assert_eq!(constant.plain(), [None, Some(1.5 / 6.0)]);
-        assert_eq!(defined(constant.standard_errors(0)), [false, true]);
+        assert_eq!(defined(constant.standard_errors(0, None)), [false, true]);
         let nothing = NumberAnswers {
             predicted: &[],
             truth: &[],
@@ -351,7 +398,7 @@ mod tests {
             .collect();
         let answers = ClassAnswers::new(&probabilities, &truth, 2);
         let area = answers.plain()[3].unwrap();
-        let error = answers.standard_errors(3)[3].unwrap();
+        let error = answers.standard_errors(3, None)[3].unwrap();
         // The share of the others that rank below is binomial.
         let binomial = (area * (1.0 - area) / 29.0).sqrt();
         assert!((error / binomial - 1.0).abs() < 0.25, "{error} {binomial}");

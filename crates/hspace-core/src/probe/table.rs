@@ -1,11 +1,14 @@
 //! Measurements as text.
 
-use super::scores::{CLASS_SCORES, NUMBER_SCORES};
-use super::{Estimate, Labels, Measurements, Row, Savings};
+use super::{Estimate, Labels, Measurements, Nuisance, Row, Savings, TaskKind};
+use crate::dataset::Role;
+
+/// Labels that the table of labels lists; the rest are in the JSON.
+const LISTED: usize = 40;
 
 impl Measurements {
     /// The task; one table a probe: representations by numbers of labels, means ± half of the 95 % interval,
-    /// chance in the last line; then shapes and warnings.
+    /// chance in the last line; then each label where a sample has several, shapes, domains and warnings.
     pub fn table(&self) -> String {
         let mut text = format!("task: `{}`\n", self.task);
         let mut probes: Vec<&str> = Vec::new();
@@ -14,39 +17,85 @@ impl Measurements {
                 probes.push(&row.probe);
             }
         }
-        let per = if self.classes.is_empty() {
-            "labels"
-        } else {
-            "labels a class"
-        };
-        let measure = self.measures()[0];
+        let per = self.per();
+        let measure = self.kind().scores()[0];
         for probe in probes {
             let rows: Vec<&Row> = self.rows.iter().filter(|r| r.probe == probe).collect();
             text.push_str(&format!(
                 "{measure} of the {probe} probe, by {per} (± half of the 95 % interval)\n"
             ));
             text.push_str(&self.block(&rows));
+            if let Some(note) = self.val_note(probe) {
+                text.push_str(&format!("  {note}\n"));
+            }
             text.push('\n');
         }
+        text.push_str(&self.labels_table());
         text.push_str(&self.shapes());
-        for n in self.nuisances.iter().filter(|n| n.warning) {
-            text.push_str(&format!(
-                "warning: `{}` can be read off {} ({} where guessing gives {})\n",
-                n.column,
-                n.representation,
-                cell(n.decodability.mean, n.decodability.low, n.decodability.high),
-                short(n.chance)
-            ));
-        }
+        self.nuisances.iter().for_each(|n| text.push_str(&n.line()));
         text
     }
 
-    /// Names of the task's measures, the main one first.
-    pub(crate) fn measures(&self) -> &'static [&'static str] {
-        match self.classes.is_empty() {
-            true => &NUMBER_SCORES,
-            false => &CLASS_SCORES,
+    /// What numbers of labels count.
+    pub(crate) fn per(&self) -> &'static str {
+        match self.kind() {
+            TaskKind::Classes => "labels a class",
+            TaskKind::Numbers => "labels",
+            TaskKind::LabelSets => "samples a label",
         }
+    }
+
+    /// What the settings of a probe with all labels were chosen by, where that is not the training labels.
+    pub(crate) fn val_note(&self, probe: &str) -> Option<String> {
+        let mut rows = self.rows.iter().filter(|r| r.probe == probe);
+        let row = rows.find(|row| row.val_labels > 0)?;
+        Some(format!(
+            "{}: settings chosen on {} val labels",
+            row.labels, row.val_labels
+        ))
+    }
+
+    /// The row whose labels are shown one by one: the first probe's, of `representation`, with the most labels.
+    pub(crate) fn label_row(&self, representation: &str) -> Option<&Row> {
+        let first = self.rows.first()?;
+        let rows = self.rows.iter();
+        rows.filter(|r| r.representation == representation && r.probe == first.probe)
+            .filter(|r| !r.label_scores.is_empty())
+            .max_by_key(|r| r.labels)
+    }
+
+    /// The labels one by one, of the first representation.
+    fn labels_table(&self) -> String {
+        let Some(row) = self
+            .rows
+            .first()
+            .and_then(|first| self.label_row(&first.representation))
+        else {
+            return String::new();
+        };
+        let titles = ["", "positive in test", "AUROC", "average precision"];
+        let mut lines = vec![titles.map(String::from).to_vec()];
+        let shown = |e: &Option<Estimate>| e.map_or("-".into(), |e| cell(e.mean, e.low, e.high));
+        for score in row.label_scores.iter().take(LISTED) {
+            lines.push(vec![
+                score.label.clone(),
+                score.positives.to_string(),
+                shown(&score.auroc),
+                shown(&score.average_precision),
+            ]);
+        }
+        let mut text = format!(
+            "labels on {}, {} probe, {} {}\n{}",
+            row.representation,
+            row.probe,
+            row.labels,
+            self.per(),
+            aligned(&lines)
+        );
+        if let Some(more @ 1..) = row.label_scores.len().checked_sub(LISTED) {
+            text.push_str(&format!("  and {more} more, see --json\n"));
+        }
+        text + "\n"
     }
 
     fn block(&self, rows: &[&Row]) -> String {
@@ -196,6 +245,27 @@ impl Measurements {
     }
 }
 
+impl Nuisance {
+    /// A line on it: a warning, or how well a domain can be read off; empty for a nuisance that cannot.
+    fn line(&self) -> String {
+        let Estimate { mean, low, high } = self.decodability;
+        let (column, of, chance) = (&self.column, &self.representation, short(self.chance));
+        let found = cell(mean, low, high);
+        match (self.role, self.readable) {
+            (Role::Domain, true) => {
+                format!("domain `{column}` can be read off {of}: {found} (chance {chance})\n")
+            }
+            (Role::Domain, false) => {
+                format!("domain `{column}` cannot be read off {of}: {found} (chance {chance})\n")
+            }
+            _ if self.warning => format!(
+                "warning: `{column}` can be read off {of} ({found} where guessing gives {chance})\n"
+            ),
+            _ => String::new(),
+        }
+    }
+}
+
 /// A baseline in words.
 fn plain(baseline: &str) -> &str {
     match baseline {
@@ -277,8 +347,10 @@ mod tests {
             split_hash: String::new(),
             seed: 0,
             train: 0,
+            val: 0,
             test: 0,
             classes: vec![],
+            labels: vec![],
             chance: 0.0,
             origins: vec![],
             rows: vec![],

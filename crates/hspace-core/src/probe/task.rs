@@ -1,9 +1,9 @@
 //! What is to be learned from which rows: the same for every contender.
 
-use super::Labels;
-use super::few_labels::{draw, draws};
+use super::few_labels::{draw, draw_label_sets, draws};
 use super::options::ProbeOptions;
-use crate::dataset::{self, Column, Split, Values};
+use super::{Labels, TaskKind};
+use crate::dataset::{self, Column, Role, Split, Values, groups};
 use crate::error::{Error, Result, unknown};
 use crate::representation::Representation;
 
@@ -64,62 +64,110 @@ pub(super) fn task_column<'a>(r: &'a Representation, task: &str) -> Result<&'a C
         "auto" => Error::data("the data have no label column, so there is no task to measure; give labels (folders, labels.csv or an array `labels`)"),
         name => Error::config(unknown("column", name, names)),
     })
+    .and_then(|column| match column.role {
+        Role::Group => Err(Error::config(format!("`{}` says which samples belong together; a group is no task", column.name))),
+        Role::Mask => Err(Error::config(format!("`{}` holds masks of pixels, which are no task of a probe", column.name))),
+        _ => Ok(column),
+    })
 }
 
 /// The labelled rows of one column.
 pub(super) struct Task {
-    /// Empty for a numeric target.
-    pub(super) classes: Vec<String>,
+    /// Names of the classes, or of the labels of sets; empty for a numeric target.
+    pub(super) names: Vec<String>,
     pub(super) truth: Truth,
     pub(super) train: Vec<usize>,
+    pub(super) val: Vec<usize>,
     pub(super) test: Vec<usize>,
+    /// Group of each row of the data, where there are groups.
+    groups: Option<Vec<u32>>,
 }
 
-/// One value per row of the data; those of unlabelled rows are never read.
+/// One value per row; those of unlabelled rows are never read.
 pub(super) enum Truth {
     Classes(Vec<u32>),
     Numbers(Vec<f64>),
+    LabelSets(Vec<Vec<u32>>),
+}
+
+impl Truth {
+    /// Classes; empty for another kind of task.
+    pub(super) fn classes(&self) -> &[u32] {
+        match self {
+            Truth::Classes(index) => index,
+            _ => &[],
+        }
+    }
+
+    /// Numbers; empty for another kind of task.
+    pub(super) fn numbers(&self) -> &[f64] {
+        match self {
+            Truth::Numbers(values) => values,
+            _ => &[],
+        }
+    }
+
+    /// Sets of labels; empty for another kind of task.
+    pub(super) fn label_sets(&self) -> &[Vec<u32>] {
+        match self {
+            Truth::LabelSets(sets) => sets,
+            _ => &[],
+        }
+    }
+
+    /// The values of `rows`, in that order.
+    pub(super) fn select(&self, rows: &[usize]) -> Truth {
+        match self {
+            Truth::Classes(index) => Truth::Classes(rows.iter().map(|&i| index[i]).collect()),
+            Truth::Numbers(values) => Truth::Numbers(rows.iter().map(|&i| values[i]).collect()),
+            Truth::LabelSets(sets) => {
+                Truth::LabelSets(rows.iter().map(|&i| sets[i].clone()).collect())
+            }
+        }
+    }
 }
 
 /// The draws for one number of labels.
 pub(super) struct Plan {
     pub(super) labels: Labels,
     pub(super) draws: Vec<Vec<usize>>,
+    /// Settings are chosen by the validation rows.
+    pub(super) by_val: bool,
 }
 
 impl Task {
-    pub(super) fn new(column: &Column, split: &[Split]) -> Result<Task> {
-        let (classes, truth, labelled): (_, _, Vec<bool>) = match &column.values {
+    /// The task that `column`, one of `columns`, is.
+    pub(super) fn new(column: &Column, columns: &[Column], split: &[Split]) -> Result<Task> {
+        let (names, truth) = match &column.values {
             Values::Classes { names, index } => (
                 names.clone(),
                 Truth::Classes(index.iter().map(|i| i.unwrap_or(0)).collect()),
-                index.iter().map(Option::is_some).collect(),
             ),
             Values::Numbers(values) => (
                 Vec::new(),
                 Truth::Numbers(values.iter().map(|v| v.unwrap_or(0.0)).collect()),
-                values
-                    .iter()
-                    .map(|v| v.is_some_and(f64::is_finite))
-                    .collect(),
             ),
-            Values::MultiLabel { .. } => {
-                return Err(Error::data(format!(
-                    "`{}` has several labels a sample, and cannot be probed yet",
-                    column.name
-                )));
-            }
+            Values::MultiLabel { names, sets } => (
+                names.clone(),
+                Truth::LabelSets(sets.iter().map(|s| s.clone().unwrap_or_default()).collect()),
+            ),
+        };
+        let usable = |row: usize| match &truth {
+            Truth::Numbers(values) => column.values.is_known(row) && values[row].is_finite(),
+            _ => column.values.is_known(row),
         };
         let rows = |part: Split| -> Vec<usize> {
             (0..split.len())
-                .filter(|&i| split[i] == part && labelled[i])
+                .filter(|&i| split[i] == part && usable(i))
                 .collect()
         };
         let task = Task {
-            classes,
-            truth,
             train: rows(Split::Train),
+            val: rows(Split::Val),
             test: rows(Split::Test),
+            names,
+            truth,
+            groups: groups(columns),
         };
         for (part, rows) in [("training", &task.train), ("test", &task.test)] {
             if rows.is_empty() {
@@ -129,34 +177,67 @@ impl Task {
                 )));
             }
         }
-        if let Truth::Classes(index) = &task.truth {
-            let one = index[task.train[0]];
-            if task.train.iter().all(|&i| index[i] == one) {
-                return Err(Error::data(format!(
-                    "all {} training labels of `{}` are `{}`; a classification task needs two classes",
-                    task.train.len(),
-                    column.name,
-                    task.classes[one as usize]
-                )));
-            }
-        }
+        task.check_variety(&column.name)?;
         Ok(task)
+    }
+
+    /// Refuses training labels that are all the same.
+    fn check_variety(&self, name: &str) -> Result<()> {
+        let count = self.train.len();
+        match &self.truth {
+            Truth::Classes(index) => {
+                let one = index[self.train[0]];
+                if self.train.iter().all(|&i| index[i] == one) {
+                    return Err(Error::data(format!(
+                        "all {count} training labels of `{name}` are `{}`; a classification task needs two classes",
+                        self.names[one as usize]
+                    )));
+                }
+            }
+            Truth::LabelSets(sets) => {
+                let one = &sets[self.train[0]];
+                if self.train.iter().all(|&i| sets[i] == *one) {
+                    return Err(Error::data(format!(
+                        "all {count} training samples have the same labels of `{name}`; a label must be on some and not on others"
+                    )));
+                }
+            }
+            Truth::Numbers(_) => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn kind(&self) -> TaskKind {
+        match self.truth {
+            Truth::Classes(_) => TaskKind::Classes,
+            Truth::Numbers(_) => TaskKind::Numbers,
+            Truth::LabelSets(_) => TaskKind::LabelSets,
+        }
+    }
+
+    /// Groups of `rows`, where there are groups.
+    pub(super) fn groups_of(&self, rows: &[usize]) -> Option<Vec<u32>> {
+        let groups = self.groups.as_ref()?;
+        Some(rows.iter().map(|&i| groups[i]).collect())
     }
 
     /// The probes that fit the task, in the order asked for.
     pub(super) fn probes(&self, options: &ProbeOptions) -> Result<Vec<&'static str>> {
-        let numeric = self.classes.is_empty();
         let mut probes: Vec<&'static str> = Vec::new();
         for name in &options.probes {
-            let probe = match (name.as_str(), numeric) {
+            let probe = match (name.as_str(), self.kind()) {
                 ("geometry", _) => continue,
-                ("ridge", false) => {
-                    return Err(Error::config(
-                        "the ridge probe is for numeric targets, and this task has classes; use linear",
-                    ));
+                (_, TaskKind::Numbers) => "ridge",
+                ("ridge", kind) => {
+                    let has = match kind {
+                        TaskKind::LabelSets => "several labels a sample",
+                        _ => "classes",
+                    };
+                    return Err(Error::config(format!(
+                        "the ridge probe is for numeric targets, and this task has {has}; use linear"
+                    )));
                 }
-                (_, true) => "ridge",
-                ("knn", false) => "knn",
+                ("knn", _) => "knn",
                 _ => "linear",
             };
             if !probes.contains(&probe) {
@@ -166,59 +247,64 @@ impl Task {
         Ok(probes)
     }
 
-    /// Accuracy on the test rows by always answering the commonest training class; 0 for numbers.
+    /// The main measure by guessing: accuracy on the test rows by always answering the commonest training class; R² of 0;
+    /// of label sets an area under the curve of a half.
     pub(super) fn chance(&self) -> f64 {
-        let Truth::Classes(index) = &self.truth else {
-            return 0.0;
+        let index = match &self.truth {
+            Truth::Classes(index) => index,
+            Truth::Numbers(_) => return 0.0,
+            Truth::LabelSets(_) => return 0.5,
         };
         let count =
             |rows: &[usize], class: u32| rows.iter().filter(|&&i| index[i] == class).count();
-        let commonest = (0..self.classes.len() as u32)
+        let commonest = (0..self.names.len() as u32)
             .rev()
             .max_by_key(|&c| count(&self.train, c))
             .unwrap_or(0);
         count(&self.test, commonest) as f64 / self.test.len() as f64
     }
 
+    /// The draws for each number of labels. All labels are one draw, which may look at validation rows.
     pub(super) fn plans(&self, options: &ProbeOptions) -> Vec<Plan> {
-        let groups: Vec<u32> = match &self.truth {
-            Truth::Classes(index) => self.train.iter().map(|&i| index[i]).collect(),
-            Truth::Numbers(_) => vec![0; self.train.len()],
-        };
         let mut wanted = options.labels.clone();
         wanted.sort_unstable();
         wanted.dedup();
         let mut plans: Vec<Plan> = Vec::new();
         for labels in wanted {
-            let drawn = match labels {
+            let mut drawn = match labels {
                 Labels::All => vec![self.train.clone()],
-                Labels::PerClass(k) if self.classes.is_empty() && k < 3 => continue,
+                Labels::PerClass(k) if self.kind() == TaskKind::Numbers && k < 3 => continue,
                 Labels::PerClass(k) => (0..draws(labels, options.draws) as u64)
-                    .map(|number| draw(&self.train, &groups, k, options.seed, number))
+                    .map(|number| self.draw(k, options.seed, number))
                     .collect(),
             };
             // Once a draw holds every label, further draws are the same.
-            let everything = drawn[0].len() == self.train.len();
-            let drawn = if everything {
-                vec![self.train.clone()]
-            } else {
-                drawn
-            };
+            let everything = drawn.iter().all(|rows| rows.len() == self.train.len());
+            if everything {
+                drawn.truncate(1);
+            }
             if everything && labels != Labels::All && options.labels.contains(&Labels::All) {
                 continue;
             }
             plans.push(Plan {
                 labels,
                 draws: drawn,
+                by_val: labels == Labels::All && !self.val.is_empty(),
             });
         }
         plans
     }
 
-    pub(super) fn truth_of(&self, rows: &[usize]) -> (Vec<u32>, Vec<f64>) {
-        match &self.truth {
-            Truth::Classes(index) => (rows.iter().map(|&i| index[i]).collect(), Vec::new()),
-            Truth::Numbers(values) => (Vec::new(), rows.iter().map(|&i| values[i]).collect()),
+    fn draw(&self, k: usize, seed: u64, number: u64) -> Vec<usize> {
+        let train = &self.train;
+        let groups = self.groups_of(train);
+        let groups = groups.as_deref();
+        match self.truth.select(train) {
+            Truth::Classes(classes) => draw(train, &classes, groups, k, seed, number),
+            Truth::Numbers(_) => draw(train, &vec![0; train.len()], groups, k, seed, number),
+            Truth::LabelSets(sets) => {
+                draw_label_sets(train, &sets, self.names.len(), groups, k, seed, number)
+            }
         }
     }
 }

@@ -9,8 +9,8 @@ use super::neighbours::Neighbours;
 use super::projection::{Plane, Projection};
 use super::tables::{self, Measure, grouped, name, probe_title};
 use super::{Drawing, Page, RunFacts, charts, confusion, neighbours, projection};
-use crate::dataset::BadFile;
-use crate::probe::{Labels, Measurements, Row, Savings};
+use crate::dataset::{BadFile, Role};
+use crate::probe::{Labels, Measurements, Row, Savings, TaskKind};
 
 /// Bad files listed by name; the rest are counted and found in `bad_files.csv`.
 const BAD_FILES: usize = 20;
@@ -80,8 +80,9 @@ fn key_numbers(page: &Page) -> Vec<(String, String, String)> {
         let (key, e) = tables::find(m, name, probe, labels).and_then(Row::main_score)?;
         e.mean.is_finite().then_some((key.as_str(), e.mean))
     };
+    let ten = format!("with 10 {}", m.per());
     for (labels, words) in [
-        (Labels::PerClass(10), "with 10 labels a class"),
+        (Labels::PerClass(10), ten.as_str()),
         (Labels::All, "with all labels"),
     ] {
         let Some((key, mean)) = score(learned, labels) else {
@@ -186,8 +187,8 @@ pub(super) fn few_labels(m: &Measurements, looks: &Looks) -> Markup {
     let panel = |probe: &str| {
         let lines = curves(probe);
         let several = lines.iter().any(|(_, _, points)| points.len() > 1);
-        let measure = Measure::of(m.measures()[0]);
-        let chance = (!m.classes.is_empty()).then_some(m.chance);
+        let measure = Measure::of(m.kind().scores()[0]);
+        let chance = (m.kind() != TaskKind::Numbers).then_some(m.chance);
         several.then(|| {
             let chart = charts::few_label(&lines, reach, chance, &measure.title, measure.percent);
             html! { figure { figcaption { (probe_title(probe)) } (chart) } }
@@ -313,6 +314,29 @@ pub(super) fn confusions(m: &Measurements, looks: &Looks) -> Markup {
     section("What is mistaken for what", lede, body)
 }
 
+/// Each label where a sample has several: the learned representations, baselines folded away.
+pub(super) fn labels(m: &Measurements, looks: &Looks) -> Markup {
+    let rows = tables::representations(m).into_iter();
+    let rows: Vec<&Row> = rows.filter_map(|name| m.label_row(name)).collect();
+    let Some(&first) = rows.first() else {
+        return html! {};
+    };
+    let learned = |row: &&Row| looks.of(&row.representation).learned;
+    let (mut shown, mut rest): (Vec<&Row>, Vec<&Row>) = rows.into_iter().partition(learned);
+    if shown.is_empty() {
+        std::mem::swap(&mut shown, &mut rest);
+    }
+    let lede = html! {
+        "Each label by the " (probe_title(&first.probe).to_lowercase()) ", " (first.labels) " " (m.per())
+        ". By guessing the area under the ROC curve is 50, the average precision the share of samples that have the label."
+    };
+    let body = html! {
+        @for row in &shown { (tables::labels(row, m.test, looks)) }
+        @if !rest.is_empty() { details { summary { "Baselines" } @for row in &rest { (tables::labels(row, m.test, looks)) } } }
+    };
+    section("Label by label", lede, body)
+}
+
 /// Effective rank and its kin.
 pub(super) fn geometry(m: &Measurements, looks: &Looks) -> Markup {
     if m.geometry.is_empty() {
@@ -330,15 +354,20 @@ pub(super) fn nuisances(m: &Measurements, looks: &Looks) -> Markup {
     if m.nuisances.is_empty() {
         return html! {};
     }
+    let has = |role: Role| m.nuisances.iter().any(|n| n.role == role);
     let lede = html! {
-        "Columns the representation should not carry, read off it by a linear probe: balanced accuracy "
-        "(classes) or R² (numbers), times 100. Above chance is a warning."
+        @if has(Role::Nuisance) { "Columns the representation should not carry" }
+        @if has(Role::Nuisance) && has(Role::Domain) { ", and domains" }
+        @if !has(Role::Nuisance) { "Domains" }
+        ", read off it by a linear probe: balanced accuracy (classes), R² (numbers) or macro AUROC (several labels a "
+        "sample), times 100."
+        @if has(Role::Nuisance) { " A nuisance above chance is a warning." }
     };
-    section(
-        "What should not be in it",
-        lede,
-        tables::nuisances(&m.nuisances, looks),
-    )
+    let title = match has(Role::Nuisance) {
+        true => "What should not be in it",
+        false => "Domains",
+    };
+    section(title, lede, tables::nuisances(&m.nuisances, looks))
 }
 
 /// Small panels of what was logged.
@@ -371,15 +400,32 @@ pub(super) fn method(m: &Measurements) -> Markup {
     let lede = html! { "So that somebody else can measure the same." };
     let body = html! {
         dl.method {
-            dt { "Task" } dd { (m.task) " of " (m.data) @if !m.classes.is_empty() { ", " (m.classes.len()) " classes" } }
-            dt { "Samples" } dd { (grouped(m.train)) " labelled to train on, " (grouped(m.test)) " to test on, read once, at the end" }
+            dt { "Task" } dd {
+                (m.task) " of " (m.data)
+                @match m.kind() {
+                    TaskKind::Classes => { ", " (m.classes.len()) " classes" },
+                    TaskKind::LabelSets => { ", " (m.labels.len()) " labels, any number a sample" },
+                    TaskKind::Numbers => {},
+                }
+            }
+            dt { "Samples" } dd {
+                (grouped(m.train)) " labelled to train on, "
+                @if m.val > 0 { (grouped(m.val)) " to choose settings by where all labels are given, " }
+                (grouped(m.test)) " to test on, read once, at the end"
+            }
             @if most > 0 {
                 dt { "Draws" }
                 dd { @if fewest == most { (most) } @else { (fewest) " to " (most) }
                     " random draws of labels (seed " (m.seed) "), the same for every representation" }
             }
             dt { "Intervals" } dd { "95 %: Student's t over the draws of labels, joined with the sampling error of the test set (bootstrap); with all labels, the latter alone. Not in them: the spread over several trainings of an encoder" }
-            dt { "Choices" } dd { "Regularisation, k, metric and weighting are chosen by cross-validation inside the training labels" }
+            dt { "Choices" } dd {
+                "Regularisation, k, metric and weighting are chosen by cross-validation inside the training labels"
+                @if m.rows.iter().any(|r| r.val_labels > 0) { "; with all labels, by the validation labels, after fitting on the training labels alone" }
+            }
+            @if m.kind() == TaskKind::LabelSets && most > 0 {
+                dt { "Samples a label" } dd { "A draw holds so many samples of each label and as many without any; a sample may serve several labels" }
+            }
             dt { "Protocol" } dd { "version " (m.protocol) ", hspace " (m.code_version) }
             dt { "Split" } dd { code { (m.split_hash) } }
             @for (name, origin) in m.origins.iter().filter(|(_, origin)| !origin.is_empty()) {

@@ -4,7 +4,8 @@ use maud::{Markup, html};
 
 use super::charts::Point;
 use super::look::{Look, Looks};
-use crate::probe::{Estimate, Geometry, Labels, Measurements, Nuisance, Row};
+use crate::dataset::Role;
+use crate::probe::{Estimate, Geometry, Labels, Measurements, Nuisance, Row, TaskKind};
 
 /// How a measure is written.
 pub(super) struct Measure {
@@ -24,6 +25,10 @@ impl Measure {
             "balanced_accuracy" => ("Balanced accuracy", true, false),
             "macro_f1" => ("Macro F1", true, false),
             "macro_auroc" => ("Macro AUROC", true, false),
+            "macro_average_precision" => ("Macro average precision", true, false),
+            "subset_accuracy" => ("All labels right", true, false),
+            "auroc" => ("AUROC", true, false),
+            "average_precision" => ("Average precision", true, false),
             "log_loss" => ("Log loss", false, true),
             "calibration_error" => ("Calibration error", true, true),
             "r2" => ("R²", false, false),
@@ -151,10 +156,10 @@ pub(super) fn name(text: &str, look: &Look) -> Markup {
     html! { span.swatch style=(format!("background:{}", look.colour)) {} span.who style=[colour] { (text) } }
 }
 
-/// Accuracy or R² of every representation (rows) by number of labels (columns), for one probe.
+/// The main measure of every representation (rows) by number of labels (columns), for one probe.
 pub(super) fn results(m: &Measurements, probe: &str, looks: &Looks) -> Markup {
     let mine = || m.rows.iter().filter(|r| r.probe == probe);
-    let measure = Measure::of(m.measures()[0]);
+    let measure = Measure::of(m.kind().scores()[0]);
     let mut columns: Vec<(Labels, usize)> = Vec::new();
     for row in mine() {
         match columns.iter_mut().find(|c| c.0 == row.labels) {
@@ -182,28 +187,29 @@ pub(super) fn results(m: &Measurements, probe: &str, looks: &Looks) -> Markup {
             )
         })
         .collect();
-    let classes = !m.classes.is_empty();
+    // A number of labels that is not their total.
+    let each = m.kind() != TaskKind::Numbers;
     html! {
         div.scroll {
             table.results {
                 caption { (probe_title(probe)) span { (measure.title) @if measure.percent { ", %" } } }
                 thead {
                     tr {
-                        th scope="col" { @if classes { "labels a class" } @else { "labels" } }
+                        th scope="col" { (m.per()) }
                         @for (labels, total) in &columns {
                             th scope="col" {
                                 @match labels {
-                                    Labels::PerClass(n) if classes => (n),
+                                    Labels::PerClass(n) if each => (n),
                                     Labels::PerClass(_) => (grouped(*total)),
                                     Labels::All => "all",
                                 }
-                                @if classes || *labels == Labels::All { span.total { (grouped(*total)) } }
+                                @if each || *labels == Labels::All { span.total { (grouped(*total)) } }
                             }
                         }
                     }
                 }
                 tbody {
-                    @if classes && !names.contains(&"chance") {
+                    @if each && !names.contains(&"chance") {
                         tr.chance {
                             th scope="row" { (name("chance", &looks.of("chance"))) }
                             @for _ in &columns { td { (measure.number(m.chance)) } }
@@ -224,6 +230,7 @@ pub(super) fn results(m: &Measurements, probe: &str, looks: &Looks) -> Markup {
                 }
             }
         }
+        @if let Some(note) = m.val_note(probe) { p.note { (note) } }
     }
 }
 
@@ -237,7 +244,7 @@ pub(super) fn measures(m: &Measurements, probe: &str, looks: &Looks) -> Markup {
     if rows.is_empty() {
         return html! {};
     }
-    let keys = m.measures();
+    let keys = m.kind().scores();
     let value = |row: &Row, key: &str| row.scores.iter().find(|(k, _)| k == key).map(|(_, e)| *e);
     let best = |key: &str| {
         Measure::of(key).best(rows.iter().filter_map(|r| value(r, key)).map(|e| e.mean))
@@ -265,6 +272,32 @@ pub(super) fn measures(m: &Measurements, probe: &str, looks: &Looks) -> Markup {
                         }
                     }
                 } }
+            }
+        }
+    }
+}
+
+/// The labels of a row whose task has several a sample, `test` samples being tested.
+pub(super) fn labels(row: &Row, test: usize, looks: &Looks) -> Markup {
+    let percent = Measure::of("auroc");
+    let cell = |value: &Option<Estimate>| match value {
+        Some(e) => html! { td { (percent.cell(e)) } },
+        None => html! { td.none { "–" } },
+    };
+    html! {
+        div.scroll {
+            table {
+                caption { (name(&row.representation, &looks.of(&row.representation))) }
+                thead { tr {
+                    th scope="col" {} th scope="col" { "In test samples" } th scope="col" { "of them, %" }
+                    th scope="col" { "AUROC, %" } th scope="col" { "Average precision, %" }
+                } }
+                tbody { @for score in &row.label_scores { tr {
+                    th scope="row" { (score.label) }
+                    td { (grouped(score.positives)) }
+                    td { (percent.number(score.positives as f64 / test as f64)) }
+                    (cell(&score.auroc)) (cell(&score.average_precision))
+                } } }
             }
         }
     }
@@ -308,7 +341,7 @@ pub(super) fn geometry(of: &[Geometry], looks: &Looks) -> Markup {
     }
 }
 
-/// What can be read off each representation that should not be in it.
+/// What can be read off each representation that is no task.
 pub(super) fn nuisances(of: &[Nuisance], looks: &Looks) -> Markup {
     html! {
         div.scroll {
@@ -321,10 +354,14 @@ pub(super) fn nuisances(of: &[Nuisance], looks: &Looks) -> Markup {
                     @let look = looks.of(&n.representation);
                     tr.learned[look.learned] {
                         th scope="row" { (name(&n.representation, &look)) }
-                        td.text { (n.column) }
+                        td.text { (n.column) @if n.role == Role::Domain { " (domain)" } }
                         td { (Measure::of("accuracy").cell(&n.decodability)) }
                         td { (Measure::of("accuracy").number(n.chance)) }
-                        td.text { @if n.warning { span.bad { "⚠ can be read off" } } @else { "not above chance" } }
+                        td.text {
+                            @if n.warning { span.bad { "⚠ can be read off" } }
+                            @else if n.readable { "can be read off" }
+                            @else { "not above chance" }
+                        }
                     }
                 } }
             }

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn import metrics
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.multiclass import OneVsRestClassifier
 
 HERE = Path(__file__).parent
 
@@ -91,6 +92,31 @@ for n, d, classes, c in [(120, 6, 3, 0.5), (30, 40, 4, 0.05), (80, 5, 2, 2.0)]:
     cases.append(dict(rows=n, cols=d, classes=classes, c=c, features=plain(x.ravel()), labels=plain(y),
                       probabilities=plain(fitted.predict_proba(x.astype(np.float64)).ravel())))
 write("probe_linear.json", cases=cases)
+
+# Several labels a sample: scores with ties, and weights as a bootstrap has them.
+random = np.random.default_rng(1)
+x = rows(random, 90, 7) + np.float32(2)
+known = (x - 2) @ random.normal(size=(7, 4)) + 2 * random.normal(size=(90, 4)) > [0, 1, 2, 3]
+fitted = OneVsRestClassifier(LogisticRegression(C=0.7, tol=1e-10, max_iter=10000)).fit(x.astype(np.float64), known)
+scored = random.uniform(size=(90, 4)).round(1) * 0.6 + 0.4 * known
+weights = random.integers(0, 4, 90)
+each = lambda measure, **more: [measure(known[:, i], scored[:, i], **more) for i in range(4)]
+write(
+    "probe_label_sets.json",
+    rows=90, cols=7, labels=4, c=0.7, features=x.ravel(), sets=[plain(np.flatnonzero(row)) for row in known],
+    probabilities=fitted.predict_proba(x.astype(np.float64)).ravel(),
+    scored=scored.ravel(),
+    scores=[
+        metrics.roc_auc_score(known, scored, average="macro"),
+        metrics.average_precision_score(known, scored, average="macro"),
+        metrics.f1_score(known, scored > 0.5, average="macro"),
+        metrics.accuracy_score(known, scored > 0.5),
+    ],
+    aurocs=each(metrics.roc_auc_score), average_precisions=each(metrics.average_precision_score),
+    weights=weights.astype(float),
+    weighted_aurocs=each(metrics.roc_auc_score, sample_weight=weights),
+    weighted_average_precisions=each(metrics.average_precision_score, sample_weight=weights),
+)
 
 # Files as other tools write them.
 features = np.arange(12, dtype=np.float64).reshape(3, 4)

@@ -1,7 +1,9 @@
 use super::*;
+use crate::auto::Auto;
 use crate::dataset::{Column, Role, Split, Values};
 use crate::error::Result;
 use crate::pca::Pca;
+use crate::probe::folds::Selection;
 use crate::probe::options::{KnnMetric, KnnWeights};
 use crate::probe::ridge::Ridge;
 use crate::probe::{Contender, Labels, Measurements, ProbeOptions, knn, linear, measure};
@@ -93,7 +95,13 @@ fn probes_of_a_large_common_part_agree_with_scikit_learn() -> Result<()> {
         let p = knn::probabilities(&found, labels, g.classes, g.k, knn::Weights::Uniform);
         assert_close(&p, &theirs.probabilities, 1e-12, "kNN");
     }
-    let ridge = Ridge::fit(&train, &g.target[..g.train], Some(g.alpha))?;
+    let ridge = Ridge::fit(
+        &train,
+        &g.target[..g.train],
+        Auto::Set(g.alpha),
+        Selection::default(),
+        0,
+    )?;
     assert_close(&ridge.predict(&test), &g.ridge.predicted, 1e-3, "ridge");
     // Components centre by themselves.
     for (ours, theirs) in pca.variances.iter().zip(&g.pca.variances) {

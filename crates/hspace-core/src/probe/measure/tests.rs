@@ -1,7 +1,8 @@
 //! Measures that the test samples leave undefined.
 
 use super::*;
-use crate::dataset::Values;
+use crate::dataset::{Column, Values};
+use crate::probe::scores::CLASS_SCORES;
 
 const N: usize = 48;
 
@@ -90,7 +91,7 @@ fn one_class_among_the_test_samples_leaves_the_area_undefined() -> Result<()> {
 #[test]
 fn a_constant_target_has_no_r2() -> Result<()> {
     let one = |name: &str| {
-        let number = |i: usize| if i % 4 == 0 { 0.1 } else { i as f64 };
+        let number = |i: usize| if i.is_multiple_of(4) { 0.1 } else { i as f64 };
         data(name, |i| (i / 4 % 2) as u32, number)
     };
     let m = measured([one("pixels"), one("a")], "number")?;

@@ -1,0 +1,370 @@
+//! What is read when: validation labels, test labels, groups, sets of labels, domains.
+
+use std::sync::Mutex;
+
+use super::*;
+use crate::dataset::{Column, Split, Values};
+
+const N: usize = 360;
+
+/// In −0.5..0.5.
+fn noise(i: usize, salt: usize) -> f32 {
+    let bits = few_labels::mix(&[i as u64, salt as u64]);
+    (bits >> 40) as f32 / (1u64 << 24) as f32 - 0.5
+}
+
+fn classes(name: &str, role: Role, k: usize, of: &dyn Fn(usize) -> usize) -> Column {
+    Column {
+        name: name.into(),
+        role,
+        values: Values::Classes {
+            names: (0..k).map(|c| c.to_string()).collect(),
+            index: (0..N).map(|i| Some(of(i) as u32)).collect(),
+        },
+    }
+}
+
+/// Three overlapping classes, a number and three labels; half of the rows train, a quarter val, a quarter test.
+fn data(name: &str) -> Representation {
+    let value = |i: usize, j: usize| (i % 3 == j) as u8 as f32 + 1.5 * noise(i, j + 1);
+    let number = |i: usize| Some(f64::from(value(i, 0) + noise(i, 50)));
+    // Two labels that the features show, one of each second row that they do not.
+    let labels = |i: usize| -> Vec<u32> {
+        let blurred = |j: usize| value(i, j) + 0.5 * noise(i, 70 + j);
+        let shown = [blurred(0) > 0.6, blurred(1) > 0.9, noise(i, 80) > 0.0];
+        (0..3).filter(|&label| shown[label as usize]).collect()
+    };
+    Representation {
+        shift: Vec::new(),
+        name: name.into(),
+        features: Matrix::new(N, 6, (0..6 * N).map(|e| value(e / 6, e % 6)).collect()),
+        ids: (0..N).map(|i| format!("{i}")).collect(),
+        columns: vec![
+            classes("label", Role::Label, 3, &|i| i % 3),
+            Column {
+                name: "height".into(),
+                role: Role::Label,
+                values: Values::Numbers((0..N).map(number).collect()),
+            },
+            Column {
+                name: "findings".into(),
+                role: Role::Label,
+                values: Values::MultiLabel {
+                    names: ["edge", "mass", "noise"].map(String::from).to_vec(),
+                    sets: (0..N).map(|i| Some(labels(i))).collect(),
+                },
+            },
+        ],
+        split: (0..N)
+            .map(|i| match i / 3 % 4 {
+                0 => Split::Test,
+                1 => Split::Val,
+                _ => Split::Train,
+            })
+            .collect(),
+        origin: "test".into(),
+    }
+}
+
+fn options(task: &str) -> ProbeOptions {
+    ProbeOptions {
+        probes: ["linear", "knn"].map(String::from).to_vec(),
+        labels: vec![Labels::PerClass(4), Labels::PerClass(20), Labels::All],
+        draws: 3,
+        task: task.into(),
+        ..ProbeOptions::default()
+    }
+}
+
+fn measured(data: Representation, options: &ProbeOptions) -> Result<Measurements> {
+    measure(vec![Contender::Fixed(data)], options, "test", &mut |_| ())
+}
+
+/// Gives each row of `split` the values of another row of it.
+fn permute(mut data: Representation, split: Split) -> Representation {
+    let rows: Vec<usize> = (0..N).filter(|&i| data.split[i] == split).collect();
+    let mut source: Vec<usize> = (0..N).collect();
+    for (&row, other) in rows.iter().zip(few_labels::shuffled(rows.clone(), 5)) {
+        source[row] = other;
+    }
+    for column in &mut data.columns {
+        column.values = column.values.select(&source);
+    }
+    data
+}
+
+const TASKS: [&str; 3] = ["label", "height", "findings"];
+
+#[test]
+fn val_labels_are_read_with_all_labels_alone() -> Result<()> {
+    for task in TASKS {
+        let plain = measured(data("a"), &options(task))?;
+        let permuted = measured(permute(data("a"), Split::Val), &options(task))?;
+        let train_and_test: Vec<usize> = (0..N).filter(|i| i / 3 % 4 != 1).collect();
+        let without = measured(data("a").select(&train_and_test), &options(task))?;
+        let few = |m: &Measurements| -> Vec<Row> {
+            let rows = m.rows.iter().filter(|row| row.labels != Labels::All);
+            rows.cloned().collect()
+        };
+        assert_eq!(few(&plain), few(&permuted), "{task}");
+        assert_eq!(few(&plain), few(&without), "{task}");
+        assert!(few(&plain).iter().all(|row| row.val_labels == 0));
+        let all = |m: &Measurements| -> Vec<Row> {
+            let rows = m.rows.iter().filter(|row| row.labels == Labels::All);
+            rows.cloned().collect()
+        };
+        assert!(
+            all(&plain).iter().all(|row| row.val_labels == N / 4),
+            "{task}"
+        );
+        assert!(all(&without).iter().all(|row| row.val_labels == 0));
+        assert_ne!(all(&plain)[0].chosen, all(&permuted)[0].chosen, "{task}");
+        assert_eq!((plain.val, without.val), (N / 4, 0));
+    }
+    Ok(())
+}
+
+#[test]
+fn test_labels_choose_nothing() -> Result<()> {
+    for task in TASKS {
+        let plain = measured(data("a"), &options(task))?;
+        let permuted = measured(permute(data("a"), Split::Test), &options(task))?;
+        let chosen = |m: &Measurements| -> Vec<Vec<String>> {
+            m.rows.iter().map(|row| row.chosen.clone()).collect()
+        };
+        assert_eq!(chosen(&plain), chosen(&permuted), "{task}");
+        assert_ne!(plain.rows[0].scores, permuted.rows[0].scores, "{task}");
+    }
+    Ok(())
+}
+
+/// Settings that are given leave nothing to choose, so validation labels are not read.
+#[test]
+fn fixed_settings_read_no_val_labels() -> Result<()> {
+    let mut options = options("label");
+    options.linear.c = crate::auto::Auto::Set(1.0);
+    let found = measured(data("a"), &options)?;
+    let val = |probe: &str| {
+        found
+            .rows
+            .iter()
+            .filter(|r| r.probe == probe)
+            .map(|r| r.val_labels)
+            .max()
+    };
+    assert_eq!((val("linear"), val("knn")), (Some(0), Some(N / 4)));
+    let table = found.table();
+    assert_eq!(
+        table
+            .matches("all: settings chosen on 90 val labels")
+            .count(),
+        1,
+        "{table}"
+    );
+    Ok(())
+}
+
+/// A contender that learns from each draw is never trained on validation rows, and embeds them for all labels alone.
+#[test]
+fn a_learner_sees_val_rows_as_unlabelled_rows_of_the_whole_draw_alone() -> Result<()> {
+    let features = data("a").features;
+    let seen = Mutex::new(Vec::new());
+    let fit = |labelled: &[usize], needed: &[usize], _: u64| {
+        let is_val = |row: &usize| row / 3 % 4 == 1;
+        assert!(!labelled.iter().any(is_val));
+        let val = needed.iter().filter(|row| is_val(row)).count();
+        seen.lock().expect("lock").push((labelled.len(), val));
+        Ok(features.select(needed))
+    };
+    let learner = Contender::PerDraw {
+        name: "supervised".into(),
+        draws: 3,
+        fit: Box::new(fit),
+    };
+    let contenders = vec![Contender::Fixed(data("a")), learner];
+    let found = measure(contenders, &options("label"), "test", &mut |_| ())?;
+    let (own, learned): (Vec<&Row>, Vec<&Row>) =
+        found.rows.iter().partition(|row| row.representation == "a");
+    for (own, learned) in own.iter().zip(learned) {
+        assert_eq!(
+            (&own.scores, &own.chosen),
+            (&learned.scores, &learned.chosen)
+        );
+    }
+    drop(found);
+    let mut seen = seen.into_inner().expect("lock");
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen, [(12, 0), (60, 0), (N / 2, N / 4)]);
+    Ok(())
+}
+
+/// Each patient has one class and rows that lie close together: neighbours of the same patient say nothing of others.
+#[test]
+fn choices_and_draws_keep_groups_together() -> Result<()> {
+    let patient = |i: usize| i / 6;
+    let mut cohort = data("a");
+    let value = |e: usize| noise(patient(e / 6), e % 6 + 1) + 0.01 * noise(e, 9);
+    cohort.features = Matrix::new(N, 6, (0..6 * N).map(value).collect());
+    cohort.split = (0..N)
+        .map(|i| {
+            if patient(i) % 3 == 0 {
+                Split::Test
+            } else {
+                Split::Train
+            }
+        })
+        .collect();
+    let class = |i: usize| usize::from(noise(patient(i), 1) + noise(patient(i), 40) > 0.0);
+    cohort.columns = vec![classes("label", Role::Label, 2, &class)];
+    let mut grouped = cohort.clone();
+    grouped
+        .columns
+        .push(classes("patient", Role::Group, N / 6, &patient));
+    let options = options("label");
+    let (plain, whole) = (measured(cohort, &options)?, measured(grouped, &options)?);
+    let chosen = |m: &Measurements, probe: &str| -> String {
+        let mut rows = m
+            .rows
+            .iter()
+            .filter(|r| r.probe == probe && r.labels == Labels::All);
+        rows.next()
+            .map_or(String::new(), |row| row.chosen[0].clone())
+    };
+    assert!(
+        chosen(&plain, "knn").starts_with("k=1 "),
+        "{}",
+        chosen(&plain, "knn")
+    );
+    assert!(
+        !chosen(&whole, "knn").starts_with("k=1 "),
+        "{}",
+        chosen(&whole, "knn")
+    );
+    let c = |m: &Measurements| -> f64 {
+        let text = chosen(m, "linear");
+        text.trim_start_matches("c=").parse().expect("a number")
+    };
+    assert!(c(&whole) < c(&plain), "{} {}", c(&whole), c(&plain));
+    // A group is not probed.
+    assert!(whole.nuisances.is_empty());
+    Ok(())
+}
+
+#[test]
+fn several_labels_a_sample_are_measured_label_by_label() -> Result<()> {
+    let mut worse = data("pixels");
+    for (i, x) in worse.features.data.iter_mut().enumerate() {
+        *x += 2.0 * noise(i, 5);
+    }
+    let contenders = [data("a"), worse].map(Contender::Fixed);
+    let found = measure(contenders.into(), &options("findings"), "test", &mut |_| ())?;
+    assert_eq!(found.kind(), TaskKind::LabelSets);
+    assert_eq!(
+        (found.chance, found.labels.len(), found.classes.len()),
+        (0.5, 3, 0)
+    );
+    assert_eq!(found.rows.len(), 12);
+    for row in &found.rows {
+        let names: Vec<&str> = row.scores.iter().map(|s| s.0.as_str()).collect();
+        assert_eq!(names, TaskKind::LabelSets.scores());
+        assert_eq!(
+            row.main_score().map(|s| s.1.mean),
+            Some(row.scores[0].1.mean)
+        );
+        let areas = || row.label_scores.iter().filter_map(|s| s.auroc);
+        let mean = areas().map(|e| e.mean).sum::<f64>() / 3.0;
+        assert!((mean - row.scores[0].1.mean).abs() < 1e-12);
+        assert!(areas().all(|e| e.low < e.mean && e.mean < e.high));
+        let own = &row.label_scores;
+        let expected = (0..N)
+            .filter(|i| i / 3 % 4 == 0 && noise(*i, 80) > 0.0)
+            .count();
+        assert_eq!(own[2].positives, expected);
+        if row.representation == "a" && row.labels == Labels::All {
+            assert!(own[0].auroc.is_some_and(|e| e.low > 0.8), "{own:?}");
+            let chance = expected as f64 / found.test as f64;
+            assert!(
+                own[2].auroc.is_some_and(|e| e.low < 0.5 && 0.5 < e.high),
+                "{own:?}"
+            );
+            assert!(
+                own[2]
+                    .average_precision
+                    .is_some_and(|e| (e.mean - chance).abs() < 0.15)
+            );
+        }
+    }
+    let table = found.table();
+    for text in [
+        "macro_auroc of the linear probe, by samples a label",
+        "labels on a, linear probe, all samples a label",
+        "positive in test",
+        "mass",
+        "settings chosen on 90 val labels",
+    ] {
+        assert!(table.contains(text), "{text}: {table}");
+    }
+    assert!(
+        found.headline().contains("labels on a do what"),
+        "{}",
+        found.headline()
+    );
+    let json = serde_json::to_string(&found).expect("JSON");
+    assert!(json.contains("\"label_scores\"") && json.contains("\"val_labels\":90"));
+    assert_eq!(
+        serde_json::from_str::<Measurements>(&json).expect("read back"),
+        found
+    );
+    let ridge = ProbeOptions {
+        probes: vec!["ridge".into()],
+        ..options("findings")
+    };
+    let refused = measured(data("a"), &ridge).map_or_else(|e| e.to_string(), |_| String::new());
+    assert!(refused.contains("several labels a sample"), "{refused}");
+    Ok(())
+}
+
+#[test]
+fn a_domain_is_reported_and_no_warning() -> Result<()> {
+    let mut several = data("a");
+    let lab = |i: usize| i % 3;
+    let coin = |i: usize| usize::from(noise(i, 60) > 0.0);
+    several.columns.push(classes("lab", Role::Domain, 3, &lab));
+    several
+        .columns
+        .push(classes("coin", Role::Domain, 2, &coin));
+    several.columns.push(classes("mask", Role::Mask, 3, &lab));
+    several
+        .columns
+        .push(classes("patient", Role::Group, N, &|i| i));
+    several.columns[2].role = Role::Nuisance;
+    let found = measured(several.clone(), &options("label"))?;
+    let names: Vec<&str> = found.nuisances.iter().map(|n| n.column.as_str()).collect();
+    assert_eq!(names, ["findings", "lab", "coin"]);
+    let [findings, lab, coin] = &found.nuisances[..] else {
+        unreachable!("three columns");
+    };
+    // Several labels: the mean area under their curves.
+    assert!(findings.warning && findings.chance == 0.5);
+    assert!(
+        lab.readable && !lab.warning && lab.decodability.mean > 0.6,
+        "{lab:?}"
+    );
+    assert!(!coin.readable && !coin.warning, "{coin:?}");
+    let table = found.table();
+    for text in [
+        "domain `lab` can be read off a: .",
+        "(chance .333)",
+        "domain `coin` cannot be read off a: .",
+        "warning: `findings` can be read off a",
+    ] {
+        assert!(table.contains(text), "{text}: {table}");
+    }
+    for (task, what) in [("patient", "belong together"), ("mask", "masks of pixels")] {
+        let refused = measured(several.clone(), &options(task));
+        let refused = refused.map_or_else(|e| e.to_string(), |_| String::new());
+        assert!(refused.contains(what), "{refused}");
+    }
+    Ok(())
+}
