@@ -148,7 +148,7 @@ impl Profile {
 
     /// Distinct values; `None` where there are more than were counted.
     pub fn distinct(&self) -> Option<usize> {
-        (!self.overflow).then(|| self.texts.len())
+        (!self.overflow).then_some(self.texts.len())
     }
 
     /// Whether every cell has a value of its own.

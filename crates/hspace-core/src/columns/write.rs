@@ -130,3 +130,153 @@ fn texts<W: Write + Seek>(out: &mut NpzWriter<W>, name: &str, texts: &[String]) 
     }
     array.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use rand::{RngExt, SeedableRng};
+    use rand_xoshiro::Xoshiro256PlusPlus as Random;
+
+    use super::*;
+    use crate::columns::{Holds, Role, Table, TableOptions, read_csv, read_npz};
+
+    /// Pieces of names and values that a reader could stumble over.
+    const WORDS: [&str; 18] = [
+        "a", "é", "NA", "nan", "1", "2.50", "-3e4", "x y", "a,b", "\"q\"", "label", "id", "p:q",
+        "0012", "True", "none", "#", "split",
+    ];
+
+    fn word(random: &mut Random) -> String {
+        let count = random.random_range(1..3);
+        let words: Vec<&str> = (0..count)
+            .map(|_| WORDS[random.random_range(0..WORDS.len())])
+            .collect();
+        words.join("_")
+    }
+
+    /// A column of any role and kind of values, a tenth of them unknown.
+    fn column(random: &mut Random, place: usize, rows: usize) -> Column {
+        let roles = [
+            Role::Label,
+            Role::Nuisance,
+            Role::Factor,
+            Role::Domain,
+            Role::Group,
+            Role::Mask,
+        ];
+        let role = roles[random.random_range(0..roles.len())];
+        let kind = match role {
+            Role::Label => random.random_range(0..3),
+            Role::Nuisance | Role::Factor => random.random_range(0..2),
+            _ => 0,
+        };
+        let count = random.random_range(1..30);
+        let mut names: Vec<String> = (0..count).map(|_| word(random)).collect();
+        names.sort();
+        names.dedup();
+        let known = |random: &mut Random| random.random_range(0..10) > 0;
+        let values = match kind {
+            0 => {
+                let cells = (0..rows).map(|_| match known(random) {
+                    true => names[random.random_range(0..names.len())].clone(),
+                    false => String::new(),
+                });
+                crate::columns::cells::classes(&cells.collect::<Vec<_>>())
+            }
+            1 => Values::Numbers(
+                (0..rows)
+                    .map(|_| {
+                        let value = match random.random_range(0..3) {
+                            0 => f64::from(random.random_range(-5..5)),
+                            1 => random.random::<f64>() * 1e-7,
+                            _ => random.random::<f64>() * 1e19,
+                        };
+                        known(random).then_some(value)
+                    })
+                    .collect(),
+            ),
+            _ => {
+                let sets: Vec<Option<std::collections::BTreeSet<&str>>> = (0..rows)
+                    .map(|_| {
+                        let set = names.iter().filter(|_| random.random_range(0..4) == 0);
+                        let set = set.map(String::as_str).collect();
+                        known(random).then_some(set)
+                    })
+                    .collect();
+                crate::columns::cells::multi_label(&sets)
+            }
+        };
+        Column {
+            name: format!("{}{place}", word(random)),
+            role,
+            values,
+        }
+    }
+
+    fn assert_same(table: &Table, rows: Rows<'_>, what: &str) {
+        assert_eq!(table.ids.as_deref(), Some(rows.ids), "{what}");
+        assert_eq!(table.split.as_deref(), Some(rows.split), "{what}");
+        assert_eq!(table.features, *rows.features, "{what}");
+        let [read, written] = [&table.columns[..], rows.columns].map(|columns| {
+            // The task goes first among labels; the others keep their order.
+            let mut columns: Vec<&Column> = columns.iter().collect();
+            columns.sort_by(|a, b| (&a.name, a.role).cmp(&(&b.name, b.role)));
+            columns
+        });
+        for (read, written) in read.iter().zip(&written) {
+            assert_eq!(
+                (&read.name, read.role),
+                (&written.name, written.role),
+                "{what}"
+            );
+            let [read, written] = [read, written].map(|column| cells(&column.values));
+            assert_eq!(read, written, "{what}");
+        }
+        assert_eq!(read.len(), written.len(), "{what}");
+    }
+
+    #[test]
+    fn random_tables_read_back_to_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        for seed in 0..150 {
+            let random = &mut Random::seed_from_u64(seed);
+            let (rows, dims) = (random.random_range(1..40), random.random_range(1..6));
+            let data = (0..rows * dims).map(|_| {
+                let value: f32 = random.random();
+                (value - 0.5) * 10f32.powi(random.random_range(-30..30))
+            });
+            let features = Matrix::new(rows, dims, data.collect());
+            let large = random.random_range(0..2) == 0;
+            let ids: Vec<String> = (0..rows)
+                .map(|i| match large {
+                    true => (9_952_793_945_419_160_240u64 + i as u64).to_string(),
+                    false => format!("{} {i}", word(random)),
+                })
+                .collect();
+            let split: Vec<Split> = (0..rows)
+                .map(|_| Split::ALL[random.random_range(0..3)])
+                .collect();
+            let count = random.random_range(0..6);
+            let columns: Vec<Column> = (0..count).map(|i| column(random, i, rows)).collect();
+            let given = Rows {
+                features: &features,
+                shift: &[],
+                ids: &ids,
+                split: &split,
+                columns: &columns,
+            };
+            let [text, arrays] = ["t.csv", "t.npz"].map(|name| folder.path().join(name));
+            write_csv(given, File::create(&text).unwrap()).unwrap();
+            write_npz(given, File::create(&arrays).unwrap()).unwrap();
+            let options = TableOptions::default();
+            let table = read_csv(&text, Holds::Vectors, &options, None).unwrap();
+            // What is far from 0 against its spread comes back less its shift, and is compared elsewhere.
+            if table.shift.is_empty() {
+                assert_same(&table, given, &format!("seed {seed}, csv"));
+            }
+            let (table, _) = read_npz(&arrays, false, &options).unwrap();
+            assert_same(&table, given, &format!("seed {seed}, npz"));
+        }
+    }
+}
