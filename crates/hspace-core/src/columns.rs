@@ -5,12 +5,13 @@
 //! columns goes through them: vectors in `.csv`, `.npz`, `.npy`; the table of labels of an image folder; files of
 //! features; the column of a density.
 //!
-//! The result is told column by column in a [`Reading`], which `hspace check` prints.
+//! The result is listed column by column in a [`Reading`], which `hspace check` prints.
 
 mod arrays;
 pub mod cells;
 mod csv;
 pub mod header;
+mod names;
 mod profile;
 mod roles;
 mod table;

@@ -105,7 +105,7 @@ impl Stored {
             }
             None => {
                 return Err(Error::data(format!(
-                    "{}: has no ids, so its rows cannot be told to be the samples of the data; add a column (or an array) `id`, \
+                    "{}: has no ids, so which row is of which sample is not known; add a column (or an array) `id`, \
                      or give --by-position if its {rows} rows are in the order of the data",
                     self.name
                 )));

@@ -1,4 +1,4 @@
-//! Tables as NumPy arrays: `.npz`, and `.npy` with the table beside it.
+//! Tables as NumPy arrays: `.npz`, and `.npy` with the `.csv` of the same name.
 //!
 //! - One array has the samples: `features`, `embeddings`, `X`, `data`, `images`, `arr_0`, … in any case, or the only
 //!   one of two or more dimensions. `[n, d]` are vectors; what `[n, h, w]` and `[n, h, w, c]` are, the caller says.
@@ -150,7 +150,7 @@ pub fn read_npy(path: &Path, options: &TableOptions) -> Result<Table> {
         let known = read_csv(&names, Holds::Labels, options, None)?;
         if known.rows() != table.rows() {
             let text = format!(
-                "has {} rows, but {} beside it has {}; rename the table if it is of other samples",
+                "has {} rows, but {} has {}; rename the table if it is of other samples",
                 table.rows(),
                 names.display(),
                 known.rows()
@@ -524,7 +524,7 @@ fn is_known(title: &str) -> bool {
     let usual = [
         "label", "labels", "target", "targets", "y", "class", "classes", "split",
     ];
-    usual.contains(&name.as_str()) || super::roles::rank(title).is_some()
+    usual.contains(&name.as_str()) || super::names::rank(title).is_some()
 }
 
 /// k columns of cells `[n, k]`: one, or one-hot, or numbered.

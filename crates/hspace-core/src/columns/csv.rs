@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use csv::{ErrorKind, Position, Reader, ReaderBuilder, StringRecord, Trim};
 
+use super::names;
 use super::profile::Profile;
-use super::roles;
 use crate::error::{Error, Result};
 use crate::file;
 
@@ -177,7 +177,7 @@ impl Csv {
     /// # Errors
     /// As [`Csv::rows`]; a table without rows.
     pub fn scan(&self, is_sample: Option<&dyn Fn(&str) -> bool>) -> Result<Vec<Profile>> {
-        let candidate = |title: &String| roles::rank(title).is_some();
+        let candidate = |title: &String| names::rank(title).is_some();
         let mut profiles: Vec<Profile> = self
             .titles
             .iter()

@@ -3,7 +3,7 @@
 //! 1. What `--role`, `--id`, `--split-column` and `--label` say.
 //! 2. A prefix of the title, see [`header`](super::header).
 //! 3. A usual name, in any case:
-//!    - id: [`NAMES`], by preference. Two of one preference are an error. An untitled column, or one that counts the
+//!    - id: [`NAMES`](super::names::NAMES), by preference. Two of one preference are an error. An untitled column, or one that counts the
 //!      rows, is the id where nothing better is, and else ignored. It is no feature, unless there is no other.
 //!    - split: `split`; `subset`, `partition`, `set` or `fold` where all cells are names of splits.
 //!    - tasks: `label`, `class`, `category`; `target` and `y`. One-hot columns `NAME=VALUE`.
@@ -13,78 +13,11 @@
 //!    labels. Text that differs in every row, and a column without a value, are ignored.
 
 use super::header::{Header, PREFIXES, Reading, Use};
+use super::names::{GROUPS, MASKS, SPLITS, plain, rank, task_reading};
 use super::profile::Profile;
 use super::{Role, Values};
 use crate::error::unknown;
 
-/// Usual names of ids, in lower case, by falling preference.
-pub const NAMES: [&[&str]; 3] = [
-    &[
-        "id",
-        "ids",
-        "filename",
-        "filenames",
-        "file_name",
-        "file_names",
-        "filepath",
-        "file_path",
-        "path",
-        "paths",
-        "image_path",
-        "img_path",
-        "image_id",
-        "image_ids",
-        "img_id",
-        "sample_id",
-        "sample_ids",
-        "row_id",
-        "uid",
-        "uuid",
-        "guid",
-    ],
-    &[
-        "file",
-        "files",
-        "image",
-        "images",
-        "img",
-        "sample",
-        "samples",
-        "key",
-        "keys",
-        "name",
-        "names",
-        "patient",
-        "patient_id",
-        "subject",
-        "subject_id",
-        "participant",
-        "participant_id",
-    ],
-    &[
-        "",
-        "index",
-        "idx",
-        "no",
-        "nr",
-        "#",
-        "row",
-        "row_number",
-        "rownames",
-        "row_names",
-        "level_0",
-    ],
-];
-const SPLITS: [&str; 5] = ["split", "subset", "partition", "set", "fold"];
-const GROUPS: [&str; 6] = [
-    "patient",
-    "patient_id",
-    "subject",
-    "subject_id",
-    "participant",
-    "participant_id",
-];
-const MASKS: [&str; 3] = ["mask", "masks", "mask_path"];
 /// Rows from which a column of text that differs in each is no class.
 const MANY: usize = 10;
 /// Rows from which whole numbers in order count the rows.
@@ -148,23 +81,6 @@ pub struct Assignment {
     pub columns: Vec<Assigned>,
     /// In words.
     pub notes: Vec<String>,
-}
-
-/// A title in lower case, with `_` for blanks and hyphens; what pandas calls `Unnamed: 0` has none.
-fn plain(title: &str) -> String {
-    let title = title.trim().to_lowercase();
-    match title.starts_with("unnamed:") {
-        true => String::new(),
-        false => title.replace([' ', '-'], "_"),
-    }
-}
-
-/// How good a name of ids a title is, 0 the best.
-pub fn rank(title: &str) -> Option<usize> {
-    let title = plain(title);
-    NAMES
-        .iter()
-        .position(|names| names.contains(&title.as_str()))
 }
 
 /// The name in text: an untitled column has none.
@@ -240,7 +156,7 @@ pub fn assign(
     })
 }
 
-/// Why columns cannot be told what they are for.
+/// Why it cannot be said what columns are for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Problem {
     /// In words.
@@ -605,15 +521,6 @@ impl Assigning<'_> {
 
 fn named_title(title: &str) -> String {
     format!("`{}`", title.trim())
-}
-
-/// How a column is read whose title names a task.
-fn task_reading(title: &str) -> Option<Reading> {
-    match plain(title).as_str() {
-        "label" | "labels" | "class" | "classes" | "category" => Some(Reading::MostlyClasses),
-        "target" | "targets" | "y" => Some(Reading::Guess),
-        _ => None,
-    }
 }
 
 /// Columns in the order in which tasks are chosen: the first label is the default task; so where that would be one only

@@ -28,8 +28,8 @@ fn open_table(path: &Path, options: &OpenOptions) -> Result<Dataset> {
     if table.features.cols == 0 {
         return Err(Error::file(
             path,
-            "has no numeric column that is a feature; for images, give the folder that holds them (this table beside it, or \
-             with --label-file), for other columns say --role COLUMN=feature",
+            "has no numeric column that is a feature; for images, give the folder that holds them (and this table with \
+             --label-file), for other columns say --role COLUMN=feature",
         ));
     }
     of_vectors(path, table, options)
