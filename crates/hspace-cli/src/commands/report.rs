@@ -6,7 +6,7 @@ use std::slice;
 use hspace::config::Config;
 use hspace::device::device;
 use hspace::drawings::for_report;
-use hspace::evaluate::{Story, leak_warnings, run_facts};
+use hspace::evaluate::{Story, run_facts};
 use hspace::generate::Drawer;
 use hspace::job::about;
 use hspace::judge::{Judging, judge};
@@ -14,6 +14,7 @@ use hspace::run::RunFolder;
 use hspace::train::Line;
 use hspace::{Error, Result};
 
+use crate::commands::check::findings;
 use crate::commands::open;
 use crate::commands::probe::{ProbeFlags, data_warnings, measure_sources, represent_sources};
 use crate::progress::Spinner;
@@ -86,7 +87,7 @@ pub fn run(args: &Args) -> Result<()> {
     let trained = folder.read_encoder(&device(&config.device)?)?;
     let mut warnings = data_warnings(slice::from_ref(&name), &dataset)?;
     warnings.extend(trained.about.warnings);
-    warnings.extend(leak_warnings(&dataset, &made));
+    warnings.extend(findings(&dataset)?.warnings);
     let mut spaces: Vec<_> = made
         .into_iter()
         .filter(|r| r.name == "pixels" || r.name == name)

@@ -325,6 +325,53 @@ fn a_training_on_a_table_repeats_how_it_was_read() {
 }
 
 #[test]
+fn an_interval_of_a_density_holds_its_estimate() {
+    let folder = with(
+        "dose.csv",
+        &table("x", 400, |i| ["2.5", "5", "10", "20"][i % 4].to_owned()),
+    );
+    let args = "density dose.csv --candidates mixture --kind continuous --between 2.2,2.8 --json -";
+    let found: Value = serde_json::from_str(&ok(folder.path(), args)).unwrap();
+    let answer = &found["answers"][0]["fits"][0];
+    let [low, high] = [0, 1].map(|end| answer["interval"][end].as_f64().unwrap());
+    let estimate = answer["probability"].as_f64().unwrap();
+    assert!(low < estimate && estimate < high, "{low} {estimate} {high}");
+}
+
+#[test]
+fn pages_of_a_tiff_are_samples_channels_or_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    std::fs::create_dir(at.join("d")).unwrap();
+    // Three grey pages of 6 by 6 pixels, of noise, by Pillow: images[0].save(…, save_all=True, append_images=images[1:]).
+    let golden =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../hspace-core/tests/golden/pages.tif");
+    for name in ["a.tif", "b.tif"] {
+        std::fs::copy(&golden, at.join("d").join(name)).unwrap();
+    }
+    let first = checked(at, "d");
+    assert_eq!(
+        first["train"].as_u64().unwrap() + first["test"].as_u64().unwrap(),
+        2
+    );
+    assert!(
+        first["reading"]["notes"]
+            .to_string()
+            .contains("--pages samples")
+    );
+    let samples = checked(at, "d --pages samples");
+    assert_eq!(
+        samples["train"].as_u64().unwrap() + samples["test"].as_u64().unwrap(),
+        6
+    );
+    // The pages of a file are one group, on one side of the split.
+    assert_eq!(samples["columns"][0]["role"], "group");
+    assert_eq!(samples["train"].as_u64().unwrap() % 3, 0);
+    let channels = checked(at, "d --pages channels");
+    assert_eq!(channels["channels"]["3"], 2);
+}
+
+#[test]
 fn every_flag_that_a_message_names_exists() {
     let mut help = String::new();
     let commands = [

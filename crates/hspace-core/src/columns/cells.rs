@@ -149,11 +149,12 @@ pub fn cells(values: &Values) -> Vec<String> {
             .iter()
             .map(|set| match set.as_deref() {
                 None => String::new(),
-                Some([]) => "|".to_owned(),
                 Some(set) => {
                     let names: Vec<&str> =
                         set.iter().map(|&i| names[i as usize].as_str()).collect();
-                    names.join("|")
+                    let cell = names.join("|");
+                    // No label, or one that is called as what is missing.
+                    if is_missing(&cell) { cell + "|" } else { cell }
                 }
             })
             .collect(),

@@ -13,7 +13,7 @@ use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::gaussian::Spread;
-use super::mixture_start::{FITTED, chosen, first_shares, some};
+use super::mixture_start::{FITTED, chosen, first_shares, floor, some};
 use super::rows::{cholesky, scatter};
 use super::special::{constant, ln_sum_exp, no_spread, normal_cdf};
 use super::{Density, Entry, FeatureDensity, FeatureEntry, Fitted, Random, Support};
@@ -318,11 +318,13 @@ impl Density for Column {
     }
 
     fn refit(&self, values: &[f64]) -> Fitted {
+        // What is added to the variances follows from the values, as in the fit: draws that are not rounded as the
+        // data were would have it twice.
         let start = Mixture::diagonal(
             self.parts().map(|p| p.0).collect(),
             self.parts().map(|p| vec![p.1]).collect(),
             self.parts().map(|p| vec![p.2 * p.2]).collect(),
-            self.0.floor,
+            floor(values, 1),
         );
         let stop = Stop {
             tolerance: 1e-4,

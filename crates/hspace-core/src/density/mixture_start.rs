@@ -38,11 +38,7 @@ pub fn chosen(
 ) -> Result<Mixture, String> {
     let rows = &*some(rows, d, FITTED);
     let n = rows.len() / d;
-    let squares: Vec<f64> = minus(rows, &means(rows, d)).iter().map(|x| x * x).collect();
-    // Rounding alone has the variance step²/12: no component of a column is narrower.
-    let step = if d == 1 { resolution(rows) } else { 0.0 };
-    let share = FLOOR * squares.iter().sum::<f64>() / squares.len() as f64;
-    let floor = share.max(step * step / 12.0);
+    let floor = floor(rows, d);
     if !(floor > 0.0 && floor.is_finite()) {
         return Err("the rows do not vary, or so much that it cannot be computed".into());
     }
@@ -96,6 +92,15 @@ pub fn chosen(
         }
     }
     best.map(|(_, mixture)| mixture).ok_or(problem)
+}
+
+/// What is added to the variances of components of `rows` `[n, d]`.
+pub fn floor(rows: &[f64], d: usize) -> f64 {
+    let squares: Vec<f64> = minus(rows, &means(rows, d)).iter().map(|x| x * x).collect();
+    // Rounding alone has the variance step²/12: no component of a column is narrower.
+    let step = if d == 1 { resolution(rows) } else { 0.0 };
+    let share = FLOOR * squares.iter().sum::<f64>() / squares.len() as f64;
+    share.max(step * step / 12.0)
 }
 
 /// The rows, or `limit` evenly spaced ones where there are more.

@@ -236,6 +236,20 @@ fn a_mixture_refitted_does_not_depend_on_the_order_of_many_values() {
 }
 
 #[test]
+fn the_interval_of_a_mixture_of_rounded_values_holds_its_estimate() {
+    use super::questions::{Question, ask};
+    let values: Vec<f64> = [2.5, 5.0, 10.0, 20.0].repeat(100);
+    let density = (mixture::ENTRY.fit)(&values, &DensityOptions::default()).unwrap();
+    for question in [Question::Between(2.2, 2.8), Question::Above(10.5)] {
+        let answer = ask(&[question], "mixture", &*density, &values, false, (200, 0));
+        let [low, high] = answer[0].interval.unwrap();
+        let estimate = answer[0].probability;
+        assert!(low < estimate && estimate < high, "{low} {estimate} {high}");
+        assert!(high - low > 0.1 * estimate, "{low} {high}");
+    }
+}
+
+#[test]
 fn intervals_hold_the_true_probability_about_as_often_as_they_say() {
     use super::questions::{Question, ask};
     let question = [Question::Above(15.0)];
