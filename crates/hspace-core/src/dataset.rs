@@ -234,6 +234,7 @@ impl OpenOptions {
                 split: said(&self.split_column),
                 label: said(&self.label),
                 roles: self.roles.iter().map(role).collect(),
+                optional: false,
             },
             keep_na: self.keep_na,
             missing: self.missing,

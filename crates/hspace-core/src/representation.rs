@@ -57,6 +57,9 @@ pub struct Stored {
 /// # Errors
 /// When the file cannot be read, holds no features, or its arrays differ in length.
 pub fn read(path: &Path, options: &TableOptions) -> Result<Stored> {
+    let mut options = options.clone();
+    options.rules.optional = true;
+    let options = &options;
     let table = match extension(path).as_str() {
         "npz" => columns::read_npz(path, false, options).map(|(table, _)| table),
         "npy" => columns::read_npy(path, options),
@@ -93,9 +96,9 @@ impl Stored {
         by_position: bool,
     ) -> Result<Representation> {
         let rows = self.table.rows();
-        let features = match &self.table.ids {
-            Some(own) => self.table.features.select(&order(&self.name, own, ids)?),
-            None if by_position && rows == ids.len() => self.table.features,
+        let mut table = match &self.table.ids {
+            Some(own) => self.table.select(&order(&self.name, own, ids)?),
+            None if by_position && rows == ids.len() => self.table,
             None if by_position => {
                 return Err(Error::data(format!(
                     "{}: {rows} rows of features, but the data have {} samples: they cannot be paired by position",
@@ -111,14 +114,16 @@ impl Stored {
                 )));
             }
         };
+        let train: Vec<bool> = split.iter().map(|s| *s == Split::Train).collect();
+        table.fill_gaps(&train);
         let aligned = Representation {
             name: self.name,
-            features,
+            features: table.features,
             ids: ids.to_vec(),
             columns: columns.to_vec(),
             split: split.to_vec(),
             origin: self.origin,
-            shift: self.table.shift,
+            shift: table.shift,
         };
         aligned.check()?;
         Ok(aligned)

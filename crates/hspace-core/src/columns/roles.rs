@@ -34,6 +34,8 @@ pub struct Rules {
     pub label: Option<String>,
     /// Title and role, any of [`PREFIXES`], one after the other where a type follows (`nuisance:target`).
     pub roles: Vec<(String, String)>,
+    /// Whether columns that the table does not have are passed over: it may be that the rules are for another table too.
+    pub optional: bool,
 }
 
 /// What a table holds.
@@ -203,8 +205,15 @@ impl Assigning<'_> {
     }
 
     fn flags(&mut self, rules: &Rules) -> Result<(), String> {
+        let found =
+            |assigning: &Self, what: &str, wanted: &String| match assigning.find(what, wanted) {
+                Err(_) if rules.optional => Ok(None),
+                found => found.map(Some),
+            };
         for (wanted, role) in &rules.roles {
-            let i = self.find("column in --role", wanted)?;
+            let Some(i) = found(self, "column in --role", wanted)? else {
+                continue;
+            };
             let name = Header::parse(&self.titles[i]).name;
             let header = Header::parse(&format!("{role}:{name}"));
             let Some(usage) = header.usage else {
@@ -222,13 +231,15 @@ impl Assigning<'_> {
             ("--id", &rules.id, Use::Id),
             ("--split-column", &rules.split, Use::Split),
         ] {
-            if let Some(wanted) = wanted {
-                let i = self.find(&format!("column in {flag}"), wanted)?;
+            if let Some(wanted) = wanted
+                && let Some(i) = found(self, &format!("column in {flag}"), wanted)?
+            {
                 self.set(i, By::Flag, usage, Reading::Text, flag);
             }
         }
-        if let Some(wanted) = &rules.label {
-            let i = self.find("column", wanted)?;
+        if let Some(wanted) = &rules.label
+            && let Some(i) = found(self, "column", wanted)?
+        {
             let header = Header::parse(&self.titles[i]);
             let reading = match (&self.done[i], header.usage, task_reading(&self.titles[i])) {
                 (Some(assigned), ..) => assigned.header.reading,
