@@ -231,13 +231,23 @@ fn order(name: &str, own: &[String], wanted: &[String]) -> Result<Vec<usize>> {
             )));
         }
     }
+    // Blanks around an id are none of it, if without them it is still one of its own.
+    let mut trimmed: HashMap<&str, Option<usize>> = HashMap::new();
+    for (i, id) in own.iter().enumerate() {
+        let entry = trimmed.entry(id.trim()).or_insert(Some(i));
+        *entry = entry.filter(|first| *first == i);
+    }
+    let find = |id: &str| {
+        let exact = place.get(id).copied();
+        exact.or_else(|| trimmed.get(id.trim()).copied().flatten())
+    };
     let missing: Vec<&str> = wanted
         .iter()
         .map(String::as_str)
-        .filter(|id| !place.contains_key(id))
+        .filter(|id| find(id).is_none())
         .collect();
     if missing.is_empty() {
-        return Ok(wanted.iter().map(|id| place[id.as_str()]).collect());
+        return Ok(wanted.iter().filter_map(|id| find(id)).collect());
     }
     let shown = missing
         .iter()

@@ -126,6 +126,8 @@ pub struct Sources<'a> {
     runs: Vec<EncoderFile>,
     /// Rows that could be read, once samples have been: features files are matched against them.
     readable: Option<Vec<usize>>,
+    /// What was guessed about features files, in words.
+    pub notes: Vec<String>,
     /// How features files are read.
     files: TableOptions,
     by_position: bool,
@@ -141,6 +143,7 @@ impl<'a> Sources<'a> {
             rows: (0..dataset.len()).collect(),
             runs: Vec::new(),
             readable: None,
+            notes: Vec::new(),
             files: TableOptions::default(),
             by_position: false,
         }
@@ -228,6 +231,9 @@ impl<'a> Sources<'a> {
             }
             Source::File(path) => {
                 let stored = representation::read(path, &self.files)?;
+                let notes = stored.table.reading.notes.iter();
+                self.notes
+                    .extend(notes.map(|note| format!("{name}: {note}")));
                 self.leave_out_unreadable(&stored);
                 let Dataset {
                     ids,

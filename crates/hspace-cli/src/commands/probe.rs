@@ -248,6 +248,10 @@ pub fn represent_sources(
     }
     let place = |r: &Representation| names.iter().position(|name| *name == r.name);
     made.sort_by_key(|r| place(r).unwrap_or(names.len()));
+    makers
+        .notes
+        .iter()
+        .for_each(|note| eprintln!("note: {note}"));
     drop(makers);
     Ok(Represented {
         dataset,

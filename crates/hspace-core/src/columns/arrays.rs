@@ -522,9 +522,9 @@ impl Archive<'_> {
 fn is_known(title: &str) -> bool {
     let name = title.to_lowercase();
     let usual = [
-        "label", "labels", "target", "targets", "y", "class", "classes", "split",
+        "label", "labels", "target", "targets", "y", "split", "id", "ids",
     ];
-    usual.contains(&name.as_str()) || super::names::rank(title).is_some()
+    usual.contains(&name.as_str())
 }
 
 /// k columns of cells `[n, k]`: one, or one-hot, or numbered.

@@ -10,8 +10,8 @@ use super::header::{Header, Reading};
 pub const MOST_CLASSES: usize = 20;
 
 /// Cells that stand for a value that is not known, in any case.
-const MISSING: [&str; 10] = [
-    "", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "nat", "?",
+const MISSING: [&str; 11] = [
+    "", "na", "n/a", "#n/a", "#nv", "<na>", "nan", "-nan", "null", "nat", "?",
 ];
 
 /// Whether a cell stands for a value that is not known: `NA`, `NaN`, `null` and their kin in any case, `None`, nothing.

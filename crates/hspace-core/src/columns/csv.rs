@@ -24,6 +24,21 @@ pub struct Csv {
     pub titles: Vec<String>,
     /// Whether blanks stood around each title; then they do not count in cells either, where they might.
     padded: Vec<bool>,
+    /// Whether numbers have a decimal comma, so that a point is between thousands.
+    decimal_comma: bool,
+}
+
+/// Whether a cell is a number that may have points between thousands and a comma before decimals: `1.234,5`.
+fn is_german(cell: &str) -> bool {
+    let cell = cell.trim();
+    let cell = cell.strip_prefix(['-', '+']).unwrap_or(cell);
+    let (whole, decimals) = cell.split_once(',').unwrap_or((cell, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let mut parts = whole.split('.');
+    let first = parts.next().unwrap_or_default();
+    let rest: Vec<&str> = parts.collect();
+    let grouped = rest.is_empty() || first.len() <= 3;
+    digits(decimals) && digits(first) && grouped && rest.iter().all(|p| p.len() == 3 && digits(p))
 }
 
 /// Where a row is in the file, for messages.
@@ -44,6 +59,7 @@ impl Csv {
             delimiter: b',',
             titles: Vec::new(),
             padded: Vec::new(),
+            decimal_comma: false,
         };
         table.delimiter = table.find_delimiter()?;
         let mut reader = table.reader()?;
@@ -64,7 +80,23 @@ impl Csv {
                 "has more than one column `{title}`; rename all but one"
             )));
         }
+        drop(reader);
+        if table.delimiter != b',' {
+            table.decimal_comma = table.has_decimal_comma()?;
+        }
         Ok(table)
+    }
+
+    /// Whether some cell is a number with a decimal comma.
+    fn has_decimal_comma(&self) -> Result<bool> {
+        let mut found = false;
+        self.rows(&mut |_, record| {
+            found |= record
+                .iter()
+                .any(|cell| is_german(cell) && cell.contains(','));
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     /// The separator, if it is another than the comma.
@@ -139,15 +171,8 @@ impl Csv {
             return cell.into();
         }
         let cell = cell.trim();
-        let decimal_comma = self.delimiter != b','
-            && !raw
-            && cell.len() < 32
-            && cell.bytes().filter(|b| *b == b',').count() == 1
-            && cell
-                .bytes()
-                .all(|b| b.is_ascii_digit() || b"+-,eE".contains(&b));
-        match decimal_comma {
-            true => cell.replace(',', ".").into(),
+        match self.decimal_comma && !raw && is_german(cell) {
+            true => cell.replace('.', "").replace(',', ".").into(),
             false => cell.into(),
         }
     }
@@ -166,6 +191,10 @@ impl Csv {
             .read_record(&mut record)
             .map_err(|e| self.unreadable(&e))?
         {
+            // Spreadsheets end with rows of separators alone.
+            if record.iter().all(|cell| cell.trim().is_empty()) {
+                continue;
+            }
             each(row, &record)?;
             row += 1;
         }
@@ -324,6 +353,16 @@ mod tests {
         let profiles = table.scan(None).unwrap();
         assert_eq!((profiles[0].numbers, profiles[0].fractions), (2, 1));
         assert_eq!(profiles[1].numbers, 0);
+        // Where commas are decimal, points are between thousands; rows of separators alone are none.
+        let (_file, table) = csv("a;b\n1.006;8,5\n999;1.234.567,25\n;\n");
+        let profiles = table.unwrap().scan(None).unwrap();
+        assert_eq!((profiles[0].rows, profiles[0].mean), (2, 1002.5));
+        assert_eq!(profiles[1].mean, (8.5 + 1_234_567.25) / 2.0);
+        let (_file, table) = csv("a;b\n1.006;8\n2.5;9\n");
+        assert_eq!(
+            table.unwrap().scan(None).unwrap()[0].mean,
+            (1.006 + 2.5) / 2.0
+        );
         let (_file, table) = csv("a\tb\n1\t2\n");
         assert_eq!(table.unwrap().titles, ["a", "b"]);
     }

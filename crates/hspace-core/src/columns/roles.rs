@@ -138,6 +138,11 @@ pub fn assign(
     let why = "title `embedding_…`";
     all.each(is_embedding, Use::Feature, Reading::Numbers, why);
     all.one_hot();
+    if let Some(label) = &rules.label {
+        let columns = all.done.iter_mut().flatten();
+        let of_task = columns.filter(|a| a.one_hot.as_ref().is_some_and(|(name, _)| name == label));
+        of_task.for_each(|assigned| assigned.by = By::Task);
+    }
     all.split()?;
     all.id()?;
     all.usual_names();
@@ -199,46 +204,59 @@ impl Assigning<'_> {
         }
     }
 
-    fn find(&self, what: &str, wanted: &str) -> Result<usize, String> {
+    /// The column that a flag names; all columns of a one-hot encoding, if it names that.
+    fn find(&self, what: &str, wanted: &str) -> Result<Vec<usize>, String> {
+        if let Some(i) = find(self.titles, wanted) {
+            return Ok(vec![i]);
+        }
+        let is_part = |i: &usize| {
+            let name = Header::parse(&self.titles[*i]).name;
+            name.split_once('=')
+                .is_some_and(|(name, _)| name.trim() == wanted)
+        };
+        let parts: Vec<usize> = (0..self.titles.len()).filter(is_part).collect();
         let known = || self.titles.iter().map(String::as_str);
-        find(self.titles, wanted).ok_or_else(|| unknown(what, wanted, known()))
+        match parts.is_empty() {
+            true => Err(unknown(what, wanted, known())),
+            false => Ok(parts),
+        }
     }
 
     fn flags(&mut self, rules: &Rules) -> Result<(), String> {
         let found =
             |assigning: &Self, what: &str, wanted: &String| match assigning.find(what, wanted) {
-                Err(_) if rules.optional => Ok(None),
-                found => found.map(Some),
+                Err(_) if rules.optional => Ok(Vec::new()),
+                found => found,
             };
         for (wanted, role) in &rules.roles {
-            let Some(i) = found(self, "column in --role", wanted)? else {
-                continue;
-            };
-            let name = Header::parse(&self.titles[i]).name;
-            let header = Header::parse(&format!("{role}:{name}"));
-            let Some(usage) = header.usage else {
-                return Err(unknown("role in --role", role, PREFIXES));
-            };
-            self.done[i] = Some(Assigned {
-                header: Header { name, ..header },
-                usage,
-                why: format!("--role {role}"),
-                by: By::Flag,
-                one_hot: None,
-            });
+            for i in found(self, "column in --role", wanted)? {
+                let name = Header::parse(&self.titles[i]).name;
+                let header = Header::parse(&format!("{role}:{name}"));
+                let Some(usage) = header.usage else {
+                    return Err(unknown("role in --role", role, PREFIXES));
+                };
+                self.done[i] = Some(Assigned {
+                    header: Header { name, ..header },
+                    usage,
+                    why: format!("--role {role}"),
+                    by: By::Flag,
+                    one_hot: None,
+                });
+            }
         }
         for (flag, wanted, usage) in [
             ("--id", &rules.id, Use::Id),
             ("--split-column", &rules.split, Use::Split),
         ] {
-            if let Some(wanted) = wanted
-                && let Some(i) = found(self, &format!("column in {flag}"), wanted)?
-            {
-                self.set(i, By::Flag, usage, Reading::Text, flag);
+            if let Some(wanted) = wanted {
+                for i in found(self, &format!("column in {flag}"), wanted)? {
+                    self.set(i, By::Flag, usage, Reading::Text, flag);
+                }
             }
         }
+        // Of a one-hot encoding the columns are put together first.
         if let Some(wanted) = &rules.label
-            && let Some(i) = found(self, "column", wanted)?
+            && let [i] = found(self, "column", wanted)?[..]
         {
             let header = Header::parse(&self.titles[i]);
             let reading = match (&self.done[i], header.usage, task_reading(&self.titles[i])) {
@@ -257,11 +275,9 @@ impl Assigning<'_> {
             let (None, Some(usage)) = (&self.done[i], header.usage) else {
                 continue;
             };
-            let why = self.titles[i]
-                .split(&header.name)
-                .next()
-                .unwrap_or_default();
-            let why = format!("prefix `{}`", why.trim());
+            let title = self.titles[i].trim();
+            let prefix = title.strip_suffix(&header.name).unwrap_or(title);
+            let why = format!("prefix `{}`", prefix.trim());
             self.set(i, By::Prefix, usage, header.reading, why);
         }
     }
@@ -384,11 +400,12 @@ impl Assigning<'_> {
                 _ if self.counts(i) => "counts the rows",
                 _ => continue,
             };
-            self.notes.push(format!(
-                "{} is ignored: {why} (--role {}=feature, or another role, uses it)",
-                named(title),
-                title.trim()
-            ));
+            let advice = match title.trim() {
+                "" => String::new(),
+                title => format!(" (--role {}=ROLE uses it)", crate::file::quoted(title)),
+            };
+            self.notes
+                .push(format!("{} is ignored: {why}{advice}", named(title)));
             self.set(i, By::Name, Use::Ignored, Reading::Text, why);
         }
         Ok(())

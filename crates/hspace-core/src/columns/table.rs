@@ -82,6 +82,7 @@ pub fn read_csv(
     is_sample: Option<&dyn Fn(&str) -> bool>,
 ) -> Result<Table> {
     let csv = Csv::open(path)?;
+    refuse_values_as_titles(&csv)?;
     let profiles = csv.scan(is_sample)?;
     let failed = |problem: Problem| match problem {
         Problem::Table(text) => csv.wrong(text),
@@ -173,6 +174,19 @@ pub fn read_csv(
     Ok(table)
 }
 
+/// A first line of numbers, some of them with fractions, is a row: the table has no header.
+fn refuse_values_as_titles(csv: &Csv) -> Result<()> {
+    let numbers: Vec<f64> = csv.titles.iter().filter_map(|t| number(t)).collect();
+    let is_row = 2 * numbers.len() > csv.titles.len() && numbers.iter().any(|v| v.fract() != 0.0);
+    match is_row {
+        false => Ok(()),
+        true => Err(csv.wrong(format!(
+            "its first line, {}, is values; it needs a header line that names the columns",
+            csv.titles.join(",")
+        ))),
+    }
+}
+
 /// A feature: a number, or true and false as 1 and 0.
 fn value(cell: &str) -> Option<f64> {
     number(cell).or_else(|| match () {
@@ -236,7 +250,8 @@ fn refuse_gaps(
 pub(super) fn shifts(features: impl Iterator<Item = (f64, f64)>) -> Vec<f64> {
     let shift = |(mean, deviation): (f64, f64)| {
         if deviation > 0.0 && mean.abs() > COMMON_PART * deviation {
-            let step = deviation.log2().ceil().exp2();
+            // So fine that what is left of the mean does not matter to an angle.
+            let step = (deviation.log2().ceil() - 10.0).exp2();
             let rounded = (mean / step).round() * step;
             if rounded.is_finite() { rounded } else { 0.0 }
         } else {

@@ -64,12 +64,13 @@ fn open_folder(root: &Path, options: &OpenOptions) -> Result<Dataset> {
         Some(table) => {
             bad.extend(table.bad.iter().cloned());
             let (columns, split) = table.select(&paths, root, &mut bad);
-            Layout {
+            let layout = Layout {
                 kept: (0..paths.len()).collect(),
                 columns,
                 split,
                 reading: table.reading(),
-            }
+            };
+            layout.completed_by_folders(&paths)
         }
         None => by_folders(&paths, &mut bad),
     };

@@ -49,7 +49,7 @@ pub trait Answers: Sync {
     }
 
     /// Standard error of each measure over resampled test sets (bootstrap, 100 resamples). A resample in which a
-    /// measure is undefined does not count for it; where fewer than half are left, it has no error. Samples of one of the
+    /// measure is undefined does not count for it; where fewer than half are left, or there is one group only, it has no error. Samples of one of the
     /// `groups` `[n]` are drawn together, as they are not independent.
     fn standard_errors(&self, seed: u64, groups: Option<&[u32]>) -> Vec<Option<f64>> {
         let n = self.len();
@@ -70,7 +70,8 @@ pub trait Answers: Sync {
         let measures = samples.first().map_or(0, Vec::len);
         let error = |m: usize| {
             let defined: Vec<f64> = samples.iter().filter_map(|s| s[m]).collect();
-            (2 * defined.len() >= samples.len()).then(|| deviation(&defined))
+            let enough = units.len() > 1 && 2 * defined.len() >= samples.len();
+            enough.then(|| deviation(&defined))
         };
         (0..measures).map(error).collect()
     }

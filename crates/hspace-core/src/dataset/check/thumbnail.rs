@@ -74,8 +74,8 @@ impl Maker {
             });
         }
         let taps = [&self.taps[&height], &self.taps[&width]];
-        let mut small = [0.0f32; 3 * VALUES];
-        let to = &mut small[..channels * VALUES];
+        let mut small = vec![0.0f32; channels * VALUES];
+        let to = &mut small[..];
         match &image.pixels {
             Pixels::U8(all) => resize(all, [width, channels], taps, channels, &mut self.line, to),
             Pixels::U16(all) => resize(all, [width, channels], taps, channels, &mut self.line, to),

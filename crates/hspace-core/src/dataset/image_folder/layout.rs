@@ -17,6 +17,30 @@ pub struct Layout {
     pub reading: Reading,
 }
 
+impl Layout {
+    /// What a table does not say of all images, and the names of their folders do: the split, and where the table has no
+    /// label, the class.
+    pub fn completed_by_folders(mut self, paths: &[String]) -> Layout {
+        let mut misfits = Vec::new();
+        let folders = by_folders(paths, &mut misfits);
+        if !misfits.is_empty() {
+            return self;
+        }
+        if self.split.is_none() && folders.split.is_some() {
+            self.split = folders.split;
+            let note = "the table has no split: that of the folders is taken";
+            self.reading.notes.push(note.into());
+        }
+        let has_label = self.columns.iter().any(|column| column.role == Role::Label);
+        if !has_label && !folders.columns.is_empty() {
+            self.columns.splice(0..0, folders.columns);
+            let note = "the table has no label: the names of folders are taken for classes";
+            self.reading.notes.push(note.into());
+        }
+        self
+    }
+}
+
 /// Labels and split from the names of folders. Images that do not fit are added to `bad`.
 pub fn by_folders(paths: &[String], bad: &mut Vec<BadFile>) -> Layout {
     let shared = shared_folders(paths);
