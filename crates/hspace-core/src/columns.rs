@@ -11,9 +11,9 @@ mod arrays;
 pub mod cells;
 mod csv;
 pub mod header;
-mod names;
+pub mod names;
 mod profile;
-mod roles;
+pub mod roles;
 mod table;
 mod write;
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use hspace::config::Config;
+use hspace::dataset::check::check;
 use hspace::dataset::{Dataset, OpenOptions, Shape};
 use hspace::job::{Job, about};
 use hspace::train::Start;
@@ -71,6 +72,11 @@ fn five_channels_are_learned_by_every_kind_of_network() {
         width: SIDE,
     };
     assert_eq!(dataset.shape, shape);
+    let found = check(&dataset, &|_, _| ()).unwrap();
+    assert_eq!(
+        (found.channels[&CHANNELS], found.mean.len()),
+        (48, CHANNELS)
+    );
     for (encoder, small, objective) in [
         ("cnn", "width = 8", "simclr"),
         ("resnet18", "width = 8", "supervised"),

@@ -372,6 +372,74 @@ fn pages_of_a_tiff_are_samples_channels_or_the_first() {
 }
 
 #[test]
+fn folders_keep_their_split_and_classes_next_to_a_table_without_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let mut listed = "file,sex\n".to_owned();
+    for (i, split) in ["train", "train", "val", "test"]
+        .iter()
+        .cycle()
+        .take(24)
+        .enumerate()
+    {
+        let path = format!("{split}/{}/{i}.png", ["a", "b"][i % 2]);
+        let whole = at.join("d").join(&path);
+        std::fs::create_dir_all(whole.parent().unwrap()).unwrap();
+        image::GrayImage::from_fn(6, 6, |x, y| {
+            image::Luma([(x * 31 + y * 17 + i as u32 * 7) as u8])
+        })
+        .save(whole)
+        .unwrap();
+        writeln!(listed, "{path},{}", ["m", "f"][i / 2 % 2]).unwrap();
+    }
+    std::fs::write(at.join("d/labels.csv"), listed).unwrap();
+    let splits = |found: &Value| ["train", "val", "test"].map(|s| found[s].as_u64().unwrap());
+    let found = checked(at, "d");
+    assert_eq!(splits(&found), [12, 6, 6]);
+    // `sex` is a label of the table, so folders are not taken for classes.
+    assert_eq!(found["columns"][0]["name"], "sex");
+    let found = checked(at, "d --role sex=nuisance");
+    let names: Vec<&str> = found["columns"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c["name"].as_str().unwrap())
+        .collect();
+    assert_eq!((names, splits(&found)), (vec!["label", "sex"], [12, 6, 6]));
+}
+
+#[test]
+fn a_table_without_a_header_and_a_one_hot_task_are_understood() {
+    let folder = with(
+        "n.csv",
+        &table("0,-1.341,b", 20, |i| format!("{i},0.{i},a")),
+    );
+    let error = fails(folder.path(), "check n.csv");
+    assert!(error.contains("needs a header line"), "{error}");
+    let folder = with(
+        "h.csv",
+        &table("f,t=a,t=b,u=x,u=y", 40, |i| {
+            format!(
+                "{},{},{},{},{}",
+                scrambled(i),
+                i % 2,
+                i / 2 % 2,
+                i % 2,
+                1 - i % 2
+            )
+        }),
+    );
+    let task = |more: &str| {
+        let found = checked(folder.path(), &format!("h.csv {more}"));
+        found["columns"][0]["name"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        [task(""), task("--label u"), task("--role t=ignore")],
+        ["t", "u", "u"]
+    );
+}
+
+#[test]
 fn every_flag_that_a_message_names_exists() {
     let mut help = String::new();
     let commands = [
