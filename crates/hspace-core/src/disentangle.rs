@@ -26,8 +26,8 @@ pub use measure::{check_options, check_width, measure, noise, sample};
 
 use crate::error::Result;
 use crate::matrix::Matrix;
-use crate::probe::Estimate;
 use crate::probe::few_labels::{mix, shuffled};
+use crate::stats::Estimate;
 
 /// Version of the protocol; raised whenever a number could change because of it.
 pub const PROTOCOL: u32 = 4;

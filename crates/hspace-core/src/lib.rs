@@ -25,6 +25,7 @@ pub mod picture;
 pub mod probe;
 pub mod report;
 pub mod representation;
+pub mod stats;
 pub mod views;
 
 pub use error::{Error, Result};

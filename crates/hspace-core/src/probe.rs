@@ -31,6 +31,7 @@ use crate::dataset::Role;
 use crate::error::Result;
 use crate::matrix::Matrix;
 use crate::representation::Representation;
+pub use crate::stats::Estimate;
 
 /// Version of the evaluation protocol; raised whenever a number could change because of it.
 ///
@@ -109,17 +110,6 @@ impl TaskKind {
             TaskKind::LabelSets => &label_scores::LABEL_SET_SCORES,
         }
     }
-}
-
-/// A mean with its 95 % interval, whose ends are the mean where no interval is known.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// The mean (over draws), or the value itself.
-    pub mean: f64,
-    /// Lower end of the 95 % interval.
-    pub low: f64,
-    /// Upper end of the 95 % interval.
-    pub high: f64,
 }
 
 /// One line of the results: one representation, one probe, one number of labels.

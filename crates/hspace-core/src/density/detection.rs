@@ -12,8 +12,8 @@ use rayon::prelude::*;
 
 use super::Random;
 use super::histogram::quantile;
-use crate::probe::Estimate;
 use crate::probe::few_labels::mix;
+use crate::stats::Estimate;
 
 /// Names of the measures, in the order of their values.
 pub const DETECTION_SCORES: [&str; 4] = ["auroc", "aupr", "fpr95", "missed95"];

@@ -22,8 +22,8 @@ use super::ranking::rank;
 use super::special::{constant, moments};
 use super::{DENSITIES, Density, DensityOptions, Entry, Kind, Random, Support};
 use crate::error::{Error, Result};
-use crate::probe::Estimate;
 use crate::probe::few_labels::mix;
+use crate::stats::Estimate;
 
 /// One fitted density.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

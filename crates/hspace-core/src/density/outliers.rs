@@ -15,8 +15,8 @@ use super::{FEATURE_DENSITIES, OutlierOptions};
 use crate::dataset::Split;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
-use crate::probe::Estimate;
 use crate::representation::Representation;
+use crate::stats::Estimate;
 
 /// Bars of a drawing.
 const BARS: usize = 40;

@@ -6,7 +6,7 @@
 
 use super::fit::{Fit, Made};
 use super::special::{beta_lower, moments};
-use crate::probe::Estimate;
+use crate::stats::Estimate;
 
 /// Likelihoods that differ by less, in nats a value, are the same in the four decimals that are shown.
 const SAME: f64 = 5e-5;

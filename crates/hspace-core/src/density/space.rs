@@ -13,8 +13,8 @@ use super::{FEATURE_DENSITIES, OutlierOptions};
 use crate::dataset::Split;
 use crate::error::{Error, Result};
 use crate::matrix::spaced;
-use crate::probe::Estimate;
 use crate::representation::Representation;
+use crate::stats::Estimate;
 
 /// Densities that take a second or two at most.
 pub const QUICK: [&str; 5] = [

@@ -19,9 +19,9 @@ use super::{
 use crate::dataset::Column;
 use crate::error::{Error, Result, unknown};
 use crate::matrix::Matrix;
-use crate::probe::Estimate;
 use crate::probe::few_labels::{estimate, mix, shuffled};
 use crate::representation::Representation;
+use crate::stats::Estimate;
 
 /// Groups behind an interval.
 const GROUPS: usize = 5;

@@ -6,7 +6,7 @@ use super::look::{Looks, clip};
 use super::sections::section;
 use super::tables::{Measure, grouped, name};
 use crate::disentangle::{Dependence, Disentanglement, METRICS, Metric};
-use crate::probe::Estimate;
+use crate::stats::Estimate;
 
 /// Up to so many latents, cells carry their values.
 const VALUED: usize = 16;
