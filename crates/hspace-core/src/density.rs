@@ -37,7 +37,7 @@ mod ranking;
 mod root;
 pub(crate) mod rows;
 pub mod space;
-mod special;
+pub(crate) mod special;
 mod still;
 mod table;
 mod weibull;
@@ -62,6 +62,11 @@ pub trait Density: Send + Sync {
 
     /// Number of fitted parameters; `None` where their number grows with the data.
     fn free(&self) -> Option<usize>;
+
+    /// Name of the simpler density that this fit equals, such as `normal` for a mixture of one component.
+    fn reduces_to(&self) -> Option<&'static str> {
+        None
+    }
 
     /// Natural logarithm of the density (or mass) at `x`; −∞ where there is none.
     fn ln_density(&self, x: f64) -> f64;
@@ -92,6 +97,11 @@ pub type Fitted = Result<Box<dyn Density>, String>;
 pub trait FeatureDensity: Send + Sync {
     /// What was chosen, as text: `8 components, diagonal`.
     fn chosen(&self) -> String;
+
+    /// Name of the simpler density that this fit equals, such as `normal` for a mixture of one component.
+    fn reduces_to(&self) -> Option<&'static str> {
+        None
+    }
 
     /// Natural logarithm of the density at each of `rows` `[n, d]`.
     fn ln_density(&self, rows: &[f64]) -> Vec<f64>;

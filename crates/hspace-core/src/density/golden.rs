@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use super::column::Column;
-use super::detection::Detection;
+use super::detection::detection;
 use super::fit::{Fit, fit};
 use super::gaussian::{diagonal, full, ledoit_wolf, shrunk};
 use super::goodness::{Cell, distance};
@@ -380,6 +380,6 @@ fn densities_of_features_are_scipy_s_and_scikit_learn_s() {
 #[test]
 fn detection_is_scikit_learn_s() {
     let golden = golden().detection;
-    let ours = Detection::new(&golden.ordinary, &golden.outliers).measure(20, 0);
+    let ours = detection(&golden.ordinary, &golden.outliers);
     all("detection", &ours.map(|e| e.mean), &golden.scores);
 }

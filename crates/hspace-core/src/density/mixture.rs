@@ -7,13 +7,15 @@
 //! by less than a tolerance.
 //!
 //! The number of components (and for features the kind of covariance) is the one of smallest BIC unless
-//! given. The start is k-means (`mixture_start.rs`).
+//! given. The start is k-means (`mixture_start.rs`). A mixture of one component is the normal density, and is listed as
+//! that.
 
 use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::gaussian::Spread;
+use super::gaussian::{DIAGONAL, FULL, Spread};
 use super::mixture_start::{FITTED, chosen, first_shares, floor, some};
+use super::normal;
 use super::rows::{cholesky, scatter};
 use super::special::{constant, ln_sum_exp, no_spread, normal_cdf};
 use super::{Density, Entry, FeatureDensity, FeatureEntry, Fitted, Random, Support};
@@ -226,6 +228,11 @@ impl FeatureDensity for Mixture {
         }
     }
 
+    fn reduces_to(&self) -> Option<&'static str> {
+        let name = if self.full { FULL.name } else { DIAGONAL.name };
+        (self.components() == 1).then_some(name)
+    }
+
     fn ln_density(&self, rows: &[f64]) -> Vec<f64> {
         let terms = self.terms(rows);
         terms
@@ -280,6 +287,10 @@ impl Density for Column {
 
     fn free(&self) -> Option<usize> {
         Some(self.0.free())
+    }
+
+    fn reduces_to(&self) -> Option<&'static str> {
+        (self.0.components() == 1).then_some(normal::ENTRY.name)
     }
 
     fn ln_density(&self, x: f64) -> f64 {

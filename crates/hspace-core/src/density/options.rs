@@ -53,9 +53,7 @@ impl Default for DensityOptions {
 pub struct OutlierOptions {
     /// Names from [`FEATURE_DENSITIES`].
     pub candidates: Vec<String>,
-    /// Bootstrap resamples behind intervals; 0: none.
-    pub resamples: usize,
-    /// Seed of resamples and starts.
+    /// Seed of starts.
     pub seed: u64,
     /// Of the kernel density; its kernel is the Gaussian.
     pub kde: KdeOptions,
@@ -71,7 +69,6 @@ impl Default for OutlierOptions {
     fn default() -> Self {
         OutlierOptions {
             candidates: FEATURE_DENSITIES.iter().map(|e| e.name.into()).collect(),
-            resamples: 200,
             seed: 0,
             kde: KdeOptions::default(),
             knn: KnnOptions::default(),

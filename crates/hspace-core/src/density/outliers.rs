@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::detection::{DETECTION_SCORES, Detection};
+use super::detection::{DETECTION_SCORES, detection};
 use super::fit::Unfit;
 use super::histogram::quantile;
 use super::rows::doubles;
@@ -63,8 +63,6 @@ pub struct Outliers {
     pub test: usize,
     /// Outliers scored.
     pub outliers: usize,
-    /// Bootstrap resamples behind the intervals.
-    pub resamples: usize,
     /// Seed of everything random.
     pub seed: u64,
     /// The densities, in the list's order: the best one cannot be chosen on these outliers.
@@ -124,15 +122,15 @@ pub fn outliers(
             "no feature varies over the training rows of {data}"
         ))
     })?;
-    let fitted_to = still.others(&fitted_to);
     let ordinary = doubles(&inside.features.select(&test));
     let other = doubles(outside);
-    let (mut rows, mut unfit) = (Vec::new(), Vec::new());
+    let (mut rows, mut unfit) = (Vec::<OutlierRow>::new(), Vec::new());
     let wanted = |name: &str| options.candidates.iter().any(|c| c == name);
     for entry in FEATURE_DENSITIES.iter().filter(|e| wanted(e.name)) {
         progress(&format!("fitting {}", entry.name));
-        let density = match (entry.fit)(&fitted_to, still.vary.len(), options) {
-            Ok(density) => density,
+        let listed: Vec<&str> = rows.iter().map(|r| r.name.as_str()).collect();
+        let (name, density) = match still.fit(entry, &fitted_to, &listed, options) {
+            Ok(fitted) => fitted,
             Err(reason) => {
                 unfit.push(Unfit {
                     name: entry.name.into(),
@@ -149,12 +147,11 @@ pub fn outliers(
                 .collect()
         };
         let (in_scores, out_scores) = (score(&ordinary), score(&other));
-        let estimates =
-            Detection::new(&in_scores, &out_scores).measure(options.resamples, options.seed);
+        let estimates = detection(&in_scores, &out_scores);
         let names = DETECTION_SCORES.iter().map(|name| name.to_string());
         let [edges, inside_bars, outside_bars] = bars(&in_scores, &out_scores);
         rows.push(OutlierRow {
-            name: entry.name.into(),
+            name: name.into(),
             chosen: density.chosen(),
             scores: names.zip(estimates).collect(),
             inside: -median(&in_scores),
@@ -177,7 +174,6 @@ pub fn outliers(
         train: train.len(),
         test: test.len(),
         outliers: outside.rows,
-        resamples: options.resamples,
         seed: options.seed,
         rows,
         unfit,
@@ -222,10 +218,7 @@ mod tests {
 
     #[test]
     fn features_that_never_vary_change_no_density_of_the_others() {
-        let options = OutlierOptions {
-            resamples: 0,
-            ..OutlierOptions::default()
-        };
+        let options = OutlierOptions::default();
         // A ring, and points in its middle; then the same beside thirty features that are 0.
         let ring = |i: usize| {
             let angle = i as f32 * 2.4;

@@ -1,28 +1,28 @@
 //! Questions to the fits: how probable is a value of more, of less, or between?
 //!
-//! Intervals are 95 % intervals of the parametric bootstrap: as many values are drawn from the fit (for
-//! histogram, kernels and neighbours, which have no parameters: from the data, with replacement) and fitted
+//! Intervals are 95 % intervals of the parametric bootstrap: as many values are drawn from the fit and fitted
 //! again, and the percentiles are corrected for bias (Efron & Tibshirani 1993, ch. 6.5 and 14.3, without
-//! acceleration). Of 15 to 60 normal, log-normal or exponential values they hold the true
-//! probability in 90 to 96 % of samples, where percentiles of values drawn anew from the data do in 81 to
-//! 94 %. They say what a sample of this size leaves open if the density is the right one, and not whether it
-//! is: compare the fits, and the share in the data with Wilson's (1927) interval.
+//! acceleration). Of 50 and 500 values they hold the true probability in 90 to 97 % of samples (400 each; a Weibull's of
+//! 50 values in 90 to 91 %). They say what a sample of this size leaves open
+//! if the density is the right one, and not whether it is: compare the fits, and the share in the data, whose interval is
+//! exact.
+//!
+//! Histogram, kernels and neighbours have no interval: they smooth, and a bootstrap shows the variance of that, not its
+//! bias. Of 500 values its intervals held the true probability in 0 to 96 % of samples. Kernels so narrow that the bias is
+//! negligible give the share in the data.
 
 use std::fmt;
 
-use rand::{RngExt, SeedableRng};
+use rand::SeedableRng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use statrs::function::erf::erfc_inv;
 
-use super::histogram::quantile;
 use super::special::normal_cdf;
 use super::{Density, Random};
 use crate::error::{Error, Result};
 use crate::probe::few_labels::mix;
-
-/// Standard deviations within which 95 % of normal values are.
-const NORMAL_95: f64 = 1.959_963_984_540_054;
+use crate::stats::proportion::{self, NORMAL_95};
 
 /// Something to ask, in units of the values.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,8 +96,11 @@ pub struct Probability {
     pub name: String,
     /// In 0..=1.
     pub probability: f64,
-    /// Ends of the interval; `None` where there was no bootstrap, or most draws had no fit.
+    /// Ends of the interval.
     pub interval: Option<[f64; 2]>,
+    /// Why there is none.
+    #[serde(default)]
+    pub no_interval: Option<String>,
 }
 
 /// A question, answered.
@@ -107,18 +110,18 @@ pub struct Answer {
     pub question: Question,
     /// Number of such values in the data.
     pub observed: usize,
-    /// Their share, with Wilson's interval.
+    /// Their share, with its exact interval.
     pub share: Probability,
     /// By each of the fits, best first.
     pub fits: Vec<Probability>,
 }
 
-/// The answers of one fit to all questions; `values` are what it was fitted to.
+/// The answers of one fit to all questions; `n` is how many values it was fitted to.
 pub fn ask(
     questions: &[Question],
     name: &str,
     density: &dyn Density,
-    values: &[f64],
+    n: usize,
     counts: bool,
     (resamples, seed): (usize, u64),
 ) -> Vec<Probability> {
@@ -131,27 +134,38 @@ pub fn ask(
     };
     let again = |i: usize| {
         let mut random = Random::seed_from_u64(mix(&[seed, 3, i as u64]));
-        let n = values.len();
-        let drawn = |_| match density.free() {
-            Some(_) => density.draw(&mut random),
-            None => values[random.random_range(0..n)],
-        };
-        let drawn: Vec<f64> = (0..n).map(drawn).collect();
+        let drawn: Vec<f64> = (0..n).map(|_| density.draw(&mut random)).collect();
         density.refit(&drawn).ok().map(|fit| all(&*fit))
     };
-    let found: Vec<Vec<f64>> = (0..resamples).into_par_iter().filter_map(again).collect();
-    let enough = 2 * found.len() > resamples && !found.is_empty();
+    let found: Vec<Vec<f64>> = match density.free() {
+        Some(_) => (0..resamples).into_par_iter().filter_map(again).collect(),
+        None => Vec::new(),
+    };
+    let no_interval = match density.free() {
+        None => Some("it smooths the data, and its bias is not known; see the share in the data"),
+        _ if resamples == 0 => Some("no bootstrap was asked for"),
+        _ if 2 * found.len() <= resamples => Some("most samples drawn from it could not be fitted"),
+        _ => None,
+    };
     let probabilities = all(density).into_iter().enumerate();
     let answer = |(q, probability)| Probability {
         name: name.to_owned(),
         probability,
-        interval: enough.then(|| interval(found.iter().map(|f| f[q]).collect(), probability)),
+        interval: match no_interval {
+            Some(_) => None,
+            None => Some(interval(found.iter().map(|f| f[q]).collect(), probability)),
+        },
+        no_interval: no_interval.map(String::from),
     };
     probabilities.map(answer).collect()
 }
 
 /// The 95 % interval of an estimate from those of the bootstrap, corrected for bias: where only a share b of
-/// them are below the estimate, the ends are their Φ(2 Φ⁻¹(b) ± 1.96) quantiles.
+/// them are below the estimate, the ends are their Φ(2 Φ⁻¹(b) ± 1.96) quantiles. A share p of the distribution is
+/// expected below the value in place p (B + 1) of B.
+///
+/// Deviation: it also encloses the uncorrected percentiles. A probability that is largest near the fitted parameters, such
+/// as that of a range around the mean, is above all others of the bootstrap, which is no bias.
 fn interval(mut again: Vec<f64>, estimate: f64) -> [f64; 2] {
     again.sort_by(f64::total_cmp);
     let (n, half) = (again.len() as f64, 0.5 / again.len() as f64);
@@ -160,22 +174,26 @@ fn interval(mut again: Vec<f64>, estimate: f64) -> [f64; 2] {
     let share = ((below + 0.5 * equal) / n).clamp(half, 1.0 - half);
     // Φ⁻¹ by the complementary error function.
     let off = -std::f64::consts::SQRT_2 * erfc_inv(2.0 * share);
-    [-NORMAL_95, NORMAL_95].map(|z| quantile(&again, normal_cdf(2.0 * off + z)))
+    let at = |z: f64| {
+        let place = (normal_cdf(z) * (n + 1.0) - 1.0).clamp(0.0, n - 1.0);
+        let (below, part) = (again[place.floor() as usize], place.fract());
+        below + part * (again[place.ceil() as usize] - below)
+    };
+    [
+        at(2.0 * off - NORMAL_95).min(at(-NORMAL_95)),
+        at(2.0 * off + NORMAL_95).max(at(NORMAL_95)),
+    ]
 }
 
-/// How many of the values are such, and their share with Wilson's interval.
+/// How many of the values are such, and their share with its exact interval.
 pub fn observed(question: Question, values: &[f64]) -> (usize, Probability) {
     let count = values.iter().filter(|x| question.holds(**x)).count();
-    let (n, z) = (values.len() as f64, NORMAL_95);
-    let share = count as f64 / n;
-    let centre = share + z * z / (2.0 * n);
-    let half = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
-    let scale = 1.0 + z * z / n;
-    let interval = [(centre - half) / scale, (centre + half) / scale];
+    let share = proportion::exact(count, values.len());
     let probability = Probability {
         name: "data".into(),
-        probability: share,
-        interval: Some(interval.map(|p| p.clamp(0.0, 1.0))),
+        probability: share.mean,
+        interval: Some([share.low, share.high]),
+        no_interval: None,
     };
     (count, probability)
 }

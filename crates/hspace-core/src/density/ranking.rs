@@ -1,12 +1,13 @@
-//! Fits in order, and which of them the values tell from the best.
+//! Fits in order, and which of them the held-out values distinguish from the best.
 //!
-//! A fit is told from the best one when the mean gap's normal 95 % interval leaves out 0 (Vuong 1989), or
-//! when the gaps' signs do at 5 % (Clarke 2007): where tails are heavy, a few values decide the mean and
-//! its error, and only the signs say anything.
+//! A fit is worse than the best one when the lower bound of their mean gap in held-out log-likelihood is above 0
+//! ([`mean_gap`](crate::stats::mean_gap)). Held-out gaps are fair to nested densities: a density with a parameter too many
+//! gains nothing on values that it was not fitted to. The sign test (Clarke 2007) is not, since the gaps
+//! of nested fits are small and skewed, and more than half of them may prefer the wrong density: it
+//! rejected the true exponential, Poisson and mixture in 13 to 25 % of samples.
 
 use super::fit::{Fit, Made};
-use super::special::{beta_lower, moments};
-use crate::stats::Estimate;
+use crate::stats::mean_gap::mean_gap;
 
 /// Likelihoods that differ by less, in nats a value, are the same in the four decimals that are shown.
 const SAME: f64 = 5e-5;
@@ -27,35 +28,23 @@ pub(super) fn rank(made: &mut [Made]) {
     for other in others.iter_mut().filter(|o| o.fit.held_out.is_some()) {
         let pairs = best.held_out.iter().zip(&other.held_out);
         let gaps: Vec<f64> = pairs.map(|(a, b)| a - b).collect();
-        let (mean, variance) = moments(&gaps);
-        let half = 1.96 * (variance / gaps.len() as f64).sqrt();
-        other.fit.behind = Some(Estimate {
-            mean,
-            low: mean - half,
-            high: mean + half,
-        });
-        other.fit.sign_p = Some(sign_test(&gaps));
-    }
-}
-
-/// Two-sided p-value of as many gaps above and below 0 if both were as probable (Clarke 2007). Gaps that
-/// are the [`SAME`] do not count.
-fn sign_test(gaps: &[f64]) -> f64 {
-    let above = gaps.iter().filter(|g| **g > SAME).count() as f64;
-    let below = gaps.iter().filter(|g| **g < -SAME).count() as f64;
-    let (fewer, more) = (above.min(below), above.max(below));
-    // Of so many throws of a coin at most `fewer` are heads with the probability I½(more, fewer + 1).
-    match more {
-        0.0 => 1.0,
-        _ => (2.0 * beta_lower(more, fewer + 1.0, 0.5, 0.5)).min(1.0),
+        other.fit.behind = mean_gap(&gaps);
+        other.fit.no_difference = other.fit.behind.is_some_and(|b| b.at_least < SAME);
     }
 }
 
 impl Fit {
-    /// Whether the values do not tell it from the best one.
-    pub(super) fn is_close(&self) -> bool {
-        let by_mean = self.behind.is_some_and(|b| b.low < SAME);
-        by_mean && self.sign_p.is_none_or(|p| p >= 0.05)
+    /// Its name, its gap to the best one, and whether the data contradict it nevertheless.
+    pub(super) fn compared(&self) -> String {
+        let gap = self.behind.map_or(String::new(), |b| {
+            format!("{:.4} behind, at least {:.4}", b.mean.max(0.0), b.at_least)
+        });
+        match self.p {
+            Some(p) if p < 0.05 => {
+                format!("{} ({gap}; the data contradict it, p = {p:.3})", self.name)
+            }
+            _ => format!("{} ({gap})", self.name),
+        }
     }
 }
 
@@ -65,22 +54,8 @@ mod tests {
     use crate::density::DensityOptions;
     use crate::density::normal::ENTRY as NORMAL;
 
-    #[test]
-    fn signs_tell_fits_apart_where_the_mean_gap_cannot() {
-        // 90 of 100 values prefer the first, by little; one outlier decides the mean and its error.
-        let mut gaps: Vec<f64> = (0..100).map(|i| if i < 90 { 0.1 } else { -0.1 }).collect();
-        gaps[0] = 2000.0;
-        // scipy.stats.binomtest(10, 100).pvalue, then (3, 8).
-        assert!(
-            (sign_test(&gaps) / 3.063_290_175_437_985e-17 - 1.0).abs() < 1e-6,
-            "{}",
-            sign_test(&gaps)
-        );
-        let few = [1.0, 1.0, 1.0, 1.0, 1.0, -1.0, -1.0, -1.0, 0.0, 1e-9];
-        assert!((sign_test(&few) - 0.726_562_5).abs() < 1e-12);
-        assert_eq!(sign_test(&[0.0, 1e-9]), 1.0);
-
-        let made = |held_out: Vec<f64>, free: usize| Made {
+    fn made(held_out: Vec<f64>, free: usize) -> Made {
+        Made {
             fit: Fit {
                 name: free.to_string(),
                 parameters: Vec::new(),
@@ -88,10 +63,10 @@ mod tests {
                 log_likelihood: 0.0,
                 aic: None,
                 bic: None,
-                held_out: Some(moments(&held_out).0),
+                held_out: Some(held_out.iter().sum::<f64>() / held_out.len() as f64),
                 not_held_out: None,
                 behind: None,
-                sign_p: None,
+                no_difference: false,
                 impossible: 0,
                 distance: 0.0,
                 p: None,
@@ -101,21 +76,32 @@ mod tests {
             },
             density: (NORMAL.fit)(&[0.0, 1.0], &DensityOptions::default()).unwrap(),
             held_out,
-        };
-        let second = gaps.iter().map(|g| -g).collect();
+        }
+    }
+
+    #[test]
+    fn fits_are_worse_where_their_mean_gap_is_above_its_error() {
+        // Most values prefer the second by little, and a few the first by more: no difference in the mean.
+        let skewed = (0..100).map(|i| if i % 10 == 0 { -0.9 } else { 0.099 });
+        let worse = (0..100).map(|i| -0.1 - 0.01 * f64::from(i % 7));
         let mut all = [
+            made(worse.collect(), 1),
             made(vec![1e-9; 100], 5),
             made(vec![0.0; 100], 2),
-            made(second, 1),
+            made(skewed.collect(), 3),
         ];
         rank(&mut all);
-        // Equal but for rounding: the one of fewer parameters first, and the other close.
+        // Equal but for rounding: the one of fewer parameters first.
         assert_eq!(
-            all.each_ref().map(|m| m.fit.free),
-            [Some(2), Some(5), Some(1)]
+            all.each_ref().map(|m| (m.fit.free, m.fit.no_difference)),
+            [
+                (Some(2), false),
+                (Some(5), true),
+                (Some(3), true),
+                (Some(1), false)
+            ]
         );
-        assert!(all[1].fit.is_close());
-        let last = &all[2].fit;
-        assert!(last.behind.is_some_and(|b| b.low < 0.0) && !last.is_close());
+        assert_eq!(all[0].fit.behind, None);
+        assert!(all[3].fit.behind.is_some_and(|b| b.at_least > 0.1));
     }
 }

@@ -1,16 +1,17 @@
 //! Features that hardly vary.
 
-use super::FeatureDensity;
+use super::fit::equals;
 use super::gaussian::FLOOR;
 use super::rows::{means, minus};
 use super::special::HALF_LN_2PI;
+use super::{FEATURE_DENSITIES, FeatureDensity, FeatureEntry, OutlierOptions};
 
 /// Features that hardly vary in training: borders of images, dead units. Each is a normal density of its
 /// own, of the least variance ([`FLOOR`]); left among the others they would decide bandwidths, numbers of
 /// components and couplings.
 pub(super) struct Still {
     /// The other features.
-    pub(super) vary: Vec<usize>,
+    vary: Vec<usize>,
     /// Those features and their means.
     still: Vec<(usize, f64)>,
     /// Their variance.
@@ -35,8 +36,35 @@ impl Still {
         })
     }
 
+    /// Fits `entry` to the features that vary of `rows` `[n, d]`; or the simpler density that its fit equals, unless that is
+    /// `listed`. With the name of what was fitted.
+    ///
+    /// # Errors
+    /// Why there is no fit, or none that is not listed.
+    pub(super) fn fit(
+        &self,
+        entry: &'static FeatureEntry,
+        rows: &[f64],
+        listed: &[&str],
+        options: &OutlierOptions,
+    ) -> Result<(&'static str, Box<dyn FeatureDensity>), String> {
+        let (rows, d) = (self.others(rows), self.vary.len());
+        let density = (entry.fit)(&rows, d, options)?;
+        let Some(simpler) = density.reduces_to() else {
+            return Ok((entry.name, density));
+        };
+        if listed.contains(&simpler) {
+            return Err(equals(simpler));
+        }
+        let of = FEATURE_DENSITIES.iter().find(|e| e.name == simpler);
+        match of.map(|of| (of.fit)(&rows, d, options)) {
+            Some(Ok(fitted)) => Ok((simpler, fitted)),
+            _ => Ok((entry.name, density)),
+        }
+    }
+
     /// The features that vary, of rows `[n, d]`.
-    pub(super) fn others(&self, rows: &[f64]) -> Vec<f64> {
+    fn others(&self, rows: &[f64]) -> Vec<f64> {
         let rows = rows.chunks_exact(self.d);
         rows.flat_map(|row| self.vary.iter().map(|j| row[*j]))
             .collect()

@@ -3,9 +3,10 @@
 use super::Kind;
 use super::fit::{ColumnFits, Fit, Unfit};
 use super::outliers::{OutlierRow, Outliers};
-use super::questions::Probability;
+use super::questions::{Answer, Probability};
 use super::space::SpaceFits;
-use crate::probe::table::{aligned, cell};
+use crate::probe::table::{aligned, short};
+use crate::stats::Estimate;
 
 impl ColumnFits {
     /// The values, the ranking, what could not be fitted, the answers.
@@ -52,9 +53,10 @@ impl ColumnFits {
             ));
         }
         let every = || self.fits.iter().chain(&self.apart);
-        if every().any(|f| f.sign_p.is_some()) {
+        if every().any(|f| f.behind.is_some()) {
             text.push_str(
-                "sign p: how often so many more held-out values would prefer one of the two if both were as good; small means they are told apart\n",
+                "behind the best: mean gap in held-out log-likelihood, and how large it is at least (lower end of its 95 % interval);\n\
+                 at 0 or below these values show no difference. No upper end: a value far out that this sample lacks could make it any size\n",
             );
         }
         if every().any(|f| f.p.is_some()) {
@@ -82,6 +84,9 @@ impl ColumnFits {
             ];
             lines.extend(answer.fits.iter().map(|p| line(p, &p.name)));
             text.push_str(&aligned(&lines));
+            for (names, reason) in answer.without_interval() {
+                text.push_str(&format!("no interval of {names}: {reason}\n"));
+            }
         }
         text
     }
@@ -115,6 +120,34 @@ fn line(p: &Probability, name: &str) -> Vec<String> {
     vec![name.to_owned(), number(p.probability), interval]
 }
 
+/// `.848 (.812 to .880)`; the value alone where no interval is known.
+fn score(e: &Estimate) -> String {
+    match e.has_interval() {
+        true => format!("{} ({} to {})", short(e.mean), short(e.low), short(e.high)),
+        false => short(e.mean),
+    }
+}
+
+impl Answer {
+    /// Fits without an interval, by the reason.
+    pub(crate) fn without_interval(&self) -> Vec<(String, &str)> {
+        let mut by_reason: Vec<(String, &str)> = Vec::new();
+        for Probability {
+            name, no_interval, ..
+        } in &self.fits
+        {
+            let Some(reason) = no_interval.as_deref() else {
+                continue;
+            };
+            match by_reason.iter_mut().find(|r| r.1 == reason) {
+                Some((names, _)) => names.push_str(&format!(", {name}")),
+                None => by_reason.push((name.clone(), reason)),
+            }
+        }
+        by_reason
+    }
+}
+
 fn p_value(p: Option<f64>) -> String {
     p.map_or("-".into(), |p| format!("{p:.3}"))
 }
@@ -124,7 +157,6 @@ fn ranking(fits: &[Fit]) -> String {
         "",
         "held out",
         "behind the best",
-        "sign p",
         "AIC",
         "BIC",
         "KS",
@@ -140,7 +172,14 @@ fn ranking(fits: &[Fit]) -> String {
         };
         let behind = match fit.behind {
             // One that ties with the best is ahead by less than is shown.
-            Some(b) => format!("{:.4} ±{:.4}", b.mean.max(0.0), b.high - b.mean),
+            Some(b) => {
+                let seen = if fit.no_difference {
+                    ", no difference seen"
+                } else {
+                    ""
+                };
+                format!("{:.4} (at least {:.4}{seen})", b.mean.max(0.0), b.at_least)
+            }
             None if i == 0 && fit.held_out.is_some() => "best".into(),
             None => "-".into(),
         };
@@ -154,7 +193,6 @@ fn ranking(fits: &[Fit]) -> String {
             fit.name.clone(),
             held_out,
             behind,
-            p_value(fit.sign_p),
             whole(fit.aic),
             whole(fit.bic),
             format!("{:.4}", fit.distance),
@@ -177,7 +215,7 @@ impl Outliers {
     pub fn table(&self) -> String {
         let mut text = format!(
             "{} features of {}: fitted to {} training rows of {}; {} test rows of it against {} rows of {}\n\
-             positive class: the rows of {} (± half of the 95 % interval)\n",
+             positive class: the rows of {} (95 % intervals in brackets)\n",
             self.dim,
             self.representation,
             self.train,
@@ -198,20 +236,20 @@ impl Outliers {
         let mut lines = vec![titles.map(String::from).to_vec()];
         for row in &self.rows {
             let mut line = vec![row.name.clone()];
-            line.extend(row.scores.iter().map(|(_, e)| cell(e.mean, e.low, e.high)));
+            line.extend(row.scores.iter().map(|(_, e)| score(e)));
             line.push(row.chosen.clone());
             lines.push(line);
         }
         let chance = self.outliers as f64 / (self.outliers + self.test) as f64;
-        let guessing = [0.5, chance, 0.95, 0.95].map(|p| cell(p, p, p));
         let mut last = vec!["chance".to_owned()];
-        last.extend(guessing.map(|c| c.split(' ').next().unwrap_or_default().to_owned()));
+        last.extend([0.5, chance, 0.95, 0.95].map(short));
         last.push(String::new());
         lines.push(last);
         text.push_str(&aligned(&lines));
         text.push_str(
             "FPR at 95 % TPR: share of ordinary rows flagged where 95 % of the outliers are\n\
-             missed at 95 % passed: share of outliers that pass where 95 % of ordinary rows pass\n",
+             missed at 95 % passed: share of outliers that pass where 95 % of ordinary rows pass\n\
+             no intervals: of AUPR, whose bias in small samples is not known, and where there are fewer than 10 rows, or 72 rows for a threshold\n",
         );
         if self.inverted() {
             text.push_str(
@@ -226,7 +264,11 @@ impl Outliers {
 
     /// Whether some density takes the other data for the more ordinary.
     pub(crate) fn inverted(&self) -> bool {
-        self.rows.iter().any(|row| row.scores[0].1.high < 0.5)
+        self.rows.iter().any(|row| {
+            row.scores
+                .first()
+                .is_some_and(|(_, auroc)| auroc.has_interval() && auroc.high < 0.5)
+        })
     }
 
     /// What was found, in a sentence.
@@ -256,19 +298,24 @@ impl SpaceFits {
         let titles = ["", "held out", "behind the best", "chosen"];
         let mut lines = vec![titles.map(String::from).to_vec()];
         for (i, fit) in self.fits.iter().enumerate() {
-            let behind = match i {
-                0 => "best".into(),
-                _ => format!(
-                    "{:.2} ±{:.2}",
-                    fit.behind.mean,
-                    fit.behind.high - fit.behind.mean
-                ),
+            let behind = match fit.behind {
+                Some(b) => {
+                    let seen = if fit.no_difference {
+                        ", no difference seen"
+                    } else {
+                        ""
+                    };
+                    format!("{:.2} (at least {:.2}{seen})", b.mean, b.at_least)
+                }
+                None if i == 0 => "best".into(),
+                None => "-".into(),
             };
             let held_out = format!("{:.2}", fit.held_out);
             lines.push(vec![fit.name.clone(), held_out, behind, fit.chosen.clone()]);
         }
         let mut text = format!(
-            "{} features of {}: densities fitted to {} training samples, mean log-likelihood of {} test samples in nats a sample\n{}",
+            "{} features of {}: densities fitted to {} training samples, mean log-likelihood of {} test samples in nats a sample\n\
+             (behind the best: mean gap, and the lower end of its 95 % interval)\n{}",
             self.dim,
             self.representation,
             self.train,
@@ -287,12 +334,12 @@ impl SpaceFits {
             return String::new();
         };
         let close: Vec<&str> = close
-            .filter(|f| f.behind.low <= 0.0)
+            .filter(|f| f.no_difference)
             .map(|f| f.name.as_str())
             .collect();
         let also = match close.as_slice() {
             [] => String::new(),
-            names => format!("; not told from it by these samples: {}", names.join(", ")),
+            names => format!("; these samples show no difference to {}", names.join(", ")),
         };
         format!(
             "The best density of {} is {}{also}.",

@@ -11,6 +11,7 @@ use crate::density::number;
 use crate::density::outliers::Outliers;
 use crate::density::questions::Probability;
 use crate::density::space::SpaceFits;
+use crate::stats::mean_gap::MeanGap;
 
 /// Said where densities take the other data for the more ordinary.
 const INVERTED: &str = "An AUROC below 50: rows of the other data are more ordinary to that density than the test rows. \
@@ -43,8 +44,8 @@ pub(super) fn column(of: Option<&ColumnFits>) -> Markup {
     };
     let terms = html! {
         dl.terms {
-            dt { "Behind" } dd { "How much less than the best, with half of the 95 % interval over the values. Where that reaches 0, these values cannot tell the two apart." }
-            dt { "sign p" } dd { "How often so many more held-out values would prefer one of the two if both were as good (Clarke 2007). Where tails are heavy it tells more than the mean." }
+            dt { "Behind" } dd { "How much less than the best on average (mean log-likelihood ratio, Vuong 1989), and how large that gap is at least: the lower end of its 95 % interval. \
+                At 0 or below, these values show no difference. It has no upper end: a value far out that this sample lacks could make the gap any size." }
             dt { "AIC, BIC" } dd { "Lower is better; only where the number of parameters is fixed." }
             dt { "KS, p" } dd { "The largest gap in the drawing on the right, and how often so large a gap comes about where the density is right. The parameters were fitted to the same values, so tables do not hold: "
                 (fits.resamples) " samples were drawn from the fit and fitted anew (parametric bootstrap). Small p: the density is wrong. A dash: it follows any data, so there is nothing to test, or what is said above." }
@@ -72,7 +73,7 @@ fn ranking(all: &[Fit], drawn: bool) -> Markup {
     html! {
         div.scroll { table {
             thead { tr {
-                th scope="col" {} th scope="col" { "Held out" } th scope="col" { "Behind" } th scope="col" { "sign p" } th scope="col" { "AIC" } th scope="col" { "BIC" }
+                th scope="col" {} th scope="col" { "Held out" } th scope="col" { "Behind" } th scope="col" { "AIC" } th scope="col" { "BIC" }
                 th scope="col" { "KS" } th scope="col" { "p" } th.text scope="col" { "Fitted" }
             } }
             tbody { @for (i, fit) in all.iter().enumerate() {
@@ -81,10 +82,9 @@ fn ranking(all: &[Fit], drawn: bool) -> Markup {
                     th scope="row" { span.swatch style=(format!("background:{colour}")) {} (fit.name) }
                     td { (held_out(fit)) @if fit.impossible > 0 { span.total { (fit.impossible) " impossible" } } }
                     td { @match fit.behind {
-                        Some(b) => { (format!("{:.4}", b.mean.max(0.0))) span.half { "±" (format!("{:.4}", b.high - b.mean)) } },
+                        Some(b) => { (format!("{:.4}", b.mean.max(0.0))) (at_least(&b, 4, fit.no_difference)) },
                         None => "–",
                     } }
-                    td { (fit.sign_p.map_or("–".into(), |p| format!("{p:.3}"))) }
                     td { (whole(fit.aic)) } td { (whole(fit.bic)) }
                     td { (format!("{:.4}", fit.distance)) }
                     td { @match fit.p {
@@ -99,6 +99,12 @@ fn ranking(all: &[Fit], drawn: bool) -> Markup {
             } }
         } }
     }
+}
+
+/// The lower bound of a gap, after its mean.
+fn at_least(gap: &MeanGap, decimals: usize, no_difference: bool) -> Markup {
+    let bound = format!("{:.decimals$}", gap.at_least).replace('-', "−");
+    html! { span.half { "at least " (bound) @if no_difference { ", no difference seen" } } }
 }
 
 fn remarks(of: &ColumnFits) -> Markup {
@@ -124,7 +130,7 @@ fn answers(fits: &ColumnFits) -> Markup {
         return html! {};
     }
     let lede = html! {
-        "95 % intervals: of the data by Wilson, of the fits by bootstrap (" (fits.resamples)
+        "95 % intervals: of the data exact (Clopper and Pearson), of the fits by bootstrap (" (fits.resamples)
         " resamples, fitted anew). They hold if the density is right; where fits disagree by more, the disagreement is the uncertainty."
     };
     let cell = |p: &Probability| {
@@ -148,6 +154,10 @@ fn answers(fits: &ColumnFits) -> Markup {
                     tr.chance { th scope="row" { "data: " (grouped(answer.observed)) " of " (grouped(fits.count)) } (cell(&answer.share)) }
                 }
             } }
+            @let without = answer.without_interval();
+            @if !without.is_empty() {
+                ul.savings { @for (names, reason) in without { li { b { (names) } " no interval: " (reason) } } }
+            }
         }
     };
     section("Questions", lede, body)
@@ -161,7 +171,7 @@ pub(super) fn space(of: Option<&SpaceFits>) -> Markup {
     let lede = html! {
         "Explicit densities of the " (s.dim) " features of " b { (s.representation) } ", fitted to " (grouped(s.train))
         " training samples; best first, by the mean log-likelihood of " (grouped(s.test)) " test samples (nats a sample)."
-        " Behind: how much less than the best, with half of the 95 % interval over the test samples."
+        " Behind: how much less than the best, and at least (lower end of the 95 % interval over the test samples)."
     };
     let body = html! {
         div.scroll { table {
@@ -170,8 +180,9 @@ pub(super) fn space(of: Option<&SpaceFits>) -> Markup {
                 tr.learned[i == 0] {
                     th scope="row" { (fit.name) }
                     td { (format!("{:.2}", fit.held_out).replace('-', "−")) }
-                    td { @if i == 0 { "–" } @else {
-                        (format!("{:.2}", fit.behind.mean)) span.half { "±" (format!("{:.2}", fit.behind.high - fit.behind.mean)) }
+                    td { @match fit.behind {
+                        Some(b) => { (format!("{:.2}", b.mean)) (at_least(&b, 2, fit.no_difference)) },
+                        None => "–",
                     } }
                     td.text { (fit.chosen) }
                 }
@@ -193,7 +204,7 @@ pub(super) fn outliers(of: Option<&Outliers>) -> Markup {
     let lede = html! {
         "Densities of " (o.dim) " features of " b { (o.representation) } ", fitted to " (grouped(o.train)) " training rows of "
         (o.data) ". Scored: " (grouped(o.test)) " test rows of it, and " (grouped(o.outliers)) " rows of " b { (o.against) }
-        ", which are the positive class. In percent, ± half the 95 % interval (bootstrap)."
+        ", which are the positive class. In percent, with 95 % intervals over the rows that were scored."
     };
     let body = html! {
         div.scroll { table {
@@ -202,7 +213,10 @@ pub(super) fn outliers(of: Option<&Outliers>) -> Markup {
                 @for row in &o.rows {
                     tr {
                         th scope="row" { (row.name) }
-                        @for (_, e) in &row.scores { td { (percent.cell(e)) } }
+                        @for (_, e) in &row.scores { td {
+                            (percent.number(e.mean))
+                            @if e.has_interval() { span.half { (percent.number(e.low)) "–" (percent.number(e.high)) } }
+                        } }
                         td.text { (row.chosen) }
                     }
                 }
@@ -219,7 +233,7 @@ pub(super) fn outliers(of: Option<&Outliers>) -> Markup {
         div.traces.even { @for row in &o.rows { figure { figcaption { (row.name) } (fits::scores(row)) } } }
         dl.terms {
             dt { "AUROC" } dd { "How often a row of the other data has the higher score than an ordinary one; 50 is guessing." }
-            dt { "AUPR" } dd { "Average precision in finding the other data, from the highest score down." }
+            dt { "AUPR" } dd { "Average precision in finding the other data, from the highest score down. No interval: its bias in small samples is not known." }
             dt { "FPR at 95 % TPR" } dd { "Share of ordinary rows flagged by the threshold that flags 95 % of the outliers. Lower is better." }
             dt { "Missed at 95 % passed" } dd { "Share of outliers that pass the threshold which 95 % of ordinary rows pass. Lower is better." }
         }
