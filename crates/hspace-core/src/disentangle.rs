@@ -27,10 +27,10 @@ pub use measure::{check_options, check_width, measure, noise, sample};
 use crate::error::Result;
 use crate::matrix::Matrix;
 use crate::probe::few_labels::{mix, shuffled};
-use crate::stats::Estimate;
+use crate::stats::{Bias, Estimate};
 
 /// Version of the protocol; raised whenever a number could change because of it.
-pub const PROTOCOL: u32 = 4;
+pub const PROTOCOL: u32 = 5;
 
 /// Latents at most: each is looked at alone and beside every other.
 pub const WIDEST: usize = 512;
@@ -52,6 +52,36 @@ pub enum Measure {
     Runs(fn(&[&Matrix]) -> Result<Vec<f64>>),
 }
 
+/// One score of a metric.
+pub struct Score {
+    /// As in JSON.
+    pub name: &'static str,
+    /// The least and the largest value there may be.
+    pub range: [f64; 2],
+    /// How its bias depends on the number of rows.
+    pub bias: Bias,
+}
+
+impl Score {
+    /// In 0..=1, without noticeable bias.
+    const fn unbiased(name: &'static str) -> Score {
+        Score {
+            name,
+            range: [0.0, 1.0],
+            bias: Bias::Negligible,
+        }
+    }
+
+    /// In 0..=1, extrapolated; the bias falls like a power of the number of samples between `slow` and `fast`.
+    const fn extrapolated(name: &'static str, slow: f64, fast: f64) -> Score {
+        Score {
+            name,
+            range: [0.0, 1.0],
+            bias: Bias::Falling(slow, fast),
+        }
+    }
+}
+
 /// A metric: one or more scores that are taken together.
 pub struct Metric {
     /// As in `--metric mig`.
@@ -61,7 +91,9 @@ pub struct Metric {
     /// Where it was published.
     pub source: &'static str,
     /// Its scores, in the order of the function's values.
-    pub scores: &'static [&'static str],
+    pub scores: &'static [Score],
+    /// What is done about the bias of few samples; empty where it is far less than the interval.
+    pub correction: &'static str,
     /// Smaller values are better.
     pub low_is_good: bool,
     /// The function.
@@ -74,7 +106,8 @@ pub static METRICS: &[Metric] = &[
         name: "mig",
         summary: "mutual information gap: one latent knows a factor, and no other as much",
         source: "Chen et al. 2018, arXiv:1802.04942",
-        scores: &["mig"],
+        scores: &[Score::unbiased("mig")],
+        correction: "entropies are jackknifed",
         low_is_good: false,
         measure: Measure::Factors(mig::mig),
     },
@@ -83,10 +116,11 @@ pub static METRICS: &[Metric] = &[
         summary: "one factor a latent, one latent a factor, factors predicted: by importance in bagged trees",
         source: "Eastwood & Williams 2018, ICLR",
         scores: &[
-            "dci_disentanglement",
-            "dci_completeness",
-            "dci_informativeness",
+            Score::extrapolated("dci_disentanglement", 0.5, 1.0),
+            Score::extrapolated("dci_completeness", 0.5, 1.0),
+            Score::extrapolated("dci_informativeness", 1.0 / 3.0, 1.0),
         ],
+        correction: "importance is taken on rows held out, and scores are extrapolated to many samples",
         low_is_good: false,
         measure: Measure::Factors(dci::dci),
     },
@@ -94,7 +128,8 @@ pub static METRICS: &[Metric] = &[
         name: "sap",
         summary: "separated attribute predictability: one latent predicts a factor, and no other as well",
         source: "Kumar et al. 2018, arXiv:1711.00848",
-        scores: &["sap"],
+        scores: &[Score::extrapolated("sap", 0.5, 1.0)],
+        correction: "the score is extrapolated to many samples",
         low_is_good: false,
         measure: Measure::Factors(sap::sap),
     },
@@ -102,7 +137,8 @@ pub static METRICS: &[Metric] = &[
         name: "beta_vae",
         summary: "a linear classifier tells which factor pairs of samples share (guessing: 1 / factors)",
         source: "Higgins et al. 2017, ICLR",
-        scores: &["beta_vae"],
+        scores: &[Score::unbiased("beta_vae")],
+        correction: "",
         low_is_good: false,
         measure: Measure::Factors(beta_vae::beta_vae),
     },
@@ -110,7 +146,8 @@ pub static METRICS: &[Metric] = &[
         name: "factor_vae",
         summary: "the latent that varies least tells which factor is fixed (guessing: 1 / factors)",
         source: "Kim & Mnih 2018, arXiv:1802.05983",
-        scores: &["factor_vae"],
+        scores: &[Score::extrapolated("factor_vae", 0.5, 1.0)],
+        correction: "the score is extrapolated to many samples",
         low_is_good: false,
         measure: Measure::Factors(factor_vae::factor_vae),
     },
@@ -118,7 +155,8 @@ pub static METRICS: &[Metric] = &[
         name: "modularity",
         summary: "a latent knows one factor alone, by mutual information",
         source: "Ridgeway & Mozer 2018, arXiv:1802.05312",
-        scores: &["modularity"],
+        scores: &[Score::unbiased("modularity")],
+        correction: "entropies are jackknifed, and latents without clear information count 0",
         low_is_good: false,
         measure: Measure::Factors(modularity::modularity),
     },
@@ -126,7 +164,8 @@ pub static METRICS: &[Metric] = &[
         name: "explicitness",
         summary: "values of factors are read off all latents by logistic regression: area under ROC (guessing: 1/2)",
         source: "Ridgeway & Mozer 2018, arXiv:1802.05312",
-        scores: &["explicitness"],
+        scores: &[Score::extrapolated("explicitness", 1.0, 2.0)],
+        correction: "the score is extrapolated to many samples",
         low_is_good: false,
         measure: Measure::Factors(modularity::explicitness),
     },
@@ -134,15 +173,21 @@ pub static METRICS: &[Metric] = &[
         name: "total_correlation",
         summary: "how far latents are from independent under a Gaussian fit, in nats; no factors needed",
         source: "Locatello et al. 2019, arXiv:1811.12359",
-        scores: &["total_correlation"],
+        scores: &[Score {
+            name: "total_correlation",
+            range: [0.0, f64::INFINITY],
+            bias: Bias::Negligible,
+        }],
+        correction: "the mean of independent normal latents is subtracted",
         low_is_good: true,
         measure: Measure::Latents(total_correlation::total_correlation),
     },
     Metric {
         name: "dependence",
         summary: "normalised mutual information of the latents: its mean, and the matrix; no factors needed",
-        source: "Counting in 20 bins, as for mig",
-        scores: &["dependence"],
+        source: "Counting in 10 bins of as many samples each",
+        scores: &[Score::unbiased("dependence")],
+        correction: "entropies are jackknifed",
         low_is_good: true,
         measure: Measure::Latents(dependence::dependence),
     },
@@ -150,7 +195,8 @@ pub static METRICS: &[Metric] = &[
         name: "udr",
         summary: "runs of the same settings from different seeds find the same latents; no factors needed",
         source: "Duan et al. 2020, arXiv:1905.12614",
-        scores: &["udr"],
+        scores: &[Score::extrapolated("udr", 0.5, 1.0)],
+        correction: "correlations count beyond two standard errors, and scores are extrapolated to many samples",
         low_is_good: false,
         measure: Measure::Runs(udr::udr),
     },

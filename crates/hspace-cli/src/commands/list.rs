@@ -48,7 +48,10 @@ pub fn run(args: &Args) -> Result<()> {
             .collect(),
         What::Metrics => hspace::disentangle::METRICS
             .iter()
-            .map(|m| (m.name, m.summary, m.source.to_owned()))
+            .map(|m| match m.correction {
+                "" => (m.name, m.summary, m.source.to_owned()),
+                how => (m.name, m.summary, format!("{}; bias: {how}", m.source)),
+            })
             .collect(),
         What::Densities => {
             use hspace::density::{DENSITIES, FEATURE_DENSITIES};

@@ -1,10 +1,8 @@
 //! Representations → scores with their intervals.
 //!
-//! A score is taken on all rows; its 95 % interval comes from random groups (Wolter 2007, "Introduction
-//! to variance estimation", chapter 2): the rows are dealt into [`GROUPS`] groups, the score is taken on
-//! each, and the standard deviation over √groups is the standard error, with Student's t. It holds what
-//! the choice of samples and the metric's own randomness bring, not the spread over several trainings of
-//! an encoder. Where a score depends on how many rows there are, the groups tell its spread, not its bias.
+//! A score is taken on all rows and on [`GROUPS`] random groups of them, from which its 95 % interval and what bias is left come
+//! (`stats::random_groups`). The interval holds what the choice of samples and the metric's own randomness bring, not the spread
+//! over several trainings of an encoder.
 //!
 //! Factors serve for measuring alone, so rows of both splits do.
 
@@ -14,19 +12,19 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{
     Dependence, Disentanglement, Factor, FactorFacts, METRICS, Measure, Metric, Options, PROTOCOL,
-    Row, SHOWN, WIDEST, of_columns, udr,
+    Row, SHOWN, Score, WIDEST, of_columns, udr,
 };
 use crate::dataset::Column;
 use crate::error::{Error, Result, unknown};
 use crate::matrix::Matrix;
-use crate::probe::few_labels::{estimate, mix, shuffled};
+use crate::probe::few_labels::{mix, shuffled};
 use crate::representation::Representation;
-use crate::stats::Estimate;
+use crate::stats::{Estimate, random_groups};
 
 /// Groups behind an interval.
 const GROUPS: usize = 5;
 /// Rows of a group at least; of fewer rows there is no interval.
-const GROUP_ROWS: usize = 100;
+pub(super) const GROUP_ROWS: usize = 100;
 /// Rows at least.
 const FEWEST: usize = 50;
 
@@ -246,18 +244,10 @@ fn empty(of: &Representation) -> Row {
 
 /// Each score with the interval that its values over the groups give.
 fn estimates(metric: &Metric, whole: &[f64], groups: &[Vec<f64>]) -> Vec<(String, Estimate)> {
-    let one = |(i, name): (usize, &&str)| {
-        let spread = estimate(&groups.iter().map(|g| g[i]).collect::<Vec<f64>>(), 0.0);
-        let half = match (spread.high - spread.low) / 2.0 {
-            half if half.is_finite() => half,
-            _ => 0.0,
-        };
-        let score = Estimate {
-            mean: whole[i],
-            low: whole[i] - half,
-            high: whole[i] + half,
-        };
-        ((*name).to_owned(), score)
+    let one = |(i, score): (usize, &Score)| {
+        let groups: Vec<f64> = groups.iter().map(|g| g[i]).collect();
+        let estimate = random_groups(whole[i], &groups, score.bias, score.range);
+        (score.name.to_owned(), estimate)
     };
     metric.scores.iter().enumerate().map(one).collect()
 }

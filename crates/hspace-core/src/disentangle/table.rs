@@ -1,10 +1,12 @@
 //! Scores as text.
 
+use super::measure::GROUP_ROWS;
 use super::{Dependence, Disentanglement, METRICS};
-use crate::probe::table::{aligned, cell, short};
+use crate::probe::table::{aligned, short};
+use crate::stats::Estimate;
 
 impl Disentanglement {
-    /// Scores (rows) by representations (columns), ± half of the 95 % interval; `↓` where less is better.
+    /// Scores (rows) by representations (columns), with their 95 % intervals in brackets; `↓` where less is better.
     pub fn table(&self) -> String {
         let mut header = vec![String::new()];
         header.extend(self.rows.iter().map(|row| row.representation.clone()));
@@ -13,10 +15,10 @@ impl Disentanglement {
         latents.extend(self.rows.iter().map(|row| row.dim.to_string()));
         lines.push(latents);
         for metric in METRICS {
-            for name in metric.scores {
+            for name in metric.scores.iter().map(|score| score.name) {
                 let score = |row: &super::Row| {
                     let found = row.scores.iter().find(|(own, _)| own == name);
-                    found.map_or("-".into(), |(_, e)| cell(e.mean, e.low, e.high))
+                    found.map_or("-".into(), |(_, e)| cell(e))
                 };
                 let scores: Vec<String> = self.rows.iter().map(score).collect();
                 if scores.iter().any(|text| text != "-") {
@@ -36,10 +38,27 @@ impl Disentanglement {
         };
         let samples = self.samples;
         format!(
-            "{samples} samples of {}{of} (± half of the 95 % interval)\n{}",
+            "{samples} samples of {}{of}{}\n{}{}\n",
             self.data,
-            aligned(&lines)
+            match self.groups {
+                0 => "",
+                _ => " (in brackets the 95 % interval)",
+            },
+            aligned(&lines),
+            self.note_on_bias()
         )
+    }
+
+    /// What is done about the bias that few samples bring.
+    pub fn note_on_bias(&self) -> String {
+        match self.groups {
+            0 => format!(
+                "{} samples are too few for intervals and for correcting the bias of all scores: give at least {}.",
+                self.samples,
+                2 * GROUP_ROWS
+            ),
+            _ => "The bias of few samples is corrected (`hspace list metrics` says how), so scores differ from plug-in values.".into(),
+        }
     }
 
     /// The first score of the first representation beside that of the others; empty where there is none.
@@ -67,6 +86,14 @@ impl Disentanglement {
             first.representation,
             short(own.mean)
         )
+    }
+}
+
+/// `.554 (.531–.577)`.
+fn cell(of: &Estimate) -> String {
+    match of.has_interval() {
+        true => format!("{} ({}–{})", short(of.mean), short(of.low), short(of.high)),
+        false => short(of.mean),
     }
 }
 

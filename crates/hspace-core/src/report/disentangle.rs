@@ -34,7 +34,8 @@ pub(super) fn sections(of: &Disentanglement, looks: &Looks) -> Markup {
             @for (i, f) in of.factors.iter().enumerate() { @if i > 0 { ", " } b { (f.name) } " in " (f.values) " values" }
             "), on " (grouped(of.samples)) " samples. "
         }
-        @if of.groups > 0 { " ± is half the 95 % interval, from " (of.groups) " random groups of the samples." }
+        @if of.groups > 0 { " In brackets the 95 % interval, from " (of.groups) " random groups of the samples. " }
+        (of.note_on_bias())
     };
     let matrices = html! {
         @for (i, one) in of.dependence.iter().enumerate() {
@@ -59,7 +60,7 @@ pub(super) fn sections(of: &Disentanglement, looks: &Looks) -> Markup {
 fn table(of: &Disentanglement, looks: &Looks) -> Markup {
     let shown: Vec<(&Metric, &str)> = METRICS
         .iter()
-        .flat_map(|metric| metric.scores.iter().map(move |score| (metric, *score)))
+        .flat_map(|metric| metric.scores.iter().map(move |score| (metric, score.name)))
         .filter(|(_, score)| {
             of.rows
                 .iter()
@@ -89,7 +90,7 @@ fn table(of: &Disentanglement, looks: &Looks) -> Markup {
                                 @match value(row) {
                                     Some(e) => {
                                         @let is_best = row.representation != NOISE && best.as_ref() == Some(&measure.number(e.mean));
-                                        td.best[is_best] { (measure.cell(&e)) }
+                                        td.best[is_best] { (cell(&measure, &e)) }
                                     }
                                     None => td.none { "–" },
                                 }
@@ -101,11 +102,22 @@ fn table(of: &Disentanglement, looks: &Looks) -> Markup {
         }
         dl.terms { @for metric in metrics {
             dt { (title(metric.name)) }
-            dd { (metric.summary) ". " (metric.source) }
+            dd {
+                (metric.summary) ". " (metric.source)
+                @if !metric.correction.is_empty() { ". Bias: " (metric.correction) }
+            }
         }
             dt { "Measured" }
             dd { (of.data) ", seed " (of.seed) ", protocol version " (of.protocol) ", hspace " (of.code_version) }
         }
+    }
+}
+
+/// A score with its interval, which need not be symmetric.
+fn cell(measure: &Measure, of: &Estimate) -> Markup {
+    html! {
+        (measure.number(of.mean))
+        @if of.has_interval() { span.half { "(" (measure.number(of.low)) "–" (measure.number(of.high)) ")" } }
     }
 }
 
