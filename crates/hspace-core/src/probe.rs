@@ -6,24 +6,34 @@
 
 mod answer;
 pub mod cluster;
+pub mod comparison;
 mod conditioning;
+mod estimates;
 pub mod few_labels;
 pub mod folds;
 pub mod geometry;
+mod joined;
 pub mod knn;
 pub mod label_scores;
 pub mod linear;
 mod measure;
+mod member;
 mod nuisance;
 mod options;
 pub mod ridge;
 pub mod savings;
+mod scaling;
 pub mod scores;
+mod seeds;
 pub(crate) mod table;
 mod task;
 
+pub use comparison::Comparison;
+pub use joined::join;
 pub use measure::measure;
 pub use options::{KnnMetric, KnnOptions, KnnWeights, LinearOptions, ProbeOptions, RidgeOptions};
+pub use scaling::Scaling;
+pub use seeds::over_seeds;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,11 +42,15 @@ use crate::error::Result;
 use crate::matrix::Matrix;
 use crate::representation::Representation;
 pub use crate::stats::Estimate;
+use crate::stats::{Crossed, Range};
 
 /// Version of the evaluation protocol; raised whenever a number could change because of it.
 ///
 /// 2: validation rows are no training rows, and settings for all labels are chosen by them.
-pub const PROTOCOL: u32 = 2;
+///
+/// 3: every source is scaled alike; intervals hold draws, test samples and training seeds together; pairs are compared, and
+/// savings follow from them; calibration error and log loss of nearest neighbours are other estimators.
+pub const PROTOCOL: u32 = 3;
 
 /// The probes by name, with a line on each: `hspace list probes`. With all labels, validation labels choose where the data
 /// have any.
@@ -69,7 +83,14 @@ pub type FitOnDraw<'a> = dyn Fn(&[usize], &[usize], u64) -> Result<Matrix> + Syn
 pub enum Contender<'a> {
     /// Features that do not depend on the labels.
     Fixed(Representation),
-    /// Features learned anew from each draw of labels (the supervised baseline).
+    /// Features of several runs that differ in their training seed alone. Their mean is measured, and its intervals hold the training too.
+    Seeds {
+        /// How tables call them.
+        name: String,
+        /// The features of each run.
+        runs: Vec<Representation>,
+    },
+    /// Features learned on each draw of labels (the supervised baseline).
     PerDraw {
         /// How tables call it.
         name: String,
@@ -136,6 +157,12 @@ pub struct Row {
     pub label_scores: Vec<LabelScore>,
     /// Each draw's main score, paired over representations; empty where undefined.
     pub draws: Vec<f64>,
+    /// Why the scores have no interval, and what one would need.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<String>,
+    /// The main measure by training seed, draw and test sample (or group of them), from which intervals and comparisons follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<Crossed>,
     /// The settings that were chosen, as text (`c=1`, `k=5 cosine distance`), per draw.
     pub chosen: Vec<String>,
 }
@@ -158,6 +185,11 @@ fn is_zero(count: &usize) -> bool {
 }
 
 impl Row {
+    /// The values that the main measure can have.
+    pub(crate) fn range(&self) -> Option<Range> {
+        Some(scores::range(&self.main_score()?.0))
+    }
+
     /// The main measure by name, accuracy, R² or macro AUROC; `None` where it is undefined.
     pub fn main_score(&self) -> Option<&(String, Estimate)> {
         let kinds = [TaskKind::Classes, TaskKind::Numbers, TaskKind::LabelSets];
@@ -179,12 +211,15 @@ pub struct Savings {
     pub probe: String,
     /// Labels given to `representation`.
     pub labels: usize,
-    /// Labels the baseline needs for the same accuracy, with its 95 % interval.
-    pub equals: Estimate,
-    /// The baseline's curve ends before it gets there: `equals` is only a lower bound.
-    pub at_least: bool,
-    /// The baseline is as good already at its fewest labels: `equals` is only an upper bound.
-    pub at_most: bool,
+    /// A difference to the baseline with as many labels is seen. If not, nothing else is known.
+    pub seen: bool,
+    /// Labels the baseline needs for the same score: the first and the last number, which differ where its curve is flat. `None` beyond
+    /// the curve's ends.
+    pub equals: Option<(f64, f64)>,
+    /// Lower end of the 95 % interval; `None` where the baseline may need fewer labels than it was measured with.
+    pub at_least: Option<f64>,
+    /// Upper end; `None` where it may need more labels than there are.
+    pub at_most: Option<f64>,
 }
 
 /// The shape of a representation, no labels needed; the last two need them.
@@ -231,6 +266,28 @@ fn nuisance_role() -> Role {
     Role::Nuisance
 }
 
+/// How right the answers of one probe with all labels are, by their confidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reliability {
+    /// Name of the representation.
+    pub representation: String,
+    /// The probe.
+    pub probe: String,
+    /// Answers by confidence.
+    pub bins: Vec<ReliabilityBin>,
+}
+
+/// The answers of one range of confidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReliabilityBin {
+    /// Their mean confidence, in 0..=1.
+    pub confidence: f64,
+    /// The share that is right.
+    pub accuracy: Estimate,
+    /// How many they are.
+    pub count: usize,
+}
+
 /// How the test samples of each class were answered, for the linear probe with all labels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Confusion {
@@ -272,10 +329,22 @@ pub struct Measurements {
     /// The main measure by guessing: the share of the commonest class (accuracy), 0 for a numeric target (R²), a half for
     /// several labels a sample (macro AUROC).
     pub chance: f64,
+    /// How features were scaled.
+    #[serde(default)]
+    pub scaling: Scaling,
+    /// Folds in which the labelled samples were tested; 1: the data's own split.
+    #[serde(default = "one")]
+    pub folds: usize,
+    /// Hash over ids and true values of the labelled samples: rows of equal hash, split, folds and seed are paired.
+    #[serde(default)]
+    pub labels_hash: String,
     /// Names of the representations with the hash of where they came from, in table order.
     pub origins: Vec<(String, String)>,
     /// The results.
     pub rows: Vec<Row>,
+    /// Pairs of representations: which one is better.
+    #[serde(default)]
+    pub comparisons: Vec<Comparison>,
     /// The headline's numbers.
     pub savings: Vec<Savings>,
     /// Shapes.
@@ -284,6 +353,13 @@ pub struct Measurements {
     pub nuisances: Vec<Nuisance>,
     /// Confusion matrices.
     pub confusions: Vec<Confusion>,
+    /// Calibration with all labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reliability: Vec<Reliability>,
+}
+
+fn one() -> usize {
+    1
 }
 
 impl Measurements {

@@ -5,6 +5,7 @@
 //! script, works from `file://`, and prints.
 
 mod charts;
+mod comparison;
 mod confusion;
 mod density;
 mod disentangle;
@@ -13,6 +14,7 @@ mod latents;
 mod look;
 mod neighbours;
 mod projection;
+mod reliability;
 mod sections;
 mod tables;
 
@@ -182,6 +184,7 @@ pub fn html(page: &Page) -> Result<String> {
                     @if let Some(m) = &page.measurements {
                         (sections::results(m, &page.learned, &looks))
                         (sections::few_labels(m, &looks))
+                        (comparison::pairs(m, &looks))
                     }
                     (sections::projections(&page.projections))
                     (sections::strips(page.neighbours.as_ref()))
@@ -190,6 +193,7 @@ pub fn html(page: &Page) -> Result<String> {
                     (sections::drawings(&page.drawings))
                     @if let Some(m) = &page.measurements {
                         (sections::confusions(m, &looks))
+                        (reliability::reliability(m, &looks))
                         (sections::labels(m, &looks))
                         (sections::geometry(m, &looks))
                         (sections::nuisances(m, &looks))
@@ -211,7 +215,10 @@ pub fn html(page: &Page) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::{Confusion, Estimate, Geometry, LabelScore, Labels, Nuisance, Row, Savings};
+    use crate::probe::{
+        Comparison, Confusion, Estimate, Geometry, LabelScore, Labels, Nuisance, Reliability,
+        ReliabilityBin, Row, Savings, Scaling,
+    };
 
     fn estimate(mean: f64) -> Estimate {
         Estimate {
@@ -255,6 +262,8 @@ mod tests {
                         label_scores: Vec::new(),
                         draws,
                         chosen: Vec::new(),
+                        needs: None,
+                        answers: None,
                     });
                 }
             }
@@ -281,13 +290,31 @@ mod tests {
                 baseline: "pixels".into(),
                 probe: "linear".into(),
                 labels: 20,
-                equals: Estimate {
-                    mean: 55.4,
-                    low: 40.0,
-                    high: 70.0,
-                },
-                at_least: false,
-                at_most: false,
+                seen: true,
+                equals: Some((55.4, 55.4)),
+                at_least: Some(40.0),
+                at_most: Some(70.0),
+            }],
+            scaling: Scaling::Overall,
+            folds: 1,
+            labels_hash: "1abe1".into(),
+            comparisons: vec![Comparison {
+                a: learned.clone(),
+                b: "pixels".into(),
+                probe: "linear".into(),
+                labels: Labels::PerClass(10),
+                difference: estimate(0.05),
+                p: 0.01,
+                seen: true,
+            }],
+            reliability: vec![Reliability {
+                representation: learned.clone(),
+                probe: "linear".into(),
+                bins: vec![ReliabilityBin {
+                    confidence: 0.7,
+                    accuracy: estimate(0.65),
+                    count: 100,
+                }],
             }],
             geometry: vec![Geometry {
                 representation: learned.clone(),
@@ -351,7 +378,8 @@ mod tests {
                     name: "mixture".into(),
                     chosen: "3 components".into(),
                     held_out: -1.5,
-                    behind: estimate(0.0),
+                    behind: None,
+                    no_difference: false,
                 }],
                 ..SpaceFits::default()
             }),
@@ -426,8 +454,9 @@ mod tests {
         }
         for part in [
             "20 labels",
-            ">55<",
-            "(95 % interval 40–70)",
+            ">55 (95\u{a0}% interval 40 to 70)<",
+            ">+5.0<",
+            "Reliability of",
             "mind &lt;this&gt;",
             "x&amp;y.png",
             "seed = 3",

@@ -1,68 +1,45 @@
-//! One probe on one draw of labels: fitted, asked about the test rows, and scored.
+//! One probe on one draw of labels: fitted, and asked about the test rows; then scored.
 
-use super::few_labels::estimate;
 use super::folds::Selection;
 use super::label_scores::LabelAnswers;
 use super::linear::label_sets;
 use super::options::ProbeOptions;
 use super::ridge::Ridge;
-use super::scores::{Answers, ClassAnswers, NumberAnswers, bounded};
+use super::scores::{Answers, ClassAnswers, NumberAnswers, Score};
 use super::task::{Task, Truth};
-use super::{Estimate, TaskKind, knn, linear};
+use super::{TaskKind, knn, linear};
 use crate::auto::Auto;
 use crate::error::Result;
 use crate::matrix::Matrix;
 
-/// What one probe answered on one draw.
-pub(super) struct Answered {
-    /// In the order of [`TaskKind::scores`]; then by label, where a sample has several.
-    pub(super) scores: Vec<Option<f64>>,
-    /// Standard errors of the scores from the test set; empty where they were not asked for.
-    pub(super) errors: Vec<Option<f64>>,
-    pub(super) chosen: String,
-    /// Validation labels that were chosen by.
-    pub(super) val_labels: usize,
-    /// `counts[true][answered]` of classes.
-    pub(super) confusion: Option<Vec<Vec<usize>>>,
-}
-
-/// What a probe is fitted on and asked about, conditioned.
+/// What a probe is fitted on and asked about, scaled.
 pub(super) struct Features<'a> {
     pub(super) train: &'a Matrix,
     pub(super) test: &'a Matrix,
     /// Those of the task's validation rows, where settings are chosen by them.
     pub(super) val: Option<&'a Matrix>,
-    /// The power of two they were multiplied by.
-    pub(super) scale: f64,
+    /// Squared weights on the features that users know, over those on these.
+    pub(super) unit: f64,
 }
 
-/// The estimate of the measure `name`, number `s` of a draw's scores; `None` where it is undefined.
-pub(super) fn over_draws(answered: &[Answered], s: usize, name: &str) -> Option<Estimate> {
-    let values: Option<Vec<f64>> = answered.iter().map(|a| a.scores[s]).collect();
-    let values = values.filter(|values| !values.is_empty())?;
-    Some(match answered[0].errors[s] {
-        Some(error) => bounded(name, estimate(&values, error)),
-        None => {
-            let mean = values.iter().sum::<f64>() / values.len() as f64;
-            Estimate {
-                mean,
-                low: mean,
-                high: mean,
-            }
-        }
-    })
+/// What one probe answered on one draw.
+pub(super) struct Predicted {
+    /// Numbers `[m]`, or probabilities of classes or labels `[m, classes]`, of the test rows.
+    pub(super) values: Vec<f64>,
+    /// The settings, as text.
+    pub(super) chosen: String,
+    /// Validation labels that were chosen by.
+    pub(super) val_labels: usize,
 }
 
-/// Fits one probe on the training features (of `rows`) and scores it on those of the test rows; standard errors from
-/// the test set only where `with_errors`.
-pub(super) fn answer(
+/// Fits one probe on the training features (of `rows`) and predicts the test rows.
+pub(super) fn predict(
     probe: &str,
     task: &Task,
     features: &Features<'_>,
     rows: &[usize],
-    with_errors: bool,
     options: &ProbeOptions,
-) -> Result<Answered> {
+) -> Result<Predicted> {
     let val = match options.is_fixed(probe) {
         true => None,
         false => features.val,
@@ -75,38 +52,50 @@ pub(super) fn answer(
         classes: task.names.len(),
         options,
     };
-    let truth = task.truth.select(&task.test);
-    let test_groups = task.groups_of(&task.test);
-    let scored = |answers: &dyn Answers, chosen, confusion| Answered {
-        scores: answers.plain(),
-        errors: match with_errors {
-            true => answers.standard_errors(options.seed, test_groups.as_deref()),
-            false => Vec::new(),
-        },
+    let (values, chosen) = match task.kind() {
+        TaskKind::Numbers => draw.numbers()?,
+        TaskKind::Classes => draw.class_probabilities(probe)?,
+        TaskKind::LabelSets => draw.label_probabilities(probe)?,
+    };
+    Ok(Predicted {
+        values,
         chosen,
         val_labels: draw.val.as_ref().map_or(0, |_| task.val.len()),
-        confusion,
-    };
-    Ok(match task.kind() {
-        TaskKind::Numbers => {
-            let (predicted, chosen) = draw.numbers()?;
-            let answers = NumberAnswers {
-                predicted: &predicted,
-                truth: truth.numbers(),
-            };
-            scored(&answers, chosen, None)
-        }
-        TaskKind::Classes => {
-            let (probabilities, chosen) = draw.class_probabilities(probe)?;
-            let answers = ClassAnswers::new(&probabilities, truth.classes(), draw.classes);
-            scored(&answers, chosen, Some(answers.confusion()))
-        }
-        TaskKind::LabelSets => {
-            let (probabilities, chosen) = draw.label_probabilities(probe)?;
-            let answers = LabelAnswers::new(&probabilities, truth.label_sets(), draw.classes);
-            scored(&answers, chosen, None)
-        }
     })
+}
+
+/// Answers, scored.
+pub(super) struct Scored {
+    /// In the order of [`TaskKind::scores`]; then by label, where a sample has several.
+    pub(super) scores: Vec<Option<Score>>,
+    /// `counts[true][answered]` of classes.
+    pub(super) confusion: Option<Vec<Vec<usize>>>,
+    /// Of classes: (sum of confidences, right answers, answers) by confidence.
+    pub(super) reliability: Vec<(f64, usize, usize)>,
+}
+
+/// Scores the predictions `values` for test rows whose true values are `truth`; `classes` or labels there are.
+pub(super) fn score(truth: &Truth, values: &[f64], classes: usize) -> Scored {
+    let plain = |answers: &dyn Answers| Scored {
+        scores: answers.scores(),
+        confusion: None,
+        reliability: Vec::new(),
+    };
+    match truth {
+        Truth::Numbers(truth) => plain(&NumberAnswers {
+            predicted: values,
+            truth,
+        }),
+        Truth::Classes(truth) => {
+            let answers = ClassAnswers::new(values, truth, classes);
+            Scored {
+                confusion: Some(answers.confusion()),
+                reliability: answers.reliability(),
+                ..plain(&answers)
+            }
+        }
+        Truth::LabelSets(sets) => plain(&LabelAnswers::new(values, sets, classes)),
+    }
 }
 
 /// What a probe learns from. The methods return its answers for the test rows, and what was chosen.
@@ -131,9 +120,8 @@ impl DrawOfLabels<'_> {
         }
     }
 
-    /// Squared weights on the features as they are, over those on the conditioned ones.
     fn unit(&self) -> f64 {
-        self.features.scale * self.features.scale
+        self.features.unit
     }
 
     /// Predictions `[m]` by ridge regression.
@@ -157,7 +145,8 @@ impl DrawOfLabels<'_> {
         if probe == "knn" {
             let settings = knn::choose(train, labels, k, &self.options.knn, selection);
             let found = knn::neighbours(train, test, settings.metric, settings.k, None);
-            let shares = knn::probabilities(&found, labels, k, settings.k, settings.weights);
+            let mut shares = knn::probabilities(&found, labels, k, settings.k, settings.weights);
+            smooth(&mut shares, settings.k, k);
             return Ok((shares, settings.to_string()));
         }
         let (model, c) = match self.options.linear.c {
@@ -191,5 +180,14 @@ impl DrawOfLabels<'_> {
             }
         };
         Ok((model.probabilities(test), format!("c={c:.3e}")))
+    }
+}
+
+/// Adds one vote to those of `neighbours`, shared evenly by the classes, so that no probability is 0 and the log loss is at most
+/// ln((neighbours + 1) · classes). Answers and rankings stay as they are.
+fn smooth(shares: &mut [f64], neighbours: usize, classes: usize) {
+    let votes = neighbours as f64;
+    for share in shares {
+        *share = (*share * votes + 1.0 / classes as f64) / (votes + 1.0);
     }
 }

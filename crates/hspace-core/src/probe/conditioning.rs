@@ -1,4 +1,4 @@
-//! Features brought to where single precision is precise, before any probe sees them.
+//! Features brought to where single precision is precise, for probes that see them as they are.
 //!
 //! Products in single precision lose the spread of features below a large common part, and overflow or
 //! underflow far from 1. Scikit-learn, in double precision, does neither until much later. So:
@@ -17,7 +17,7 @@ use crate::matrix::{Matrix, power_to_one};
 const COMMON: f64 = 1024.0;
 
 /// Values of other than training rows are held within this many times 1: their squares can be summed.
-const CEILING: f64 = (1u64 << 48) as f64;
+pub(super) const CEILING: f64 = (1u64 << 48) as f64;
 
 /// What is done to features.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,16 +77,16 @@ impl Conditioning {
 }
 
 /// Statistics of columns, each `[d]`.
-struct Columns {
-    mean: Vec<f64>,
-    variance: Vec<f64>,
+pub(super) struct Columns {
+    pub(super) mean: Vec<f64>,
+    pub(super) variance: Vec<f64>,
     low: Vec<f32>,
     high: Vec<f32>,
 }
 
 impl Columns {
     /// In one pass, of the differences from the first row: a common part does not enter the sums.
-    fn of(features: &Matrix, mut rows: impl Iterator<Item = usize>) -> Columns {
+    pub(super) fn of(features: &Matrix, mut rows: impl Iterator<Item = usize>) -> Columns {
         let d = features.cols;
         let Some(first) = rows.next().map(|i| features.row(i)) else {
             return Columns {

@@ -1,23 +1,15 @@
-//! Draws of a few labels, and what their spread says.
+//! Draws of a few labels.
 //!
 //! A draw is a function of the seed, its number and the class alone: every representation is given
 //! the same labels, so differences are taken on pairs. A larger draw holds the smaller ones of the
 //! same number, which smooths the few-label curve.
-//!
-//! **What an interval holds.** With m draws of spread s and a standard error e of the test set
-//! (bootstrap over test samples, or over their groups), the 95 % interval is mean ± √((t·s)²/m + (1.96·e)²) with Student's
-//! t of m − 1 degrees of freedom: both which labels one happened to have and which test samples.
-//! With one draw (all labels) the test set's share is left. It holds no spread over training runs of
-//! the encoder: that takes several runs.
 
 use std::collections::HashSet;
 
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
-use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::scores::deviation;
-use super::{Estimate, Labels};
+use super::Labels;
 
 /// Rows of one draw of `per_class` labels a class, ascending; all of a class that has no more.
 ///
@@ -98,24 +90,16 @@ pub fn draws(labels: Labels, asked: usize) -> usize {
     }
 }
 
-/// The mean of `values` over draws with its 95 % interval; `test_error` is the standard error from
-/// the test set.
-pub fn estimate(values: &[f64], test_error: f64) -> Estimate {
-    let m = values.len();
-    let mean = values.iter().sum::<f64>() / m.max(1) as f64;
-    let t = StudentsT::new(0.0, 1.0, m.saturating_sub(1).max(1) as f64)
-        .map_or(f64::INFINITY, |student| student.inverse_cdf(0.975));
-    let half = if m < 2 {
-        0.0
-    } else {
-        t * deviation(values) / (m as f64).sqrt()
-    };
-    let half = half.hypot(1.96 * test_error);
-    Estimate {
-        mean,
-        low: mean - half,
-        high: mean + half,
+/// Mean share of the rows of a draw that another one of `draws` also has, each in ascending order; 0 of a single draw.
+pub(super) fn overlap(draws: &[Vec<usize>]) -> f64 {
+    let (mut shared, mut size) = (0, 0);
+    for (i, a) in draws.iter().enumerate() {
+        for b in &draws[i + 1..] {
+            shared += a.iter().filter(|row| b.binary_search(row).is_ok()).count();
+            size += a.len().min(b.len());
+        }
     }
+    shared as f64 / size.max(1) as f64
 }
 
 /// `items` in an order that depends on their number and the seed alone (Fisher and Yates).
@@ -226,11 +210,13 @@ mod tests {
     }
 
     #[test]
-    fn intervals_are_student_s() {
-        let e = estimate(&[1.0, 2.0, 3.0, 4.0, 5.0], 0.0);
-        // t(0.975, 4) = 2.776445, s/√m = 0.7071068
-        assert!((e.high - e.mean - 1.963_243).abs() < 1e-5, "{e:?}");
-        let one = estimate(&[0.8], 0.01);
-        assert!((one.low - 0.7804).abs() < 1e-12);
+    fn draws_of_a_pool_overlap_by_the_share_they_take() {
+        let rows: Vec<usize> = (0..60).collect();
+        let drawn: Vec<Vec<usize>> = (0..40)
+            .map(|number| draw(&rows, &[0; 60], None, 15, 1, number))
+            .collect();
+        assert!((overlap(&drawn) - 0.25).abs() < 0.02, "{}", overlap(&drawn));
+        assert_eq!(overlap(&drawn[..1]), 0.0);
+        assert_eq!(overlap(&[vec![1, 2], vec![2, 3]]), 0.5);
     }
 }

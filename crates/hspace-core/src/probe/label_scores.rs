@@ -1,11 +1,11 @@
-//! How good answers are where a sample has several labels: each label's probability against the truth.
+//! How good answers are where a sample has several labels, and what each test sample contributes.
 //!
 //! Definitions follow scikit-learn's `metrics`: `roc_auc_score`, `average_precision_score`, `f1_score` and
 //! `accuracy_score` of an indicator matrix. Means over labels are over those for which the measure is defined.
 
 use rayon::prelude::*;
 
-use super::scores::{Answers, auroc, ranked, ratio, sides};
+use super::scores::{Answers, Score, auroc, ranked, ratio};
 
 /// Names of the measures of label sets, in the order of their values.
 pub const LABEL_SET_SCORES: [&str; 4] = [
@@ -62,69 +62,89 @@ impl<'a> LabelAnswers<'a> {
         LABEL_SET_SCORES.len() + 2 * label + 1
     }
 
-    /// (AUROC, average precision); `None` where all samples have `label` or none has.
-    fn ranking_scores(&self, label: usize, weights: &[f64]) -> (Option<f64>, Option<f64>) {
+    /// Area under the precision-recall curve of `label`; `None` where all samples have it or none has.
+    fn average_precision(&self, label: usize) -> Option<Score> {
+        let n = self.samples;
         let score = |i: u32| self.probabilities[i as usize * self.labels + label];
-        let positive = |i: u32| self.truth[i as usize * self.labels + label];
+        let positive = |i: &u32| self.truth[*i as usize * self.labels + label];
         let order = &self.ranking[label];
-        let area = auroc(order, score, positive, weights);
-        let (positives, _) = sides(order, positive, weights);
-        let (mut found, mut other, mut precision) = (0.0, 0.0, 0.0);
+        let positives = order.iter().filter(|i| positive(i)).count() as f64;
+        if positives == 0.0 || positives == n as f64 {
+            return None;
+        }
         // From the highest score down: each positive counts with the precision at its threshold.
-        for tied in order.chunk_by(|a, b| score(*a) == score(*b)).rev() {
-            let (above, below) = sides(tied, positive, weights);
+        let (mut found, mut seen, mut value) = (0.0, 0.0, 0.0);
+        let tied: Vec<&[u32]> = order.chunk_by(|a, b| score(*a) == score(*b)).collect();
+        let mut thresholds = Vec::with_capacity(tied.len());
+        for tied in tied.iter().rev() {
+            let above = tied.iter().filter(|i| positive(i)).count() as f64;
             found += above;
-            other += below;
-            if above > 0.0 {
-                precision += above / positives * (found / (found + other));
+            seen += tied.len() as f64;
+            value += above / positives * (found / seen);
+            thresholds.push((above, found, seen));
+        }
+        // From the lowest up: a sample changes the precision at its own threshold and at all below.
+        let mut influence = vec![0.0; n];
+        let (mut per_positive, mut per_sample) = (0.0, 0.0);
+        for (tied, (above, found, seen)) in tied.iter().zip(thresholds.into_iter().rev()) {
+            per_positive += above / seen;
+            per_sample += above * found / (seen * seen);
+            for i in *tied {
+                let own = match positive(i) {
+                    true => found / seen - value + per_positive,
+                    false => 0.0,
+                };
+                influence[*i as usize] = n as f64 / positives * (own - per_sample);
             }
         }
-        (area, area.map(|_| precision))
+        Some(Score { value, influence })
     }
 
-    fn f1(&self, label: usize, weights: &[f64]) -> Option<f64> {
-        let (mut right, mut total) = (0.0, 0.0);
-        for (i, &w) in weights.iter().enumerate() {
+    fn f1(&self, label: usize) -> Option<Score> {
+        let pair = |i: usize| {
             let at = i * self.labels + label;
-            let answered = self.probabilities[at] > THRESHOLD;
-            right += w * f64::from(u8::from(answered && self.truth[at]));
-            total += w * f64::from(u8::from(answered) + u8::from(self.truth[at]));
+            [self.probabilities[at] > THRESHOLD, self.truth[at]].map(|x| f64::from(u8::from(x)))
+        };
+        let (mut right, mut total) = (0.0, 0.0);
+        for [said, is] in (0..self.samples).map(pair) {
+            right += said * is;
+            total += said + is;
         }
-        ratio(2.0 * right, total)
+        let value = ratio(2.0 * right, total)?;
+        let influence = (0..self.samples).map(pair).map(|[said, is]| {
+            self.samples as f64 / total * (2.0 * said * is - value * (said + is))
+        });
+        Some(Score {
+            value,
+            influence: influence.collect(),
+        })
     }
 }
 
 impl Answers for LabelAnswers<'_> {
-    fn len(&self) -> usize {
-        self.samples
-    }
-
     /// [`LABEL_SET_SCORES`], then the AUROC and the average precision of each label.
-    fn scores(&self, weights: &[f64]) -> Vec<Option<f64>> {
-        let by_label: Vec<_> = (0..self.labels)
-            .map(|label| self.ranking_scores(label, weights))
+    fn scores(&self) -> Vec<Option<Score>> {
+        let area = |label: usize| {
+            let score = |i: u32| self.probabilities[i as usize * self.labels + label];
+            let positive = |i: u32| self.truth[i as usize * self.labels + label];
+            auroc(&self.ranking[label], score, positive)
+        };
+        let by_label: Vec<[Option<Score>; 2]> = (0..self.labels)
+            .map(|label| [area(label), self.average_precision(label)])
             .collect();
-        let mean = |values: Vec<f64>| ratio(values.iter().sum(), values.len() as f64);
+        let mean = |place: usize| Score::average(by_label.iter().map(|own| own[place].clone()));
         let exact = |i: usize| {
             let own = i * self.labels..(i + 1) * self.labels;
             let mut pairs = self.probabilities[own.clone()].iter().zip(&self.truth[own]);
-            pairs.all(|(&p, &truth)| (p > THRESHOLD) == truth)
+            f64::from(u8::from(pairs.all(|(&p, &truth)| (p > THRESHOLD) == truth)))
         };
-        let right: f64 = (0..self.samples)
-            .filter(|&i| exact(i))
-            .map(|i| weights[i])
-            .sum();
         let mut scores = vec![
-            mean(by_label.iter().filter_map(|s| s.0).collect()),
-            mean(by_label.iter().filter_map(|s| s.1).collect()),
-            mean(
-                (0..self.labels)
-                    .filter_map(|l| self.f1(l, weights))
-                    .collect(),
-            ),
-            ratio(right, weights.iter().sum()),
+            mean(0),
+            mean(1),
+            Score::average((0..self.labels).map(|label| self.f1(label))),
+            Score::mean_of((0..self.samples).map(exact)),
         ];
-        scores.extend(by_label.into_iter().flat_map(|s| [s.0, s.1]));
+        scores.extend(by_label.into_iter().flatten());
         scores
     }
 }
@@ -132,6 +152,9 @@ impl Answers for LabelAnswers<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::{deviation, variance};
+    use rand::{RngExt, SeedableRng};
+    use rand_xoshiro::Xoshiro256PlusPlus;
 
     #[derive(serde::Deserialize)]
     struct Golden {
@@ -141,13 +164,18 @@ mod tests {
         scores: Vec<f64>,
         aurocs: Vec<f64>,
         average_precisions: Vec<f64>,
-        weights: Vec<f64>,
-        weighted_aurocs: Vec<f64>,
-        weighted_average_precisions: Vec<f64>,
+    }
+
+    fn values(answers: &LabelAnswers<'_>) -> Vec<Option<f64>> {
+        answers
+            .scores()
+            .into_iter()
+            .map(|s| s.map(|s| s.value))
+            .collect()
     }
 
     #[test]
-    fn measures_are_those_of_scikit_learn_with_ties_and_weights() -> serde_json::Result<()> {
+    fn measures_are_those_of_scikit_learn_with_ties() -> serde_json::Result<()> {
         let golden: Golden =
             serde_json::from_str(include_str!("../../tests/golden/probe_label_sets.json"))?;
         let answers = LabelAnswers::new(&golden.scored, &golden.sets, golden.labels);
@@ -155,30 +183,67 @@ mod tests {
             let close = ours.is_some_and(|ours| (ours - theirs).abs() < 1e-10);
             assert!(close, "{what}: {ours:?} {theirs}");
         };
-        let plain = answers.plain();
+        let found = values(&answers);
         for (name, (ours, theirs)) in LABEL_SET_SCORES
             .iter()
-            .zip(plain.iter().zip(&golden.scores))
+            .zip(found.iter().zip(&golden.scores))
         {
             is(*ours, *theirs, name);
         }
-        let weighted = answers.scores(&golden.weights);
         for label in 0..golden.labels {
-            let (area, precision) = (
-                LabelAnswers::auroc_place(label),
-                LabelAnswers::average_precision_place(label),
-            );
-            is(plain[area], golden.aurocs[label], "auroc");
-            is(plain[precision], golden.average_precisions[label], "ap");
             is(
-                weighted[area],
-                golden.weighted_aurocs[label],
-                "auroc, weighted",
+                found[LabelAnswers::auroc_place(label)],
+                golden.aurocs[label],
+                "auroc",
             );
-            let theirs = golden.weighted_average_precisions[label];
-            is(weighted[precision], theirs, "ap, weighted");
+            let place = LabelAnswers::average_precision_place(label);
+            is(found[place], golden.average_precisions[label], "ap");
         }
         Ok(())
+    }
+
+    /// Scores with ties; two labels.
+    #[test]
+    fn influences_agree_with_the_bootstrap() {
+        let n = 400;
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
+        let scored: Vec<f64> = (0..2 * n)
+            .map(|_| f64::from(random.random_range(0..40u8)) / 40.0)
+            .collect();
+        let mut has = |place: usize| random.random::<f64>() < 0.1 + 0.6 * scored[place];
+        let sets: Vec<Vec<u32>> = (0..n)
+            .map(|i| (0..2u32).filter(|l| has(2 * i + *l as usize)).collect())
+            .collect();
+        let of = |rows: &[usize]| {
+            let p: Vec<f64> = rows
+                .iter()
+                .flat_map(|&i| [scored[2 * i], scored[2 * i + 1]])
+                .collect();
+            let sets: Vec<Vec<u32>> = rows.iter().map(|&i| sets[i].clone()).collect();
+            LabelAnswers::new(&p, &sets, 2).scores()
+        };
+        let whole = of(&(0..n).collect::<Vec<usize>>());
+        let resampled: Vec<Vec<Option<Score>>> = (0..1000)
+            .map(|_| {
+                of(&(0..n)
+                    .map(|_| random.random_range(0..n))
+                    .collect::<Vec<usize>>())
+            })
+            .collect();
+        for (m, score) in whole.iter().enumerate() {
+            let score = score.as_ref().unwrap();
+            assert!(
+                score.influence.iter().sum::<f64>().abs() < 1e-9,
+                "measure {m}"
+            );
+            let error = (variance(&score.influence) / n as f64).sqrt();
+            let drawn: Vec<f64> = resampled
+                .iter()
+                .filter_map(|s| Some(s[m].as_ref()?.value))
+                .collect();
+            let ratio = error / deviation(&drawn);
+            assert!((0.92..1.08).contains(&ratio), "measure {m}: {ratio}");
+        }
     }
 
     #[test]
@@ -186,13 +251,17 @@ mod tests {
         // Label 1 is in no sample, label 2 in all.
         let probabilities = [0.9, 0.1, 0.8, 0.2, 0.6, 0.7, 0.4, 0.3, 0.9];
         let sets = [vec![0, 2], vec![2], vec![2]];
-        let scores = LabelAnswers::new(&probabilities, &sets, 3).plain();
+        let scores = values(&LabelAnswers::new(&probabilities, &sets, 3));
         assert_eq!(
             scores[..4],
             [Some(1.0), Some(1.0), Some(2.0 / 3.0), Some(2.0 / 3.0)]
         );
         assert_eq!(scores[4..], [Some(1.0), Some(1.0), None, None, None, None]);
-        let constant = LabelAnswers::new(&[0.5; 4], &[vec![0], vec![], vec![], vec![]], 1).plain();
+        let constant = values(&LabelAnswers::new(
+            &[0.5; 4],
+            &[vec![0], vec![], vec![], vec![]],
+            1,
+        ));
         assert_eq!(constant[..2], [Some(0.5), Some(0.25)]);
         assert_eq!(constant[2..4], [Some(0.0), Some(0.75)]);
     }

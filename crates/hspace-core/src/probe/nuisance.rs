@@ -1,10 +1,12 @@
 //! Columns that are no task, read off a representation: nuisances, which it should not carry, and domains.
 
-use super::answer::{Features, answer, over_draws};
+use super::answer::{Features, predict, score};
+use super::estimates::Sampling;
 use super::options::ProbeOptions;
+use super::scaling::Transform;
 use super::task::Task;
 use super::{Nuisance, TaskKind};
-use crate::dataset::{Column, Role};
+use crate::dataset::{Column, Role, Split};
 use crate::error::Result;
 use crate::matrix::spaced;
 use crate::representation::Representation;
@@ -12,11 +14,10 @@ use crate::representation::Representation;
 /// Training rows that a column is read off.
 const ROWS: usize = 5000;
 
-/// How well a linear probe reads `column` off a representation, whose features were multiplied by `scale`; `None` where
-/// the column does not vary or one split has no value of it.
+/// How well a linear probe reads `column` off a representation; `None` where the column does not vary or one split has no
+/// value of it.
 pub(super) fn read_off(
     r: &Representation,
-    scale: f64,
     column: &Column,
     options: &ProbeOptions,
 ) -> Result<Option<Nuisance>> {
@@ -28,30 +29,44 @@ pub(super) fn read_off(
         .into_iter()
         .map(|i| task.train[i])
         .collect();
+    let all = (0..r.split.len()).filter(|&i| r.split[i] == Split::Train);
+    let transform = Transform::fit(
+        &r.features,
+        all,
+        options.scaling,
+        options.is_fixed("linear"),
+    );
+    let [mut train, mut test] = [&rows, &task.test].map(|rows| r.features.select(rows));
+    transform.apply(&mut train);
+    transform.apply(&mut test);
     let features = Features {
-        train: &r.features.select(&rows),
-        test: &r.features.select(&task.test),
+        train: &train,
+        test: &test,
         val: None,
-        scale,
+        unit: transform.unit(),
     };
-    let answered = answer("linear", &task, &features, &rows, true, options)?;
+    let predicted = predict("linear", &task, &features, &rows, options)?;
+    let truth = task.truth.select(&task.test);
+    let scored = vec![vec![score(&truth, &predicted.values, task.names.len())]];
     // Balanced accuracy, R², or the mean area under the labels' curves.
     let measure = usize::from(kind == TaskKind::Classes);
-    let has_interval = answered.errors[measure].is_some();
+    let sampling = Sampling {
+        units: task.test_units(),
+        overlap: None,
+    };
     let name = kind.scores()[measure];
-    let Some(decodability) = over_draws(&[answered], measure, name) else {
+    let Some(decodability) = sampling.estimate(&scored, measure, name) else {
         return Ok(None);
     };
     let chance = match kind {
         TaskKind::Classes => {
-            let truth = task.truth.select(&task.test);
             let is_there = |class: &u32| truth.classes().contains(class);
             let seen = (0..task.names.len() as u32).filter(is_there).count();
             1.0 / seen.max(1) as f64
         }
         TaskKind::Numbers | TaskKind::LabelSets => task.chance(),
     };
-    let readable = has_interval && decodability.low > chance;
+    let readable = decodability.has_interval() && decodability.low > chance;
     Ok(Some(Nuisance {
         representation: r.name.clone(),
         column: column.name.clone(),

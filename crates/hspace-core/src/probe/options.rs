@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::scaling::Scaling;
 use super::{Labels, PROBES};
 use crate::auto::Auto;
 use crate::error::{Error, Result, unknown};
@@ -27,6 +28,10 @@ pub struct ProbeOptions {
     pub task: String,
     /// Name of the representation that label savings are counted against.
     pub baseline: String,
+    /// How the features of every source are scaled. Probes whose settings are given below see them as they are.
+    pub scaling: Scaling,
+    /// Folds over all labelled samples, each of which is tested once: for data with few test samples. 1: the data's own split.
+    pub folds: usize,
     /// Of the linear probe.
     pub linear: LinearOptions,
     /// Of the kNN probe.
@@ -51,6 +56,8 @@ impl Default for ProbeOptions {
             seed: 0,
             task: "auto".into(),
             baseline: "pixels".into(),
+            scaling: Scaling::Auto,
+            folds: 1,
             linear: LinearOptions::default(),
             knn: KnnOptions::default(),
             ridge: RidgeOptions::default(),
@@ -113,7 +120,7 @@ pub enum KnnWeights {
 }
 
 impl ProbeOptions {
-    /// Whether a probe has nothing left to choose.
+    /// Whether the settings of a probe are given, so that it has nothing left to choose.
     pub(super) fn is_fixed(&self, probe: &str) -> bool {
         match probe {
             "knn" => self.knn.k != Auto::Auto && self.knn.metric != KnnMetric::Auto,
@@ -144,6 +151,9 @@ impl ProbeOptions {
         }
         if self.labels.is_empty() || self.labels.contains(&Labels::PerClass(0)) {
             problems.push("labels: give numbers of at least 1, or `all`".into());
+        }
+        if self.folds == 0 {
+            problems.push("folds: must be at least 2, or 1 for the data's own split".into());
         }
         if self.draws == 0 {
             problems.push("draws: must be at least 1".into());

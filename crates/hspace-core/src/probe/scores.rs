@@ -1,15 +1,15 @@
-//! How good answers are: the measures, each with weights on the test samples so that a bootstrap
-//! need not sort again.
+//! How good answers are: the measures, each with what every test sample contributes to it.
 //!
-//! Definitions follow scikit-learn's `metrics` where it has them. The expected calibration error is
-//! Guo et al. (2017), eq. 3, with 15 bins of equal width on the confidence of the answer.
+//! Definitions follow scikit-learn's `metrics` where it has them. The calibration error is the root mean square difference of
+//! confidence and accuracy in 15 bins of equal width on the confidence of the answer. The plug-in estimate is always too high, since
+//! squares of noise do not cancel; ours is unbiased: a square is a mean over pairs of different samples of a bin (Kumar, Liang &
+//! Ma 2019, "Verified uncertainty calibration").
+//!
+//! Uncertainty follows from influence functions, the derivatives of a measure by the weights of the samples.
 
-use rand::{RngExt, SeedableRng};
-use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
 
-use super::Estimate;
-use super::folds::units;
+use crate::stats::{Estimate, Range};
 
 /// Names of the measures of a classifier, in the order of their values.
 pub const CLASS_SCORES: [&str; 6] = [
@@ -24,60 +24,75 @@ pub const CLASS_SCORES: [&str; 6] = [
 /// Names of the measures of a regression, in the order of their values.
 pub const NUMBER_SCORES: [&str; 2] = ["r2", "mean_absolute_error"];
 
-/// Resamples of the test set behind a standard error.
-const RESAMPLES: u64 = 100;
-
 /// Bins of the calibration error.
 const BINS: usize = 15;
 
-/// Answers to be scored, whatever the kind of task.
-pub trait Answers: Sync {
-    /// Number of test samples.
-    fn len(&self) -> usize;
+/// A measure of answers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Score {
+    /// The measure; of the calibration error its square, which can be below 0.
+    pub value: f64,
+    /// Influence of each test sample `[n]`: how the measure changes with the sample's weight, times n. Their mean is 0.
+    pub influence: Vec<f64>,
+}
 
-    /// The measures, with `weights` `[n]` on the samples; `None` where one is undefined for them.
-    fn scores(&self, weights: &[f64]) -> Vec<Option<f64>>;
-
-    /// Whether there is no test sample.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
+impl Score {
+    /// The mean of a number for each sample.
+    pub(super) fn mean_of(values: impl Iterator<Item = f64>) -> Option<Score> {
+        let mut influence: Vec<f64> = values.collect();
+        let value = ratio(influence.iter().sum(), influence.len() as f64)?;
+        influence.iter_mut().for_each(|x| *x -= value);
+        Some(Score { value, influence })
     }
 
-    /// The measures with every sample counted once.
-    fn plain(&self) -> Vec<Option<f64>> {
-        self.scores(&vec![1.0; self.len()])
-    }
-
-    /// Standard error of each measure over resampled test sets (bootstrap, 100 resamples). A resample in which a
-    /// measure is undefined does not count for it; where fewer than half are left, or there is one group only, it has no error. Samples of one of the
-    /// `groups` `[n]` are drawn together, as they are not independent.
-    fn standard_errors(&self, seed: u64, groups: Option<&[u32]>) -> Vec<Option<f64>> {
-        let n = self.len();
-        let units = units(&(0..n).collect::<Vec<usize>>(), groups);
-        let samples: Vec<Vec<Option<f64>>> = (0..RESAMPLES)
-            .into_par_iter()
-            .map(|i| {
-                let mut random =
-                    Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_mul(RESAMPLES).wrapping_add(i));
-                let mut weights = vec![0.0; n];
-                for _ in 0..units.len() {
-                    let drawn = &units[random.random_range(0..units.len())];
-                    drawn.iter().for_each(|&i| weights[i] += 1.0);
+    /// The mean of those `scores` that are defined.
+    pub(super) fn average(scores: impl Iterator<Item = Option<Score>>) -> Option<Score> {
+        let mut sum: Option<Score> = None;
+        let mut count = 0.0;
+        for score in scores.flatten() {
+            count += 1.0;
+            match &mut sum {
+                None => sum = Some(score),
+                Some(sum) => {
+                    sum.value += score.value;
+                    let pairs = sum.influence.iter_mut().zip(&score.influence);
+                    pairs.for_each(|(a, b)| *a += b);
                 }
-                self.scores(&weights)
-            })
-            .collect();
-        let measures = samples.first().map_or(0, Vec::len);
-        let error = |m: usize| {
-            let defined: Vec<f64> = samples.iter().filter_map(|s| s[m]).collect();
-            let enough = units.len() > 1 && 2 * defined.len() >= samples.len();
-            enough.then(|| deviation(&defined))
-        };
-        (0..measures).map(error).collect()
+            }
+        }
+        let mut mean = sum?;
+        mean.value /= count;
+        mean.influence.iter_mut().for_each(|x| *x /= count);
+        Some(mean)
     }
 }
 
-/// Class probabilities beside the truth.
+/// Answers to be scored, whatever the kind of task.
+pub trait Answers: Sync {
+    /// The measures; `None` where one is undefined for the test samples.
+    fn scores(&self) -> Vec<Option<Score>>;
+}
+
+/// The values that the measure `name` can have.
+pub(super) fn range(name: &str) -> Range {
+    match name {
+        "r2" => Range::UpToOne,
+        "log_loss" | "mean_absolute_error" => Range::Positive,
+        // Its square, which is cut where it is shown.
+        "calibration_error" => Range::Any,
+        _ => Range::Share,
+    }
+}
+
+/// The measure `name` as it is shown: roots of what was estimated as squares.
+pub(super) fn shown(name: &str, estimate: Estimate) -> Estimate {
+    match name {
+        "calibration_error" => estimate.map(|square| square.clamp(0.0, 1.0).sqrt()),
+        _ => estimate,
+    }
+}
+
+/// Class probabilities and the truth.
 pub struct ClassAnswers<'a> {
     probabilities: &'a [f64],
     truth: &'a [u32],
@@ -114,10 +129,61 @@ impl<'a> ClassAnswers<'a> {
     }
 
     /// Area under the curve of class `c` against the rest; `None` where one side is missing.
-    fn auroc(&self, c: usize, weights: &[f64]) -> Option<f64> {
+    fn auroc(&self, c: usize) -> Option<Score> {
         let p = |i: u32| self.probabilities[i as usize * self.classes + c];
         let positive = |i: u32| self.truth[i as usize] as usize == c;
-        auroc(&self.ranking[c], p, positive, weights)
+        auroc(&self.ranking[c], p, positive)
+    }
+
+    /// Bin of the confidence of the answer for sample `i`, and whether it is right less that confidence.
+    fn gap(&self, i: usize) -> (usize, f64) {
+        let answered = self.answered[i];
+        let confidence = self.probabilities[i * self.classes + answered as usize];
+        let bin = ((confidence * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
+        let right = f64::from(u8::from(answered == self.truth[i]));
+        (bin, right - confidence)
+    }
+
+    /// Squared differences of confidence and accuracy in bins, weighted by their samples; without bias.
+    fn squared_calibration_error(&self) -> Option<Score> {
+        let n = self.truth.len();
+        let (mut counts, mut sums, mut squares) = ([0.0f64; BINS], [0.0; BINS], [0.0; BINS]);
+        let gaps: Vec<(usize, f64)> = (0..n).map(|i| self.gap(i)).collect();
+        for &(bin, gap) in &gaps {
+            counts[bin] += 1.0;
+            sums[bin] += gap;
+            squares[bin] += gap * gap;
+        }
+        // Mean product of two different samples; a lone sample has no pair and counts as calibrated.
+        let pairs = |bin: usize| match counts[bin] > 1.0 {
+            true => (sums[bin] * sums[bin] - squares[bin]) / (counts[bin] * (counts[bin] - 1.0)),
+            false => 0.0,
+        };
+        let value = ratio((0..BINS).map(|b| counts[b] * pairs(b)).sum(), n as f64)?;
+        let influence = gaps.iter().map(|&(bin, gap)| {
+            let others = match counts[bin] > 1.0 {
+                true => (sums[bin] - gap) / (counts[bin] - 1.0),
+                false => 0.0,
+            };
+            2.0 * gap * others - pairs(bin) - value
+        });
+        Some(Score {
+            value,
+            influence: influence.collect(),
+        })
+    }
+
+    /// Answers by confidence: (sum of confidences, right answers, answers) of each of the 15 bins.
+    pub fn reliability(&self) -> Vec<(f64, usize, usize)> {
+        let mut bins = vec![(0.0, 0, 0); BINS];
+        for i in 0..self.truth.len() {
+            let answered = self.answered[i];
+            let bin = &mut bins[self.gap(i).0];
+            bin.0 += self.probabilities[i * self.classes + answered as usize];
+            bin.1 += usize::from(answered == self.truth[i]);
+            bin.2 += 1;
+        }
+        bins
     }
 }
 
@@ -128,84 +194,104 @@ pub(super) fn ranked(n: usize, score: impl Fn(u32) -> f64) -> Vec<u32> {
     order
 }
 
-/// Area under the ROC curve of samples `ranking` by rising `score`, with `weights` by sample; `None` without a positive or
-/// without a negative one.
+/// Area under the ROC curve of samples `ranking` by rising `score`; `None` without a positive or without a negative
+/// one. A sample's influence comes from the share of the other side that it is ranked right against (DeLong et al. 1988).
 pub(super) fn auroc(
     ranking: &[u32],
     score: impl Fn(u32) -> f64,
     positive: impl Fn(u32) -> bool,
-    weights: &[f64],
-) -> Option<f64> {
+) -> Option<Score> {
+    let n = ranking.len() as f64;
+    let positives = ranking.iter().filter(|&&i| positive(i)).count() as f64;
+    let negatives = n - positives;
+    if positives == 0.0 || negatives == 0.0 {
+        return None;
+    }
+    let mut influence = vec![0.0; ranking.len()];
     let (mut inside, mut outside, mut area) = (0.0, 0.0, 0.0);
     for tied in ranking.chunk_by(|a, b| score(*a) == score(*b)) {
-        let (above, below) = sides(tied, &positive, weights);
+        let above = tied.iter().filter(|&&i| positive(i)).count() as f64;
+        let below = tied.len() as f64 - above;
         area += above * (outside + below / 2.0);
+        let against = [
+            (positives - inside - above / 2.0) / positives,
+            (outside + below / 2.0) / negatives,
+        ];
+        for &i in tied {
+            influence[i as usize] = against[usize::from(positive(i))];
+        }
         inside += above;
         outside += below;
     }
-    (inside > 0.0 && outside > 0.0).then(|| area / (inside * outside))
-}
-
-/// Sums of the weights of positive and of negative samples.
-pub(super) fn sides(
-    samples: &[u32],
-    positive: impl Fn(u32) -> bool,
-    weights: &[f64],
-) -> (f64, f64) {
-    let (mut above, mut below) = (0.0, 0.0);
-    for &i in samples {
-        let side = if positive(i) { &mut above } else { &mut below };
-        *side += weights[i as usize];
+    let value = area / (positives * negatives);
+    for (i, x) in influence.iter_mut().enumerate() {
+        let side = if positive(i as u32) {
+            positives
+        } else {
+            negatives
+        };
+        *x = (*x - value) * n / side;
     }
-    (above, below)
+    Some(Score { value, influence })
 }
 
 impl Answers for ClassAnswers<'_> {
-    fn len(&self) -> usize {
-        self.truth.len()
-    }
-
-    fn scores(&self, weights: &[f64]) -> Vec<Option<f64>> {
-        let k = self.classes;
+    fn scores(&self) -> Vec<Option<Score>> {
+        let (n, k) = (self.truth.len(), self.classes);
         let (mut right, mut is, mut said) = (vec![0.0; k], vec![0.0; k], vec![0.0; k]);
-        let (mut loss, mut total) = (0.0, 0.0);
-        // Per bin: weight × (correct − confidence).
-        let mut gaps = [0.0; BINS];
-        for (i, &w) in weights.iter().enumerate() {
-            let (t, a) = (self.truth[i] as usize, self.answered[i] as usize);
-            let row = &self.probabilities[i * k..(i + 1) * k];
-            let correct = f64::from(u8::from(t == a));
-            is[t] += w;
-            said[a] += w;
-            right[t] += w * correct;
-            total += w;
-            loss -= w * row[t].clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln();
-            let bin = ((row[a] * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
-            gaps[bin] += w * (correct - row[a]);
+        let pair = |i: usize| (self.truth[i] as usize, self.answered[i] as usize);
+        let correct = |i: usize| f64::from(u8::from(self.truth[i] == self.answered[i]));
+        for i in 0..n {
+            let (t, a) = pair(i);
+            is[t] += 1.0;
+            said[a] += 1.0;
+            right[t] += correct(i);
         }
-        let mean = |values: Vec<f64>| ratio(values.iter().sum(), values.len() as f64);
-        let classes = || 0..k;
-        let recall = classes()
-            .filter(|&c| is[c] > 0.0)
-            .map(|c| right[c] / is[c])
-            .collect();
-        let f1 = classes()
-            .filter(|&c| is[c] + said[c] > 0.0)
-            .map(|c| 2.0 * right[c] / (is[c] + said[c]))
-            .collect();
-        let areas = classes().filter_map(|c| self.auroc(c, weights)).collect();
+        let loss = |i: usize| {
+            let p = self.probabilities[i * k + self.truth[i] as usize];
+            -p.clamp(f64::EPSILON, 1.0 - f64::EPSILON).ln()
+        };
+        // A mean over the classes of `value`, of which `change(i, class)` is the derivative by the weight of sample i.
+        let over_classes = |counts: &dyn Fn(usize) -> bool,
+                            value: &dyn Fn(usize) -> f64,
+                            change: &dyn Fn(usize, usize) -> f64| {
+            let counted = (0..k).filter(|&c| counts(c)).count() as f64;
+            let sum: f64 = (0..k).filter(|&c| counts(c)).map(value).sum();
+            let influence = |i: usize| {
+                let (t, a) = pair(i);
+                let second = if a == t { 0.0 } else { change(i, a) };
+                (change(i, t) + second) * n as f64 / counted
+            };
+            Some(Score {
+                value: ratio(sum, counted)?,
+                influence: (0..n).map(influence).collect(),
+            })
+        };
+        let recall = |c: usize| right[c] / is[c];
+        let recalls = over_classes(&|c| is[c] > 0.0, &recall, &|i, c| match c
+            == self.truth[i] as usize
+        {
+            true => (correct(i) - recall(c)) / is[c],
+            false => 0.0,
+        });
+        let f1 = |c: usize| 2.0 * right[c] / (is[c] + said[c]);
+        let f1s = over_classes(&|c| is[c] + said[c] > 0.0, &f1, &|i, c| {
+            let (t, a) = pair(i);
+            let [is_c, said_c] = [t == c, a == c].map(|x| f64::from(u8::from(x)));
+            (2.0 * is_c * said_c - f1(c) * (is_c + said_c)) / (is[c] + said[c])
+        });
         vec![
-            ratio(right.iter().sum(), total),
-            mean(recall),
-            mean(f1),
-            mean(areas),
-            ratio(loss, total),
-            ratio(gaps.iter().map(|g| g.abs()).sum(), total),
+            Score::mean_of((0..n).map(correct)),
+            recalls,
+            f1s,
+            Score::average((0..k).map(|c| self.auroc(c))),
+            Score::mean_of((0..n).map(loss)),
+            self.squared_calibration_error(),
         ]
     }
 }
 
-/// Predicted numbers beside the true ones.
+/// Predicted and true numbers.
 pub struct NumberAnswers<'a> {
     /// Predictions `[n]`.
     pub predicted: &'a [f64],
@@ -214,27 +300,22 @@ pub struct NumberAnswers<'a> {
 }
 
 impl Answers for NumberAnswers<'_> {
-    fn len(&self) -> usize {
-        self.truth.len()
-    }
-
-    fn scores(&self, weights: &[f64]) -> Vec<Option<f64>> {
-        let total: f64 = weights.iter().sum();
-        let sum = |f: &dyn Fn(f64, f64) -> f64| -> f64 {
-            let pairs = self.predicted.iter().zip(self.truth);
-            pairs.zip(weights).map(|((&p, &t), &w)| w * f(p, t)).sum()
-        };
-        let mean = sum(&|_, t| t) / total;
+    fn scores(&self) -> Vec<Option<Score>> {
+        let n = self.truth.len() as f64;
+        let pairs = || self.predicted.iter().zip(self.truth);
+        let mean = self.truth.iter().sum::<f64>() / n;
         // Of equal values the spread is the rounding error of their mean.
-        let mut counted = self.truth.iter().zip(weights).filter(|pair| *pair.1 > 0.0);
-        let first = counted.next();
-        let varies = counted.any(|(t, _)| first.is_some_and(|(first, _)| t != first));
-        let spread = sum(&|_, t| (t - mean) * (t - mean));
-        let residual = sum(&|p, t| (p - t) * (p - t));
-        vec![
-            ratio(residual, if varies { spread } else { 0.0 }).map(|unexplained| 1.0 - unexplained),
-            ratio(sum(&|p, t| (p - t).abs()), total),
-        ]
+        let varies = self.truth.windows(2).any(|pair| pair[0] != pair[1]);
+        let spread: f64 = self.truth.iter().map(|t| (t - mean).powi(2)).sum();
+        let residual: f64 = pairs().map(|(p, t)| (p - t).powi(2)).sum();
+        let unexplained = ratio(residual, if varies { spread } else { 0.0 });
+        let r2 = unexplained.map(|unexplained| Score {
+            value: 1.0 - unexplained,
+            influence: pairs()
+                .map(|(p, t)| n / spread * (unexplained * (t - mean).powi(2) - (p - t).powi(2)))
+                .collect(),
+        });
+        vec![r2, Score::mean_of(pairs().map(|(p, t)| (p - t).abs()))]
     }
 }
 
@@ -254,172 +335,5 @@ pub fn largest(row: &[f64]) -> u32 {
     best as u32
 }
 
-/// Standard deviation with n − 1 in the denominator; 0 for fewer than two values.
-pub(super) fn deviation(values: &[f64]) -> f64 {
-    if values.len() < 2 {
-        return 0.0;
-    }
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    (values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / (n - 1.0)).sqrt()
-}
-
-/// Keeps an interval within what the measure can be.
-pub(super) fn bounded(name: &str, estimate: Estimate) -> Estimate {
-    let (least, most) = match name {
-        "r2" => (f64::NEG_INFINITY, 1.0),
-        "log_loss" | "mean_absolute_error" => (0.0, f64::INFINITY),
-        _ => (0.0, 1.0),
-    };
-    Estimate {
-        low: estimate.low.max(least),
-        high: estimate.high.min(most),
-        ..estimate
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(serde::Deserialize)]
-    struct Golden {
-        classes: usize,
-        probabilities: Vec<f64>,
-        truth: Vec<u32>,
-        scores: Vec<f64>,
-        confusion: Vec<Vec<usize>>,
-        predicted: Vec<f64>,
-        target: Vec<f64>,
-        number_scores: Vec<f64>,
-    }
-
-    #[test]
-    fn measures_agree_with_scikit_learn() -> serde_json::Result<()> {
-        let golden: Golden =
-            serde_json::from_str(include_str!("../../tests/golden/probe_scores.json"))?;
-        let answers = ClassAnswers::new(&golden.probabilities, &golden.truth, golden.classes);
-        for (name, (ours, theirs)) in CLASS_SCORES
-            .iter()
-            .zip(answers.plain().iter().zip(&golden.scores))
-        {
-            assert!(
-                ours.is_some_and(|ours| (ours - theirs).abs() < 1e-10),
-                "{name}: {ours:?} {theirs}"
-            );
-        }
-        assert_eq!(answers.confusion(), golden.confusion);
-        let numbers = NumberAnswers {
-            predicted: &golden.predicted,
-            truth: &golden.target,
-        };
-        for (ours, theirs) in numbers.plain().iter().zip(&golden.number_scores) {
-            assert!(
-                ours.is_some_and(|ours| (ours - theirs).abs() < 1e-10),
-                "{ours:?} {theirs}"
-            );
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn the_bootstrap_finds_the_binomial_error() {
-        let n = 2000;
-        let truth = vec![0u32; n];
-        let probabilities: Vec<f64> = (0..n)
-            .flat_map(|i| if i % 4 == 0 { [0.2, 0.8] } else { [0.8, 0.2] })
-            .collect();
-        let errors = ClassAnswers::new(&probabilities, &truth, 2).standard_errors(1, None);
-        let binomial = (0.75f64 * 0.25 / n as f64).sqrt();
-        assert!(
-            errors[0].is_some_and(|error| (error / binomial - 1.0).abs() < 0.25),
-            "{errors:?} {binomial}"
-        );
-    }
-
-    /// Five samples of a group are answered alike: as uncertain as a fifth of the samples.
-    #[test]
-    fn groups_are_resampled_whole() {
-        let n = 3000;
-        let truth = vec![0u32; n];
-        let groups: Vec<u32> = (0..n as u32).map(|i| i / 5).collect();
-        let of = |group: &u32| {
-            if group.is_multiple_of(4) {
-                [0.2, 0.8]
-            } else {
-                [0.8, 0.2]
-            }
-        };
-        let probabilities: Vec<f64> = groups.iter().flat_map(of).collect();
-        let answers = ClassAnswers::new(&probabilities, &truth, 2);
-        let binomial = (0.75f64 * 0.25 / (n as f64 / 5.0)).sqrt();
-        let error = answers.standard_errors(1, Some(&groups))[0];
-        assert!(
-            error.is_some_and(|error| (error / binomial - 1.0).abs() < 0.25),
-            "{error:?} {binomial}"
-        );
-    }
-
-    #[test]
-    fn a_measure_without_a_definition_is_none() {
-        // One class among the test samples: every measure but the area under the curve.
-        let answers = ClassAnswers::new(&[0.9, 0.1, 0.2, 0.8], &[0, 0], 2);
-        let defined =
-            |values: Vec<Option<f64>>| values.iter().map(Option::is_some).collect::<Vec<_>>();
-        let all_but_area = [true, true, true, false, true, true];
-        assert_eq!(defined(answers.plain()), all_but_area);
-        assert_eq!(defined(answers.standard_errors(0, None)), all_but_area);
-        // Certain of the wrong class: the loss is finite.
-        let sure = ClassAnswers::new(&[0.0, 1.0], &[0], 2);
-        assert_eq!(sure.plain()[4], Some(-f64::EPSILON.ln()));
-        let constant = NumberAnswers {
-            predicted: &[1.1, 0.1, 0.1, 0.6, 0.1, 0.1],
-            truth: &[0.1; 6],
-        };
-        assert_eq!(constant.plain(), [None, Some(1.5 / 6.0)]);
-        assert_eq!(defined(constant.standard_errors(0, None)), [false, true]);
-        let nothing = NumberAnswers {
-            predicted: &[],
-            truth: &[],
-        };
-        assert_eq!(nothing.plain(), [None, None]);
-    }
-
-    /// A lone sample of a class is missing from a third of the resamples: the error is over the others.
-    #[test]
-    fn resamples_without_a_definition_do_not_count() {
-        let n = 30;
-        let truth: Vec<u32> = (0..n).map(|i| u32::from(i == 0)).collect();
-        // The lone sample ranks above two thirds of the others.
-        let probabilities: Vec<f64> = (0..n)
-            .flat_map(|i| {
-                let p = if i == 0 { 0.65 } else { (i - 1) as f64 / 29.0 };
-                [1.0 - p, p]
-            })
-            .collect();
-        let answers = ClassAnswers::new(&probabilities, &truth, 2);
-        let area = answers.plain()[3].unwrap();
-        let error = answers.standard_errors(3, None)[3].unwrap();
-        // The share of the others that rank below is binomial.
-        let binomial = (area * (1.0 - area) / 29.0).sqrt();
-        assert!((error / binomial - 1.0).abs() < 0.25, "{error} {binomial}");
-    }
-
-    #[test]
-    fn intervals_stay_within_what_is_possible() {
-        let wide = Estimate {
-            mean: 0.99,
-            low: -0.1,
-            high: 1.2,
-        };
-        assert_eq!(
-            bounded("accuracy", wide),
-            Estimate {
-                mean: 0.99,
-                low: 0.0,
-                high: 1.0
-            }
-        );
-        assert_eq!(bounded("log_loss", wide).high, 1.2);
-    }
-}
+mod tests;

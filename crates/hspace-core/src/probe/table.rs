@@ -1,16 +1,22 @@
 //! Measurements as text.
 
-use super::{Estimate, Labels, Measurements, Nuisance, Row, Savings, TaskKind};
+use super::{Comparison, Estimate, Labels, Measurements, Nuisance, Row, Savings, TaskKind};
 use crate::dataset::Role;
 
 /// Labels that the table of labels lists; the rest are in the JSON.
 const LISTED: usize = 40;
+/// Pairs that are listed; the rest are in the JSON.
+const PAIRS: usize = 20;
 
 impl Measurements {
     /// The task; one table a probe: representations by numbers of labels, means ± half of the 95 % interval,
-    /// chance in the last line; then each label where a sample has several, shapes, domains and warnings.
+    /// chance in the last line; then which representation is better, each label where a sample has several, shapes,
+    /// domains and warnings.
     pub fn table(&self) -> String {
         let mut text = format!("task: `{}`\n", self.task);
+        if !self.rows.is_empty() {
+            text.push_str(&format!("{}\n", self.conditions()));
+        }
         let mut probes: Vec<&str> = Vec::new();
         for row in &self.rows {
             if !probes.contains(&row.probe.as_str()) {
@@ -28,12 +34,98 @@ impl Measurements {
             if let Some(note) = self.val_note(probe) {
                 text.push_str(&format!("  {note}\n"));
             }
+            for note in self.missing_intervals(probe) {
+                text.push_str(&format!("  {note}\n"));
+            }
             text.push('\n');
         }
+        text.push_str(&self.pairs());
         text.push_str(&self.labels_table());
         text.push_str(&self.shapes());
         self.nuisances.iter().for_each(|n| text.push_str(&n.line()));
         text
+    }
+
+    /// How everything was measured, in a line.
+    pub(crate) fn conditions(&self) -> String {
+        let folds = match self.folds {
+            1 => String::new(),
+            folds => format!("; {folds} folds, in which every labelled sample is tested once"),
+        };
+        format!("{}{folds}", self.scaling.text())
+    }
+
+    /// Numbers of labels without intervals, and what they would need.
+    pub(crate) fn missing_intervals(&self, probe: &str) -> Vec<String> {
+        let mut notes: Vec<(&str, Vec<String>)> = Vec::new();
+        for row in self.rows.iter().filter(|row| row.probe == probe) {
+            let Some(needs) = &row.needs else { continue };
+            let labels = row.labels.to_string();
+            match notes.iter_mut().find(|note| note.0 == needs) {
+                Some((_, all)) if all.contains(&labels) => {}
+                Some((_, all)) => all.push(labels),
+                None => notes.push((needs, vec![labels])),
+            }
+        }
+        let text = |(needs, labels): (&str, Vec<String>)| {
+            format!("no interval at {}: {needs}", labels.join(", "))
+        };
+        notes.into_iter().map(text).collect()
+    }
+
+    /// The comparisons by probe and labels, in their order.
+    pub(crate) fn families(&self) -> Vec<Vec<&Comparison>> {
+        let key = |c: &Comparison| (c.probe.clone(), c.labels);
+        self.comparisons
+            .chunk_by(|a, b| key(a) == key(b))
+            .map(|family| family.iter().collect())
+            .collect()
+    }
+
+    /// Which of two representations is better, for as many pairs as can be read.
+    fn pairs(&self) -> String {
+        let (mut text, mut lines, mut left_out) = (String::new(), 0, 0);
+        let mut families = self.families();
+        // The headline's first.
+        families.sort_by_key(|family| match family[0].labels {
+            Labels::PerClass(10) => 0,
+            Labels::All => 1,
+            Labels::PerClass(_) => 2,
+        });
+        for family in families {
+            if lines + family.len() > PAIRS && lines > 0 || family.len() > 2 * PAIRS {
+                left_out += family.len();
+                continue;
+            }
+            lines += family.len();
+            let (probe, labels) = (&family[0].probe, family[0].labels);
+            text.push_str(&format!(
+                "pairs with {labels} {}, {probe} probe (95 % intervals{})\n",
+                if labels == Labels::All {
+                    "labels"
+                } else {
+                    self.per()
+                },
+                match family.len() {
+                    1 => String::new(),
+                    pairs => format!(", Holm's correction for {pairs} pairs"),
+                }
+            ));
+            let line = |c: &&Comparison| {
+                let verb = if c.seen { "against" } else { "and" };
+                vec![c.a.clone(), format!("{verb} {}", c.b), c.verdict()]
+            };
+            text.push_str(&aligned_left(&family.iter().map(line).collect::<Vec<_>>()));
+        }
+        if left_out > 0 {
+            text.push_str(&format!(
+                "  and {left_out} more pairs, see --json or --html\n"
+            ));
+        }
+        match text.is_empty() {
+            true => text,
+            false => text + "\n",
+        }
     }
 
     /// What numbers of labels count.
@@ -153,10 +245,11 @@ impl Measurements {
     }
 
     /// The saving that the headline tells: of the first representation that has any, by its first
-    /// probe, at ten labels a class, or else at the most labels whose worth is not just a bound. `None` if it
-    /// could be chance.
+    /// probe, at ten labels a class, or else at the most labels whose worth is not just a bound. `None` where no
+    /// difference is seen, or none to guessing.
     pub fn headline_saving(&self) -> Option<&Savings> {
-        self.chosen_saving().filter(|s| self.doubt(s).is_none())
+        let is_known = |s: &&Savings| s.amount(&rounded).is_some() && self.doubt(s).is_none();
+        self.chosen_saving().filter(is_known)
     }
 
     fn chosen_saving(&self) -> Option<&Savings> {
@@ -173,53 +266,59 @@ impl Measurements {
             .map(|r| r.labelled);
         own()
             .find(|s| Some(s.labels) == ten)
-            .or_else(|| own().filter(|s| !s.at_least).max_by_key(|s| s.labels))
+            .or_else(|| {
+                own()
+                    .filter(|s| s.equals.is_some())
+                    .max_by_key(|s| s.labels)
+            })
             .or(Some(first))
     }
 
-    /// What is told instead of a saving that could be chance: where guessing lies within the 95 % interval of the
-    /// score or above it, or where the baseline's score with as many labels lies within (its best, where the
-    /// saving is said to be above its curve; its first, where below).
+    /// What is said instead of a saving: that guessing lies within the interval of the score or above it, that no difference to
+    /// the baseline with as many labels is seen, or that the curves leave it open.
     pub(crate) fn doubt(&self, saving: &Savings) -> Option<String> {
         let Savings {
             representation,
             labels,
+            baseline,
+            probe,
             ..
         } = saving;
-        let scores = |of: &str| -> Vec<(usize, Estimate)> {
-            let rows = self.rows.iter();
-            let rows = rows.filter(|r| r.representation == of && r.probe == saving.probe);
-            let first = |row: &Row| Some((row.labelled, row.main_score()?.1));
-            rows.filter_map(first).collect()
-        };
-        let with = |of: &[(usize, Estimate)], labelled: usize| {
-            of.iter().find(|(n, _)| *n == labelled).copied()
-        };
-        let (_, own) = with(&scores(representation), *labels)?;
-        let doubtful = |what: String| {
-            Some(format!(
-                "{labels} labels on {representation} {what}, within the 95 % interval"
-            ))
-        };
-        if own.low <= self.chance {
-            return doubtful("do no better than guessing".into());
+        let mut rows = self.rows.iter();
+        let own = rows.find(|r| {
+            r.representation == *representation && r.probe == *probe && r.labelled == *labels
+        })?;
+        let (_, score) = own.main_score()?;
+        if score.low <= self.chance {
+            return Some(format!(
+                "{labels} labels on {representation} do no better than guessing, within the 95 % interval"
+            ));
         }
-        let base = scores(&saving.baseline);
-        let (count, base) = if saving.at_least {
-            let best =
-                |a: &&(usize, Estimate), b: &&(usize, Estimate)| a.1.mean.total_cmp(&b.1.mean);
-            base.iter().max_by(best).copied()
-        } else if saving.at_most {
-            base.iter().min_by_key(|(labelled, _)| *labelled).copied()
-        } else {
-            with(&base, *labels)
-        }?;
-        let within = (own.low..=own.high).contains(&base.mean);
-        let what = || format!("do what {count} labels do on {}", plain(&saving.baseline));
-        within.then(what).and_then(doubtful)
+        if !saving.seen {
+            let mut pairs = self.comparisons.iter();
+            let pair = pairs.find(|c| {
+                let names = [&c.a, &c.b];
+                c.probe == *probe
+                    && c.labels == own.labels
+                    && names.contains(&representation)
+                    && names.contains(&baseline)
+            })?;
+            return Some(format!(
+                "{labels} labels on {representation} and on {}: {}",
+                plain(baseline),
+                pair.verdict()
+            ));
+        }
+        match saving.amount(&rounded) {
+            Some(_) => None,
+            None => Some(format!(
+                "how many labels on {} do what {labels} labels on {representation} do is left open by the curves",
+                plain(baseline)
+            )),
+        }
     }
 
-    /// "100 labels on A do what 520 (95 % interval 410..690) labels do on raw pixels"; empty where
+    /// "100 labels on A do what 520 (95 % interval 410 to 690) labels do on raw pixels"; empty where
     /// nothing was compared.
     pub fn headline(&self) -> String {
         let Some(chosen) = self.chosen_saving() else {
@@ -228,21 +327,46 @@ impl Measurements {
         if let Some(doubt) = self.doubt(chosen) {
             return doubt;
         }
-        let Estimate { mean, low, high } = chosen.equals;
-        let amount = if chosen.at_least {
-            format!("more than {mean:.0}")
-        } else if chosen.at_most {
-            format!("at most {mean:.0}")
-        } else {
-            format!("{mean:.0} (95 % interval {low:.0}..{high:.0})")
-        };
-        format!(
-            "{} labels on {} do what {amount} labels do on {}",
-            chosen.labels,
-            chosen.representation,
-            plain(&chosen.baseline)
-        )
+        chosen.sentence(&rounded).unwrap_or_default()
     }
+}
+
+impl Savings {
+    /// `520 (95 % interval 410 to 690)`, `at least 410`, `at most 690`; `None` where nothing is known. Counts are written by `count`.
+    pub fn amount(&self, count: &dyn Fn(f64) -> String) -> Option<String> {
+        if !self.seen {
+            return None;
+        }
+        let equals = self.equals.map(|(first, last)| match last > 1.005 * first {
+            true => format!("{} to {}", count(first), count(last)),
+            false => count(first),
+        });
+        match (self.at_least, self.at_most, equals) {
+            (Some(low), Some(high), Some(equals)) => Some(format!(
+                "{equals} (95 % interval {} to {})",
+                count(low),
+                count(high)
+            )),
+            (Some(low), ..) => Some(format!("at least {}", count(low))),
+            (None, Some(high), _) => Some(format!("at most {}", count(high))),
+            (None, None, _) => None,
+        }
+    }
+
+    /// The saving in words; `None` where nothing is known.
+    fn sentence(&self, count: &dyn Fn(f64) -> String) -> Option<String> {
+        Some(format!(
+            "{} labels on {} do what {} labels do on {}",
+            self.labels,
+            self.representation,
+            self.amount(count)?,
+            plain(&self.baseline)
+        ))
+    }
+}
+
+fn rounded(count: f64) -> String {
+    format!("{count:.0}")
 }
 
 impl Nuisance {
@@ -354,6 +478,11 @@ mod tests {
             chance: 0.0,
             origins: vec![],
             rows: vec![],
+            scaling: crate::probe::Scaling::Auto,
+            folds: 1,
+            labels_hash: String::new(),
+            comparisons: vec![],
+            reliability: vec![],
             savings: vec![],
             geometry: vec![],
             nuisances: vec![],

@@ -1,11 +1,15 @@
 //! What is to be learned from which rows: the same for every contender.
 
-use super::few_labels::{draw, draw_label_sets, draws};
+use super::few_labels::{draw, draw_label_sets, draws, overlap};
+use super::folds::{balanced, units};
 use super::options::ProbeOptions;
 use super::{Labels, TaskKind};
 use crate::dataset::{self, Column, Role, Split, Values, groups};
 use crate::error::{Error, Result, unknown};
 use crate::representation::Representation;
+
+/// Overlap of draws above which it is taken as this: one draw more or less says little.
+const MOST_OVERLAP: f64 = 0.95;
 
 /// What all contenders must share.
 pub(super) struct Known {
@@ -84,6 +88,7 @@ pub(super) struct Task {
 }
 
 /// One value per row; those of unlabelled rows are never read.
+#[derive(Clone)]
 pub(super) enum Truth {
     Classes(Vec<u32>),
     Numbers(Vec<f64>),
@@ -127,12 +132,24 @@ impl Truth {
     }
 }
 
+/// Places of test rows that belong together, in the test rows of all `tasks`, one after the other; `None` where each is alone.
+pub(super) fn test_units(tasks: &[Task]) -> Option<Vec<Vec<usize>>> {
+    let groups: Option<Vec<Vec<u32>>> = tasks.iter().map(|t| t.groups_of(&t.test)).collect();
+    let groups = groups?.concat();
+    Some(units(
+        &(0..groups.len()).collect::<Vec<usize>>(),
+        Some(&groups),
+    ))
+}
+
 /// The draws for one number of labels.
 pub(super) struct Plan {
     pub(super) labels: Labels,
     pub(super) draws: Vec<Vec<usize>>,
     /// Settings are chosen by the validation rows.
     pub(super) by_val: bool,
+    /// Share of rows that two draws have in common; `None` where a draw is all there is.
+    pub(super) overlap: Option<f64>,
 }
 
 impl Task {
@@ -221,6 +238,11 @@ impl Task {
         Some(rows.iter().map(|&i| groups[i]).collect())
     }
 
+    /// Places in the test rows of those that belong together; `None` where each is alone.
+    pub(super) fn test_units(&self) -> Option<Vec<Vec<usize>>> {
+        test_units(std::slice::from_ref(self))
+    }
+
     /// The probes that fit the task, in the order asked for.
     pub(super) fn probes(&self, options: &ProbeOptions) -> Result<Vec<&'static str>> {
         let mut probes: Vec<&'static str> = Vec::new();
@@ -288,11 +310,74 @@ impl Task {
             }
             plans.push(Plan {
                 labels,
+                overlap: (!everything).then(|| overlap(&drawn).min(MOST_OVERLAP)),
                 draws: drawn,
                 by_val: labels == Labels::All && !self.val.is_empty(),
             });
         }
         plans
+    }
+
+    /// The same task in `count` folds: each tests other labelled rows, of all splits, and learns from the rest. Folds hold even shares of the
+    /// classes and whole groups.
+    pub(super) fn folds(&self, count: usize, seed: u64) -> Result<Vec<Task>> {
+        let mut rows = [&self.train[..], &self.val, &self.test].concat();
+        rows.sort_unstable();
+        let groups = self.groups.as_deref();
+        let separable = units(&rows, groups).len();
+        if separable < 2 * count {
+            let what = if groups.is_some() {
+                "groups"
+            } else {
+                "samples"
+            };
+            return Err(Error::config(format!(
+                "folds: {count} folds need at least {} labelled {what}, not {separable}",
+                2 * count
+            )));
+        }
+        let labels_of = |row: usize| match &self.truth {
+            Truth::Classes(index) => vec![index[row]],
+            Truth::Numbers(_) => vec![0],
+            Truth::LabelSets(sets) => sets[row].clone(),
+        };
+        let labels = self.names.len().max(1);
+        let folds = balanced(&rows, &labels_of, labels, groups, count, seed);
+        let task = |test: &Vec<usize>| Task {
+            names: self.names.clone(),
+            truth: self.truth.clone(),
+            groups: self.groups.clone(),
+            train: rows
+                .iter()
+                .filter(|row| test.binary_search(row).is_err())
+                .copied()
+                .collect(),
+            val: Vec::new(),
+            test: test.clone(),
+        };
+        let tasks: Vec<Task> = folds.iter().map(task).collect();
+        tasks
+            .iter()
+            .try_for_each(|task| task.check_variety("the task"))?;
+        Ok(tasks)
+    }
+
+    /// Hash over ids and true values of the labelled rows.
+    pub(super) fn hash(&self, ids: &[String]) -> String {
+        let mut hash = blake3::Hasher::new();
+        for &row in [&self.train[..], &self.val, &self.test]
+            .into_iter()
+            .flatten()
+        {
+            hash.update(ids[row].as_bytes());
+            let value = match &self.truth {
+                Truth::Classes(index) => self.names[index[row] as usize].clone(),
+                Truth::Numbers(values) => values[row].to_string(),
+                Truth::LabelSets(sets) => format!("{:?}", sets[row]),
+            };
+            hash.update(format!("\0{value}\n").as_bytes());
+        }
+        hash.finalize().to_hex()[..16].to_string()
     }
 
     fn draw(&self, k: usize, seed: u64, number: u64) -> Vec<usize> {

@@ -151,95 +151,269 @@ fn a_whole_comparison() -> Result<()> {
     Ok(())
 }
 
+/// Savings as they are put in words, by what is known of them.
 #[test]
-fn what_could_be_chance_is_no_saving() -> Result<()> {
+fn savings_are_reported_as_far_as_they_are_known() -> Result<()> {
     let contenders = ["a", "pixels"].map(|name| Contender::Fixed(data(name)));
     let mut measured = measure(contenders.into(), &short(), "test", &mut |_| ())?;
     let chance = measured.chance;
-    // By what each has with few labels and with many; the saving is that of a's few.
-    let mut told = |[low, mean, high]: [f64; 3], [few, many]: [f64; 2], place: &str| {
-        let rows = measured.rows.iter_mut().filter(|r| r.probe == "linear");
-        for row in rows {
-            let score = &mut row.scores[0].1;
-            *score = match (row.representation.as_str(), row.labelled) {
-                ("a", _) => Estimate { mean, low, high },
-                (_, 180) => Estimate {
-                    mean: many,
-                    low: many,
-                    high: many,
-                },
-                (_, _) => Estimate {
-                    mean: few,
-                    low: few,
-                    high: few,
-                },
+    let mut headline = |low: f64, saving: Savings| {
+        for row in measured.rows.iter_mut().filter(|r| r.probe == "linear") {
+            row.scores[0].1 = Estimate {
+                mean: 0.75,
+                low,
+                high: 0.8,
             };
         }
-        measured.savings = vec![Savings {
-            representation: "a".into(),
-            baseline: "pixels".into(),
-            probe: "linear".into(),
-            labels: 30,
-            equals: Estimate {
-                mean: 60.0,
-                low: 50.0,
-                high: 70.0,
-            },
-            at_least: place == "above",
-            at_most: place == "below",
-        }];
-        let saving = measured.headline_saving().is_some();
-        assert_eq!(saving, measured.doubt(&measured.savings[0]).is_none());
-        (measured.headline(), saving)
+        measured.savings = vec![saving];
+        (measured.headline(), measured.headline_saving().is_some())
     };
-    let (low, mean, high) = (0.7, 0.75, 0.8);
-    let own = [low, mean, high];
-    for (own, base, place, part, saving) in [
+    let saving = Savings {
+        representation: "a".into(),
+        baseline: "pixels".into(),
+        probe: "linear".into(),
+        labels: 30,
+        seen: true,
+        equals: Some((60.0, 60.0)),
+        at_least: Some(50.0),
+        at_most: Some(70.0),
+    };
+    let unseen = Savings {
+        seen: false,
+        ..saving.clone()
+    };
+    let flat = Savings {
+        equals: Some((60.0, 65.0)),
+        ..saving.clone()
+    };
+    let least = Savings {
+        at_most: None,
+        ..saving.clone()
+    };
+    let most = Savings {
+        at_least: None,
+        ..saving.clone()
+    };
+    let open = Savings {
+        at_least: None,
+        at_most: None,
+        ..saving.clone()
+    };
+    for (low, saving, part, is_saving) in [
         (
-            [chance - 0.1, chance, chance + 0.1],
-            [0.1, 0.2],
-            "above",
-            "no better than guessing",
-            false,
-        ),
-        (own, [0.3, 0.4], "above", "do what more than 60", true),
-        // Its best is with few labels.
-        (
-            own,
-            [0.74, 0.6],
-            "above",
-            "do what 30 labels do on raw pixels, within",
-            false,
-        ),
-        (
-            own,
-            [0.6, 0.9],
-            "inside",
-            "do what 60 (95 % interval 50..70)",
+            0.7,
+            saving.clone(),
+            "do what 60 (95 % interval 50 to 70) labels do on raw pixels",
             true,
         ),
+        (0.7, flat, "do what 60 to 65 (95 % interval 50 to 70)", true),
+        (0.7, least, "do what at least 50 labels", true),
+        (0.7, most, "do what at most 70 labels", true),
+        (0.7, open, "left open by the curves", false),
         (
-            own,
-            [0.72, 0.9],
-            "inside",
-            "do what 30 labels do on raw pixels, within",
+            0.7,
+            unseen,
+            "30 labels on a and on raw pixels: no difference seen (at most .",
             false,
         ),
-        (own, [0.9, 0.95], "below", "do what at most 60", true),
-        (
-            own,
-            [0.78, 0.95],
-            "below",
-            "do what 6 labels do on raw pixels, within",
-            false,
-        ),
+        (chance, saving, "no better than guessing", false),
     ] {
-        let (text, is_saving) = told(own, base, place);
+        let (text, found) = headline(low, saving);
+        assert!(text.contains(part) && found == is_saving, "{text}");
+    }
+    Ok(())
+}
+
+/// The same array, once stretched, and by column shifted too: equal answers, and no difference seen anywhere.
+#[test]
+fn one_array_given_twice_gives_equal_rows() -> Result<()> {
+    for (scaling, constant) in [(Scaling::Overall, 0.0), (Scaling::Columns, 64.0)] {
+        let mut other = data("other");
+        let values = other.features.data.iter_mut();
+        values.for_each(|x| *x = *x * 4.0 + constant);
+        let options = ProbeOptions { scaling, ..short() };
+        let contenders = vec![Contender::Fixed(data("pixels")), Contender::Fixed(other)];
+        let found = measure(contenders, &options, "test", &mut |_| ())?;
+        let of = |name: &str| -> Vec<(String, Option<Crossed>)> {
+            let rows = found.rows.iter().filter(|r| r.representation == name);
+            rows.map(|r| (r.probe.clone(), r.answers.clone())).collect()
+        };
+        assert_eq!(of("pixels"), of("other"));
+        assert!(found.comparisons.len() == 6 && found.comparisons.iter().all(|c| !c.seen));
+        assert!(found.savings.iter().all(|s| !s.seen && s.equals.is_none()));
         assert!(
-            text.contains(part) && is_saving == saving,
-            "{place} {base:?}: {text}"
+            found.headline().contains("no difference seen"),
+            "{}",
+            found.headline()
         );
     }
+    Ok(())
+}
+
+#[test]
+fn a_penalty_given_by_hand_is_on_features_as_they_are() -> Result<()> {
+    let options = ProbeOptions {
+        probes: vec!["linear".into()],
+        linear: LinearOptions {
+            c: crate::auto::Auto::Set(0.01),
+        },
+        ..short()
+    };
+    let mut stretched = data("stretched");
+    stretched.features.data.iter_mut().for_each(|x| *x *= 16.0);
+    let contenders = vec![Contender::Fixed(data("a")), Contender::Fixed(stretched)];
+    let found = measure(contenders, &options, "test", &mut |_| ())?;
+    let loss = |row: &Row| {
+        row.scores
+            .iter()
+            .find(|s| s.0 == "log_loss")
+            .map(|s| s.1.mean)
+    };
+    let (few, many) = (&found.rows[2], &found.rows[5]);
+    // Stretched features are penalised less.
+    assert!(
+        loss(few) > loss(many).map(|x| 2.0 * x),
+        "{:?} {:?}",
+        loss(few),
+        loss(many)
+    );
+    Ok(())
+}
+
+#[test]
+fn folds_test_every_labelled_sample_once() -> Result<()> {
+    let options = ProbeOptions {
+        folds: 4,
+        ..short()
+    };
+    let contenders = vec![Contender::Fixed(data("a"))];
+    let found = measure(contenders, &options, "test", &mut |_| ())?;
+    assert_eq!((found.test, found.folds), (N, 4));
+    for row in &found.rows {
+        let answers = row.answers.as_ref().unwrap();
+        assert_eq!(answers.units(), N);
+        assert!(row.scores[0].1.has_interval(), "{row:?}");
+    }
+    // Of all labels, three quarters are learned from.
+    assert_eq!(found.rows[2].labelled, N * 3 / 4);
+    assert!(
+        found
+            .table()
+            .contains("4 folds, in which every labelled sample is tested once")
+    );
+    let many = ProbeOptions {
+        folds: 200,
+        ..short()
+    };
+    assert!(
+        complaint(vec![Contender::Fixed(data("a"))], &many).contains("200 folds need at least 400")
+    );
+    let learned = Contender::PerDraw {
+        name: "supervised".into(),
+        draws: 2,
+        fit: Box::new(|_, needed, _| Ok(data("a").features.select(needed))),
+    };
+    let both = vec![Contender::Fixed(data("a")), learned];
+    assert!(complaint(both, &options).contains("supervised learns from each draw"));
+    Ok(())
+}
+
+#[test]
+fn runs_of_several_seeds_are_one_row() -> Result<()> {
+    let mut noisy = data("b");
+    for (i, x) in noisy.features.data.iter_mut().enumerate() {
+        *x += ((i * 31) % 17) as f32 / 40.0;
+    }
+    let seeds = Contender::Seeds {
+        name: "a (2 seeds)".into(),
+        runs: vec![data("a"), noisy],
+    };
+    let found = measure(vec![seeds], &short(), "test", &mut |_| ())?;
+    let alone = measure(
+        vec![Contender::Fixed(data("a"))],
+        &short(),
+        "test",
+        &mut |_| (),
+    )?;
+    for (both, one) in found.rows.iter().zip(&alone.rows) {
+        assert_eq!(both.representation, "a (2 seeds)");
+        assert_eq!(both.answers.as_ref().map(Crossed::seeds), Some(2));
+        assert_eq!(both.draws.len(), one.draws.len());
+        assert_eq!(both.scores.len(), one.scores.len());
+    }
+    assert_eq!(found.geometry.len(), 2);
+    Ok(())
+}
+
+#[test]
+fn stored_answers_are_compared_as_measured_ones() -> Result<()> {
+    let mut worse = data("pixels");
+    for (i, x) in worse.features.data.iter_mut().enumerate() {
+        *x += ((i * 31) % 17) as f32 / 5.0;
+    }
+    let alone = |r: &Representation| {
+        let found = measure(
+            vec![Contender::Fixed(r.clone())],
+            &short(),
+            "test",
+            &mut |_| (),
+        )?;
+        let text = serde_json::to_string(&found).expect("JSON");
+        Ok::<Measurements, crate::Error>(serde_json::from_str(&text).expect("measurements"))
+    };
+    let (a, pixels) = (alone(&data("a"))?, alone(&worse)?);
+    let both = vec![Contender::Fixed(data("a")), Contender::Fixed(worse.clone())];
+    let together = measure(both, &short(), "test", &mut |_| ())?;
+    let joined = join(
+        vec![
+            ("a.json".into(), a.clone()),
+            ("b.json".into(), pixels.clone()),
+        ],
+        "pixels",
+    )?;
+    let key = |c: &Comparison| {
+        (
+            c.a.clone(),
+            c.probe.clone(),
+            c.labels,
+            c.difference.mean,
+            c.p,
+        )
+    };
+    let sorted = |of: &[Comparison]| {
+        let mut keys: Vec<_> = of.iter().map(key).collect();
+        keys.sort_by(|a, b| a.partial_cmp(b).expect("numbers"));
+        keys
+    };
+    assert_eq!(sorted(&joined.comparisons), sorted(&together.comparisons));
+    assert_eq!(joined.savings.len(), together.savings.len());
+    // The same results twice are one; other results of one name are kept apart.
+    let twice = join(
+        vec![("a.json".into(), a.clone()), ("c.json".into(), a.clone())],
+        "pixels",
+    )?;
+    assert_eq!(twice.origins.len(), 1);
+    let mut renamed = pixels.clone();
+    renamed.origins[0].0 = "a".into();
+    renamed
+        .rows
+        .iter_mut()
+        .for_each(|row| row.representation = "a".into());
+    let apart = join(
+        vec![("a.json".into(), a.clone()), ("c.json".into(), renamed)],
+        "pixels",
+    )?;
+    assert_eq!(apart.origins[1].0, "a (c.json)");
+    // What cannot be paired is refused.
+    let mut other = pixels;
+    other.seed = 9;
+    let refused = |m: Measurements| {
+        let files = vec![("a.json".into(), a.clone()), ("b.json".into(), m)];
+        join(files, "pixels").map_or_else(|e| e.to_string(), |_| String::new())
+    };
+    assert!(refused(other.clone()).contains("b.json: has another seed of the draws than a.json"));
+    other.protocol = 2;
+    assert!(refused(other).contains("protocol 2"));
     Ok(())
 }
 

@@ -58,18 +58,19 @@ fn key_numbers(page: &Page) -> Vec<(String, String, String)> {
         return Vec::new();
     };
     let mut facts = Vec::new();
-    if let Some(s) = m.headline_saving().filter(|s| s.equals.mean.is_finite()) {
-        let ratio = s.equals.mean / s.labels.max(1) as f64;
-        let bound = if s.at_least {
-            "≥ "
-        } else if s.at_most {
-            "≤ "
-        } else {
-            ""
+    let counted = |count: f64| grouped(count.max(0.0).round() as usize);
+    if let Some((s, amount)) = m
+        .headline_saving()
+        .and_then(|s| Some((s, s.amount(&counted)?)))
+    {
+        let (bound, labels) = match (s.equals, s.at_least, s.at_most) {
+            (Some((first, last)), Some(_), Some(_)) => ("", (first * last).sqrt()),
+            (_, Some(low), _) => ("≥ ", low),
+            (_, None, high) => ("≤ ", high.unwrap_or(0.0)),
         };
-        let equals = grouped(s.equals.mean.max(0.0).round() as usize);
+        let ratio = labels / s.labels.max(1) as f64;
         let what = format!(
-            "label savings: {} do what {bound}{equals} do on {}",
+            "label savings: {} do what {amount} do on {}",
             grouped(s.labels),
             s.baseline
         );
@@ -128,7 +129,7 @@ pub(super) fn results(m: &Measurements, learned: &[String], looks: &Looks) -> Ma
     }
     let lede = html! {
         "How well " b { (m.task) } " of " (grouped(m.test)) " held-out samples is predicted from each "
-        "representation by a simple model. Means over draws of labels, ± half the 95 % interval; best in bold."
+        "representation by a simple model. Means over draws of labels, ± half the 95 % interval; best in bold. " (sentence_case(&m.conditions())) "."
     };
     let probes = tables::probes(m);
     let is_own = |s: &&Savings| {
@@ -150,25 +151,26 @@ pub(super) fn results(m: &Measurements, learned: &[String], looks: &Looks) -> Ma
     section("Results", lede, body)
 }
 
-/// "100 labels on A do what 520 (410–640) do on B."; what is told instead where that could be chance.
+/// "100 labels on A do what 520 (95 % interval 410 to 640) do on B."; what is said instead where that is not known.
 fn saving(m: &Measurements, s: &Savings) -> Markup {
     let probe = probe_title(&s.probe).to_lowercase();
-    if let Some(doubt) = m.doubt(s) {
-        return html! { (doubt.replace(" %", "\u{a0}%")) " (" (probe) ")." };
-    }
-    let count = |value: f64| {
-        if value.is_finite() {
-            grouped(value.max(0.0).round() as usize)
-        } else {
-            "–".into()
+    let count = |value: f64| grouped(value.max(0.0).round() as usize);
+    match (m.doubt(s), s.amount(&count)) {
+        (None, Some(amount)) => html! {
+            b { (grouped(s.labels)) " labels" } " on " (s.representation) " do what "
+            b { (amount.replace(" %", "\u{a0}%")) } " do on " (s.baseline) ", " (probe) "."
+        },
+        (doubt, _) => {
+            html! { (doubt.unwrap_or_default().replace(" %", "\u{a0}%")) " (" (probe) ")." }
         }
-    };
-    html! {
-        b { (grouped(s.labels)) " labels" } " on " (s.representation) " do what "
-        b { @if s.at_least { "at least " } @else if s.at_most { "at most " } (count(s.equals.mean)) }
-        @if s.equals.high > s.equals.low { " (95 % interval " (count(s.equals.low)) "–" (count(s.equals.high)) ")" }
-        " do on " (s.baseline) ", " (probe) "."
     }
+}
+
+fn sentence_case(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
 }
 
 /// Few-label curves, one panel a probe.
@@ -418,7 +420,13 @@ pub(super) fn method(m: &Measurements) -> Markup {
                 dd { @if fewest == most { (most) } @else { (fewest) " to " (most) }
                     " random draws of labels (seed " (m.seed) "), the same for every representation" }
             }
-            dt { "Intervals" } dd { "95 %: Student's t over the draws of labels, joined with the sampling error of the test set (bootstrap); with all labels, the latter alone. Not in them: the spread over several trainings of an encoder" }
+            dt { "Scaling" } dd { (sentence_case(&m.conditions())) "; statistics of all training samples, without labels. Probes whose settings are given by hand see features as they are" }
+            dt { "Intervals" } dd {
+                "95 %, for draws of labels and test samples together (two-way variance, Student’s t with Satterthwaite’s degrees of freedom; Wilson’s form for shares); with all labels, for test samples alone, the labels being given. "
+                @let seeds = m.rows.iter().filter_map(|r| Some(r.answers.as_ref()?.seeds())).max().unwrap_or(1);
+                @if seeds > 1 { "Of runs with several seeds they hold the training, too" } @else { "Not in them: the spread over several trainings of an encoder" }
+            }
+            dt { "Pairs" } dd { "Differences on the same draws and test samples, with Holm’s correction for the pairs of one probe and one number of labels" }
             dt { "Choices" } dd {
                 "Regularisation, k, metric and weighting are chosen by cross-validation inside the training labels"
                 @if m.rows.iter().any(|r| r.val_labels > 0) { "; with all labels, by the validation labels, after fitting on the training labels alone" }

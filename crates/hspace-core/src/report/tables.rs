@@ -231,6 +231,7 @@ pub(super) fn results(m: &Measurements, probe: &str, looks: &Looks) -> Markup {
             }
         }
         @if let Some(note) = m.val_note(probe) { p.note { (note) } }
+        @for note in m.missing_intervals(probe) { p.note { (note) } }
     }
 }
 

@@ -93,13 +93,12 @@ for n, d, classes, c in [(120, 6, 3, 0.5), (30, 40, 4, 0.05), (80, 5, 2, 2.0)]:
                       probabilities=plain(fitted.predict_proba(x.astype(np.float64)).ravel())))
 write("probe_linear.json", cases=cases)
 
-# Several labels a sample: scores with ties, and weights as a bootstrap has them.
+# Several labels a sample: scores with ties.
 random = np.random.default_rng(1)
 x = rows(random, 90, 7) + np.float32(2)
 known = (x - 2) @ random.normal(size=(7, 4)) + 2 * random.normal(size=(90, 4)) > [0, 1, 2, 3]
 fitted = OneVsRestClassifier(LogisticRegression(C=0.7, tol=1e-10, max_iter=10000)).fit(x.astype(np.float64), known)
 scored = random.uniform(size=(90, 4)).round(1) * 0.6 + 0.4 * known
-weights = random.integers(0, 4, 90)
 each = lambda measure, **more: [measure(known[:, i], scored[:, i], **more) for i in range(4)]
 write(
     "probe_label_sets.json",
@@ -113,9 +112,6 @@ write(
         metrics.accuracy_score(known, scored > 0.5),
     ],
     aurocs=each(metrics.roc_auc_score), average_precisions=each(metrics.average_precision_score),
-    weights=weights.astype(float),
-    weighted_aurocs=each(metrics.roc_auc_score, sample_weight=weights),
-    weighted_average_precisions=each(metrics.average_precision_score, sample_weight=weights),
 )
 
 # Files as other tools write them.

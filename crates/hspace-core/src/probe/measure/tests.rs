@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::dataset::{Column, Values};
+use crate::matrix::Matrix;
 use crate::probe::scores::CLASS_SCORES;
 
 const N: usize = 48;

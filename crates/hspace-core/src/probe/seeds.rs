@@ -1,0 +1,105 @@
+//! Rows of runs that differ in their training seed alone, as one row.
+
+use super::Row;
+use super::estimates::estimates;
+use crate::stats::Crossed;
+
+/// The rows of `runs`, which were measured by one protocol on the same data, seed by seed; named `name`. Their intervals hold the
+/// training too. Other measures than the main one are left out, and so are rows that a run lacks.
+pub fn over_seeds(runs: &[&[Row]], name: &str) -> Vec<Row> {
+    let Some((first, others)) = runs.split_first() else {
+        return Vec::new();
+    };
+    let merged = |row: &Row| -> Option<Row> {
+        let same = |rows: &&[Row]| {
+            let mut rows = rows.iter();
+            rows.find(|r| (&r.probe, r.labels) == (&row.probe, row.labels))
+                .cloned()
+        };
+        let mut all = vec![row.clone()];
+        all.extend(others.iter().map(same).collect::<Option<Vec<Row>>>()?);
+        let answers: Option<Vec<&Crossed>> = all.iter().map(|r| r.answers.as_ref()).collect();
+        let answers = Crossed::stack(&answers?)?;
+        Some(Row {
+            representation: name.to_owned(),
+            draws: answers.draw_means(),
+            answers: Some(answers),
+            label_scores: Vec::new(),
+            ..row.clone()
+        })
+    };
+    let mut rows: Vec<Row> = first.iter().filter_map(merged).collect();
+    let mut probes: Vec<String> = rows.iter().map(|r| r.probe.clone()).collect();
+    probes.dedup();
+    for probe in probes {
+        let mut curve: Vec<&mut Row> = rows.iter_mut().filter(|r| r.probe == probe).collect();
+        curve.sort_by_key(|row| row.labelled);
+        let Some(main) = curve
+            .first()
+            .and_then(|row| Some(row.main_score()?.0.clone()))
+        else {
+            continue;
+        };
+        let answers: Vec<(usize, Option<Crossed>)> = curve
+            .iter()
+            .map(|row| (row.labelled, row.answers.clone()))
+            .collect();
+        for (row, estimate) in curve.iter_mut().zip(estimates(&answers, &main)) {
+            row.scores = estimate.map(|e| (main.clone(), e)).into_iter().collect();
+        }
+    }
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::Labels;
+    use crate::stats::Estimate;
+
+    fn run(shift: usize) -> Row {
+        let right =
+            |d: usize, i: usize| f64::from(u8::from((i * 7919 + d * 31) % 100 < 60 + shift));
+        let scores = (0..4)
+            .map(|d| (0..200).map(|i| right(d, i)).collect())
+            .collect();
+        let answers = Crossed::new(&[scores], Some(0.1));
+        Row {
+            representation: format!("run {shift}"),
+            probe: "linear".into(),
+            labels: Labels::PerClass(10),
+            labelled: 20,
+            val_labels: 0,
+            scores: vec![(
+                "accuracy".into(),
+                Estimate::without_interval(answers.mean()),
+            )],
+            label_scores: vec![],
+            draws: answers.draw_means(),
+            chosen: vec![],
+            needs: None,
+            answers: Some(answers),
+        }
+    }
+
+    #[test]
+    fn intervals_of_several_seeds_hold_their_spread() {
+        let (low, high) = ([run(0)], [run(10)]);
+        let two = over_seeds(&[&low, &high], "both").remove(0);
+        let one = over_seeds(&[&low, &low], "twice").remove(0);
+        let score = |row: &Row| row.main_score().map(|s| s.1).unwrap();
+        let (two, one) = (score(&two), score(&one));
+        let mean = (low[0].draws[0] + high[0].draws[0]) / 2.0;
+        assert!((two.mean - mean).abs() < 0.01);
+        // Half of the difference, times t with one degree of freedom.
+        assert!(
+            two.high - two.low > 3.0 * (one.high - one.low),
+            "{two:?} {one:?}"
+        );
+        let other = Row {
+            labels: Labels::All,
+            ..run(1)
+        };
+        assert!(over_seeds(&[&low, &[other]], "none").is_empty());
+    }
+}
