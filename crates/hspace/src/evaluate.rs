@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use toml::Table;
 
 use crate::config::Config;
-use crate::dataset::check::{Leaks, feature_names};
+use crate::dataset::check::{Leaks, channel_statistics, feature_names};
 use crate::dataset::{BadFile, Dataset, Shape, Split, Values};
 use crate::density::OutlierOptions;
 use crate::density::space::{QUICK, SpaceFits};
@@ -15,11 +15,13 @@ use crate::embed::embed;
 use crate::error::{Error, Result};
 use crate::job::{Job, about};
 use crate::matrix::{Matrix, spaced};
-use crate::probe::{Contender, Measurements};
+use crate::objective::{self, learns_from_labels};
+use crate::probe::{Contender, Measurements, Scaling};
 use crate::report::{
     Curve, Drawing, Latents, Neighbours, Page, Plane, Projection, RunFacts, neighbours, project,
 };
 use crate::representation::Representation;
+use crate::run::RunFolder;
 use crate::source::Source;
 use crate::train::{Line, Start};
 
@@ -111,6 +113,104 @@ fn supervised_config(
     table.insert("objective".into(), "supervised".into());
     table.insert("seed".into(), ((seed >> 1) as i64).into());
     Config::resolve(table, about)
+}
+
+/// Ratio of standard deviations from which the columns of vectors are taken to have different units.
+const UNITS: f32 = 30.0;
+
+/// How probes scale features on these data: by column where the largest standard deviation of a feature of the vectors is 30
+/// times the median one, so that they have different units; else all by one number.
+///
+/// # Errors
+/// If training samples cannot be read.
+pub fn scaling(dataset: &Dataset) -> Result<Scaling> {
+    if !matches!(dataset.shape, Shape::Vector { .. }) {
+        return Ok(Scaling::Overall);
+    }
+    let (_, mut std) = channel_statistics(dataset, usize::MAX)?;
+    std.sort_by(f32::total_cmp);
+    let median = std[(std.len() - 1) / 2];
+    Ok(match std.last() {
+        Some(largest) if *largest >= UNITS * median => Scaling::Columns,
+        _ => Scaling::Overall,
+    })
+}
+
+/// The runs among the sources `names` that have the same settings but for the seed: places in `names`, of two or more.
+///
+/// # Errors
+/// Runs that cannot be read.
+pub fn same_but_for_seed(names: &[String]) -> Result<Vec<Vec<usize>>> {
+    let mut groups: Vec<(Table, Vec<(usize, String)>)> = Vec::new();
+    for (place, name) in names.iter().enumerate() {
+        let Ok(Source::Run(path)) = Source::parse(name) else {
+            continue;
+        };
+        let folder = RunFolder::open(&path)?;
+        if !folder.has_config() {
+            continue;
+        }
+        let mut settings = folder.read_config()?;
+        let seed = settings
+            .remove("seed")
+            .map_or(String::new(), |seed| seed.to_string());
+        match groups.iter_mut().find(|(known, _)| *known == settings) {
+            // The same training twice is no sample of trainings.
+            Some((_, runs)) if runs.iter().any(|(_, known)| *known == seed) => {}
+            Some((_, runs)) => runs.push((place, seed)),
+            None => groups.push((settings, vec![(place, seed)])),
+        }
+    }
+    let places = |(_, runs): (Table, Vec<(usize, String)>)| runs.into_iter().map(|r| r.0).collect();
+    let several = |group: &Vec<usize>| group.len() > 1;
+    Ok(groups.into_iter().map(places).filter(several).collect())
+}
+
+/// Whether a run learned from labels, by its settings; not where it has none, as weights from elsewhere.
+///
+/// # Errors
+/// A run that cannot be read.
+pub fn saw_labels(folder: &RunFolder) -> Result<bool> {
+    let mut settings = match folder.has_config() {
+        true => folder.read_config()?,
+        false => return Ok(false),
+    };
+    let Some(toml::Value::Table(mut objective)) = settings.remove("objective") else {
+        return Ok(false);
+    };
+    let name = objective.remove("name");
+    let name = name
+        .as_ref()
+        .and_then(toml::Value::as_str)
+        .unwrap_or_default();
+    let made = objective::make(name, objective).map_err(Error::config)?;
+    Ok(learns_from_labels(&*made))
+}
+
+/// Contenders of the representations `made`, those of each of `groups` (names) being runs of one; named after the first with
+/// the number of seeds.
+pub fn contenders<'a>(made: &[Representation], groups: &[Vec<String>]) -> Vec<Contender<'a>> {
+    let mut out = Vec::new();
+    for r in made {
+        match groups.iter().find(|group| group.contains(&r.name)) {
+            None => out.push(Contender::Fixed(r.clone())),
+            Some(group) if group[0] == r.name => out.push(Contender::Seeds {
+                name: group_name(group),
+                runs: made
+                    .iter()
+                    .filter(|r| group.contains(&r.name))
+                    .cloned()
+                    .collect(),
+            }),
+            Some(_) => {}
+        }
+    }
+    out
+}
+
+/// How tables call runs that differ in their seeds.
+pub fn group_name(group: &[String]) -> String {
+    format!("{} ({} seeds)", group[0], group.len())
 }
 
 /// Warnings about leaks in what is compared: groups in two splits; and what [`Leaks`] finds in features that were not learned here,

@@ -51,7 +51,7 @@ pub mod train;
 
 pub use hspace_core::{
     Error, Result, auto, columns, dataset, density, disentangle, error, fidelity, file, ica, image,
-    matrix, pca, picture, probe, report, representation, views,
+    matrix, pca, picture, probe, report, representation, stats, views,
 };
 // Settings are TOML tables.
 pub use toml;

@@ -131,6 +131,8 @@ pub struct Sources<'a> {
     /// How features files are read.
     files: TableOptions,
     by_position: bool,
+    /// `pixels` of vectors are not standardised.
+    raw: bool,
 }
 
 impl<'a> Sources<'a> {
@@ -146,7 +148,14 @@ impl<'a> Sources<'a> {
             notes: Vec::new(),
             files: TableOptions::default(),
             by_position: false,
+            raw: false,
         }
+    }
+
+    /// `pixels` are vectors as they are, where samples are vectors: for probes, which scale all sources alike. Otherwise they are
+    /// standardised over the training samples.
+    pub fn raw_vectors(self) -> Self {
+        Sources { raw: true, ..self }
     }
 
     /// How files of features are read, and whether those without ids are paired with the samples by position.
@@ -184,9 +193,9 @@ impl<'a> Sources<'a> {
         progress: &mut dyn FnMut(usize),
     ) -> Result<Representation> {
         let made = match source {
-            Source::Pixels => self.pixels(name)?,
+            Source::Pixels => self.pixels(name, self.raw)?,
             Source::Pca(dims) => {
-                let pixels = self.pixels(name)?;
+                let pixels = self.pixels(name, false)?;
                 let fitted = pca::Pca::fit(&training(&pixels), *dims)?;
                 Representation {
                     features: fitted.transform(&pixels.features),
@@ -194,7 +203,7 @@ impl<'a> Sources<'a> {
                 }
             }
             Source::Ica(dims) => {
-                let pixels = self.pixels(name)?;
+                let pixels = self.pixels(name, false)?;
                 let fitted = ica::Ica::fit(&training(&pixels), *dims, self.seed)?;
                 let origin = match fitted.converged {
                     true => pixels.origin,
@@ -271,8 +280,8 @@ impl<'a> Sources<'a> {
         }
     }
 
-    /// The raw values: images in 0..1, vectors standardised over the training samples.
-    fn pixels(&mut self, name: &str) -> Result<Representation> {
+    /// The values of images in 0..1; of vectors standardised over the training samples, unless `raw`.
+    fn pixels(&mut self, name: &str, raw: bool) -> Result<Representation> {
         let dataset = self.dataset;
         let input = match dataset.shape {
             Shape::Image {
@@ -295,19 +304,28 @@ impl<'a> Sources<'a> {
                     shift: vec![],
                 }
             }
-            Shape::Vector { .. } => {
-                let (mean, std) = channel_statistics(dataset, usize::MAX)?;
+            Shape::Vector { dim } => {
+                let shift = dataset.samples.shift().unwrap_or_default().to_vec();
+                let (mean, std) = match raw {
+                    true => (vec![0.0; dim], vec![1.0; dim]),
+                    false => channel_statistics(dataset, usize::MAX)?,
+                };
                 InputSpec {
                     shape: dataset.shape,
                     mean,
                     std,
-                    shift: dataset.samples.shift().unwrap_or_default().to_vec(),
+                    shift,
                 }
             }
         };
         let views = Views::new(ViewsConfig::none(), input, None)?;
+        let shift = views.input().shift.clone();
         let values = inputs(&views, dataset, &self.rows)?;
-        Ok(self.of_rows(name, values, "closed form".to_owned()))
+        let made = self.of_rows(name, values, "closed form".to_owned());
+        Ok(match raw {
+            true => Representation { shift, ..made },
+            false => made,
+        })
     }
 
     /// An encoder with fresh weights, with the settings and the input of a run of the same

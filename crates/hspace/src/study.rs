@@ -21,6 +21,7 @@ use crate::device::device;
 use crate::embed::embed;
 use crate::encoder::ENCODERS;
 use crate::error::{Error, Result};
+use crate::evaluate::scaling;
 use crate::file;
 use crate::job::{Job, about};
 use crate::list;
@@ -429,7 +430,7 @@ impl Study {
         let embedded = embed(encoder, weights, views, dataset, &rows, device, &mut |_| ())?;
         let name = cell.objective.clone();
         let learned = represent_rows(dataset, &name, embedded, cell.key());
-        let options = options(&[FEW]);
+        let options = options(dataset, &[FEW])?;
         let contender = vec![Contender::Fixed(learned)];
         Ok(Outcome {
             cell: cell.clone(),
@@ -447,22 +448,23 @@ impl Study {
         let dataset = &self.datasets[index];
         let device = device(&self.plan.device)?;
         let rows = self.rows(dataset);
-        let mut sources = Sources::new(dataset, device, 0).only(rows);
+        let mut sources = Sources::new(dataset, device, 0).only(rows).raw_vectors();
         let made = sources.represent(name, &Source::parse(name)?, &mut |_| ())?;
-        let options = options(if name == "pixels" { &CURVE } else { &[FEW] });
+        let options = options(dataset, if name == "pixels" { &CURVE } else { &[FEW] })?;
         let contender = vec![Contender::Fixed(made)];
         measure(contender, &options, &self.plan.data[index], &mut |_| ())
     }
 }
 
-fn options(few: &[usize]) -> ProbeOptions {
+fn options(dataset: &Dataset, few: &[usize]) -> Result<ProbeOptions> {
     let mut labels: Vec<Labels> = few.iter().map(|&n| Labels::PerClass(n)).collect();
     labels.push(Labels::All);
-    ProbeOptions {
+    Ok(ProbeOptions {
         probes: ["linear", "knn"].map(String::from).to_vec(),
         labels,
+        scaling: scaling(dataset)?,
         ..ProbeOptions::default()
-    }
+    })
 }
 
 fn write(path: &Path, value: &impl Serialize) -> Result<()> {

@@ -3,18 +3,21 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use hspace::Result;
+use hspace::probe::{Measurements, join};
 use hspace::run::RunFolder;
 use hspace::toml::{Table, Value};
+use hspace::{Error, Result};
 
-use crate::commands::probe::{ProbeFlags, measure_sources};
+use crate::commands::probe::{ProbeFlags, measure_sources, print_measurements};
+use crate::commands::write_json;
 
-/// Put runs side by side: what differs in their settings, and what each is worth.
+/// Compare runs: what differs in their settings, and which is better. Or measurements, by their stored answers.
 #[derive(clap::Args)]
-#[command(after_help = "Example:
-  hspace compare runs/a runs/b --data photos/ --html compare.html")]
+#[command(after_help = "Examples:
+  hspace compare runs/a runs/b --data photos/ --html compare.html
+  hspace compare a.json b.json      # written by `hspace probe --json`; nothing is measured again")]
 pub struct Args {
-    /// Runs (other sources of `hspace probe` are taken too)
+    /// Runs (other sources of `hspace probe` are taken too), or files of measurements (.json)
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<String>,
     #[command(flatten)]
@@ -23,6 +26,16 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<()> {
     args.flags.check_outputs(&args.runs)?;
+    let is_stored = |name: &&String| Path::new(name).extension().is_some_and(|e| e == "json");
+    match args.runs.iter().filter(is_stored).count() {
+        0 => {}
+        n if n == args.runs.len() => return stored(args),
+        _ => {
+            return Err(Error::config(
+                "either files of measurements (.json) or sources can be compared, not both at once",
+            ));
+        }
+    }
     let options = args.flags.options()?;
     let mut settings = Vec::new();
     for name in &args.runs {
@@ -39,6 +52,31 @@ pub fn run(args: &Args) -> Result<()> {
         print!("{}", differences(&settings));
     }
     measure_sources(&args.runs, &args.flags, &options).map(|_| ())
+}
+
+/// Measurements, compared by their stored answers.
+fn stored(args: &Args) -> Result<()> {
+    let read = |name: &String| -> Result<(String, Measurements)> {
+        let text = hspace::file::read_text(Path::new(name))?;
+        let found: Measurements = serde_json::from_str(&text).map_err(|e| {
+            Error::file(name, format!("holds no measurements of this version ({e}); write them by `hspace probe --json`"))
+        })?;
+        Ok((name.clone(), found))
+    };
+    let files: Vec<(String, Measurements)> = args.runs.iter().map(read).collect::<Result<_>>()?;
+    if args.flags.html.is_some() {
+        return Err(Error::config(
+            "--html: a page needs the data; compare the sources with --data instead of their measurements",
+        ));
+    }
+    let joined = join(files, &args.flags.options()?.baseline)?;
+    if let Some(path) = &args.flags.json {
+        write_json(path, &joined)?;
+    }
+    if args.flags.json.as_deref() != Some("-".as_ref()) {
+        print_measurements(&joined);
+    }
+    Ok(())
 }
 
 /// `section.key` and value of every setting.

@@ -8,8 +8,10 @@ use hspace::config::{merge, options, set};
 use hspace::data_record::DataRecord;
 use hspace::dataset::{Dataset, OpenOptions, Split};
 use hspace::device::device;
-use hspace::evaluate::leak_warnings;
-use hspace::probe::{Contender, Measurements, ProbeOptions, measure};
+use hspace::evaluate::{
+    contenders, group_name, leak_warnings, same_but_for_seed, saw_labels, scaling,
+};
+use hspace::probe::{Measurements, ProbeOptions, Row, Scaling, measure};
 use hspace::representation::{self, Representation};
 use hspace::run::RunFolder;
 use hspace::source::{Source, Sources, baseline_components};
@@ -28,6 +30,8 @@ use crate::settings::{DataFlags, seed};
   hspace probe latents.npz pixels --data photos/ --common    # latents of some samples alone
   hspace probe hf:timm/resnet18.a1_in1k runs/a --data photos/
   hspace probe emb.npy --data photos/ --by-position           # a file without ids
+  hspace probe runs/seed0 runs/seed1 runs/seed2 --data photos/  # one row, whose intervals hold the training
+  hspace probe pixels pca:20 --data few.csv --folds 5         # every labelled sample tested once
   hspace probe pixels --data fashion/ --probe knn --set knn.k=5 --set knn.metric=euclidean
   hspace probe pixels --data fashion/ --probe linear --set linear.c=0.01")]
 pub struct Args {
@@ -44,7 +48,7 @@ pub struct Args {
 pub struct ProbeFlags {
     /// The labelled samples
     #[arg(long)]
-    pub data: String,
+    pub data: Option<String>,
     #[arg(
         long,
         value_name = "COUNTS",
@@ -57,9 +61,15 @@ pub struct ProbeFlags {
     /// Column that is the task
     #[arg(long, value_name = "COLUMN")]
     pub label: Option<String>,
-    /// Random draws of few labels
+    /// Random draws of few labels [default: 10; 5 from 50 labels a class on, 3 from 100 on]
     #[arg(long)]
     pub draws: Option<usize>,
+    /// Test every labelled sample once, in so many folds, instead of the data's own test samples: for data with few of them
+    #[arg(long, value_name = "N")]
+    pub folds: Option<usize>,
+    /// Measure each run on its own: otherwise runs that differ in their seed alone are one, whose intervals hold the training too
+    #[arg(long)]
+    pub seeds_apart: bool,
     /// Seed of the draws and of untrained encoders
     #[arg(long, default_value_t = 0, value_parser = seed())]
     pub seed: u64,
@@ -93,6 +103,13 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 impl ProbeFlags {
+    /// Where the data are.
+    pub fn data(&self) -> Result<&str> {
+        self.data.as_deref().ok_or_else(|| {
+            Error::config("--data is missing: name the labelled samples, such as --data photos/")
+        })
+    }
+
     /// How the data are read.
     fn open_options(&self) -> OpenOptions {
         self.reading.options(self.label.as_deref())
@@ -100,7 +117,8 @@ impl ProbeFlags {
 
     /// Refuses to write over the data or a source.
     pub fn check_outputs(&self, sources: &[String]) -> Result<()> {
-        let mut inputs = vec![("data", self.data.as_str())];
+        let mut inputs: Vec<(&str, &str)> =
+            self.data.iter().map(|d| ("data", d.as_str())).collect();
         inputs.extend(sources.iter().map(|name| ("source", name.as_str())));
         let outputs = [
             ("--json", self.json.as_deref()),
@@ -138,6 +156,9 @@ impl ProbeFlags {
         }
         if let Some(draws) = self.draws {
             flags.insert("draws".into(), Value::Integer(draws as i64));
+        }
+        if let Some(folds) = self.folds {
+            flags.insert("folds".into(), Value::Integer(folds as i64));
         }
         flags.insert("seed".into(), Value::Integer(self.seed as i64));
         merge(&mut user, flags);
@@ -190,7 +211,7 @@ pub fn represent_sources(
         return Err(Error::Config(problems));
     }
     let device = device(&flags.device)?;
-    let dataset = open(&flags.data, &flags.open_options())?;
+    let dataset = open(flags.data()?, &flags.open_options())?;
     for (name, source) in &sources {
         if let Source::Run(path) = source {
             let folder = RunFolder::open(path)?;
@@ -221,7 +242,7 @@ pub fn represent_sources(
     };
     let (total, train) = (rows.len(), training(&dataset, &rows));
     let makers = flags.reading.sources(&dataset, device, flags.seed);
-    let mut makers = makers.only(rows);
+    let mut makers = makers.only(rows).raw_vectors();
     let represent = |name: &str, source: &Source, makers: &mut Sources| {
         makers.represent(name, source, &mut |done| {
             spinner.say(&format!("{name}: {done}/{total}"))
@@ -275,15 +296,27 @@ pub fn measure_sources(
         learned,
         warnings,
     } = represented;
-    let contenders = made.iter().cloned().map(Contender::Fixed).collect();
     let mut options = options.clone();
+    if options.scaling == Scaling::Auto {
+        options.scaling = scaling(&dataset)?;
+    }
+    let groups = seed_groups(names, flags)?;
+    let warnings = match options.folds {
+        1 => warnings,
+        folds => [warnings, fold_warnings(names, folds)?].concat(),
+    };
+    let contenders = contenders(&made, &groups);
+    let learned: Vec<String> = learned
+        .into_iter()
+        .chain(groups.iter().map(|g| group_name(g)))
+        .collect();
     if options.task != "auto"
         && let Some(task) = dataset.task()
     {
         // It may have been named by its title.
         options.task.clone_from(&task.name);
     }
-    let measurements = measure(contenders, &options, &flags.data, &mut |text| {
+    let measurements = measure(contenders, &options, flags.data()?, &mut |text| {
         spinner.say(text)
     });
     spinner.done();
@@ -296,10 +329,9 @@ pub fn measure_sources(
     }
     let quiet = flags.json.as_deref() == Some("-".as_ref());
     if !quiet {
-        println!("{}", measurements.table());
-        let headline = measurements.headline();
-        if !headline.is_empty() {
-            println!("\n{headline}");
+        print_measurements(&measurements);
+        if let Some(note) = one_seed(&measurements, &learned) {
+            println!("{note}");
         }
     }
     if let Some(path) = &flags.html {
@@ -329,6 +361,76 @@ pub fn measure_sources(
         }
     }
     Ok((measurements, made))
+}
+
+/// The tables, and the headline.
+pub fn print_measurements(measurements: &Measurements) {
+    println!("{}", measurements.table());
+    let headline = measurements.headline();
+    if !headline.is_empty() {
+        println!("\n{headline}");
+    }
+}
+
+/// What the intervals of a single training do not hold.
+fn one_seed(measurements: &Measurements, learned: &[String]) -> Option<String> {
+    let is_single = |row: &&Row| {
+        let trained =
+            learned.contains(&row.representation) && Path::new(&row.representation).is_dir();
+        trained
+            && row
+                .answers
+                .as_ref()
+                .is_some_and(|answers| answers.seeds() == 1)
+    };
+    let row = measurements.rows.iter().find(is_single)?;
+    Some(format!(
+        "note: the intervals of {} hold labels and test samples, not the training: train with other seeds, and name all runs",
+        row.representation
+    ))
+}
+
+/// Names of the runs that are one but for their seeds.
+fn seed_groups(names: &[String], flags: &ProbeFlags) -> Result<Vec<Vec<String>>> {
+    if flags.seeds_apart {
+        return Ok(Vec::new());
+    }
+    let groups = same_but_for_seed(names)?;
+    let named = |group: Vec<usize>| {
+        group
+            .into_iter()
+            .map(|place| names[place].clone())
+            .collect()
+    };
+    Ok(groups.into_iter().map(named).collect())
+}
+
+/// What folds do to runs: they are tested on samples that they learned from.
+///
+/// # Errors
+/// Of runs that learned from labels: their scores would mean nothing.
+fn fold_warnings(names: &[String], folds: usize) -> Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    for name in names {
+        let Source::Run(path) = Source::parse(name)? else {
+            continue;
+        };
+        let folder = RunFolder::open(&path)?;
+        if !folder.has_config() {
+            continue;
+        }
+        if saw_labels(&folder)? {
+            return Err(Error::config(format!(
+                "--folds {folds}: {name} learned from the labels of samples that folds test; leave --folds out"
+            )));
+        }
+        let text = format!(
+            "{name} learned, without labels, from samples that the {folds} folds test: its scores may be too high"
+        );
+        eprintln!("warning: {text}");
+        warnings.push(text);
+    }
+    Ok(warnings)
 }
 
 /// The rows of the samples that all files of features hold.

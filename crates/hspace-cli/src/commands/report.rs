@@ -53,7 +53,9 @@ pub fn run(args: &Args) -> Result<()> {
     let name = args.run.display().to_string();
     let has_task = config.label != "auto" || dataset.task().is_some();
     let flags = ProbeFlags {
-        data,
+        data: Some(data),
+        folds: None,
+        seeds_apart: false,
         labels: Some(args.labels.clone()),
         probe: None,
         label: Some(config.label.clone()),
@@ -75,7 +77,7 @@ pub fn run(args: &Args) -> Result<()> {
     } else {
         eprintln!(
             "note: {} has no label column, so there is no task to measure",
-            flags.data
+            flags.data()?
         );
         let spinner = Spinner::new("reading");
         let names = ["pixels".to_owned(), name.clone()];
@@ -106,7 +108,7 @@ pub fn run(args: &Args) -> Result<()> {
         let judged = || {
             judge(
                 &drawer,
-                open(&flags.data, &reading)?,
+                open(flags.data()?, &reading)?,
                 &how,
                 &device,
                 &mut |_| (),

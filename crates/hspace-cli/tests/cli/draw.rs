@@ -408,7 +408,7 @@ fn a_game_on_vectors_draws_in_their_units_and_its_latents_are_found() {
 }
 
 #[test]
-fn a_study_goes_on_where_it_stopped_and_tells_where_pixels_win() {
+fn a_study_goes_on_where_it_stopped_and_compares_with_pixels() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     let study = "study --data builtin:shapes --encoder mlp:width=16 --objective simclr:temperature=0.5,mae,supervised \

@@ -5,6 +5,7 @@ mod density;
 mod disentangle;
 mod draw;
 mod hub;
+mod intervals;
 mod leaks;
 mod pictures;
 mod refusals;

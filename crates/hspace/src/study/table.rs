@@ -2,7 +2,9 @@
 
 use super::{Cell, FEW, Found, Outcome, Pace, Study, read_if};
 use crate::error::Result;
-use crate::probe::{Estimate, Labels, Measurements};
+use crate::probe::comparison::compare;
+use crate::probe::savings::savings;
+use crate::probe::{Comparison, Labels, Measurements, Row, over_seeds};
 
 impl Study {
     /// The results so far as tables in Markdown, one for each dataset and encoder.
@@ -38,7 +40,7 @@ impl Study {
         );
         let (mut unsuitable, mut diverged) = (Vec::new(), Vec::new());
         let known: Vec<(Cell, Pace)> = read_if(&self.folder.join("pace.json"))?.unwrap_or_default();
-        let mut learned = Vec::new();
+        let mut lines: Vec<Line> = Vec::new();
         for objective in &self.plan.objectives {
             let cell = Cell {
                 data: data.to_owned(),
@@ -60,36 +62,56 @@ impl Study {
                 }
             }
             if let Some(first) = found.first() {
-                let name = match first.labels {
-                    true => format!("{objective} †"),
-                    false => objective.clone(),
-                };
                 let collapsed = found.iter().any(|outcome| !outcome.warnings.is_empty());
-                let speed = [
-                    first.steps.to_string(),
-                    format!("{:.0}", first.images_per_s),
-                ];
-                let measured: Vec<&Measurements> = found.iter().map(|o| &o.measured).collect();
-                let line = Line::of(&measured, pixels);
-                let name = if collapsed { name + " ‡" } else { name };
-                text.push_str(&line.markdown(&name, &speed));
-                learned.push((objective.clone(), first.labels, line));
+                let runs: Vec<&[Row]> = found.iter().map(|o| &o.measured.rows[..]).collect();
+                lines.push(Line {
+                    mark: match (first.labels, collapsed) {
+                        (true, true) => " † ‡",
+                        (true, false) => " †",
+                        (false, true) => " ‡",
+                        (false, false) => "",
+                    },
+                    speed: Some((first.steps, first.images_per_s)),
+                    labels: first.labels,
+                    rows: over_seeds(&runs, objective),
+                });
             }
         }
         let untrained = format!("random:{encoder}");
         for name in self.closed_forms(index).into_iter().chain([untrained]) {
             let path = self.baseline_path(index, &name);
             if let Some(measured) = read_if::<Measurements>(&path)? {
-                let line = Line::of(&[&measured], pixels);
-                let speed = ["–".to_owned(), "–".to_owned()];
-                text.push_str(&line.markdown(&name, &speed));
+                lines.push(Line {
+                    mark: "",
+                    speed: None,
+                    labels: false,
+                    rows: over_seeds(&[&measured.rows], &name),
+                });
             }
         }
-        let chance = over_seeds(&[pixels.chance]);
+        let rows: Vec<Row> = lines.iter().flat_map(|line| line.rows.clone()).collect();
+        let comparisons = compare(&rows);
+        let curve: Vec<&Row> = lines
+            .iter()
+            .filter(|line| line.name() == Some(PIXELS))
+            .flat_map(|line| &line.rows)
+            .filter(|row| row.probe == "linear")
+            .collect();
+        for line in &lines {
+            text.push_str(&line.markdown(&curve, &comparisons, pixels.seed)?);
+        }
+        let chance = short(pixels.chance);
         text.push_str(&format!(
             "| chance | – | – | {chance} | {chance} | {chance} | – |\n\n"
         ));
-        text.push_str(&standing(&learned, &Line::of(&[pixels], pixels)));
+        text.push_str(&format!(
+            "± half of the 95 % interval, which holds draws of labels, test samples and {}.\n\n",
+            match self.plan.seeds {
+                1 => "not the training: it takes several --seeds".to_owned(),
+                seeds => format!("the training ({seeds} seeds)"),
+            }
+        ));
+        text.push_str(&standing(&lines, &comparisons));
         if !unsuitable.is_empty() {
             text.push_str(&format!(
                 "Not for this encoder or these data: {}.\n",
@@ -104,185 +126,197 @@ impl Study {
     }
 }
 
-/// The numbers of a line, over seeds.
+/// The representation that others are compared with.
+const PIXELS: &str = "pixels";
+
+/// The columns of scores: what they are, probe and labels.
+const COLUMNS: [(&str, &str, Labels); 3] = [
+    ("kNN with all labels", "knn", Labels::All),
+    ("the linear probe with all labels", "linear", Labels::All),
+    (
+        "the linear probe with few labels",
+        "linear",
+        Labels::PerClass(FEW),
+    ),
+];
+
+/// A line of a table: an objective over its seeds, or a baseline.
 struct Line {
-    knn: Vec<Estimate>,
-    linear: Vec<Estimate>,
-    few: Vec<Estimate>,
-    /// Labels that pixels need, and whether that is only a lower or an upper bound.
-    savings: Vec<(f64, bool, bool)>,
+    /// What follows the name: that it saw labels, that it collapsed.
+    mark: &'static str,
+    /// Steps and images a second, of what is trained.
+    speed: Option<(usize, f64)>,
+    /// It saw the training labels.
+    labels: bool,
+    rows: Vec<Row>,
 }
 
 impl Line {
-    fn of(measured: &[&Measurements], pixels: &Measurements) -> Line {
-        let column = |probe: &str, labels: Labels| -> Vec<Estimate> {
-            let of = |m: &&Measurements| {
-                let mut rows = m.rows.iter();
-                let row = rows.find(|row| row.probe == probe && row.labels == labels)?;
-                Some(row.main_score()?.1)
+    fn name(&self) -> Option<&str> {
+        Some(&self.rows.first()?.representation)
+    }
+
+    fn markdown(&self, curve: &[&Row], comparisons: &[Comparison], seed: u64) -> Result<String> {
+        let Some(name) = self.name() else {
+            return Ok(String::new());
+        };
+        let find = |probe: &str, labels: Labels| {
+            let mut rows = self.rows.iter();
+            rows.find(|row| row.probe == probe && row.labels == labels)
+        };
+        let score = |(_, probe, labels): (&str, &str, Labels)| {
+            let Some((_, e)) = find(probe, labels).and_then(Row::main_score) else {
+                return "–".to_owned();
             };
-            measured.iter().filter_map(of).collect()
+            match e.has_interval() {
+                true => format!("{} ±{}", short(e.mean), short((e.high - e.low) / 2.0)),
+                false => short(e.mean),
+            }
         };
-        let curve: Vec<_> = pixels
-            .rows
+        let few = find("linear", Labels::PerClass(FEW)).filter(|_| name != PIXELS);
+        let saved = match few {
+            Some(row) => savings(&[row], curve, comparisons, seed)?
+                .into_iter()
+                .next(),
+            None => None,
+        };
+        let saved = saved.map(
+            |saving| match saving.amount(&|count| format!("{count:.0}")) {
+                Some(amount) => amount.replace("95 % interval ", ""),
+                None if saving.seen => "open".to_owned(),
+                None => "no difference seen".to_owned(),
+            },
+        );
+        let (steps, speed) = match self.speed {
+            Some((steps, rate)) => (steps.to_string(), format!("{rate:.0}")),
+            None => ("–".to_owned(), "–".to_owned()),
+        };
+        Ok(format!(
+            "| {name}{} | {steps} | {speed} | {} | {} | {} | {} |\n",
+            self.mark,
+            score(COLUMNS[0]),
+            score(COLUMNS[1]),
+            score(COLUMNS[2]),
+            saved.unwrap_or("–".to_owned())
+        ))
+    }
+}
+
+/// `.912`
+fn short(x: f64) -> String {
+    format!("{x:.3}").trim_start_matches('0').to_owned()
+}
+
+/// Which objectives without labels are better than raw pixels, and which are not, by the comparisons of the table: Holm's
+/// correction for all its pairs.
+fn standing(lines: &[Line], comparisons: &[Comparison]) -> String {
+    let objectives = || {
+        lines
             .iter()
-            .filter(|row| row.probe == "linear")
-            .collect();
-        let saving = |m: &&Measurements| {
-            let mut rows = m.rows.iter();
-            let own = rows.find(|r| r.probe == "linear" && r.labels == Labels::PerClass(FEW))?;
-            let found = crate::probe::savings::savings(&[own], &curve, m.seed);
-            let found = found.first()?;
-            Some((found.equals.mean, found.at_least, found.at_most))
-        };
-        Line {
-            knn: column("knn", Labels::All),
-            linear: column("linear", Labels::All),
-            few: column("linear", Labels::PerClass(FEW)),
-            savings: measured.iter().filter_map(saving).collect(),
-        }
-    }
-
-    fn markdown(&self, name: &str, [steps, speed]: &[String; 2]) -> String {
-        let n = self.savings.len().max(1) as f64;
-        let mean = self.savings.iter().map(|s| s.0).sum::<f64>() / n;
-        let bound = match (
-            self.savings.iter().any(|s| s.1),
-            self.savings.iter().any(|s| s.2),
-        ) {
-            (true, _) => "> ",
-            (_, true) => "≤ ",
-            _ => "",
-        };
-        let savings = match self.savings.is_empty() {
-            true => "–".to_owned(),
-            false => format!("{bound}{mean:.0}"),
-        };
-        format!(
-            "| {name} | {steps} | {speed} | {} | {} | {} | {savings} |\n",
-            over_seeds(&means(&self.knn)),
-            over_seeds(&means(&self.linear)),
-            over_seeds(&means(&self.few))
-        )
-    }
-}
-
-fn means(estimates: &[Estimate]) -> Vec<f64> {
-    estimates.iter().map(|e| e.mean).collect()
-}
-
-/// By how much a column is above another's mean, and how much of that may be chance: the standard deviation over
-/// seeds, or half of the 95 % interval of a score, whichever is more.
-fn ahead(own: &[Estimate], of: &[Estimate]) -> (f64, f64) {
-    let half = |e: &Estimate| (e.high - e.low) / 2.0;
-    let halves = own.iter().chain(of).map(half);
-    let doubt = halves.fold(deviation(&means(own)), f64::max);
-    (mean(&means(own)) - mean(&means(of)), doubt)
-}
-
-/// `.912 ±.004`: the mean, and the standard deviation over seeds where there are several.
-fn over_seeds(values: &[f64]) -> String {
-    let short = |x: f64| format!("{x:.3}").trim_start_matches('0').to_owned();
-    match values.len() {
-        0 => "–".to_owned(),
-        1 => short(mean(values)),
-        _ => format!("{} ±{}", short(mean(values)), short(deviation(values))),
-    }
-}
-
-/// Standard deviation (÷ n − 1); 0 of a single value.
-fn deviation(values: &[f64]) -> f64 {
-    let average = mean(values);
-    let squares = values.iter().map(|x| (x - average).powi(2)).sum::<f64>();
-    (squares / (values.len() as f64 - 1.0).max(1.0)).sqrt()
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
-}
-
-/// Where raw pixels win, said plainly; of the objectives without labels. Where the difference may be chance
-/// ([`ahead`]), an objective is level with them.
-fn standing(learned: &[(String, bool, Line)], pixels: &Line) -> String {
-    type Column = (&'static str, fn(&Line) -> &[Estimate]);
-    let columns: [Column; 3] = [
-        ("kNN with all labels", |line| &line.knn),
-        ("the linear probe with all labels", |line| &line.linear),
-        ("the linear probe with few labels", |line| &line.few),
-    ];
-    let without: Vec<_> = learned.iter().filter(|(_, labels, _)| !labels).collect();
-    if without.is_empty() {
+            .filter(|line| line.speed.is_some() && !line.labels)
+    };
+    let names: Vec<&str> = objectives().filter_map(Line::name).collect();
+    if names.is_empty() {
         return String::new();
     }
-    let sentence = |(what, column): Column| {
-        let those = |holds: &dyn Fn(f64, f64) -> bool| -> Vec<&str> {
-            let all = without.iter().filter(|(.., line)| {
-                let (ahead, doubt) = ahead(column(line), column(pixels));
-                holds(ahead, doubt)
+    let sentence = |(what, probe, labels): (&str, &str, Labels)| {
+        let (mut better, mut level, mut worse) = (Vec::new(), Vec::new(), Vec::new());
+        for name in &names {
+            let pair = comparisons.iter().find(|c| {
+                let pair = [c.a.as_str(), c.b.as_str()];
+                c.probe == probe
+                    && c.labels == labels
+                    && pair.contains(name)
+                    && pair.contains(&PIXELS)
             });
-            all.map(|(name, ..)| name.as_str()).collect()
-        };
-        let above = those(&|ahead, doubt| ahead > doubt);
-        let level = those(&|ahead, doubt| ahead.abs() <= doubt);
-        if above.len() == without.len() {
-            return format!("By {what}, every objective without labels beats raw pixels.");
-        }
-        let mut text = match above.is_empty() {
-            true if level.is_empty() => {
-                "raw pixels win against all objectives without labels".to_owned()
+            match pair {
+                Some(c) if !c.seen => level.push(format!(
+                    "{name} (at most {})",
+                    short(c.difference.high.max(-c.difference.low))
+                )),
+                Some(c) if c.a == *name => {
+                    better.push(format!("{name} (by {})", short(c.difference.mean)))
+                }
+                Some(c) => worse.push(format!("{name} (by {})", short(c.difference.mean))),
+                None => {}
             }
-            true => "raw pixels win".to_owned(),
-            false => format!("raw pixels win except against {}", above.join(", ")),
-        };
-        if !level.is_empty() {
-            text += &format!("; level with {}", level.join(", "));
         }
-        format!("By {what}, {text}.")
+        let part = |what: &str, names: &[String]| match names.is_empty() {
+            true => None,
+            false => Some(format!("{what}: {}", names.join(", "))),
+        };
+        let parts = [
+            part("better", &better),
+            part("no difference seen", &level),
+            part("worse", &worse),
+        ];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        match parts.is_empty() {
+            true => format!("Against raw pixels by {what}: nothing can be compared."),
+            false => format!("Against raw pixels by {what}: {}.", parts.join("; ")),
+        }
     };
-    columns.map(sentence).join(" ") + "\n"
+    COLUMNS.map(sentence).join(" ") + "\n"
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::Estimate;
+
+    fn pair(a: &str, b: &str, mean: f64, seen: bool) -> Comparison {
+        Comparison {
+            a: a.into(),
+            b: b.into(),
+            probe: "knn".into(),
+            labels: Labels::All,
+            difference: Estimate {
+                mean,
+                low: mean - 0.01,
+                high: mean + 0.01,
+            },
+            p: if seen { 0.01 } else { 0.5 },
+            seen,
+        }
+    }
 
     #[test]
-    fn where_pixels_win_is_said() {
-        let score = |mean: f64| Estimate {
-            mean,
-            low: mean - 0.01,
-            high: mean + 0.01,
+    fn who_is_better_than_pixels_is_said_with_what_is_not_seen() {
+        let line = |name: &str, labels: bool| Line {
+            mark: "",
+            speed: Some((10, 5.0)),
+            labels,
+            rows: vec![Row {
+                representation: name.into(),
+                probe: "knn".into(),
+                labels: Labels::All,
+                labelled: 100,
+                val_labels: 0,
+                scores: vec![],
+                label_scores: vec![],
+                draws: vec![],
+                chosen: vec![],
+                needs: None,
+                answers: None,
+            }],
         };
-        let line = |knn: f64, few: f64| Line {
-            knn: vec![score(knn)],
-            linear: vec![score(0.5)],
-            few: vec![score(few)],
-            savings: vec![],
-        };
-        let learned = [
-            ("a".to_owned(), false, line(0.9, 0.2)),
-            ("b".to_owned(), false, line(0.7, 0.3)),
-            ("c".to_owned(), true, line(0.99, 0.99)),
-            (
-                "d".to_owned(),
-                false,
-                Line {
-                    knn: vec![score(0.7), score(0.92)],
-                    ..line(0.0, 0.2)
-                },
-            ),
-            // Within its interval.
-            ("e".to_owned(), false, line(0.808, 0.2)),
+        let lines = [
+            line("a", false),
+            line("b", false),
+            line("c", true),
+            line("d", false),
         ];
-        let text = standing(&learned, &line(0.8, 0.6));
-        assert!(
-            text.contains("kNN with all labels, raw pixels win except against a; level with d, e."),
-            "{text}"
-        );
-        assert!(
-            text.contains("few labels, raw pixels win against all"),
-            "{text}"
-        );
-        assert_eq!(over_seeds(&[0.9, 0.92]), ".910 ±.014");
+        let comparisons = [
+            pair("a", PIXELS, 0.1, true),
+            pair(PIXELS, "b", 0.2, true),
+            pair("c", PIXELS, 0.3, true),
+            pair(PIXELS, "d", 0.004, false),
+        ];
+        let text = standing(&lines, &comparisons);
+        let wanted = "Against raw pixels by kNN with all labels: better: a (by .100); no difference seen: d (at most .014); worse: b (by .200). ";
+        assert!(text.starts_with(wanted), "{text}");
+        assert!(text.contains(
+            "Against raw pixels by the linear probe with few labels: nothing can be compared."
+        ));
     }
 }
