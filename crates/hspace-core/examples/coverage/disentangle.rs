@@ -139,7 +139,11 @@ fn latents(
         let mut z = match situation {
             Noisy => standard.iter().map(|x| x + 0.4 * normal()).collect(),
             Mixed => {
-                let angle: f32 = if other_run { 0.3 } else { 0.5236 };
+                let angle: f32 = if other_run {
+                    0.3
+                } else {
+                    std::f32::consts::FRAC_PI_6
+                };
                 let (sin, cos) = angle.sin_cos();
                 let mut z = standard;
                 for (a, b) in [(0, 1), (2, 3), (0, 2), (1, 3)] {

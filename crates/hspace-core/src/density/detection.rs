@@ -7,7 +7,7 @@
 //! out-of-distribution detection often do (Liang, Li & Srikant 2018): the share of outliers that pass
 //! where 95 % of ordinary samples pass.
 //!
-//! Intervals are those of [`roc`](crate::stats::roc): over other samples of both kinds, with the density as it was
+//! Intervals are those of [`crate::stats::roc`]: over other samples of both kinds, with the density as it was
 //! fitted. Average precision has none: in small samples it is biased, and intervals around it hold the true value in 75
 //! to 95 % of samples.
 

@@ -344,7 +344,7 @@ mod tests {
         let n = 2000;
         let class = |i: usize| (i * 7919 % 1009) as u32 % 3;
         let shown = |i: usize| {
-            if i % 4 == 0 {
+            if i.is_multiple_of(4) {
                 i as u32 / 4 % 3
             } else {
                 class(i)

@@ -29,8 +29,8 @@ pub(super) fn pairs(m: &Measurements, looks: &Looks) -> Markup {
     let lede = html! {
         "Row less column, " (measure.title.to_lowercase()) @if measure.percent { " in percentage points" }
         ", on the same labels and the same test samples. A number is a difference that is seen, with its 95 % interval; "
-        "“≤” means that no difference is seen, and that it is at most so large. In one table at most one of these statements in twenty "
-        "tables is wrong by chance (Holm’s correction)."
+        "“≤” means that no difference is seen, and that it is at most so large. At most in one table of twenty a difference is claimed that is not "
+        "there (Holm’s correction)."
     };
     let body = html! {
         @for family in &shown { (matrix(m, family, &measure, looks)) }
