@@ -7,14 +7,14 @@ use std::sync::mpsc::channel;
 use super::answer::Features;
 use super::few_labels::mix;
 use super::measure::Study;
-use super::scaling::Transform;
+use super::scaling::{Scaling, Transform};
 use super::{Contender, FitOnDraw};
 use crate::dataset::Split;
 use crate::error::{Error, Result};
 use crate::matrix::{Matrix, spaced};
 use crate::representation::Representation;
 
-/// Training rows whose features, learned on a draw, give the statistics of the scaling.
+/// Training rows whose features, learned on a draw, give the statistics of a scaling by column.
 const STATISTICS: usize = 1000;
 
 /// One run of a contender.
@@ -25,7 +25,7 @@ pub(super) enum Member<'a> {
         parts: Vec<Prepared>,
     },
     /// Features of the rows that a draw needs, by plan and number of the draw: its own, test rows, validation rows that it
-    /// looks at, and training rows for the scaling.
+    /// looks at, and training rows for a scaling by column.
     Learned(HashMap<(usize, usize), Matrix>),
 }
 
@@ -109,11 +109,11 @@ impl<'a> Member<'a> {
                 let mut features = of[&(plan, number)].clone();
                 let tested = rows.len() + place.task.test.len();
                 let looked_at = tested + place.val_of(plan).len();
-                let statistics = match by_hand {
+                let scaling = study.options.scaling;
+                let statistics = match by_hand || scaling != Scaling::Columns {
                     true => 0..rows.len(),
                     false => looked_at..features.rows,
                 };
-                let scaling = study.options.scaling;
                 let transform = Transform::fit(&features, statistics, scaling, by_hand);
                 transform.apply(&mut features);
                 let part =
@@ -174,10 +174,12 @@ fn learn(
         )));
     };
     let train = &part.task.train;
-    let statistics: Vec<usize> = spaced(train.len(), STATISTICS)
-        .into_iter()
-        .map(|i| train[i])
-        .collect();
+    let wanted = match study.options.scaling {
+        Scaling::Columns => STATISTICS,
+        Scaling::Auto | Scaling::Overall => 0,
+    };
+    let picked = spaced(train.len(), wanted);
+    let statistics: Vec<usize> = picked.into_iter().map(|i| train[i]).collect();
     let mut jobs: Vec<(usize, usize)> = Vec::new();
     for (plan, drawn) in part.plans.iter().enumerate() {
         jobs.extend((0..drawn.draws.len().min(draws.max(1))).map(|number| (plan, number)));

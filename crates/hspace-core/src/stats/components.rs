@@ -135,8 +135,7 @@ impl Components {
 
 /// Lets numbers of labels that were drawn less often than others borrow from these: three draws say little of their own spread, which is
 /// mostly the noise of the test units. What is borrowed is the variance of a draw at the nearest smaller number of labels with the
-/// most draws, falling as 1/√labels, slower than was found (a power of −.75 for ten classes of images, from 1 to 100 labels each). Both
-/// estimates are joined by their degrees of freedom. `curve`: numbers of labels, rising, and components.
+/// most draws, which is assumed to fall as 1/√labels. Both estimates are joined by their degrees of freedom. `curve`: numbers of labels, rising, and components.
 pub fn smooth_draws(curve: &mut [(usize, &mut Components)]) {
     let freedom = |c: &Components| c.draws.map_or(0.0, |part| part.freedom);
     let most = curve.iter().map(|(_, c)| freedom(c)).fold(0.0, f64::max);

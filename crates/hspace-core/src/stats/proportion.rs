@@ -36,11 +36,13 @@ pub(super) fn crossing(beyond: impl Fn(f64) -> bool) -> f64 {
     high
 }
 
-/// Interval of Wilson (1927) around a `share` of `n` samples.
-pub(super) fn wilson(share: f64, n: usize) -> [f64; 2] {
-    let (n, z) = (n as f64, NORMAL_95);
+/// Interval of Wilson (1927) around a `share` of `n` samples, `z` being the quantile: 1.96 for 95 %.
+pub(super) fn wilson(share: f64, n: f64, z: f64) -> [f64; 2] {
     let centre = share + z * z / (2.0 * n);
-    let half = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
+    let half = z
+        * (share * (1.0 - share) / n + z * z / (4.0 * n * n))
+            .max(0.0)
+            .sqrt();
     [centre - half, centre + half].map(|end| (end / (1.0 + z * z / n)).clamp(0.0, 1.0))
 }
 
@@ -67,7 +69,7 @@ mod tests {
                 "{found:?}"
             );
         }
-        let [low, high] = wilson(0.06, 50);
+        let [low, high] = wilson(0.06, 50.0, NORMAL_95);
         assert!((low - 0.020_614_970_348_973_957).abs() < 1e-12);
         assert!((high - 0.162_170_916_888_381_7).abs() < 1e-12);
     }

@@ -65,7 +65,7 @@ pub fn share_at_95(reference: &[f64], scores: &[f64]) -> Estimate {
     let value = share(reference[n / 20]);
     match order_interval(n) {
         Some([first, last]) if scores.len() >= FEWEST => {
-            let [least, most] = wilson(value, scores.len());
+            let [least, most] = wilson(value, scores.len() as f64, NORMAL_95);
             let [upper, lower] = [first, last].map(|i| share(reference[i]));
             Estimate {
                 mean: value,

@@ -2,6 +2,7 @@
 
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
+use super::proportion::wilson;
 use super::{ALPHA, Estimate};
 
 /// Variance of an estimate, known with so many degrees of freedom.
@@ -60,13 +61,12 @@ impl Spread {
             true => own / self.variance,
             false => self.units as f64,
         };
-        let square = t * t / n;
-        let centre = (mean + square / 2.0) / (1.0 + square);
-        let half = t / (1.0 + square) * ((own + square / 4.0) / n).max(0.0).sqrt();
+        let inside = mean.clamp(0.0, 1.0);
+        let [low, high] = wilson(inside, n, t);
         Estimate {
             mean,
-            low: (centre - half).clamp(0.0, mean.clamp(0.0, 1.0)),
-            high: (centre + half).clamp(mean.clamp(0.0, 1.0), 1.0),
+            low: low.min(inside),
+            high: high.max(inside),
         }
     }
 
