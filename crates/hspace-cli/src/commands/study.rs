@@ -118,8 +118,7 @@ fn heading(args: &Args) -> String {
     command += &format!(" --out {}", args.out.display());
     format!(
         "# Objectives side by side\n\nMade by `{command}`: every training has the time for as many steps as \
-         {} seconds allow it, at the speed that was measured first. Means over {} seeds ± their standard \
-         deviation; probes learn from at most {} training samples and are measured on all test samples. \
+         {} seconds allow it, at the speed that was measured first. Means over {} seeds; probes learn from at most {} training samples and are measured on all test samples. \
          † sees the training labels. ‡ warned of collapse or of its own way of failing in at least one run.\n\n",
         args.seconds, args.seeds, args.samples
     )

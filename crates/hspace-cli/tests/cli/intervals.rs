@@ -133,7 +133,7 @@ fn folds_test_every_labelled_sample_and_few_test_samples_have_no_interval() {
     );
     let one = ok(at, &format!("probe pixels {options} --folds 5 --draws 1"));
     assert!(
-        one.contains("no interval at 1, 5: one draw of labels"),
+        one.contains("no interval at 1, 5: draws of labels: 1"),
         "{one}"
     );
     assert!(
@@ -147,7 +147,7 @@ fn runs_that_differ_in_their_seed_alone_are_one_row() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     std::fs::write(at.join("data.csv"), table(0.5)).unwrap();
-    for seed in 0..2 {
+    for seed in 0..3 {
         let options = "--encoder mlp --objective autoencoder --epochs 1 --batch-size 32";
         ok(
             at,
@@ -157,11 +157,16 @@ fn runs_that_differ_in_their_seed_alone_are_one_row() {
     let options = "--data data.csv --labels 5,all --probe linear";
     let text = ok(
         at,
-        &format!("probe runs/0 runs/1 {options} --html page.html"),
+        &format!("probe runs/0 runs/1 runs/2 {options} --html page.html"),
     );
     assert!(
-        text.contains("runs/0 (2 seeds)") && !text.contains("not the training"),
+        text.contains("runs/0 (3 seeds)") && !text.contains("not the training"),
         "{text}"
+    );
+    let two = ok(at, &format!("probe runs/0 runs/1 {options}"));
+    assert!(
+        two.contains("no interval at 5, all: training seeds: 2; an interval needs at least 3"),
+        "{two}"
     );
     let apart = ok(at, &format!("probe runs/0 runs/1 {options} --seeds-apart"));
     assert!(
@@ -170,7 +175,7 @@ fn runs_that_differ_in_their_seed_alone_are_one_row() {
     );
     let page = std::fs::read_to_string(at.join("page.html")).unwrap();
     for part in [
-        "runs/0 (2 seeds)",
+        "runs/0 (3 seeds)",
         "Which is better",
         "Calibration",
         "they hold the training, too",

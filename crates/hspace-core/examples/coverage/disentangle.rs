@@ -16,8 +16,8 @@ use crate::cell::Cell;
 /// Samples that stand for the population, and draws of them.
 const MANY: usize = 30_000;
 const DRAWS: u64 = 4;
-/// Numbers of samples measured.
-const SAMPLES: [usize; 2] = [500, 1000];
+/// Samples measured.
+const SAMPLES: usize = 1000;
 /// Values of the factors: classes, then numbers.
 const VALUES: [u32; 4] = [3, 5, 8, 10];
 
@@ -56,16 +56,16 @@ fn measured(repetitions: usize, seed: u64) -> Result<Vec<Cell>> {
             .into_par_iter()
             .map(|draw| scores(situation, MANY, seed + draw))
             .collect::<Result<_>>()?;
-        for n in SAMPLES {
-            let repeated: Vec<Vec<(String, Estimate)>> = (0..repetitions as u64)
-                .into_par_iter()
-                .map(|r| scores(situation, n, seed + 1000 * n as u64 + r))
-                .collect::<Result<_>>()?;
-            for (place, (score, _)) in draws[0].iter().enumerate() {
-                let truth = draws.iter().map(|d| d[place].1.mean).sum::<f64>() / DRAWS as f64;
-                let estimates: Vec<Estimate> = repeated.iter().map(|r| r[place].1).collect();
-                cells.push(cell(format!("{score}, {name}, n = {n}"), truth, &estimates));
-            }
+        let repeated: Vec<Vec<(String, Estimate)>> = (0..repetitions as u64)
+            .into_par_iter()
+            .map(|r| scores(situation, SAMPLES, seed + 1000 + r))
+            .collect::<Result<_>>()?;
+        for (place, (score, _)) in draws[0].iter().enumerate() {
+            let truth = draws.iter().map(|d| d[place].1.mean).sum::<f64>() / DRAWS as f64;
+            let estimates: Vec<Estimate> = repeated.iter().map(|r| r[place].1).collect();
+            let mean = estimates.iter().map(|e| e.mean).sum::<f64>() / estimates.len() as f64;
+            let what = format!("{score}, {name} (true {truth:.3}, mean {mean:.3})");
+            cells.push(cell(what, truth, &estimates));
         }
     }
     Ok(cells)

@@ -18,7 +18,7 @@ mod probes;
 use cell::Cell;
 use hspace_core::Result;
 use population::{Population, Sizes};
-use probes::{Setting, family_cells, pair_cells, repeat, saving_cells, scores, with_all_labels};
+use probes::{Setting, calibration, family_cells, pair_cells, repeat, saving_cells, scores};
 
 const SOURCES: [(&str, f64); 5] = [("b", 1.0), ("a", 1.0), ("c5", 0.6), ("c", 0.0), ("d", 2.0)];
 const SIZES: Sizes = Sizes {
@@ -68,7 +68,7 @@ fn main() -> Result<()> {
         kinds(&main, times(300))?;
     }
     if wanted("density") {
-        show_without_width(density::cells(times(200), 0));
+        show_without_width(density::cells(times(300), 0));
     }
     if wanted("disentangle") {
         show_without_width(disentangle::cells(times(300), 0));
@@ -114,7 +114,7 @@ fn main_cells(population: &Population, repetitions: usize) -> Result<()> {
     ] {
         show(&scores(&setting, &found, name));
     }
-    show(&with_all_labels(&setting, repetitions, 2)?);
+    show(&calibration(&setting, repetitions / 10, 2)?);
     show(&pair_cells(&setting, &found));
     show(&saving_cells(&setting, &found)?);
     Ok(())
@@ -145,14 +145,7 @@ fn kinds(main: &Population, repetitions: usize) -> Result<()> {
             "linear",
         ),
         ("40 test rows", main, [1000, 40, 1], &few[..], 10, "knn"),
-        (
-            "5,000 test rows",
-            main,
-            [1000, 5000, 1],
-            &few[..],
-            10,
-            "knn",
-        ),
+        ("5,000 test rows", main, [1000, 5000, 1], &few[..], 5, "knn"),
         (
             "pool of 20 a class",
             main,
@@ -161,7 +154,6 @@ fn kinds(main: &Population, repetitions: usize) -> Result<()> {
             10,
             "knn",
         ),
-        ("2 draws", main, [1000, 500, 1], &few[..], 2, "knn"),
         ("3 draws", main, [1000, 500, 1], &few[..], 3, "linear"),
         ("groups of 5", main, [1000, 500, 5], &few[..], 10, "knn"),
     ];
@@ -177,9 +169,6 @@ fn kinds(main: &Population, repetitions: usize) -> Result<()> {
         for measure in ["accuracy", "balanced_accuracy", "macro_auroc"] {
             show(&scores(&setting, &found, measure));
         }
-        if group == 1 {
-            show(&with_all_labels(&setting, repetitions, 7)?);
-        }
         show(&pair_cells(&setting, &found));
         show(&saving_cells(&setting, &found)?);
     }
@@ -192,7 +181,6 @@ fn kinds(main: &Population, repetitions: usize) -> Result<()> {
     for name in ["r2", "mean_absolute_error"] {
         show(&scores(&numbers, &found, name));
     }
-    show(&with_all_labels(&numbers, repetitions, 8)?);
     show(&pair_cells(&numbers, &found));
     show(&saving_cells(&numbers, &found)?);
     Ok(())

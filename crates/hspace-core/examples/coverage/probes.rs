@@ -70,12 +70,12 @@ pub fn repeat(setting: &Setting<'_>, repetitions: usize, seed: u64) -> Result<Ve
     (0..repetitions as u64).into_par_iter().map(one).collect()
 }
 
-/// Test rows that the truth for given training labels is measured on.
+/// Test rows that the truth of a calibration error is measured on.
 const LARGE: usize = 10_000;
 
-/// Every measure with all labels, of which the interval takes the training labels as given: the truth is the measure of the same probe on
-/// 10,000 other test rows.
-pub fn with_all_labels(setting: &Setting<'_>, repetitions: usize, seed: u64) -> Result<Vec<Cell>> {
+/// The calibration error of fits to all labels. It is one of the fits themselves, which it says to be so far from their confidence: the
+/// truth is that of the same fit on 10,000 other test rows.
+pub fn calibration(setting: &Setting<'_>, repetitions: usize, seed: u64) -> Result<Vec<Cell>> {
     let setting = Setting {
         labels: &[None],
         ..*setting
@@ -94,50 +94,43 @@ pub fn with_all_labels(setting: &Setting<'_>, repetitions: usize, seed: u64) -> 
         );
         let of = |tested: std::ops::Range<usize>| {
             let index: Vec<usize> = (0..train).chain(tested).collect();
-            rows(
-                made.iter().map(|r| r.select(&index)).collect(),
-                options(&setting),
-            )
+            let selected = made.iter().map(|r| r.select(&index)).collect();
+            rows(selected, options(&setting))
         };
-        Ok([
-            of(train..train + test)?,
-            of(train + test..train + test + LARGE)?,
-        ])
+        let end = train + test;
+        Ok([of(train..end)?, of(end..end + LARGE)?])
     };
     let found: Vec<[Vec<Row>; 2]> = (0..repetitions as u64)
         .into_par_iter()
         .map(one)
         .collect::<Result<_>>()?;
-    let mut all: BTreeMap<(String, String, String), Vec<(Estimate, f64)>> = BTreeMap::new();
+    let mut all: BTreeMap<Key, Vec<Estimate>> = BTreeMap::new();
     for [small, large] in &found {
         for (own, truth) in small.iter().zip(large) {
-            for ((name, estimate), (_, truth)) in own.scores.iter().zip(&truth.scores) {
-                let key = (name.clone(), own.representation.clone(), own.probe.clone());
-                all.entry(key).or_default().push((*estimate, truth.mean));
+            if let (Some(e), Some(truth)) = (score(own, CALIBRATION), score(truth, CALIBRATION)) {
+                // As if the truth were 0.
+                all.entry(key(own)).or_default().push(Estimate {
+                    mean: e.mean - truth.mean,
+                    low: e.low - truth.mean,
+                    high: e.high - truth.mean,
+                });
             }
         }
     }
-    let line =
-        |((name, source, probe), pairs): ((String, String, String), Vec<(Estimate, f64)>)| {
-            // As if the truth were 0.
-            let off: Vec<Estimate> = pairs
-                .iter()
-                .map(|(e, truth)| Estimate {
-                    mean: e.mean - truth,
-                    low: e.low - truth,
-                    high: e.high - truth,
-                })
-                .collect();
-            cell(
-                format!(
-                    "{}: {name} of {source}, {probe}, all labels as given",
-                    setting.name
-                ),
-                0.0,
-                &off,
-            )
-        };
+    let line = |((source, probe, labels), off): (Key, Vec<Estimate>)| {
+        let what = format!(
+            "{}: {CALIBRATION} of {source}, {probe}, {labels}",
+            setting.name
+        );
+        cell(what, 0.0, &off)
+    };
     Ok(all.into_iter().map(line).collect())
+}
+
+const CALIBRATION: &str = "calibration_error";
+
+fn score(row: &Row, name: &str) -> Option<Estimate> {
+    row.scores.iter().find(|s| s.0 == name).map(|s| s.1)
 }
 
 type Key = (String, String, Labels);
@@ -172,16 +165,11 @@ fn cell(what: String, truth: f64, estimates: &[Estimate]) -> Cell {
     }
 }
 
-/// The measure `name` of every source, probe and few labels. The truth is the mean over all repetitions.
+/// The measure `name` of every source, probe and number of labels. The truth is the mean over all repetitions.
 pub fn scores(setting: &Setting<'_>, found: &[Vec<Row>], name: &str) -> Vec<Cell> {
     let mut all: BTreeMap<Key, Vec<Estimate>> = BTreeMap::new();
-    for row in found
-        .iter()
-        .flatten()
-        .filter(|row| row.labels != Labels::All)
-    {
-        let score = row.scores.iter().find(|s| s.0 == name);
-        all.entry(key(row)).or_default().extend(score.map(|s| s.1));
+    for row in found.iter().flatten() {
+        all.entry(key(row)).or_default().extend(score(row, name));
     }
     let one = |((source, probe, labels), estimates): (Key, Vec<Estimate>)| {
         let truth = mean(estimates.iter().map(|e| e.mean));

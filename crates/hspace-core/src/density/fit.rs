@@ -230,7 +230,7 @@ pub fn fit(
             questions,
             &made.fit.name,
             &*made.density,
-            values.len(),
+            values,
             own,
             bootstrap,
         );

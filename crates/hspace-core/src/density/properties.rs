@@ -241,14 +241,7 @@ fn the_interval_of_a_mixture_of_rounded_values_holds_its_estimate() {
     let values: Vec<f64> = [2.5, 5.0, 10.0, 20.0].repeat(100);
     let density = (mixture::ENTRY.fit)(&values, &DensityOptions::default()).unwrap();
     for question in [Question::Between(2.2, 2.8), Question::Above(10.5)] {
-        let answer = ask(
-            &[question],
-            "mixture",
-            &*density,
-            values.len(),
-            false,
-            (200, 0),
-        );
+        let answer = ask(&[question], "mixture", &*density, &values, false, (200, 0));
         let [low, high] = answer[0].interval.unwrap();
         let estimate = answer[0].probability;
         assert!(low < estimate && estimate < high, "{low} {estimate} {high}");
@@ -265,14 +258,7 @@ fn intervals_hold_the_true_probability_about_as_often_as_they_say() {
     let holds = |count: usize, seed: u64| {
         let values = positive(count, 4000 + seed);
         let density = (gamma::ENTRY.fit)(&values, &DensityOptions::default()).unwrap();
-        let answer = ask(
-            &question,
-            "gamma",
-            &*density,
-            values.len(),
-            false,
-            (200, seed),
-        );
+        let answer = ask(&question, "gamma", &*density, &values, false, (200, seed));
         let [low, high] = answer[0].interval.unwrap();
         (low..=high).contains(&truth)
     };
@@ -297,7 +283,7 @@ fn intervals_hold_a_probability_that_is_largest_near_the_fit() {
         let mut random = Random::seed_from_u64(5000 + seed);
         let values: Vec<f64> = (0..50).map(|_| poisson.sample(&mut random)).collect();
         let density = (poisson::ENTRY.fit)(&values, &DensityOptions::default()).unwrap();
-        let answer = ask(&question, "poisson", &*density, 50, true, (200, seed));
+        let answer = ask(&question, "poisson", &*density, &values, true, (200, seed));
         let [low, high] = answer[0].interval.unwrap();
         (low..=high).contains(&truth)
     };
@@ -384,7 +370,7 @@ fn densities_that_smooth_answer_without_an_interval_and_say_why() {
             &[Question::Above(9.0)],
             entry.name,
             &*density,
-            80,
+            &values,
             false,
             (50, 0),
         );

@@ -1,8 +1,8 @@
 //! Questions to the fits: how probable is a value of more, of less, or between?
 //!
 //! Intervals are 95 % intervals of the parametric bootstrap: as many values are drawn from the fit and fitted
-//! again, and the percentiles are corrected for bias (Efron & Tibshirani 1993, ch. 6.5 and 14.3, without
-//! acceleration). Of 50 and 500 values they hold the true probability in 90 to 97 % of samples (400 each; a Weibull's of
+//! again, and the percentiles are corrected for bias and acceleration (BCa: Efron & Tibshirani 1993, ch. 6.5 and 14.3; the
+//! acceleration by a jackknife that leaves out up to [`PARTS`] parts). Of 50 and 500 values they hold the true probability in 90 to 97 % of samples (400 each; a Weibull's of
 //! 50 values in 90 to 91 %). They say what a sample of this size leaves open
 //! if the density is the right one, and not whether it is: compare the fits, and the share in the data, whose interval is
 //! exact.
@@ -21,7 +21,7 @@ use statrs::function::erf::erfc_inv;
 use super::special::normal_cdf;
 use super::{Density, Random};
 use crate::error::{Error, Result};
-use crate::probe::few_labels::mix;
+use crate::probe::few_labels::{mix, shuffled};
 use crate::stats::proportion::{self, NORMAL_95};
 
 /// Something to ask, in units of the values.
@@ -116,12 +116,15 @@ pub struct Answer {
     pub fits: Vec<Probability>,
 }
 
-/// The answers of one fit to all questions; `n` is how many values it was fitted to.
+/// Parts of the values that the jackknife leaves out in turn, at most.
+const PARTS: usize = 50;
+
+/// The answers of one fit to all questions; `values` are those that it was fitted to.
 pub fn ask(
     questions: &[Question],
     name: &str,
     density: &dyn Density,
-    n: usize,
+    values: &[f64],
     counts: bool,
     (resamples, seed): (usize, u64),
 ) -> Vec<Probability> {
@@ -134,7 +137,7 @@ pub fn ask(
     };
     let again = |i: usize| {
         let mut random = Random::seed_from_u64(mix(&[seed, 3, i as u64]));
-        let drawn: Vec<f64> = (0..n).map(|_| density.draw(&mut random)).collect();
+        let drawn: Vec<f64> = values.iter().map(|_| density.draw(&mut random)).collect();
         density.refit(&drawn).ok().map(|fit| all(&*fit))
     };
     let found: Vec<Vec<f64>> = match density.free() {
@@ -147,26 +150,51 @@ pub fn ask(
         _ if 2 * found.len() <= resamples => Some("most samples drawn from it could not be fitted"),
         _ => None,
     };
+    let parts = PARTS.min(values.len());
+    let order = shuffled(values.to_vec(), mix(&[seed, 4]));
+    let without = |part: usize| {
+        let kept = order.iter().enumerate().filter(|(i, _)| i % parts != part);
+        let kept: Vec<f64> = kept.map(|(_, x)| *x).collect();
+        density.refit(&kept).ok().map(|fit| all(&*fit))
+    };
+    let jackknife: Vec<Vec<f64>> = match no_interval {
+        Some(_) => Vec::new(),
+        None => (0..parts).into_par_iter().filter_map(without).collect(),
+    };
+    let of = |fits: &[Vec<f64>], q: usize| fits.iter().map(|f| f[q]).collect::<Vec<f64>>();
     let probabilities = all(density).into_iter().enumerate();
     let answer = |(q, probability)| Probability {
         name: name.to_owned(),
         probability,
         interval: match no_interval {
             Some(_) => None,
-            None => Some(interval(found.iter().map(|f| f[q]).collect(), probability)),
+            None => {
+                let accelerated = acceleration(&of(&jackknife, q));
+                Some(interval(of(&found, q), probability, accelerated))
+            }
         },
         no_interval: no_interval.map(String::from),
     };
     probabilities.map(answer).collect()
 }
 
-/// The 95 % interval of an estimate from those of the bootstrap, corrected for bias: where only a share b of
-/// them are below the estimate, the ends are their Φ(2 Φ⁻¹(b) ± 1.96) quantiles. A share p of the distribution is
-/// expected below the value in place p (B + 1) of B.
+/// A sixth of the skewness of the estimates' influences, from those `without` parts of the values.
+fn acceleration(without: &[f64]) -> f64 {
+    let mean = without.iter().sum::<f64>() / without.len().max(1) as f64;
+    let sum = |power: i32| without.iter().map(|x| (mean - x).powi(power)).sum::<f64>();
+    match sum(2) > 0.0 {
+        true => sum(3) / (6.0 * sum(2).powf(1.5)),
+        false => 0.0,
+    }
+}
+
+/// The 95 % interval of an estimate from those of the bootstrap, corrected for bias and acceleration a: where a share b of
+/// them are below the estimate and w = Φ⁻¹(b), the ends are their Φ(w + (w ± 1.96) / (1 − a (w ± 1.96))) quantiles. A share p of the
+/// distribution is expected below the value in place p (B + 1) of B.
 ///
 /// Deviation: it also encloses the uncorrected percentiles. A probability that is largest near the fitted parameters, such
 /// as that of a range around the mean, is above all others of the bootstrap, which is no bias.
-fn interval(mut again: Vec<f64>, estimate: f64) -> [f64; 2] {
+fn interval(mut again: Vec<f64>, estimate: f64, acceleration: f64) -> [f64; 2] {
     again.sort_by(f64::total_cmp);
     let (n, half) = (again.len() as f64, 0.5 / again.len() as f64);
     let below = again.partition_point(|p| *p < estimate) as f64;
@@ -179,9 +207,14 @@ fn interval(mut again: Vec<f64>, estimate: f64) -> [f64; 2] {
         let (below, part) = (again[place.floor() as usize], place.fract());
         below + part * (again[place.ceil() as usize] - below)
     };
+    let corrected = |z: f64| {
+        let moved = off + z;
+        // Its sign must not change.
+        at(off + moved / (1.0 - acceleration * moved).max(0.1))
+    };
     [
-        at(2.0 * off - NORMAL_95).min(at(-NORMAL_95)),
-        at(2.0 * off + NORMAL_95).max(at(NORMAL_95)),
+        corrected(-NORMAL_95).min(at(-NORMAL_95)),
+        corrected(NORMAL_95).max(at(NORMAL_95)),
     ]
 }
 

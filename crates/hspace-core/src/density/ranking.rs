@@ -25,10 +25,12 @@ pub(super) fn rank(made: &mut [Made]) {
     let Some((best, others)) = made.split_first_mut() else {
         return;
     };
-    for other in others.iter_mut().filter(|o| o.fit.held_out.is_some()) {
+    let held_out = |o: &&mut Made| o.fit.held_out.is_some();
+    let comparisons = others.iter_mut().filter(held_out).count();
+    for other in others.iter_mut().filter(held_out) {
         let pairs = best.held_out.iter().zip(&other.held_out);
         let gaps: Vec<f64> = pairs.map(|(a, b)| a - b).collect();
-        other.fit.behind = mean_gap(&gaps);
+        other.fit.behind = mean_gap(&gaps, comparisons);
         other.fit.no_difference = other.fit.behind.is_some_and(|b| b.at_least < SAME);
     }
 }

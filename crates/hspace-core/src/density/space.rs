@@ -126,9 +126,10 @@ impl SpaceFits {
         let Some((_, _, best)) = judged.first().cloned() else {
             return Err(Unfit::all(&space.name, &unfit));
         };
+        let comparisons = judged.len() - 1;
         let fit = |(i, (name, chosen, each)): (usize, (&str, String, Vec<f64>))| {
             let gaps: Vec<f64> = best.iter().zip(&each).map(|(a, b)| a - b).collect();
-            let behind = mean_gap(&gaps).filter(|_| i > 0);
+            let behind = mean_gap(&gaps, comparisons).filter(|_| i > 0);
             SpaceFit {
                 name: name.to_owned(),
                 chosen,

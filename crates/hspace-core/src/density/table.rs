@@ -55,7 +55,7 @@ impl ColumnFits {
         let every = || self.fits.iter().chain(&self.apart);
         if every().any(|f| f.behind.is_some()) {
             text.push_str(
-                "behind the best: mean gap in held-out log-likelihood, and how large it is at least (lower end of its 95 % interval);\n\
+                "behind the best: mean gap in held-out log-likelihood, and how large it is at least (all of them with 95 % confidence);\n\
                  at 0 or below these values show no difference. No upper end: a value far out that this sample lacks could make it any size\n",
             );
         }
@@ -315,7 +315,7 @@ impl SpaceFits {
         }
         let mut text = format!(
             "{} features of {}: densities fitted to {} training samples, mean log-likelihood of {} test samples in nats a sample\n\
-             (behind the best: mean gap, and the lower end of its 95 % interval)\n{}",
+             (behind the best: mean gap, and how large it is at least, all with 95 % confidence)\n{}",
             self.dim,
             self.representation,
             self.train,

@@ -2,7 +2,7 @@
 
 use super::answer::Scored;
 use super::scores::{range, shown};
-use crate::stats::{Components, Crossed, Estimate, MIN_UNITS, Unknown, smooth_draws};
+use crate::stats::{Components, Crossed, Estimate, MIN_LEVELS, MIN_UNITS, Unknown, smooth_draws};
 
 /// How the scores of a row were sampled.
 pub(super) struct Sampling {
@@ -71,7 +71,14 @@ pub(super) fn estimates(curve: &[(usize, Option<Crossed>)], name: &str) -> Vec<O
 /// Why there is no interval, and what would be needed for one.
 pub(super) fn needed(unknown: Unknown, grouped: bool) -> String {
     match unknown {
-        Unknown::OneDraw => "one draw of labels: an interval needs at least 2 (--draws)".into(),
+        Unknown::FewDraws(n) => {
+            format!("draws of labels: {n}; an interval needs at least {MIN_LEVELS} (--draws)")
+        }
+        Unknown::FewSeeds(n) => {
+            format!(
+                "training seeds: {n}; an interval needs at least {MIN_LEVELS}, or --seeds-apart"
+            )
+        }
         Unknown::FewUnits(n) => {
             let (what, more) = match grouped {
                 true => ("groups of test samples", "groups"),

@@ -1,7 +1,7 @@
 //! Rows of runs that differ in their training seed alone, as one row.
 
 use super::Row;
-use super::estimates::estimates;
+use super::estimates::{estimates, needed};
 use crate::stats::Crossed;
 
 /// The rows of `runs`, which were measured by one protocol on the same data, seed by seed; named `name`. Their intervals hold the
@@ -20,7 +20,9 @@ pub fn over_seeds(runs: &[&[Row]], name: &str) -> Vec<Row> {
         all.extend(others.iter().map(same).collect::<Option<Vec<Row>>>()?);
         let answers: Option<Vec<&Crossed>> = all.iter().map(|r| r.answers.as_ref()).collect();
         let answers = Crossed::stack(&answers?)?;
+        let unknown = answers.components().err();
         Some(Row {
+            needs: row.needs.clone().or_else(|| Some(needed(unknown?, false))),
             representation: name.to_owned(),
             draws: answers.draw_means(),
             answers: Some(answers),
@@ -84,18 +86,27 @@ mod tests {
 
     #[test]
     fn intervals_of_several_seeds_hold_their_spread() {
-        let (low, high) = ([run(0)], [run(10)]);
-        let two = over_seeds(&[&low, &high], "both").remove(0);
-        let one = over_seeds(&[&low, &low], "twice").remove(0);
+        let [low, middle, high] = [0, 5, 10].map(|shift| [run(shift)]);
+        let apart = over_seeds(&[&low, &middle, &high], "three").remove(0);
+        let same = over_seeds(&[&low, &low, &low], "one").remove(0);
         let score = |row: &Row| row.main_score().map(|s| s.1).unwrap();
-        let (two, one) = (score(&two), score(&one));
-        let mean = (low[0].draws[0] + high[0].draws[0]) / 2.0;
-        assert!((two.mean - mean).abs() < 0.01);
-        // Half of the difference, times t with one degree of freedom.
+        assert_eq!(apart.needs, None);
+        let (apart, same) = (score(&apart), score(&same));
+        let mean = (low[0].draws[0] + middle[0].draws[0] + high[0].draws[0]) / 3.0;
+        assert!((apart.mean - mean).abs() < 0.01);
+        // .05/√3, times t with two degrees of freedom.
         assert!(
-            two.high - two.low > 3.0 * (one.high - one.low),
-            "{two:?} {one:?}"
+            apart.high - apart.low > 1.5 * (same.high - same.low),
+            "{apart:?} {same:?}"
         );
+        // Two say too little of others.
+        let two = over_seeds(&[&low, &high], "two").remove(0);
+        assert!(
+            two.needs
+                .as_ref()
+                .is_some_and(|needs| needs.contains("seeds: 2"))
+        );
+        assert!(!score(&two).has_interval());
         let other = Row {
             labels: Labels::All,
             ..run(1)

@@ -44,7 +44,7 @@ pub(super) fn column(of: Option<&ColumnFits>) -> Markup {
     };
     let terms = html! {
         dl.terms {
-            dt { "Behind" } dd { "How much less than the best on average (mean log-likelihood ratio, Vuong 1989), and how large that gap is at least: the lower end of its 95 % interval. \
+            dt { "Behind" } dd { "How much less than the best on average (mean log-likelihood ratio, Vuong 1989), and how large that gap is at least: all of them together with 95 % confidence. \
                 At 0 or below, these values show no difference. It has no upper end: a value far out that this sample lacks could make the gap any size." }
             dt { "AIC, BIC" } dd { "Lower is better; only where the number of parameters is fixed." }
             dt { "KS, p" } dd { "The largest gap in the drawing on the right, and how often so large a gap comes about where the density is right. The parameters were fitted to the same values, so tables do not hold: "
@@ -171,7 +171,7 @@ pub(super) fn space(of: Option<&SpaceFits>) -> Markup {
     let lede = html! {
         "Explicit densities of the " (s.dim) " features of " b { (s.representation) } ", fitted to " (grouped(s.train))
         " training samples; best first, by the mean log-likelihood of " (grouped(s.test)) " test samples (nats a sample)."
-        " Behind: how much less than the best, and at least (lower end of the 95 % interval over the test samples)."
+        " Behind: how much less than the best, and at least (all of them with 95 % confidence, over test samples)."
     };
     let body = html! {
         div.scroll { table {

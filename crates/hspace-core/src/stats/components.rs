@@ -1,5 +1,6 @@
 //! Components of the variance of a mean over crossed samples.
 
+use super::crossed::MIN_LEVELS;
 use super::{MIN_UNITS, Spread, Unknown, mean, variance};
 
 /// What test units, draws of labels and training seeds contribute to the variance of a mean.
@@ -8,9 +9,9 @@ pub struct Components {
     /// Variance of the mean over units.
     test: f64,
     units: usize,
-    /// Of one draw; `None` where nothing is drawn.
-    draws: Option<Part>,
-    /// Of one seed, for each group of seeds.
+    /// Of one draw.
+    draws: Part,
+    /// Of one seed, for each group of several seeds.
     seeds: Vec<Part>,
 }
 
@@ -21,18 +22,26 @@ struct Part {
     variance: f64,
     /// Half of the squared standard error of that estimate, as Satterthwaite's formula counts it.
     doubt: f64,
-    /// Degrees of freedom of the estimate.
+    /// Degrees of freedom of the estimate; 0 where nothing is known of it.
     freedom: f64,
     /// How often the variance counts in that of the mean.
     factor: f64,
 }
 
 impl Part {
-    /// Of `rows` `[levels][units]`; `None` of a single one.
-    fn of(rows: &[Vec<f64>], factor: f64) -> Option<Part> {
-        let (levels, units) = (rows.len(), rows.first()?.len());
+    /// A single level, which says nothing of others.
+    const ALONE: Part = Part {
+        variance: 0.0,
+        doubt: 0.0,
+        freedom: 0.0,
+        factor: 1.0,
+    };
+
+    /// Of `rows` `[levels][units]`, two levels having the share `overlap` of what they were made from in common.
+    fn of(rows: &[Vec<f64>], overlap: f64) -> Part {
+        let (levels, units) = (rows.len(), rows.first().map_or(0, Vec::len));
         if levels < 2 {
-            return None;
+            return Part::ALONE;
         }
         let means: Vec<f64> = rows.iter().map(|row| mean(row)).collect();
         let by_unit = column_means(rows);
@@ -45,13 +54,14 @@ impl Part {
         }
         let freedom = levels as f64 - 1.0;
         let noise = squares / (freedom * (units as f64 - 1.0).max(1.0)) / units as f64;
-        let observed = variance(&means);
-        Some(Part {
-            variance: observed - noise,
+        let apart = 1.0 - overlap;
+        let observed = variance(&means) / apart;
+        Part {
+            variance: observed - noise / apart,
             doubt: observed * observed / freedom,
             freedom,
-            factor,
-        })
+            factor: apart / levels as f64 + overlap,
+        }
     }
 
     fn contribution(&self) -> f64 {
@@ -83,19 +93,24 @@ pub(super) fn components(
     if units < MIN_UNITS {
         return Err(Unknown::FewUnits(units));
     }
+    if let Some(few) = seeds
+        .iter()
+        .map(Vec::len)
+        .find(|&s| s > 1 && s < MIN_LEVELS)
+    {
+        return Err(Unknown::FewSeeds(few));
+    }
     let draws = match overlap {
-        None => None,
-        Some(overlap) => {
-            let factor = 1.0 / rows.len() as f64 + overlap / (1.0 - overlap);
-            Some(Part::of(rows, factor).ok_or(Unknown::OneDraw)?)
-        }
+        None => Part::ALONE,
+        Some(_) if rows.len() < MIN_LEVELS => return Err(Unknown::FewDraws(rows.len())),
+        Some(overlap) => Part::of(rows, overlap),
     };
-    let of_seeds = |rows: &Vec<Vec<f64>>| Part::of(rows, 1.0 / rows.len() as f64);
+    let several = seeds.iter().filter(|rows| rows.len() > 1);
     Ok(Components {
         test: variance(&by_unit) / units as f64,
         units,
         draws,
-        seeds: seeds.iter().filter_map(of_seeds).collect(),
+        seeds: several.map(|rows| Part::of(rows, 0.0)).collect(),
     })
 }
 
@@ -107,7 +122,7 @@ impl Components {
 
     /// What draws contribute.
     pub(super) fn of_draws(&self) -> f64 {
-        self.draws.as_ref().map_or(0.0, Part::contribution)
+        self.draws.contribution()
     }
 
     /// What seeds contribute.
@@ -115,9 +130,13 @@ impl Components {
         self.seeds.iter().map(Part::contribution).sum()
     }
 
-    /// The variance, with degrees of freedom by Satterthwaite.
+    /// The variance, with degrees of freedom by Satterthwaite: at least those of the part that has fewest, as where all parts are known
+    /// to be positive.
     pub fn spread(&self) -> Spread {
-        let parts = || self.draws.iter().chain(&self.seeds);
+        let parts = || {
+            let known = |part: &&Part| part.freedom > 0.0;
+            [&self.draws].into_iter().chain(&self.seeds).filter(known)
+        };
         let total = self.test + parts().map(Part::contribution).sum::<f64>();
         let of_units = self.units as f64 - 1.0;
         let doubt = self.test * self.test / of_units
@@ -125,7 +144,9 @@ impl Components {
         Spread {
             variance: total,
             freedom: match doubt > 0.0 {
-                true => (total * total / doubt).max(1.0),
+                true => {
+                    (total * total / doubt).max(parts().map(|p| p.freedom).fold(of_units, f64::min))
+                }
                 false => of_units,
             },
             units: self.units,
@@ -133,21 +154,23 @@ impl Components {
     }
 }
 
-/// Lets numbers of labels that were drawn less often than others borrow from these: three draws say little of their own spread, which is
-/// mostly the noise of the test units. What is borrowed is the variance of a draw at the nearest smaller number of labels with the
-/// most draws, which is assumed to fall as 1/√labels. Both estimates are joined by their degrees of freedom. `curve`: numbers of labels, rising, and components.
+/// Lets numbers of labels that were drawn less often than others, or are all that there are, borrow from these: three draws say little of
+/// their own spread, which is mostly the noise of the test units, and one says nothing. What is borrowed is the variance of a
+/// draw at the nearest smaller number of labels with the most draws, which is assumed to fall as 1/labels. Both estimates are joined by
+/// their degrees of freedom. `curve`: numbers of labels, rising, and components.
 pub fn smooth_draws(curve: &mut [(usize, &mut Components)]) {
-    let freedom = |c: &Components| c.draws.map_or(0.0, |part| part.freedom);
-    let most = curve.iter().map(|(_, c)| freedom(c)).fold(0.0, f64::max);
+    let freedoms = curve.iter().map(|(_, c)| c.draws.freedom);
+    let most = freedoms.fold(0.0, f64::max);
+    if most == 0.0 {
+        return;
+    }
     let mut lender: Option<(usize, Part)> = None;
     for (labels, components) in curve {
-        let Some(part) = &mut components.draws else {
-            continue;
-        };
+        let part = &mut components.draws;
         if part.freedom >= most {
             lender = Some((*labels, *part));
         } else if let Some((fewer, lent)) = lender {
-            let falls = (fewer as f64 / *labels as f64).sqrt();
+            let falls = fewer as f64 / *labels as f64;
             *part = part.joined(&Part {
                 variance: falls * lent.variance,
                 doubt: falls * falls * lent.doubt,
@@ -179,37 +202,52 @@ mod tests {
         Components {
             test: 1.0,
             units: 100,
-            draws: Some(Part {
+            draws: Part {
                 variance,
                 doubt: (variance + 0.5).powi(2) / freedom,
                 freedom,
                 factor: 1.0,
-            }),
+            },
             seeds: vec![],
         }
     }
 
     #[test]
     fn few_draws_borrow_from_many() {
-        let mut few = drawn(3.0, 2.0);
         let (mut one, mut ten) = (drawn(9.0, 9.0), drawn(4.0, 9.0));
+        let mut few = drawn(3.0, 2.0);
         let mut all = Components {
-            draws: None,
+            draws: Part::ALONE,
             ..drawn(0.0, 1.0)
         };
         smooth_draws(&mut [
             (10, &mut one),
             (100, &mut ten),
-            (400, &mut few),
-            (900, &mut all),
+            (200, &mut few),
+            (800, &mut all),
         ]);
         assert_eq!((one, ten.clone()), (drawn(9.0, 9.0), drawn(4.0, 9.0)));
-        let part = few.draws.unwrap();
         // Half of the variance at 100 labels, with 9 degrees of freedom, and its own with 2.
+        let part = few.draws;
         assert!((part.variance - (9.0 * 2.0 + 2.0 * 3.0) / 11.0).abs() < 1e-12);
         let doubt = (81.0 * 0.25 * 4.5 * 4.5 / 9.0 + 4.0 * 3.5 * 3.5 / 2.0) / 121.0;
         assert!((part.doubt - doubt).abs() < 1e-12 && part.freedom == 11.0);
-        assert_eq!(all.draws, None);
+        // An eighth.
+        assert_eq!((all.draws.variance, all.draws.freedom), (0.5, 9.0));
+        assert_eq!(all.spread().variance, 1.5);
+    }
+
+    #[test]
+    fn nothing_is_borrowed_where_nothing_was_drawn() {
+        let alone = Components {
+            draws: Part::ALONE,
+            ..drawn(0.0, 1.0)
+        };
+        let mut all = alone.clone();
+        smooth_draws(&mut [(800, &mut all)]);
+        assert_eq!(all, alone);
+        assert_eq!(all.spread().variance, 1.0);
+        assert!((all.spread().freedom - 99.0).abs() < 1e-9);
     }
 
     #[test]
@@ -221,5 +259,14 @@ mod tests {
         assert!((spread.freedom - freedom).abs() < 1e-12);
         // Below 0 it counts as 0.
         assert_eq!(drawn(-0.2, 9.0).spread().variance, 1.0);
+        // All samples are right in all draws: what is known of the draws is known with 9 degrees of freedom.
+        let right = Components {
+            test: 0.0,
+            ..drawn(-0.2, 9.0)
+        };
+        assert_eq!(
+            (right.spread().variance, right.spread().freedom),
+            (0.0, 9.0)
+        );
     }
 }

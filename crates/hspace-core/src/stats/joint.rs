@@ -12,15 +12,16 @@ use crate::matrix::eigen;
 /// Several means with what is needed to resample them (a parametric bootstrap).
 ///
 /// What the test units contribute is normal with the covariance of the unit means. What draws and seeds contribute is
-/// a sum over them with normal weights, the same for all means that have the draw, scaled to its part in the variance. Both
-/// are widened by Student's t over its normal quantile, as each mean's degrees of freedom ask for.
+/// a sum over them with normal weights, the same for all means that have the draw, scaled to its part in the variance; a mean of
+/// a single draw moves by itself. Both are widened by Student's t over its normal quantile, as each mean's degrees of freedom ask for.
 pub struct Joint {
     means: Vec<f64>,
     /// Square root of the covariance from test units `[means, means]`.
     root: Mat<f64>,
-    /// For each mean, the contribution of each draw, and of each seed.
+    /// For each mean, the contribution of each draw that others share.
     draws: Vec<Vec<f64>>,
-    seeds: Vec<Vec<f64>>,
+    /// For each mean, contributions that it has alone: of its seeds, and of its only draw.
+    own: Vec<Vec<f64>>,
     /// For each mean.
     widening: Vec<f64>,
 }
@@ -47,14 +48,18 @@ impl Joint {
         let draws = of
             .iter()
             .map(|(s, c)| contributions(&s.by_draw(), c.of_draws()));
-        let seeds = of
-            .iter()
-            .map(|(s, c)| contributions(&s.by_seed(), c.of_seeds()));
+        let own = of.iter().map(|(s, c)| {
+            let mut own = contributions(&s.by_seed(), c.of_seeds());
+            if s.draws() == 1 {
+                own.push(c.of_draws().sqrt());
+            }
+            own
+        });
         Ok(Joint {
             means: of.iter().map(|(s, _)| s.mean()).collect(),
             root: root(&centred)?,
             draws: draws.collect(),
-            seeds: seeds.collect(),
+            own: own.collect(),
             widening: of.iter().map(|(_, c)| widening(c)).collect(),
         })
     }
@@ -78,8 +83,8 @@ impl Joint {
                 (0..count)
                     .map(|r| {
                         let test: f64 = (0..count).map(|j| self.root[(r, j)] * units[j]).sum();
-                        let trained = dot(&self.seeds[r], &normals(self.seeds[r].len()));
-                        let moved = test + dot(&self.draws[r], &draws) + trained;
+                        let own = dot(&self.own[r], &normals(self.own[r].len()));
+                        let moved = test + dot(&self.draws[r], &draws) + own;
                         self.means[r] + self.widening[r] * moved
                     })
                     .collect()

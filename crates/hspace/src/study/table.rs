@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::probe::comparison::compare;
 use crate::probe::savings::savings;
 use crate::probe::{Comparison, Labels, Measurements, Row, over_seeds};
+use crate::stats::MIN_LEVELS;
 
 impl Study {
     /// The results so far as tables in Markdown, one for each dataset and encoder.
@@ -104,14 +105,17 @@ impl Study {
         text.push_str(&format!(
             "| chance | – | – | {chance} | {chance} | {chance} | – |\n\n"
         ));
-        text.push_str(&format!(
-            "± half of the 95 % interval, which holds draws of labels, test samples and {}.\n\n",
-            match self.plan.seeds {
-                1 => "not the training: it takes several --seeds".to_owned(),
-                seeds => format!("the training ({seeds} seeds)"),
+        let held = "± half of the 95 % interval, which holds draws of labels, test samples";
+        text.push_str(&match self.plan.seeds {
+            1 => format!("{held}, and not the training: it takes --seeds {MIN_LEVELS} or more.\n\n"),
+            few if few < MIN_LEVELS as u64 => {
+                format!("{few} seeds are too few for intervals: it takes --seeds {MIN_LEVELS} or more.\n\n")
             }
-        ));
+            seeds => format!("{held} and the training ({seeds} seeds).\n\n"),
+        });
         text.push_str(&standing(&lines, &comparisons));
+        let names: Vec<&str> = lines.iter().filter_map(Line::name).collect();
+        text.push_str(&all_pairs(&names, &comparisons));
         if !unsuitable.is_empty() {
             text.push_str(&format!(
                 "Not for this encoder or these data: {}.\n",
@@ -259,6 +263,66 @@ fn standing(lines: &[Line], comparisons: &[Comparison]) -> String {
     COLUMNS.map(sentence).join(" ") + "\n"
 }
 
+/// Matrices of all pairs, folded away: row less column for each column of scores.
+fn all_pairs(names: &[&str], comparisons: &[Comparison]) -> String {
+    let matrix = |(what, probe, labels): (&str, &str, Labels)| {
+        let cell = |row: &str, column: &str| {
+            let pair = comparisons.iter().find(|c| {
+                let pair = [c.a.as_str(), c.b.as_str()];
+                (c.probe.as_str(), c.labels) == (probe, labels)
+                    && (pair == [row, column] || pair == [column, row])
+            });
+            let Some(c) = pair else {
+                return "–".to_owned();
+            };
+            let e = c.difference;
+            match (c.seen, c.a == row) {
+                (false, _) => format!("≤ {}", short(e.high.max(-e.low))),
+                (true, true) => format!(
+                    "**+{}** ({}–{})",
+                    short(e.mean),
+                    short(e.low),
+                    short(e.high)
+                ),
+                (true, false) => format!(
+                    "**−{}** ({}–{})",
+                    short(e.mean),
+                    short(e.low),
+                    short(e.high)
+                ),
+            }
+        };
+        let columns = &names[..names.len() - 1];
+        let mut text = format!(
+            "\n{}{}\n\n| | {} |\n| --- |{}\n",
+            what[..1].to_uppercase(),
+            &what[1..],
+            columns.join(" | "),
+            " --- |".repeat(columns.len())
+        );
+        for (place, row) in names.iter().enumerate().skip(1) {
+            let cells = (0..columns.len()).map(|other| match other < place {
+                true => cell(row, columns[other]),
+                false => String::new(),
+            });
+            text.push_str(&format!(
+                "| {row} | {} |\n",
+                cells.collect::<Vec<_>>().join(" | ")
+            ));
+        }
+        text
+    };
+    let named = |c: &Comparison| names.contains(&c.a.as_str()) && names.contains(&c.b.as_str());
+    if !comparisons.iter().any(named) {
+        return String::new();
+    }
+    format!(
+        "\n<details><summary>All pairs</summary>\n\nRow less column, with its 95 % interval; “≤”: no difference seen, and at most so \
+         large (Holm’s correction over the pairs of a table).\n{}\n</details>\n\n",
+        COLUMNS.map(matrix).concat()
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -312,6 +376,16 @@ mod tests {
             pair("c", PIXELS, 0.3, true),
             pair(PIXELS, "d", 0.004, false),
         ];
+        let matrices = all_pairs(&["a", PIXELS, "b", "d"], &comparisons);
+        for row in [
+            "| | a | pixels | b |",
+            "| pixels | **−.100** (.090–.110) |  |  |",
+            "| b | – | **−.200** (.190–.210) |  |",
+            "| d | – | ≤ .014 | – |",
+        ] {
+            assert!(matrices.contains(row), "{matrices}");
+        }
+        assert_eq!(all_pairs(&["x", "y"], &comparisons), "");
         let text = standing(&lines, &comparisons);
         let wanted = "Against raw pixels by kNN with all labels: better: a (by .100); no difference seen: d (at most .014); worse: b (by .200). ";
         assert!(text.starts_with(wanted), "{text}");
