@@ -8,6 +8,7 @@ mod answer;
 pub mod cluster;
 pub mod comparison;
 mod conditioning;
+mod entry;
 mod estimates;
 pub mod few_labels;
 pub mod folds;
@@ -29,6 +30,7 @@ pub(crate) mod table;
 mod task;
 
 pub use comparison::Comparison;
+pub use entry::Entry;
 pub use joined::join;
 pub use measure::measure;
 pub use options::{KnnMetric, KnnOptions, KnnWeights, LinearOptions, ProbeOptions, RidgeOptions};
@@ -52,25 +54,13 @@ use crate::stats::{Crossed, Range};
 /// savings follow from them; calibration error and log loss of nearest neighbours are other estimators.
 pub const PROTOCOL: u32 = 3;
 
-/// The probes by name, with a line on each: `hspace list probes`. With all labels, validation labels choose where the data
-/// have any.
-pub const PROBES: &[(&str, &str)] = &[
-    (
-        "linear",
-        "softmax regression by L-BFGS, its L2 chosen inside the training labels (numeric targets: ridge; several labels a sample: one regression each)",
-    ),
-    (
-        "knn",
-        "k nearest neighbours; k, metric and weights chosen inside the training labels",
-    ),
-    (
-        "ridge",
-        "ridge regression for numeric targets, its penalty chosen by leave-one-out",
-    ),
-    (
-        "geometry",
-        "effective rank, alignment, uniformity; k-means clusters against the classes (NMI, ARI)",
-    ),
+/// The probes: `hspace list probes`. Settings are chosen inside the labels that a probe is given; with all labels, by validation labels
+/// where the data have any.
+pub static PROBES: &[Entry] = &[
+    linear::probe::ENTRY,
+    knn::probe::ENTRY,
+    ridge::ENTRY,
+    geometry::ENTRY,
 ];
 
 /// Learns from the training labels of one draw alone and gives features `[needed, d]`.
@@ -123,6 +113,15 @@ pub enum TaskKind {
 }
 
 impl TaskKind {
+    /// In words.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            TaskKind::Classes => "classes",
+            TaskKind::Numbers => "numeric targets",
+            TaskKind::LabelSets => "several labels a sample",
+        }
+    }
+
     /// Names of its measures, the main one first.
     pub fn scores(self) -> &'static [&'static str] {
         match self {
@@ -138,7 +137,7 @@ impl TaskKind {
 pub struct Row {
     /// Name of the representation.
     pub representation: String,
-    /// `linear`, `knn` or `ridge`.
+    /// Name of the probe.
     pub probe: String,
     /// Labels it was given.
     pub labels: Labels,

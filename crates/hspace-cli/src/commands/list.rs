@@ -44,7 +44,7 @@ pub fn run(args: &Args) -> Result<()> {
             .collect(),
         What::Probes => hspace::probe::PROBES
             .iter()
-            .map(|(name, summary)| (*name, *summary, String::new()))
+            .map(|e| (e.name, e.summary, String::new()))
             .collect(),
         What::Metrics => hspace::disentangle::METRICS
             .iter()

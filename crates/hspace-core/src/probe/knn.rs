@@ -7,6 +7,7 @@
 //! equal votes to the lower class.
 
 mod choice;
+pub(super) mod probe;
 
 pub use choice::{choose, choose_for_label_sets};
 

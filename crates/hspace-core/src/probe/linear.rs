@@ -17,6 +17,7 @@
 //! Several labels a sample are as many regressions of two classes, see [`label_sets`].
 
 pub mod label_sets;
+pub(super) mod probe;
 mod problem;
 mod search;
 

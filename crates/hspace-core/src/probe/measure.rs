@@ -2,6 +2,7 @@
 
 use super::answer::{Scored, predict, score};
 use super::conditioning::Conditioning;
+use super::entry::Entry;
 use super::estimates::{Sampling, estimates, needed};
 use super::label_scores::LabelAnswers;
 use super::member::Member;
@@ -10,7 +11,7 @@ use super::options::ProbeOptions;
 use super::task::{Known, Plan, Task, Truth, task_column, test_units};
 use super::{
     Confusion, Contender, Geometry, LabelScore, Labels, Measurements, PROTOCOL, Reliability,
-    ReliabilityBin, Row, TaskKind, cluster, geometry,
+    ReliabilityBin, Row, TaskKind, cluster, geometry, linear,
 };
 use crate::dataset::{Role, Split};
 use crate::error::{Error, Result};
@@ -81,7 +82,7 @@ pub fn measure(
         let rows = study.tasks().map(|task| task.test.len()).sum();
         (out.train, out.val, out.test) = (rows, 0, rows);
     }
-    let geometry_wanted = options.probes.iter().any(|p| p == "geometry");
+    let geometry_wanted = options.probes.iter().any(|p| p == geometry::ENTRY.name);
     for contender in &contenders {
         let origin = study.run(contender, &mut out, progress)?;
         out.origins.push((contender.name().into(), origin));
@@ -150,7 +151,7 @@ fn check_names(contenders: &[Contender<'_>]) -> Result<()> {
 pub(super) struct Study<'a> {
     /// One, or one a fold.
     pub(super) parts: Vec<Part>,
-    probes: Vec<&'static str>,
+    probes: Vec<&'static Entry>,
     pub(super) options: &'a ProbeOptions,
     /// True values of the test rows of all parts, one after the other.
     truth: Truth,
@@ -231,7 +232,7 @@ impl<'a> Study<'a> {
     /// Whether a probe wants features as they are (`true`), or scaled.
     pub(super) fn asks_for(&self, by_hand: bool) -> bool {
         let mut probes = self.probes.iter();
-        probes.any(|probe| self.options.is_fixed(probe) == by_hand)
+        probes.any(|probe| (probe.is_fixed)(self.options) == by_hand)
     }
 
     fn tasks(&self) -> impl Iterator<Item = &Task> {
@@ -300,7 +301,7 @@ impl<'a> Study<'a> {
             for part in 0..self.parts.len() {
                 let Part { task, plans } = &self.parts[part];
                 let rows = &plans[plan].draws[number];
-                let by_hand = self.options.is_fixed(probe);
+                let by_hand = (probe.is_fixed)(self.options);
                 let predicted =
                     member.with_features(self, [part, plan, number], by_hand, |features| {
                         predict(probe, task, features, rows, self.options)
@@ -324,7 +325,7 @@ impl<'a> Study<'a> {
     fn row(
         &self,
         name: &str,
-        probe: &'static str,
+        probe: &'static Entry,
         plan: usize,
         collected: Collected,
         out: &mut Measurements,
@@ -344,10 +345,10 @@ impl<'a> Study<'a> {
             overlap: overlaps.map(|of| of.iter().sum::<f64>() / of.len() as f64),
         };
         if labels == Labels::All {
-            if probe == "linear" {
+            if probe.name == linear::probe::ENTRY.name {
                 out.confusions.extend(confusion(name, task, &scored));
             }
-            out.reliability.extend(reliability(name, probe, &scored));
+            out.reliability.extend(reliability(name, probe.name, &scored));
         }
         let measures = 0..task.kind().scores().len();
         let values: Vec<Option<Crossed>> = measures.map(|s| sampling.crossed(&scored, s)).collect();
@@ -356,7 +357,7 @@ impl<'a> Study<'a> {
         let counts: Vec<usize> = plans().flat_map(|p| p.draws.iter().map(Vec::len)).collect();
         let row = Row {
             representation: name.into(),
-            probe: probe.into(),
+            probe: probe.name.into(),
             labels,
             labelled: (counts.iter().sum::<usize>() as f64 / counts.len() as f64).round() as usize,
             val_labels,

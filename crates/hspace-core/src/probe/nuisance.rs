@@ -5,7 +5,7 @@ use super::estimates::Sampling;
 use super::options::ProbeOptions;
 use super::scaling::Transform;
 use super::task::Task;
-use super::{Nuisance, TaskKind};
+use super::{Nuisance, TaskKind, linear};
 use crate::dataset::{Column, Role, Split};
 use crate::error::Result;
 use crate::matrix::spaced;
@@ -34,7 +34,7 @@ pub(super) fn read_off(
         &r.features,
         all,
         options.scaling,
-        options.is_fixed("linear"),
+        (linear::probe::ENTRY.is_fixed)(options),
     );
     let [mut train, mut test] = [&rows, &task.test].map(|rows| r.features.select(rows));
     transform.apply(&mut train);
@@ -45,7 +45,7 @@ pub(super) fn read_off(
         val: None,
         unit: transform.unit(),
     };
-    let predicted = predict("linear", &task, &features, &rows, options)?;
+    let predicted = predict(&linear::probe::ENTRY, &task, &features, &rows, options)?;
     let truth = task.truth.select(&task.test);
     let scored = vec![vec![score(&truth, &predicted.values, task.names.len())]];
     // Balanced accuracy, R², or the mean area under the labels' curves.

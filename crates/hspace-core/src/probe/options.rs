@@ -120,22 +120,13 @@ pub enum KnnWeights {
 }
 
 impl ProbeOptions {
-    /// Whether the settings of a probe are given, so that it has nothing left to choose.
-    pub(super) fn is_fixed(&self, probe: &str) -> bool {
-        match probe {
-            "knn" => self.knn.k != Auto::Auto && self.knn.metric != KnnMetric::Auto,
-            "ridge" => self.ridge.alpha != Auto::Auto,
-            _ => self.linear.c != Auto::Auto,
-        }
-    }
-
     /// Finds every value that cannot be.
     ///
     /// # Errors
     /// All problems at once.
     pub fn check(&self) -> Result<()> {
         let mut problems = Vec::new();
-        let names = || PROBES.iter().map(|p| p.0);
+        let names = || PROBES.iter().map(|entry| entry.name);
         for name in self
             .probes
             .iter()
@@ -158,15 +149,8 @@ impl ProbeOptions {
         if self.draws == 0 {
             problems.push("draws: must be at least 1".into());
         }
-        if matches!(self.linear.c, Auto::Set(c) if !(c.is_finite() && c > 0.0)) {
-            problems.push("linear.c: must be `auto` or a number above 0".into());
-        }
-        if self.knn.k == Auto::Set(0) {
-            problems.push("knn.k: must be `auto` or at least 1".into());
-        }
-        if matches!(self.ridge.alpha, Auto::Set(a) if !(a.is_finite() && a >= 0.0)) {
-            problems.push("ridge.alpha: must be `auto` or a number of at least 0".into());
-        }
+        let settings = PROBES.iter().filter_map(|entry| (entry.problem)(self));
+        problems.extend(settings.map(String::from));
         if problems.is_empty() {
             Ok(())
         } else {

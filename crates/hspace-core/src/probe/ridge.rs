@@ -8,11 +8,53 @@
 //! With validation rows α has the least squared error on those. Without, where rows belong to groups, it has the least
 //! over 5 folds of whole groups.
 
+use super::TaskKind;
+use super::entry::{Entry, Head};
 use super::folds::{Selection, stratified};
+use super::task::Truth;
 use crate::auto::Auto;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::pca::Pca;
+
+/// The line in the list.
+pub const ENTRY: Entry = Entry {
+    name: "ridge",
+    title: "Ridge regression",
+    summary: "ridge regression for numeric targets, its penalty chosen by leave-one-out",
+    tasks: &[TaskKind::Numbers],
+    is_fixed: |options| options.ridge.alpha != Auto::Auto,
+    problem: |options| {
+        let wrong = matches!(options.ridge.alpha, Auto::Set(a) if !(a.is_finite() && a >= 0.0));
+        wrong.then_some("ridge.alpha: must be `auto` or a number of at least 0")
+    },
+    fit: |labelled| {
+        let (options, unit) = (labelled.options, labelled.unit);
+        let alpha = match options.ridge.alpha {
+            Auto::Auto => Auto::Auto,
+            Auto::Set(alpha) => Auto::Set(alpha * unit),
+        };
+        let (features, targets) = (labelled.features, labelled.truth.numbers());
+        let selection = labelled.selection(Truth::numbers);
+        let model = Ridge::fit(features, targets, alpha, selection, options.seed)?;
+        Ok(Box::new(Probe { model, unit }))
+    },
+};
+
+struct Probe {
+    model: Ridge,
+    unit: f64,
+}
+
+impl Head for Probe {
+    fn answer(&self, features: &Matrix) -> Vec<f64> {
+        self.model.predict(features)
+    }
+
+    fn settings(&self) -> String {
+        format!("alpha={:.3e}", self.model.alpha / self.unit)
+    }
+}
 
 /// α over the mean λ, as powers of ten.
 const GRID: std::ops::RangeInclusive<i32> = -12..=8;

@@ -1,9 +1,10 @@
 //! What is to be learned from which rows: the same for every contender.
 
+use super::entry::{Entry, find};
 use super::few_labels::{draw, draw_label_sets, draws, overlap};
 use super::folds::{balanced, units};
 use super::options::ProbeOptions;
-use super::{Labels, TaskKind};
+use super::{Labels, PROBES, TaskKind};
 use crate::dataset::{self, Column, Role, Split, Values, groups};
 use crate::error::{Error, Result, unknown};
 use crate::representation::Representation;
@@ -243,26 +244,28 @@ impl Task {
         test_units(std::slice::from_ref(self))
     }
 
-    /// The probes that fit the task, in the order asked for.
-    pub(super) fn probes(&self, options: &ProbeOptions) -> Result<Vec<&'static str>> {
-        let mut probes: Vec<&'static str> = Vec::new();
-        for name in &options.probes {
-            let probe = match (name.as_str(), self.kind()) {
-                ("geometry", _) => continue,
-                (_, TaskKind::Numbers) => "ridge",
-                ("ridge", kind) => {
-                    let has = match kind {
-                        TaskKind::LabelSets => "several labels a sample",
-                        _ => "classes",
-                    };
+    /// The probes that learn the task, in the order asked for. Those of classes give way to the first one that learns another
+    /// kind of task; for classes none does.
+    pub(super) fn probes(&self, options: &ProbeOptions) -> Result<Vec<&'static Entry>> {
+        let kind = self.kind();
+        let others = PROBES.iter().filter(|e| e.tasks.contains(&kind));
+        let others: Vec<&'static Entry> = others.collect();
+        let mut probes: Vec<&'static Entry> = Vec::new();
+        for asked in options.probes.iter().filter_map(|name| find(name)) {
+            let probe = match asked.tasks {
+                [] => continue,
+                tasks if tasks.contains(&kind) => asked,
+                tasks if tasks.contains(&TaskKind::Classes) => others[0],
+                _ => {
                     return Err(Error::config(format!(
-                        "the ridge probe is for numeric targets, and this task has {has}; use linear"
+                        "the {} probe is not for {}; use {}",
+                        asked.name,
+                        kind.text(),
+                        others.iter().map(|e| e.name).collect::<Vec<_>>().join(" or ")
                     )));
                 }
-                ("knn", _) => "knn",
-                _ => "linear",
             };
-            if !probes.contains(&probe) {
+            if probes.iter().all(|known| known.name != probe.name) {
                 probes.push(probe);
             }
         }

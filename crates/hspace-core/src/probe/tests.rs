@@ -71,9 +71,18 @@ fn complaint(contenders: Vec<Contender<'_>>, options: &ProbeOptions) -> String {
 
 #[test]
 fn every_probe_measures_repeatably_and_above_chance() -> Result<()> {
-    for (name, summary) in PROBES {
+    for Entry {
+        name,
+        summary,
+        tasks,
+        ..
+    } in PROBES
+    {
         assert!(!summary.is_empty());
-        let task = if *name == "ridge" { "height" } else { "label" };
+        let task = match tasks {
+            [TaskKind::Numbers] => "height",
+            _ => "label",
+        };
         let options = ProbeOptions {
             probes: vec![name.to_string()],
             task: task.into(),

@@ -5,7 +5,9 @@ use maud::{Markup, html};
 use super::charts::Point;
 use super::look::{Look, Looks};
 use crate::dataset::Role;
-use crate::probe::{Estimate, Geometry, Labels, Measurements, Nuisance, Row, TaskKind};
+use crate::probe::{
+    Estimate, Geometry, Labels, Measurements, Nuisance, PROBES, Row, TaskKind,
+};
 
 /// How a measure is written.
 pub(super) struct Measure {
@@ -88,13 +90,9 @@ impl Measure {
 }
 
 /// A probe's name for readers.
-pub(super) fn probe_title(probe: &str) -> String {
-    match probe {
-        "linear" => "Linear probe".into(),
-        "knn" => "k nearest neighbours".into(),
-        "ridge" => "Ridge regression".into(),
-        other => other.into(),
-    }
+pub(super) fn probe_title(probe: &str) -> &str {
+    let known = PROBES.iter().find(|entry| entry.name == probe);
+    known.map_or(probe, |entry| entry.title)
 }
 
 /// Probes in the order in which they first appear.
