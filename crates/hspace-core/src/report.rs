@@ -11,6 +11,7 @@ mod density;
 mod disentangle;
 mod fits;
 mod latents;
+mod layers;
 mod look;
 mod neighbours;
 mod projection;
@@ -184,6 +185,7 @@ pub fn html(page: &Page) -> Result<String> {
                     @if let Some(m) = &page.measurements {
                         (sections::results(m, &page.learned, &looks))
                         (sections::few_labels(m, &looks))
+                        (layers::layers(m, &looks))
                         (comparison::pairs(m, &looks))
                     }
                     (sections::projections(&page.projections))

@@ -6,16 +6,16 @@
 
 use std::collections::BTreeMap;
 use std::io::BufRead;
+use std::ops::Range;
 use std::time::Instant;
 
 use burn_tensor::activation::log_softmax;
 use burn_tensor::{Distribution, Tensor};
 use hspace::dataset::Shape;
 use hspace::device::{Device, device};
-use hspace::encoder::{self, Encoder};
+use hspace::encoder::{self, Encoder, Features, Stage};
 use hspace::network::blocks::{Conv, Residual as Block, Shortcut, Unit, residual_blocks};
 use hspace::network::layers::{linear, pick};
-use hspace::network::maps::Maps;
 use hspace::network::{Mode, Pass, Scope, Weight, Weights};
 use hspace::train::checkpoint::write_weights;
 use hspace::train::optimizer::{Gradients, Optimizer, OptimizerState, Rule};
@@ -26,7 +26,16 @@ struct Residual {
 }
 
 impl Encoder for Residual {
-    fn features(&self, scope: &Scope, x: Tensor<4>) -> Tensor<2> {
+    fn stages(&self, _: Shape) -> Vec<Stage> {
+        let prefixes = ["stem", "layer0", "layer1", "layer2"].map(String::from);
+        vec![Stage {
+            name: prefixes[0].clone(),
+            prefixes: prefixes.to_vec(),
+            stride: 4,
+        }]
+    }
+
+    fn forward(&self, scope: &Scope, x: Features, _: Range<usize>) -> Features {
         let conv = |out, kernel, stride, relu| Conv {
             out,
             kernel,
@@ -39,7 +48,7 @@ impl Encoder for Residual {
             norm: scope.at(format!("{name}.bn")),
             block,
         };
-        let x = Maps::from_images(scope, x);
+        let x = x.into_maps(scope);
         let stem = unit("stem".into(), conv(self.width, 3, 1, true));
         let mut chain = vec![Block::plain(stem)];
         for stage in 0..3 {
@@ -61,7 +70,7 @@ impl Encoder for Residual {
                 });
             }
         }
-        residual_blocks(chain, x).mean()
+        Features::Maps(residual_blocks(chain, x))
     }
 
     fn problems(&self, _: Shape) -> Vec<String> {

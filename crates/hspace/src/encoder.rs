@@ -1,6 +1,6 @@
 //! Samples → features `[n, d]`.
 //!
-//! A learned encoder is a plain configuration with one function, [`Encoder::features`]. It keeps
+//! A learned encoder is a plain configuration, a sequence of [`Stage`]s and a pooling after them. It keeps
 //! no weights and knows no objective. The closed-form ones (`pixels`, `pca:D`, `ica:D`, `random:ENCODER`)
 //! are in [`crate::source`], since they are features of a dataset more than networks.
 
@@ -8,7 +8,12 @@ mod cnn;
 pub mod latent;
 mod mlp;
 mod resnet;
+mod stage;
 mod vit;
+
+pub use stage::{Features, Stage, Tokens, until};
+
+use std::ops::Range;
 
 use burn_tensor::Tensor;
 
@@ -20,10 +25,35 @@ use crate::network::{Mode, Pass, Scope, Weight, Weights};
 
 /// A network from samples to features.
 pub trait Encoder: Send + Sync {
+    /// Its stages, in order, for samples of that shape. None: the samples themselves are pooled.
+    fn stages(&self, shape: Shape) -> Vec<Stage>;
+
+    /// What the last of `stages` makes of `x`, which is what the stage before the first one gave, or samples where that is stage 0.
+    /// Weights are looked up under `scope`, with torchvision's names where the architecture exists there. A range is computed as
+    /// one chain.
+    ///
+    /// # Panics
+    /// When `x` is not what the stage before gives.
+    fn forward(&self, scope: &Scope, x: Features, stages: Range<usize>) -> Features;
+
+    /// Features `[n, d]` of what the last stage gives.
+    fn pool(&self, scope: &Scope, x: Features) -> Tensor<2> {
+        let _ = scope;
+        x.pooled()
+    }
+
     /// Features `[n, d]` of samples `[n, channels, height, width]`; vectors come as
-    /// `[n, dim, 1, 1]`. Weights are looked up under `scope`, with torchvision's names where the
-    /// architecture exists there.
-    fn features(&self, scope: &Scope, x: Tensor<4>) -> Tensor<2>;
+    /// `[n, dim, 1, 1]`.
+    fn features(&self, scope: &Scope, x: Tensor<4>) -> Tensor<2> {
+        let [_, channels, height, width] = x.dims();
+        let shape = Shape::Image {
+            channels,
+            height,
+            width,
+        };
+        let stages = 0..self.stages(shape).len();
+        self.pool(scope, self.forward(scope, Features::Samples(x), stages))
+    }
 
     /// The encoder before its latent coordinates, if it has those ([`latent`]).
     fn trunk(&self) -> Option<&dyn Encoder> {

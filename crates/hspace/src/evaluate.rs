@@ -143,10 +143,13 @@ pub fn scaling(dataset: &Dataset) -> Result<Scaling> {
 pub fn same_but_for_seed(names: &[String]) -> Result<Vec<Vec<usize>>> {
     let mut groups: Vec<(Table, Vec<(usize, String)>)> = Vec::new();
     for (place, name) in names.iter().enumerate() {
-        let Ok(Source::Run(path)) = Source::parse(name) else {
+        let Ok(source) = Source::parse(name) else {
             continue;
         };
-        let folder = RunFolder::open(&path)?;
+        let Some(path) = source.run() else {
+            continue;
+        };
+        let folder = RunFolder::open(path)?;
         if !folder.has_config() {
             continue;
         }
@@ -154,6 +157,9 @@ pub fn same_but_for_seed(names: &[String]) -> Result<Vec<Vec<usize>>> {
         let seed = settings
             .remove("seed")
             .map_or(String::new(), |seed| seed.to_string());
+        if let Source::At(_, stage) = &source {
+            settings.insert("stage".into(), stage.as_str().into());
+        }
         match groups.iter_mut().find(|(known, _)| *known == settings) {
             // The same training twice is no sample of trainings.
             Some((_, runs)) if runs.iter().any(|(_, known)| *known == seed) => {}

@@ -4,7 +4,7 @@
 //! becomes a [`Representation`] of a dataset; from there on nobody knows where it came from.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::device::Device;
 
@@ -13,7 +13,7 @@ use crate::config;
 use crate::dataset::check::channel_statistics;
 use crate::dataset::{Dataset, Shape, Split};
 use crate::embed::{Embedded, embed, inputs};
-use crate::encoder::{self, ENCODERS};
+use crate::encoder::{self, ENCODERS, Stage};
 use crate::error::{Error, Result, unknown};
 use crate::hub;
 use crate::ica;
@@ -64,6 +64,8 @@ pub enum Source {
     Ica(usize),
     /// An encoder with fresh weights: its name, and settings after colons.
     Random(String),
+    /// A network up to one of its stages: `runs/a@layer2`.
+    At(Box<Source>, String),
 }
 
 impl Source {
@@ -91,9 +93,10 @@ impl Source {
             return Ok(Source::Random(name.to_owned()));
         }
         let path = PathBuf::from(text);
-        match (path.is_dir(), path.is_file()) {
-            (true, _) => Ok(Source::Run(path)),
-            (_, true) => Ok(Source::File(path)),
+        match (path.is_dir(), path.is_file(), text.rsplit_once('@')) {
+            (true, ..) => Ok(Source::Run(path)),
+            (_, true, _) => Ok(Source::File(path)),
+            (.., Some((network, stage))) => Source::parse(network)?.at(stage),
             _ => {
                 let names = ["pixels", "pca:50", "ica:50", "random:cnn"];
                 let text = unknown("source", text, names);
@@ -101,6 +104,32 @@ impl Source {
                     "{text}, and there is no run folder or features file of that name"
                 )))
             }
+        }
+    }
+}
+
+impl Source {
+    /// This network up to the stage of that name.
+    ///
+    /// # Errors
+    /// When it is no network.
+    pub fn at(self, stage: &str) -> Result<Source> {
+        match self {
+            Source::Run(_) | Source::Hub(_) | Source::Random(_) => {
+                Ok(Source::At(Box::new(self), stage.to_owned()))
+            }
+            _ => Err(Error::config(format!(
+                "@{stage}: only networks have stages: runs, random:ENCODER and hf:MODEL"
+            ))),
+        }
+    }
+
+    /// The folder of the run that it is, or is a stage of.
+    pub fn run(&self) -> Option<&Path> {
+        match self {
+            Source::Run(path) => Some(path),
+            Source::At(network, _) => network.run(),
+            _ => None,
         }
     }
 }
@@ -215,28 +244,13 @@ impl<'a> Sources<'a> {
                     ..pixels
                 }
             }
-            Source::Run(path) => {
-                let run = RunFolder::open(path)?.read_encoder(&self.device)?;
-                self.runs.push(run.about.clone());
-                self.encode(name, run, progress)?
+            Source::Run(_) | Source::Hub(_) | Source::Random(_) => {
+                let network = self.network(source)?;
+                self.encode(name, network, progress)?
             }
-            Source::Hub(model) => {
-                let model = hub::model(model)?;
-                let hub::Model {
-                    weights,
-                    encoder,
-                    settings,
-                    input,
-                } = model;
-                // The notes on timm's models name their heads.
-                let (run, _) =
-                    pretrained::encoder(&weights, None, encoder, settings, input, &self.device)?;
-                self.runs.push(run.about.clone());
-                self.encode(name, run, progress)?
-            }
-            Source::Random(architecture) => {
-                let run = self.untrained(architecture)?;
-                self.encode(name, run, progress)?
+            Source::At(of, stage) => {
+                let network = self.network(of)?.until(stage)?;
+                self.encode(name, network, progress)?
             }
             Source::File(path) => {
                 let stored = representation::read(path, &self.files)?;
@@ -262,6 +276,41 @@ impl<'a> Sources<'a> {
             name: name.to_owned(),
             ..made
         })
+    }
+
+    /// The stages of a network, in order; none of another source.
+    ///
+    /// # Errors
+    /// When the network cannot be read.
+    pub fn stages(&mut self, of: &Source) -> Result<Vec<Stage>> {
+        match of {
+            Source::Run(_) | Source::Hub(_) | Source::Random(_) => {
+                let network = self.network(of)?;
+                Ok(network.encoder.stages(network.about.input.shape))
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// The encoder that a source is.
+    fn network(&mut self, source: &Source) -> Result<TrainedEncoder> {
+        let run = match source {
+            Source::Run(path) => RunFolder::open(path)?.read_encoder(&self.device)?,
+            Source::Hub(model) => {
+                let hub::Model {
+                    weights,
+                    encoder,
+                    settings,
+                    input,
+                } = hub::model(model)?;
+                // The notes on timm's models name their heads.
+                pretrained::encoder(&weights, None, encoder, settings, input, &self.device)?.0
+            }
+            Source::Random(architecture) => return self.untrained(architecture),
+            _ => return Err(Error::config("there is no encoder in this source")),
+        };
+        self.runs.push(run.about.clone());
+        Ok(run)
     }
 
     /// Samples that a file of features does not hold are left out if none of them can be read: they could not be

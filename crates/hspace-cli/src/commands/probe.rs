@@ -30,13 +30,15 @@ use crate::settings::{DataFlags, seed};
   hspace probe latents.npz pixels --data photos/ --common    # latents of some samples alone
   hspace probe hf:timm/resnet18.a1_in1k runs/a --data photos/
   hspace probe emb.npy --data photos/ --by-position           # a file without ids
+  hspace probe runs/a --layers all --data photos/ --html layers.html  # accuracy layer by layer
+  hspace probe runs/a@layer2 runs/a@layer3 --data photos/     # up to a stage; `--layers all` names them
   hspace probe runs/seed0 runs/seed1 runs/seed2 --data photos/  # one row, whose intervals hold the training
   hspace probe pixels pca:20 --data few.csv --folds 5         # every labelled sample tested once
   hspace probe pixels --data fashion/ --probe knn --set knn.k=5 --set knn.metric=euclidean
   hspace probe pixels --data fashion/ --probe linear --set linear.c=0.01")]
 pub struct Args {
     /// Runs, feature files (.npz, .npy, .csv), models of timm on the Hugging Face Hub (hf:OWNER/NAME,
-    /// downloaded once), `pixels`, `pca:D`, `ica:D`, `random:ENCODER`
+    /// downloaded once), `pixels`, `pca:D`, `ica:D`, `random:ENCODER`; a network up to one of its stages: runs/a@layer2
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<String>,
     #[command(flatten)]
@@ -70,6 +72,9 @@ pub struct ProbeFlags {
     /// Measure each run on its own: otherwise runs that differ in their seed alone are one, whose intervals hold the training too
     #[arg(long)]
     pub seeds_apart: bool,
+    /// Measure each network up to its stages too, layer by layer: `all`, or some, such as layer1,layer2
+    #[arg(long, value_name = "STAGES")]
+    pub layers: Option<String>,
     /// Seed of the draws and of untrained encoders
     #[arg(long, default_value_t = 0, value_parser = seed())]
     pub seed: u64,
@@ -170,6 +175,8 @@ impl ProbeFlags {
 /// data that the flags say.
 pub struct Represented {
     pub dataset: Dataset,
+    /// The names, those of stages among them.
+    pub names: Vec<String>,
     pub made: Vec<Representation>,
     /// Names of the learned ones.
     pub learned: Vec<String>,
@@ -182,10 +189,10 @@ pub struct Represented {
 pub fn data_warnings(names: &[String], dataset: &Dataset) -> Result<Vec<String>> {
     let mut warnings = Vec::new();
     for name in names {
-        let Source::Run(path) = Source::parse(name)? else {
-            continue;
-        };
-        if let Some(record) = DataRecord::read(&RunFolder::open(&path)?)? {
+        let source = Source::parse(name)?;
+        if let Some(path) = source.run()
+            && let Some(record) = DataRecord::read(&RunFolder::open(path)?)?
+        {
             warnings.extend(record.warnings(name, dataset));
         }
     }
@@ -227,9 +234,20 @@ pub fn represent_sources(
     warnings
         .iter()
         .for_each(|text| eprintln!("warning: {text}"));
+    let makers = flags.reading.sources(&dataset, device, flags.seed);
+    let mut makers = makers.raw_vectors();
+    if let Some(layers) = &flags.layers {
+        sources = with_stages(sources, layers, &mut makers)?;
+    }
+    let names: Vec<String> = sources.iter().map(|(name, _)| name.clone()).collect();
     let learned: Vec<String> = sources
         .iter()
-        .filter(|(_, source)| matches!(source, Source::Run(_) | Source::Hub(_) | Source::File(_)))
+        .filter(|(_, source)| {
+            matches!(
+                source,
+                Source::Run(_) | Source::Hub(_) | Source::File(_) | Source::At(..)
+            )
+        })
         .map(|(name, _)| name.clone())
         .collect();
     let files = sources.iter().filter_map(|(_, source)| match source {
@@ -241,8 +259,7 @@ pub fn represent_sources(
         false => (0..dataset.len()).collect(),
     };
     let (total, train) = (rows.len(), training(&dataset, &rows));
-    let makers = flags.reading.sources(&dataset, device, flags.seed);
-    let mut makers = makers.only(rows).raw_vectors();
+    let mut makers = makers.only(rows);
     let represent = |name: &str, source: &Source, makers: &mut Sources| {
         makers.represent(name, source, &mut |done| {
             spinner.say(&format!("{name}: {done}/{total}"))
@@ -276,10 +293,33 @@ pub fn represent_sources(
     drop(makers);
     Ok(Represented {
         dataset,
+        names,
         made,
         learned,
         warnings,
     })
+}
+
+/// The sources, each network behind its stages: all of them, or those named in `layers`.
+fn with_stages(
+    sources: Vec<(String, Source)>,
+    layers: &str,
+    makers: &mut Sources,
+) -> Result<Vec<(String, Source)>> {
+    let mut all = Vec::new();
+    for (name, source) in sources {
+        let stages = makers.stages(&source)?;
+        let wanted: Vec<&str> = match layers {
+            "all" => stages.iter().map(|stage| stage.name.as_str()).collect(),
+            _ if stages.is_empty() => vec![],
+            some => some.split(',').map(str::trim).collect(),
+        };
+        for stage in wanted {
+            all.push((format!("{name}@{stage}"), source.clone().at(stage)?));
+        }
+        all.push((name, source));
+    }
+    Ok(all)
 }
 
 /// Everything `probe`, `compare` and `report` do alike: sources, baselines, measurement, outputs.
@@ -292,10 +332,12 @@ pub fn measure_sources(
     let represented = represent_sources(names, flags, &spinner)?;
     let Represented {
         dataset,
+        names,
         made,
         learned,
         warnings,
     } = represented;
+    let names = &names[..];
     let mut options = options.clone();
     if options.scaling == Scaling::Auto {
         options.scaling = scaling(&dataset)?;
@@ -412,10 +454,11 @@ fn seed_groups(names: &[String], flags: &ProbeFlags) -> Result<Vec<Vec<String>>>
 fn fold_warnings(names: &[String], folds: usize) -> Result<Vec<String>> {
     let mut warnings = Vec::new();
     for name in names {
-        let Source::Run(path) = Source::parse(name)? else {
+        let source = Source::parse(name)?;
+        let Some(path) = source.run() else {
             continue;
         };
-        let folder = RunFolder::open(&path)?;
+        let folder = RunFolder::open(path)?;
         if !folder.has_config() {
             continue;
         }

@@ -56,6 +56,7 @@ pub fn run(args: &Args) -> Result<()> {
         data: Some(data),
         folds: None,
         seeds_apart: false,
+        layers: None,
         labels: Some(args.labels.clone()),
         probe: None,
         label: Some(config.label.clone()),

@@ -10,6 +10,7 @@ mod leaks;
 mod pictures;
 mod refusals;
 mod runs;
+mod stages;
 mod stops;
 mod tables;
 mod weights;

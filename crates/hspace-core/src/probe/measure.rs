@@ -348,7 +348,8 @@ impl<'a> Study<'a> {
             if probe.name == linear::probe::ENTRY.name {
                 out.confusions.extend(confusion(name, task, &scored));
             }
-            out.reliability.extend(reliability(name, probe.name, &scored));
+            out.reliability
+                .extend(reliability(name, probe.name, &scored));
         }
         let measures = 0..task.kind().scores().len();
         let values: Vec<Option<Crossed>> = measures.map(|s| sampling.crossed(&scored, s)).collect();

@@ -261,7 +261,11 @@ impl Task {
                         "the {} probe is not for {}; use {}",
                         asked.name,
                         kind.text(),
-                        others.iter().map(|e| e.name).collect::<Vec<_>>().join(" or ")
+                        others
+                            .iter()
+                            .map(|e| e.name)
+                            .collect::<Vec<_>>()
+                            .join(" or ")
                     )));
                 }
             };

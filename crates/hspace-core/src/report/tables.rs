@@ -5,9 +5,7 @@ use maud::{Markup, html};
 use super::charts::Point;
 use super::look::{Look, Looks};
 use crate::dataset::Role;
-use crate::probe::{
-    Estimate, Geometry, Labels, Measurements, Nuisance, PROBES, Row, TaskKind,
-};
+use crate::probe::{Estimate, Geometry, Labels, Measurements, Nuisance, PROBES, Row, TaskKind};
 
 /// How a measure is written.
 pub(super) struct Measure {

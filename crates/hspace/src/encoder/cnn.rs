@@ -1,14 +1,14 @@
 //! A small convolutional network: four blocks, each halving the image and doubling the channels.
 
-use burn_tensor::Tensor;
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Encoder, image_problems};
+use super::{Encoder, Features, Stage, image_problems};
 use crate::dataset::Shape;
 use crate::list::{self, Entry};
 use crate::network::Scope;
 use crate::network::blocks::{Conv, Residual, Shortcut, Unit, residual_blocks};
-use crate::network::maps::Maps;
 
 /// 3×3 convolution, batch normalisation, ReLU; four times with `width`, 2, 4 and 8 `width`
 /// channels; then the mean over the image: `8 width` features.
@@ -36,8 +36,13 @@ pub(super) const ENTRY: Entry<dyn Encoder> = Entry {
 };
 
 impl Encoder for Cnn {
-    fn features(&self, scope: &Scope, x: Tensor<4>) -> Tensor<2> {
-        let units = (0..BLOCKS).map(|i| Unit {
+    fn stages(&self, _: Shape) -> Vec<Stage> {
+        let stage = |i| Stage::new(&[&format!("conv{i}"), &format!("bn{i}")], 2);
+        (0..BLOCKS).map(stage).collect()
+    }
+
+    fn forward(&self, scope: &Scope, x: Features, stages: Range<usize>) -> Features {
+        let units = stages.map(|i| Unit {
             conv: scope.at(format!("conv{i}")),
             norm: scope.at(format!("bn{i}")),
             block: Conv {
@@ -52,7 +57,7 @@ impl Encoder for Cnn {
             branch: units.collect(),
             shortcut: Shortcut::Nothing,
         };
-        residual_blocks(vec![blocks], Maps::from_images(scope, x)).mean()
+        Features::Maps(residual_blocks(vec![blocks], x.into_maps(scope)))
     }
 
     fn problems(&self, shape: Shape) -> Vec<String> {

@@ -4,9 +4,11 @@
 //! probed is then the code (the mean of the posterior), not the layer before it. The map's weights are
 //! at `latent` beside the trunk's.
 
+use std::ops::Range;
+
 use burn_tensor::Tensor;
 
-use super::{Encoder, Patches};
+use super::{Encoder, Features, Patches, Stage};
 use crate::dataset::Shape;
 use crate::network::layers::linear;
 use crate::network::{Scope, Weight, Weights};
@@ -50,8 +52,16 @@ pub fn is_optional(encoder: &dyn Encoder, name: &str) -> bool {
 }
 
 impl Encoder for Latent {
-    fn features(&self, scope: &Scope, x: Tensor<4>) -> Tensor<2> {
-        coordinates(scope, self.trunk.features(scope, x), self.dims)
+    fn stages(&self, shape: Shape) -> Vec<Stage> {
+        self.trunk.stages(shape)
+    }
+
+    fn forward(&self, scope: &Scope, x: Features, stages: Range<usize>) -> Features {
+        self.trunk.forward(scope, x, stages)
+    }
+
+    fn pool(&self, scope: &Scope, x: Features) -> Tensor<2> {
+        coordinates(scope, self.trunk.pool(scope, x), self.dims)
     }
 
     fn trunk(&self) -> Option<&dyn Encoder> {

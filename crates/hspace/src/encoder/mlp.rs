@@ -1,14 +1,15 @@
 //! Multilayer perceptron for vectors and small images.
 
-use burn_tensor::Tensor;
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
-use super::Encoder;
+use super::{Encoder, Features, Stage};
 use crate::dataset::Shape;
 use crate::list::{self, Entry};
 use crate::network::Scope;
 use crate::network::blocks::dense_block;
-use crate::network::layers::{flatten, linear_relu};
+use crate::network::layers::linear_relu;
 
 /// Linear, batch normalisation if wanted, ReLU; `layers` times.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,15 +43,23 @@ pub(super) const ENTRY: Entry<dyn Encoder> = Entry {
 };
 
 impl Encoder for Mlp {
-    fn features(&self, scope: &Scope, x: Tensor<4>) -> Tensor<2> {
-        let mut x = flatten(x);
-        for i in 0..self.layers {
+    fn stages(&self, _: Shape) -> Vec<Stage> {
+        let stage = |i: usize| match self.norm {
+            true => Stage::new(&[&(3 * i).to_string(), &(3 * i + 1).to_string()], 1),
+            false => Stage::new(&[&(2 * i).to_string()], 1),
+        };
+        (0..self.layers).map(stage).collect()
+    }
+
+    fn forward(&self, scope: &Scope, x: Features, stages: Range<usize>) -> Features {
+        let mut x = x.pooled();
+        for i in stages {
             x = match self.norm {
                 true => dense_block(&scope.at(3 * i), &scope.at(3 * i + 1), x, self.width),
                 false => linear_relu(&scope.at(2 * i), x, self.width),
             };
         }
-        x
+        Features::Vector(x)
     }
 
     fn takes_any_size(&self, _: Shape) -> bool {

@@ -3,15 +3,15 @@
 //! Stride 2 of a bottleneck is in its 3×3 convolution, as in torchvision ("v1.5"). We leave out
 //! the classification layer: heads belong to objectives.
 
-use burn_tensor::Tensor;
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Encoder, image_problems};
+use super::{Encoder, Features, Stage, image_problems};
 use crate::dataset::Shape;
 use crate::list::{self, Entry};
 use crate::network::Scope;
 use crate::network::blocks::{Conv, Residual, Shortcut, Unit, residual_blocks};
-use crate::network::maps::Maps;
 
 const SOURCE: &str = "He et al. 2016, Deep residual learning, arXiv:1512.03385";
 
@@ -282,23 +282,43 @@ impl ResNet {
 }
 
 impl Encoder for ResNet {
-    fn features(&self, scope: &Scope, x: Tensor<4>) -> Tensor<2> {
-        let mut x = Maps::from_images(scope, x);
-        let (stem, small) = self.stem(scope, x.dims());
-        let (mut chain, mut channels) = (vec![Residual::plain(stem)], self.settings.width);
-        if !small {
-            x = residual_blocks(std::mem::take(&mut chain), x).max_pool();
+    fn stages(&self, shape: Shape) -> Vec<Stage> {
+        let small = match shape {
+            Shape::Image { height, width, .. } => self.small(height, width),
+            Shape::Vector { .. } => true,
+        };
+        let layer = |i: usize| Stage::new(&[&format!("layer{i}")], if i == 1 { 1 } else { 2 });
+        let stem = Stage::new(&["conv1", "bn1"], if small { 1 } else { 4 });
+        [stem]
+            .into_iter()
+            .chain((1..=self.blocks.len()).map(layer))
+            .collect()
+    }
+
+    fn forward(&self, scope: &Scope, x: Features, stages: Range<usize>) -> Features {
+        let mut x = x.into_maps(scope);
+        let (mut chain, mut channels) = (Vec::new(), x.dims()[1]);
+        if stages.start == 0 && stages.end > 0 {
+            let (stem, small) = self.stem(scope, x.dims());
+            chain.push(Residual::plain(stem));
+            channels = self.settings.width;
+            if !small {
+                x = residual_blocks(std::mem::take(&mut chain), x).max_pool();
+            }
         }
-        for (stage, &blocks) in self.blocks.iter().enumerate() {
-            let layer = scope.at(format!("layer{}", stage + 1));
-            let planes = self.settings.width << stage;
-            for block in 0..blocks {
-                let stride = if stage > 0 && block == 0 { 2 } else { 1 };
+        for stage in stages.start.max(1)..stages.end {
+            let layer = scope.at(format!("layer{stage}"));
+            let planes = self.settings.width << (stage - 1);
+            for block in 0..self.blocks[stage - 1] {
+                let stride = if stage > 1 && block == 0 { 2 } else { 1 };
                 chain.push(self.block(&layer.at(block), channels, planes, stride));
                 channels = self.outputs(planes);
             }
         }
-        residual_blocks(chain, x).mean()
+        Features::Maps(match chain.is_empty() {
+            true => x,
+            false => residual_blocks(chain, x),
+        })
     }
 
     fn python(&self, shape: Shape) -> Option<String> {
@@ -357,9 +377,10 @@ impl Encoder for ResNet {
 
 #[cfg(test)]
 mod tests {
-    use crate::device::Device;
+    use burn_tensor::Tensor;
 
     use super::*;
+    use crate::device::Device;
     use crate::encoder::{axes, init};
     use crate::golden::{assert_close, number, numbers, scatter};
     use crate::network::weights::{values, vector};

@@ -1,9 +1,11 @@
 //! Vision Transformers (Dosovitskiy et al. 2021, arXiv:2010.11929), with timm's parameter names.
 
+use std::ops::Range;
+
 use burn_tensor::{Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::{Encoder, Patches, image_problems};
+use super::{Encoder, Features, Patches, Stage, Tokens, image_problems};
 use crate::dataset::Shape;
 use crate::list::{self, Entry};
 use crate::network::layers::affine;
@@ -114,9 +116,8 @@ impl Vit {
         }
     }
 
-    /// Tokens `[n, t, d]` after all blocks, before the last normalisation; of the `visible` patches
-    /// of each image, if only these are asked for.
-    fn mixed(&self, scope: &Scope, x: Tensor<4>, visible: Option<&[u32]>) -> Tensor<3> {
+    /// Tokens before the blocks; of the `visible` patches of each image, if only these are asked for.
+    fn embed(&self, scope: &Scope, x: Tensor<4>, visible: Option<&[u32]>) -> Tokens {
         let ([n, channels, height, width], dim) = (x.dims(), self.width);
         // Weights that are there already have chosen: images of other sizes follow.
         let p = match scope.at("patch_embed").at("proj").shape("weight") {
@@ -161,12 +162,21 @@ impl Vit {
             let token = token + positions.narrow(1, 0, 1);
             x = Tensor::cat(vec![token.repeat_dim(0, n), x], 1);
         }
-        let tokens = class + seen;
-        let mut x = x.reshape([n * tokens, dim]);
-        for i in 0..self.depth {
-            x = transformer_block(&scope.at(format!("blocks.{i}")), x, tokens, self.heads());
+        let count = class + seen;
+        Tokens {
+            rows: x.reshape([n * count, dim]),
+            count,
+            prefix: class,
         }
-        x.reshape([n, tokens, dim])
+    }
+
+    /// Tokens after those `blocks`, before the last normalisation.
+    fn mixed(&self, scope: &Scope, mut tokens: Tokens, blocks: Range<usize>) -> Tokens {
+        for i in blocks {
+            let block = scope.at(format!("blocks.{i}"));
+            tokens.rows = transformer_block(&block, tokens.rows, tokens.count, self.heads());
+        }
+        tokens
     }
 
     /// What says where tokens are, `[1, t, d]`, for patches in `rows` and `columns`: learned for the
@@ -255,16 +265,46 @@ impl Patches for Vit {
     }
 
     fn tokens(&self, scope: &Scope, x: Tensor<4>, visible: Option<&[u32]>) -> Tensor<3> {
-        let x = self.mixed(scope, x, visible);
-        let [n, tokens, dim] = x.dims();
-        let x = layer_norm(&scope.at(self.norm()), x.reshape([n * tokens, dim]));
-        x.reshape([n, tokens, dim])
+        let tokens = self.embed(scope, x, visible);
+        let tokens = self.mixed(scope, tokens, 0..self.depth);
+        let rows = layer_norm(&scope.at(self.norm()), tokens.rows);
+        Tokens { rows, ..tokens }.by_sample()
     }
 }
 
 impl Encoder for Vit {
-    fn features(&self, scope: &Scope, x: Tensor<4>) -> Tensor<2> {
-        let x = self.mixed(scope, x, None);
+    fn stages(&self, shape: Shape) -> Vec<Stage> {
+        let patch = match shape {
+            Shape::Image { height, width, .. } => self.patch(height, width),
+            Shape::Vector { .. } => 1,
+        };
+        let first = Stage::new(&["patch_embed", "cls_token", "pos_embed"], patch);
+        let block = |i: usize| Stage::new(&[&format!("blocks.{i}")], 1);
+        [first]
+            .into_iter()
+            .chain((0..self.depth).map(block))
+            .collect()
+    }
+
+    fn forward(&self, scope: &Scope, x: Features, stages: Range<usize>) -> Features {
+        if stages.is_empty() {
+            return x;
+        }
+        let tokens = match x {
+            Features::Samples(x) => self.embed(scope, x, None),
+            Features::Tokens(tokens) => tokens,
+            Features::Maps(_) | Features::Vector(_) => panic!("a transformer takes tokens"),
+        };
+        // Block i is stage i + 1.
+        let blocks = stages.start.saturating_sub(1)..stages.end - 1;
+        Features::Tokens(self.mixed(scope, tokens, blocks))
+    }
+
+    fn pool(&self, scope: &Scope, x: Features) -> Tensor<2> {
+        let Features::Tokens(tokens) = x else {
+            return x.pooled();
+        };
+        let x = tokens.by_sample();
         let [n, _, dim] = x.dims();
         let x = match self.pool {
             Pool::Class => x.narrow(1, 0, 1),

@@ -6,6 +6,7 @@ mod failing;
 mod fits;
 mod gradients;
 mod learning;
+mod stages;
 
 use burn_tensor::Tensor;
 use hspace::device::Device;

@@ -1,0 +1,92 @@
+//! The linear probe: softmax regression of classes, one regression for each of several labels.
+
+use super::label_sets::{self, LabelClassifiers};
+use super::{Softmax, fit, fit_auto};
+use crate::auto::Auto;
+use crate::error::Result;
+use crate::matrix::Matrix;
+use crate::probe::TaskKind;
+use crate::probe::entry::{Entry, Head, Labelled};
+use crate::probe::task::Truth;
+
+/// The line in the list.
+pub const ENTRY: Entry = Entry {
+    name: "linear",
+    title: "Linear probe",
+    summary: "softmax regression by L-BFGS, its L2 chosen inside the training labels (numeric targets: ridge; several labels a sample: one regression each)",
+    tasks: &[TaskKind::Classes, TaskKind::LabelSets],
+    is_fixed: |options| options.linear.c != Auto::Auto,
+    problem: |options| {
+        let wrong = matches!(options.linear.c, Auto::Set(c) if !(c.is_finite() && c > 0.0));
+        wrong.then_some("linear.c: must be `auto` or a number above 0")
+    },
+    fit: |labelled| match &labelled.truth {
+        Truth::LabelSets(sets) => of_label_sets(labelled, sets),
+        truth => of_classes(labelled, truth.classes()),
+    },
+};
+
+struct Linear {
+    model: Model,
+    /// On the features that users know.
+    c: f64,
+}
+
+enum Model {
+    Classes(Softmax),
+    LabelSets(LabelClassifiers),
+}
+
+fn of_classes(labelled: &Labelled<'_>, labels: &[u32]) -> Result<Box<dyn Head>> {
+    let Labelled {
+        features,
+        classes,
+        unit,
+        options,
+        ..
+    } = *labelled;
+    let (model, c) = match options.linear.c {
+        Auto::Set(c) => (fit(features, labels, classes, c / unit)?, c),
+        Auto::Auto => {
+            let selection = labelled.selection(Truth::classes);
+            let (model, c) = fit_auto(features, labels, classes, selection, options.seed)?;
+            (model, c * unit)
+        }
+    };
+    let model = Model::Classes(model);
+    Ok(Box::new(Linear { model, c }))
+}
+
+fn of_label_sets(labelled: &Labelled<'_>, sets: &[Vec<u32>]) -> Result<Box<dyn Head>> {
+    let Labelled {
+        features,
+        classes,
+        unit,
+        options,
+        ..
+    } = *labelled;
+    let (model, c) = match options.linear.c {
+        Auto::Set(c) => (label_sets::fit(features, sets, classes, c / unit)?, c),
+        Auto::Auto => {
+            let selection = labelled.selection(Truth::label_sets);
+            let (model, c) =
+                label_sets::fit_auto(features, sets, classes, selection, options.seed)?;
+            (model, c * unit)
+        }
+    };
+    let model = Model::LabelSets(model);
+    Ok(Box::new(Linear { model, c }))
+}
+
+impl Head for Linear {
+    fn answer(&self, features: &Matrix) -> Vec<f64> {
+        match &self.model {
+            Model::Classes(model) => model.probabilities(features),
+            Model::LabelSets(model) => model.probabilities(features),
+        }
+    }
+
+    fn settings(&self) -> String {
+        format!("c={:.3e}", self.c)
+    }
+}

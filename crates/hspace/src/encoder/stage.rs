@@ -1,0 +1,166 @@
+//! The stages of an encoder, and what one passes to the next.
+//!
+//! Whatever looks inside a network asks for a range of its stages: a probe of a middle layer, feature maps, rates that differ
+//! by depth.
+
+use burn_tensor::Tensor;
+
+use super::Encoder;
+use crate::dataset::Shape;
+use crate::error::unknown;
+use crate::network::Scope;
+use crate::network::layers::flatten;
+use crate::network::maps::Maps;
+
+/// One of the stages that an encoder is a sequence of. Its place in the sequence is its depth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// The first of its prefixes, as in `runs/a@layer2`.
+    pub name: String,
+    /// What the names of its weights begin with, up to a dot or the end.
+    pub prefixes: Vec<String>,
+    /// How many times smaller its maps or grid of tokens are than what it is given.
+    pub stride: usize,
+}
+
+impl Stage {
+    /// A stage with these prefixes, the first of which is its name.
+    pub(super) fn new(prefixes: &[&str], stride: usize) -> Stage {
+        Stage {
+            name: prefixes[0].to_owned(),
+            prefixes: prefixes.iter().map(|prefix| prefix.to_string()).collect(),
+            stride,
+        }
+    }
+
+    /// Whether the weight `name`, without the encoder's own prefix, is of this stage.
+    ///
+    /// ```
+    /// # use hspace::encoder::Stage;
+    /// let stage = Stage { name: "layer1".into(), prefixes: vec!["layer1".into()], stride: 1 };
+    /// assert!(stage.has("layer1.0.conv1.weight") && !stage.has("layer10.0.conv1.weight"));
+    /// ```
+    pub fn has(&self, name: &str) -> bool {
+        let mut prefixes = self.prefixes.iter();
+        prefixes.any(|prefix| {
+            let rest = name.strip_prefix(prefix.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        })
+    }
+}
+
+/// What the first stage is given, and every stage passes on.
+#[derive(Clone, Debug)]
+pub enum Features {
+    /// Samples `[n, channels, height, width]`; vectors are `[n, dim, 1, 1]`.
+    Samples(Tensor<4>),
+    /// Feature maps.
+    Maps(Maps),
+    /// Tokens of patches.
+    Tokens(Tokens),
+    /// One vector a sample, `[n, d]`.
+    Vector(Tensor<2>),
+}
+
+/// Tokens of a grid of patches, row by row, and before them those that stand for no patch.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    /// `[n · count, d]`, those of a sample one after the other.
+    pub rows: Tensor<2>,
+    /// Tokens of a sample.
+    pub count: usize,
+    /// How many of them stand for no patch.
+    pub prefix: usize,
+}
+
+impl Tokens {
+    /// `[n, count, d]`
+    pub fn by_sample(self) -> Tensor<3> {
+        let [rows, d] = self.rows.dims();
+        self.rows.reshape([rows / self.count, self.count, d])
+    }
+}
+
+impl Features {
+    /// One vector a sample, `[n, d]`: the mean of each map, the first token where one stands for no patch and else their mean, samples
+    /// as they are.
+    pub fn pooled(self) -> Tensor<2> {
+        match self {
+            Features::Samples(x) => flatten(x),
+            Features::Maps(maps) => maps.mean(),
+            Features::Vector(x) => x,
+            Features::Tokens(tokens) => {
+                let prefix = tokens.prefix;
+                let x = tokens.by_sample();
+                let [n, _, d] = x.dims();
+                let one = match prefix {
+                    0 => x.mean_dim(1),
+                    _ => x.narrow(1, 0, 1),
+                };
+                one.reshape([n, d])
+            }
+        }
+    }
+
+    /// The maps of samples or of an earlier stage.
+    ///
+    /// # Panics
+    /// Of anything else: stages were put together wrongly.
+    pub fn into_maps(self, scope: &Scope) -> Maps {
+        match self {
+            Features::Samples(x) => Maps::from_images(scope, x),
+            Features::Maps(maps) => maps,
+            Features::Tokens(_) | Features::Vector(_) => panic!("a convolution takes maps"),
+        }
+    }
+}
+
+/// The first stages of another encoder, pooled.
+struct Until {
+    encoder: Box<dyn Encoder>,
+    stages: usize,
+}
+
+/// `encoder` up to the stage `name` and with it, for samples of `shape`.
+///
+/// # Errors
+/// When it has no stage of that name.
+pub fn until(
+    encoder: Box<dyn Encoder>,
+    name: &str,
+    shape: Shape,
+) -> Result<Box<dyn Encoder>, String> {
+    let stages = encoder.stages(shape);
+    let names = || stages.iter().map(|stage| stage.name.as_str());
+    match names().position(|own| own == name) {
+        Some(place) => Ok(Box::new(Until {
+            encoder,
+            stages: place + 1,
+        })),
+        None => Err(unknown("stage", name, names())),
+    }
+}
+
+impl Encoder for Until {
+    fn stages(&self, shape: Shape) -> Vec<Stage> {
+        let mut stages = self.encoder.stages(shape);
+        stages.truncate(self.stages);
+        stages
+    }
+
+    fn forward(&self, scope: &Scope, x: Features, stages: std::ops::Range<usize>) -> Features {
+        self.encoder.forward(scope, x, stages)
+    }
+
+    fn pool(&self, _: &Scope, x: Features) -> Tensor<2> {
+        x.pooled()
+    }
+
+    fn takes_any_size(&self, shape: Shape) -> bool {
+        self.encoder.takes_any_size(shape)
+    }
+
+    fn problems(&self, shape: Shape) -> Vec<String> {
+        self.encoder.problems(shape)
+    }
+}
