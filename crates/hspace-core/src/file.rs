@@ -6,6 +6,14 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
+/// Hash of a file's bytes: the first 16 digits of blake3.
+///
+/// # Errors
+/// Names the file that cannot be read.
+pub fn hash(path: &Path) -> Result<String> {
+    Ok(blake3::hash(&read(path)?).to_hex()[..16].to_owned())
+}
+
 /// Writes `bytes` to `path`, or leaves what was there untouched.
 ///
 /// # Errors

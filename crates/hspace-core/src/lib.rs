@@ -17,6 +17,7 @@ pub mod disentangle;
 pub mod error;
 pub mod fidelity;
 pub mod file;
+pub mod head;
 pub mod ica;
 pub mod matrix;
 mod npz;

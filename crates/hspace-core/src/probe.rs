@@ -11,6 +11,7 @@ mod conditioning;
 mod entry;
 mod estimates;
 pub mod few_labels;
+mod fitted;
 pub mod folds;
 pub mod geometry;
 mod joined;
@@ -31,6 +32,7 @@ mod task;
 
 pub use comparison::Comparison;
 pub use entry::Entry;
+pub use fitted::fit_head;
 pub use joined::join;
 pub use measure::measure;
 pub use options::{KnnMetric, KnnOptions, KnnWeights, LinearOptions, ProbeOptions, RidgeOptions};
@@ -102,7 +104,8 @@ pub enum Labels {
 }
 
 /// What the values of a task are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TaskKind {
     /// One class a sample.
     Classes,

@@ -38,6 +38,18 @@ pub struct Choice {
     pub settings: Table,
 }
 
+/// What the encoder begins from: `[init]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Init {
+    /// A run, a file of weights or `hf:OWNER/NAME`; empty: fresh weights.
+    pub from: String,
+    /// Keys or modules around the network in a checkpoint, where several fit; empty: the one that fits.
+    pub weights_key: String,
+    /// Hash of the weights, so that a run is not repeated from others; empty until they are read.
+    pub hash: String,
+}
+
 /// Every setting of a run, resolved.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -61,6 +73,8 @@ pub struct Config {
     pub views: ViewsConfig,
     /// The training.
     pub train: TrainSettings,
+    /// What the encoder begins from.
+    pub init: Init,
 }
 
 /// The settings outside any section.
@@ -86,7 +100,8 @@ impl Default for Top {
 }
 
 const READING: &str = "reading";
-const SECTIONS: [&str; 5] = ["encoder", "objective", "views", "train", "reading"];
+const INIT: &str = "init";
+const SECTIONS: [&str; 6] = ["encoder", "objective", "views", "train", READING, INIT];
 
 /// Sets `key` (dotted) to `text` read as a TOML value, or as a string if it is none.
 ///
@@ -351,6 +366,15 @@ impl Config {
         let mut reading = reading(std::mem::take(&mut sections[4]), &mut problems);
         reading.label = top.label.clone();
 
+        let mut table = list::defaults::<Init>();
+        overlay(
+            &mut table,
+            std::mem::take(&mut sections[5]),
+            INIT,
+            &mut problems,
+        );
+        let init: Init = parse("init.", table, &mut problems).unwrap_or_default();
+
         match (encoder, objective) {
             (Some((_, encoder)), Some((_, objective))) if problems.is_empty() => Ok(Config {
                 reading,
@@ -363,6 +387,7 @@ impl Config {
                 objective,
                 views,
                 train,
+                init,
             }),
             _ => Err(Error::Config(problems)),
         }
@@ -389,6 +414,9 @@ impl Config {
         all.insert("views".into(), table(Table::try_from(&self.views)).into());
         all.insert("train".into(), table(Table::try_from(&self.train)).into());
         all.insert(READING.into(), table(Table::try_from(&self.reading)).into());
+        if !self.init.from.is_empty() {
+            all.insert(INIT.into(), table(Table::try_from(&self.init)).into());
+        }
         all.to_string()
     }
 }

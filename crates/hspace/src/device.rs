@@ -123,6 +123,21 @@ pub(crate) fn on_cpu(place: &burn_tensor::Device) -> bool {
     *place == burn_tensor::Device::flex()
 }
 
+/// Computes with so many threads from here on. Results do not depend on it.
+///
+/// # Errors
+/// When threads have been started already.
+pub fn use_threads(count: usize) -> Result<()> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(count);
+    pool.build_global()
+        .map_err(|e| Error::config(format!("--threads {count}: {e}")))
+}
+
+/// Threads that are computed with.
+pub fn threads() -> usize {
+    rayon::current_num_threads()
+}
+
 /// The device of that name.
 ///
 /// # Errors

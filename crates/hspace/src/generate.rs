@@ -5,7 +5,7 @@ use burn_tensor::{Tensor, TensorData};
 use rand_distr::{Distribution, StandardNormal};
 use serde::Serialize;
 
-use crate::config::Config;
+use crate::config::{Choice, Config};
 use crate::dataset::{Dataset, Shape};
 use crate::device::Device;
 use crate::embed::{Embedded, embed, inputs, to_matrix};
@@ -58,6 +58,12 @@ pub struct Explained {
     pub latents: usize,
     /// What the likelihood is of.
     pub unit: &'static str,
+}
+
+/// Whether an objective with these settings draws.
+pub fn draws(choice: &Choice) -> bool {
+    let made = objective::make(&choice.name, choice.settings.clone());
+    made.is_ok_and(|objective| objective.generator().is_some())
 }
 
 impl Drawer {

@@ -305,9 +305,7 @@ impl<'a> Job<'a> {
             let mut bad = self.dataset.bad.clone();
             bad.extend(trained.bad.iter().cloned());
             folder.add_bad_files(&bad)?;
-            if self.objective.generator().is_some() {
-                folder.write_model(&trained.model)?;
-            }
+            folder.write_model(&trained.model)?;
             let about = EncoderFile {
                 warnings: trained.warnings.clone(),
                 ..self.describe()

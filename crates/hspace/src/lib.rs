@@ -36,6 +36,7 @@ pub mod evaluate;
 pub mod generate;
 #[cfg(test)]
 mod golden;
+pub mod head;
 pub mod hub;
 pub mod invert;
 pub mod job;

@@ -268,7 +268,7 @@ impl RunFolder {
     /// Names the file.
     pub fn write_encoder(&self, mut about: EncoderFile, weights: &Weights) -> Result<()> {
         write_weights(&self.weights(), weights)?;
-        about.hash = blake3::hash(&file::read(&self.weights())?).to_hex()[..16].to_owned();
+        about.hash = file::hash(&self.weights())?;
         let text = toml::to_string(&about).map_err(|e| Error::file(&self.path, e))?;
         self.write("encoder.toml", &text)
     }
@@ -303,7 +303,7 @@ impl RunFolder {
         })
     }
 
-    /// Writes what a run that draws needs besides: all weights of encoder, decoder and other heads.
+    /// Writes all weights: of the encoder, of heads, decoders and teachers.
     ///
     /// # Errors
     /// Names the file.
@@ -311,7 +311,7 @@ impl RunFolder {
         write_weights(&self.model(), weights)
     }
 
-    /// Reads all weights of a run that draws.
+    /// Reads all weights.
     ///
     /// # Errors
     /// Names the file.

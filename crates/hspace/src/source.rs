@@ -74,6 +74,11 @@ impl Source {
     /// # Errors
     /// If it is neither a known name nor a path that exists.
     pub fn parse(text: &str) -> Result<Source> {
+        if let Some((network, stage)) = text.rsplit_once('@')
+            && !Path::new(text).exists()
+        {
+            return Source::parse(network)?.at(stage);
+        }
         if text == "pixels" {
             return Ok(Source::Pixels);
         }
@@ -93,10 +98,9 @@ impl Source {
             return Ok(Source::Random(name.to_owned()));
         }
         let path = PathBuf::from(text);
-        match (path.is_dir(), path.is_file(), text.rsplit_once('@')) {
-            (true, ..) => Ok(Source::Run(path)),
-            (_, true, _) => Ok(Source::File(path)),
-            (.., Some((network, stage))) => Source::parse(network)?.at(stage),
+        match (path.is_dir(), path.is_file()) {
+            (true, _) => Ok(Source::Run(path)),
+            (_, true) => Ok(Source::File(path)),
             _ => {
                 let names = ["pixels", "pca:50", "ica:50", "random:cnn"];
                 let text = unknown("source", text, names);

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hspace::config::Config;
-use hspace::dataset::{Dataset, OpenOptions, Shape};
+use hspace::dataset::{Dataset, OpenOptions, Role, Shape, Split, Values};
 use hspace::embed::to_matrix;
 use hspace::encoder::ENCODERS;
 use hspace::error::Error;
@@ -74,6 +74,52 @@ fn bits(weights: &Weights) -> Vec<(String, Vec<u32>)> {
         )
     };
     weights.iter().map(bits).collect()
+}
+
+/// Whatever the labels of the test samples are, every training ends with the same weights, to the bit.
+#[test]
+fn labels_of_test_samples_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    for source in sources(folder.path()) {
+        let dataset = Dataset::open(&source, &OpenOptions::default()).unwrap();
+        let vectors = matches!(dataset.shape, Shape::Vector { .. });
+        let mut other = Dataset::open(&source, &OpenOptions::default()).unwrap();
+        let test = other.indices(Split::Test);
+        let task = other.columns.iter_mut().find(|c| c.role == Role::Label);
+        let Some(Values::Classes { index, names }) = task.map(|c| &mut c.values) else {
+            panic!("{source} has classes");
+        };
+        for &row in &test {
+            index[row] = index[row].map(|class| (class + 1) % names.len() as u32);
+        }
+        assert!(!test.is_empty());
+        for entry in OBJECTIVES {
+            let encoder = match (entry.name, vectors) {
+                ("mae", true) | ("scarf", false) => continue,
+                ("mae", false) => "vit_tiny",
+                (_, true) => "mlp",
+                (_, false) => "cnn",
+            };
+            let trained = |dataset: &Dataset| {
+                let config = config((entry.name, ""), encoder, dataset);
+                let job = Job::new(config, dataset, None).unwrap();
+                let stop = AtomicBool::new(false);
+                let trained = job.run(None, Start::Fresh, &mut |_| (), &stop).unwrap();
+                let losses: Vec<Option<f64>> = trained
+                    .lines
+                    .iter()
+                    .map(|line| line.values.get("loss").copied())
+                    .collect();
+                (bits(&trained.model), losses)
+            };
+            assert_eq!(
+                trained(&dataset),
+                trained(&other),
+                "{} on {source}",
+                entry.name
+            );
+        }
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use hspace::config::Config;
 use hspace::device::device;
 use hspace::drawings::for_report;
 use hspace::evaluate::{Story, run_facts};
-use hspace::generate::Drawer;
+use hspace::generate::{Drawer, draws};
 use hspace::job::about;
 use hspace::judge::{Judging, judge};
 use hspace::run::RunFolder;
@@ -18,6 +18,7 @@ use crate::commands::check::findings;
 use crate::commands::open;
 use crate::commands::probe::{ProbeFlags, data_warnings, measure_sources, represent_sources};
 use crate::progress::Spinner;
+use crate::say;
 use crate::settings::DataFlags;
 
 /// Measure a run beside its baselines and write report.html and summary.json into its folder.
@@ -76,10 +77,10 @@ pub fn run(args: &Args) -> Result<()> {
         let (measurements, made) = measure_sources(slice::from_ref(&name), &flags, &options)?;
         (Some(measurements), made)
     } else {
-        eprintln!(
-            "note: {} has no label column, so there is no task to measure",
+        say::note(format_args!(
+            "{} has no label column, so there is no task to measure",
             flags.data()?
-        );
+        ));
         let spinner = Spinner::new("reading");
         let names = ["pixels".to_owned(), name.clone()];
         let made = represent_sources(&names, &flags, &spinner)?.made;
@@ -97,7 +98,7 @@ pub fn run(args: &Args) -> Result<()> {
         .collect();
     spaces.sort_by_key(|space| space.name == name);
     let (mut drawings, mut has_prior) = (vec![], false);
-    if folder.has_model() {
+    if folder.has_model() && draws(&config.objective) {
         let device = device(&config.device)?;
         let drawer = Drawer::open(&folder, &device)?;
         let how = Judging {

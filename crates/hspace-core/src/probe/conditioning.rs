@@ -60,6 +60,15 @@ impl Conditioning {
         }
     }
 
+    /// What is subtracted from each of `d` features, and what they are multiplied by then.
+    pub(super) fn line(&self, d: usize) -> (Vec<f64>, Vec<f64>) {
+        let shift = match self.shift.is_empty() {
+            true => vec![0.0; d],
+            false => self.shift.clone(),
+        };
+        (shift, vec![self.scale; d])
+    }
+
     /// Conditions `features` `[n, d]` in place.
     pub(super) fn apply(&self, features: &mut Matrix) {
         let within = |x: &f32| f64::from(x.abs()) <= CEILING;

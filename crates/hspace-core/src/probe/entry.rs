@@ -22,16 +22,21 @@ pub struct Entry {
     /// Its setting that cannot be, and what it must be.
     pub(super) problem: fn(&ProbeOptions) -> Option<&'static str>,
     /// Fits it.
-    pub(super) fit: for<'a> fn(&'a Labelled<'a>) -> Result<Box<dyn Head + 'a>>,
+    pub(super) fit: for<'a> fn(&'a Labelled<'a>) -> Result<Box<dyn Fitted + 'a>>,
 }
 
 /// A fitted probe.
-pub(super) trait Head {
+pub(super) trait Fitted {
     /// Numbers `[m]`, or probabilities of classes or labels `[m, classes]`, for `features` `[m, d]`.
     fn answer(&self, features: &Matrix) -> Vec<f64>;
 
     /// Its settings, as text.
     fn settings(&self) -> String;
+
+    /// Weights `[d, outputs]` and intercepts `[outputs]`, if it is a linear map of features and what its kind of task puts behind it.
+    fn linear(&self) -> Option<(Matrix, Vec<f64>)> {
+        None
+    }
 }
 
 /// What a probe is fitted to.
@@ -61,6 +66,13 @@ impl Labelled<'_> {
             val: val.map(|(features, truth)| (*features, of(truth))),
         }
     }
+}
+
+/// The first probe that learns tasks of this kind.
+pub(super) fn first_for(kind: TaskKind) -> &'static Entry {
+    let mut probes = PROBES.iter();
+    let found = probes.find(|entry| entry.tasks.contains(&kind));
+    found.expect("every kind of task has a probe")
 }
 
 /// The probe of this name.

@@ -205,7 +205,7 @@ fn learn(
     };
     let next = AtomicUsize::new(0);
     let (send, receive) = channel();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = rayon::current_num_threads();
     let mut learned = HashMap::new();
     std::thread::scope(|scope| {
         for _ in 0..threads {

@@ -1,11 +1,12 @@
 //! Columns that are no task, read off a representation: nuisances, which it should not carry, and domains.
 
 use super::answer::{Features, predict, score};
+use super::entry::first_for;
 use super::estimates::Sampling;
 use super::options::ProbeOptions;
 use super::scaling::Transform;
 use super::task::Task;
-use super::{Nuisance, TaskKind, linear};
+use super::{Nuisance, TaskKind};
 use crate::dataset::{Column, Role, Split};
 use crate::error::Result;
 use crate::matrix::spaced;
@@ -25,17 +26,13 @@ pub(super) fn read_off(
         return Ok(None);
     };
     let kind = task.kind();
+    let probe = first_for(kind);
     let rows: Vec<usize> = spaced(task.train.len(), ROWS)
         .into_iter()
         .map(|i| task.train[i])
         .collect();
     let all = (0..r.split.len()).filter(|&i| r.split[i] == Split::Train);
-    let transform = Transform::fit(
-        &r.features,
-        all,
-        options.scaling,
-        (linear::probe::ENTRY.is_fixed)(options),
-    );
+    let transform = Transform::fit(&r.features, all, options.scaling, (probe.is_fixed)(options));
     let [mut train, mut test] = [&rows, &task.test].map(|rows| r.features.select(rows));
     transform.apply(&mut train);
     transform.apply(&mut test);
@@ -45,7 +42,7 @@ pub(super) fn read_off(
         val: None,
         unit: transform.unit(),
     };
-    let predicted = predict(&linear::probe::ENTRY, &task, &features, &rows, options)?;
+    let predicted = predict(probe, &task, &features, &rows, options)?;
     let truth = task.truth.select(&task.test);
     let scored = vec![vec![score(&truth, &predicted.values, task.names.len())]];
     // Balanced accuracy, R², or the mean area under the labels' curves.

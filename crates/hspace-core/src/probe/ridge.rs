@@ -9,7 +9,7 @@
 //! over 5 folds of whole groups.
 
 use super::TaskKind;
-use super::entry::{Entry, Head};
+use super::entry::{Entry, Fitted};
 use super::folds::{Selection, stratified};
 use super::task::Truth;
 use crate::auto::Auto;
@@ -46,13 +46,31 @@ struct Probe {
     unit: f64,
 }
 
-impl Head for Probe {
+impl Fitted for Probe {
     fn answer(&self, features: &Matrix) -> Vec<f64> {
         self.model.predict(features)
     }
 
     fn settings(&self) -> String {
         format!("alpha={:.3e}", self.model.alpha / self.unit)
+    }
+
+    fn linear(&self) -> Option<(Matrix, Vec<f64>)> {
+        let Ridge {
+            pca,
+            weights,
+            intercept,
+            ..
+        } = &self.model;
+        let row = |i: usize| pca.components.row(i).iter().zip(weights);
+        let weight = |i: usize| row(i).map(|(&c, w)| f64::from(c) * w).sum::<f64>();
+        let weights: Vec<f64> = (0..pca.components.rows).map(weight).collect();
+        let centre: f64 = pca.mean.iter().zip(&weights).map(|(m, w)| m * w).sum();
+        let data = weights.iter().map(|&w| w as f32).collect();
+        Some((
+            Matrix::new(weights.len(), 1, data),
+            vec![intercept - centre],
+        ))
     }
 }
 

@@ -82,6 +82,14 @@ impl Transform {
         }
     }
 
+    /// What is subtracted from each of `d` features, and what they are multiplied by then.
+    pub(super) fn line(&self, d: usize) -> (Vec<f64>, Vec<f64>) {
+        match self {
+            Transform::Scaled { shift, factor } => (shift.clone(), factor.clone()),
+            Transform::AsTheyAre(conditioning) => conditioning.line(d),
+        }
+    }
+
     /// What squared weights are divided by to be those on the features that users know: as they are, or scaled.
     pub(super) fn unit(&self) -> f64 {
         match self {

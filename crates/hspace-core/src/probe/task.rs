@@ -1,10 +1,10 @@
 //! What is to be learned from which rows: the same for every contender.
 
-use super::entry::{Entry, find};
+use super::entry::{Entry, find, first_for};
 use super::few_labels::{draw, draw_label_sets, draws, overlap};
 use super::folds::{balanced, units};
 use super::options::ProbeOptions;
-use super::{Labels, PROBES, TaskKind};
+use super::{Labels, TaskKind};
 use crate::dataset::{self, Column, Role, Split, Values, groups};
 use crate::error::{Error, Result, unknown};
 use crate::representation::Representation;
@@ -199,6 +199,18 @@ impl Task {
         Ok(task)
     }
 
+    /// The training rows alone.
+    pub(super) fn of_training(&self) -> Task {
+        Task {
+            names: self.names.clone(),
+            truth: self.truth.clone(),
+            groups: self.groups.clone(),
+            train: self.train.clone(),
+            val: Vec::new(),
+            test: Vec::new(),
+        }
+    }
+
     /// Refuses training labels that are all the same.
     fn check_variety(&self, name: &str) -> Result<()> {
         let count = self.train.len();
@@ -248,24 +260,18 @@ impl Task {
     /// kind of task; for classes none does.
     pub(super) fn probes(&self, options: &ProbeOptions) -> Result<Vec<&'static Entry>> {
         let kind = self.kind();
-        let others = PROBES.iter().filter(|e| e.tasks.contains(&kind));
-        let others: Vec<&'static Entry> = others.collect();
         let mut probes: Vec<&'static Entry> = Vec::new();
         for asked in options.probes.iter().filter_map(|name| find(name)) {
             let probe = match asked.tasks {
                 [] => continue,
                 tasks if tasks.contains(&kind) => asked,
-                tasks if tasks.contains(&TaskKind::Classes) => others[0],
+                tasks if tasks.contains(&TaskKind::Classes) => first_for(kind),
                 _ => {
                     return Err(Error::config(format!(
                         "the {} probe is not for {}; use {}",
                         asked.name,
                         kind.text(),
-                        others
-                            .iter()
-                            .map(|e| e.name)
-                            .collect::<Vec<_>>()
-                            .join(" or ")
+                        first_for(kind).name
                     )));
                 }
             };

@@ -42,6 +42,9 @@ impl Encoder for Cnn {
     }
 
     fn forward(&self, scope: &Scope, x: Features, stages: Range<usize>) -> Features {
+        if stages.is_empty() {
+            return x;
+        }
         let units = stages.map(|i| Unit {
             conv: scope.at(format!("conv{i}")),
             norm: scope.at(format!("bn{i}")),

@@ -5,7 +5,7 @@ use super::{
 };
 use crate::auto::Auto;
 use crate::matrix::Matrix;
-use crate::probe::entry::{Entry, Head};
+use crate::probe::entry::{Entry, Fitted};
 use crate::probe::task::Truth;
 use crate::probe::{KnnMetric, TaskKind};
 
@@ -47,7 +47,7 @@ struct Knn<'a> {
     settings: Settings,
 }
 
-impl Head for Knn<'_> {
+impl Fitted for Knn<'_> {
     fn answer(&self, features: &Matrix) -> Vec<f64> {
         let Settings { k, metric, weights } = self.settings;
         let found = neighbours(self.train, features, metric, k, None);

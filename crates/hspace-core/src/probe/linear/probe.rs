@@ -6,7 +6,7 @@ use crate::auto::Auto;
 use crate::error::Result;
 use crate::matrix::Matrix;
 use crate::probe::TaskKind;
-use crate::probe::entry::{Entry, Head, Labelled};
+use crate::probe::entry::{Entry, Fitted, Labelled};
 use crate::probe::task::Truth;
 
 /// The line in the list.
@@ -37,7 +37,7 @@ enum Model {
     LabelSets(LabelClassifiers),
 }
 
-fn of_classes(labelled: &Labelled<'_>, labels: &[u32]) -> Result<Box<dyn Head>> {
+fn of_classes(labelled: &Labelled<'_>, labels: &[u32]) -> Result<Box<dyn Fitted>> {
     let Labelled {
         features,
         classes,
@@ -57,7 +57,7 @@ fn of_classes(labelled: &Labelled<'_>, labels: &[u32]) -> Result<Box<dyn Head>> 
     Ok(Box::new(Linear { model, c }))
 }
 
-fn of_label_sets(labelled: &Labelled<'_>, sets: &[Vec<u32>]) -> Result<Box<dyn Head>> {
+fn of_label_sets(labelled: &Labelled<'_>, sets: &[Vec<u32>]) -> Result<Box<dyn Fitted>> {
     let Labelled {
         features,
         classes,
@@ -78,7 +78,7 @@ fn of_label_sets(labelled: &Labelled<'_>, sets: &[Vec<u32>]) -> Result<Box<dyn H
     Ok(Box::new(Linear { model, c }))
 }
 
-impl Head for Linear {
+impl Fitted for Linear {
     fn answer(&self, features: &Matrix) -> Vec<f64> {
         match &self.model {
             Model::Classes(model) => model.probabilities(features),
@@ -88,5 +88,13 @@ impl Head for Linear {
 
     fn settings(&self) -> String {
         format!("c={:.3e}", self.c)
+    }
+
+    fn linear(&self) -> Option<(Matrix, Vec<f64>)> {
+        let (weights, bias) = match &self.model {
+            Model::Classes(model) => (&model.weights, &model.bias),
+            Model::LabelSets(model) => (&model.weights, &model.bias),
+        };
+        Some((weights.clone(), bias.clone()))
     }
 }

@@ -1,0 +1,122 @@
+//! Heads: what turns features into an answer.
+//!
+//! A head is a linear map behind the scaling of its features, `z = ((x − shift) · factor) W + b`, and what follows from the kind of
+//! task: softmax for classes, a sigmoid for each of several labels, nothing for numbers. Probes give one
+//! ([`crate::probe::fit_head`]), and so does a supervised run.
+//!
+//! Probabilities are calibrated by one temperature T, `z / T` (Guo, Pleiss, Sun & Weinberger 2017, "On calibration of modern neural
+//! networks", arXiv:1706.04599), and of two classes the second is answered from a threshold on. Both are chosen on labels that the map was not
+//! fitted to.
+
+mod calibration;
+mod predictions;
+
+pub use predictions::{Prediction, Predictions};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::matrix::Matrix;
+use crate::probe::{Estimate, TaskKind};
+
+pub(crate) use calibration::{temperature, threshold};
+
+/// A head and what is known of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Head {
+    /// `[d, outputs]`, on scaled features.
+    pub weights: Matrix,
+    /// `[outputs]`; −∞ for a class that no training sample had.
+    pub bias: Vec<f64>,
+    /// Subtracted from features, `[d]`.
+    pub shift: Vec<f64>,
+    /// What they are multiplied by then, `[d]`.
+    pub factor: Vec<f64>,
+    /// What is known of it.
+    pub about: About,
+}
+
+/// What is known of a head.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct About {
+    /// The column that it answers.
+    pub task: String,
+    /// What the answers are.
+    pub kind: TaskKind,
+    /// Names of the classes or labels; of numbers none.
+    pub names: Vec<String>,
+    /// The source of its features, and the hash of where they came from.
+    pub source: (String, String),
+    /// What it is: a probe with its settings, or the run's own.
+    pub made: String,
+    /// Samples that it was fitted to.
+    pub samples: usize,
+    /// Logits are divided by it.
+    pub temperature: f64,
+    /// Of two classes the second is answered where its probability is at least this.
+    pub threshold: Option<f64>,
+    /// What it scored on test samples, if any were labelled.
+    pub scores: Vec<(String, Estimate)>,
+}
+
+impl Head {
+    /// Number of features that it takes.
+    pub fn features(&self) -> usize {
+        self.weights.rows
+    }
+
+    /// Numbers `[m]`, or probabilities of classes or labels `[m, names]`, for `features` `[m, d]`.
+    ///
+    /// # Errors
+    /// When the features are of another number than those it was fitted to.
+    pub fn answer(&self, features: &Matrix) -> Result<Vec<f64>> {
+        if features.cols != self.features() {
+            return Err(Error::data(format!(
+                "the head takes {} features, and these are {}; give the source that it was fitted on, {}",
+                self.features(),
+                features.cols,
+                self.about.source.0
+            )));
+        }
+        let mut scaled = features.clone();
+        for row in scaled.data.chunks_exact_mut(features.cols.max(1)) {
+            for ((x, shift), factor) in row.iter_mut().zip(&self.shift).zip(&self.factor) {
+                *x = ((f64::from(*x) - shift) * factor) as f32;
+            }
+        }
+        let outputs = self.bias.len();
+        let logits = scaled.times(&self.weights);
+        let logits = logits.data.chunks_exact(outputs.max(1));
+        let mut z: Vec<f64> = logits
+            .flat_map(|row| row.iter().zip(&self.bias).map(|(&z, b)| f64::from(z) + b))
+            .collect();
+        match self.about.kind {
+            TaskKind::Numbers => {}
+            TaskKind::LabelSets => {
+                for z in &mut z {
+                    *z = 1.0 / (1.0 + (-*z / self.about.temperature).exp());
+                }
+            }
+            TaskKind::Classes => {
+                for row in z.chunks_exact_mut(outputs) {
+                    softmax(row, self.about.temperature);
+                }
+            }
+        }
+        Ok(z)
+    }
+}
+
+/// Logits into probabilities.
+fn softmax(row: &mut [f64], temperature: f64) {
+    let top = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let mut sum = 0.0;
+    for z in row.iter_mut() {
+        *z = ((*z - top) / temperature).exp();
+        sum += *z;
+    }
+    row.iter_mut().for_each(|p| *p /= sum);
+}
+
+#[cfg(test)]
+mod tests;
