@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod check;
 pub mod compare;
+pub mod completions;
 pub mod density;
 pub mod disentangle;
 pub mod embed;
@@ -12,6 +13,8 @@ pub mod import;
 pub mod invert;
 pub mod likelihood;
 pub mod list;
+pub mod man;
+pub mod predict;
 pub mod probe;
 pub mod quickstart;
 pub mod reconstruct;
@@ -24,33 +27,41 @@ pub mod views;
 
 use std::path::Path;
 
+use crate::say;
 use hspace::dataset::{Dataset, OpenOptions};
 use hspace::file::quoted;
 use hspace::{Error, Result};
 
-/// Notes on how data were read that are shown; `hspace check` shows all.
+/// Notes on how data were read that are shown; `--verbose` and `hspace check` show all.
 const NOTES: usize = 4;
 
 /// Opens a dataset and says on stderr what was guessed and what had to be left out.
 pub fn open(source: &str, options: &OpenOptions) -> Result<Dataset> {
     let dataset = Dataset::open(source, options)?;
     let notes = &dataset.reading.notes;
-    for note in notes.iter().take(NOTES) {
-        eprintln!("note: {note}");
+    let most = if say::is_verbose() {
+        notes.len()
+    } else {
+        NOTES
+    };
+    for note in notes.iter().take(most) {
+        say::note(note);
     }
-    if notes.len() > NOTES {
-        let (more, source) = (notes.len() - NOTES, quoted(source));
-        eprintln!("note: {more} more; `hspace check {source}` has them all");
+    if notes.len() > most {
+        let (more, source) = (notes.len() - most, quoted(source));
+        say::note(format_args!(
+            "{more} more; `hspace check {source}` has them all"
+        ));
     }
     if !dataset.bad.is_empty() {
         let (n, first) = (dataset.bad.len(), &dataset.bad[0]);
-        eprintln!(
-            "note: {n} file{} left out, such as {} ({}); `hspace check {}` lists them",
+        say::note(format_args!(
+            "{n} file{} left out, such as {} ({}); `hspace check {}` lists them",
             if n == 1 { "" } else { "s" },
             first.path,
             first.reason,
             quoted(source)
-        );
+        ));
     }
     Ok(dataset)
 }
@@ -58,7 +69,7 @@ pub fn open(source: &str, options: &OpenOptions) -> Result<Dataset> {
 /// Shows on stderr which weights of a checkpoint were taken and which were left out.
 pub fn notes_on(checkpoint: &str, notes: &[String]) {
     for note in notes {
-        eprintln!("note: {checkpoint}: {note}");
+        say::note(format_args!("{checkpoint}: {note}"));
     }
 }
 

@@ -1,24 +1,56 @@
 //! The progress line, and the wish to stop.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+use hspace::Error;
+use hspace::Result;
 use hspace::train::Progress;
-use hspace::{Error, Result};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::say;
 
 static STOP: AtomicBool = AtomicBool::new(false);
+/// Exit code of the signal that raised it: 128 and its number.
+static CODE: AtomicU8 = AtomicU8::new(130);
 
-/// The flag that Ctrl-C and SIGTERM raise. A second Ctrl-C ends the program at once.
+/// The flag that Ctrl-C and SIGTERM raise. A second one ends the program at once.
+#[cfg(unix)]
 pub fn stop_flag() -> Result<&'static AtomicBool> {
-    ctrlc::set_handler(|| {
-        if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::iterator::Signals;
+    let mut signals = Signals::new([SIGINT, SIGTERM])
+        .map_err(|e| Error::data(format!("cannot listen for Ctrl-C: {e}")))?;
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            CODE.store((128 + signal) as u8, Ordering::Relaxed);
+            if STOP.swap(true, Ordering::Relaxed) {
+                std::process::exit(128 + signal);
+            }
+            eprintln!("\nstopping after this step (again: at once)");
         }
-        eprintln!("\nstopping after this step (again: at once)");
-    })
-    .map_err(|e| Error::data(format!("cannot listen for Ctrl-C: {e}")))?;
+    });
     Ok(&STOP)
+}
+
+/// The flag that nothing raises: Ctrl-C ends the program, and a training goes on from its last checkpoint.
+#[cfg(not(unix))]
+pub fn stop_flag() -> Result<&'static AtomicBool> {
+    Ok(&STOP)
+}
+
+/// The exit code of what was stopped.
+pub fn stopped_by() -> u8 {
+    CODE.load(Ordering::Relaxed)
+}
+
+/// Hidden with `--quiet`.
+fn shown(bar: ProgressBar) -> ProgressBar {
+    if say::is_quiet() {
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+    }
+    bar
 }
 
 /// A line that shows how far a training is; without a terminal, one line every ten seconds.
@@ -32,7 +64,7 @@ pub struct TrainingLine {
 impl TrainingLine {
     /// `name` begins the line.
     pub fn new(name: &str) -> Self {
-        let bar = ProgressBar::no_length();
+        let bar = shown(ProgressBar::no_length());
         let template = "{prefix} {bar:24} {pos}/{len} {msg}";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("━╸─"));
@@ -49,7 +81,7 @@ impl TrainingLine {
     /// Shows a step, and on lines of their own what was noticed at it.
     pub fn show(&mut self, progress: &Progress) {
         for warning in &progress.noticed {
-            self.bar.suspend(|| eprintln!("warning: {warning}"));
+            self.bar.suspend(|| say::warning(warning));
         }
         let (begin, first) = *self.started.get_or_insert((Instant::now(), progress.step));
         let done = progress.step - first;
@@ -67,7 +99,8 @@ impl TrainingLine {
         self.bar.set_length(progress.steps as u64);
         self.bar.set_position(progress.step as u64);
         if self.bar.is_hidden() && self.said.elapsed() > Duration::from_secs(10) {
-            eprintln!("{} {}/{} {text}", self.name, progress.step, progress.steps);
+            let (name, step, steps) = (&self.name, progress.step, progress.steps);
+            say::info(format_args!("{name} {step}/{steps} {text}"));
             self.said = Instant::now();
         }
         self.bar.set_message(text);
@@ -89,7 +122,7 @@ pub struct Counted {
 impl Counted {
     /// Nothing is shown yet.
     pub fn new() -> Self {
-        let bar = ProgressBar::no_length();
+        let bar = shown(ProgressBar::no_length());
         if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} {msg}") {
             bar.set_style(style.progress_chars("━╸─"));
         }
@@ -111,7 +144,7 @@ impl Counted {
         self.bar.set_length(total as u64);
         self.bar.set_position(done as u64);
         if self.bar.is_hidden() {
-            eprintln!("{done}/{total} {text}{left}");
+            say::info(format_args!("{done}/{total} {text}{left}"));
         }
         self.bar.set_message(format!("{text}{left}"));
     }
@@ -128,7 +161,7 @@ pub struct Spinner(ProgressBar);
 impl Spinner {
     /// Starts.
     pub fn new(text: &str) -> Self {
-        let bar = ProgressBar::new_spinner();
+        let bar = shown(ProgressBar::new_spinner());
         bar.enable_steady_tick(Duration::from_millis(120));
         bar.set_message(text.to_owned());
         Spinner(bar)

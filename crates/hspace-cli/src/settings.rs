@@ -186,7 +186,7 @@ pub struct SettingFlags {
     #[arg(long, value_parser = seed())]
     pub seed: Option<u64>,
     /// cpu (cpu:direct: no Winograd; cpu:avx2, cpu:portable: no better instructions; cpu:burn: without
-    /// our kernels), or a GPU this hspace was built for
+    /// our kernels), or a GPU this hspace was built for [default: HSPACE_DEVICE, or cpu]
     #[arg(long)]
     pub device: Option<String>,
 }
@@ -237,6 +237,10 @@ impl SettingFlags {
             }
         }
         merge(&mut table, over);
+        // What a file or a flag says comes before it; and it must not count as a flag, which --resume refuses.
+        if let (None, Ok(device)) = (table.get("device"), std::env::var("HSPACE_DEVICE")) {
+            table.insert("device".into(), Value::String(device));
+        }
         Ok(table)
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use hspace::config::{Config, section, set};
 use hspace::dataset::Dataset;
-use hspace::device::device;
+use hspace::device::{device, threads};
 use hspace::embed::embed;
 use hspace::encoder;
 use hspace::job::{Job, about};
@@ -20,6 +20,7 @@ use serde::Serialize;
 
 use crate::commands::{open, write_json};
 use crate::progress::Spinner;
+use crate::say;
 use crate::settings::{DataFlags, count, seconds};
 
 /// Measure this machine: products, training, views, loading, embedding.
@@ -57,7 +58,7 @@ pub struct Args {
     json: Option<PathBuf>,
     /// cpu (cpu:direct: no Winograd; cpu:avx2, cpu:portable: no better instructions; cpu:burn: without
     /// our kernels), or a GPU this hspace was built for
-    #[arg(long, default_value = "cpu")]
+    #[arg(long, env = "HSPACE_DEVICE", default_value = "cpu")]
     device: String,
     #[command(flatten)]
     reading: DataFlags,
@@ -105,7 +106,7 @@ pub fn run(args: &Args) -> Result<()> {
     spinner.say("views and loading");
     let first = args.encoder.split(',').next().unwrap_or_default();
     let job = job(args, &dataset, first, "simclr")?;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = threads();
     for threads in [1, threads] {
         let (_, views, _) = job.encoder();
         let samples = &*dataset.samples;
@@ -118,7 +119,7 @@ pub fn run(args: &Args) -> Result<()> {
     }
     spinner.done();
     for problem in skipped {
-        eprintln!("skipped: {problem}");
+        say::note(format_args!("skipped: {problem}"));
     }
     if let Some(path) = &args.json {
         write_json(path, &lines)?;
@@ -132,7 +133,7 @@ pub fn run(args: &Args) -> Result<()> {
 fn print(args: &Args, lines: &[Line]) {
     println!(
         "{} threads, device {}, batches of {}, data {}\n",
-        std::thread::available_parallelism().map_or(1, usize::from),
+        threads(),
         args.device,
         args.batch_size,
         args.data

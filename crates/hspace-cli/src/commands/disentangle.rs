@@ -14,6 +14,7 @@ use hspace::{Error, Result};
 
 use crate::commands::{apart, open, write_json};
 use crate::progress::Spinner;
+use crate::say;
 use crate::settings::{DataFlags, count, seed};
 
 /// Latents up to which ICA is a baseline.
@@ -63,7 +64,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// cpu (cpu:direct, cpu:avx2, cpu:portable, cpu:burn), or a GPU this hspace was built for
-    #[arg(long, default_value = "cpu")]
+    #[arg(long, env = "HSPACE_DEVICE", default_value = "cpu")]
     device: String,
     #[command(flatten)]
     reading: DataFlags,
@@ -134,7 +135,7 @@ pub fn run(args: &Args) -> Result<()> {
             if args.sources.iter().all(|own| *own != name) {
                 let source = Source::parse(&name)?;
                 if let Err(error) = represent(&name, &source, &mut made) {
-                    eprintln!("note: without the baseline {name}: {error}");
+                    say::note(format_args!("without the baseline {name}: {error}"));
                 }
             }
         }

@@ -30,7 +30,7 @@ pub struct Args {
     seed: u64,
     /// cpu (cpu:direct: no Winograd; cpu:avx2, cpu:portable: no better instructions; cpu:burn: without
     /// our kernels), or a GPU this hspace was built for
-    #[arg(long, default_value = "cpu")]
+    #[arg(long, env = "HSPACE_DEVICE", default_value = "cpu")]
     device: String,
     #[command(flatten)]
     reading: DataFlags,

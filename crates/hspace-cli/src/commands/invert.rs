@@ -61,7 +61,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// cpu, or a GPU this hspace was built for
-    #[arg(long, default_value = "cpu")]
+    #[arg(long, env = "HSPACE_DEVICE", default_value = "cpu")]
     device: String,
     #[command(flatten)]
     reading: DataFlags,

@@ -11,7 +11,8 @@ use hspace::device::device;
 use hspace::evaluate::{
     contenders, group_name, leak_warnings, same_but_for_seed, saw_labels, scaling,
 };
-use hspace::probe::{Measurements, ProbeOptions, Row, Scaling, measure};
+use hspace::file::quoted;
+use hspace::probe::{Measurements, ProbeOptions, Row, Scaling, fit_head, measure};
 use hspace::representation::{self, Representation};
 use hspace::run::RunFolder;
 use hspace::source::{Source, Sources, baseline_components};
@@ -20,6 +21,7 @@ use hspace::{Error, Result};
 
 use crate::commands::{apart, open, write_json};
 use crate::progress::Spinner;
+use crate::say;
 use crate::settings::{DataFlags, seed};
 
 /// Measure how easy representations make a task, beside chance, pixels, PCA and an untrained encoder.
@@ -34,6 +36,7 @@ use crate::settings::{DataFlags, seed};
   hspace probe runs/a@layer2 runs/a@layer3 --data photos/     # up to a stage; `--layers all` names them
   hspace probe runs/seed0 runs/seed1 runs/seed2 --data photos/  # one row, whose intervals hold the training
   hspace probe pixels pca:20 --data few.csv --folds 5         # every labelled sample tested once
+  hspace probe runs/a --data photos/ --save-head head.safetensors  # then hspace predict
   hspace probe pixels --data fashion/ --probe knn --set knn.k=5 --set knn.metric=euclidean
   hspace probe pixels --data fashion/ --probe linear --set linear.c=0.01")]
 pub struct Args {
@@ -41,6 +44,9 @@ pub struct Args {
     /// downloaded once), `pixels`, `pca:D`, `ica:D`, `random:ENCODER`; a network up to one of its stages: runs/a@layer2
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<String>,
+    /// Fit the probe to all training labels of the one source, calibrate it, and write it to this file, for `hspace predict`
+    #[arg(long, value_name = "FILE.safetensors")]
+    save_head: Option<PathBuf>,
     #[command(flatten)]
     pub flags: ProbeFlags,
 }
@@ -97,14 +103,71 @@ pub struct ProbeFlags {
     pub html: Option<PathBuf>,
     /// cpu (cpu:direct: no Winograd; cpu:avx2, cpu:portable: no better instructions; cpu:burn: without
     /// our kernels), or a GPU this hspace was built for
-    #[arg(long, default_value = "cpu")]
+    #[arg(long, env = "HSPACE_DEVICE", default_value = "cpu")]
     pub device: String,
 }
 
 pub fn run(args: &Args) -> Result<()> {
     args.flags.check_outputs(&args.sources)?;
     let options = args.flags.options()?;
-    measure_sources(&args.sources, &args.flags, &options).map(|_| ())
+    let Some(path) = &args.save_head else {
+        return measure_sources(&args.sources, &args.flags, &options).map(|_| ());
+    };
+    let [source] = &args.sources[..] else {
+        return Err(Error::config(
+            "--save-head: name one source, whose head is to be kept",
+        ));
+    };
+    super::ending(path, "safetensors")?;
+    apart(&[("--save-head", Some(path))], &[("source", source)])?;
+    let (measured, made) = measure_sources(&args.sources, &args.flags, &options)?;
+    let options = ProbeOptions {
+        scaling: measured.scaling,
+        task: measured.task,
+        ..options
+    };
+    let spinner = Spinner::new("fitting the head");
+    let own = made.iter().find(|r| r.name == *source);
+    let head = own.map(|r| fit_head(r, &options)).transpose();
+    spinner.done();
+    let Some(head) = head? else {
+        return Ok(());
+    };
+    hspace::head::write(path, &head)?;
+    if args.flags.json.as_deref() != Some("-".as_ref()) {
+        print_head(&head.about, path, source);
+    }
+    Ok(())
+}
+
+/// What was kept, and what it scored.
+fn print_head(about: &hspace::head::About, path: &Path, source: &str) {
+    println!(
+        "\n{}: {}, {} labels",
+        path.display(),
+        about.made,
+        about.samples
+    );
+    if about.temperature != 1.0 {
+        println!("  temperature {:.3}", about.temperature);
+    }
+    if let (Some(threshold), [_, second]) = (about.threshold, &about.names[..]) {
+        println!(
+            "  {second} from a probability of {threshold:.3} on, chosen on labels that it was not fitted to"
+        );
+    }
+    for (name, e) in &about.scores {
+        let interval = match e.has_interval() {
+            true => format!(" ({:.3} to {:.3})", e.low, e.high),
+            false => String::new(),
+        };
+        println!("  {:<32}{:.3}{interval}", name.replace('_', " "), e.mean);
+    }
+    println!(
+        "hspace predict {} --head {} --data NEW --out predictions.csv",
+        quoted(source),
+        quoted(path.display())
+    );
 }
 
 impl ProbeFlags {
@@ -223,17 +286,15 @@ pub fn represent_sources(
         if let Source::Run(path) = source {
             let folder = RunFolder::open(path)?;
             if folder.has_config() && DataRecord::read(&folder)?.is_none() {
-                eprintln!(
-                    "note: {name} has no data.toml, so whether it learned from test samples of {} is not known",
+                say::note(format_args!(
+                    "{name} has no data.toml, so whether it learned from test samples of {} is not known",
                     dataset.name
-                );
+                ));
             }
         }
     }
     let warnings = data_warnings(names, &dataset)?;
-    warnings
-        .iter()
-        .for_each(|text| eprintln!("warning: {text}"));
+    warnings.iter().for_each(say::warning);
     let makers = flags.reading.sources(&dataset, device, flags.seed);
     let mut makers = makers.raw_vectors();
     if let Some(layers) = &flags.layers {
@@ -276,7 +337,7 @@ pub fn represent_sources(
             if made.iter().all(|r| r.name != name) {
                 match represent(&name, &Source::parse(&name)?, &mut makers) {
                     Ok(baseline) => made.push(baseline),
-                    Err(error) => eprintln!("note: without the baseline {name}: {error}"),
+                    Err(error) => say::note(format_args!("without the baseline {name}: {error}")),
                 }
             }
         }
@@ -286,10 +347,7 @@ pub fn represent_sources(
     }
     let place = |r: &Representation| names.iter().position(|name| *name == r.name);
     made.sort_by_key(|r| place(r).unwrap_or(names.len()));
-    makers
-        .notes
-        .iter()
-        .for_each(|note| eprintln!("note: {note}"));
+    makers.notes.iter().for_each(say::note);
     drop(makers);
     Ok(Represented {
         dataset,
@@ -364,7 +422,7 @@ pub fn measure_sources(
     spinner.done();
     let measurements = measurements?;
     let leaks = leak_warnings(&dataset, &made);
-    leaks.iter().for_each(|text| eprintln!("warning: {text}"));
+    leaks.iter().for_each(say::warning);
     let warnings = [warnings, leaks].concat();
     if let Some(path) = &flags.json {
         write_json(path, &measurements)?;
@@ -470,7 +528,7 @@ fn fold_warnings(names: &[String], folds: usize) -> Result<Vec<String>> {
         let text = format!(
             "{name} learned, without labels, from samples that the {folds} folds test: its scores may be too high"
         );
-        eprintln!("warning: {text}");
+        say::warning(&text);
         warnings.push(text);
     }
     Ok(warnings)
@@ -500,11 +558,11 @@ fn common<'a>(
             return Err(Error::file(path, text));
         }
     }
-    eprintln!(
-        "note: measured on {} of {} samples, those that all files hold",
+    say::note(format_args!(
+        "measured on {} of {} samples, those that all files hold",
         rows.len(),
         dataset.len()
-    );
+    ));
     Ok(rows)
 }
 

@@ -30,7 +30,7 @@ pub struct Args {
     #[arg(long, default_value = "reconstructions.png")]
     out: PathBuf,
     /// cpu, or a GPU this hspace was built for
-    #[arg(long, default_value = "cpu")]
+    #[arg(long, env = "HSPACE_DEVICE", default_value = "cpu")]
     device: String,
     #[command(flatten)]
     reading: DataFlags,

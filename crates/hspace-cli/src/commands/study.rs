@@ -8,6 +8,7 @@ use hspace::objective::OBJECTIVES;
 use hspace::study::{Plan, Study};
 
 use crate::progress::{Counted, stop_flag};
+use crate::say;
 
 /// Compare objectives: each on each encoder and each dataset, for the same time, over several seeds.
 #[derive(clap::Args)]
@@ -52,7 +53,7 @@ pub struct Args {
     table: bool,
     /// cpu (cpu:direct: no Winograd; cpu:avx2, cpu:portable: no better instructions; cpu:burn: without
     /// our kernels), or a GPU this hspace was built for
-    #[arg(long, default_value = "cpu")]
+    #[arg(long, env = "HSPACE_DEVICE", default_value = "cpu")]
     device: String,
 }
 
@@ -75,20 +76,17 @@ pub fn run(args: &Args) -> Result<()> {
         },
     )?;
     if !args.table {
-        study
-            .val_notes()
-            .iter()
-            .for_each(|note| eprintln!("{note}"));
+        study.val_notes().iter().for_each(say::info);
         let stop = stop_flag()?;
         let mut line = Counted::new();
         let started = Instant::now();
         let outcome = study.run(&mut |text, done, total| line.show(text, done, total), stop);
         line.done();
         outcome?;
-        eprintln!(
+        say::info(format_args!(
             "done in {}",
             crate::progress::clock(started.elapsed().as_secs_f64())
-        );
+        ));
     }
     let text = study.markdown()?;
     print!("{text}");

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hspace::config::Config;
+use hspace::config::{Config, Init};
 use hspace::data_record::DataRecord;
 use hspace::dataset::Dataset;
 use hspace::file::quoted;
@@ -15,6 +15,7 @@ use hspace::{Error, Result, encoder, hub, pretrained};
 use crate::commands::check::findings;
 use crate::commands::{notes_on, open};
 use crate::progress::{TrainingLine, clock, stop_flag};
+use crate::say;
 use crate::settings::{DataFlags, SettingFlags};
 
 /// Learn a representation and leave it in a run folder.
@@ -92,7 +93,14 @@ pub fn run(args: &Args) -> Result<()> {
     name_task(&mut table, &dataset);
     let section = Table::try_from(&reading).map_err(Error::config)?;
     table.insert("reading".into(), section.into());
-    let config = Config::resolve(table, about(&dataset))?;
+    if let Some(from) = &args.init_from {
+        let key = args.weights_key.clone().unwrap_or_default();
+        let init = [("from", from.clone()), ("weights_key", key)];
+        let init = init.map(|(key, value)| (key.to_owned(), Value::String(value)));
+        table.insert("init".into(), Table::from_iter(init).into());
+    }
+    let mut config = Config::resolve(table, about(&dataset))?;
+    let weights = initial_weights(&mut config.init)?;
     let out = args.out.clone().unwrap_or_else(|| {
         PathBuf::from(format!(
             "runs/{}-{}",
@@ -100,19 +108,15 @@ pub fn run(args: &Args) -> Result<()> {
         ))
     });
     let job = Job::new(config, &dataset, None)?;
-    let start = match &args.init_from {
+    let start = match weights {
         None => Start::Fresh,
-        Some(from) => {
-            let path = match Path::new(from) {
-                _ if from.starts_with(hub::PREFIX) => hub::weights(from)?,
-                folder if folder.is_dir() => RunFolder::open(folder)?.weights(),
-                file => file.to_owned(),
-            };
+        Some(path) => {
+            let init = &job.config.init;
             let (encoder, views, device) = job.encoder();
             let (like, _) = encoder::init(encoder, views.input().shape, job.config.seed, device);
-            let key = args.weights_key.as_deref();
+            let key = Some(init.weights_key.as_str()).filter(|key| !key.is_empty());
             let read = pretrained::read(&path, key, encoder, &like, device)?;
-            notes_on(from, &read.notes);
+            notes_on(&init.from, &read.notes);
             Start::From(read.weights, path)
         }
     };
@@ -120,10 +124,36 @@ pub fn run(args: &Args) -> Result<()> {
     if !args.no_check {
         let findings = findings(&dataset)?;
         folder.add_bad_files(&findings.bad)?;
-        eprintln!("{findings}");
+        say::info(findings);
     }
     folder.write_config(&job.config)?;
     go(&job, &folder, start)
+}
+
+/// The file of the weights to begin from, whose hash is noted; refused where it is not that of the run to be repeated.
+fn initial_weights(init: &mut Init) -> Result<Option<PathBuf>> {
+    if init.from.is_empty() {
+        return Ok(None);
+    }
+    let path = match Path::new(&init.from) {
+        _ if init.from.starts_with(hub::PREFIX) => hub::weights(&init.from)?,
+        folder if folder.is_dir() => RunFolder::open(folder)?.weights(),
+        file => file.to_owned(),
+    };
+    let hash = hspace::file::hash(&path)?;
+    if !init.hash.is_empty() && init.hash != hash {
+        return Err(Error::file(
+            &path,
+            format!(
+                "is not what that run began from: its hash is {hash}, and init.hash says {}. Give those weights back, or begin from \
+                 these: --init-from {}",
+                init.hash,
+                quoted(&init.from)
+            ),
+        ));
+    }
+    init.hash = hash;
+    Ok(Some(path))
 }
 
 fn resume(path: &Path, allow_changed_data: bool) -> Result<()> {
@@ -132,13 +162,16 @@ fn resume(path: &Path, allow_changed_data: bool) -> Result<()> {
     let source = Config::data_of(&table).unwrap_or_default();
     let dataset = open(source, &Config::reading_of(&table)?)?;
     match DataRecord::read(&folder)?.map(|record| record.changes(&dataset)) {
-        None => eprintln!(
-            "note: {} has no data.toml, so whether its data have changed is not known",
+        None => say::note(format_args!(
+            "{} has no data.toml, so whether its data have changed is not known",
             path.display()
-        ),
+        )),
         Some(changes) if changes.is_empty() => {}
         Some(changes) if allow_changed_data => {
-            eprintln!("note: the data have changed: {}", changes.join("; "));
+            say::note(format_args!(
+                "the data have changed: {}",
+                changes.join("; ")
+            ));
         }
         Some(changes) => {
             let mut text = "the data are not those that the run began with:".to_owned();
@@ -165,21 +198,19 @@ fn go(job: &Job, folder: &RunFolder, start: Start) -> Result<()> {
         0 => format!("{} epochs", config.train.epochs.get()),
         steps => format!("{steps} steps"),
     };
-    job.samples_used()
-        .iter()
-        .for_each(|line| eprintln!("{line}"));
+    job.samples_used().iter().for_each(say::info);
     let doing = match start {
         Start::Resume => "resuming",
         _ => "training",
     };
-    eprintln!(
+    say::info(format_args!(
         "{doing} {} with {} on {}: {} parameters, {length} of batches of {}",
         config.encoder.name,
         config.objective.name,
         config.data,
         job.parameters(),
         config.train.batch_size.get()
-    );
+    ));
     let mut line = TrainingLine::new("training");
     let mut stepped = false;
     let mut show = |progress: &Progress| {
@@ -196,10 +227,10 @@ fn go(job: &Job, folder: &RunFolder, start: Start) -> Result<()> {
 fn summary(trained: &Trained, folder: &RunFolder, stepped: bool) {
     let run = folder.path().display();
     if !trained.bad.is_empty() {
-        eprintln!(
-            "note: {} samples could not be read and were left out; see {run}/bad_files.csv",
+        say::note(format_args!(
+            "{} samples could not be read and were left out; see {run}/bad_files.csv",
             trained.bad.len()
-        );
+        ));
     }
     let length = format!("{} steps in {}", trained.steps, clock(trained.seconds));
     let outcome = match stepped {

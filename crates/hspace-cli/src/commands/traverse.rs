@@ -59,7 +59,7 @@ pub struct Args {
     #[arg(long, default_value_t = 0, value_parser = seed(), conflicts_with = "data")]
     seed: u64,
     /// cpu, or a GPU this hspace was built for
-    #[arg(long, default_value = "cpu")]
+    #[arg(long, env = "HSPACE_DEVICE", default_value = "cpu")]
     device: String,
     #[command(flatten)]
     reading: DataFlags,

@@ -228,6 +228,28 @@ fn weights_come_from_elsewhere_and_go_there() {
         folder,
         &format!("{quick} --init-from w.safetensors --out c"),
     );
+    // Its settings repeat it, bit for bit, and refuse other weights.
+    let bytes = |run: &str| std::fs::read(folder.join(run).join("encoder.safetensors")).unwrap();
+    ok(
+        folder,
+        "train --config c/config.toml --no-check --out again",
+    );
+    assert!(bytes("c") == bytes("again") && bytes("c") != bytes("a"));
+    let kept = std::fs::read(folder.join("w.safetensors")).unwrap();
+    std::fs::copy(
+        folder.join("c/encoder.safetensors"),
+        folder.join("w.safetensors"),
+    )
+    .unwrap();
+    let error = fails(
+        folder,
+        "train --config c/config.toml --no-check --out other",
+    );
+    assert!(
+        error.contains("is not what that run began from") && !folder.join("other").exists(),
+        "{error}"
+    );
+    std::fs::write(folder.join("w.safetensors"), kept).unwrap();
     // Also where a latent space follows that the file does not know; a run's weights likewise.
     for (from, out) in [("w.safetensors", "c-vae"), ("c", "c-vae-too")] {
         ok(

@@ -113,7 +113,7 @@ fn sigterm_saves_and_says_how_to_go_on() {
     Command::new("kill").args(["-TERM", &pid]).status().unwrap();
     let output = child.wait_with_output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(130), "{error}");
+    assert_eq!(output.status.code(), Some(143), "{error}");
     assert!(error.contains("hspace train --resume r"), "{error}");
     assert!(at.join("r/checkpoints/last.safetensors").is_file());
 }

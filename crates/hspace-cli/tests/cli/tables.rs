@@ -446,6 +446,7 @@ fn every_flag_that_a_message_names_exists() {
         "check",
         "train",
         "probe",
+        "predict",
         "embed",
         "density",
         "compare",

@@ -1,0 +1,225 @@
+//! Heads kept, and their answers for new samples.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::{fails, ok};
+
+/// Vectors around the corner of their class; with the `value` of each class, and a split.
+fn table(rows: usize, from: usize, classes: usize, value: Option<&[&str]>) -> String {
+    let mut text = String::from("id,a,b,c");
+    text += if value.is_some() {
+        ",label,split\n"
+    } else {
+        "\n"
+    };
+    for i in from..from + rows {
+        let class = i % classes;
+        let _ = write!(text, "s{i}");
+        let mut state = i as u64;
+        let mut random = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as f64 / f64::from(1u32 << 31) - 0.5
+        };
+        random();
+        for column in 0..3 {
+            let centre = f64::from(u8::from(column == class));
+            let _ = write!(text, ",{:.4}", centre + random() + random());
+        }
+        if let Some(value) = value {
+            let split = if i / classes % 4 == 0 {
+                "test"
+            } else {
+                "train"
+            };
+            let _ = write!(text, ",{},{split}", value[class]);
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn write(at: &Path, name: &str, text: &str) {
+    std::fs::write(at.join(name), text).unwrap();
+}
+
+/// The rows of predictions, cell by cell.
+fn rows(at: &Path, name: &str) -> Vec<Vec<String>> {
+    let text = std::fs::read_to_string(at.join(name)).unwrap();
+    let cells = |line: &str| line.split(',').map(String::from).collect();
+    text.lines().map(cells).collect()
+}
+
+#[test]
+fn a_head_that_a_probe_fitted_answers_for_new_samples() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    write(at, "old.csv", &table(400, 0, 3, Some(&["x", "y", "z"])));
+    write(at, "new.csv", &table(90, 1000, 3, None));
+    let probe = "probe pixels --data old.csv --probe linear";
+    let said = ok(at, &format!("{probe} --save-head head.safetensors"));
+    assert!(
+        said.contains("head.safetensors: linear c=") && said.contains("accuracy"),
+        "{said}"
+    );
+    let predict = "predict pixels --head head.safetensors --data new.csv";
+    let said = ok(at, &format!("{predict} --out all.csv --json all.json"));
+    assert!(said.contains("90 samples: label"), "{said}");
+    let found = rows(at, "all.csv");
+    assert_eq!(found[0].join(","), "id,predicted,confidence,p:x,p:y,p:z");
+    assert_eq!(found.len(), 91);
+    let right = |row: &&Vec<String>| {
+        let i: usize = row[0][1..].parse().unwrap();
+        row[1] == ["x", "y", "z"][i % 3]
+    };
+    let count = found[1..].iter().filter(right).count();
+    assert!(count > 50, "{count} of 90");
+    for row in &found[1..] {
+        let sum: f64 = row[3..].iter().map(|p| p.parse::<f64>().unwrap()).sum();
+        assert!((sum - 1.0).abs() < 1e-5, "{row:?}");
+    }
+    let said = ok(
+        at,
+        &format!("{predict} --out sure.csv --min-confidence 0.7"),
+    );
+    assert!(said.contains("left open"), "{said}");
+    let sure = rows(at, "sure.csv");
+    let (open, given): (Vec<_>, Vec<_>) = sure[1..].iter().partition(|row| row[1].is_empty());
+    assert!(!open.is_empty() && !given.is_empty());
+    assert!(
+        given
+            .iter()
+            .all(|row| row[2].parse::<f64>().unwrap() >= 0.7)
+    );
+    // What does not fit is refused, and nothing is written.
+    for (args, wanted) in [
+        (format!("{predict} --out new.csv"), "is the data"),
+        (format!("{predict} --out out.txt"), "ends in .csv"),
+        (
+            format!("{predict} --out no.csv --threshold 0.2"),
+            "for two classes",
+        ),
+        (
+            format!("{probe} --save-head other.txt"),
+            "ends in .safetensors",
+        ),
+        (
+            "probe pixels --data old.csv --probe knn --save-head knn.safetensors".into(),
+            "cannot be kept",
+        ),
+        (
+            "predict pixels --data new.csv --out no.csv".into(),
+            "--head is missing",
+        ),
+        (
+            "predict pca:2 --head head.safetensors --data new.csv --out no.csv".into(),
+            "depends on the samples at hand",
+        ),
+        (
+            "predict pixels --head old.csv --data new.csv --out no.csv".into(),
+            "is no head of hspace",
+        ),
+    ] {
+        let error = fails(at, &args);
+        assert!(error.contains(wanted), "{args}: {error}");
+    }
+    assert!(!at.join("no.csv").exists() && !at.join("knn.safetensors").exists());
+}
+
+#[test]
+fn two_classes_have_a_threshold_and_numbers_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    write(at, "two.csv", &table(400, 0, 2, Some(&["healthy", "ill"])));
+    write(at, "new.csv", &table(60, 1000, 2, None));
+    let said = ok(
+        at,
+        "probe pixels --data two.csv --probe linear --save-head two.safetensors",
+    );
+    for part in [
+        "ill from a probability of",
+        "sensitivity at 95 specificity",
+        "specificity",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let predict = "predict pixels --head two.safetensors --data new.csv";
+    let ill = |name: &str| {
+        rows(at, name)[1..]
+            .iter()
+            .filter(|row| row[1] == "ill")
+            .count()
+    };
+    ok(at, &format!("{predict} --out own.csv"));
+    ok(at, &format!("{predict} --out low.csv --threshold 0.01"));
+    ok(at, &format!("{predict} --out all.csv --threshold 0"));
+    assert!(ill("own.csv") < ill("low.csv") && ill("all.csv") == 60);
+    write(
+        at,
+        "number.csv",
+        &table(400, 0, 3, Some(&["0.1", "0.7", "2.5"])).replace("label", "target:size"),
+    );
+    ok(
+        at,
+        "probe pixels --data number.csv --save-head number.safetensors",
+    );
+    ok(
+        at,
+        "predict pixels --head number.safetensors --data new.csv --out numbers.csv",
+    );
+    let numbers = rows(at, "numbers.csv");
+    assert_eq!(numbers[0].join(","), "id,predicted");
+    let mean = |class: usize| {
+        let own = numbers[1..]
+            .iter()
+            .filter(|row| row[0][1..].parse::<usize>().unwrap() % 2 == class);
+        let values: Vec<f64> = own.map(|row| row[1].parse().unwrap()).collect();
+        values.iter().sum::<f64>() / values.len() as f64
+    };
+    assert!(mean(0) < mean(1), "{} {}", mean(0), mean(1));
+}
+
+#[test]
+fn a_supervised_run_answers_by_its_own_head() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    write(at, "old.csv", &table(400, 0, 3, Some(&["x", "y", "z"])));
+    write(at, "new.csv", &table(90, 1000, 3, None));
+    let train = "train --data old.csv --encoder mlp --set encoder.width=16 --batch-size 32";
+    ok(
+        at,
+        &format!("{train} --objective supervised --epochs 20 --out own"),
+    );
+    ok(at, "predict own --data new.csv --out own.csv");
+    let found = rows(at, "own.csv");
+    let right = |row: &&Vec<String>| {
+        let i: usize = row[0][1..].parse().unwrap();
+        row[1] == ["x", "y", "z"][i % 3]
+    };
+    let count = found[1..].iter().filter(right).count();
+    assert!(count > 50, "{count} of 90");
+    ok(
+        at,
+        &format!("{train} --objective autoencoder --epochs 1 --out other"),
+    );
+    let error = fails(at, "predict other --data new.csv --out no.csv");
+    assert!(
+        error.contains("no head of its own") && error.contains("--save-head"),
+        "{error}"
+    );
+    ok(
+        at,
+        "probe own --no-baselines --data old.csv --probe linear --save-head own.safetensors",
+    );
+    let error = fails(
+        at,
+        "predict other --head own.safetensors --data new.csv --out no.csv",
+    );
+    assert!(error.contains("the head was fitted on own"), "{error}");
+    ok(
+        at,
+        "predict own --head own.safetensors --data new.csv --out fitted.csv",
+    );
+}
