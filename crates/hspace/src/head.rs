@@ -155,11 +155,12 @@ pub fn of_run(path: &Path, device: &Device) -> Result<Head> {
     })
 }
 
-/// The column that a run learned, as in its settings.
+/// The column that a run learned, as in its settings; `label` where they leave it to the data.
 fn label(folder: &RunFolder) -> String {
     let settings = folder.read_config().unwrap_or_default();
     let label = settings.get("label").and_then(toml::Value::as_str);
-    label.unwrap_or("auto").to_owned()
+    let label = label.filter(|label| *label != "auto");
+    label.unwrap_or("label").to_owned()
 }
 
 #[cfg(test)]

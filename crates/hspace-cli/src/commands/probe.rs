@@ -358,7 +358,7 @@ pub fn represent_sources(
     })
 }
 
-/// The sources, each network behind its stages: all of them, or those named in `layers`.
+/// The sources, each network before its stages: all of them, or those named in `layers`.
 fn with_stages(
     sources: Vec<(String, Source)>,
     layers: &str,
@@ -372,10 +372,10 @@ fn with_stages(
             _ if stages.is_empty() => vec![],
             some => some.split(',').map(str::trim).collect(),
         };
+        all.push((name.clone(), source.clone()));
         for stage in wanted {
             all.push((format!("{name}@{stage}"), source.clone().at(stage)?));
         }
-        all.push((name, source));
     }
     Ok(all)
 }

@@ -16,7 +16,7 @@ fn a_network_is_measured_stage_by_stage() {
             "probe run random:cnn@conv1 pixels {data} --layers all --html page.html --json m.json"
         ),
     );
-    let order = ["run@conv0", "run@conv1", "run@conv2", "run@conv3", "run "];
+    let order = ["run ", "run@conv0", "run@conv1", "run@conv2", "run@conv3"];
     let places = order.map(|name| text.find(&format!("  {name}")));
     assert!(
         places.iter().all(Option::is_some) && places.is_sorted(),
