@@ -29,7 +29,7 @@ fn table(rows: usize, from: usize, classes: usize, value: Option<&[&str]>) -> St
             let _ = write!(text, ",{:.4}", centre + random() + random());
         }
         if let Some(value) = value {
-            let split = if i / classes % 4 == 0 {
+            let split = if (i / classes).is_multiple_of(4) {
                 "test"
             } else {
                 "train"
