@@ -1,4 +1,4 @@
-//! What is said beside the results, on standard error: errors and warnings always, notes and progress unless `--quiet`.
+//! Messages on standard error: errors and warnings always, notes and progress unless `--quiet`.
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU8, Ordering};

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::commands::{apart, open, write_json};
 use crate::progress::Spinner;
 use crate::say;
-use crate::settings::{DataFlags, seed};
+use crate::settings::DataFlags;
 
 /// Answer for new samples: by a supervised run's own head, or by one that `probe --save-head` fitted.
 #[derive(clap::Args)]
@@ -47,9 +47,6 @@ pub struct Args {
     /// Write what was asked, and how often each answer was given, as JSON to this file (`-`: standard output)
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Seed of untrained encoders
-    #[arg(long, default_value_t = 0, value_parser = seed())]
-    seed: u64,
     /// cpu (cpu:direct, cpu:avx2, cpu:portable, cpu:burn), or a GPU this hspace was built for
     #[arg(long, env = "HSPACE_DEVICE", default_value = "cpu")]
     device: String,
@@ -88,6 +85,7 @@ pub fn run(args: &Args) -> Result<()> {
     apart(&outputs, &inputs)?;
     super::ending(&args.out, "csv")?;
     let source = Source::parse(&args.source)?;
+    refuse_fitted_to_data(&args.source, &source)?;
     let on = device(&args.device)?;
     let mut head = match (&args.head, &source) {
         (Some(path), _) => head::read(path)?,
@@ -103,7 +101,7 @@ pub fn run(args: &Args) -> Result<()> {
     };
     set_threshold(&mut head, args.threshold)?;
     let dataset = open(&args.data, &args.reading.options(None))?;
-    let sources = args.reading.sources(&dataset, on, args.seed);
+    let sources = args.reading.sources(&dataset, on, 0);
     let mut sources = sources.raw_vectors();
     let spinner = Spinner::new("encoding");
     let total = dataset.len();
@@ -147,14 +145,19 @@ fn set_threshold(head: &mut Head, threshold: Option<f64>) -> Result<()> {
     Ok(())
 }
 
+/// Refuses sources that are made from the samples at hand: fitted to them, or with an input standardised by them.
+fn refuse_fitted_to_data(name: &str, source: &Source) -> Result<()> {
+    match source {
+        Source::Pca(_) | Source::Ica(_) | Source::Random(_) => Err(Error::config(format!(
+            "{name} depends on the samples at hand, so a head does not fit it; use a run, `hf:MODEL`, `pixels` or a features file"
+        ))),
+        Source::At(network, _) => refuse_fitted_to_data(name, network),
+        _ => Ok(()),
+    }
+}
+
 /// Refuses features of another source than that of the head.
 fn check_source(head: &Head, made: &Representation, source: &Source) -> Result<()> {
-    if matches!(source, Source::Pca(_) | Source::Ica(_) | Source::Random(_)) {
-        return Err(Error::config(format!(
-            "{} depends on the samples at hand, so a head does not fit it; use a run, `hf:MODEL`, `pixels` or a features file",
-            made.name
-        )));
-    }
     let (name, origin) = &head.about.source;
     let from_file = matches!(source, Source::File(_));
     if !from_file && *origin != made.origin {

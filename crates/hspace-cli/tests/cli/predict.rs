@@ -118,6 +118,10 @@ fn a_head_that_a_probe_fitted_answers_for_new_samples() {
             "depends on the samples at hand",
         ),
         (
+            "predict random:mlp@0 --head head.safetensors --data new.csv --out no.csv".into(),
+            "depends on the samples at hand",
+        ),
+        (
             "predict pixels --head old.csv --data new.csv --out no.csv".into(),
             "is no head of hspace",
         ),
