@@ -7,7 +7,7 @@
 //!
 //! `--data` names images whose principal components are the main population (Fashion-MNIST in docs/experiments); without it
 //! Gaussian classes serve. `--scale` multiplies the number of repetitions. Names choose parts: `main`,
-//! `savings`, `equal`, `kinds`, `density`, `disentangle`.
+//! `calibration`, `savings`, `equal`, `kinds`, `numbers`, `density`, `disentangle`.
 
 mod cell;
 mod density;
@@ -47,6 +47,10 @@ fn main() -> Result<()> {
     if wanted("main") {
         main_cells(&main, times(1000))?;
     }
+    if wanted("calibration") {
+        let setting = standard("10 classes", &main, &SOURCES[..3]);
+        show(&calibration(&setting, times(100), 2)?);
+    }
     if wanted("savings") {
         let setting = Setting {
             labels: &[Some(1), Some(5), Some(10), Some(50), Some(100), None],
@@ -66,6 +70,9 @@ fn main() -> Result<()> {
     }
     if wanted("kinds") {
         kinds(&main, times(300))?;
+    }
+    if wanted("numbers") {
+        numbers(times(1000))?;
     }
     if wanted("density") {
         show_without_width(density::cells(times(300), 0));
@@ -114,7 +121,6 @@ fn main_cells(population: &Population, repetitions: usize) -> Result<()> {
     ] {
         show(&scores(&setting, &found, name));
     }
-    show(&calibration(&setting, repetitions / 10, 2)?);
     show(&pair_cells(&setting, &found));
     show(&saving_cells(&setting, &found)?);
     Ok(())
@@ -172,6 +178,11 @@ fn kinds(main: &Population, repetitions: usize) -> Result<()> {
         show(&pair_cells(&setting, &found));
         show(&saving_cells(&setting, &found)?);
     }
+    Ok(())
+}
+
+/// Numeric targets.
+fn numbers(repetitions: usize) -> Result<()> {
     let numbers = Setting {
         labels: &[Some(10), Some(100), None],
         probes: &["ridge"],

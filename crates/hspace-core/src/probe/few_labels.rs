@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::Labels;
+use super::TaskKind;
 
 /// Rows of one draw of `per_class` labels a class, ascending; all of a class that has no more.
 ///
@@ -79,14 +79,17 @@ fn of_members(
     drawn
 }
 
-/// How many draws `labels` are worth when `asked` is the number for few labels: the spread over
-/// draws falls as labels grow, and the cost rises.
-pub fn draws(labels: Labels, asked: usize) -> usize {
-    match labels {
-        Labels::All => 1,
-        Labels::PerClass(k) if k >= 100 => asked.min(3),
-        Labels::PerClass(k) if k >= 50 => asked.min(5),
-        Labels::PerClass(_) => asked,
+/// How many draws of `count` labels a class (of `kind` numbers: in total) are worth when `asked` is the number for few labels: the spread
+/// over draws falls as labels grow, and the cost rises. Numbers count as ten classes do.
+pub fn draws(count: usize, kind: TaskKind, asked: usize) -> usize {
+    let by_class = match kind {
+        TaskKind::Numbers => count / 10,
+        TaskKind::Classes | TaskKind::LabelSets => count,
+    };
+    match by_class {
+        100.. => asked.min(3),
+        50.. => asked.min(5),
+        _ => asked,
     }
 }
 
@@ -125,6 +128,15 @@ pub(crate) fn mix(parts: &[u64]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_labels_are_drawn_less_often() {
+        let classes = |k| draws(k, TaskKind::Classes, 10);
+        assert_eq!([10, 50, 100].map(classes), [10, 5, 3]);
+        let numbers = |k| draws(k, TaskKind::Numbers, 10);
+        assert_eq!([10, 100, 500, 1000].map(numbers), [10, 10, 5, 3]);
+        assert_eq!(draws(1000, TaskKind::Classes, 2), 2);
+    }
 
     #[test]
     fn draws_are_stratified_nested_and_repeatable() {

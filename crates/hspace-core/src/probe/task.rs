@@ -309,7 +309,7 @@ impl Task {
             let mut drawn = match labels {
                 Labels::All => vec![self.train.clone()],
                 Labels::PerClass(k) if self.kind() == TaskKind::Numbers && k < 3 => continue,
-                Labels::PerClass(k) => (0..draws(labels, options.draws) as u64)
+                Labels::PerClass(k) => (0..draws(k, self.kind(), options.draws) as u64)
                     .map(|number| self.draw(k, options.seed, number))
                     .collect(),
             };

@@ -36,23 +36,23 @@ impl Spread {
     }
 
     /// The 95 % interval around `mean`. Of a share it is Wilson's (1927) for as many samples as would have
-    /// this variance (as in surveys: Korn & Graubard 1998), which stays within 0..=1; else Student's, cut at the range.
+    /// this variance (as in surveys: Korn & Graubard 1998), which stays within 0..=1; of R² Student's on the logarithm of the unexplained share
+    /// 1 − R², a squared error, whose few large values pull the mean and the spread alike; else Student's, cut at the range.
     pub fn interval(&self, mean: f64, range: Range) -> Estimate {
         let t = self.quantile(ALPHA);
-        if range == Range::Share {
-            return self.wilson(mean, t);
-        }
         let half = t * self.variance.sqrt();
-        let (least, most) = match range {
-            Range::Positive => (0.0, f64::INFINITY),
-            Range::UpToOne => (f64::NEG_INFINITY, 1.0),
-            Range::Share | Range::Any => (f64::NEG_INFINITY, f64::INFINITY),
+        let [low, high] = match range {
+            Range::Share => return self.wilson(mean, t),
+            Range::UpToOne if mean < 1.0 => {
+                let unexplained = 1.0 - mean;
+                let factor = (half / unexplained).exp();
+                [1.0 - unexplained * factor, 1.0 - unexplained / factor]
+            }
+            Range::UpToOne => [mean; 2],
+            Range::Positive => [(mean - half).max(0.0), mean + half],
+            Range::Any => [mean - half, mean + half],
         };
-        Estimate {
-            mean,
-            low: (mean - half).max(least),
-            high: (mean + half).min(most),
-        }
+        Estimate { mean, low, high }
     }
 
     fn wilson(&self, mean: f64, t: f64) -> Estimate {
@@ -127,9 +127,21 @@ mod tests {
     }
 
     #[test]
+    fn r2_has_an_interval_by_factors_of_what_is_unexplained() {
+        let spread = spread(0.04, 1e6, 51);
+        let e = spread.interval(0.5, Range::UpToOne);
+        // .5 · exp(±1.96 · .2 / .5)
+        let factor = (1.959_964_f64 * 0.4).exp();
+        assert!((e.low - (1.0 - 0.5 * factor)).abs() < 1e-4, "{e:?}");
+        assert!((e.high - (1.0 - 0.5 / factor)).abs() < 1e-4, "{e:?}");
+        let perfect = spread.interval(1.0, Range::UpToOne);
+        assert_eq!([perfect.low, perfect.high], [1.0; 2]);
+    }
+
+    #[test]
     fn intervals_stay_in_range() {
         let wide = spread(1.0, 50.0, 51);
-        assert_eq!(wide.interval(0.9, Range::UpToOne).high, 1.0);
+        assert!(wide.interval(0.9, Range::UpToOne).high <= 1.0);
         assert_eq!(wide.interval(0.9, Range::Positive).low, 0.0);
         assert!(wide.interval(0.9, Range::Any).low < 0.0);
         let share = wide.interval(0.9, Range::Share);
