@@ -151,6 +151,10 @@ pub struct SettingFlags {
     /// Encoder: see `hspace list encoders`
     #[arg(long)]
     pub encoder: Option<String>,
+    /// Random views by name, of which views.* changes single settings: see `hspace list view-sets`
+    /// [default: auto, by objective, kind of data and size]
+    #[arg(long, value_name = "NAME")]
+    pub view_set: Option<String>,
     /// Objective: see `hspace list objectives`
     #[arg(long)]
     pub objective: Option<String>,
@@ -203,6 +207,7 @@ impl SettingFlags {
         let flags = [
             ("encoder.name", text(&self.encoder)),
             ("objective.name", text(&self.objective)),
+            ("view_set", text(&self.view_set)),
             ("label", text(&self.label)),
             ("device", text(&self.device)),
             ("train.epochs", self.epochs.map(|n| n.to_string())),
@@ -229,12 +234,16 @@ impl SettingFlags {
         if !problems.is_empty() {
             return Err(Error::Config(problems));
         }
-        // Another encoder or objective than the file's begins from its own defaults.
+        // Another encoder, objective or set of views than the file's begins from its own defaults.
         for section in ["encoder", "objective"] {
             let name = |table: &Table| table.get(section)?.get("name").cloned();
             if name(&over).is_some() && name(&over) != name(&table) {
                 table.remove(section);
             }
+        }
+        let views = |table: &Table| table.get("view_set").cloned();
+        if views(&over).is_some() && views(&over) != views(&table) {
+            table.remove("views");
         }
         merge(&mut table, over);
         // What a file or a flag says comes before it; and it must not count as a flag, which --resume refuses.

@@ -1,6 +1,6 @@
 //! Random views of a sample: what the encoder sees while it learns.
 //!
-//! A view is a pure function of (seed, epoch, sample id, view index), so results depend neither on
+//! A view is a pure function of (seed, epoch, stream, sample id, view index), so results depend neither on
 //! the number of threads nor on the order in which samples are read. Every kind of view draws its
 //! random numbers from a stream of its own: switching one off leaves the choices of the others as
 //! they were, and its effect can be seen alone.
@@ -30,8 +30,11 @@ pub mod input;
 pub mod key;
 pub mod measure;
 pub mod noise;
+pub mod rand_augment;
+pub mod recipes;
 pub(crate) mod resize;
 pub mod sheet;
+pub mod solarize;
 
 use std::cell::RefCell;
 
@@ -40,6 +43,7 @@ pub use config::ViewsConfig;
 pub use corrupt::Marginals;
 pub use input::InputSpec;
 pub use key::{Draws, Key, sample_key};
+pub use recipes::{PRESETS, Recipe, Recipes};
 
 use crate::dataset::{Image, Sample, Shape};
 use crate::error::{Error, Result};
@@ -101,6 +105,8 @@ pub static VIEWS: &[ViewEntry] = &[
     color::ENTRY,
     color::GREY,
     blur::ENTRY,
+    solarize::ENTRY,
+    rand_augment::ENTRY,
     corrupt::ENTRY,
     noise::ENTRY,
     cutout::ENTRY,

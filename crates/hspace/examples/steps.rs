@@ -191,7 +191,7 @@ impl Bench {
             weight_decay: 0.0,
             momentum: 0.9,
         };
-        sgd.step(&mut self.weights, gradients, &mut self.state, 0.01);
+        sgd.step(&mut self.weights, gradients, &mut self.state, |_| 0.01);
     }
 
     fn infer(&self) {

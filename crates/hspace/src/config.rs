@@ -4,6 +4,8 @@
 //! structs that are configured (the encoder's and the objective's from their entry in the lists),
 //! so the keys that are accepted and the keys that exist are the same by construction.
 
+mod views;
+
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
@@ -11,23 +13,11 @@ use crate::dataset::{Kind, OpenOptions, Shape, Split};
 use crate::encoder::ENCODERS;
 use crate::error::{Error, Result, unknown};
 use crate::list;
-use crate::objective::{Look, OBJECTIVES, learns_from_labels};
+use crate::objective::{OBJECTIVES, learns_from_labels};
 use crate::train::TrainSettings;
-use crate::views::ViewsConfig;
+use crate::views::Recipes;
 
-/// Where the defaults of `[views]` come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ViewSet {
-    /// `strong` for objectives that compare several views of a sample, else `weak`.
-    Auto,
-    /// Views that change a lot, as contrastive methods need, chosen by the kind of data.
-    Strong,
-    /// Small shifts and, where it makes sense, mirroring.
-    Weak,
-    /// None.
-    None,
-}
+const AUTO: &str = "auto";
 
 /// A name and its settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,8 +51,9 @@ pub struct Config {
     pub seed: u64,
     /// `cpu`, or a GPU device that the binary was built with.
     pub device: String,
-    /// Where the defaults of `views` come from.
-    pub view_set: ViewSet,
+    /// Where the defaults of `views` come from: a name of [`crate::views::PRESETS`], or `auto`: `strong` for objectives that compare several views
+    /// of a sample, else `weak`.
+    pub view_set: String,
     /// How the data are read.
     pub reading: OpenOptions,
     /// The encoder.
@@ -70,7 +61,7 @@ pub struct Config {
     /// The objective.
     pub objective: Choice,
     /// The random views.
-    pub views: ViewsConfig,
+    pub views: Recipes,
     /// The training.
     pub train: TrainSettings,
     /// What the encoder begins from.
@@ -84,7 +75,7 @@ struct Top {
     label: String,
     seed: u64,
     device: String,
-    view_set: ViewSet,
+    view_set: String,
 }
 
 impl Default for Top {
@@ -94,7 +85,7 @@ impl Default for Top {
             label: "auto".into(),
             seed: 0,
             device: "cpu".into(),
-            view_set: ViewSet::Auto,
+            view_set: AUTO.into(),
         }
     }
 }
@@ -320,31 +311,6 @@ impl Config {
             &mut problems,
         );
 
-        let views = match (top.view_set, &objective) {
-            (ViewSet::Auto, Some((made, _))) => {
-                let mut streams = made.streams().into_iter();
-                let compares = |looks: Vec<Look>| {
-                    looks.iter().filter(|&&look| look == Look::Random).count() > 1
-                };
-                match streams.any(|stream| compares(stream.looks)) {
-                    true => ViewsConfig::preset(about.kind),
-                    false => ViewsConfig::weak(about.kind),
-                }
-            }
-            (ViewSet::Strong, _) => ViewsConfig::preset(about.kind),
-            (ViewSet::Weak, _) => ViewsConfig::weak(about.kind),
-            (ViewSet::None | ViewSet::Auto, _) => ViewsConfig::none(),
-        };
-        let mut table = Table::try_from(&views).map_err(Error::config)?;
-        overlay(
-            &mut table,
-            std::mem::take(&mut sections[2]),
-            "views",
-            &mut problems,
-        );
-        let views: ViewsConfig = parse("views.", table, &mut problems).unwrap_or(views);
-        problems.extend(views.validate());
-
         let mut table = list::defaults::<TrainSettings>();
         overlay(
             &mut table,
@@ -362,6 +328,21 @@ impl Config {
         };
         train.resolve(about.samples + val, about.shape);
         problems.extend(train.problems());
+
+        let streams = objective
+            .as_ref()
+            .map_or(vec![], |(made, _)| made.streams());
+        let side = match about.shape {
+            Shape::Image { .. } => *train.image_size.get(),
+            Shape::Vector { .. } => 0,
+        };
+        let views = views::views(
+            &top.view_set,
+            &streams,
+            (about.kind, side),
+            std::mem::take(&mut sections[2]),
+            &mut problems,
+        );
 
         let mut reading = reading(std::mem::take(&mut sections[4]), &mut problems);
         reading.label = top.label.clone();
@@ -400,7 +381,7 @@ impl Config {
             label: self.label.clone(),
             seed: self.seed,
             device: self.device.clone(),
-            view_set: self.view_set,
+            view_set: self.view_set.clone(),
         };
         let table = |value: std::result::Result<Table, toml::ser::Error>| {
             value.expect("plain settings serialise")
@@ -411,7 +392,11 @@ impl Config {
             settings.extend(choice.settings.clone());
             all.insert(section.into(), settings.into());
         }
-        all.insert("views".into(), table(Table::try_from(&self.views)).into());
+        let mut views = table(Table::try_from(&self.views.random));
+        for (recipe, own) in &self.views.named {
+            views.insert(recipe.name().into(), table(Table::try_from(own)).into());
+        }
+        all.insert("views".into(), views.into());
         all.insert("train".into(), table(Table::try_from(&self.train)).into());
         all.insert(READING.into(), table(Table::try_from(&self.reading)).into());
         if !self.init.from.is_empty() {

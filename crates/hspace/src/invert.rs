@@ -262,7 +262,7 @@ impl Descent<'_> {
             };
             let rate = cosine(RATE, 0.1 * RATE, step as f64 / steps.max(1) as f64);
             let named = BTreeMap::from([("z".to_owned(), gradient)]);
-            optimizer.step(&mut weights, named, &mut state, rate);
+            optimizer.step(&mut weights, named, &mut state, |_| rate);
             progress(step as f64 / steps.max(1) as f64);
         }
         best.hear(&own.errors, &own.latents.data);
@@ -320,7 +320,7 @@ impl Student {
             }
             let share = lesson as f64 / how.lessons.max(1) as f64;
             let rate = cosine(LESSON_RATE, 0.0, share);
-            optimizer.step(&mut student.weights, gradients, &mut state, rate);
+            optimizer.step(&mut student.weights, gradients, &mut state, |_| rate);
             progress("teaching the encoder", share);
             if stop.load(Ordering::Relaxed) {
                 return Err(Error::Interrupted("stopped; nothing was written".into()));

@@ -14,11 +14,13 @@ use crate::encoder::latent::with_latents;
 use crate::encoder::{self, Encoder};
 use crate::error::{Error, Result, unknown};
 use crate::matrix::Matrix;
-use crate::objective::{self, Facts, Objective, Stream, learns_from_labels};
+use crate::objective::{self, Facts, Look, Objective, Stream, learns_from_labels};
 use crate::run::{EncoderFile, RunFolder};
 use crate::train::online::SAMPLES as PROBED;
-use crate::train::{LearnFrom, Metric, Progress, Setup, Start, TrainSettings, Trained, train};
-use crate::views::{InputSpec, Marginals, Views};
+use crate::train::{
+    LearnFrom, Metric, Progress, RunViews, Setup, Start, TrainSettings, Trained, train,
+};
+use crate::views::{InputSpec, Marginals, Recipe, Views};
 
 /// Training samples from which the input's mean and spread are measured.
 const STATISTICS: usize = 2000;
@@ -35,8 +37,7 @@ pub struct Job<'a> {
     facts: Facts,
     encoder: Box<dyn Encoder>,
     objective: Box<dyn Objective>,
-    views: Views,
-    local: Views,
+    views: RunViews,
     device: Device,
 }
 
@@ -100,6 +101,21 @@ impl<'a> Job<'a> {
         dataset: &'a Dataset,
         labelled: Option<&[usize]>,
     ) -> Result<Job<'a>> {
+        let choice = &config.objective;
+        let objective = objective::make(&choice.name, choice.settings.clone());
+        Job::with_objective(config, dataset, labelled, objective)
+    }
+
+    /// [`Job::new`] with an objective of any origin in place of the one that `config` names.
+    ///
+    /// # Errors
+    /// As [`Job::new`]; what is wrong with the objective among them.
+    pub fn with_objective(
+        config: Config,
+        dataset: &'a Dataset,
+        labelled: Option<&[usize]>,
+        objective: std::result::Result<Box<dyn Objective>, String>,
+    ) -> Result<Job<'a>> {
         let device = device(&config.device)?;
         let train = dataset.indices(Split::Train);
         if train.len() < 2 {
@@ -115,18 +131,15 @@ impl<'a> Job<'a> {
         };
         let input = input_of(dataset, size)?;
         let reference = marginals(dataset, &train)?;
-        let views = Views::new(config.views.clone(), input, reference)?;
         let encoder = encoder::make(&config.encoder.name, config.encoder.settings.clone());
         let patches = encoder.as_ref().ok().and_then(|encoder| encoder.patches());
-        let patch = match (patches, views.input().shape) {
+        let patch = match (patches, input.shape) {
             (Some(patches), Shape::Image { height, width, .. }) => {
                 Some(patches.side(height, width))
             }
             _ => None,
         };
-        let local = views.local(patch);
-        let shapes = [&views, &local].map(|views| views.input().shape);
-        let objective = objective::make(&config.objective.name, config.objective.settings.clone());
+        let views = RunViews::new(&config.views, input, reference, patch)?;
         let from_labels = objective.as_ref().is_ok_and(|o| learns_from_labels(&**o));
         let learn_from = match from_labels {
             // Val samples have no labels to learn from.
@@ -137,7 +150,7 @@ impl<'a> Job<'a> {
         let rows: Vec<usize> = (0..dataset.len()).filter(is_learned).collect();
         let facts = Facts {
             samples: rows.len(),
-            ..facts(dataset, &views, shapes[1], &config.label, labelled)?
+            ..facts(dataset, &views, &config.label, labelled)?
         };
         let choosing = match labelled {
             None => val_classes(dataset, facts.task),
@@ -172,7 +185,6 @@ impl<'a> Job<'a> {
             encoder,
             objective,
             views,
-            local,
             device,
         })
     }
@@ -287,7 +299,6 @@ impl<'a> Job<'a> {
             encoder: &*self.encoder,
             objective: &*self.objective,
             views: &self.views,
-            local: &self.local,
             settings: self.config.train.clone(),
             seed: self.config.seed,
             device: self.device.clone(),
@@ -330,7 +341,7 @@ impl<'a> Job<'a> {
             warnings: vec![],
             latents: self.objective.latents(),
             settings: self.config.encoder.settings.clone(),
-            input: self.views.input().clone(),
+            input: self.views.random.input().clone(),
         }
     }
 
@@ -339,9 +350,30 @@ impl<'a> Job<'a> {
         self.objective.streams()
     }
 
+    /// The random views that the objective takes of a sample, each with the name of its recipe; those of `[views]` where it takes none.
+    pub fn random_views(&self) -> Vec<(&'static str, &Views)> {
+        let mut found: Vec<(&'static str, &Views)> = Vec::new();
+        for stream in self.streams() {
+            let views = self.views.of_stream(&stream).into_iter().enumerate();
+            for (nth, views) in views.filter(|(nth, _)| stream.looks[*nth] != Look::Plain) {
+                let name = match stream.recipe(nth) {
+                    Some(Recipe::Second) if std::ptr::eq(views, &self.views.random) => continue,
+                    recipe => recipe.map_or("random", Recipe::name),
+                };
+                if !found.iter().any(|(known, _)| *known == name) {
+                    found.push((name, views));
+                }
+            }
+        }
+        if found.is_empty() {
+            found.push(("random", &self.views.random));
+        }
+        found
+    }
+
     /// The encoder and what its input is.
     pub fn encoder(&self) -> (&dyn Encoder, &Views, &Device) {
-        (&*self.encoder, &self.views, &self.device)
+        (&*self.encoder, &self.views.random, &self.device)
     }
 }
 
@@ -402,8 +434,7 @@ fn val_classes(dataset: &Dataset, task: Option<usize>) -> Vec<(usize, u32)> {
 /// The columns an objective may see: val and test rows, and rows outside `labelled`, are masked.
 fn facts(
     dataset: &Dataset,
-    views: &Views,
-    local: Shape,
+    views: &RunViews,
     label: &str,
     labelled: Option<&[usize]>,
 ) -> Result<Facts> {
@@ -420,10 +451,10 @@ fn facts(
     }
     let InputSpec {
         shape, mean, std, ..
-    } = views.input().clone();
+    } = views.random.input().clone();
     Ok(Facts {
         shape,
-        local,
+        local: views.local.input().shape,
         mean,
         std,
         samples: dataset.indices(Split::Train).len(),

@@ -15,11 +15,11 @@
 //! said here: papers train with LARS (SimCLR, BYOL, SwAV, Barlow Twins, VICReg) or SGD (SimSiam, MoCo v2) at rates for
 //! batches of thousands, MAE with a second moment that keeps .95, DINO with gradients cut at 3; here all begin with
 //! AdamW and one rate ([`crate::train::TrainSettings`]), so that objectives differ in nothing else; whether the
-//! papers' do better in short runs with small batches was not studied. All views are one preset for the data's kind: without
+//! papers' do better in short runs with small batches was not studied. All views are one preset for the data's kind and size: without
 //! solarisation, and with the same blur for both views (BYOL, Barlow Twins, VICReg and DINO solarise one view, and blur it with
 //! probability .1, the other always); multi-crop takes the large views from .2 and the small ones from .05 to .4 of the image, where SwAV
-//! takes .14 and .05 to .14, DINO .4 and .05 to .4. `train.optimizer`, `train.clip` and `views.*` set what a
-//! paper had; solarisation, blur by view and Adam's moments cannot be set.
+//! takes .14 and .05 to .14, DINO .4 and .05 to .4. `view_set=byol` (`dino`, `swav`, …), `train.optimizer`, `train.clip` and `views.*` set
+//! what a paper had; Adam's moments cannot be set.
 
 mod autoencoder;
 mod barlow_twins;
@@ -63,6 +63,7 @@ use crate::device::Device;
 use crate::encoder::{self, Encoder};
 use crate::list::{self, Entry};
 use crate::network::{Mode, Pass, Weights};
+use crate::views::Recipe;
 
 pub use net::Net;
 
@@ -73,20 +74,51 @@ pub enum Which {
     All,
     /// Those whose label for the task is known and may be used.
     Labelled,
+    /// Those whose label for the task is not known, or may not be used.
+    Unlabelled,
+    /// Those that have a value in this one of [`Facts::columns`].
+    Known(usize),
+}
+
+impl Which {
+    /// Whether `row` is one of them.
+    pub fn has(self, facts: &Facts, row: usize) -> bool {
+        match self {
+            Which::All => true,
+            Which::Labelled => facts.labelled(row),
+            Which::Unlabelled => !facts.labelled(row),
+            Which::Known(column) => facts.columns[column].values.is_known(row),
+        }
+    }
 }
 
 /// How a stream shows a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
-    /// A random view of the run's `[views]`.
+    /// A random view of the run's `[views]`; the second of a sample by `[views.second]`, if there is one.
     Random,
-    /// A small random view of a small part (multi-crop; `[views.crop]` says how small).
+    /// A small random view of a small part (multi-crop; `[views.crop]` says how small), by `[views.local]`, if there is one.
     Local,
+    /// A random view that changes little, by `[views.weak]`.
+    Weak,
+    /// A random view that changes much, by `[views.strong]`.
+    Strong,
     /// As it is, resized to the input.
     Plain,
 }
 
 /// Samples and views that each step needs.
+///
+/// A stream of fewer samples than it gives a step starts over within the step: 40 labelled samples fill batches of 64.
+///
+/// ```
+/// use hspace::objective::{Look, Stream, Which};
+///
+/// // FixMatch: 64 labelled samples and 448 others a step, whose passes are the epochs.
+/// let labelled = Stream::new(Which::Labelled, vec![Look::Weak]).cycles();
+/// let others = Stream::new(Which::All, vec![Look::Weak, Look::Strong]).share(7);
+/// assert!(others.counts_epochs && !labelled.counts_epochs);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
     /// Which samples.
@@ -95,6 +127,53 @@ pub struct Stream {
     pub looks: Vec<Look>,
     /// Samples of this stream per sample of `train.batch_size`.
     pub share: usize,
+    /// Whether a pass over it is an epoch; the first such stream counts.
+    pub counts_epochs: bool,
+}
+
+impl Stream {
+    /// One sample per sample of `train.batch_size`; its passes are the epochs.
+    pub fn new(which: Which, looks: Vec<Look>) -> Stream {
+        Stream {
+            which,
+            looks,
+            share: 1,
+            counts_epochs: true,
+        }
+    }
+
+    /// With so many samples per sample of `train.batch_size`.
+    pub fn share(self, share: usize) -> Stream {
+        Stream { share, ..self }
+    }
+
+    /// Its passes are no epochs: it starts over as often as the others need.
+    pub fn cycles(self) -> Stream {
+        Stream {
+            counts_epochs: false,
+            ..self
+        }
+    }
+
+    /// The recipes of its views that are not `[views]`.
+    pub fn recipes(&self) -> Vec<Recipe> {
+        let all = (0..self.looks.len()).filter_map(|nth| self.recipe(nth));
+        all.collect()
+    }
+
+    /// The recipe of view number `nth`; `None` where that is `[views]`, or the sample as it is.
+    pub fn recipe(&self, nth: usize) -> Option<Recipe> {
+        let random = |look: &&Look| **look == Look::Random;
+        match self.looks[nth] {
+            Look::Random if self.looks[..nth].iter().filter(random).count() == 1 => {
+                Some(Recipe::Second)
+            }
+            Look::Random | Look::Plain => None,
+            Look::Local => Some(Recipe::Local),
+            Look::Weak => Some(Recipe::Weak),
+            Look::Strong => Some(Recipe::Strong),
+        }
+    }
 }
 
 /// One stream's samples of one step.
@@ -129,7 +208,7 @@ impl Facts {
     /// Shape of a view.
     pub fn shape_of(&self, look: Look) -> Shape {
         match look {
-            Look::Random | Look::Plain => self.shape,
+            Look::Random | Look::Plain | Look::Weak | Look::Strong => self.shape,
             Look::Local => self.local,
         }
     }
@@ -174,30 +253,80 @@ impl Facts {
 }
 
 /// Weights trained together, with one optimizer state.
+///
+/// ```
+/// use hspace::objective::Turn;
+///
+/// // Fine-tuning: the stem stays as it is, the first stage learns at a tenth of the head's rate.
+/// let turn = Turn {
+///     rates: vec![("encoder.conv1".into(), 0.0), ("encoder.layer1".into(), 0.1)],
+///     ..Turn::all()
+/// };
+/// assert!(!turn.covers("encoder.conv1.weight"));
+/// assert_eq!(turn.rate_of("encoder.layer1.0.conv1.weight"), 0.1);
+/// assert_eq!(turn.rate_of("head.weight"), 1.0);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Turn {
-    /// Names the turn in logs and checkpoints.
-    pub name: &'static str,
+    /// Names the turn in logs and checkpoints; turns of one name share their optimizer state.
+    pub name: String,
     /// Prefixes of the weights it trains; empty means all of them.
-    pub trains: Vec<&'static str>,
+    pub trains: Vec<String>,
     /// Its learning rate, of the training's.
     pub rate: f64,
+    /// Rates of parts of it, of `rate`, by the prefix of their weights; of several that fit the longest counts. At 0 a part stays as it
+    /// is, and no gradient of it is computed.
+    pub rates: Vec<(String, f64)>,
+    /// Its phase, from and to in 0..=1 of the training: warm-up and decay of rate and weight decay are those of this part.
+    pub phase: [f64; 2],
 }
 
 impl Turn {
     /// The one turn that trains everything.
     pub fn all() -> Turn {
+        Turn::of("all", &[])
+    }
+
+    /// A turn that trains the weights with these prefixes, all of them without any, all along.
+    pub fn of(name: &str, trains: &[&str]) -> Turn {
         Turn {
-            name: "all",
-            trains: vec![],
+            name: name.to_owned(),
+            trains: trains.iter().map(|prefix| prefix.to_string()).collect(),
             rate: 1.0,
+            rates: vec![],
+            phase: [0.0, 1.0],
         }
     }
 
     /// Whether it trains the weight of that name.
     pub fn covers(&self, weight: &str) -> bool {
-        self.trains.is_empty() || self.trains.iter().any(|prefix| weight.starts_with(prefix))
+        let fits = |prefix: &String| weight.starts_with(prefix.as_str());
+        (self.trains.is_empty() || self.trains.iter().any(fits)) && self.rate_of(weight) > 0.0
     }
+
+    /// The learning rate of the weight of that name, of the training's.
+    pub fn rate_of(&self, weight: &str) -> f64 {
+        let fit = self
+            .rates
+            .iter()
+            .filter(|(prefix, _)| begins(weight, prefix));
+        let longest = fit.max_by_key(|(prefix, _)| prefix.len());
+        self.rate * longest.map_or(1.0, |(_, rate)| *rate)
+    }
+
+    /// Steps from the first of its phase to `step`, and in the whole phase, of a training of `steps`.
+    pub(crate) fn within(&self, step: usize, steps: usize) -> (usize, usize) {
+        let [from, to] = self
+            .phase
+            .map(|share| (share * steps as f64).round() as usize);
+        (step.saturating_sub(from), to.saturating_sub(from).max(1))
+    }
+}
+
+/// Whether the dotted name `weight` begins with the whole parts of `prefix`.
+fn begins(weight: &str, prefix: &str) -> bool {
+    let rest = weight.strip_prefix(prefix);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// The result of [`Objective::loss`].
@@ -283,8 +412,9 @@ pub trait Objective: Send + Sync {
     /// The samples and views of a step.
     fn streams(&self) -> Vec<Stream>;
 
-    /// The turns of a step at `progress` in 0..=1 of the training.
-    fn turns(&self, _progress: f64) -> Vec<Turn> {
+    /// The turns of a step at `progress` in 0..=1 of the training of `encoder`, whose stages may learn at rates of their own or in
+    /// phases.
+    fn turns(&self, _progress: f64, _encoder: &dyn Encoder) -> Vec<Turn> {
         vec![Turn::all()]
     }
 
@@ -431,17 +561,20 @@ fn try_once(
     n: usize,
     pass: &Pass,
 ) {
-    let row = (0..facts.columns.first().map_or(1, rows))
-        .find(|&row| facts.labelled(row))
-        .unwrap_or(0);
+    let rows = facts.columns.first().map_or(1, rows);
     let view = |&look: &Look| encoder::blank(n, facts.shape_of(look), pass.device());
     let blank = |stream: &Stream| Batch {
         views: stream.looks.iter().map(view).collect(),
-        rows: vec![row; n],
+        rows: vec![
+            (0..rows)
+                .find(|&row| stream.which.has(facts, row))
+                .unwrap_or(0);
+            n
+        ],
     };
     let batches: Vec<Batch> = objective.streams().iter().map(blank).collect();
     let net = Net::new(encoder, pass);
-    for turn in 0..objective.turns(0.0).len() {
+    for turn in 0..objective.turns(0.0, encoder).len() {
         objective.loss(&net, &batches, turn);
     }
 }
@@ -454,18 +587,41 @@ fn rows(column: &Column) -> usize {
 fn multi_crop(local: usize) -> Vec<Stream> {
     let mut looks = vec![Look::Random; 2];
     looks.resize(2 + local, Look::Local);
-    vec![Stream {
-        which: Which::All,
-        looks,
-        share: 1,
-    }]
+    vec![Stream::new(Which::All, looks)]
 }
 
 /// Both views of unlabelled samples: what joint-embedding objectives ask for.
 fn two_views() -> Vec<Stream> {
-    vec![Stream {
-        which: Which::All,
-        looks: vec![Look::Random, Look::Random],
-        share: 1,
-    }]
+    vec![Stream::new(Which::All, vec![Look::Random; 2])]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phase_has_steps_of_its_own() {
+        let phase = Turn {
+            phase: [0.25, 0.75],
+            ..Turn::all()
+        };
+        assert_eq!(phase.within(25, 100), (0, 50));
+        assert_eq!(phase.within(74, 100), (49, 50));
+        assert_eq!(Turn::all().within(74, 100), (74, 100));
+    }
+
+    #[test]
+    fn the_longest_prefix_of_whole_names_counts() {
+        let rates = [("encoder", 0.5), ("encoder.layer1", 0.1)];
+        let turn = Turn {
+            rate: 2.0,
+            rates: rates
+                .map(|(prefix, rate)| (prefix.to_owned(), rate))
+                .to_vec(),
+            ..Turn::all()
+        };
+        assert_eq!(turn.rate_of("encoder.layer1.weight"), 0.2);
+        assert_eq!(turn.rate_of("encoder.layer10.weight"), 1.0);
+        assert_eq!(turn.rate_of("head.weight"), 2.0);
+    }
 }

@@ -4,6 +4,7 @@ pub mod checkpoint;
 pub mod loader;
 pub(crate) mod online;
 pub mod optimizer;
+pub mod run_views;
 pub mod schedule;
 pub mod settings;
 pub mod watch;
@@ -23,12 +24,12 @@ use crate::error::{Error, Result};
 use crate::file;
 use crate::matrix::Matrix;
 use crate::network::{Mode, Pass, Weights};
-use crate::objective::{self, Batch, Facts, Net, Objective, Which};
+use crate::objective::{self, Batch, Facts, Net, Objective};
 use crate::run::RunFolder;
-use crate::views::Views;
 use checkpoint::{Checkpoint, State};
 use loader::{Loader, Plan, Source};
 use optimizer::{Gradients, Optimizer, OptimizerState};
+pub use run_views::RunViews;
 pub use settings::{LearnFrom, Metric, TrainSettings};
 
 /// All that one training needs.
@@ -46,9 +47,7 @@ pub struct Setup<'a> {
     /// The objective, prepared.
     pub objective: &'a dyn Objective,
     /// The views.
-    pub views: &'a Views,
-    /// The local views.
-    pub local: &'a Views,
+    pub views: &'a RunViews,
     /// Settings without `auto` (see [`TrainSettings::resolve`]).
     pub settings: TrainSettings,
     /// Seed of everything random.
@@ -108,7 +107,7 @@ pub struct Trained {
     pub steps: usize,
     /// Seconds of training.
     pub seconds: f64,
-    /// Samples seen.
+    /// Samples seen, of all streams.
     pub samples: usize,
     /// What was noticed (collapse, an objective's own way of failing).
     pub warnings: Vec<String>,
@@ -133,12 +132,12 @@ pub fn train(
     stop: &AtomicBool,
 ) -> Result<Trained> {
     let sources = sources(setup)?;
-    let steps_per_epoch = sources[0].steps();
+    let epochs = sources.iter().find(|source| source.stream.counts_epochs);
+    let steps_per_epoch = epochs.unwrap_or(&sources[0]).steps();
     let mut trainer = Trainer::begin(setup, folder, start, steps_per_epoch)?;
     let plan = Plan {
         dataset: setup.dataset,
         views: setup.views,
-        local: setup.local,
         sources,
         seed: setup.seed,
     };
@@ -153,15 +152,10 @@ pub fn train(
 fn sources(setup: &Setup) -> Result<Vec<Source>> {
     let batch = *setup.settings.batch_size.get();
     let source = |stream: objective::Stream| {
-        let rows: Vec<usize> = match stream.which {
-            Which::All => setup.rows.clone(),
-            Which::Labelled => {
-                let labelled = |&&row: &&usize| setup.facts.labelled(row);
-                setup.rows.iter().filter(labelled).copied().collect()
-            }
-        };
+        let of_it = |&&row: &&usize| stream.which.has(&setup.facts, row);
+        let rows: Vec<usize> = setup.rows.iter().filter(of_it).copied().collect();
         let batch = batch * stream.share;
-        if rows.len() < batch {
+        if rows.is_empty() || (stream.counts_epochs && rows.len() < batch) {
             return Err(Error::config(format!(
                 "train.batch_size={batch}, but there are only {} training samples for it; \
                  lower it or leave it on `auto`",
@@ -170,7 +164,7 @@ fn sources(setup: &Setup) -> Result<Vec<Source>> {
         }
         Ok(Source {
             rows,
-            looks: stream.looks,
+            stream,
             batch,
         })
     };
@@ -278,6 +272,7 @@ impl<'a> Trainer<'a> {
             let known = self.state.warnings.len();
             let step = device.run(|| self.step(batches))?;
             self.state.step += 1;
+            self.state.samples += step.samples;
             self.state.seconds = self.before + self.started.elapsed().as_secs_f64();
             self.state.note(&step.values);
             window.1 += step.samples;
@@ -334,29 +329,30 @@ impl<'a> Trainer<'a> {
     /// All turns of one step: loss, gradients, update.
     fn step(&mut self, batches: Vec<Batch>) -> Result<Step> {
         let settings = &self.setup.settings;
-        let warmup = (settings.warmup * self.steps as f64).round() as usize;
-        let factor = settings
-            .schedule
-            .factor(self.state.step, self.steps, warmup);
-        let learning_rate = settings.learning_rate.get() * factor;
-        let optimizer = Optimizer {
-            rule: settings.optimizer,
-            weight_decay: schedule::cosine(
-                *settings.weight_decay.get(),
-                *settings.weight_decay_end.get(),
-                self.progress_share(),
-            ),
-            momentum: settings.momentum,
-        };
         let samples = batches.iter().map(|b| b.rows.len()).sum();
         let mut step = Step {
             loss: 0.0,
-            values: BTreeMap::from([("lr".into(), learning_rate)]),
+            values: BTreeMap::new(),
             samples,
         };
         let parts = split(batches, settings.accumulate);
-        let turns = self.setup.objective.turns(self.progress_share());
+        let share = self.progress_share();
+        let turns = self.setup.objective.turns(share, self.setup.encoder);
         for (i, turn) in turns.iter().enumerate() {
+            let (done, length) = turn.within(self.state.step, self.steps);
+            let warmup = (settings.warmup * length as f64).round() as usize;
+            let factor = settings.schedule.factor(done, length, warmup);
+            let learning_rate = settings.learning_rate.get() * factor;
+            step.values.entry("lr".into()).or_insert(learning_rate);
+            let optimizer = Optimizer {
+                rule: settings.optimizer,
+                weight_decay: schedule::cosine(
+                    *settings.weight_decay.get(),
+                    *settings.weight_decay_end.get(),
+                    done as f64 / length as f64,
+                ),
+                momentum: settings.momentum,
+            };
             let mut gradients = Vec::with_capacity(parts.len());
             for (nth, part) in parts.iter().enumerate() {
                 // What is random in a pass differs from step to step and from part to part.
@@ -369,8 +365,8 @@ impl<'a> Trainer<'a> {
             let mut gradients = optimizer::mean(gradients);
             let norm = optimizer::clip(&mut gradients, settings.clip);
             step.values.insert("gradient_norm".into(), norm);
-            let state = self.optimizers.entry(turn.name.to_owned()).or_default();
-            let rate = learning_rate * turn.rate;
+            let state = self.optimizers.entry(turn.name.clone()).or_default();
+            let rate = |weight: &str| learning_rate * turn.rate_of(weight);
             optimizer.step(&mut self.weights, gradients, state, rate);
         }
         let progress = (self.state.step + 1) as f64 / self.steps as f64;
@@ -540,14 +536,13 @@ impl<'a> Trainer<'a> {
     }
 
     fn finish(self, bad: Vec<BadFile>) -> Result<Trained> {
-        let batch = self.setup.settings.batch_size.get();
         let model = self.best.unwrap_or(self.weights);
         Ok(Trained {
             encoder: model.under("encoder"),
             model,
             steps: self.state.step,
             seconds: self.state.seconds,
-            samples: self.state.step * batch,
+            samples: self.state.samples,
             warnings: self.state.warnings,
             bad,
             lines: self.lines,

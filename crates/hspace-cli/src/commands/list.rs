@@ -2,7 +2,7 @@
 
 use hspace::Result;
 
-/// List what can be chosen: encoders, objectives, views, probes, metrics, datasets, densities.
+/// List what can be chosen: encoders, objectives, views, sets of them, probes, metrics, datasets, densities.
 #[derive(clap::Args)]
 #[command(after_help = "Example:
   hspace list objectives")]
@@ -17,6 +17,7 @@ enum What {
     Encoders,
     Objectives,
     Views,
+    ViewSets,
     Probes,
     Metrics,
     Datasets,
@@ -39,6 +40,10 @@ pub fn run(args: &Args) -> Result<()> {
             .map(|e| (e.name, e.summary, keys(&(e.defaults)())))
             .collect(),
         What::Views => hspace::views::VIEWS
+            .iter()
+            .map(|e| (e.name, e.summary, e.paper.to_owned()))
+            .collect(),
+        What::ViewSets => hspace::views::PRESETS
             .iter()
             .map(|e| (e.name, e.summary, e.paper.to_owned()))
             .collect(),

@@ -15,6 +15,7 @@ use crate::settings::{DataFlags, SettingFlags, count};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   hspace views builtin:mnist-mini
+  hspace views photos/ --objective dino --view-set dino
   hspace views photos/ --out views.png --image-size 128 --set views.flip.horizontal=0")]
 pub struct Args {
     /// builtin:NAME, a folder, .npz, .npy or .csv
@@ -42,11 +43,15 @@ pub fn run(args: &Args) -> Result<()> {
     let dataset = open(&args.data, &args.reading.options(None))?;
     let config = Config::resolve(table, about(&dataset))?;
     let job = Job::new(config, &dataset, None)?;
-    let (_, views, _) = job.encoder();
-    let (sheet, rows) = contact_sheet(&dataset, views, args.samples, args.views, job.config.seed)?;
+    let (names, views): (Vec<_>, Vec<_>) = job.random_views().into_iter().unzip();
+    let (sheet, rows) = contact_sheet(&dataset, &views, args.samples, args.views, job.config.seed)?;
     hspace::file::write_whole(&args.out, &picture::png(&sheet)?)?;
+    let order = match names.len() {
+        1 => String::new(),
+        _ => format!("; by turns: {}", names.join(", ")),
+    };
     println!(
-        "{}: the sample, then random views of it; samples: {rows}, views of each: {}",
+        "{}: the sample, then random views of it; samples: {rows}, views of each: {}{order}",
         args.out.display(),
         args.views
     );

@@ -71,10 +71,10 @@ pub fn repeat(setting: &Setting<'_>, repetitions: usize, seed: u64) -> Result<Ve
 }
 
 /// Test rows that the truth of a calibration error is measured on.
-const LARGE: usize = 5_000;
+const LARGE: usize = 10_000;
 
 /// The calibration error of fits to all labels. It is one of the fits themselves, which it says to be so far from their confidence: the
-/// truth is that of the same fit on 5,000 other test rows.
+/// truth is that of the same fit on 10,000 other test rows.
 pub fn calibration(setting: &Setting<'_>, repetitions: usize, seed: u64) -> Result<Vec<Cell>> {
     let setting = Setting {
         labels: &[None],

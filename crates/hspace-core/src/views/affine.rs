@@ -73,6 +73,7 @@ impl View for Affine {
         let map = Map {
             degrees: around(self.degrees),
             shear: around(self.shear),
+            shear_y: 0.0,
             shift: [around(self.translate), around(self.translate)],
             scale: draws.between(self.scale),
         };
@@ -81,26 +82,41 @@ impl View for Affine {
 }
 
 /// One affine map.
-struct Map {
-    degrees: f64,
-    shear: f64,
+pub(super) struct Map {
+    pub(super) degrees: f64,
+    /// Along x, in degrees.
+    pub(super) shear: f64,
+    /// Along y, in degrees, after that along x.
+    pub(super) shear_y: f64,
     /// Shares of width and height.
-    shift: [f64; 2],
-    scale: f64,
+    pub(super) shift: [f64; 2],
+    pub(super) scale: f64,
 }
 
 impl Map {
-    fn apply(&self, canvas: &mut Canvas, fill: f32) {
+    /// Leaves a picture as it is.
+    pub(super) const STILL: Map = Map {
+        degrees: 0.0,
+        shear: 0.0,
+        shear_y: 0.0,
+        shift: [0.0, 0.0],
+        scale: 1.0,
+    };
+
+    pub(super) fn apply(&self, canvas: &mut Canvas, fill: f32) {
         let (height, width) = (canvas.height, canvas.width);
         let (sin, cos) = self.degrees.to_radians().sin_cos();
         let tan = self.shear.to_radians().tan();
-        // S⁻¹ R⁻¹ / s
+        let tan_y = self.shear_y.to_radians().tan();
+        // S⁻¹ R⁻¹ / s, S⁻¹ being [1 tan; 0 1] [1 0; tan_y 1].
+        let along_x = [cos / self.scale, sin / self.scale];
+        let along_y = [
+            tan_y * along_x[0] - sin / self.scale,
+            tan_y * along_x[1] + cos / self.scale,
+        ];
         let inverse = [
-            [
-                (cos - tan * sin) / self.scale,
-                (sin + tan * cos) / self.scale,
-            ],
-            [-sin / self.scale, cos / self.scale],
+            [along_x[0] + tan * along_y[0], along_x[1] + tan * along_y[1]],
+            along_y,
         ];
         let centre = [(width as f64 - 1.0) / 2.0, (height as f64 - 1.0) / 2.0];
         let landed = [
@@ -188,13 +204,6 @@ impl Sheet {
 mod tests {
     use super::*;
 
-    const STILL: Map = Map {
-        degrees: 0.0,
-        shear: 0.0,
-        shift: [0.0, 0.0],
-        scale: 1.0,
-    };
-
     fn mapped(map: &Map, side: usize, pixels: &[f32]) -> Vec<f32> {
         let mut out = pixels.to_vec();
         let mut spare = Vec::new();
@@ -218,7 +227,7 @@ mod tests {
     #[test]
     fn nothing_changes_nothing() {
         let pixels: Vec<f32> = (0..75).map(|i| i as f32 / 75.0).collect();
-        assert_eq!(mapped(&STILL, 5, &pixels), pixels);
+        assert_eq!(mapped(&Map::STILL, 5, &pixels), pixels);
     }
 
     #[test]
@@ -227,7 +236,7 @@ mod tests {
         let right = mapped(
             &Map {
                 shift: [0.25, 0.0],
-                ..STILL
+                ..Map::STILL
             },
             4,
             &pixels,
@@ -239,7 +248,7 @@ mod tests {
         let mut turned = mapped(
             &Map {
                 degrees: 180.0,
-                ..STILL
+                ..Map::STILL
             },
             4,
             &pixels,
@@ -258,6 +267,7 @@ mod tests {
             shear: 10.0,
             shift: [0.2, -0.2],
             scale: 1.2,
+            ..Map::STILL
         };
         close(&mapped(&map, 5, &pixels), &TORCHVISION);
     }

@@ -125,13 +125,13 @@ impl View for Grey {
     }
 }
 
-fn adjust_brightness(pixels: &mut [f32], factor: f32) {
+pub(super) fn adjust_brightness(pixels: &mut [f32], factor: f32) {
     for v in pixels {
         *v = (*v * factor).clamp(0.0, 1.0);
     }
 }
 
-fn adjust_contrast(canvas: &mut Canvas, factor: f32) {
+pub(super) fn adjust_contrast(canvas: &mut Canvas, factor: f32) {
     let plane = canvas.plane();
     let mean = |pixels: &[f32]| sum(pixels) / plane as f32;
     let stretch = |pixels: &mut [f32], mean: f32| {
@@ -178,7 +178,7 @@ fn rgb<'a>(canvas: &'a mut Canvas) -> Option<[&'a mut [f32]; 3]> {
     Some([red, green, blue])
 }
 
-fn adjust_saturation(canvas: &mut Canvas, factor: f32) {
+pub(super) fn adjust_saturation(canvas: &mut Canvas, factor: f32) {
     let Some([red, green, blue]) = rgb(canvas) else {
         return;
     };

@@ -4,13 +4,15 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-/// Names one view of one sample in one epoch.
+/// Names one view of one sample in one epoch of one stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Key {
     /// Seed of the run.
     pub seed: u64,
     /// Epoch, from 0.
     pub epoch: u64,
+    /// Which of a step's streams of samples the view is for, from 0.
+    pub stream: u64,
     /// [`sample_key`] of the sample's id.
     pub sample: u64,
     /// Which of the sample's views, from 0.
@@ -26,13 +28,11 @@ pub fn sample_key(id: &str) -> u64 {
 }
 
 impl Key {
-    /// The stream of random numbers of one kind of view, independent of the other kinds' streams.
-    pub fn draws(&self, stream: &str) -> Draws {
-        let fields = [self.seed, self.epoch, self.sample, self.view];
+    /// The random numbers of one kind of view, independent of those of the others.
+    pub fn draws(&self, kind: &str) -> Draws {
+        let fields = [self.seed, self.epoch, self.stream, self.sample, self.view];
         let state = fields.into_iter().fold(0, |h, field| mix(h ^ field));
-        let state = stream
-            .bytes()
-            .fold(state, |h, byte| mix(h ^ u64::from(byte)));
+        let state = kind.bytes().fold(state, |h, byte| mix(h ^ u64::from(byte)));
         Draws {
             rng: Xoshiro256PlusPlus::seed_from_u64(state),
             view: self.view,
@@ -49,7 +49,7 @@ fn mix(x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// A stream of random numbers.
+/// Random numbers, one after the other.
 pub struct Draws {
     rng: Xoshiro256PlusPlus,
     view: u64,
@@ -92,12 +92,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_field_and_the_stream_change_the_draws() {
+    fn every_field_and_the_kind_change_the_draws() {
         let base = Key::default();
         let keys = [
             base,
             Key { seed: 1, ..base },
             Key { epoch: 1, ..base },
+            Key { stream: 1, ..base },
             Key { sample: 1, ..base },
             Key { view: 1, ..base },
         ];

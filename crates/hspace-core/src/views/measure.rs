@@ -30,10 +30,10 @@ pub fn samples_per_second(
             let sample = samples.get(n % count)?;
             for view in 0..2 {
                 let key = Key {
-                    seed: 0,
                     epoch: (n / count) as u64,
                     sample: (n % count) as u64,
                     view,
+                    ..Key::default()
                 };
                 views.random(&sample, key, &mut out)?;
             }

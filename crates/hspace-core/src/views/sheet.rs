@@ -1,13 +1,15 @@
 //! A contact sheet: samples and their views side by side, to see what the encoder will see.
 
 use image::RgbImage;
+use image::imageops::{FilterType, resize};
 
 use super::{Key, Views, sample_key};
 use crate::dataset::{Dataset, Shape};
 use crate::error::{Error, Result};
 use crate::picture;
 
-/// One row for each of `samples` samples: first as it is evaluated, then `per_sample` random views.
+/// One row for each of `samples` samples: first as it is evaluated, then `per_sample` random views, by the recipes of `views` in turn.
+/// Views of another size than the first's are drawn as large as it.
 ///
 /// Samples are chosen by `seed`, which seeds the views too; those that cannot be read are passed
 /// over. Small pictures are enlarged without smoothing. A vector is drawn as stripes, one a
@@ -18,12 +20,12 @@ use crate::picture;
 /// If the dataset or the sheet has no tile, the samples do not fit the views, or none can be read.
 pub fn contact_sheet(
     dataset: &Dataset,
-    views: &Views,
+    views: &[&Views],
     samples: usize,
     per_sample: usize,
     seed: u64,
 ) -> Result<(RgbImage, usize)> {
-    if dataset.is_empty() || samples == 0 {
+    if dataset.is_empty() || samples == 0 || views.is_empty() {
         return Err(Error::data(format!(
             "{}: nothing to draw: {} of {} samples asked for",
             dataset.name,
@@ -66,24 +68,31 @@ fn shuffled(n: usize, seed: u64) -> Vec<usize> {
 /// A sample and its views as tiles.
 fn row(
     dataset: &Dataset,
-    views: &Views,
+    views: &[&Views],
     index: usize,
     per_sample: usize,
     seed: u64,
 ) -> Result<Vec<RgbImage>> {
     let sample = dataset.samples.get(index)?;
-    let mut values = vec![0.0; views.input().len()];
-    views.plain(&sample, &mut values)?;
-    let mut tiles = vec![tile(views, &values)];
-    for view in 0..per_sample as u64 {
+    let mut values = vec![0.0; views[0].input().len()];
+    views[0].plain(&sample, &mut values)?;
+    let mut tiles = vec![tile(views[0], &values)];
+    let (width, height) = tiles[0].dimensions();
+    for view in 0..per_sample {
+        let recipe = views[view % views.len()];
         let key = Key {
             seed,
-            epoch: 0,
             sample: sample_key(&dataset.ids[index]),
-            view,
+            view: view as u64,
+            ..Key::default()
         };
-        views.random(&sample, key, &mut values)?;
-        tiles.push(tile(views, &values));
+        values.resize(recipe.input().len(), 0.0);
+        recipe.random(&sample, key, &mut values)?;
+        let drawn = tile(recipe, &values);
+        tiles.push(match drawn.dimensions() == (width, height) {
+            true => drawn,
+            false => resize(&drawn, width, height, FilterType::Nearest),
+        });
     }
     Ok(tiles)
 }

@@ -142,11 +142,7 @@ impl Objective for Autoencoder {
     }
 
     fn streams(&self) -> Vec<Stream> {
-        vec![Stream {
-            which: Which::All,
-            looks: vec![Look::Random],
-            share: 1,
-        }]
+        vec![Stream::new(Which::All, vec![Look::Random])]
     }
 
     fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {

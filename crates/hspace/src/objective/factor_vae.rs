@@ -67,15 +67,13 @@ impl Variant for FactorVae {
 
     fn turns(&self) -> Vec<Turn> {
         vec![
+            Turn::of(
+                "model",
+                &["encoder", "log_variance", "decoder", "log_scale"],
+            ),
             Turn {
-                name: "model",
-                trains: vec!["encoder", "log_variance", "decoder", "log_scale"],
-                rate: 1.0,
-            },
-            Turn {
-                name: "discriminator",
-                trains: vec!["discriminator"],
                 rate: self.discriminator_rate,
+                ..Turn::of("discriminator", &["discriminator"])
             },
         ]
     }

@@ -35,6 +35,7 @@ use super::jacobian;
 use super::likelihood::{normalised, plain};
 use super::{Batch, Facts, Generator, Look, Loss, Net, Objective, Stream, Turn, Which};
 use crate::dataset::Shape;
+use crate::encoder::Encoder;
 use crate::list::{self, Entry};
 use crate::network::layers::{flatten, linear};
 use crate::network::{Init, Scope, Weights};
@@ -151,22 +152,13 @@ impl Objective for Gan {
     }
 
     fn streams(&self) -> Vec<Stream> {
-        vec![Stream {
-            which: Which::All,
-            looks: vec![Look::Plain],
-            share: 1,
-        }]
+        vec![Stream::new(Which::All, vec![Look::Plain])]
     }
 
-    fn turns(&self, _: f64) -> Vec<Turn> {
-        let turn = |name, trains| Turn {
-            name,
-            trains,
-            rate: 1.0,
-        };
+    fn turns(&self, _: f64, _: &dyn Encoder) -> Vec<Turn> {
         vec![
-            turn("discriminator", vec!["encoder", "discriminator"]),
-            turn("generator", vec!["generator"]),
+            Turn::of("discriminator", &["encoder", "discriminator"]),
+            Turn::of("generator", &["generator"]),
         ]
     }
 

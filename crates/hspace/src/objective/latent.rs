@@ -17,6 +17,7 @@ use toml::Table;
 use super::decoder::Decoder;
 use super::likelihood::Likelihood;
 use super::{Batch, Facts, Generator, Look, Loss, Net, Objective, Stream, Turn, Weighed, Which};
+use crate::encoder::Encoder;
 use crate::list;
 use crate::network::Init;
 use crate::network::layers::linear;
@@ -164,14 +165,10 @@ impl<V: Variant> Objective for Variational<V> {
     }
 
     fn streams(&self) -> Vec<Stream> {
-        vec![Stream {
-            which: Which::All,
-            looks: vec![Look::Plain],
-            share: 1,
-        }]
+        vec![Stream::new(Which::All, vec![Look::Plain])]
     }
 
-    fn turns(&self, _: f64) -> Vec<Turn> {
+    fn turns(&self, _: f64, _: &dyn Encoder) -> Vec<Turn> {
         self.variant.turns()
     }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::heads::{positive, positive_number};
 use super::similarity::contrast_groups;
-use super::{Batch, Facts, Loss, Net, Objective, Stream, Which, two_views};
+use super::{Batch, Facts, Look, Loss, Net, Objective, Stream, Which};
 use crate::list::{self, Entry};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -66,11 +66,7 @@ impl Objective for SupCon {
     }
 
     fn streams(&self) -> Vec<Stream> {
-        let of_labelled = |stream| Stream {
-            which: Which::Labelled,
-            ..stream
-        };
-        two_views().into_iter().map(of_labelled).collect()
+        vec![Stream::new(Which::Labelled, vec![Look::Random; 2])]
     }
 
     fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {

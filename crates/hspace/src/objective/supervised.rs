@@ -83,11 +83,7 @@ impl Objective for Supervised {
     }
 
     fn streams(&self) -> Vec<Stream> {
-        vec![Stream {
-            which: Which::Labelled,
-            looks: vec![Look::Random],
-            share: 1,
-        }]
+        vec![Stream::new(Which::Labelled, vec![Look::Random])]
     }
 
     fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {

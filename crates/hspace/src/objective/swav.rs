@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use super::heads::{positive, positive_number, projector, share};
 use super::moco::enqueued;
 use super::{Batch, Facts, Loss, Net, Objective, Stream, Turn, multi_crop};
+use crate::encoder::Encoder;
 use crate::list::{self, Entry};
 use crate::network::Init;
 use crate::network::layers::l2_normalise;
@@ -112,16 +113,12 @@ impl Objective for Swav {
         multi_crop(self.local_views)
     }
 
-    fn turns(&self, progress: f64) -> Vec<Turn> {
-        let trains = match progress < 0.01 {
-            true => vec!["encoder", "projector"],
-            false => vec![],
+    fn turns(&self, progress: f64, _: &dyn Encoder) -> Vec<Turn> {
+        let trains: &[&str] = match progress < 0.01 {
+            true => &["encoder", "projector"],
+            false => &[],
         };
-        vec![Turn {
-            name: "all",
-            trains,
-            rate: 1.0,
-        }]
+        vec![Turn::of("all", trains)]
     }
 
     fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {

@@ -24,6 +24,9 @@ use crate::network::{Weight, Weights};
 pub struct State {
     /// Steps done.
     pub step: usize,
+    /// Samples seen, of all streams; a checkpoint of version 0.1.0 does not say.
+    #[serde(default)]
+    pub samples: usize,
     /// Seconds of training so far, over all resumptions.
     pub seconds: f64,
     /// Updates that each turn's optimizer has made of each weight, by turn and weight.

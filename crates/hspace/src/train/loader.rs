@@ -13,13 +13,14 @@ use burn_tensor::{Tensor, TensorData};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
+use super::run_views::RunViews;
 use crate::dataset::{BadFile, Dataset, Shape};
 use crate::device::Device;
 use crate::encoder::axes;
 use crate::error::{Error, Result};
 use crate::network::weights::rng_for;
-use crate::objective::{Batch, Look};
-use crate::views::{Key, Views, sample_key};
+use crate::objective::{Batch, Look, Stream};
+use crate::views::{Key, sample_key};
 
 /// Batches that may wait ready.
 const AHEAD: usize = 2;
@@ -27,12 +28,19 @@ const AHEAD: usize = 2;
 /// One stream, with the rows it draws from.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// Rows of the dataset.
+    /// Rows of the dataset, at least one.
     pub rows: Vec<usize>,
-    /// Views of each.
-    pub looks: Vec<Look>,
+    /// Samples and views.
+    pub stream: Stream,
     /// Rows per step.
     pub batch: usize,
+}
+
+/// The rows of a source in the order of one pass.
+#[derive(Default)]
+struct Order {
+    pass: usize,
+    rows: Vec<usize>,
 }
 
 impl Source {
@@ -41,15 +49,29 @@ impl Source {
         (self.rows.len() / self.batch).max(1)
     }
 
-    /// The rows of step `step` in their order, and the number of the pass.
-    fn at(&self, step: usize, order: &mut (usize, Vec<usize>), name: &str, seed: u64) -> usize {
-        let pass = step / self.steps();
-        if order.0 != pass || order.1.is_empty() {
-            let mut rows = self.rows.clone();
-            rows.shuffle(&mut rng_for(&format!("order/{name}/{pass}"), seed));
-            *order = (pass, rows);
-        }
-        pass
+    /// The rows of step `step`, each with the number of the pass it is of. Fewer rows than a batch are gone through one pass after the
+    /// other.
+    fn at(&self, step: usize, order: &mut Order, name: &str, seed: u64) -> Vec<(usize, usize)> {
+        let mut row_of = |pass: usize, place: usize| {
+            if order.pass != pass || order.rows.is_empty() {
+                let mut rows = self.rows.clone();
+                rows.shuffle(&mut rng_for(&format!("order/{name}/{pass}"), seed));
+                *order = Order { pass, rows };
+            }
+            (order.rows[place], pass)
+        };
+        let place = |i: usize| match self.batch <= self.rows.len() {
+            true => (step / self.steps(), step % self.steps() * self.batch + i),
+            false => {
+                let seen = step * self.batch + i;
+                (seen / self.rows.len(), seen % self.rows.len())
+            }
+        };
+        let rows = (0..self.batch).map(|i| {
+            let (pass, place) = place(i);
+            row_of(pass, place)
+        });
+        rows.collect()
     }
 }
 
@@ -71,23 +93,11 @@ pub struct Plan<'a> {
     /// The data.
     pub dataset: &'a Dataset,
     /// The views.
-    pub views: &'a Views,
-    /// The local views.
-    pub local: &'a Views,
+    pub views: &'a RunViews,
     /// The streams.
     pub sources: Vec<Source>,
     /// Seed of the run.
     pub seed: u64,
-}
-
-impl Plan<'_> {
-    /// The views that a look is.
-    fn of(&self, look: Look) -> &Views {
-        match look {
-            Look::Random | Look::Plain => self.views,
-            Look::Local => self.local,
-        }
-    }
 }
 
 impl Loader {
@@ -107,8 +117,10 @@ impl Loader {
         let (send, batches) = sync_channel(AHEAD);
         let bad = Arc::new(Mutex::new(BTreeMap::new()));
         let shared = bad.clone();
-        let shape = |&look: &Look| plan.of(look).input().shape;
-        let shapes = |source: &Source| source.looks.iter().map(shape).collect();
+        let shapes = |source: &Source| {
+            let views = plan.views.of_stream(&source.stream).into_iter();
+            views.map(|views| views.input().shape).collect()
+        };
         let shapes = plan.sources.iter().map(shapes).collect();
         scope.spawn(move || pool.install(|| produce(&plan, steps, &send, &shared)));
         Ok(Loader {
@@ -155,14 +167,12 @@ fn produce(
     send: &SyncSender<Result<Loaded>>,
     bad: &Mutex<BTreeMap<usize, BadFile>>,
 ) {
-    let mut orders = vec![(0, Vec::new()); plan.sources.len()];
+    let mut orders: Vec<Order> = plan.sources.iter().map(|_| Order::default()).collect();
     for step in steps {
         let mut streams = Vec::new();
         for (i, source) in plan.sources.iter().enumerate() {
-            let pass = source.at(step, &mut orders[i], &i.to_string(), plan.seed);
-            let start = (step % source.steps()) * source.batch;
-            let end = (start + source.batch).min(orders[i].1.len());
-            streams.push(load(plan, source, &orders[i].1[start..end], pass, bad));
+            let rows = source.at(step, &mut orders[i], &i.to_string(), plan.seed);
+            streams.push(load(plan, i, &rows, bad));
         }
         let result = streams.into_iter().collect::<Result<Vec<_>>>();
         let failed = result.is_err();
@@ -176,44 +186,46 @@ fn produce(
 /// Views of the rows, one buffer per look; rows that cannot be read are left out.
 fn load(
     plan: &Plan,
-    source: &Source,
-    rows: &[usize],
-    pass: usize,
+    stream: usize,
+    rows: &[(usize, usize)],
     bad: &Mutex<BTreeMap<usize, BadFile>>,
 ) -> Result<(Vec<Vec<f32>>, Vec<usize>)> {
-    let len = |look: Look| plan.of(look).input().len();
-    let all: usize = source.looks.iter().map(|&look| len(look)).sum();
-    let one = |&row: &usize| -> Result<Vec<f32>> {
+    let looks = &plan.sources[stream].stream.looks;
+    let views = plan.views.of_stream(&plan.sources[stream].stream);
+    let sizes: Vec<usize> = views.iter().map(|views| views.input().len()).collect();
+    let all: usize = sizes.iter().sum();
+    let one = |&(row, pass): &(usize, usize)| -> Result<Vec<f32>> {
         let sample = plan.dataset.samples.get(row)?;
         let mut all = vec![0.0; all];
         let mut rest = &mut all[..];
-        for (view, &look) in source.looks.iter().enumerate() {
-            let (out, after) = rest.split_at_mut(len(look));
+        for (view, &look) in looks.iter().enumerate() {
+            let (out, after) = rest.split_at_mut(sizes[view]);
             rest = after;
             let key = Key {
                 seed: plan.seed,
                 epoch: pass as u64,
+                stream: stream as u64,
                 sample: sample_key(&plan.dataset.ids[row]),
                 view: view as u64,
             };
             match look {
-                Look::Random | Look::Local => plan.of(look).random(&sample, key, out)?,
-                Look::Plain => plan.views.plain(&sample, out)?,
+                Look::Plain => views[view].plain(&sample, out)?,
+                _ => views[view].random(&sample, key, out)?,
             }
         }
         Ok(all)
     };
     let done: Vec<Result<Vec<f32>>> = rows.par_iter().map(one).collect();
-    let room = |&look: &Look| Vec::with_capacity(len(look) * rows.len());
-    let mut views: Vec<Vec<f32>> = source.looks.iter().map(room).collect();
+    let room = |&size: &usize| Vec::with_capacity(size * rows.len());
+    let mut made: Vec<Vec<f32>> = sizes.iter().map(room).collect();
     let mut kept = Vec::with_capacity(rows.len());
-    for (&row, result) in rows.iter().zip(done) {
+    for (&(row, _), result) in rows.iter().zip(done) {
         match result {
             Ok(values) => {
                 kept.push(row);
                 let mut rest = &values[..];
-                for (view, &look) in views.iter_mut().zip(&source.looks) {
-                    let (values, after) = rest.split_at(len(look));
+                for (view, &size) in made.iter_mut().zip(&sizes) {
+                    let (values, after) = rest.split_at(size);
                     view.extend_from_slice(values);
                     rest = after;
                 }
@@ -227,12 +239,58 @@ fn load(
         }
     }
     if kept.is_empty() {
-        let first = &plan.dataset.ids[rows[0]];
+        let first = &plan.dataset.ids[rows[0].0];
         return Err(Error::data(format!(
             "none of the {} samples of a batch could be read, `{first}` among them; \
              `hspace check` lists what is wrong",
             rows.len()
         )));
     }
-    Ok((views, kept))
+    Ok((made, kept))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::objective::Which;
+
+    fn source(rows: usize, batch: usize) -> Source {
+        Source {
+            rows: (0..rows).collect(),
+            stream: Stream::new(Which::All, vec![Look::Plain]),
+            batch,
+        }
+    }
+
+    fn steps(source: &Source, steps: std::ops::Range<usize>) -> Vec<Vec<(usize, usize)>> {
+        let mut order = Order::default();
+        steps
+            .map(|step| source.at(step, &mut order, "0", 7))
+            .collect()
+    }
+
+    #[test]
+    fn a_pass_goes_through_whole_batches() {
+        let found = steps(&source(10, 4), 0..4);
+        for (step, rows) in found.iter().enumerate() {
+            assert!(rows.iter().all(|&(_, pass)| pass == step / 2), "{rows:?}");
+        }
+        let mut first: Vec<usize> = found[..2].concat().iter().map(|r| r.0).collect();
+        first.sort_unstable();
+        first.dedup();
+        assert_eq!(first.len(), 8);
+        assert_eq!(steps(&source(10, 4), 3..4)[0], found[3]);
+    }
+
+    #[test]
+    fn few_rows_fill_batches_pass_by_pass() {
+        let few = source(3, 7);
+        let found = steps(&few, 0..6).concat();
+        for pass in 0..14 {
+            let mut rows: Vec<usize> = found.iter().filter(|r| r.1 == pass).map(|r| r.0).collect();
+            rows.sort_unstable();
+            assert_eq!(rows, [0, 1, 2], "pass {pass}");
+        }
+        assert_eq!(steps(&few, 4..5).concat(), found[28..35]);
+    }
 }

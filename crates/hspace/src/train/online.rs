@@ -53,7 +53,7 @@ fn features(setup: &Setup, encoder: &Weights, rows: &[usize]) -> Result<Embedded
     embed(
         setup.encoder,
         encoder,
-        setup.views,
+        &setup.views.random,
         setup.dataset,
         rows,
         &setup.device,

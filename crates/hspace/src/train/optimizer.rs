@@ -53,13 +53,13 @@ pub struct WeightState {
 }
 
 impl Optimizer {
-    /// Moves the weights that have a gradient.
+    /// Moves the weights that have a gradient, each at the learning rate of its name.
     pub fn step(
         &self,
         weights: &mut Weights,
         gradients: Gradients,
         state: &mut OptimizerState,
-        learning_rate: f64,
+        learning_rate: impl Fn(&str) -> f64 + Sync,
     ) {
         let own = gradients.into_iter().map(|(name, gradient)| {
             let weight = weights.remove(&name).expect("gradients are of weights");
@@ -70,7 +70,8 @@ impl Optimizer {
         let step =
             |(name, mut weight, gradient, mut past): (String, Weight, Tensor<1>, WeightState)| {
                 let decays = weight.decays();
-                weight.value = self.moved(weight.value, decays, gradient, &mut past, learning_rate);
+                let rate = learning_rate(&name);
+                weight.value = self.moved(weight.value, decays, gradient, &mut past, rate);
                 (name, weight, past)
             };
         // Weights do not see one another.
@@ -233,7 +234,7 @@ mod tests {
             };
             let mut state = OptimizerState::default();
             for k in 1..=3 {
-                optimizer.step(&mut weights, gradients(&[name], k), &mut state, 0.1);
+                optimizer.step(&mut weights, gradients(&[name], k), &mut state, |_| 0.1);
             }
             assert_weight(&weights, name, &["optimizers", name]);
         }
@@ -252,7 +253,7 @@ mod tests {
         for k in 1..=5 {
             let names = ["early", "late"];
             let trained = if k > 2 { &names[..] } else { &names[..1] };
-            optimizer.step(&mut weights, gradients(trained, k), &mut state, 0.1);
+            optimizer.step(&mut weights, gradients(trained, k), &mut state, |_| 0.1);
         }
         for name in ["early", "late"] {
             assert_weight(&weights, name, &["optimizers", "adamw_late", name]);
@@ -272,7 +273,7 @@ mod tests {
         let mut state = OptimizerState::default();
         for k in 1..=4 {
             let rate = 2.0 / f64::from(k);
-            optimizer.step(&mut all, gradients(&names, k), &mut state, rate);
+            optimizer.step(&mut all, gradients(&names, k), &mut state, |_| rate);
         }
         for name in names {
             assert_weight(&all, name, &["optimizers", "lars", name]);

@@ -234,7 +234,7 @@ impl Case {
     pub fn new(choice: Choice, turn: usize) -> Option<Case> {
         let (objective, encoder, problems) = choice.made(&facts(choice.shape));
         // At the end of a training nothing waits any more.
-        let trains = objective.turns(1.0).into_iter().nth(turn)?;
+        let trains = objective.turns(1.0, &*encoder).into_iter().nth(turn)?;
         let Choice {
             objective: name,
             form,
@@ -325,7 +325,7 @@ impl Case {
         let pass = self.pass(weights);
         let net = Net::new(&*self.encoder, &pass);
         let batches = self.batches();
-        let turns = 0..self.objective.turns(1.0).len();
+        let turns = 0..self.objective.turns(1.0, &*self.encoder).len();
         let parts = turns.flat_map(|turn| self.objective.loss(&net, &batches, turn).parts);
         parts
             .map(|(name, part)| (name.to_owned(), number(part)))

@@ -10,7 +10,7 @@ use crate::case::{Case, Choice, IMAGE, OF_IMAGES, VECTOR, facts};
 fn objectives_meet_the_encoders_and_data_that_they_are_for_and_no_others() {
     for choice in Choice::all() {
         let cases = Case::each(choice);
-        let turns: Vec<&str> = cases.iter().map(|case| case.trains.name).collect();
+        let turns: Vec<&str> = cases.iter().map(|case| &*case.trains.name).collect();
         let wanted: &[&str] = match (choice.suits(), choice.objective) {
             (false, _) => &[],
             (true, "factor_vae") => &["model", "discriminator"],

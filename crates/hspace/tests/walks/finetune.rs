@@ -1,0 +1,84 @@
+//! Fine-tuning with layer decay (Clark et al. 2020, arXiv:2003.10555): each stage learns at .5 of the rate of the next, the first not at all.
+
+use burn_tensor::activation::log_softmax;
+use hspace::dataset::{Shape, Split};
+use hspace::embed::to_matrix;
+use hspace::encoder::Encoder;
+use hspace::network::layers::{linear, pick};
+use hspace::objective::{Batch, Facts, Look, Loss, Net, Objective, Stream, Turn, Which};
+
+#[derive(Default)]
+struct Finetune {
+    labels: Vec<Option<u32>>,
+    shape: Option<Shape>,
+}
+
+impl Objective for Finetune {
+    fn prepare(&mut self, facts: &Facts) -> Vec<String> {
+        self.labels = facts.classes().expect("the data have classes").1.to_vec();
+        self.shape = Some(facts.shape);
+        vec![]
+    }
+
+    fn streams(&self) -> Vec<Stream> {
+        vec![Stream::new(Which::Labelled, vec![Look::Random])]
+    }
+
+    fn turns(&self, _: f64, encoder: &dyn Encoder) -> Vec<Turn> {
+        let stages = encoder.stages(self.shape.expect("it is prepared"));
+        let rates = stages.iter().enumerate().flat_map(|(depth, stage)| {
+            let rate = match depth {
+                0 => 0.0,
+                _ => 0.5_f64.powi((stages.len() - depth) as i32),
+            };
+            stage
+                .prefixes
+                .iter()
+                .map(move |prefix| (format!("encoder.{prefix}"), rate))
+        });
+        vec![Turn {
+            rates: rates.collect(),
+            ..Turn::all()
+        }]
+    }
+
+    fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
+        let labels: Vec<u32> = batches[0]
+            .rows
+            .iter()
+            .filter_map(|&row| self.labels[row])
+            .collect();
+        let features = net.encode(batches[0].views[0].clone());
+        let logits = linear(&net.at("head"), features.clone(), 10, true);
+        Loss::of(
+            -pick(log_softmax(logits, 1), &labels).mean(),
+            vec![features],
+        )
+    }
+}
+
+#[test]
+fn stages_learn_at_their_own_rates_and_frozen_ones_stay() {
+    let dataset = super::digits();
+    let labelled = dataset.indices(Split::Train);
+    let run = |steps| super::trained_for(&dataset, &labelled, Box::<Finetune>::default(), steps);
+    let [one, two] = [1, 2].map(run);
+    let moved = |name: &str| {
+        let value = |trained: &hspace::train::Trained| {
+            let weight = trained
+                .model
+                .get(name)
+                .expect("it is a weight")
+                .value
+                .clone();
+            to_matrix(weight.inner().unsqueeze()).data
+        };
+        let pairs = value(&one).into_iter().zip(value(&two));
+        pairs
+            .map(|(a, b)| f64::from((a - b).abs()))
+            .fold(0.0, f64::max)
+    };
+    assert_eq!(moved("encoder.conv0.weight"), 0.0);
+    assert!(moved("head.weight") > 1.5 * moved("encoder.conv3.weight"));
+    assert!(moved("encoder.conv3.weight") > 1.5 * moved("encoder.conv2.weight"));
+}
