@@ -8,7 +8,7 @@ mod cnn;
 pub mod latent;
 mod mlp;
 mod resnet;
-mod stage;
+pub(crate) mod stage;
 mod vit;
 
 pub use stage::{Features, Stage, Tokens, until};

@@ -60,6 +60,7 @@ use burn_tensor::Tensor;
 
 use crate::dataset::{Column, Shape, Values};
 use crate::device::Device;
+use crate::encoder::stage::begins;
 use crate::encoder::{self, Encoder};
 use crate::list::{self, Entry};
 use crate::network::{Mode, Pass, Weights};
@@ -114,10 +115,10 @@ pub enum Look {
 /// ```
 /// use hspace::objective::{Look, Stream, Which};
 ///
-/// // FixMatch: 64 labelled samples and 448 others a step, whose passes are the epochs.
+/// // FixMatch: 64 labelled samples a step, and 448 of all, whose passes are the epochs.
 /// let labelled = Stream::new(Which::Labelled, vec![Look::Weak]).cycles();
-/// let others = Stream::new(Which::All, vec![Look::Weak, Look::Strong]).share(7);
-/// assert!(others.counts_epochs && !labelled.counts_epochs);
+/// let all = Stream::new(Which::All, vec![Look::Weak, Look::Strong]).share(7);
+/// assert!(all.counts_epochs && !labelled.counts_epochs);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
@@ -300,7 +301,7 @@ impl Turn {
 
     /// Whether it trains the weight of that name.
     pub fn covers(&self, weight: &str) -> bool {
-        let fits = |prefix: &String| weight.starts_with(prefix.as_str());
+        let fits = |prefix: &String| begins(weight, prefix);
         (self.trains.is_empty() || self.trains.iter().any(fits)) && self.rate_of(weight) > 0.0
     }
 
@@ -321,12 +322,6 @@ impl Turn {
             .map(|share| (share * steps as f64).round() as usize);
         (step.saturating_sub(from), to.saturating_sub(from).max(1))
     }
-}
-
-/// Whether the dotted name `weight` begins with the whole parts of `prefix`.
-fn begins(weight: &str, prefix: &str) -> bool {
-    let rest = weight.strip_prefix(prefix);
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// The result of [`Objective::loss`].

@@ -155,7 +155,14 @@ fn sources(setup: &Setup) -> Result<Vec<Source>> {
         let of_it = |&&row: &&usize| stream.which.has(&setup.facts, row);
         let rows: Vec<usize> = setup.rows.iter().filter(of_it).copied().collect();
         let batch = batch * stream.share;
-        if rows.is_empty() || (stream.counts_epochs && rows.len() < batch) {
+        if rows.is_empty() {
+            return Err(Error::data(format!(
+                "the objective asks for {:?} samples, and none of the {} training samples is one",
+                stream.which,
+                setup.rows.len()
+            )));
+        }
+        if stream.counts_epochs && rows.len() < batch {
             return Err(Error::config(format!(
                 "train.batch_size={batch}, but there are only {} training samples for it; \
                  lower it or leave it on `auto`",

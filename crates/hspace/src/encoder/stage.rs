@@ -41,12 +41,14 @@ impl Stage {
     /// assert!(stage.has("layer1.0.conv1.weight") && !stage.has("layer10.0.conv1.weight"));
     /// ```
     pub fn has(&self, name: &str) -> bool {
-        let mut prefixes = self.prefixes.iter();
-        prefixes.any(|prefix| {
-            let rest = name.strip_prefix(prefix.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        })
+        self.prefixes.iter().any(|prefix| begins(name, prefix))
     }
+}
+
+/// Whether the dotted `name` of a weight begins with the whole parts of `prefix`.
+pub(crate) fn begins(name: &str, prefix: &str) -> bool {
+    let rest = name.strip_prefix(prefix);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// What the first stage is given, and every stage passes on.
