@@ -5,13 +5,13 @@
 //! of the mean is a sum over the three, each without what it shares with the test units ([`Crossed`]):
 //!
 //! ```text
-//! V = s²_units / n  +  σ²_draws ((1 − ρ)/m + ρ)  +  (s²_seeds − r²/n) / S
-//! σ²_draws = (s²_draws − r²/n) / (1 − ρ)
+//! V = s²_units / n  +  σ²_draws ((1 − c)/m + c)  +  (s²_seeds − r²/n) / S
+//! σ²_draws = (s²_draws − r²/n) / (1 − c),   c = (ρ + ρ²)/2
 //! ```
 //!
-//! with s² the variances of the marginal means, r² the residual mean square of the two-way table, and ρ the share of rows that two draws
-//! from one finite pool have in common (Nadeau & Bengio 2003, "Inference for the generalization error", eq. 8). Numbers of labels
-//! that are drawn a few times only, or once because they are all, borrow σ²_draws from others ([`smooth_draws`]). Degrees of freedom are
+//! with s² the variances of the marginal means, r² the residual mean square of the two-way table, and c the correlation of two draws from one
+//! finite pool that have the share ρ of their rows in common (Nadeau & Bengio 2003, "Inference for the generalization error", eq. 8,
+//! take c = ρ, which was measured to be too much). Numbers of labels that are drawn a few times only, or once because they are all, borrow σ²_draws from others ([`smooth_draws`]). Degrees of freedom are
 //! Satterthwaite's (1946). Measures that are no means of samples enter by their influence function: the score
 //! plus the influence of a unit, whose mean is the score (the infinitesimal jackknife; of the area under the ROC curve it is
 //! DeLong's method).
@@ -28,7 +28,7 @@ mod joint;
 mod spread;
 
 pub use components::{Components, smooth_draws};
-pub use crossed::{Crossed, MIN_LEVELS, MIN_UNITS, Unknown};
+pub use crossed::{Crossed, MIN_LEVELS, MIN_PER_CLASS, MIN_UNITS, Unknown};
 pub use holm::{Step, holm};
 pub use isotonic::isotonic;
 pub use joint::Joint;

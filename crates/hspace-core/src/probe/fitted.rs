@@ -184,10 +184,7 @@ fn scores(head: &Head, task: &Task, r: &Representation) -> Result<Vec<(String, E
     let values = head.answer(&r.features.select(&task.test))?;
     let truth = task.truth.select(&task.test);
     let scored = vec![vec![score(&truth, &values, task.names.len())]];
-    let sampling = Sampling {
-        units: task.test_units(),
-        overlap: None,
-    };
+    let sampling = Sampling::new(&truth, task.names.len(), task.test_units());
     let names = task.kind().scores().iter().enumerate();
     let mut found: Vec<(String, Estimate)> = names
         .filter_map(|(s, name)| Some((name.to_string(), sampling.estimate(&scored, s, name)?)))

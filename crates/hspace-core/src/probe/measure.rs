@@ -155,8 +155,10 @@ pub(super) struct Study<'a> {
     pub(super) options: &'a ProbeOptions,
     /// True values of the test rows of all parts, one after the other.
     truth: Truth,
-    /// Test samples that belong together.
-    units: Option<Vec<Vec<usize>>>,
+    /// Whether test samples belong together.
+    grouped: bool,
+    /// How the scores are sampled, but for the draws.
+    sampling: Sampling,
 }
 
 /// Rows to learn from and rows to test on.
@@ -221,11 +223,12 @@ impl<'a> Study<'a> {
             pairs.for_each(|(plan, (_, draws))| plan.draws.truncate(*draws));
         }
         Ok(Study {
-            parts,
             probes,
             options,
+            grouped: units.is_some(),
+            sampling: Sampling::new(&truth, parts[0].task.names.len(), units),
             truth,
-            units,
+            parts,
         })
     }
 
@@ -340,10 +343,8 @@ impl<'a> Study<'a> {
         let labels = plans().next()?.labels;
         scored.first()?.first()?;
         let overlaps: Option<Vec<f64>> = plans().map(|plan| plan.overlap).collect();
-        let sampling = Sampling {
-            units: self.units.clone(),
-            overlap: overlaps.map(|of| of.iter().sum::<f64>() / of.len() as f64),
-        };
+        let overlap = overlaps.map(|of| of.iter().sum::<f64>() / of.len() as f64);
+        let sampling = self.sampling.drawn(overlap);
         if labels == Labels::All {
             if probe.name == linear::probe::ENTRY.name {
                 out.confusions.extend(confusion(name, task, &scored));
@@ -366,7 +367,7 @@ impl<'a> Study<'a> {
             label_scores: label_scores(task, &self.truth, &sampling, &scored),
             draws: main.map_or(Vec::new(), Crossed::draw_means),
             chosen,
-            needs: unknown.map(|unknown| needed(unknown, self.units.is_some())),
+            needs: unknown.map(|unknown| needed(unknown, self.grouped)),
             answers: None,
         };
         Some((row, values))

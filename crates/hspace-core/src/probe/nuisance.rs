@@ -47,10 +47,7 @@ pub(super) fn read_off(
     let scored = vec![vec![score(&truth, &predicted.values, task.names.len())]];
     // Balanced accuracy, R², or the mean area under the labels' curves.
     let measure = usize::from(kind == TaskKind::Classes);
-    let sampling = Sampling {
-        units: task.test_units(),
-        overlap: None,
-    };
+    let sampling = Sampling::new(&truth, task.names.len(), task.test_units());
     let name = kind.scores()[measure];
     let Some(decodability) = sampling.estimate(&scored, measure, name) else {
         return Ok(None);

@@ -5,7 +5,8 @@
 //! squares of noise do not cancel; ours is unbiased: a square is a mean over pairs of different samples of a bin (Kumar, Liang &
 //! Ma 2019, "Verified uncertainty calibration").
 //!
-//! Uncertainty follows from influence functions, the derivatives of a measure by the weights of the samples.
+//! Uncertainty follows from influence functions, the derivatives of a measure by the weights of the samples; of a class's recall and
+//! of both sides of a ROC curve they are larger by √(n/(n − 1)), as in DeLong et al. (1988), so that variances from n samples are unbiased.
 
 use rayon::prelude::*;
 
@@ -32,7 +33,8 @@ const BINS: usize = 15;
 pub struct Score {
     /// The measure; of the calibration error its square, which can be below 0.
     pub value: f64,
-    /// Influence of each test sample `[n]`: how the measure changes with the sample's weight, times n. Their mean is 0.
+    /// Influence of each test sample `[n]`: how the measure changes with the sample's weight, times n (a little more where few samples
+    /// of a class are behind it). Their mean is 0.
     pub influence: Vec<f64>,
 }
 
@@ -230,7 +232,7 @@ pub(super) fn auroc(
         } else {
             negatives
         };
-        *x = (*x - value) * n / side;
+        *x = unbiased(side) * (*x - value) * n / side;
     }
     Some(Score { value, influence })
 }
@@ -271,7 +273,7 @@ impl Answers for ClassAnswers<'_> {
         let recalls = over_classes(&|c| is[c] > 0.0, &recall, &|i, c| match c
             == self.truth[i] as usize
         {
-            true => (correct(i) - recall(c)) / is[c],
+            true => unbiased(is[c]) * (correct(i) - recall(c)) / is[c],
             false => 0.0,
         });
         let f1 = |c: usize| 2.0 * right[c] / (is[c] + said[c]);
@@ -316,6 +318,14 @@ impl Answers for NumberAnswers<'_> {
                 .collect(),
         });
         vec![r2, Score::mean_of(pairs().map(|(p, t)| (p - t).abs()))]
+    }
+}
+
+/// What makes the squares of `count` deviations from their own mean unbiased: a variance divides by one less than their number.
+fn unbiased(count: f64) -> f64 {
+    match count > 1.0 {
+        true => (count / (count - 1.0)).sqrt(),
+        false => 1.0,
     }
 }
 

@@ -376,6 +376,9 @@ impl Nuisance {
         let (column, of, chance) = (&self.column, &self.representation, short(self.chance));
         let found = cell(mean, low, high);
         match (self.role, self.readable) {
+            _ if !self.decodability.has_interval() => format!(
+                "`{column}` is read off {of} with {found} (chance {chance}); there are too few test samples to say whether that is more than chance\n"
+            ),
             (Role::Domain, true) => {
                 format!("domain `{column}` can be read off {of}: {found} (chance {chance})\n")
             }

@@ -12,6 +12,9 @@ pub const MIN_UNITS: usize = 30;
 /// 90 % where the draws are most of the variance.
 pub const MIN_LEVELS: usize = 3;
 
+/// Test units of the rarest class below which the mean of a measure over classes has no interval.
+pub const MIN_PER_CLASS: usize = 10;
+
 /// Why a mean has no interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unknown {
@@ -21,6 +24,8 @@ pub enum Unknown {
     FewSeeds(usize),
     /// So many test units, fewer than [`MIN_UNITS`].
     FewUnits(usize),
+    /// So many test units of the rarest class, fewer than [`MIN_PER_CLASS`].
+    FewOfClass(usize),
 }
 
 /// A score for each training seed, draw of labels and test unit: their mean is the measure.
@@ -35,6 +40,8 @@ pub struct Crossed {
     means: Vec<f64>,
     /// Share of rows that two draws have in common, in 0..1; `None` where the labels are all that there are.
     pub(super) overlap: Option<f64>,
+    /// Test units of the rarest class, where the measure is a mean over classes.
+    rarest: Option<usize>,
 }
 
 impl Crossed {
@@ -64,7 +71,13 @@ impl Crossed {
             values,
             means: scores.iter().flatten().map(|row| mean(row)).collect(),
             overlap,
+            rarest: None,
         }
+    }
+
+    /// Of a measure that is a mean over classes, the rarest of which has so many test units.
+    pub fn over_classes(self, rarest: Option<usize>) -> Crossed {
+        Crossed { rarest, ..self }
     }
 
     /// The scores of several runs as those of their seeds; `None` where draws or units are not as many.
@@ -147,11 +160,19 @@ impl Crossed {
         out
     }
 
+    fn has_enough_of_each_class(&self) -> Result<(), Unknown> {
+        match self.rarest {
+            Some(few) if few < MIN_PER_CLASS => Err(Unknown::FewOfClass(few)),
+            _ => Ok(()),
+        }
+    }
+
     /// The components of the variance of the mean.
     ///
     /// # Errors
     /// Why it is not known.
     pub fn components(&self) -> Result<Components, Unknown> {
+        self.has_enough_of_each_class()?;
         components(&self.by_draw(), self.overlap, &[self.by_seed()])
     }
 
@@ -186,7 +207,11 @@ impl Crossed {
             .collect();
         let overlap = self.overlap.or(other.overlap);
         let seeds = [self.by_seed(), other.by_seed()];
-        (mean(&means), components(&differences, overlap, &seeds))
+        let components = [self, other]
+            .into_iter()
+            .try_for_each(Crossed::has_enough_of_each_class)
+            .and_then(|()| components(&differences, overlap, &seeds));
+        (mean(&means), components)
     }
 }
 

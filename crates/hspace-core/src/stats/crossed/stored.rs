@@ -18,6 +18,8 @@ struct Stored {
     units: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     overlap: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rarest: Option<usize>,
     /// `[seeds, draws]`
     means: Vec<f64>,
     /// `[seeds, draws, units]`
@@ -35,6 +37,7 @@ impl Serialize for Crossed {
             draws: self.draws,
             units: self.units,
             overlap: self.overlap,
+            rarest: self.rarest,
             means: self.means.clone(),
             values: BASE64.encode(packed),
         }
@@ -72,6 +75,7 @@ impl<'de> Deserialize<'de> for Crossed {
             values: values.iter().map(|b| f32::from_le_bytes(*b)).collect(),
             means: stored.means,
             overlap: stored.overlap,
+            rarest: stored.rarest,
         })
     }
 }
