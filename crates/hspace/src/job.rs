@@ -8,7 +8,7 @@ use crate::device::Device;
 use crate::config::{About, Config};
 use crate::data_record::DataRecord;
 use crate::dataset::check::channel_statistics;
-use crate::dataset::{Dataset, Sample, Shape, Split, Values};
+use crate::dataset::{Dataset, Role, Sample, Shape, Split, Values};
 use crate::device::device;
 use crate::encoder::latent::with_latents;
 use crate::encoder::{self, Encoder};
@@ -445,9 +445,14 @@ fn facts(
         let train = std::mem::replace(&mut allowed, given);
         labelled.iter().for_each(|&row| allowed[row] = train[row]);
     }
+    // Where a sample comes from is no label: it is known of all training samples.
+    let train: Vec<bool> = dataset.split.iter().map(|&s| s == Split::Train).collect();
     let mut columns = dataset.columns.clone();
     for column in &mut columns {
-        column.values.mask(&allowed);
+        column.values.mask(match column.role {
+            Role::Domain | Role::Group => &train,
+            _ => &allowed,
+        });
     }
     let InputSpec {
         shape, mean, std, ..

@@ -64,6 +64,7 @@ use crate::encoder::stage::begins;
 use crate::encoder::{self, Encoder};
 use crate::list::{self, Entry};
 use crate::network::{Mode, Pass, Weights};
+use crate::train::optimizer::{self, Gradients};
 use crate::views::Recipe;
 
 pub use net::Net;
@@ -79,6 +80,8 @@ pub enum Which {
     Unlabelled,
     /// Those that have a value in this one of [`Facts::columns`].
     Known(usize),
+    /// Those of this class (a domain, a hospital) in this one of [`Facts::columns`].
+    Class(usize, u32),
 }
 
 impl Which {
@@ -89,6 +92,10 @@ impl Which {
             Which::Labelled => facts.labelled(row),
             Which::Unlabelled => !facts.labelled(row),
             Which::Known(column) => facts.columns[column].values.is_known(row),
+            Which::Class(column, class) => match &facts.columns[column].values {
+                Values::Classes { index, .. } => index[row] == Some(class),
+                Values::Numbers(_) | Values::MultiLabel { .. } => false,
+            },
         }
     }
 }
@@ -344,6 +351,18 @@ impl Loss {
             features,
         }
     }
+
+    /// The part of that name; of `None` the total.
+    ///
+    /// # Panics
+    /// When there is no such part.
+    pub fn part(&self, name: Option<&&str>) -> &Tensor<1> {
+        let Some(name) = name else {
+            return &self.total;
+        };
+        let part = self.parts.iter().find(|part| part.0 == *name);
+        &part.expect("tasks are parts of the loss").1
+    }
 }
 
 /// What an objective that learns to draw samples can do besides.
@@ -415,6 +434,18 @@ pub trait Objective: Send + Sync {
 
     /// The loss of turn `turn` on one batch per stream.
     fn loss(&self, net: &Net, batches: &[Batch], turn: usize) -> Loss;
+
+    /// The [`Loss::parts`] whose gradients are wanted one by one, for [`Objective::combine`]: tasks that share an encoder. Each costs a
+    /// forward pass of its own, since burn's backward pass uses up its graph. Without any there is one gradient, that of the total.
+    fn tasks(&self) -> Vec<&'static str> {
+        vec![]
+    }
+
+    /// One gradient from those of the tasks, in their order: their sum, unless they are in conflict and the method has an answer to that
+    /// (PCGrad). A weight that a task does not depend on may be missing in its gradient.
+    fn combine(&self, tasks: Vec<Gradients>) -> Gradients {
+        optimizer::sum(tasks)
+    }
 
     /// Called once on fresh weights (a teacher starts as a copy).
     fn after_init(&self, _weights: &mut Weights) {}

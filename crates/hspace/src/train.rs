@@ -397,23 +397,33 @@ impl<'a> Trainer<'a> {
         seed: u64,
         report: &mut BTreeMap<String, f64>,
     ) -> Result<(Gradients, f64)> {
+        let Setup {
+            objective,
+            encoder,
+            device,
+            ..
+        } = self.setup;
         let tracked = self.weights.tracked(|name| turn.covers(name));
-        let pass = Pass::new(&tracked, Mode::Train, &self.setup.device)
-            .with_seed(seed)
-            .with_progress(self.progress_share());
-        let net = Net::new(self.setup.encoder, &pass);
-        let loss = self.setup.objective.loss(&net, batches, index);
+        let progress = self.progress_share();
+        let begin = || {
+            Pass::new(&tracked, Mode::Train, device)
+                .with_seed(seed)
+                .with_progress(progress)
+        };
+        let pass = begin();
+        let net = Net::new(*encoder, &pass);
+        let loss = objective.loss(&net, batches, index);
         let value = f64::from(loss.total.clone().inner().into_scalar::<f32>());
         if !value.is_finite() {
             return Err(self.diverged(value));
         }
-        for (name, part) in loss.parts {
-            let part = f64::from(part.inner().into_scalar::<f32>());
-            report.insert(name.to_owned(), part);
+        for (name, part) in &loss.parts {
+            let part = f64::from(part.clone().inner().into_scalar::<f32>());
+            report.insert((*name).to_owned(), part);
         }
         if self.looks_at_features() && !loss.features.is_empty() {
-            let features = loss.features.into_iter();
-            let features: Vec<Matrix> = features.map(|view| to_matrix(view.inner())).collect();
+            let features = loss.features.iter();
+            let features: Vec<Matrix> = features.map(|x| to_matrix(x.clone().inner())).collect();
             let health = watch::health(&features)?;
             report.extend(health.values());
             if self.is_under_way()
@@ -422,7 +432,15 @@ impl<'a> Trainer<'a> {
                 self.warn(&text);
             }
         }
-        let named = net.gradients(&loss.total);
+        let tasks = objective.tasks();
+        let mut gradients = vec![net.gradients(loss.part(tasks.first()))];
+        for task in tasks.iter().skip(1) {
+            let pass = begin();
+            let net = Net::new(*encoder, &pass);
+            let loss = objective.loss(&net, batches, index);
+            gradients.push(net.gradients(loss.part(Some(task))));
+        }
+        let named = objective.combine(gradients);
         for (name, value) in pass.into_statistics() {
             self.weights.set(&name, value.inner());
         }

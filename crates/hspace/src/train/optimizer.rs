@@ -163,8 +163,17 @@ pub fn clip(gradients: &mut Gradients, limit: f64) -> f64 {
 }
 
 /// Mean of several micro-batches' gradients.
-pub fn mean(mut parts: Vec<Gradients>) -> Gradients {
+pub fn mean(parts: Vec<Gradients>) -> Gradients {
     let n = parts.len();
+    let mut sum = sum(parts);
+    if n > 1 {
+        sum.values_mut().for_each(|g| *g = g.clone() / n as f64);
+    }
+    sum
+}
+
+/// Sum of several gradients; a weight may be missing in some.
+pub fn sum(mut parts: Vec<Gradients>) -> Gradients {
     let mut sum = parts.pop().unwrap_or_default();
     for part in parts {
         for (name, gradient) in part {
@@ -173,9 +182,6 @@ pub fn mean(mut parts: Vec<Gradients>) -> Gradients {
                 None => sum.insert(name, gradient),
             };
         }
-    }
-    if n > 1 {
-        sum.values_mut().for_each(|g| *g = g.clone() / n as f64);
     }
     sum
 }

@@ -1,10 +1,8 @@
 //! Fine-tuning with layer decay (Clark et al. 2020, arXiv:2003.10555): each stage learns at .5 of the rate of the next, the first not at all.
 
-use burn_tensor::activation::log_softmax;
 use hspace::dataset::{Shape, Split};
-use hspace::embed::to_matrix;
 use hspace::encoder::Encoder;
-use hspace::network::layers::{linear, pick};
+use hspace::network::layers::linear;
 use hspace::objective::{Batch, Facts, Look, Loss, Net, Objective, Stream, Turn, Which};
 
 #[derive(Default)]
@@ -50,10 +48,7 @@ impl Objective for Finetune {
             .collect();
         let features = net.encode(batches[0].views[0].clone());
         let logits = linear(&net.at("head"), features.clone(), 10, true);
-        Loss::of(
-            -pick(log_softmax(logits, 1), &labels).mean(),
-            vec![features],
-        )
+        Loss::of(super::cross_entropy(logits, &labels), vec![features])
     }
 }
 
@@ -63,21 +58,7 @@ fn stages_learn_at_their_own_rates_and_frozen_ones_stay() {
     let labelled = dataset.indices(Split::Train);
     let run = |steps| super::trained_for(&dataset, &labelled, Box::<Finetune>::default(), steps);
     let [one, two] = [1, 2].map(run);
-    let moved = |name: &str| {
-        let value = |trained: &hspace::train::Trained| {
-            let weight = trained
-                .model
-                .get(name)
-                .expect("it is a weight")
-                .value
-                .clone();
-            to_matrix(weight.inner().unsqueeze()).data
-        };
-        let pairs = value(&one).into_iter().zip(value(&two));
-        pairs
-            .map(|(a, b)| f64::from((a - b).abs()))
-            .fold(0.0, f64::max)
-    };
+    let moved = |name| super::distance(&one, &two, name);
     assert_eq!(moved("encoder.conv0.weight"), 0.0);
     assert!(moved("head.weight") > 1.5 * moved("encoder.conv3.weight"));
     assert!(moved("encoder.conv3.weight") > 1.5 * moved("encoder.conv2.weight"));

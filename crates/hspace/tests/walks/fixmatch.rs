@@ -3,7 +3,7 @@
 use burn_tensor::Tensor;
 use burn_tensor::activation::{log_softmax, softmax};
 use hspace::dataset::Split;
-use hspace::network::layers::{linear, pick};
+use hspace::network::layers::linear;
 use hspace::objective::{Batch, Facts, Look, Loss, Net, Objective, Stream, Which};
 
 #[derive(Default)]
@@ -37,7 +37,7 @@ impl Objective for FixMatch {
             .filter_map(|&row| self.labels[row])
             .collect();
         assert_eq!(labels.len(), labelled.rows.len());
-        let known = -pick(log_softmax(logits(&labelled.views[0]), 1), &labels).mean();
+        let known = super::cross_entropy(logits(&labelled.views[0]), &labels);
         let weak = softmax(logits(&others.views[0]), 1).detach();
         let (confidence, taken) = weak.max_dim_with_indices(1);
         let sure = confidence.greater_equal_elem(0.12).float();
