@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use hspace_kernels::attention::{self, Attention};
 use hspace_kernels::product::{Matrix, Sizes, product};
-use hspace_kernels::{Buffer, Finish, Isa, Machine};
+use hspace_kernels::{Buffer, Epilogue, Isa, Machine};
 
 const SETS: usize = 12;
 
@@ -49,7 +49,7 @@ fn main() {
             depth,
             columns,
         };
-        let none = Finish::default();
+        let none = Epilogue::default();
         let forward = rate(&|[x, w, y]| {
             let (x, w) = (Matrix::rows(x, inputs), Matrix::rows(w, inputs));
             product(on, sizes(n, inputs, outputs), x, w.transposed(), y, &none);

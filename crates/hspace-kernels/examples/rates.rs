@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use hspace_kernels::conv::{self, Source, Wanted};
-use hspace_kernels::{Buffer, Conv, Finish, Isa, Machine, Onto, norm};
+use hspace_kernels::{Accumulate, Buffer, Conv, Epilogue, Isa, Machine, norm};
 
 const TIMES: usize = 15;
 
@@ -97,13 +97,14 @@ fn main() {
             let f = median(|| {
                 conv::forward_with_moments(on, &conv, Source::plain(&x), &w, &mut y);
             });
-            let d = median(|| conv::data_gradient(on, &conv, &dy, &w, &mut dx, Onto::Nothing));
+            let d =
+                median(|| conv::data_gradient(on, &conv, &dy, &w, &mut dx, Accumulate::Nothing));
             let g = median(|| conv::weight_gradient(on, &conv, Source::plain(&x), &dy, &mut dw));
-            let plain = median(|| conv::forward(on, &conv, &x, &w, &mut y, Finish::default()));
+            let plain = median(|| conv::forward(on, &conv, &x, &w, &mut y, Epilogue::default()));
             let ones = vec![1.0; outputs];
             let mut out = Buffer::any(conv.output_len());
             let a = median(|| {
-                let ending = norm::Ending {
+                let ending = norm::BlockEpilogue {
                     y: &y,
                     scale: &ones,
                     shift: &ones,
@@ -119,23 +120,23 @@ fn main() {
                 mean: &ones,
                 inverse: &ones,
                 gain: &ones,
-                gate: norm::Gate::Line {
+                relu_mask: norm::ReluMask::Line {
                     scale: &ones,
                     shift: &ones,
                 },
             };
             let mut gradients = dy.clone();
             let b = median(|| {
-                let sums = done.pass(on, &mut gradients);
+                let sums = done.relu_backward_sums(on, &mut gradients);
                 norm::Back::new(on, done, &gradients, &sums).0.all(&mut dz);
             });
             let both = median(|| {
-                let sums = done.pass(on, &mut gradients);
+                let sums = done.relu_backward_sums(on, &mut gradients);
                 let (back, _) = norm::Back::new(on, done, &gradients, &sums);
                 let wanted = Wanted {
                     weight: Some(&mut dw),
                     input: Some(&mut dx),
-                    onto: Onto::Nothing,
+                    accumulate: Accumulate::Nothing,
                     before: &[],
                 };
                 conv::gradients(on, &conv, &back, Source::plain(&x), &w, wanted);

@@ -3,7 +3,7 @@
 //!
 //! Queries, keys and values come side by side, as one linear layer gives them: `[n, t, 3, h, e]`.
 //! Scores are never written to memory as a whole: a head's are computed, used and forgotten, and
-//! computed anew on the way back.
+//! computed again on the backward pass.
 
 use rayon::prelude::*;
 

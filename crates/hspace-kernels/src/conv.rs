@@ -4,22 +4,22 @@
 //! Kernels of 3 and stride 1 or 2 go by Winograd's minimal filtering (`winograd.rs`) where that pays,
 //! unless the [`Machine`] says otherwise, everything else directly (`direct.rs`).
 
+mod algorithm;
 mod gradients;
-mod ways;
 
 use rayon::prelude::*;
 
 use crate::buffer::{Buffer, volume};
-use crate::finish::{Finish, Onto};
+use crate::epilogue::{Accumulate, Epilogue};
 use crate::moments::{Moments, moments};
-use crate::norm::Ending;
+use crate::norm::BlockEpilogue;
+use crate::partition;
 use crate::product::{Matrix, Sizes, product};
 use crate::simd::Isa;
-use crate::units;
 use crate::winograd;
 
+use self::algorithm::{Algorithm, WeightGrad};
 pub use self::gradients::{Wanted, gradients};
-use self::ways::{Sums, Way};
 
 /// How kernels run. Results are a function of it and of the operands, not of the number of
 /// threads nor of their timing.
@@ -259,9 +259,16 @@ impl<'a> Source<'a> {
 ///
 /// # Panics
 /// If a slice is not as long as `conv` says.
-pub fn forward(on: Machine, conv: &Conv, x: &[f32], weight: &[f32], y: &mut [f32], finish: Finish) {
+pub fn forward(
+    on: Machine,
+    conv: &Conv,
+    x: &[f32],
+    weight: &[f32],
+    y: &mut [f32],
+    epilogue: Epilogue,
+) {
     conv.check(x.len(), weight.len(), y.len());
-    finish.check(y.len(), conv.outputs);
+    epilogue.check(y.len(), conv.outputs);
     if conv.is_wide_product() {
         return product(
             on,
@@ -269,13 +276,13 @@ pub fn forward(on: Machine, conv: &Conv, x: &[f32], weight: &[f32], y: &mut [f32
             conv.positions(x),
             conv.matrix(weight).transposed(),
             y,
-            &finish,
+            &epilogue,
         );
     }
-    Way::forward(on, conv, weight).all(on, conv.n, Source::plain(x), y, &finish, |_| ());
+    Algorithm::forward(on, conv, weight).all(on, conv.n, Source::plain(x), y, &epilogue, |_| ());
 }
 
-/// Convolves `x` into `y` and gathers the outputs' mean and variance of each channel on the way.
+/// Convolves `x` into `y` and gathers the outputs' mean and variance of each channel as it does.
 ///
 /// # Panics
 /// As [`forward`].
@@ -289,20 +296,20 @@ pub fn forward_with_moments(
     conv.check(x.numbers.len(), weight.len(), y.len());
     x.check(conv);
     if conv.is_wide_product() {
-        forward(on, conv, x.numbers, weight, y, Finish::default());
+        forward(on, conv, x.numbers, weight, y, Epilogue::default());
         return moments(on, y, conv.outputs);
     }
-    moments_by(&Way::forward(on, conv, weight), on, conv, x, y)
+    moments_by(&Algorithm::forward(on, conv, weight), on, conv, x, y)
 }
 
 /// [`forward_with_moments`] of what ends `before`, a few images at a time: they are in the cache when they are read.
 ///
 /// # Panics
 /// As [`forward`], and if the parts of `before` differ in length.
-pub fn forward_behind(
+pub fn forward_fused_prologue(
     on: Machine,
     conv: &Conv,
-    before: Ending,
+    before: BlockEpilogue,
     weight: &[f32],
     y: &mut [f32],
 ) -> Moments {
@@ -313,23 +320,29 @@ pub fn forward_behind(
         let x = Source::plain(before.apply(on));
         return forward_with_moments(on, conv, x, weight, y);
     }
-    let way = Way::forward(on, conv, weight);
-    if !way.is_by_image(conv.n) {
-        return moments_by(&way, on, conv, Source::plain(before.apply(on)), y);
+    let algorithm = Algorithm::forward(on, conv, weight);
+    if !algorithm.is_by_image(conv.n) {
+        return moments_by(&algorithm, on, conv, Source::plain(before.apply(on)), y);
     }
     let of = |y: &[f32]| Moments::of(on, y, conv.outputs);
-    let parts = way.all_behind(on, conv.n, before, y, of);
+    let parts = algorithm.all_behind(on, conv.n, before, y, of);
     Moments::merged(conv.outputs, &parts)
 }
 
 /// The moments of all outputs, which go to `y`.
-fn moments_by(way: &Way, on: Machine, conv: &Conv, x: Source, y: &mut [f32]) -> Moments {
+fn moments_by(
+    algorithm: &Algorithm,
+    on: Machine,
+    conv: &Conv,
+    x: Source,
+    y: &mut [f32],
+) -> Moments {
     let of = |y: &[f32]| Moments::of(on, y, conv.outputs);
-    let parts = way.all(on, conv.n, x, y, &Finish::default(), of);
+    let parts = algorithm.all(on, conv.n, x, y, &Epilogue::default(), of);
     Moments::merged(conv.outputs, &parts)
 }
 
-/// Gradient for the input, from the gradient `dy` for the output, added to `onto`.
+/// Gradient for the input, from the gradient `dy` for the output, added to what `accumulate` says.
 ///
 /// # Panics
 /// As [`forward`].
@@ -339,20 +352,20 @@ pub fn data_gradient(
     dy: &[f32],
     weight: &[f32],
     dx: &mut [f32],
-    onto: Onto,
+    accumulate: Accumulate,
 ) {
     conv.check(dx.len(), weight.len(), dy.len());
-    let finish = Finish {
-        onto,
-        ..Finish::default()
+    let epilogue = Epilogue {
+        accumulate,
+        ..Epilogue::default()
     };
-    finish.check(dx.len(), conv.inputs);
+    epilogue.check(dx.len(), conv.inputs);
     if conv.is_wide_product() {
         let back = conv.transposed();
         let (dy, weight) = (back.positions(dy), conv.matrix(weight));
-        return product(on, back.as_product(), dy, weight, dx, &finish);
+        return product(on, back.as_product(), dy, weight, dx, &epilogue);
     }
-    Way::back(on, conv, weight).all(on, conv.n, Source::plain(dy), dx, &finish, |_| ());
+    Algorithm::back(on, conv, weight).all(on, conv.n, Source::plain(dy), dx, &epilogue, |_| ());
 }
 
 /// Gradient for the weights.
@@ -375,21 +388,21 @@ pub fn weight_gradient(on: Machine, conv: &Conv, x: Source, dy: &[f32], dw: &mut
             dy,
             conv.positions(x.numbers),
             dw,
-            &Finish::default(),
+            &Epilogue::default(),
         );
     }
-    let sums = Sums::new(on, conv);
+    let sums = WeightGrad::new(on, conv);
     let total = if sums.is_large() {
         sums.by_block(on, conv, x, dy)
     } else {
-        let chunks = units::chunks(conv.n, sums.len(), sums.work(conv));
+        let chunks = partition::chunks(conv.n, sums.len(), sums.work(conv));
         let parts = chunks.into_par_iter().with_max_len(1).map(|images| {
             let mut part = Buffer::any(sums.len());
             let (few, x, dy) = conv.some(images, x, dy);
             sums.add(on, &few, x, dy, &mut part, true);
             part
         });
-        units::add_up(parts.collect())
+        partition::add_up(parts.collect())
     };
     sums.restore(on, conv, &total, dw);
 }

@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use crate::conv::Machine;
 use crate::functions::{exp, log_one_plus};
+use crate::partition;
 use crate::simd::{LANES, Simd, kernel};
-use crate::units;
 
 /// `out[i] = Σ_j x l − log(1 + eˡ)` over the `columns` numbers of row i of `logits` and `x`.
 ///
@@ -19,7 +19,7 @@ pub fn forward(on: Machine, logits: &[f32], x: &[f32], columns: usize, out: &mut
     );
     let rows = logits.par_chunks(columns).zip(x.par_chunks(columns));
     let rows = out.par_iter_mut().zip(rows);
-    rows.with_min_len(units::least(columns))
+    rows.with_min_len(partition::least(columns))
         // SAFETY: equally long.
         .for_each(|(out, (logits, x))| unsafe { row(on.isa, logits, x, out) });
 }
@@ -43,7 +43,7 @@ pub fn backward(
     );
     let rows = logits.par_chunks(columns).zip(x.par_chunks(columns));
     let rows = dl.par_chunks_mut(columns).zip(rows).zip(dout);
-    rows.with_min_len(units::least(columns))
+    rows.with_min_len(partition::least(columns))
         .for_each(|((dl, (logits, x)), dout)| {
             // SAFETY: equally long.
             unsafe { slopes(on.isa, logits, x, *dout, dl) };
@@ -106,7 +106,7 @@ unsafe fn slopes_with<S: Simd>(logits: &[f32], x: &[f32], dout: f32, dl: &mut [f
             // 1 / (1 + e^−|l|), and what that leaves of 1 where l is below 0.
             let large = S::reciprocal(S::add(one, small));
             let less = S::mul(small, large);
-            let white = S::add(less, S::gate(S::sub(large, less), l));
+            let white = S::add(less, S::relu_mask(S::sub(large, less), l));
             let slope = S::mul(S::splat(dout), S::sub(x, white));
             S::store_first(dl.as_mut_ptr().add(i), slope, lanes);
         }

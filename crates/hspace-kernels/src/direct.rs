@@ -12,15 +12,15 @@ use std::ops::Deref;
 use rayon::prelude::*;
 
 use self::places::{Groups, seen};
-pub(crate) use self::sums::Sums;
+pub(crate) use self::sums::DirectWeightGrad;
 use crate::buffer::Buffer;
 use crate::conv::{Conv, Machine, Source};
-use crate::finish::Finish;
-use crate::micro::column_block;
+use crate::epilogue::Epilogue;
+use crate::gemm_microkernel::column_block;
+use crate::partition::{self, Rows};
 use crate::scratch::Scratch;
 use crate::simd::LANES;
 use crate::transpose::transpose;
-use crate::units::{self, Rows};
 
 /// Input channels that are packed together.
 const TOGETHER: usize = 32;
@@ -99,7 +99,7 @@ fn pack(
         first += block;
     }
     let blocks = blocks.into_par_iter();
-    let blocks = blocks.with_min_len(units::least(depth * LANES));
+    let blocks = blocks.with_min_len(partition::least(depth * LANES));
     blocks.for_each(|(first, block, part)| {
         pack_block(on, conv, weight, turned, &places, (first, block), part);
     });
@@ -185,7 +185,7 @@ impl Packed {
         x: Source,
         unit: Rows,
         y: &mut [f32],
-        finish: &Finish,
+        epilogue: &Epilogue,
     ) {
         let Packed { taps, packed } = self;
         let (out_h, out_w) = (conv.out_h(), conv.out_w());
@@ -206,8 +206,8 @@ impl Packed {
             packed,
             y,
             conv.outputs,
-            finish,
-            finish.touches(y),
+            epilogue,
+            epilogue.touches(y),
         );
     }
 
@@ -279,17 +279,17 @@ impl Phases {
         dy: &[f32],
         unit: Rows,
         dx: &mut [f32],
-        finish: &Finish,
+        epilogue: &Epilogue,
     ) {
         let s = conv.stride;
         if self.0.len() < s * s {
-            finish.nothings(dx);
+            epilogue.nothings(dx);
         }
         let (out_h, out_w) = (conv.out_h(), conv.out_w());
         let size = (out_h, out_w, conv.outputs);
         let image_len = out_h * out_w * conv.outputs;
         let row = conv.w * conv.inputs;
-        let mut soon = finish.touches(dx);
+        let mut soon = epilogue.touches(dx);
         for phase in &self.0 {
             let mut groups = Groups::new(&phase.taps, size, unit.count * conv.w);
             for (image, first, rows) in unit.per_image(conv.h) {
@@ -305,7 +305,7 @@ impl Phases {
                 });
             }
             let soon = std::mem::take(&mut soon);
-            groups.compute(on, dy, &phase.packed, dx, conv.inputs, finish, soon);
+            groups.compute(on, dy, &phase.packed, dx, conv.inputs, epilogue, soon);
         }
     }
 }

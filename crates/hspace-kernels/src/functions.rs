@@ -97,7 +97,7 @@ pub(crate) unsafe fn normal<S: Simd>(x: S::V) -> (S::V, S::V) {
         }
         // 1 − Φ(|x|)
         let tail = S::mul(S::mul(S::mul(sum, t), bell), S::splat(0.5));
-        let positive = S::gate(S::sub(S::splat(1.0), S::add(tail, tail)), x);
+        let positive = S::relu_mask(S::sub(S::splat(1.0), S::add(tail, tail)), x);
         (S::add(tail, positive), S::mul(bell, S::splat(PEAK)))
     }
 }

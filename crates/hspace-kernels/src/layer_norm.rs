@@ -7,7 +7,7 @@ use crate::conv::Machine;
 use crate::norm::{GainBias, piece};
 use crate::simd::{LANES, Simd, kernel};
 
-/// Mean and `1 / √(variance + ε)` of each row, for the way back.
+/// Mean and `1 / √(variance + ε)` of each row, for the backward pass.
 #[derive(Clone, Debug)]
 pub struct Rows {
     mean: Buffer,

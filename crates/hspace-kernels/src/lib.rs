@@ -8,32 +8,33 @@
 //! convolution, but not from run to run nor with the number of threads.
 
 pub mod attention;
-mod awake;
+
 mod buffer;
 pub mod conv;
 pub mod cross_entropy;
 mod direct;
+mod epilogue;
 mod fetch;
-mod finish;
 mod functions;
 pub mod gelu;
+mod gemm_microkernel;
 pub mod layer_norm;
-mod micro;
 pub mod moments;
 pub mod norm;
+mod partition;
 pub mod pool;
 pub mod product;
 pub mod relu;
 mod scratch;
 mod simd;
+mod spinning;
 pub mod transpose;
-mod units;
 pub mod update;
 pub mod upsample;
 mod winograd;
 
-pub use awake::awake;
 pub use buffer::Buffer;
 pub use conv::{Conv, Machine};
-pub use finish::{Finish, Onto};
+pub use epilogue::{Accumulate, Epilogue};
 pub use simd::Isa;
+pub use spinning::keep_workers_spinning;

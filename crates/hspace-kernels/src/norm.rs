@@ -1,5 +1,5 @@
 //! Batch normalisation of rows of channels, `[rows, c]`, with what surrounds it in a block:
-//! residual addition and ReLU; the way back is in `norm/back.rs`.
+//! residual addition and ReLU; the backward pass is in `norm/back.rs`.
 
 mod back;
 
@@ -9,7 +9,7 @@ use crate::conv::Machine;
 use crate::fetch::Area;
 use crate::simd::{LANES, Simd, kernel};
 
-pub use self::back::{AllSums, Back, GainBias, Gate, Normalised};
+pub use self::back::{Back, GainBias, Normalised, PartialSums, ReluMask};
 pub(crate) use self::back::{FLIGHT, in_flight, total};
 
 /// Numbers that one piece of work goes through.
@@ -44,7 +44,7 @@ pub enum Relu<'a> {
 /// What is computed behind a normalisation: `out = scale · y + shift + added`, and `max(0, …)` of it if asked
 /// for; `scale` and `shift` by channel.
 #[derive(Debug)]
-pub struct Ending<'a> {
+pub struct BlockEpilogue<'a> {
     /// `[rows, c]`.
     pub y: &'a [f32],
     /// `[c]`.
@@ -80,7 +80,7 @@ impl<'a> Relu<'a> {
     }
 }
 
-impl<'a> Ending<'a> {
+impl<'a> BlockEpilogue<'a> {
     /// # Panics
     /// If lengths differ.
     pub(crate) fn check(&self) {
@@ -120,8 +120,8 @@ impl<'a> Ending<'a> {
         self.out
     }
 
-    fn borrow(&mut self) -> Ending<'_> {
-        Ending {
+    fn borrow(&mut self) -> BlockEpilogue<'_> {
+        BlockEpilogue {
             relu: match &mut self.relu {
                 Relu::Off => Relu::Off,
                 Relu::On => Relu::On,
@@ -133,14 +133,14 @@ impl<'a> Ending<'a> {
     }
 
     /// The first `len` numbers, whole rows, or all if they are fewer, and the rest.
-    pub(crate) fn split(self, len: usize) -> (Ending<'a>, Ending<'a>) {
+    pub(crate) fn split(self, len: usize) -> (BlockEpilogue<'a>, BlockEpilogue<'a>) {
         let len = len.min(self.y.len());
         let (y, other_y) = self.y.split_at(len);
         let (out, other_out) = self.out.split_at_mut(len);
         let (added, other_added) = self.added.map(|added| added.split(len)).unzip();
         let (relu, other_relu) = self.relu.split(marks_of(len, self.scale.len()));
         let (scale, shift) = (self.scale, self.shift);
-        let of = |y, added, relu, out| Ending {
+        let of = |y, added, relu, out| BlockEpilogue {
             y,
             scale,
             shift,
@@ -157,14 +157,14 @@ impl<'a> Ending<'a> {
     /// Computes it, on this thread; gives `out`.
     pub(crate) fn rows(self, on: Machine) -> &'a mut [f32] {
         self.check();
-        let (gated, marks) = match self.relu {
+        let (masked, marks) = match self.relu {
             Relu::Off => (false, None),
             Relu::On => (true, None),
             Relu::Marked(marks) => (true, Some(marks)),
         };
         let (y, added, out) = (self.y, self.added, self.out);
         // SAFETY: whole rows of equal length everywhere, as was checked.
-        unsafe { finish_rows(on.isa, y, self.scale, self.shift, added, gated, marks, out) };
+        unsafe { finish_rows(on.isa, y, self.scale, self.shift, added, masked, marks, out) };
         out
     }
 
@@ -229,7 +229,7 @@ unsafe fn part<S: Simd>(by_channel: &[f32], c: usize) -> S::V {
 }
 
 kernel! {
-    /// [`Ending`] of some rows.
+    /// [`BlockEpilogue`] of some rows.
     ///
     /// # Safety
     /// All are whole rows of equal length; what is by channel has a number per channel, and `marks`
@@ -239,7 +239,7 @@ kernel! {
         scale: &[f32],
         shift: &[f32],
         added: Option<Added>,
-        gated: bool,
+        masked: bool,
         marks: Option<&mut [u16]>,
         out: &mut [f32],
     ) = finish_rows_with
@@ -252,7 +252,7 @@ unsafe fn finish_rows_with<S: Simd>(
     scale: &[f32],
     shift: &[f32],
     added: Option<Added>,
-    gated: bool,
+    masked: bool,
     mut marks: Option<&mut [u16]>,
     out: &mut [f32],
 ) {
@@ -280,7 +280,7 @@ unsafe fn finish_rows_with<S: Simd>(
                     *marks.get_unchecked_mut(mark) = S::positive(value);
                     mark += 1;
                 }
-                if gated {
+                if masked {
                     // In this order a NaN stays one.
                     value = S::max(S::splat(0.0), value);
                 }

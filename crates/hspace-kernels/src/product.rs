@@ -14,11 +14,11 @@ use self::packed::{COLUMNS, DEPTH, Packed};
 use self::rectangle::{Rectangle, Target, rectangle, rectangles, write};
 use crate::buffer::Buffer;
 use crate::conv::Machine;
-use crate::finish::{Finish, Onto};
+use crate::epilogue::{Accumulate, Epilogue};
+use crate::partition;
 use crate::scratch::Scratch;
 use crate::simd::LANES;
 use crate::transpose::transpose;
-use crate::units;
 
 /// Rows of a unit of work, at most.
 const ROWS: usize = 128;
@@ -86,13 +86,30 @@ pub struct Sizes {
 ///
 /// # Panics
 /// If a factor is too short, or the result or what finishes it is of another length.
-pub fn product(on: Machine, sizes: Sizes, a: Matrix, b: Matrix, c: &mut [f32], finish: &Finish) {
-    check(sizes, a, b, c, finish);
-    if let Onto::Itself = finish.onto {
+pub fn product(
+    on: Machine,
+    sizes: Sizes,
+    a: Matrix,
+    b: Matrix,
+    c: &mut [f32],
+    epilogue: &Epilogue,
+) {
+    check(sizes, a, b, c, epilogue);
+    if let Accumulate::Itself = epilogue.accumulate {
         // Sums so far are kept in the result.
-        let onto = Buffer::copy_of(c);
-        let onto = Onto::Numbers(&onto);
-        return product(on, sizes, a, b, c, &Finish { onto, ..*finish });
+        let accumulate = Buffer::copy_of(c);
+        let accumulate = Accumulate::Numbers(&accumulate);
+        return product(
+            on,
+            sizes,
+            a,
+            b,
+            c,
+            &Epilogue {
+                accumulate,
+                ..*epilogue
+            },
+        );
     }
     let Sizes {
         rows,
@@ -103,10 +120,10 @@ pub fn product(on: Machine, sizes: Sizes, a: Matrix, b: Matrix, c: &mut [f32], f
         return;
     }
     if depth == 0 {
-        return no_terms(on, columns, c, finish);
+        return no_terms(on, columns, c, epilogue);
     }
     let parts = deep_parts(sizes);
-    if parts > 1 && finish.raw().nothing() {
+    if parts > 1 && epilogue.raw().nothing() {
         return by_depth(on, sizes, a, b, c, parts);
     }
     // Numbers to be moved one way and the other, turning counted twice.
@@ -116,15 +133,15 @@ pub fn product(on: Machine, sizes: Sizes, a: Matrix, b: Matrix, c: &mut [f32], f
         + depth * columns * usize::from(b.row != 1)
         + 2 * rows * columns;
     if turned < plain {
-        by_turned(on, sizes, a, b, c, finish);
+        by_turned(on, sizes, a, b, c, epilogue);
     } else {
-        by_rows(on, sizes, a, b, c, finish);
+        by_rows(on, sizes, a, b, c, epilogue);
     }
 }
 
 /// # Panics
 /// As [`product`].
-fn check(sizes: Sizes, a: Matrix, b: Matrix, c: &[f32], finish: &Finish) {
+fn check(sizes: Sizes, a: Matrix, b: Matrix, c: &[f32], epilogue: &Epilogue) {
     let Sizes {
         rows,
         depth,
@@ -136,12 +153,12 @@ fn check(sizes: Sizes, a: Matrix, b: Matrix, c: &[f32], finish: &Finish) {
             && rows.checked_mul(columns) == Some(c.len()),
         "factors and result of {sizes:?}"
     );
-    finish.check(c.len(), columns);
+    epilogue.check(c.len(), columns);
 }
 
 /// Sums of no terms: zeros, finished.
-fn no_terms(on: Machine, columns: usize, c: &mut [f32], finish: &Finish) {
-    finish.check(c.len(), columns);
+fn no_terms(on: Machine, columns: usize, c: &mut [f32], epilogue: &Epilogue) {
+    epilogue.check(c.len(), columns);
     let (zeros, size) = (Buffer::zeros(c.len()), (c.len() / columns, columns));
     // SAFETY: zeros, result and what is added are rows of `columns` numbers, the rest as long as one.
     unsafe {
@@ -153,7 +170,7 @@ fn no_terms(on: Machine, columns: usize, c: &mut [f32], finish: &Finish) {
             columns,
             0,
             0,
-            finish.raw(),
+            epilogue.raw(),
         );
     }
 }
@@ -176,10 +193,10 @@ fn by_depth(on: Machine, sizes: Sizes, a: Matrix, b: Matrix, c: &mut [f32], part
         let depth = bound(i + 1) - bound(i);
         let (a, b) = (a.from(0, bound(i)), b.from(bound(i), 0));
         let sizes = Sizes { depth, ..sizes };
-        by_rows(on, sizes, a, b, &mut part, &Finish::default());
+        by_rows(on, sizes, a, b, &mut part, &Epilogue::default());
         part
     });
-    c.copy_from_slice(&units::add_up(sums.collect()));
+    c.copy_from_slice(&partition::add_up(sums.collect()));
 }
 
 /// Rows of a unit of so many columns: a number in the result is the same whatever unit it is in.
@@ -194,8 +211,8 @@ fn rows_of_unit(sizes: Sizes, columns: usize) -> usize {
 }
 
 /// Threads share out rectangles of the result, each packs what it needs of the right factor.
-fn by_rows(on: Machine, sizes: Sizes, a: Matrix, b: Matrix, c: &mut [f32], finish: &Finish) {
-    check(sizes, a, b, c, finish);
+fn by_rows(on: Machine, sizes: Sizes, a: Matrix, b: Matrix, c: &mut [f32], epilogue: &Epilogue) {
+    check(sizes, a, b, c, epilogue);
     let c = Shared(c.as_mut_ptr());
     let packed = (sizes.rows > ROWS).then(|| Packed::new(on.isa, sizes, b));
     // With everything packed beforehand, a unit may take all columns: its rows stay in the cache.
@@ -210,7 +227,7 @@ fn by_rows(on: Machine, sizes: Sizes, a: Matrix, b: Matrix, c: &mut [f32], finis
         let target = Target {
             c: c.start(),
             step: sizes.columns,
-            finish: finish.raw(),
+            epilogue: epilogue.raw(),
         };
         // SAFETY: as checked, the factors hold the unit's rows and columns, and so do the result
         // and what finishes it; no other unit writes them.
@@ -219,9 +236,9 @@ fn by_rows(on: Machine, sizes: Sizes, a: Matrix, b: Matrix, c: &mut [f32], finis
 }
 
 /// The transposed result is computed, some of its rows at a time, and turned while in the cache.
-fn by_turned(on: Machine, sizes: Sizes, a: Matrix, b: Matrix, c: &mut [f32], finish: &Finish) {
+fn by_turned(on: Machine, sizes: Sizes, a: Matrix, b: Matrix, c: &mut [f32], epilogue: &Epilogue) {
     const CHUNK: usize = 64;
-    check(sizes, a, b, c, finish);
+    check(sizes, a, b, c, epilogue);
     let c = Shared(c.as_mut_ptr());
     let turned = Sizes {
         rows: sizes.columns,
@@ -245,7 +262,7 @@ fn by_turned(on: Machine, sizes: Sizes, a: Matrix, b: Matrix, c: &mut [f32], fin
             let target = Target {
                 c: sums.as_mut_ptr().wrapping_sub(origin),
                 step,
-                finish: Finish::default().raw(),
+                epilogue: Epilogue::default().raw(),
             };
             rectangle(
                 on.isa,
@@ -271,7 +288,7 @@ fn by_turned(on: Machine, sizes: Sizes, a: Matrix, b: Matrix, c: &mut [f32], fin
                 sizes.columns,
                 corner,
                 unit.rows.start,
-                finish.raw(),
+                epilogue.raw(),
             );
         }
     });
@@ -299,7 +316,7 @@ pub(crate) fn serial(on: Machine, sizes: Sizes, a: Matrix, b: Matrix, c: &mut [f
     let target = Target {
         c: c.as_mut_ptr(),
         step,
-        finish: Finish::default().raw(),
+        epilogue: Epilogue::default().raw(),
     };
     let all = Rectangle {
         rows: 0..rows,

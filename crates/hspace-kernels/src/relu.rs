@@ -1,5 +1,5 @@
-//! The way back through a ReLU, leaky or not. Forward it is a part of what computes its input
-//! ([`crate::Finish::slope`]).
+//! The backward pass through a ReLU, leaky or not. Forward it is a part of what computes its input
+//! ([`crate::Epilogue::slope`]).
 
 use rayon::prelude::*;
 
@@ -22,7 +22,7 @@ pub fn backward(on: Machine, slope: f32, y: &[f32], dy: &[f32], dx: &mut [f32]) 
     let parts = dx.par_chunks_mut(PIECE).zip(y.par_chunks(PIECE));
     let parts = parts.zip(dy.par_chunks(PIECE));
     // SAFETY: equally long.
-    parts.for_each(|((dx, y), dy)| unsafe { gate(on.isa, slope, y, dy, dx) });
+    parts.for_each(|((dx, y), dy)| unsafe { relu_mask(on.isa, slope, y, dy, dx) });
 }
 
 kernel! {
@@ -30,7 +30,7 @@ kernel! {
     ///
     /// # Safety
     /// All slices must be equally long.
-    fn gate(slope: f32, y: &[f32], dy: &[f32], dx: &mut [f32]) = gate_with
+    fn relu_mask(slope: f32, y: &[f32], dy: &[f32], dx: &mut [f32]) = gate_with
 }
 
 #[inline(always)]
@@ -41,7 +41,7 @@ unsafe fn gate_with<S: Simd>(slope: f32, y: &[f32], dy: &[f32], dx: &mut [f32]) 
             let lanes = (y.len() - i).min(LANES);
             let y = S::load_first(y.as_ptr().add(i), lanes);
             let dy = S::load_first(dy.as_ptr().add(i), lanes);
-            let mut back = S::gate(dy, y);
+            let mut back = S::relu_mask(dy, y);
             if slope != 0.0 {
                 back = S::mul_add(S::splat(slope), S::sub(dy, back), back);
             }

@@ -45,7 +45,7 @@ impl Drop for Scratch {
             return;
         }
         if let Some(buffer) = self.buffer.take() {
-            // A thread that ends takes its list along; then too the buffer goes to the pool.
+            // A thread that ends takes its list with it; then too the buffer goes to the pool.
             let _ = IDLE.try_with(|idle| idle.borrow_mut().push(buffer));
         }
     }

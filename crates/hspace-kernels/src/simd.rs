@@ -90,7 +90,7 @@ pub(crate) trait Simd: Copy {
     /// `x · 2ⁿ` for whole `n` in ±126, given as numbers.
     unsafe fn scale_by_power(x: Self::V, n: Self::V) -> Self::V;
     /// `x` where `by > 0`, else 0.
-    unsafe fn gate(x: Self::V, by: Self::V) -> Self::V;
+    unsafe fn relu_mask(x: Self::V, by: Self::V) -> Self::V;
     /// A bit for each number, the first lowest: whether it is above 0.
     unsafe fn positive(x: Self::V) -> u16;
     /// The numbers whose bits are set, zeros elsewhere.
@@ -258,7 +258,7 @@ impl Simd for Portable {
         std::array::from_fn(|j| std::array::from_fn(|i| rows[i][j]))
     }
     #[inline(always)]
-    unsafe fn gate(x: Self::V, by: Self::V) -> Self::V {
+    unsafe fn relu_mask(x: Self::V, by: Self::V) -> Self::V {
         Self::zip(x, by, |x, by| if by > 0.0 { x } else { 0.0 })
     }
     #[inline(always)]

@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use crate::buffer::volume;
 use crate::conv::Machine;
+use crate::partition;
 use crate::simd::{Isa, LANES, Simd, kernel};
-use crate::units;
 
 /// The transposes of some matrices of `rows` × `columns` numbers that follow each other. An image with
 /// its channels first is one: its transpose has them last.
@@ -20,7 +20,7 @@ pub fn each(on: Machine, (rows, columns): (usize, usize), from: &[f32], to: &mut
         "whole matrices of {rows} × {columns}"
     );
     let pairs = to.par_chunks_mut(len).zip(from.par_chunks(len));
-    let pairs = pairs.with_min_len(units::least(len));
+    let pairs = pairs.with_min_len(partition::least(len));
     pairs.for_each(|(to, from)| match (rows, columns) {
         (1, _) | (_, 1) => to.copy_from_slice(from),
         // A few channels would leave most of a square of vectors empty.

@@ -23,16 +23,16 @@ use rayon::prelude::*;
 use self::products::{Planes, blocks, multiply};
 use self::restore::restore_rows;
 use self::scheme::{Scheme, Term};
-pub(crate) use self::sums::{Along, Sums};
+pub(crate) use self::sums::{FusedWeightGrad, WinogradWeightGrad};
 use self::tiles::Images;
 use self::weights::{Order, pack};
 use crate::buffer::Buffer;
 use crate::conv::{Conv, Machine, Source};
+use crate::epilogue::Epilogue;
 use crate::fetch::{Area, Fetch};
-use crate::finish::Finish;
+use crate::partition::{self, Rows};
 use crate::scratch::Scratch;
 use crate::simd::LANES;
-use crate::units::{self, Rows};
 
 // In the loops over tiles one address is a `black_box`: the compiler would otherwise carry each of
 // the 36 or more addresses of a tile from one tile to the next, in memory since registers run out.
@@ -57,7 +57,7 @@ pub(crate) fn pays(conv: &Conv) -> bool {
     if conv.kernel != 3 || conv.inputs.min(conv.outputs) < LANES {
         return false;
     }
-    let tiles = Plan::forward(conv).tiles();
+    let tiles = WinogradPlan::forward(conv).tiles();
     let direct = 9 * conv.out_h() * conv.out_w();
     let saves = direct * conv.outputs >= tiles * (81 * conv.outputs + 2000);
     match conv.stride {
@@ -83,7 +83,7 @@ impl Size {
 
 /// What is computed from what, tile by tile.
 #[derive(Clone, Copy)]
-struct Plan {
+struct WinogradPlan {
     scheme: Scheme,
     from: Size,
     to: Size,
@@ -91,9 +91,9 @@ struct Plan {
     pad: usize,
 }
 
-impl Plan {
-    fn forward(conv: &Conv) -> Plan {
-        Plan {
+impl WinogradPlan {
+    fn forward(conv: &Conv) -> WinogradPlan {
+        WinogradPlan {
             scheme: match conv.stride {
                 1 => Scheme::Dense,
                 _ => Scheme::Strided,
@@ -113,8 +113,8 @@ impl Plan {
     }
 
     /// The gradient for the input.
-    fn back(conv: &Conv) -> Plan {
-        let Plan { from, to, .. } = Plan::forward(conv);
+    fn back(conv: &Conv) -> WinogradPlan {
+        let WinogradPlan { from, to, .. } = WinogradPlan::forward(conv);
         let (scheme, pad) = match conv.stride {
             1 => (Scheme::Dense, 2 - conv.pad),
             _ => {
@@ -122,7 +122,7 @@ impl Plan {
                 (Scheme::Spread { mirrored }, usize::from(conv.pad == 0))
             }
         };
-        Plan {
+        WinogradPlan {
             scheme,
             from: to,
             to: from,
@@ -153,14 +153,14 @@ impl Plan {
     fn cut_by(&self, n: usize, tiles: usize) -> Vec<Rows> {
         let size = self.scheme.tile();
         let target = size * (tiles / self.tiles_per_row()).max(1);
-        units::cut(n, self.to.h, target, size)
+        partition::cut(n, self.to.h, target, size)
     }
 }
 
 /// The weights of a convolution, or of the gradient for its input, ready for use: a plane for each
 /// pair of points.
 pub(crate) struct Packed {
-    plan: Plan,
+    plan: WinogradPlan,
     /// What is added up at each place.
     terms: Vec<Vec<Term>>,
     weights: Buffer,
@@ -168,12 +168,12 @@ pub(crate) struct Packed {
 
 impl Packed {
     pub(crate) fn forward(on: Machine, conv: &Conv, weight: &[f32]) -> Packed {
-        Packed::new(on, Plan::forward(conv), weight, Order::Given)
+        Packed::new(on, WinogradPlan::forward(conv), weight, Order::Given)
     }
 
     /// For the gradient for the input.
     pub(crate) fn back(on: Machine, conv: &Conv, weight: &[f32]) -> Packed {
-        let plan = Plan::back(conv);
+        let plan = WinogradPlan::back(conv);
         let order = match plan.scheme {
             Scheme::Spread { mirrored: true } => Order::Swapped,
             _ => Order::Turned,
@@ -181,7 +181,7 @@ impl Packed {
         Packed::new(on, plan, weight, order)
     }
 
-    fn new(on: Machine, plan: Plan, weight: &[f32], order: Order) -> Packed {
+    fn new(on: Machine, plan: WinogradPlan, weight: &[f32], order: Order) -> Packed {
         let channels = (plan.from.c, plan.to.c);
         Packed {
             terms: plan.scheme.by_product(),
@@ -214,7 +214,7 @@ impl Packed {
         }
     }
 
-    /// The outputs of the rows of `unit`, to `y`; `along` with them sums of the same tiles, of the unit's images.
+    /// The outputs of the rows of `unit`, to `y`; to `weight_grad` the sums of the same tiles, of the unit's images.
     #[allow(clippy::too_many_arguments)]
     pub(crate) fn outputs(
         &self,
@@ -222,29 +222,30 @@ impl Packed {
         x: Source,
         unit: Rows,
         y: &mut [f32],
-        finish: &Finish,
+        epilogue: &Epilogue,
         later: &[Area],
-        along: Option<Along>,
+        weight_grad: Option<FusedWeightGrad>,
     ) {
         let plan = &self.plan;
         let (inputs, from) = Images::inputs(plan, x).tiles(on, plan, unit);
-        let mut along = along.map(|along| (along.inputs(on, unit), along));
+        let mut weight_grad =
+            weight_grad.map(|weight_grad| (weight_grad.inputs(on, unit), weight_grad));
         let to = self.products(from.tiles);
         let mut products = Scratch::any(to.len());
         // Products need no memory but the cache.
         let all = self.terms.iter().map(Vec::len).sum::<usize>() * blocks(on.isa, to);
-        let touched = finish.touches(y).into_iter().chain(later.iter().copied());
+        let touched = epilogue.touches(y).into_iter().chain(later.iter().copied());
         let mut soon: Vec<Fetch> = touched.map(|area| Fetch::new(area, all)).collect();
         let places = products.chunks_exact_mut(to.stride());
         for (place, (terms, products)) in self.terms.iter().zip(places).enumerate() {
-            if let Some(((filters, of), along)) = &mut along {
-                along.add(on, place, (filters, *of), (&inputs, from));
+            if let Some(((filters, of), weight_grad)) = &mut weight_grad {
+                weight_grad.add(on, place, (filters, *of), (&inputs, from));
             }
             for (i, term) in terms.iter().enumerate() {
                 self.multiply(on, term, &inputs, from, products, i == 0, &mut soon);
             }
         }
-        restore_rows(on, plan, &products, to, 0, unit, y, finish);
+        restore_rows(on, plan, &products, to, 0, unit, y, epilogue);
     }
 
     /// The products of all tiles of the images. A thread takes a place, and all tiles' products
@@ -302,18 +303,27 @@ impl Packed {
 
 /// The products of all tiles with the weights.
 pub(crate) struct ByPlace<'a> {
-    plan: &'a Plan,
+    plan: &'a WinogradPlan,
     products: Buffer,
     planes: Planes,
 }
 
 impl ByPlace<'_> {
     /// The outputs of the rows of `unit`, to `y`.
-    pub(crate) fn outputs(&self, on: Machine, unit: Rows, y: &mut [f32], finish: &Finish) {
+    pub(crate) fn outputs(&self, on: Machine, unit: Rows, y: &mut [f32], epilogue: &Epilogue) {
         let plan = self.plan;
         let (image, row) = (unit.first / plan.to.h, unit.first % plan.to.h);
         let tile_row = row / plan.scheme.tile();
         let tile = image * plan.tiles() + tile_row * plan.tiles_per_row();
-        restore_rows(on, plan, &self.products, self.planes, tile, unit, y, finish);
+        restore_rows(
+            on,
+            plan,
+            &self.products,
+            self.planes,
+            tile,
+            unit,
+            y,
+            epilogue,
+        );
     }
 }

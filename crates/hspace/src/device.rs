@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use hspace_kernels::{Isa, Machine, awake};
+use hspace_kernels::{Isa, Machine, keep_workers_spinning};
 
 use crate::error::{Error, Result, unknown};
 
@@ -60,11 +60,11 @@ impl Device {
     }
 
     /// Runs what computes on this device: on the CPU on one of the threads of rayon's pool, and where our kernels
-    /// compute, the other threads wait for them without sleeping ([`awake`]). On a GPU all is asked for by the thread
+    /// compute, the other threads wait for them without sleeping ([`keep_workers_spinning`]). On a GPU all is asked for by the thread
     /// that calls: burn has a stream for each thread, and what one of them writes another may read too early.
     pub fn run<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
         match self.kernels {
-            Some(_) => awake(work),
+            Some(_) => keep_workers_spinning(work),
             None if on_cpu(&self.place) => rayon::scope(|_| work()),
             None => work(),
         }

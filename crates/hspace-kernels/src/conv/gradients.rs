@@ -2,14 +2,14 @@
 
 use rayon::prelude::*;
 
-use super::ways::{Sums, Way};
+use super::algorithm::{Algorithm, WeightGrad};
 use super::{Conv, Machine, Source, data_gradient, weight_gradient};
 use crate::buffer::Buffer;
+use crate::epilogue::{Accumulate, Epilogue};
 use crate::fetch::Area;
-use crate::finish::{Finish, Onto};
-use crate::norm::{AllSums, Back, Normalised};
+use crate::norm::{Back, Normalised, PartialSums};
+use crate::partition;
 use crate::scratch::Scratch;
-use crate::units;
 
 /// Numbers of sums that stay in the second-level cache beside few images.
 const CACHED_SUMS_BESIDE_IMAGES: usize = 256 << 10;
@@ -23,18 +23,18 @@ pub struct Wanted<'a> {
     /// That for the input, if it is asked for.
     pub input: Option<&'a mut [f32]>,
     /// What that for the input is added to.
-    pub onto: Onto<'a>,
+    pub accumulate: Accumulate<'a>,
     /// The normalisations whose outputs were added up to the input, where the gradient for the input is
-    /// to pass their gates, one after the other, and their sums are asked for.
+    /// to go through their ReLU masks, one after the other, and their sums are asked for.
     pub before: &'a [Normalised<'a>],
 }
 
 /// All gradients of a convolution whose output was normalised.
 ///
 /// Those for the convolution's output are never written to memory as a whole, where they need not
-/// be: a few images' are computed, used for weights and input, and forgotten. The way back through the
-/// normalisations before begins while their gradients are in the cache ([`Normalised::pass`]): there are
-/// sums for each, or none, and nothing has passed a gate, where gradients are not computed a few images
+/// be: a few images' are computed, used for weights and input, and forgotten. The backward pass through the
+/// normalisations before begins while their gradients are in the cache ([`Normalised::relu_backward_sums`]): there are
+/// sums for each, or none, and nothing has passed a ReLU mask, where gradients are not computed a few images
 /// at a time.
 ///
 /// # Panics
@@ -47,11 +47,11 @@ pub fn gradients(
     x: Source,
     weight: &[f32],
     wanted: Wanted,
-) -> Vec<AllSums> {
+) -> Vec<PartialSums> {
     let Wanted {
         weight: dw,
         input: mut dx,
-        onto,
+        accumulate,
         before,
     } = wanted;
     conv.check(x.numbers.len(), weight.len(), conv.output_len());
@@ -62,14 +62,15 @@ pub fn gradients(
         "the gradient for the weights"
     );
     assert!(
-        dx.as_ref().is_none_or(|dx| dx.len() == conv.input_len()) && onto.holds(conv.input_len()),
+        dx.as_ref().is_none_or(|dx| dx.len() == conv.input_len())
+            && accumulate.holds(conv.input_len()),
         "the gradient for the input, and what it is added to"
     );
     before
         .iter()
         .for_each(|before| before.check(conv.input_len()));
     let image = conv.output_len() / conv.n;
-    let sums = Sums::new(on, conv);
+    let sums = WeightGrad::new(on, conv);
     if sums.len() > CACHED_SUMS_BESIDE_IMAGES || image > CACHED_GRADIENTS || conv.is_product() {
         let mut dy = Buffer::any(conv.output_len());
         back.all(&mut dy);
@@ -77,14 +78,14 @@ pub fn gradients(
             weight_gradient(on, conv, x, &dy, dw);
         }
         if let Some(dx) = dx {
-            data_gradient(on, conv, &dy, weight, dx, onto);
+            data_gradient(on, conv, &dy, weight, dx, accumulate);
         }
         return vec![];
     }
     let x_image = conv.input_len() / conv.n;
     let summed = dw.is_some();
-    let way = dx.is_some().then(|| Way::back(on, conv, weight));
-    let chunks = units::chunks(conv.n, sums.len(), sums.work(conv));
+    let algorithm = dx.is_some().then(|| Algorithm::back(on, conv, weight));
+    let chunks = partition::chunks(conv.n, sums.len(), sums.work(conv));
     let mut parts = Vec::with_capacity(chunks.len());
     for images in chunks {
         let dx = split(&mut dx, images.len() * x_image);
@@ -105,36 +106,39 @@ pub fn gradients(
             let inputs = few.start * x_image..few.end * x_image;
             let fresh = few.start == images.start;
             let few_x = x.within(inputs.clone());
-            let shared = way.as_ref().and_then(|way| sums.shared_with(way));
+            let shared = algorithm
+                .as_ref()
+                .and_then(|algorithm| sums.shared_with(algorithm));
             if let (None, Some(part)) = (shared, &mut part) {
                 sums.add(on, &few_conv, few_x, &dy, part, fresh);
             }
-            if let (Some(way), Some(dx)) = (&way, split(&mut dx, n * x_image)) {
-                let finish = Finish {
-                    onto: onto.within(inputs.clone()),
-                    ..Finish::default()
+            if let (Some(algorithm), Some(dx)) = (&algorithm, split(&mut dx, n * x_image)) {
+                let epilogue = Epilogue {
+                    accumulate: accumulate.within(inputs.clone()),
+                    ..Epilogue::default()
                 };
-                let row = way.row();
+                let row = algorithm.row();
                 // What the next few images are computed from, of the next chunk too: mostly this thread's.
                 let next = few.end..(few.end + together).min(conv.n);
                 let [dz, y] = back.reads(next.start * image..next.end * image);
                 let x = x.within(next.start * x_image..next.end * x_image).numbers;
                 let next = [dz, y, Area::read_later(x)];
-                let cuts = way.cut(n);
+                let cuts = algorithm.cut(n);
                 let all = cuts.len();
                 for (i, unit) in cuts.into_iter().enumerate() {
                     let later = next.map(|area| area.part(i, all));
                     let start = unit.first * row;
                     let within = start..start + unit.count * row;
                     let now = &mut dx[within.clone()];
-                    let finish = finish.within(within);
-                    let along = shared.zip(part.as_deref_mut());
-                    let along = along.map(|(sums, part)| sums.along(few_x, part, fresh && i == 0));
+                    let epilogue = epilogue.within(within);
+                    let weight_grad = shared.zip(part.as_deref_mut());
+                    let weight_grad = weight_grad
+                        .map(|(sums, part)| sums.weight_grad(few_x, part, fresh && i == 0));
                     let dy = Source::plain(&dy);
-                    way.outputs(on, n, dy, unit, now, &finish, &later, along);
+                    algorithm.outputs(on, n, dy, unit, now, &epilogue, &later, weight_grad);
                 }
                 for (found, before) in found.iter_mut().zip(before) {
-                    found.push(before.pass_rows(on, dx, inputs.clone()));
+                    found.push(before.relu_backward_sums_of_rows(on, dx, inputs.clone()));
                 }
             }
         }
@@ -142,11 +146,11 @@ pub fn gradients(
     });
     let (parts, found): (Vec<_>, Vec<_>) = parts.unzip();
     if let Some(dw) = dw {
-        let total = units::add_up(parts.into_iter().flatten().collect());
+        let total = partition::add_up(parts.into_iter().flatten().collect());
         sums.restore(on, conv, &total, dw);
     }
-    let asked = before.iter().filter(|_| way.is_some());
-    let mut all: Vec<AllSums> = asked.map(|_| AllSums(vec![])).collect();
+    let asked = before.iter().filter(|_| algorithm.is_some());
+    let mut all: Vec<PartialSums> = asked.map(|_| PartialSums(vec![])).collect();
     for part in found {
         let pairs = all.iter_mut().zip(part);
         pairs.for_each(|(all, part)| all.0.extend(part));

@@ -4,13 +4,13 @@ use std::ops::Range;
 
 use super::{Numbers, Taps};
 use crate::conv::{Machine, Source};
+use crate::epilogue::{Epilogue, RawEpilogue};
 use crate::fetch::{Area, Fetch};
-use crate::finish::{Finish, RawFinish};
-use crate::micro::{Block, Walk, column_block, over_rows, product};
+use crate::gemm_microkernel::{Block, Strides, column_block, over_rows, product};
 use crate::norm::scale_rows;
+use crate::partition::Rows;
 use crate::scratch::Scratch;
 use crate::simd::{LANES, Simd, kernel};
-use crate::units::Rows;
 
 /// The images' numbers as the rows of `unit` see them, and for each image of the unit where its
 /// first row is, or would be: as they lie, or where there is a line a copy with that.
@@ -153,14 +153,14 @@ impl<'a> Groups<'a> {
         packed: &[f32],
         y: &mut [f32],
         outputs: usize,
-        finish: &Finish,
+        epilogue: &Epilogue,
         soon: Vec<Area>,
     ) {
         let (taps, (_, w, c)) = (self.taps, self.size);
         let all = taps.rows * taps.columns * c;
         let weights = all * outputs.next_multiple_of(LANES);
         assert_eq!(packed.len(), weights, "weights of all terms");
-        finish.check(y.len(), outputs);
+        epilogue.check(y.len(), outputs);
         // All of it with the first block of columns, whose results are written soonest.
         let each = self.groups.iter().map(|group| group.offsets.len());
         let times = each.sum::<usize>().div_ceil(on.isa.rows());
@@ -168,7 +168,7 @@ impl<'a> Groups<'a> {
         let mut soon = Vec::from_iter(soon);
         for group in &self.groups {
             let Group { rows, columns, .. } = group;
-            let walk = Walk {
+            let strides = Strides {
                 k: columns.count * c,
                 a_step: 1,
                 b_step: 0,
@@ -182,22 +182,22 @@ impl<'a> Groups<'a> {
                 line: taps.columns * c,
             };
             let end = |starts: &[usize], len: usize| starts.iter().max().map_or(0, |s| s + len);
-            let reach = match walk.segments * walk.k {
+            let reach = match strides.segments * strides.k {
                 0 => 0,
-                _ => (walk.segments - 1) * walk.a_segment + walk.k,
+                _ => (strides.segments - 1) * strides.a_segment + strides.k,
             };
             assert!(
                 end(&group.offsets, reach) <= numbers.len()
                     && end(&group.places, outputs) <= y.len(),
                 "room for factors and results"
             );
-            // SAFETY: as just checked, the numbers hold a walk from every offset, and `y` (and what
+            // SAFETY: as just checked, the numbers hold all that the strides reach from every offset, and `y` (and what
             // is added) `outputs` numbers at every place; `packed` has all terms for each block of
             // columns.
             unsafe {
                 positions(
                     on.isa,
-                    &walk,
+                    &strides,
                     terms,
                     numbers,
                     &group.offsets,
@@ -205,7 +205,7 @@ impl<'a> Groups<'a> {
                     y.as_mut_ptr(),
                     &group.places,
                     outputs,
-                    finish.raw(),
+                    epilogue.raw(),
                     &mut soon,
                 );
             }
@@ -224,13 +224,13 @@ struct Terms {
 
 kernel! {
     /// The outputs of some positions: position q's factors start at `numbers[offsets[q]]`, its
-    /// results go to `y[places[q]]` and on. The walk's steps through `packed` are filled in here.
+    /// results go to `y[places[q]]` and on. The steps through `packed` are filled in here.
     ///
     /// # Safety
-    /// `numbers` must hold the walk from each offset, `packed` all terms for each block of columns,
-    /// `y` and what the finish adds `outputs` numbers from each place on.
+    /// `numbers` must hold all that the strides reach from each offset, `packed` all terms for each block of columns,
+    /// `y` and what the epilogue adds `outputs` numbers from each place on.
     fn positions(
-        walk: &Walk,
+        strides: &Strides,
         terms: Terms,
         numbers: &[f32],
         offsets: &[usize],
@@ -238,7 +238,7 @@ kernel! {
         y: *mut f32,
         places: &[usize],
         outputs: usize,
-        finish: RawFinish,
+        epilogue: RawEpilogue,
         soon: &mut [Fetch],
     ) = positions_with
 }
@@ -246,7 +246,7 @@ kernel! {
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
 unsafe fn positions_with<S: Simd>(
-    walk: &Walk,
+    strides: &Strides,
     terms: Terms,
     numbers: &[f32],
     offsets: &[usize],
@@ -254,17 +254,17 @@ unsafe fn positions_with<S: Simd>(
     y: *mut f32,
     places: &[usize],
     outputs: usize,
-    finish: RawFinish,
+    epilogue: RawEpilogue,
     soon: &mut [Fetch],
 ) {
     let mut first = 0;
     while first < outputs {
         let block = column_block(S::WIDTH, outputs, first);
         let mut positions = Positions {
-            walk: Walk {
+            strides: Strides {
                 b_step: block,
                 b_segment: terms.line * block,
-                ..*walk
+                ..*strides
             },
             numbers: numbers.as_ptr(),
             offsets,
@@ -273,7 +273,7 @@ unsafe fn positions_with<S: Simd>(
             places,
             first,
             outputs,
-            finish,
+            epilogue,
             soon,
         };
         // SAFETY: the caller's promises.
@@ -285,7 +285,7 @@ unsafe fn positions_with<S: Simd>(
 }
 
 struct Positions<'a> {
-    walk: Walk,
+    strides: Strides,
     numbers: *const f32,
     offsets: &'a [usize],
     packed: *const f32,
@@ -293,7 +293,7 @@ struct Positions<'a> {
     places: &'a [usize],
     first: usize,
     outputs: usize,
-    finish: RawFinish,
+    epilogue: RawEpilogue,
     soon: &'a mut [Fetch],
 }
 
@@ -307,14 +307,14 @@ impl<S: Simd> Block<S> for Positions<'_> {
                 *a = a.add(*self.offsets.get_unchecked(first + p));
             }
             self.soon.iter_mut().for_each(Fetch::some);
-            let sums = product::<S, P, V>(&self.walk, a, self.packed);
+            let sums = product::<S, P, V>(&self.strides, a, self.packed);
             for (p, sums) in sums.into_iter().enumerate() {
                 let place = *self.places.get_unchecked(first + p);
                 for (v, sum) in sums.into_iter().enumerate() {
                     let channel = self.first + v * LANES;
                     let lanes = (self.outputs - channel).min(LANES);
                     let place = place + channel;
-                    self.finish.write::<S>(sum, self.y, place, channel, lanes);
+                    self.epilogue.write::<S>(sum, self.y, place, channel, lanes);
                 }
             }
         }

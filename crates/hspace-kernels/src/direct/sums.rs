@@ -8,15 +8,15 @@ use rayon::prelude::*;
 use super::{Numbers, Taps};
 use crate::buffer::Buffer;
 use crate::conv::{Conv, Machine, Source};
-use crate::micro::{Walk, add_outer};
+use crate::gemm_microkernel::{Strides, add_outer};
 use crate::norm::scale_rows;
+use crate::partition::{self, Rows};
 use crate::scratch::Scratch;
 use crate::simd::LANES;
-use crate::units::{self, Rows};
 
 /// The sums that make up the gradient for the weights, `[ky, kx, input, output]`, outputs padded to
 /// whole vectors.
-pub(crate) struct Sums {
+pub(crate) struct DirectWeightGrad {
     taps: Taps,
     /// Numbers of one row of the kernel.
     line: usize,
@@ -25,12 +25,12 @@ pub(crate) struct Sums {
     wide: usize,
 }
 
-impl Sums {
-    pub(crate) fn new(conv: &Conv) -> Sums {
+impl DirectWeightGrad {
+    pub(crate) fn new(conv: &Conv) -> DirectWeightGrad {
         let taps = Taps::of(conv);
         let wide = conv.outputs.next_multiple_of(LANES);
         let per_row = taps.step * conv.w * conv.inputs + conv.out_w() * wide;
-        Sums {
+        DirectWeightGrad {
             line: conv.kernel * conv.inputs * wide,
             target: (NUMBERS_OF_PAIR / per_row).max(1),
             taps,
@@ -65,7 +65,7 @@ impl Sums {
     ) {
         for image in 0..conv.n {
             let (one, x, dy) = conv.some(image..image + 1, x, dy);
-            for unit in units::cut(1, conv.out_h(), self.target, 1) {
+            for unit in partition::cut(1, conv.out_h(), self.target, 1) {
                 let pair = Pair::of(on, &one, &self.taps, x, dy, unit);
                 let fresh = fresh && image == 0 && unit.first == 0;
                 for (ky, sums) in sums.chunks_exact_mut(self.line).enumerate() {
@@ -82,7 +82,7 @@ impl Sums {
             .into_par_iter()
             .map(|image| {
                 let (one, x, dy) = conv.some(image..image + 1, x, dy);
-                let cuts = units::cut(1, conv.out_h(), self.target, 1);
+                let cuts = partition::cut(1, conv.out_h(), self.target, 1);
                 let pair = |unit| Pair::of(on, &one, &self.taps, x, dy, unit);
                 cuts.into_iter().map(pair).collect()
             })
@@ -109,7 +109,7 @@ impl Sums {
         let (k, inputs) = (conv.kernel, conv.inputs);
         let depth = k * k * inputs;
         let rows = dw.par_chunks_mut(LANES * depth).enumerate();
-        let rows = rows.with_min_len(units::least(LANES * depth));
+        let rows = rows.with_min_len(partition::least(LANES * depth));
         rows.for_each(|(i, dw)| {
             for place in 0..depth {
                 let (input, tap) = (place / (k * k), place % (k * k));
@@ -244,7 +244,7 @@ impl<'a> Pair<'a> {
         sums: &mut [f32],
         fresh: bool,
     ) {
-        let walk = Walk {
+        let strides = Strides {
             k: self.columns,
             a_step: taps.step * self.inputs,
             b_step: self.wide,
@@ -258,7 +258,7 @@ impl<'a> Pair<'a> {
         // gradients have a row of `wide` numbers for every term.
         unsafe {
             let right = &self.gradients;
-            add_outer(on.isa, &walk, left, right, sums, rows, self.wide, fresh);
+            add_outer(on.isa, &strides, left, right, sums, rows, self.wide, fresh);
         }
     }
 }

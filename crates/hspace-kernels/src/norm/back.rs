@@ -1,6 +1,6 @@
-//! The way back through batch normalisation and the ReLU after it.
+//! The backward pass through batch normalisation and the ReLU after it.
 //!
-//! Two passes: [`Normalised::pass`] stops the gradients where the ReLU was closed and adds up what the
+//! Two passes: [`Normalised::relu_backward_sums`] stops the gradients where the ReLU was closed and adds up what the
 //! batch's statistics need; [`Back`] then gives any rows of the gradient for what was normalised.
 
 use std::ops::Range;
@@ -24,12 +24,12 @@ pub struct Normalised<'a> {
     /// The gain γ by channel.
     pub gain: &'a [f32],
     /// Whether a ReLU followed.
-    pub gate: Gate<'a>,
+    pub relu_mask: ReluMask<'a>,
 }
 
 /// What a gradient passes through before it reaches the normalisation.
 #[derive(Clone, Copy)]
-pub enum Gate<'a> {
+pub enum ReluMask<'a> {
     /// Nothing.
     Open,
     /// A ReLU that left these marks.
@@ -44,15 +44,15 @@ pub enum Gate<'a> {
     },
 }
 
-/// By channel, of some rows: the gated gradients, and their products with the distance of what was
+/// By channel, of some rows: the masked gradients, and their products with the distance of what was
 /// normalised from its mean.
-pub(crate) struct Sums {
+pub(crate) struct MaskedSums {
     gradients: Vec<f32>,
     moments: Vec<f32>,
 }
 
 /// The sums of all rows, in parts whose order does not depend on which thread found which.
-pub struct AllSums(pub(crate) Vec<Sums>);
+pub struct PartialSums(pub(crate) Vec<MaskedSums>);
 
 impl Normalised<'_> {
     pub(crate) fn check(&self, len: usize) {
@@ -62,10 +62,10 @@ impl Normalised<'_> {
                 && self.gain.len() == channels
                 && self.y.len() == len
                 && len.is_multiple_of(channels)
-                && match self.gate {
-                    Gate::Open => true,
-                    Gate::Marks(marks) => marks.len() == marks_of(len, channels),
-                    Gate::Line { scale, shift } => {
+                && match self.relu_mask {
+                    ReluMask::Open => true,
+                    ReluMask::Marks(marks) => marks.len() == marks_of(len, channels),
+                    ReluMask::Line { scale, shift } => {
                         scale.len() == channels && shift.len() == channels
                     }
                 },
@@ -73,44 +73,47 @@ impl Normalised<'_> {
         );
     }
 
-    /// Sets to 0 what the gate stops of the gradients for the numbers `within`, whole rows, and adds
+    /// Sets to 0 what the ReLU mask stops of the gradients for the numbers `within`, whole rows, and adds
     /// up the rest.
-    pub(crate) fn pass_rows(
+    pub(crate) fn relu_backward_sums_of_rows(
         &self,
         on: Machine,
         gradients: &mut [f32],
         within: Range<usize>,
-    ) -> Sums {
+    ) -> MaskedSums {
         let channels = self.mean.len();
-        let (y, gate) = (&self.y[within.clone()], self.gate.within(within, channels));
+        let (y, relu_mask) = (
+            &self.y[within.clone()],
+            self.relu_mask.within(within, channels),
+        );
         assert_eq!(y.len(), gradients.len(), "gradients for some rows");
-        let mut sums = Sums {
+        let mut sums = MaskedSums {
             gradients: vec![0.0; channels],
             moments: vec![0.0; channels],
         };
-        let Sums {
+        let MaskedSums {
             gradients: sum,
             moments,
         } = &mut sums;
         self.check(self.y.len());
         // SAFETY: whole rows of equal length, and a number per channel where there must be one, as was checked.
-        unsafe { gate_and_sum(on.isa, gradients, y, gate, self.mean, sum, moments) };
+        unsafe { mask_and_sum(on.isa, gradients, y, relu_mask, self.mean, sum, moments) };
         sums
     }
 
-    /// Sets to 0 what the gate stops of the gradients for the block's outputs, and adds up the rest.
+    /// Sets to 0 what the ReLU mask stops of the gradients for the block's outputs, and adds up the rest.
     ///
     /// # Panics
     /// If lengths differ.
-    pub fn pass(&self, on: Machine, gradients: &mut [f32]) -> AllSums {
+    pub fn relu_backward_sums(&self, on: Machine, gradients: &mut [f32]) -> PartialSums {
         self.check(gradients.len());
         let piece = piece(self.mean.len());
         let pieces = gradients.par_chunks_mut(piece).enumerate();
         let sums = pieces.map(|(i, part)| {
             let within = i * piece..i * piece + part.len();
-            self.pass_rows(on, part, within)
+            self.relu_backward_sums_of_rows(on, part, within)
         });
-        AllSums(sums.collect())
+        PartialSums(sums.collect())
     }
 }
 
@@ -123,7 +126,7 @@ pub struct GainBias {
     pub bias: Vec<f32>,
 }
 
-/// The way back through batch normalisation with batch statistics, once the sums over the batch are
+/// The backward pass through batch normalisation with batch statistics, once the sums over the batch are
 /// known: the gradient for what was normalised, for any of its rows.
 pub struct Back<'a> {
     on: Machine,
@@ -135,7 +138,7 @@ pub struct Back<'a> {
 }
 
 impl<'a> Back<'a> {
-    /// From the gradients `dz` behind the gate and their sums, as [`Normalised::pass`] leaves them;
+    /// From the gradients `dz` behind the ReLU mask and their sums, as [`Normalised::relu_backward_sums`] leaves them;
     /// with it come the gradients for gain and bias.
     ///
     /// # Panics
@@ -144,11 +147,11 @@ impl<'a> Back<'a> {
         on: Machine,
         done: Normalised<'a>,
         dz: &'a [f32],
-        sums: &AllSums,
+        sums: &PartialSums,
     ) -> (Back<'a>, GainBias) {
         done.check(dz.len());
         let channels = done.mean.len();
-        let fits = |part: &Sums| part.gradients.len() == channels;
+        let fits = |part: &MaskedSums| part.gradients.len() == channels;
         assert!(sums.0.iter().all(fits), "sums of other channels");
         let (mut bias, mut gain) = (vec![0.0f64; channels], vec![0.0f64; channels]);
         let add = |all: &mut [f64], part: &[f32]| {
@@ -217,36 +220,36 @@ impl<'a> Back<'a> {
     }
 }
 
-impl<'a> Gate<'a> {
+impl<'a> ReluMask<'a> {
     /// The same for some rows, the numbers `within`.
-    fn within(self, within: std::ops::Range<usize>, channels: usize) -> Gate<'a> {
+    fn within(self, within: std::ops::Range<usize>, channels: usize) -> ReluMask<'a> {
         match self {
-            Gate::Marks(marks) => {
+            ReluMask::Marks(marks) => {
                 let at = |number| marks_of(number, channels);
-                Gate::Marks(&marks[at(within.start)..at(within.end)])
+                ReluMask::Marks(&marks[at(within.start)..at(within.end)])
             }
             other => other,
         }
     }
 
-    /// `dz` where the gate is open, else 0: of the numbers of row `i` of channels `c` and on, whose
+    /// `dz` where the ReLU mask is open, else 0: of the numbers of row `i` of channels `c` and on, whose
     /// normalisation began with `y`.
     ///
     /// # Safety
     /// There must be such a row of so many `channels`.
     #[inline(always)]
-    unsafe fn pass<S: Simd>(self, dz: S::V, y: S::V, i: usize, c: usize, channels: usize) -> S::V {
+    unsafe fn apply<S: Simd>(self, dz: S::V, y: S::V, i: usize, c: usize, channels: usize) -> S::V {
         // SAFETY: by the contract.
         unsafe {
             match self {
-                Gate::Open => dz,
-                Gate::Marks(marks) => {
+                ReluMask::Open => dz,
+                ReluMask::Marks(marks) => {
                     let mark = i * channels.div_ceil(LANES) + c / LANES;
                     S::keep(dz, *marks.get_unchecked(mark))
                 }
-                Gate::Line { scale, shift } => {
+                ReluMask::Line { scale, shift } => {
                     let (scale, shift) = (part::<S>(scale, c), part::<S>(shift, c));
-                    S::gate(dz, S::mul_add(y, scale, shift))
+                    S::relu_mask(dz, S::mul_add(y, scale, shift))
                 }
             }
         }
@@ -285,15 +288,15 @@ pub(crate) unsafe fn total<S: Simd>(sums: [S::V; FLIGHT]) -> S::V {
 }
 
 kernel! {
-    /// Sets to 0 what the gate stops; adds up, by channel, the rest and its products with the distance
+    /// Sets to 0 what the ReLU mask stops; adds up, by channel, the rest and its products with the distance
     /// of `y` from its mean.
     ///
     /// # Safety
     /// All are whole rows of equal length; `mean`, `sum` and `moment` have a number per channel.
-    fn gate_and_sum(
+    fn mask_and_sum(
         gradients: &mut [f32],
         y: &[f32],
-        gate: Gate,
+        relu_mask: ReluMask,
         mean: &[f32],
         sum: &mut [f32],
         moment: &mut [f32],
@@ -304,22 +307,22 @@ kernel! {
 unsafe fn gate_and_sum_with<S: Simd>(
     gradients: &mut [f32],
     y: &[f32],
-    gate: Gate,
+    relu_mask: ReluMask,
     mean: &[f32],
     sum: &mut [f32],
     moment: &mut [f32],
 ) {
-    // The kind of gate is decided here, once, and not for every vector.
+    // The kind of ReLU mask is decided here, once, and not for every vector.
     // SAFETY: as promised.
     unsafe {
-        match gate {
-            Gate::Open => gate_and_sum_at::<S>(gradients, y, Gate::Open, mean, sum, moment),
-            Gate::Marks(marks) => {
-                gate_and_sum_at::<S>(gradients, y, Gate::Marks(marks), mean, sum, moment);
+        match relu_mask {
+            ReluMask::Open => gate_and_sum_at::<S>(gradients, y, ReluMask::Open, mean, sum, moment),
+            ReluMask::Marks(marks) => {
+                gate_and_sum_at::<S>(gradients, y, ReluMask::Marks(marks), mean, sum, moment);
             }
-            Gate::Line { scale, shift } => {
-                let gate = Gate::Line { scale, shift };
-                gate_and_sum_at::<S>(gradients, y, gate, mean, sum, moment);
+            ReluMask::Line { scale, shift } => {
+                let relu_mask = ReluMask::Line { scale, shift };
+                gate_and_sum_at::<S>(gradients, y, relu_mask, mean, sum, moment);
             }
         }
     }
@@ -329,7 +332,7 @@ unsafe fn gate_and_sum_with<S: Simd>(
 unsafe fn gate_and_sum_at<S: Simd>(
     gradients: &mut [f32],
     y: &[f32],
-    gate: Gate,
+    relu_mask: ReluMask,
     mean: &[f32],
     sum: &mut [f32],
     moment: &mut [f32],
@@ -354,8 +357,8 @@ unsafe fn gate_and_sum_at<S: Simd>(
                         let (c, at) = (c + v * LANES, i * channels + c + v * LANES);
                         let y = S::load(y.as_ptr().add(at));
                         let here = gradients.as_mut_ptr().add(at);
-                        let dz = gate.pass::<S>(S::load(here), y, i, c, channels);
-                        if !matches!(gate, Gate::Open) {
+                        let dz = relu_mask.apply::<S>(S::load(here), y, i, c, channels);
+                        if !matches!(relu_mask, ReluMask::Open) {
                             S::store(here, dz);
                         }
                         sums[v] = S::add(sums[v], dz);
@@ -377,8 +380,8 @@ unsafe fn gate_and_sum_at<S: Simd>(
                 let at = i * channels + c;
                 let y = S::load_first(y.as_ptr().add(at), lanes);
                 let here = gradients.as_mut_ptr().add(at);
-                let dz = gate.pass::<S>(S::load_first(here, lanes), y, i, c, channels);
-                if !matches!(gate, Gate::Open) {
+                let dz = relu_mask.apply::<S>(S::load_first(here, lanes), y, i, c, channels);
+                if !matches!(relu_mask, ReluMask::Open) {
                     S::store_first(here, dz, lanes);
                 }
                 sums[v] = S::add(sums[v], dz);

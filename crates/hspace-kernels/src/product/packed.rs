@@ -7,10 +7,10 @@ use rayon::prelude::*;
 use super::{Matrix, Sizes};
 use crate::buffer::{Buffer, volume};
 use crate::fetch::needed_soon;
-use crate::micro::column_block;
+use crate::gemm_microkernel::column_block;
+use crate::partition;
 use crate::simd::{Isa, LANES};
 use crate::transpose::transpose;
-use crate::units;
 
 /// Terms summed at a time: a block of packed columns stays in the first-level cache.
 pub(super) const DEPTH: usize = 256;
@@ -47,7 +47,7 @@ impl Packed {
             }
         }
         let blocks = blocks.into_par_iter();
-        let blocks = blocks.with_min_len(units::least(DEPTH * COLUMNS));
+        let blocks = blocks.with_min_len(partition::least(DEPTH * COLUMNS));
         blocks.for_each(|(run, first, part)| {
             let end = (first + COLUMNS).min(sizes.columns);
             pack(isa, b.from(run.start, first), run.len(), end - first, part);

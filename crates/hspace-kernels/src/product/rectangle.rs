@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use super::packed::{AHEAD, DEPTH, Packed, ask_for, pack, runs};
 use super::{Matrix, Sizes};
+use crate::epilogue::RawEpilogue;
 use crate::fetch::needed_soon;
-use crate::finish::RawFinish;
-use crate::micro::{Block, Walk, column_block, over_rows, product};
+use crate::gemm_microkernel::{Block, Strides, column_block, over_rows, product};
 use crate::scratch::Scratch;
 use crate::simd::{Isa, LANES, Simd, kernel};
 
@@ -15,7 +15,7 @@ use crate::simd::{Isa, LANES, Simd, kernel};
 pub(super) struct Target {
     pub(super) c: *mut f32,
     pub(super) step: usize,
-    pub(super) finish: RawFinish,
+    pub(super) epilogue: RawEpilogue,
 }
 
 /// Some rows and columns of a result; columns begin where a block of packed columns does.
@@ -83,12 +83,12 @@ pub(super) unsafe fn rectangle(
             (None, None) => unreachable!("packed beforehand or here"),
         };
         let last = run.end == depth;
-        let plan = Plan {
+        let plan = PackingPlan {
             depth: run.len(),
             row,
             step,
-            onto: run.start > 0,
-            finish: (last && !target.finish.nothing()).then_some(target.finish),
+            accumulate: run.start > 0,
+            epilogue: (last && !target.epilogue.nothing()).then_some(target.epilogue),
         };
         // SAFETY: both sides hold the run's terms; the target is the caller's promise.
         unsafe {
@@ -108,16 +108,16 @@ pub(super) unsafe fn rectangle(
 
 /// One run of terms.
 #[derive(Clone, Copy)]
-struct Plan {
+struct PackingPlan {
     depth: usize,
     /// From one row of the left factor to the next.
     row: usize,
     /// From one term of the left factor to the next.
     step: usize,
     /// Whether sums of earlier runs are there already.
-    onto: bool,
+    accumulate: bool,
     /// After the last run.
-    finish: Option<RawFinish>,
+    epilogue: Option<RawEpilogue>,
 }
 
 kernel! {
@@ -127,7 +127,7 @@ kernel! {
     /// `left` must hold the rows' terms, `right` the packed columns; the target must be valid for
     /// the rows and columns.
     fn multiply(
-        plan: &Plan,
+        plan: &PackingPlan,
         left: &[f32],
         right: &[f32],
         rows: usize,
@@ -139,7 +139,7 @@ kernel! {
 
 #[inline(always)]
 unsafe fn multiply_with<S: Simd>(
-    plan: &Plan,
+    plan: &PackingPlan,
     left: &[f32],
     right: &[f32],
     rows: usize,
@@ -153,7 +153,7 @@ unsafe fn multiply_with<S: Simd>(
         let block = column_block(S::WIDTH, width, first);
         let mut tile = Tile {
             plan,
-            walk: Walk {
+            strides: Strides {
                 k: plan.depth,
                 a_step: plan.step,
                 b_step: block,
@@ -177,8 +177,8 @@ unsafe fn multiply_with<S: Simd>(
 }
 
 struct Tile<'a> {
-    plan: &'a Plan,
-    walk: Walk,
+    plan: &'a PackingPlan,
+    strides: Strides,
     left: *const f32,
     right: *const f32,
     first_row: usize,
@@ -216,19 +216,19 @@ impl<S: Simd> Block<S> for Tile<'_> {
             // Eight addresses, each in a register of its own: known to lie a row apart, they would be
             // computed from one another in the inner loop, beside the products.
             let a = std::hint::black_box(a);
-            let sums = product::<S, P, V>(&self.walk, a, self.right);
+            let sums = product::<S, P, V>(&self.strides, a, self.right);
             for (p, sums) in sums.into_iter().enumerate() {
                 let line = (self.first_row + first + p) * self.target.step;
                 for (v, mut sum) in sums.into_iter().enumerate() {
                     let column = self.first + v * LANES;
                     let lanes = (self.end - column).min(LANES);
                     let to = self.target.c.wrapping_add(line + column);
-                    if self.plan.onto {
+                    if self.plan.accumulate {
                         sum = S::add(sum, S::load_first(to, lanes));
                     }
-                    match self.plan.finish {
-                        Some(finish) => {
-                            finish.write::<S>(sum, self.target.c, line + column, column, lanes);
+                    match self.plan.epilogue {
+                        Some(epilogue) => {
+                            epilogue.write::<S>(sum, self.target.c, line + column, column, lanes);
                         }
                         None => S::store_first(to, sum, lanes),
                     }
@@ -251,7 +251,7 @@ kernel! {
         step: usize,
         corner: usize,
         channel: usize,
-        finish: RawFinish,
+        epilogue: RawEpilogue,
     ) = write_with
 }
 
@@ -263,7 +263,7 @@ unsafe fn write_with<S: Simd>(
     step: usize,
     corner: usize,
     channel: usize,
-    finish: RawFinish,
+    epilogue: RawEpilogue,
 ) {
     // SAFETY: the caller's promises.
     unsafe {
@@ -271,7 +271,7 @@ unsafe fn write_with<S: Simd>(
             for j in (0..columns).step_by(LANES) {
                 let lanes = (columns - j).min(LANES);
                 let sum = S::load_first(lines.as_ptr().add(i * columns + j), lanes);
-                finish.write::<S>(sum, c, corner + i * step + j, channel + j, lanes);
+                epilogue.write::<S>(sum, c, corner + i * step + j, channel + j, lanes);
             }
         }
     }

@@ -100,7 +100,7 @@ impl Simd for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn gate(x: Self::V, by: Self::V) -> Self::V {
+    unsafe fn relu_mask(x: Self::V, by: Self::V) -> Self::V {
         unsafe {
             let zero = _mm256_setzero_ps();
             [
@@ -240,7 +240,7 @@ impl Simd for Avx512 {
         unsafe { _mm512_mask_blend_ps(first(n), _mm512_set1_ps(rest), x) }
     }
     #[inline(always)]
-    unsafe fn gate(x: Self::V, by: Self::V) -> Self::V {
+    unsafe fn relu_mask(x: Self::V, by: Self::V) -> Self::V {
         unsafe {
             let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(by, _mm512_setzero_ps());
             _mm512_maskz_mov_ps(positive, x)

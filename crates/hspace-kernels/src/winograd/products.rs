@@ -1,7 +1,7 @@
 //! Transformed inputs times transformed weights: a matrix product for each pair of them.
 
 use crate::fetch::Fetch;
-use crate::micro::{Block, Walk, column_block, over_rows, product};
+use crate::gemm_microkernel::{Block, Strides, column_block, over_rows, product};
 use crate::simd::{Isa, LANES, Simd, kernel};
 
 /// Numbers between the end of one place's plane and the next, so that the planes do not compete
@@ -71,7 +71,7 @@ unsafe fn multiply_with<S: Simd>(
         // SAFETY: the starts of the block's parts.
         unsafe {
             let mut rows = Products {
-                walk: Walk {
+                strides: Strides {
                     k: deep,
                     a_step: 1,
                     b_step: block,
@@ -93,7 +93,7 @@ unsafe fn multiply_with<S: Simd>(
 }
 
 struct Products<'a> {
-    walk: Walk,
+    strides: Strides,
     inputs: *const f32,
     packed: *const f32,
     products: *mut f32,
@@ -112,7 +112,7 @@ impl Products<'_> {
     unsafe fn run<S: Simd>(&mut self, tiles: usize, block: usize) {
         // SAFETY: the promises of `multiply`.
         unsafe {
-            match self.walk.k {
+            match self.strides.k {
                 16 => over_rows::<S>(tiles, block, &mut Deep::<16>(self)),
                 32 => over_rows::<S>(tiles, block, &mut Deep::<32>(self)),
                 64 => over_rows::<S>(tiles, block, &mut Deep::<64>(self)),
@@ -131,18 +131,18 @@ impl<S: Simd, const K: usize> Block<S> for Deep<'_, '_, K> {
     unsafe fn block<const P: usize, const V: usize>(&mut self, first: usize) {
         let Deep(own) = self;
         own.soon.iter_mut().for_each(Fetch::some);
-        let deep = if K == 0 { own.walk.k } else { K };
+        let deep = if K == 0 { own.strides.k } else { K };
         // SAFETY: the promises of `multiply`.
         unsafe {
             let mut a = [own.inputs.add(first * deep); P];
             for (p, a) in a.iter_mut().enumerate() {
                 *a = a.add(p * deep);
             }
-            let walk = Walk {
+            let strides = Strides {
                 k: deep,
-                ..own.walk
+                ..own.strides
             };
-            let sums = product::<S, P, V>(&walk, a, own.packed);
+            let sums = product::<S, P, V>(&strides, a, own.packed);
             let to = own.products.add(first * own.wide);
             for (p, sums) in sums.into_iter().enumerate() {
                 for (v, sum) in sums.into_iter().enumerate() {

@@ -5,29 +5,29 @@ use std::hint::black_box;
 use super::products::Planes;
 use super::scheme::Scheme;
 use super::transform::{Places, Transform, first_half};
-use super::{Plan, Size, dense, strided};
+use super::{Size, WinogradPlan, dense, strided};
 use crate::conv::Machine;
-use crate::finish::{Finish, RawFinish};
+use crate::epilogue::{Epilogue, RawEpilogue};
+use crate::partition::Rows;
 use crate::simd::{LANES, Simd, kernel};
-use crate::units::Rows;
 
 /// Turns the products of the tiles of `unit`, the first of them tile `tile`, into its rows of `y`.
 #[allow(clippy::too_many_arguments)]
 pub(super) fn restore_rows(
     on: Machine,
-    plan: &Plan,
+    plan: &WinogradPlan,
     products: &[f32],
     planes: Planes,
     mut tile: usize,
     unit: Rows,
     y: &mut [f32],
-    finish: &Finish,
+    epilogue: &Epilogue,
 ) {
     let (size, per_row) = (plan.scheme.tile(), plan.tiles_per_row());
     let Size { h, w, c } = plan.to;
     let row = w * c;
     assert!(y.len() == unit.count * row, "room for the outputs");
-    finish.check(y.len(), c);
+    epilogue.check(y.len(), c);
     for (image, first, rows) in unit.per_image(h) {
         let start = (image * h + first - unit.first) * row;
         for tile_row in 0..rows.div_ceil(size) {
@@ -48,7 +48,7 @@ pub(super) fn restore_rows(
                     lines,
                     w,
                     c,
-                    finish.raw(),
+                    epilogue.raw(),
                 );
             }
             tile += per_row;
@@ -61,7 +61,7 @@ kernel! {
     /// `[out_w, outputs]` at `y[at..]`, finished.
     ///
     /// # Safety
-    /// The planes must have those tiles; `y` and what the finish adds those rows.
+    /// The planes must have those tiles; `y` and what the epilogue adds those rows.
     fn restore(
         scheme: Scheme,
         products: &[f32],
@@ -72,7 +72,7 @@ kernel! {
         lines: usize,
         out_w: usize,
         outputs: usize,
-        finish: RawFinish,
+        epilogue: RawEpilogue,
     ) = restore_with
 }
 
@@ -88,12 +88,12 @@ unsafe fn restore_with<S: Simd>(
     lines: usize,
     out_w: usize,
     outputs: usize,
-    finish: RawFinish,
+    epilogue: RawEpilogue,
 ) {
     macro_rules! by {
         ($transform:ty, $places:literal, $tile:literal) => {
             restore_by::<S, $transform, $places, $tile>(
-                products, planes, tile, y, at, lines, out_w, outputs, finish,
+                products, planes, tile, y, at, lines, out_w, outputs, epilogue,
             )
         };
     }
@@ -120,10 +120,10 @@ unsafe fn restore_by<S: Simd, T: Transform<M, TILE>, const M: usize, const TILE:
     lines: usize,
     out_w: usize,
     outputs: usize,
-    finish: RawFinish,
+    epilogue: RawEpilogue,
 ) {
     let (wide, stride) = (planes.channels, planes.stride());
-    let (plain, added) = (finish.nothing(), finish.only_added());
+    let (plain, added) = (epilogue.nothing(), epilogue.only_added());
     // SAFETY: every address is that of a vector of channels of a tile's place, or of the first
     // lanes of an output.
     unsafe {
@@ -163,7 +163,7 @@ unsafe fn restore_by<S: Simd, T: Transform<M, TILE>, const M: usize, const TILE:
                     let row = T::apply::<S>(*half).into_iter().enumerate();
                     for (x, value) in row.take(columns) {
                         let place = at + (line * out_w + x0 + x) * outputs + c;
-                        finish.write::<S>(value, y.as_mut_ptr(), place, c, lanes);
+                        epilogue.write::<S>(value, y.as_mut_ptr(), place, c, lanes);
                     }
                 }
             }

@@ -3,7 +3,7 @@
 //!
 //! At stride 1 four numbers of the input meet six gradients, and not, as the outputs would suggest, six numbers four
 //! gradients: so the gradients are transformed as those for the input need them, and whoever asks for both
-//! gets them from the same tiles ([`Along`]).
+//! gets them from the same tiles ([`FusedWeightGrad`]).
 
 use rayon::prelude::*;
 
@@ -12,13 +12,13 @@ use super::scheme::{POINTS, Scheme, Term};
 use super::tiles::Images;
 use super::transform::{Places, Transform, first_half};
 use super::weights::{self, PLANES};
-use super::{Plan, dense, strided};
+use super::{WinogradPlan, dense, strided};
 use crate::buffer::Buffer;
 use crate::conv::{Conv, Machine, Source};
-use crate::micro::{Walk, add_outer};
+use crate::gemm_microkernel::{Strides, add_outer};
+use crate::partition::{self, Rows};
 use crate::scratch::Scratch;
 use crate::simd::{LANES, Simd, kernel};
-use crate::units::{self, Rows};
 
 /// Tiles that make a pass over the sums worth while.
 const TILES: usize = 64;
@@ -27,8 +27,8 @@ const CACHED_SUMS_PER_PRODUCT: usize = 512 << 10;
 
 /// The sums that make up the gradient for the weights: a plane `[input, output]` for each pair of
 /// points, both padded to whole vectors.
-pub(crate) struct Sums {
-    plan: Plan,
+pub(crate) struct WinogradWeightGrad {
+    plan: WinogradPlan,
     /// What is added up in each plane.
     terms: Vec<Vec<Term>>,
     inputs: usize,
@@ -36,21 +36,21 @@ pub(crate) struct Sums {
     wide: usize,
 }
 
-/// Sums that a gradient for the input takes along.
-pub(crate) struct Along<'a> {
-    sums: &'a Sums,
+/// The sums that a gradient for the input computes from its own tiles.
+pub(crate) struct FusedWeightGrad<'a> {
+    sums: &'a WinogradWeightGrad,
     x: Source<'a>,
     to: &'a mut [f32],
     fresh: bool,
 }
 
-impl Sums {
-    pub(crate) fn new(conv: &Conv) -> Sums {
+impl WinogradWeightGrad {
+    pub(crate) fn new(conv: &Conv) -> WinogradWeightGrad {
         let plan = match conv.stride {
-            1 => Plan::back(conv),
-            _ => Plan::forward(conv),
+            1 => WinogradPlan::back(conv),
+            _ => WinogradPlan::forward(conv),
         };
-        Sums {
+        WinogradWeightGrad {
             terms: plan.scheme.by_weight(),
             plan,
             inputs: conv.inputs,
@@ -113,14 +113,19 @@ impl Sums {
         }
     }
 
-    /// Whether the gradient for the input takes them along, being computed from the same tiles.
-    pub(crate) fn go_along(&self) -> bool {
+    /// Whether the gradient for the input can compute them from its own tiles.
+    pub(crate) fn can_fuse(&self) -> bool {
         self.plan.scheme == Scheme::Dense
     }
 
-    /// The same as what it takes along.
-    pub(crate) fn along<'a>(&'a self, x: Source<'a>, to: &'a mut [f32], fresh: bool) -> Along<'a> {
-        Along {
+    /// The sums that it computes as well.
+    pub(crate) fn weight_grad<'a>(
+        &'a self,
+        x: Source<'a>,
+        to: &'a mut [f32],
+        fresh: bool,
+    ) -> FusedWeightGrad<'a> {
+        FusedWeightGrad {
             sums: self,
             x,
             to,
@@ -159,7 +164,7 @@ impl Sums {
         assert_eq!(sums.len(), self.len(), "a plane for each pair of points");
         let (scheme, inputs) = (self.plan.scheme, self.inputs);
         let rows = dw.par_chunks_mut(LANES * inputs * 9).enumerate();
-        let rows = rows.with_min_len(units::least(LANES * inputs * PLANES));
+        let rows = rows.with_min_len(partition::least(LANES * inputs * PLANES));
         rows.for_each(|(i, dw)| {
             let (stride, wide, first) = (self.stride(), self.wide, i * LANES);
             // SAFETY: `sums` are 36 planes `[deep, wide]` and gaps, `dw` the taps of at most 16 outputs.
@@ -168,7 +173,7 @@ impl Sums {
     }
 }
 
-impl Along<'_> {
+impl FusedWeightGrad<'_> {
     /// The inputs that go with the gradients of `unit`.
     pub(super) fn inputs(&self, on: Machine, unit: Rows) -> (Scratch, Planes) {
         let plan = &self.sums.plan;
@@ -203,7 +208,7 @@ struct Tiles {
 }
 
 impl Tiles {
-    fn of(on: Machine, plan: &Plan, x: Source, dy: &[f32], unit: Rows) -> Tiles {
+    fn of(on: Machine, plan: &WinogradPlan, x: Source, dy: &[f32], unit: Rows) -> Tiles {
         let (inputs, gradients) = match plan.scheme {
             Scheme::Strided => (Images::inputs(plan, x), Images::gradients(plan, dy)),
             _ => (
@@ -245,7 +250,7 @@ fn add_terms(
     fresh: bool,
 ) {
     let (deep, wide) = (from.channels, to.channels);
-    let walk = Walk {
+    let strides = Strides {
         k: from.tiles,
         a_step: deep,
         b_step: wide,
@@ -263,7 +268,7 @@ fn add_terms(
         let right = &gradients[term.product * to.stride()..];
         let fresh = fresh && i == 0;
         // SAFETY: both planes have a row per tile, of `deep` and of `wide` numbers.
-        unsafe { add_outer(on.isa, &walk, left, right, sums, rows, wide, fresh) };
+        unsafe { add_outer(on.isa, &strides, left, right, sums, rows, wide, fresh) };
     }
 }
 

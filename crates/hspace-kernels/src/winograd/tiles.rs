@@ -5,12 +5,12 @@ use std::hint::black_box;
 use super::products::Planes;
 use super::scheme::Scheme;
 use super::transform::{Tile, Transform, first_half, first_half_of};
-use super::{Plan, Size, dense, strided};
+use super::{Size, WinogradPlan, dense, strided};
 use crate::conv::{Machine, Source};
 use crate::fetch::needed_soon;
+use crate::partition::Rows;
 use crate::scratch::Scratch;
 use crate::simd::{LANES, Simd, kernel};
-use crate::units::Rows;
 
 /// Tiles from one whose transform begins to one whose numbers are asked for.
 const AHEAD: usize = 2;
@@ -21,12 +21,12 @@ pub(super) struct Images<'a> {
     source: Source<'a>,
     size: Size,
     pad: usize,
-    kind: Kind,
+    kind: TileKind,
 }
 
 /// What is cut.
 #[derive(Clone, Copy)]
-enum Kind {
+enum TileKind {
     /// Inputs: overlapping tiles.
     Inputs(Scheme),
     /// Gradients of the output, for the weights' at stride 2: a tile for each of the inputs.
@@ -35,48 +35,48 @@ enum Kind {
     Filters,
 }
 
-impl Kind {
+impl TileKind {
     /// Places of a tile.
     fn places(self) -> usize {
         match self {
-            Kind::Inputs(scheme) => scheme.inputs().pow(2),
-            Kind::Gradients(scheme) => scheme.products().pow(2),
-            Kind::Filters => Scheme::Dense.products().pow(2),
+            TileKind::Inputs(scheme) => scheme.inputs().pow(2),
+            TileKind::Gradients(scheme) => scheme.products().pow(2),
+            TileKind::Filters => Scheme::Dense.products().pow(2),
         }
     }
 }
 
 impl<'a> Images<'a> {
-    pub(super) fn inputs(plan: &Plan, x: Source<'a>) -> Images<'a> {
+    pub(super) fn inputs(plan: &WinogradPlan, x: Source<'a>) -> Images<'a> {
         Images {
             source: x,
             size: plan.from,
             pad: plan.pad,
-            kind: Kind::Inputs(plan.scheme),
+            kind: TileKind::Inputs(plan.scheme),
         }
     }
 
-    pub(super) fn gradients(plan: &Plan, dy: &'a [f32]) -> Images<'a> {
+    pub(super) fn gradients(plan: &WinogradPlan, dy: &'a [f32]) -> Images<'a> {
         Images {
             source: Source::plain(dy),
             size: plan.to,
             pad: 0,
-            kind: Kind::Gradients(plan.scheme),
+            kind: TileKind::Gradients(plan.scheme),
         }
     }
 
-    /// What the convolution saw, tile for tile of what `plan`, its way back, computes.
-    pub(super) fn filters(plan: &Plan, x: Source<'a>) -> Images<'a> {
+    /// What the convolution saw, tile for tile of what `plan`, its backward pass, computes.
+    pub(super) fn filters(plan: &WinogradPlan, x: Source<'a>) -> Images<'a> {
         Images {
             source: x,
             size: plan.to,
             pad: 0,
-            kind: Kind::Filters,
+            kind: TileKind::Filters,
         }
     }
 
     /// The transformed tiles for a unit of output rows.
-    pub(super) fn tiles(self, on: Machine, plan: &Plan, unit: Rows) -> (Scratch, Planes) {
+    pub(super) fn tiles(self, on: Machine, plan: &WinogradPlan, unit: Rows) -> (Scratch, Planes) {
         let (size, per_row) = (plan.scheme.tile(), plan.tiles_per_row());
         let parts = || unit.per_image(plan.to.h);
         let tile_rows: usize = parts().map(|(_, _, rows)| rows.div_ceil(size)).sum();
@@ -128,12 +128,12 @@ struct Row {
 /// The image's numbers must be `[h, w, c]`, the planes as long as said and have those tiles.
 unsafe fn transform(on: Machine, image: Images, row: Row, to: &mut [f32]) {
     let kernel = match image.kind {
-        Kind::Inputs(Scheme::Dense) => dense_inputs,
-        Kind::Inputs(Scheme::Strided) => strided_inputs,
-        Kind::Inputs(Scheme::Spread { mirrored: false }) => spread_inputs,
-        Kind::Inputs(Scheme::Spread { mirrored: true }) => mirrored_inputs,
-        Kind::Gradients(_) => strided_gradients,
-        Kind::Filters => dense_filters,
+        TileKind::Inputs(Scheme::Dense) => dense_inputs,
+        TileKind::Inputs(Scheme::Strided) => strided_inputs,
+        TileKind::Inputs(Scheme::Spread { mirrored: false }) => spread_inputs,
+        TileKind::Inputs(Scheme::Spread { mirrored: true }) => mirrored_inputs,
+        TileKind::Gradients(_) => strided_gradients,
+        TileKind::Filters => dense_filters,
     };
     // SAFETY: the caller's promises.
     unsafe { kernel(on.isa, image, row, to) };

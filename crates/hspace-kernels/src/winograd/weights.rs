@@ -9,11 +9,11 @@ use super::products::GAP;
 use super::scheme::{POINTS, Scheme};
 use crate::buffer::Buffer;
 use crate::conv::Machine;
-use crate::micro::column_block;
+use crate::gemm_microkernel::column_block;
+use crate::partition;
 use crate::scratch::Scratch;
 use crate::simd::{LANES, Simd, kernel};
 use crate::transpose::transpose;
-use crate::units;
 
 /// Pairs of points.
 pub(super) const PLANES: usize = POINTS * POINTS;
@@ -64,7 +64,7 @@ pub(super) fn pack(
         }
     }
     let few = parts.into_par_iter().enumerate();
-    let few = few.with_min_len(units::least(LANES * PLANES * wide));
+    let few = few.with_min_len(partition::least(LANES * PLANES * wide));
     few.for_each(|(i, mut part)| {
         let first = i * LANES;
         let count = (inputs - first).min(LANES);

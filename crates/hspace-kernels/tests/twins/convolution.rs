@@ -1,8 +1,8 @@
 //! Convolution and its gradients.
 
 use hspace_kernels::conv::{self, Source, Wanted};
-use hspace_kernels::norm::{Back, Gate, Normalised, marks_of};
-use hspace_kernels::{Conv, Finish, Machine, Onto};
+use hspace_kernels::norm::{Back, Normalised, ReluMask, marks_of};
+use hspace_kernels::{Accumulate, Conv, Epilogue, Machine};
 use rand::{RngExt, SeedableRng};
 
 use crate::{Guarded, Rng, distance, machines, numbers, refused};
@@ -50,7 +50,14 @@ fn check(rng: &mut Rng, conv: Conv) {
         let mut dx = Guarded::new(&vec![f32::NAN; conv.input_len()]);
         let mut dw = Guarded::new(&vec![f32::NAN; conv.weight_len()]);
         let moments = conv::forward_with_moments(on, &conv, plain, w.get(), y.get_mut());
-        conv::data_gradient(on, &conv, dy.get(), w.get(), dx.get_mut(), Onto::Nothing);
+        conv::data_gradient(
+            on,
+            &conv,
+            dy.get(),
+            w.get(),
+            dx.get_mut(),
+            Accumulate::Nothing,
+        );
         conv::weight_gradient(on, &conv, plain, dy.get(), dw.get_mut());
         for (what, got, expected) in [
             ("outputs", &y, &expected.0),
@@ -77,21 +84,21 @@ fn check(rng: &mut Rng, conv: Conv) {
         let residual = Guarded::new(&numbers(rng, conv.output_len()));
         let both = y.get().iter().zip(residual.get()).enumerate();
         for (all, itself) in [(true, false), (true, true), (false, false), (false, true)] {
-            let (onto, there) = match itself {
+            let (accumulate, there) = match itself {
                 false => (
-                    Onto::Numbers(residual.get()),
+                    Accumulate::Numbers(residual.get()),
                     vec![f32::NAN; conv.output_len()],
                 ),
-                true => (Onto::Itself, residual.get().to_vec()),
+                true => (Accumulate::Itself, residual.get().to_vec()),
             };
-            let finish = Finish {
+            let epilogue = Epilogue {
                 scale: all.then_some(&scale),
                 bias: all.then_some(&bias),
-                onto,
+                accumulate,
                 slope: all.then_some(0.0),
             };
             let mut finished = Guarded::new(&there);
-            conv::forward(on, &conv, x.get(), w.get(), finished.get_mut(), finish);
+            conv::forward(on, &conv, x.get(), w.get(), finished.get_mut(), epilogue);
             let expected = both.clone().map(|(i, (y, r))| {
                 let c = i % conv.outputs;
                 match all {
@@ -102,7 +109,7 @@ fn check(rng: &mut Rng, conv: Conv) {
             let off = distance(finished.get(), &expected.collect::<Vec<f64>>());
             assert!(
                 off < 1e-6 && finished.intact(),
-                "finish {all} onto itself {itself} of {conv:?} on {on:?}: {off}"
+                "epilogue {all} accumulate itself {itself} of {conv:?} on {on:?}: {off}"
             );
         }
     }
@@ -122,14 +129,14 @@ fn check_both(rng: &mut Rng, conv: Conv) {
         mean: &vec![0.1; conv.outputs],
         inverse: &ones,
         gain: &numbers(rng, conv.outputs),
-        gate: Gate::Line {
+        relu_mask: ReluMask::Line {
             scale: &ones,
             shift: &vec![0.2; conv.outputs],
         },
     };
-    let onto = numbers(rng, conv.input_len());
+    let accumulate = numbers(rng, conv.input_len());
     let ones_before = vec![1.0; conv.inputs];
-    let gate: Vec<u16> = (0..marks_of(conv.input_len(), conv.inputs))
+    let relu_mask: Vec<u16> = (0..marks_of(conv.input_len(), conv.inputs))
         .map(|_| rng.random_range(0..=u16::MAX))
         .collect();
     let before = Normalised {
@@ -137,17 +144,17 @@ fn check_both(rng: &mut Rng, conv: Conv) {
         mean: &vec![0.2; conv.inputs],
         inverse: &ones_before,
         gain: &ones_before,
-        gate: Gate::Marks(&gate),
+        relu_mask: ReluMask::Marks(&relu_mask),
     };
     let other = Normalised {
         mean: &vec![-0.1; conv.inputs],
-        gate: Gate::Open,
+        relu_mask: ReluMask::Open,
         ..before
     };
     let before = [before, other];
     for on in machines() {
         let mut dz = dout.clone();
-        let sums = done.pass(on, &mut dz);
+        let sums = done.relu_backward_sums(on, &mut dz);
         let (back, _) = Back::new(on, done, &dz, &sums);
         let mut dy = vec![0.0; y.len()];
         back.all(&mut dy);
@@ -155,13 +162,13 @@ fn check_both(rng: &mut Rng, conv: Conv) {
         for (asks, itself) in [(true, false), (true, true), (false, false)] {
             let nothing = vec![f32::NAN; x.len()];
             let mut dw = Guarded::new(&vec![f32::NAN; w.len()]);
-            let mut dx = Guarded::new(if itself { &onto } else { &nothing });
+            let mut dx = Guarded::new(if itself { &accumulate } else { &nothing });
             let wanted = Wanted {
                 weight: Some(dw.get_mut()),
                 input: asks.then(|| dx.get_mut()),
-                onto: match itself {
-                    true => Onto::Itself,
-                    false => asks.then_some(&onto[..]).into(),
+                accumulate: match itself {
+                    true => Accumulate::Itself,
+                    false => asks.then_some(&accumulate[..]).into(),
                 },
                 before: if asks { &before } else { &[] },
             };
@@ -174,17 +181,17 @@ fn check_both(rng: &mut Rng, conv: Conv) {
             }
             let open = |i: usize| {
                 let (row, c) = (i / conv.inputs, i % conv.inputs);
-                let mark = gate[row * conv.inputs.div_ceil(16) + c / 16];
+                let mark = relu_mask[row * conv.inputs.div_ceil(16) + c / 16];
                 sums.is_empty() || mark >> (c % 16) & 1 == 1
             };
-            let sum = expected.1.iter().zip(&onto).enumerate();
+            let sum = expected.1.iter().zip(&accumulate).enumerate();
             let sum = sum.map(|(i, (a, b))| if open(i) { a + f64::from(*b) } else { 0.0 });
             let off = distance(dx.get(), &sum.collect::<Vec<f64>>());
             assert!(off < 3e-6, "{conv:?} on {on:?}: {off}");
             for (sums, before) in sums.iter().zip(before) {
                 // What passed on the way does not change any more, and its sums are those taken now.
                 let mut dz = dx.get().to_vec();
-                let again = before.pass(on, &mut dz);
+                let again = before.relu_backward_sums(on, &mut dz);
                 assert_eq!(dz, dx.get());
                 let (_, expected) = Back::new(on, before, &dz, &again);
                 let (_, found) = Back::new(on, before, &dz, sums);
@@ -350,8 +357,8 @@ fn all(
     dy: &[f32],
 ) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
     let (mut y, mut dx, mut dw) = (vec![0.0; dy.len()], vec![0.0; x.len()], vec![0.0; w.len()]);
-    conv::forward(on, conv, x, w, &mut y, Finish::default());
-    conv::data_gradient(on, conv, dy, w, &mut dx, Onto::Nothing);
+    conv::forward(on, conv, x, w, &mut y, Epilogue::default());
+    conv::data_gradient(on, conv, dy, w, &mut dx, Accumulate::Nothing);
     conv::weight_gradient(on, conv, Source::plain(x), dy, &mut dw);
     (y, dx, dw)
 }
@@ -448,7 +455,7 @@ fn an_image_whose_numbers_cannot_be_counted_is_refused() {
         pad: 1,
     };
     let (x, w, mut y) = ([0.0; 16], [0.0; 2304], [0.0; 16]);
-    conv::forward(Machine::best(), &conv, &x, &w, &mut y, Finish::default());
+    conv::forward(Machine::best(), &conv, &x, &w, &mut y, Epilogue::default());
 }
 
 #[test]
@@ -491,16 +498,16 @@ fn other_lengths_are_refused() {
             mean: &ones,
             inverse: &ones,
             gain: &ones,
-            gate: Gate::Open,
+            relu_mask: ReluMask::Open,
         };
         let mut dz = y.to_vec();
-        let sums = done.pass(on, &mut dz);
+        let sums = done.relu_backward_sums(on, &mut dz);
         let (back, _) = Back::new(on, done, &dz, &sums);
         let (mut dw, mut dx) = (vec![0.0; conv.weight_len()], vec![0.0; input]);
         let wanted = Wanted {
             weight: Some(&mut dw),
             input: Some(&mut dx),
-            onto: Onto::Nothing,
+            accumulate: Accumulate::Nothing,
             before: &[],
         };
         refused(|| {
@@ -516,18 +523,18 @@ fn other_lengths_are_refused() {
 
     let mut dx = vec![0.0; x.len()];
     let mut attempt = |added: &[f32]| {
-        refused(|| conv::data_gradient(on, &conv, &y, &w, &mut dx, Onto::Numbers(added)))
+        refused(|| conv::data_gradient(on, &conv, &y, &w, &mut dx, Accumulate::Numbers(added)))
     };
     assert!(!attempt(&x));
     assert!(attempt(&x[1..]));
 
     let mut out = vec![0.0; y.len()];
     let mut attempt =
-        |finish: Finish| refused(|| conv::forward(on, &conv, &x, &w, &mut out, finish));
-    let (whole, short) = (Onto::Numbers(&y[..]), Onto::Numbers(&y[1..]));
-    let with = |onto| Finish {
-        onto,
-        ..Finish::default()
+        |epilogue: Epilogue| refused(|| conv::forward(on, &conv, &x, &w, &mut out, epilogue));
+    let (whole, short) = (Accumulate::Numbers(&y[..]), Accumulate::Numbers(&y[1..]));
+    let with = |accumulate| Epilogue {
+        accumulate,
+        ..Epilogue::default()
     };
     assert!(!attempt(with(whole)));
     assert!(attempt(with(short)));

@@ -1,4 +1,4 @@
-//! What is computed number by number: the way back through a ReLU, Bernoulli likelihoods; transposes.
+//! What is computed number by number: the backward pass through a ReLU, Bernoulli likelihoods; transposes.
 
 use hspace_kernels::{Machine, cross_entropy, relu, transpose};
 use rand::{RngExt, SeedableRng};
@@ -75,7 +75,7 @@ fn a_relu_lets_back_what_it_let_through() {
                 assert!(dx.intact());
             }
         }
-        // A gate that is shut lets nothing through.
+        // A closed ReLU lets no gradient through.
         dy.fill(f32::INFINITY);
         for on in machines() {
             let mut dx = vec![f32::NAN; n];

@@ -2,7 +2,7 @@
 
 use hspace_kernels::conv::{self, Source};
 use hspace_kernels::moments::moments;
-use hspace_kernels::norm::{Added, Back, Ending, Gate, Normalised, Relu, marks_of};
+use hspace_kernels::norm::{Added, Back, BlockEpilogue, Normalised, Relu, ReluMask, marks_of};
 use hspace_kernels::upsample::{self, Upsample};
 use hspace_kernels::{Conv, Machine, pool};
 use rand::SeedableRng;
@@ -15,8 +15,8 @@ fn ending<'a>(
     added: Option<Added<'a>>,
     relu: Relu<'a>,
     out: &'a mut [f32],
-) -> Ending<'a> {
-    Ending {
+) -> BlockEpilogue<'a> {
+    BlockEpilogue {
         y,
         scale,
         shift,
@@ -85,7 +85,7 @@ fn a_convolution_behind_an_ending_sees_it_whole() {
                         let end = ending(&y, line, added, relu, x.get_mut());
                         let out_numbers = out.get_mut();
                         let moments = match behind {
-                            true => conv::forward_behind(on, &conv, end, &w, out_numbers),
+                            true => conv::forward_fused_prologue(on, &conv, end, &w, out_numbers),
                             false => {
                                 let x = Source::plain(end.apply(on));
                                 conv::forward_with_moments(on, &conv, x, &w, out_numbers)
@@ -179,15 +179,15 @@ fn normalisation_agrees_with_its_formula() {
                 mean: moments.mean(),
                 inverse: &inverse,
                 gain: &gain,
-                gate: Gate::Marks(&marks),
+                relu_mask: ReluMask::Marks(&marks),
             };
             let mut dy = vec![0.0; rows * c];
             let mut dz = dout.clone();
-            let sums = done.pass(on, &mut dz);
+            let sums = done.relu_backward_sums(on, &mut dz);
             let (back, grads) = Back::new(on, done, &dz, &sums);
             back.all(&mut dy);
 
-            // A gate computed anew is the gate of the output.
+            // A recomputed ReLU mask is that of the output.
             let mut plain = vec![0.0; rows * c];
             let mut plain_marks = marks.clone();
             let relu = Relu::Marked(&mut plain_marks);
@@ -195,21 +195,21 @@ fn normalisation_agrees_with_its_formula() {
             let mut again = vec![0.0; rows * c];
             ending(&y, line, None, Relu::On, &mut again).apply(on);
             assert_eq!(plain, again);
-            let gated = |gate| {
-                let done = Normalised { gate, ..done };
+            let masked = |relu_mask| {
+                let done = Normalised { relu_mask, ..done };
                 let (mut dz, mut dy) = (dout.clone(), vec![0.0; rows * c]);
-                let sums = done.pass(on, &mut dz);
+                let sums = done.relu_backward_sums(on, &mut dz);
                 let (back, grads) = Back::new(on, done, &dz, &sums);
                 back.all(&mut dy);
                 (dz, dy, grads.gain, grads.bias)
             };
-            let line = Gate::Line {
+            let line = ReluMask::Line {
                 scale: &scale,
                 shift: &shift,
             };
-            assert_eq!(gated(line), gated(Gate::Marks(&plain_marks)));
+            assert_eq!(masked(line), masked(ReluMask::Marks(&plain_marks)));
             let all = vec![!0; marks.len()];
-            assert_eq!(gated(Gate::Open), gated(Gate::Marks(&all)));
+            assert_eq!(masked(ReluMask::Open), masked(ReluMask::Marks(&all)));
 
             // The same in double precision, by the definition.
             let (mut expected, mut expected_dy) = (vec![0.0; rows * c], vec![0.0; rows * c]);

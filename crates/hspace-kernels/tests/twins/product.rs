@@ -1,7 +1,7 @@
 //! Products of matrices.
 
 use hspace_kernels::product::{Matrix, Sizes, product};
-use hspace_kernels::{Finish, Machine, Onto};
+use hspace_kernels::{Accumulate, Epilogue, Machine};
 use rand::{RngExt, SeedableRng};
 
 use crate::{Guarded, Rng, distance, machines, numbers, refused};
@@ -45,17 +45,17 @@ fn check(rng: &mut Rng, sizes: Sizes, finished: Finished) {
     let b = Guarded::new(&numbers(rng, depth * columns));
     let (scale, bias) = (numbers(rng, columns), numbers(rng, columns));
     let residual = Guarded::new(&numbers(rng, rows * columns));
-    let all = Finish {
+    let all = Epilogue {
         scale: Some(&scale),
         bias: Some(&bias),
-        onto: Onto::Numbers(residual.get()),
+        accumulate: Accumulate::Numbers(residual.get()),
         slope: Some(SLOPE),
     };
-    let finish = match finished {
-        Finished::Not => Finish::default(),
+    let epilogue = match finished {
+        Finished::Not => Epilogue::default(),
         Finished::All => all,
-        Finished::OntoItself => Finish {
-            onto: Onto::Itself,
+        Finished::OntoItself => Epilogue {
+            accumulate: Accumulate::Itself,
             ..all
         },
     };
@@ -86,7 +86,7 @@ fn check(rng: &mut Rng, sizes: Sizes, finished: Finished) {
             };
             let left = matrix(a.get(), rows, depth, turn_a);
             let right = matrix(b.get(), depth, columns, turn_b);
-            product(on, sizes, left, right, c.get_mut(), &finish);
+            product(on, sizes, left, right, c.get_mut(), &epilogue);
             let off = distance(c.get(), &expected);
             assert!(
                 off < 2e-6,
@@ -161,7 +161,7 @@ fn a_step_whose_multiples_cannot_be_counted_is_refused() {
     let a = Matrix::rows(&[0.0; 3], 6_148_914_691_236_517_206);
     let b = Matrix::rows(&[0.0], 1);
     let on = Machine::best();
-    product(on, sizes, a, b, &mut [0.0; 4], &Finish::default());
+    product(on, sizes, a, b, &mut [0.0; 4], &Epilogue::default());
 }
 
 #[test]
@@ -172,15 +172,15 @@ fn other_lengths_are_refused() {
         columns: 5,
     };
     let (a, b, ones) = ([0.5f32; 12], [0.5f32; 15], [1.0f32; 20]);
-    let attempt = |a: &[f32], b: &[f32], c: usize, finish: Finish| {
+    let attempt = |a: &[f32], b: &[f32], c: usize, epilogue: Epilogue| {
         let (a, b) = (Matrix::rows(a, 3), Matrix::rows(b, 5));
         let mut c = vec![0.0; c];
-        refused(|| product(Machine::best(), sizes, a, b, &mut c, &finish))
+        refused(|| product(Machine::best(), sizes, a, b, &mut c, &epilogue))
     };
-    let with = |by_channel: usize, residual: usize| Finish {
+    let with = |by_channel: usize, residual: usize| Epilogue {
         scale: Some(&ones[..by_channel]),
         bias: Some(&ones[..by_channel]),
-        onto: Onto::Numbers(&ones[..residual]),
+        accumulate: Accumulate::Numbers(&ones[..residual]),
         slope: None,
     };
     assert!(!attempt(&a, &b, 20, with(5, 20)));
@@ -205,7 +205,7 @@ fn products_do_not_depend_on_the_number_of_threads() {
         pool.build().unwrap().install(|| {
             let mut c = vec![0.0; 40 * 33];
             let (a, b) = (Matrix::rows(&a, 3000), Matrix::rows(&b, 33));
-            product(Machine::best(), sizes, a, b, &mut c, &Finish::default());
+            product(Machine::best(), sizes, a, b, &mut c, &Epilogue::default());
             c
         })
     };

@@ -1,7 +1,7 @@
 //! Our kernels inside burn's automatic differentiation, on the CPU.
 //!
 //! Feature maps are channels last here, `[n, h, w, c]`, as ordinary contiguous tensors. An
-//! operation computes forward on slices and, where a gradient is asked for, leaves what the way
+//! operation computes forward on slices and, where a gradient is asked for, leaves what the backward pass
 //! back needs in its own state in burn's graph: layers hold nothing, and several graphs (two
 //! views, two networks, a teacher) live side by side.
 
@@ -26,7 +26,7 @@ use std::marker::PhantomData;
 use burn_autodiff::checkpoint::base::Checkpointer;
 use burn_autodiff::checkpoint::strategy::NoCheckpointing;
 use burn_autodiff::grads::Gradients;
-use burn_autodiff::ops::{Backward, Ops, OpsKind};
+use burn_autodiff::ops::{Backward as Differentiable, Ops, OpsKind};
 use burn_autodiff::{Autodiff, NodeId};
 use burn_backend::{DType, Shape};
 use burn_flex::{Flex, FlexTensor, Layout};
@@ -37,13 +37,13 @@ type Node = <Autodiff<Flex> as burn_backend::BackendTypes>::FloatTensorPrimitive
 
 /// A tensor's numbers in burn's memory, contiguous.
 #[derive(Clone, Debug)]
-struct Numbers(FlexTensor);
+struct FlatTensor(FlexTensor);
 
-impl Numbers {
+impl FlatTensor {
     /// Of a tensor, without its graph.
-    fn of<const D: usize>(tensor: Tensor<D>) -> Numbers {
+    fn of<const D: usize>(tensor: Tensor<D>) -> FlatTensor {
         let inner = tensor.inner().try_into_primitive::<Flex>();
-        Numbers(
+        FlatTensor(
             inner
                 .expect("our kernels see tensors on the CPU")
                 .to_contiguous(),
@@ -79,10 +79,10 @@ fn node<const D: usize>(tensor: Tensor<D>) -> Node {
     tracked.expect("our kernels see tensors on the CPU")
 }
 
-/// What an operation keeps for its way back.
-trait WayBack: Clone + Debug + Send + 'static {
+/// What an operation keeps for its backward pass.
+trait Backward: Clone + Debug + Send + 'static {
     /// Gives the parents that ask for it their gradients, from that for the output.
-    fn back(self, dout: Numbers, parents: &mut Parents);
+    fn backward(self, dout: FlatTensor, parents: &mut Parents);
 }
 
 /// Who asks for gradients, in the order in which the operation named its parents.
@@ -98,32 +98,32 @@ impl Parents<'_> {
     }
 
     /// Gives parent `i` its gradient, if it asks for it.
-    fn give(&mut self, i: usize, gradient: impl FnOnce() -> FlexTensor) {
+    fn accumulate(&mut self, i: usize, gradient: impl FnOnce() -> FlexTensor) {
         if let Some(id) = self.ids.get(i).copied().flatten() {
             self.gradients.register::<Flex>(id, gradient());
         }
     }
 }
 
-/// An operation in burn's graph, whose way back is `S`.
+/// An operation in burn's graph, whose backward pass is `S`.
 #[derive(Debug)]
 struct Operation<S>(PhantomData<S>);
 
-impl<S: WayBack, const N: usize> Backward<Flex, N> for Operation<S> {
+impl<S: Backward, const N: usize> Differentiable<Flex, N> for Operation<S> {
     type State = S;
 
     fn backward(self, ops: Ops<S, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let dout = Numbers(gradients.consume::<Flex>(&ops.node).to_contiguous());
+        let dout = FlatTensor(gradients.consume::<Flex>(&ops.node).to_contiguous());
         let ids = ops.parents.map(|parent| parent.map(|node| node.id));
         let ids = &ids;
-        ops.state.back(dout, &mut Parents { ids, gradients });
+        ops.state.backward(dout, &mut Parents { ids, gradients });
     }
 }
 
 /// The output of an operation on `parents`: a part of their graph if one of them asks for a gradient, or else
-/// as it is, and the `state` for the way back is forgotten.
-fn attach<S: WayBack, const D: usize>(parents: &[Node], state: S, out: FlexTensor) -> Tensor<D> {
-    fn with<S: WayBack, const N: usize, const D: usize>(
+/// as it is, and the `state` for the backward pass is forgotten.
+fn attach<S: Backward, const D: usize>(parents: &[Node], state: S, out: FlexTensor) -> Tensor<D> {
+    fn with<S: Backward, const N: usize, const D: usize>(
         parents: &[Node],
         state: S,
         out: FlexTensor,

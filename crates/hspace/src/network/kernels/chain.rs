@@ -1,7 +1,7 @@
 //! Residual blocks one after the other, in training: one operation in burn's graph.
 //!
 //! What lies between two of their convolutions is read once: a ReLU's output is computed as the next
-//! convolution reads it, and on the way back the sums that a normalisation needs are taken while the
+//! convolution reads it, and on the backward pass the sums that a normalisation needs are taken while the
 //! gradients that the next convolution left for it are in the cache.
 
 mod convolution;
@@ -13,7 +13,7 @@ use hspace_kernels::{Buffer, Machine};
 use self::convolution::{Input, Seen};
 use self::residual::Block;
 use super::super::blocks::Residual;
-use super::{Numbers, Parents, WayBack, attach, node, primitive};
+use super::{Backward, FlatTensor, Parents, attach, node, primitive};
 
 /// Convolutions that one operation holds at most. Each has three parents in burn's graph, and
 /// [`attach`] takes no more than 1 + 3 · 24.
@@ -91,7 +91,7 @@ fn operation(
     statistics: &mut Vec<BatchStatistics>,
 ) -> Tensor<4> {
     let shape = x.dims();
-    let given = Numbers::of(x.clone());
+    let given = FlatTensor::of(x.clone());
     let mut parents = vec![node(x)];
     for residual in chain {
         for unit in residual.units() {
@@ -99,7 +99,7 @@ fn operation(
             parents.extend([node(weight.clone()), node(gain.clone()), node(bias.clone())]);
         }
     }
-    // Where there is no way back (a teacher), nothing is kept for it.
+    // Where there is no backward pass (a teacher), nothing is kept for it.
     let tracked = parents.iter().any(|parent| parent.is_tracked());
     let mut blocks: Vec<Block> = Vec::new();
     for residual in chain {
@@ -123,7 +123,7 @@ fn operation(
     attach(&parents, Chain { shape, blocks }, out.0)
 }
 
-/// What a chain leaves for the way back; the parents are the input, and for each unit in the order of
+/// What a chain leaves for the backward pass; the parents are the input, and for each unit in the order of
 /// [`training_chain`]'s statistics weight, gain and bias.
 #[derive(Clone, Debug)]
 struct Chain {
@@ -132,8 +132,8 @@ struct Chain {
     blocks: Vec<Block>,
 }
 
-impl WayBack for Chain {
-    fn back(mut self, mut dout: Numbers, parents: &mut Parents) {
+impl Backward for Chain {
+    fn backward(mut self, mut dout: FlatTensor, parents: &mut Parents) {
         let convolutions = self.blocks.iter().map(Block::convolutions);
         let mut first = 1 + 3 * convolutions.sum::<usize>();
         let (mut dx, mut sums) = (None::<Buffer>, Vec::new());
@@ -147,13 +147,13 @@ impl WayBack for Chain {
                 Some(dx) => dx,
                 None => dout.get_mut(),
             };
-            (dx, sums) = block.back(gradients, sums, &before, asked, first, parents);
+            (dx, sums) = block.backward(gradients, sums, &before, asked, first, parents);
             if !asked {
                 return;
             }
         }
         if let Some(dx) = dx {
-            parents.give(0, || primitive(dx, &self.shape));
+            parents.accumulate(0, || primitive(dx, &self.shape));
         }
     }
 }
@@ -165,7 +165,7 @@ mod tests {
     use crate::network::blocks::Shortcut;
 
     fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-        Numbers::of(tensor).get().to_vec()
+        FlatTensor::of(tensor).get().to_vec()
     }
 
     /// A residual network as one operation and as several has the same gradients; where its front is

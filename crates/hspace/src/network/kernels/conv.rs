@@ -5,9 +5,9 @@ use burn_flex::Flex;
 use burn_tensor::Tensor;
 use hspace_kernels::conv::{self, Source};
 use hspace_kernels::upsample::{self, Upsample};
-use hspace_kernels::{Buffer, Conv, Finish, Machine, Onto, pool};
+use hspace_kernels::{Accumulate, Buffer, Conv, Epilogue, Machine, pool};
 
-use super::{Numbers, Parents, WayBack, attach, node, primitive};
+use super::{Backward, FlatTensor, Parents, attach, node, primitive};
 
 /// Shapes of a convolution of `x [n, h, w, c]` with `weight [out, c, k, k]`, from theirs.
 pub(super) fn shapes(x: [usize; 4], weight: [usize; 4], stride: usize) -> Conv {
@@ -45,7 +45,7 @@ pub(in crate::network) fn convolve(
     stride: usize,
 ) -> Tensor<4> {
     let conv = shapes(x.dims(), weight.dims(), stride);
-    let (left, right) = (Numbers::of(x.clone()), Numbers::of(weight.clone()));
+    let (left, right) = (FlatTensor::of(x.clone()), FlatTensor::of(weight.clone()));
     let mut y = Buffer::any(conv.output_len());
     conv::forward(
         on,
@@ -53,7 +53,7 @@ pub(in crate::network) fn convolve(
         left.get(),
         right.get(),
         &mut y,
-        Finish::default(),
+        Epilogue::default(),
     );
     let y = primitive(y, &output_shape(&conv));
     let state = Convolved {
@@ -65,25 +65,25 @@ pub(in crate::network) fn convolve(
     attach(&[node(x), node(weight)], state, y)
 }
 
-/// What [`convolve`] leaves for the way back; the parents are input and weight.
+/// What [`convolve`] leaves for the backward pass; the parents are input and weight.
 #[derive(Clone, Debug)]
 struct Convolved {
     on: Machine,
     conv: Conv,
-    x: Numbers,
-    weight: Numbers,
+    x: FlatTensor,
+    weight: FlatTensor,
 }
 
-impl WayBack for Convolved {
-    fn back(self, dy: Numbers, parents: &mut Parents) {
+impl Backward for Convolved {
+    fn backward(self, dy: FlatTensor, parents: &mut Parents) {
         let Convolved { on, conv, .. } = self;
-        parents.give(1, || {
+        parents.accumulate(1, || {
             let mut dw = Buffer::any(conv.weight_len());
             let x = Source::plain(self.x.get());
             conv::weight_gradient(on, &conv, x, dy.get(), &mut dw);
             primitive(dw, &weight_shape(&conv))
         });
-        parents.give(0, || {
+        parents.accumulate(0, || {
             let mut dx = Buffer::any(conv.input_len());
             conv::data_gradient(
                 on,
@@ -91,7 +91,7 @@ impl WayBack for Convolved {
                 dy.get(),
                 self.weight.get(),
                 &mut dx,
-                Onto::Nothing,
+                Accumulate::Nothing,
             );
             primitive(dx, &input_shape(&conv))
         });
@@ -110,15 +110,15 @@ pub(in crate::network) fn inference_block(
     relu: bool,
 ) -> Tensor<4> {
     let conv = shapes(x.dims(), weight.dims(), stride);
-    let residual = residual.map(Numbers::of);
-    let finish = Finish {
+    let residual = residual.map(FlatTensor::of);
+    let finish = Epilogue {
         scale: Some(scale),
         bias: Some(shift),
-        onto: residual.as_ref().map(Numbers::get).into(),
+        accumulate: residual.as_ref().map(FlatTensor::get).into(),
         slope: relu.then_some(0.0),
     };
     let mut y = Buffer::any(conv.output_len());
-    let (x, weight) = (Numbers::of(x), Numbers::of(weight));
+    let (x, weight) = (FlatTensor::of(x), FlatTensor::of(weight));
     conv::forward(on, &conv, x.get(), weight.get(), &mut y, finish);
     Tensor::from_primitive::<Flex>(primitive(y, &output_shape(&conv)))
 }
@@ -138,21 +138,21 @@ pub(in crate::network) fn max_pool(x: Tensor<4>) -> Tensor<4> {
     };
     let mut y = Buffer::any(shape.output_len());
     let mut places = vec![0; shape.output_len()];
-    pool::forward(&shape, Numbers::of(x.clone()).get(), &mut y, &mut places);
+    pool::forward(&shape, FlatTensor::of(x.clone()).get(), &mut y, &mut places);
     let y = primitive(y, &output_shape(&shape));
     attach(&[node(x)], Pooled { shape, places }, y)
 }
 
-/// What [`max_pool`] leaves for the way back.
+/// What [`max_pool`] leaves for the backward pass.
 #[derive(Clone, Debug)]
 struct Pooled {
     shape: Conv,
     places: Vec<u8>,
 }
 
-impl WayBack for Pooled {
-    fn back(self, dy: Numbers, parents: &mut Parents) {
-        parents.give(0, || {
+impl Backward for Pooled {
+    fn backward(self, dy: FlatTensor, parents: &mut Parents) {
+        parents.accumulate(0, || {
             let mut dx = Buffer::any(self.shape.input_len());
             pool::backward(&self.shape, dy.get(), &self.places, &mut dx);
             primitive(dx, &input_shape(&self.shape))
@@ -170,19 +170,19 @@ pub(in crate::network) fn upsample(x: Tensor<4>, to: [usize; 2]) -> Tensor<4> {
         to,
     };
     let mut y = Buffer::any(maps.output_len());
-    upsample::forward(&maps, Numbers::of(x.clone()).get(), &mut y);
+    upsample::forward(&maps, FlatTensor::of(x.clone()).get(), &mut y);
     let y = primitive(y, &[n, to[0], to[1], channels]);
     attach(&[node(x)], Upsampled(maps), y)
 }
 
-/// What [`upsample`] leaves for the way back.
+/// What [`upsample`] leaves for the backward pass.
 #[derive(Clone, Debug)]
 struct Upsampled(Upsample);
 
-impl WayBack for Upsampled {
-    fn back(self, dy: Numbers, parents: &mut Parents) {
+impl Backward for Upsampled {
+    fn backward(self, dy: FlatTensor, parents: &mut Parents) {
         let Upsampled(maps) = self;
-        parents.give(0, || {
+        parents.accumulate(0, || {
             let mut dx = Buffer::any(maps.input_len());
             upsample::backward(&maps, dy.get(), &mut dx);
             primitive(dx, &[maps.n, maps.from[0], maps.from[1], maps.channels])

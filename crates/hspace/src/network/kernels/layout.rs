@@ -3,7 +3,7 @@
 use burn_tensor::Tensor;
 use hspace_kernels::{Buffer, Machine, transpose};
 
-use super::{Numbers, Parents, WayBack, attach, node, primitive};
+use super::{Backward, FlatTensor, Parents, attach, node, primitive};
 
 /// `[n, c, h, w]` to `[n, h, w, c]`.
 pub(in crate::network) fn channels_last(on: Machine, x: Tensor<4>) -> Tensor<4> {
@@ -23,7 +23,7 @@ fn transposed(on: Machine, x: Tensor<4>, size: (usize, usize), shape: [usize; 4]
     if rows.min(columns) == 1 {
         return x.reshape(shape);
     }
-    let given = Numbers::of(x.clone());
+    let given = FlatTensor::of(x.clone());
     let mut out = Buffer::any(given.get().len());
     transpose::each(on, size, given.get(), &mut out);
     let out = primitive(out, &shape);
@@ -35,7 +35,7 @@ fn transposed(on: Machine, x: Tensor<4>, size: (usize, usize), shape: [usize; 4]
     attach(&[node(x)], state, out)
 }
 
-/// What [`transposed`] leaves for the way back.
+/// What [`transposed`] leaves for the backward pass.
 #[derive(Clone, Debug)]
 struct Transposed {
     on: Machine,
@@ -43,9 +43,9 @@ struct Transposed {
     size: (usize, usize),
 }
 
-impl WayBack for Transposed {
-    fn back(self, dout: Numbers, parents: &mut Parents) {
-        parents.give(0, || {
+impl Backward for Transposed {
+    fn backward(self, dout: FlatTensor, parents: &mut Parents) {
+        parents.accumulate(0, || {
             let mut dx = Buffer::any(dout.get().len());
             transpose::each(self.on, self.size, dout.get(), &mut dx);
             primitive(dx, &self.shape)

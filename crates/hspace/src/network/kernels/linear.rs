@@ -3,9 +3,9 @@
 use burn_tensor::Tensor;
 use hspace_kernels::moments::column_sums;
 use hspace_kernels::product::{Matrix, Sizes, product};
-use hspace_kernels::{Buffer, Finish, Machine, relu as gate};
+use hspace_kernels::{Buffer, Epilogue, Machine, relu};
 
-use super::{Numbers, Parents, WayBack, attach, node, primitive, vector};
+use super::{Backward, FlatTensor, Parents, attach, node, primitive, vector};
 
 /// `x Wᵀ + b + residual`, as far as given, and what of it is below 0 times `slope`: `x [n, in]`,
 /// `weight [out, in]`, `bias [out]`, `residual [n, out]`.
@@ -23,14 +23,14 @@ pub(in crate::network) fn linear(
         depth: inputs,
         columns: outputs,
     };
-    let (left, right) = (Numbers::of(x.clone()), Numbers::of(weight.clone()));
-    let biases = bias.clone().map(Numbers::of);
-    let added = residual.clone().map(Numbers::of);
-    let finish = Finish {
-        bias: biases.as_ref().map(Numbers::get),
-        onto: added.as_ref().map(Numbers::get).into(),
+    let (left, right) = (FlatTensor::of(x.clone()), FlatTensor::of(weight.clone()));
+    let biases = bias.clone().map(FlatTensor::of);
+    let added = residual.clone().map(FlatTensor::of);
+    let finish = Epilogue {
+        bias: biases.as_ref().map(FlatTensor::get),
+        accumulate: added.as_ref().map(FlatTensor::get).into(),
         slope,
-        ..Finish::default()
+        ..Epilogue::default()
     };
     let mut y = Buffer::any(n * outputs);
     let (a, b) = (
@@ -45,7 +45,7 @@ pub(in crate::network) fn linear(
         x: left,
         weight: right,
         bias: bias.is_some(),
-        passed: slope.map(|slope| (slope, Numbers(y.clone()))),
+        passed: slope.map(|slope| (slope, FlatTensor(y.clone()))),
     };
     let mut parents = vec![node(x), node(weight)];
     parents.extend(bias.map(node));
@@ -53,32 +53,32 @@ pub(in crate::network) fn linear(
     attach(&parents, state, y)
 }
 
-/// What a layer leaves for the way back; the parents are input, weight and, with them, bias and
+/// What a layer leaves for the backward pass; the parents are input, weight and, with them, bias and
 /// residual.
 #[derive(Clone, Debug)]
 struct Layer {
     on: Machine,
     sizes: Sizes,
-    x: Numbers,
-    weight: Numbers,
+    x: FlatTensor,
+    weight: FlatTensor,
     bias: bool,
     /// Slope below 0 and output, where a ReLU followed.
-    passed: Option<(f32, Numbers)>,
+    passed: Option<(f32, FlatTensor)>,
 }
 
-impl WayBack for Layer {
-    fn back(self, dy: Numbers, parents: &mut Parents) {
+impl Backward for Layer {
+    fn backward(self, dy: FlatTensor, parents: &mut Parents) {
         let Sizes {
             rows: n,
             depth: inputs,
             columns: outputs,
         } = self.sizes;
-        let gated = self.passed.as_ref().map(|(slope, y)| {
-            let mut gated = Buffer::any(n * outputs);
-            gate::backward(self.on, *slope, y.get(), dy.get(), &mut gated);
-            Numbers(primitive(gated, &[n, outputs]))
+        let masked = self.passed.as_ref().map(|(slope, y)| {
+            let mut masked = Buffer::any(n * outputs);
+            relu::backward(self.on, *slope, y.get(), dy.get(), &mut masked);
+            FlatTensor(primitive(masked, &[n, outputs]))
         });
-        let dy = gated.as_ref().unwrap_or(&dy);
+        let dy = masked.as_ref().unwrap_or(&dy);
         let gradient = Matrix::rows(dy.get(), outputs);
         let (x, weight) = (
             Matrix::rows(self.x.get(), inputs),
@@ -86,7 +86,7 @@ impl WayBack for Layer {
         );
         let times = |a, b, sizes: Sizes| {
             let mut out = Buffer::any(sizes.rows * sizes.columns);
-            product(self.on, sizes, a, b, &mut out, &Finish::default());
+            product(self.on, sizes, a, b, &mut out, &Epilogue::default());
             primitive(out, &[sizes.rows, sizes.columns])
         };
         let for_weight = Sizes {
@@ -99,11 +99,11 @@ impl WayBack for Layer {
             depth: outputs,
             columns: inputs,
         };
-        parents.give(1, || times(gradient.transposed(), x, for_weight));
-        parents.give(0, || times(gradient, weight, for_input));
+        parents.accumulate(1, || times(gradient.transposed(), x, for_weight));
+        parents.accumulate(0, || times(gradient, weight, for_input));
         if self.bias {
-            parents.give(2, || vector(&column_sums(self.on, dy.get(), outputs)));
+            parents.accumulate(2, || vector(&column_sums(self.on, dy.get(), outputs)));
         }
-        parents.give(2 + usize::from(self.bias), || dy.0.clone());
+        parents.accumulate(2 + usize::from(self.bias), || dy.0.clone());
     }
 }

@@ -4,7 +4,7 @@ use burn_tensor::Tensor;
 use hspace_kernels::attention::{self, Attention};
 use hspace_kernels::{Buffer, Machine, gelu as unit, layer_norm as norm};
 
-use super::{Numbers, Parents, WayBack, attach, node, primitive, vector};
+use super::{Backward, FlatTensor, Parents, attach, node, primitive, vector};
 
 /// Each row of `x [n, d]` normalised by its own mean and variance, times `gain` plus `bias`.
 pub(in crate::network) fn layer_norm(
@@ -15,8 +15,8 @@ pub(in crate::network) fn layer_norm(
     epsilon: f64,
 ) -> Tensor<2> {
     let shape = x.dims();
-    let (input, gains) = (Numbers::of(x.clone()), Numbers::of(gain.clone()));
-    let biases = Numbers::of(bias.clone());
+    let (input, gains) = (FlatTensor::of(x.clone()), FlatTensor::of(gain.clone()));
+    let biases = FlatTensor::of(bias.clone());
     let mut out = Buffer::any(shape[0] * shape[1]);
     let (g, b) = (gains.get(), biases.get());
     let rows = norm::forward(on, input.get(), g, b, epsilon as f32, &mut out);
@@ -31,31 +31,31 @@ pub(in crate::network) fn layer_norm(
     attach(&[node(x), node(gain), node(bias)], state, out)
 }
 
-/// What [`layer_norm`] leaves for the way back.
+/// What [`layer_norm`] leaves for the backward pass.
 #[derive(Clone, Debug)]
 struct Normalised {
     on: Machine,
     shape: [usize; 2],
-    x: Numbers,
-    gain: Numbers,
+    x: FlatTensor,
+    gain: FlatTensor,
     rows: norm::Rows,
 }
 
-impl WayBack for Normalised {
-    fn back(self, dout: Numbers, parents: &mut Parents) {
+impl Backward for Normalised {
+    fn backward(self, dout: FlatTensor, parents: &mut Parents) {
         let mut dx = Buffer::any(self.x.get().len());
         let (x, gain) = (self.x.get(), self.gain.get());
         let found = norm::backward(self.on, x, gain, &self.rows, dout.get(), &mut dx);
-        parents.give(0, || primitive(dx, &self.shape));
-        parents.give(1, || vector(&found.gain));
-        parents.give(2, || vector(&found.bias));
+        parents.accumulate(0, || primitive(dx, &self.shape));
+        parents.accumulate(1, || vector(&found.gain));
+        parents.accumulate(2, || vector(&found.bias));
     }
 }
 
 /// `x Φ(x)`.
 pub(in crate::network) fn gelu(on: Machine, x: Tensor<2>) -> Tensor<2> {
     let shape = x.dims();
-    let input = Numbers::of(x.clone());
+    let input = FlatTensor::of(x.clone());
     let mut out = Buffer::any(input.get().len());
     unit::forward(on, input.get(), &mut out);
     let out = primitive(out, &shape);
@@ -67,17 +67,17 @@ pub(in crate::network) fn gelu(on: Machine, x: Tensor<2>) -> Tensor<2> {
     attach(&[node(x)], state, out)
 }
 
-/// What [`gelu`] leaves for the way back.
+/// What [`gelu`] leaves for the backward pass.
 #[derive(Clone, Debug)]
 struct Gelu {
     on: Machine,
     shape: [usize; 2],
-    x: Numbers,
+    x: FlatTensor,
 }
 
-impl WayBack for Gelu {
-    fn back(self, dout: Numbers, parents: &mut Parents) {
-        parents.give(0, || {
+impl Backward for Gelu {
+    fn backward(self, dout: FlatTensor, parents: &mut Parents) {
+        parents.accumulate(0, || {
             let mut dx = Buffer::any(self.x.get().len());
             unit::backward(self.on, self.x.get(), dout.get(), &mut dx);
             primitive(dx, &self.shape)
@@ -87,7 +87,7 @@ impl WayBack for Gelu {
 
 /// Attention of `qkv [n · t, 3 · h · e]` to `[n · t, h · e]`.
 pub(in crate::network) fn attend(on: Machine, shape: Attention, qkv: Tensor<2>) -> Tensor<2> {
-    let input = Numbers::of(qkv.clone());
+    let input = FlatTensor::of(qkv.clone());
     let mut out = Buffer::any(shape.output_len());
     attention::forward(on, &shape, input.get(), &mut out);
     let out = primitive(out, &[shape.n * shape.tokens, shape.dim()]);
@@ -99,17 +99,17 @@ pub(in crate::network) fn attend(on: Machine, shape: Attention, qkv: Tensor<2>) 
     attach(&[node(qkv)], state, out)
 }
 
-/// What [`attend`] leaves for the way back.
+/// What [`attend`] leaves for the backward pass.
 #[derive(Clone, Debug)]
 struct Attended {
     on: Machine,
     shape: Attention,
-    qkv: Numbers,
+    qkv: FlatTensor,
 }
 
-impl WayBack for Attended {
-    fn back(self, dout: Numbers, parents: &mut Parents) {
-        parents.give(0, || {
+impl Backward for Attended {
+    fn backward(self, dout: FlatTensor, parents: &mut Parents) {
+        parents.accumulate(0, || {
             let mut gradient = Buffer::any(self.qkv.get().len());
             let qkv = self.qkv.get();
             attention::backward(self.on, &self.shape, qkv, dout.get(), &mut gradient);

@@ -1,20 +1,22 @@
-//! One convolution of a chain and the normalisation after it: forward, and the gradients on the way back.
+//! One convolution of a chain and the normalisation after it: forward, and the gradients on the backward pass.
 
 use std::sync::Arc;
 
 use hspace_kernels::conv::{self, Source, Wanted};
-use hspace_kernels::norm::{Added, AllSums, Back, Ending, Gate, Normalised, Relu, marks_of};
-use hspace_kernels::{Buffer, Conv, Machine, Onto};
+use hspace_kernels::norm::{
+    Added, Back, BlockEpilogue, Normalised, PartialSums, Relu, ReluMask, marks_of,
+};
+use hspace_kernels::{Accumulate, Buffer, Conv, Machine};
 
 use super::super::conv::{output_shape, shapes, weight_shape};
-use super::super::{Numbers, Parents, primitive, vector};
+use super::super::{FlatTensor, Parents, primitive, vector};
 use super::residual::Block;
 use super::{BatchStatistics, BlockWeights, Unit};
 
 /// What a convolution sees.
 #[derive(Clone, Debug)]
 pub(super) enum Seen {
-    Given(Numbers),
+    Given(FlatTensor),
     /// The convolution before, normalised and gated as it is read.
     Line {
         y: Arc<Buffer>,
@@ -25,7 +27,7 @@ pub(super) enum Seen {
 
 impl Seen {
     /// The numbers themselves, where they are given.
-    pub(super) fn given(&self) -> Option<&Numbers> {
+    pub(super) fn given(&self) -> Option<&FlatTensor> {
         match self {
             Seen::Given(numbers) => Some(numbers),
             Seen::Line { .. } => None,
@@ -50,13 +52,13 @@ pub(super) enum Input<'a> {
     EndOf(&'a mut Block),
 }
 
-/// A convolution, and what it leaves for the way back.
+/// A convolution, and what it leaves for the backward pass.
 #[derive(Clone, Debug)]
 pub(super) struct Convolution {
     pub(super) on: Machine,
     conv: Conv,
     x: Seen,
-    weight: Numbers,
+    weight: FlatTensor,
     y: Arc<Buffer>,
     mean: Vec<f32>,
     inverse: Vec<f32>,
@@ -76,7 +78,7 @@ pub(super) enum Shared<'a> {
     SoFar(Buffer),
 }
 
-/// [`Gate`], with what it looks at.
+/// [`ReluMask`], with what it looks at.
 #[derive(Clone, Debug)]
 enum Passed {
     Open,
@@ -95,7 +97,7 @@ impl Convolution {
     ) -> (Convolution, BatchStatistics) {
         let BlockWeights { weight, gain, bias } = &unit.weights;
         let conv = shapes(size, weight.dims(), unit.stride);
-        let weight = Numbers::of(weight.clone());
+        let weight = FlatTensor::of(weight.clone());
         let mut y = Buffer::any(conv.output_len());
         let (x, moments) = match x {
             Input::Seen(x) => {
@@ -104,17 +106,18 @@ impl Convolution {
                 (x, moments)
             }
             Input::EndOf(block) => {
-                let (out, moments) = block
-                    .end_with(|end| conv::forward_behind(on, &conv, end, weight.get(), &mut y));
+                let (out, moments) = block.end_with(|end| {
+                    conv::forward_fused_prologue(on, &conv, end, weight.get(), &mut y)
+                });
                 (Seen::Given(out), moments)
             }
         };
         let variance = moments.variance();
         let inverse = |v: &f32| (1.0 / (f64::from(*v) + epsilon).sqrt()) as f32;
         let inverse: Vec<f32> = variance.iter().map(inverse).collect();
-        let gain = Numbers::of(gain.clone()).get().to_vec();
+        let gain = FlatTensor::of(gain.clone()).get().to_vec();
         let scale: Vec<f32> = gain.iter().zip(&inverse).map(|(g, i)| g * i).collect();
-        let biases = Numbers::of(bias.clone());
+        let biases = FlatTensor::of(bias.clone());
         let centered = moments.mean().iter().zip(&scale).zip(biases.get());
         let shift: Vec<f32> = centered.map(|((m, s), b)| b - m * s).collect();
         let statistics = BatchStatistics {
@@ -178,14 +181,14 @@ impl Convolution {
     }
 
     /// The output.
-    fn apply(&self) -> Numbers {
+    fn apply(&self) -> FlatTensor {
         let mut out = Buffer::any(self.y.len());
         let relu = match self.relu() {
             true => Relu::On,
             false => Relu::Off,
         };
         self.ending(None, relu, &mut out).apply(self.on);
-        Numbers(primitive(out, &self.size()))
+        FlatTensor(primitive(out, &self.size()))
     }
 
     fn ending<'a>(
@@ -193,8 +196,8 @@ impl Convolution {
         added: Option<Added<'a>>,
         relu: Relu<'a>,
         out: &'a mut [f32],
-    ) -> Ending<'a> {
-        Ending {
+    ) -> BlockEpilogue<'a> {
+        BlockEpilogue {
             y: &self.y,
             scale: &self.scale,
             shift: &self.shift,
@@ -205,14 +208,14 @@ impl Convolution {
     }
 
     /// The output that ends a block, with what is `added` to it, as `compute` computes it, and what that gives; the
-    /// way back will know what it passed.
+    /// backward pass will know what it passed.
     pub(super) fn end_with<T>(
         &mut self,
         added: Option<Added>,
-        compute: impl FnOnce(Ending) -> T,
-    ) -> (Numbers, T) {
+        compute: impl FnOnce(BlockEpilogue) -> T,
+    ) -> (FlatTensor, T) {
         let mut out = Buffer::any(self.y.len());
-        // Without anything added the gate can be computed anew.
+        // Without anything added the ReLU mask can be computed again.
         let marked = added.is_some() && self.relu();
         let mut marks = marked.then(|| vec![0; marks_of(self.y.len(), self.conv.outputs)]);
         let relu = match &mut marks {
@@ -224,7 +227,7 @@ impl Convolution {
         if let Some(marks) = marks {
             self.passed = Passed::Marks(marks);
         }
-        (Numbers(primitive(out, &self.size())), found)
+        (FlatTensor(primitive(out, &self.size())), found)
     }
 
     pub(super) fn normalised(&self) -> Normalised<'_> {
@@ -233,10 +236,10 @@ impl Convolution {
             mean: &self.mean,
             inverse: &self.inverse,
             gain: &self.gain,
-            gate: match &self.passed {
-                Passed::Open => Gate::Open,
-                Passed::Marks(marks) => Gate::Marks(marks),
-                Passed::Line => Gate::Line {
+            relu_mask: match &self.passed {
+                Passed::Open => ReluMask::Open,
+                Passed::Marks(marks) => ReluMask::Marks(marks),
+                Passed::Line => ReluMask::Line {
                     scale: &self.scale,
                     shift: &self.shift,
                 },
@@ -248,23 +251,23 @@ impl Convolution {
     /// `dz` behind the gate and their `sums`. Leaves those for the input, added to what is `shared`, if they are
     /// `asked` for, and the sums of `before`, the normalisations that the input came from, if they have passed
     /// their gate.
-    pub(super) fn back(
+    pub(super) fn backward(
         &self,
-        (dz, sums): (&[f32], &AllSums),
+        (dz, sums): (&[f32], &PartialSums),
         before: &[Normalised],
         asked: bool,
         shared: Shared,
         first: usize,
         parents: &mut Parents,
-    ) -> (Option<Buffer>, Vec<AllSums>) {
+    ) -> (Option<Buffer>, Vec<PartialSums>) {
         let (on, conv, weight) = (self.on, &self.conv, self.weight.get());
         let (back, affine) = Back::new(on, self.normalised(), dz, sums);
-        parents.give(first + 1, || vector(&affine.gain));
-        parents.give(first + 2, || vector(&affine.bias));
-        let (so_far, onto) = match shared {
-            Shared::Nothing => (None, Onto::Nothing),
-            Shared::Passed(dz) => (None, Onto::Numbers(dz)),
-            Shared::SoFar(dx) => (Some(dx), Onto::Itself),
+        parents.accumulate(first + 1, || vector(&affine.gain));
+        parents.accumulate(first + 2, || vector(&affine.bias));
+        let (so_far, accumulate) = match shared {
+            Shared::Nothing => (None, Accumulate::Nothing),
+            Shared::Passed(dz) => (None, Accumulate::Numbers(dz)),
+            Shared::SoFar(dx) => (Some(dx), Accumulate::Itself),
         };
         let mut dx = asked.then(|| so_far.unwrap_or_else(|| Buffer::any(conv.input_len())));
         let trained = parents.ask(first);
@@ -275,12 +278,12 @@ impl Convolution {
         let wanted = Wanted {
             weight: dw.as_deref_mut(),
             input: dx.as_deref_mut(),
-            onto,
+            accumulate,
             before,
         };
         let sums = conv::gradients(on, conv, &back, self.x.source(), weight, wanted);
         if let Some(dw) = dw {
-            parents.give(first, || primitive(dw, &weight_shape(conv)));
+            parents.accumulate(first, || primitive(dw, &weight_shape(conv)));
         }
         (dx, sums)
     }

@@ -1,14 +1,14 @@
 //! One residual block of a chain: its convolutions, and what goes around them.
 
-use hspace_kernels::norm::{Added, AllSums, Ending, Normalised};
+use hspace_kernels::norm::{Added, BlockEpilogue, Normalised, PartialSums};
 use hspace_kernels::{Buffer, Machine};
 
-use super::super::{Numbers, Parents};
+use super::super::{FlatTensor, Parents};
 use super::convolution::{Convolution, Input, Shared};
 use super::{BatchStatistics, Unit};
 use crate::network::blocks::{Residual, Shortcut};
 
-/// What a residual block leaves for the way back.
+/// What a residual block leaves for the backward pass.
 #[derive(Clone, Debug)]
 pub(super) struct Block {
     branch: Vec<Convolution>,
@@ -60,7 +60,10 @@ impl Block {
     }
 
     /// The output as `compute` computes it, and what that gives.
-    pub(super) fn end_with<T>(&mut self, compute: impl FnOnce(Ending) -> T) -> (Numbers, T) {
+    pub(super) fn end_with<T>(
+        &mut self,
+        compute: impl FnOnce(BlockEpilogue) -> T,
+    ) -> (FlatTensor, T) {
         let given = self.branch[0].seen().given().filter(|_| self.identity);
         let given = given.cloned();
         let identity = given.as_ref().map(|numbers| Added {
@@ -95,15 +98,15 @@ impl Block {
     /// Gives the weights their gradients, as the parents from the `first` on. `sums` are those of
     /// [`Self::ends`], where `gradients` have passed their gate. Leaves the gradient for the input, if it is
     /// asked for, and the sums of `before`, the ends of the block before, if it has passed theirs.
-    pub(super) fn back(
+    pub(super) fn backward(
         self,
         gradients: &mut [f32],
-        sums: Vec<AllSums>,
+        sums: Vec<PartialSums>,
         before: &[Normalised],
         asked: bool,
         first: usize,
         parents: &mut Parents,
-    ) -> (Option<Buffer>, Vec<AllSums>) {
+    ) -> (Option<Buffer>, Vec<PartialSums>) {
         let mut sums = passed(self.end().on, &self.ends(), gradients, sums);
         let (dz, of_project) = (&*gradients, sums.split_off(1));
         let mut dx = None::<Buffer>;
@@ -124,7 +127,7 @@ impl Block {
                 false => Shared::Nothing,
             };
             let (asked, first) = (i > 0 || asked, first + 3 * i);
-            (dx, sums) = convolution.back(from, before, asked, shared, first, parents);
+            (dx, sums) = convolution.backward(from, before, asked, shared, first, parents);
         }
         if let Some(project) = &self.project {
             let first = first + 3 * self.branch.len();
@@ -132,22 +135,25 @@ impl Block {
                 (dz, &of_project[0]),
                 dx.map_or(Shared::Nothing, Shared::SoFar),
             );
-            return project.back(from, before, asked, shared, first, parents);
+            return project.backward(from, before, asked, shared, first, parents);
         }
         (dx, sums)
     }
 }
 
 /// The sums of normalisations whose outputs were added up, once the gradient for the whole has passed
-/// their gate: as they were found, or found now.
+/// their ReLU mask: as they were found, or found now.
 fn passed(
     on: Machine,
     ends: &[Normalised],
     gradients: &mut [f32],
-    found: Vec<AllSums>,
-) -> Vec<AllSums> {
+    found: Vec<PartialSums>,
+) -> Vec<PartialSums> {
     match found.is_empty() {
-        true => ends.iter().map(|end| end.pass(on, gradients)).collect(),
+        true => ends
+            .iter()
+            .map(|end| end.relu_backward_sums(on, gradients))
+            .collect(),
         false => found,
     }
 }

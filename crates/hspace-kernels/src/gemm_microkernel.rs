@@ -1,4 +1,4 @@
-//! The one inner loop: a block of rows times a block of columns, summed over a walk.
+//! The one inner loop: a block of rows times a block of columns, summed over given strides.
 //!
 //! Direct convolution, the Winograd products, weight gradients and matrix products all end here;
 //! they differ in where the factors lie and where the results go.
@@ -9,7 +9,7 @@ use crate::simd::{LANES, Simd, kernel};
 /// left factor moves by `a_step` and the right one by `b_step`; from one segment to the next by
 /// `a_segment` and `b_segment`.
 #[derive(Clone, Copy)]
-pub(crate) struct Walk {
+pub(crate) struct Strides {
     pub(crate) k: usize,
     pub(crate) a_step: usize,
     pub(crate) b_step: usize,
@@ -22,20 +22,20 @@ pub(crate) struct Walk {
 /// right factor's columns lie side by side from `b`.
 ///
 /// # Safety
-/// Each `a[p]` and `b` must be valid for the whole walk, `b` for `V` vectors at each term.
+/// Each `a[p]` and `b` must be valid as far as the strides reach, `b` for `V` vectors at each term.
 #[inline(always)]
 pub(crate) unsafe fn product<S: Simd, const P: usize, const V: usize>(
-    walk: &Walk,
+    strides: &Strides,
     a: [*const f32; P],
     b: *const f32,
 ) -> [[S::V; V]; P] {
-    // SAFETY: all addresses are on the walk.
+    // SAFETY: all addresses are within what the strides reach.
     unsafe {
         let mut sums = [[S::splat(0.0); V]; P];
-        for segment in 0..walk.segments {
-            let mut from = segment * walk.a_segment;
-            let mut right = b.add(segment * walk.b_segment);
-            for _ in 0..walk.k {
+        for segment in 0..strides.segments {
+            let mut from = segment * strides.a_segment;
+            let mut right = b.add(segment * strides.b_segment);
+            for _ in 0..strides.k {
                 let mut columns = [S::splat(0.0); V];
                 for (v, column) in columns.iter_mut().enumerate() {
                     *column = S::load(right.add(v * LANES));
@@ -46,8 +46,8 @@ pub(crate) unsafe fn product<S: Simd, const P: usize, const V: usize>(
                         *sum = S::mul_add(x, column, *sum);
                     }
                 }
-                from += walk.a_step;
-                right = right.wrapping_add(walk.b_step);
+                from += strides.a_step;
+                right = right.wrapping_add(strides.b_step);
             }
         }
         sums
@@ -129,10 +129,10 @@ kernel! {
     /// multiple of [`LANES`].
     ///
     /// # Safety
-    /// `left` must hold the walk from each of its first `rows` numbers, `right` `columns` numbers
+    /// `left` must hold all that the strides reach from each of its first `rows` numbers, `right` `columns` numbers
     /// at each term.
     pub(crate) fn add_outer(
-        walk: &Walk,
+        strides: &Strides,
         left: &[f32],
         right: &[f32],
         sums: &mut [f32],
@@ -144,7 +144,7 @@ kernel! {
 
 #[inline(always)]
 unsafe fn add_outer_with<S: Simd>(
-    walk: &Walk,
+    strides: &Strides,
     left: &[f32],
     right: &[f32],
     sums: &mut [f32],
@@ -157,7 +157,7 @@ unsafe fn add_outer_with<S: Simd>(
     while first < columns {
         let block = column_block(S::WIDTH, columns, first);
         let mut outer = Outer {
-            walk,
+            strides,
             left: left.as_ptr(),
             right: right[first..].as_ptr(),
             sums: sums[first..].as_mut_ptr(),
@@ -173,7 +173,7 @@ unsafe fn add_outer_with<S: Simd>(
 }
 
 struct Outer<'a> {
-    walk: &'a Walk,
+    strides: &'a Strides,
     left: *const f32,
     right: *const f32,
     sums: *mut f32,
@@ -190,7 +190,7 @@ impl<S: Simd> Block<S> for Outer<'_> {
             for (p, a) in a.iter_mut().enumerate() {
                 *a = a.add(first + p);
             }
-            let products = product::<S, P, V>(self.walk, a, self.right);
+            let products = product::<S, P, V>(self.strides, a, self.right);
             for (p, products) in products.into_iter().enumerate() {
                 for (v, product) in products.into_iter().enumerate() {
                     let to = self.sums.add((first + p) * self.columns + v * LANES);

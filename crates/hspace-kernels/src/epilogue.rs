@@ -7,7 +7,7 @@ use crate::simd::Simd;
 
 /// What outputs are added to.
 #[derive(Clone, Copy, Default)]
-pub enum Onto<'a> {
+pub enum Accumulate<'a> {
     /// Nothing: they are written.
     #[default]
     Nothing,
@@ -17,17 +17,17 @@ pub enum Onto<'a> {
     Itself,
 }
 
-impl<'a> From<Option<&'a [f32]>> for Onto<'a> {
-    fn from(numbers: Option<&'a [f32]>) -> Onto<'a> {
-        numbers.map_or(Onto::Nothing, Onto::Numbers)
+impl<'a> From<Option<&'a [f32]>> for Accumulate<'a> {
+    fn from(numbers: Option<&'a [f32]>) -> Accumulate<'a> {
+        numbers.map_or(Accumulate::Nothing, Accumulate::Numbers)
     }
 }
 
-impl Onto<'_> {
+impl Accumulate<'_> {
     /// The same for some of the outputs, the numbers `within`.
     pub(crate) fn within(self, within: Range<usize>) -> Self {
         match self {
-            Onto::Numbers(numbers) => Onto::Numbers(&numbers[within]),
+            Accumulate::Numbers(numbers) => Accumulate::Numbers(&numbers[within]),
             other => other,
         }
     }
@@ -35,56 +35,56 @@ impl Onto<'_> {
     /// Whether there is one for each of `len` outputs.
     pub(crate) fn holds(self, len: usize) -> bool {
         match self {
-            Onto::Numbers(numbers) => numbers.len() == len,
-            Onto::Nothing | Onto::Itself => true,
+            Accumulate::Numbers(numbers) => numbers.len() == len,
+            Accumulate::Nothing | Accumulate::Itself => true,
         }
     }
 }
 
-/// What is done to each output before it is written: `scale · y + bias`, added to `onto`, and what of it is below
+/// What is done to each output before it is written: `scale · y + bias`, added to `accumulate`, and what of it is below
 /// 0 times `slope`, as far as asked for.
 #[derive(Clone, Copy, Default)]
-pub struct Finish<'a> {
+pub struct Epilogue<'a> {
     /// `[outputs]`.
     pub scale: Option<&'a [f32]>,
     /// `[outputs]`.
     pub bias: Option<&'a [f32]>,
     /// What that is added to.
-    pub onto: Onto<'a>,
+    pub accumulate: Accumulate<'a>,
     /// What results below 0 are multiplied by, in 0..=1: 0 for a ReLU.
     pub slope: Option<f32>,
 }
 
-impl Finish<'_> {
+impl Epilogue<'_> {
     /// # Panics
     /// If a part is not as long as `len` outputs of `channels` channels ask for.
     pub(crate) fn check(&self, len: usize, channels: usize) {
         let mut by_channel = [self.scale, self.bias].into_iter().flatten();
         assert!(
-            by_channel.all(|part| part.len() == channels) && self.onto.holds(len),
+            by_channel.all(|part| part.len() == channels) && self.accumulate.holds(len),
             "lengths of what finishes {len} outputs of {channels} channels"
         );
     }
 
     /// The same for some of the outputs, the numbers `within`.
     pub(crate) fn within(self, within: Range<usize>) -> Self {
-        Finish {
-            onto: self.onto.within(within),
+        Epilogue {
+            accumulate: self.accumulate.within(within),
             ..self
         }
     }
 
     /// As a kernel takes it.
-    pub(crate) fn raw(&self) -> RawFinish {
+    pub(crate) fn raw(&self) -> RawEpilogue {
         let start = |part: Option<&[f32]>| part.map_or(std::ptr::null(), |part| part.as_ptr());
-        RawFinish {
+        RawEpilogue {
             scale: start(self.scale),
             bias: start(self.bias),
-            added: match self.onto {
-                Onto::Numbers(numbers) => numbers.as_ptr(),
-                Onto::Nothing | Onto::Itself => std::ptr::null(),
+            added: match self.accumulate {
+                Accumulate::Numbers(numbers) => numbers.as_ptr(),
+                Accumulate::Nothing | Accumulate::Itself => std::ptr::null(),
             },
-            itself: matches!(self.onto, Onto::Itself),
+            itself: matches!(self.accumulate, Accumulate::Itself),
             slope: self.slope.unwrap_or(1.0),
         }
     }
@@ -92,7 +92,7 @@ impl Finish<'_> {
     /// What finishing `y` will touch: itself, and what is added.
     pub(crate) fn touches(&self, y: &[f32]) -> Vec<Area> {
         let mut areas = vec![Area::written(y)];
-        if let Onto::Numbers(added) = self.onto {
+        if let Accumulate::Numbers(added) = self.accumulate {
             areas.push(Area::read(added));
         }
         areas
@@ -103,17 +103,17 @@ impl Finish<'_> {
     /// # Panics
     /// If that is of another length.
     pub(crate) fn nothings(&self, y: &mut [f32]) {
-        match self.onto {
-            Onto::Nothing => y.fill(0.0),
-            Onto::Numbers(numbers) => y.copy_from_slice(numbers),
-            Onto::Itself => (),
+        match self.accumulate {
+            Accumulate::Nothing => y.fill(0.0),
+            Accumulate::Numbers(numbers) => y.copy_from_slice(numbers),
+            Accumulate::Itself => (),
         }
     }
 }
 
-/// [`Finish`] as a kernel takes it: addresses, null where there is none.
+/// [`Epilogue`] as a kernel takes it: addresses, null where there is none.
 #[derive(Clone, Copy)]
-pub(crate) struct RawFinish {
+pub(crate) struct RawEpilogue {
     scale: *const f32,
     bias: *const f32,
     added: *const f32,
@@ -123,7 +123,7 @@ pub(crate) struct RawFinish {
     slope: f32,
 }
 
-impl RawFinish {
+impl RawEpilogue {
     /// Whether outputs are written as they are.
     #[inline(always)]
     pub(crate) fn nothing(&self) -> bool {

@@ -2,14 +2,14 @@
 
 use super::{Conv, Machine, Source};
 use crate::buffer::Buffer;
+use crate::epilogue::Epilogue;
 use crate::fetch::Area;
-use crate::finish::Finish;
-use crate::norm::Ending;
-use crate::units::{self, Rows};
+use crate::norm::BlockEpilogue;
+use crate::partition::{self, Rows};
 use crate::{direct, winograd};
 
 /// A forward convolution, or the gradient for the input, with its weights ready.
-pub(super) struct Way {
+pub(super) struct Algorithm {
     /// The convolution; for [`Weights::Direct`] the one that this is as if forward.
     conv: Conv,
     weights: Weights,
@@ -21,19 +21,19 @@ enum Weights {
     Phases(direct::Phases),
 }
 
-impl Way {
-    pub(super) fn forward(on: Machine, conv: &Conv, weight: &[f32]) -> Way {
+impl Algorithm {
+    pub(super) fn forward(on: Machine, conv: &Conv, weight: &[f32]) -> Algorithm {
         let weights = if conv.fits_winograd(on) {
             Weights::Winograd(winograd::Packed::forward(on, conv, weight))
         } else {
             Weights::Direct(direct::Packed::new(on, conv, weight, false))
         };
         let conv = *conv;
-        Way { conv, weights }
+        Algorithm { conv, weights }
     }
 
     /// The gradient for the input of `conv`.
-    pub(super) fn back(on: Machine, conv: &Conv, weight: &[f32]) -> Way {
+    pub(super) fn back(on: Machine, conv: &Conv, weight: &[f32]) -> Algorithm {
         let (conv, weights) = if conv.fits_winograd(on) {
             let packed = winograd::Packed::back(on, conv, weight);
             (*conv, Weights::Winograd(packed))
@@ -45,7 +45,7 @@ impl Way {
             let phases = direct::Phases::new(on, conv, weight);
             (*conv, Weights::Phases(phases))
         };
-        Way { conv, weights }
+        Algorithm { conv, weights }
     }
 
     /// Units of work for `n` images.
@@ -53,8 +53,10 @@ impl Way {
         let conv = &self.conv;
         match &self.weights {
             Weights::Winograd(packed) => packed.cut(n),
-            Weights::Direct(_) => units::cut(n, conv.out_h(), direct::Packed::target(conv), 1),
-            Weights::Phases(_) => units::cut(n, conv.h, direct::Phases::target(conv), conv.stride),
+            Weights::Direct(_) => partition::cut(n, conv.out_h(), direct::Packed::target(conv), 1),
+            Weights::Phases(_) => {
+                partition::cut(n, conv.h, direct::Phases::target(conv), conv.stride)
+            }
         }
     }
 
@@ -74,7 +76,7 @@ impl Way {
         n: usize,
         x: Source,
         y: &mut [f32],
-        finish: &Finish,
+        epilogue: &Epilogue,
         then: impl Fn(&[f32]) -> T + Sync,
     ) -> Vec<T> {
         let (cuts, row) = (self.cut(n), self.row());
@@ -82,12 +84,12 @@ impl Way {
             Weights::Winograd(packed) if packed.is_large() => Some(packed.by_place(on, x, &cuts)),
             _ => None,
         };
-        units::over(&cuts, vec![(); cuts.len()], y, row, |unit, (), y| {
+        partition::over(&cuts, vec![(); cuts.len()], y, row, |unit, (), y| {
             let first = unit.first * row;
-            let finish = finish.within(first..first + y.len());
+            let epilogue = epilogue.within(first..first + y.len());
             match &large {
-                Some(products) => products.outputs(on, unit, y, &finish),
-                None => self.outputs(on, n, x, unit, y, &finish, &[], None),
+                Some(products) => products.outputs(on, unit, y, &epilogue),
+                None => self.outputs(on, n, x, unit, y, &epilogue, &[], None),
             }
             then(y)
         })
@@ -107,7 +109,7 @@ impl Way {
         &self,
         on: Machine,
         n: usize,
-        before: Ending,
+        before: BlockEpilogue,
         y: &mut [f32],
         then: impl Fn(&[f32]) -> T + Sync,
     ) -> Vec<T> {
@@ -119,20 +121,20 @@ impl Way {
             parts.push(part);
             rest = after;
         }
-        let next = parts.iter().skip(1).map(Ending::touches);
+        let next = parts.iter().skip(1).map(BlockEpilogue::touches);
         let later: Vec<_> = next.map(Some).chain([None]).collect();
         let given = parts.into_iter().zip(later).collect();
-        units::over(&cuts, given, y, row, |unit, (before, later), y| {
+        partition::over(&cuts, given, y, row, |unit, (before, later), y| {
             let x = Source::plain(before.rows(on));
             let (n, unit) = (unit.count / height, Rows { first: 0, ..unit });
             let later = later.as_slice().as_flattened();
-            self.outputs(on, n, x, unit, y, &Finish::default(), later, None);
+            self.outputs(on, n, x, unit, y, &Epilogue::default(), later, None);
             then(y)
         })
     }
 
-    /// The outputs of a unit of `n` images, to `y`; `finish` is the unit's. What is needed `later` is asked for
-    /// meanwhile; sums go `along` ([`Sums::shared_with`]).
+    /// The outputs of a unit of `n` images, to `y`; `epilogue` is the unit's. What is needed `later` is asked for
+    /// meanwhile; sums of the weight gradient go to `weight_grad` ([`WeightGrad::shared_with`]).
     #[allow(clippy::too_many_arguments)]
     pub(super) fn outputs(
         &self,
@@ -141,52 +143,54 @@ impl Way {
         x: Source,
         unit: Rows,
         y: &mut [f32],
-        finish: &Finish,
+        epilogue: &Epilogue,
         later: &[Area],
-        along: Option<winograd::Along>,
+        weight_grad: Option<winograd::FusedWeightGrad>,
     ) {
         let conv = Conv { n, ..self.conv };
         match &self.weights {
-            Weights::Winograd(packed) => packed.outputs(on, x, unit, y, finish, later, along),
-            Weights::Direct(packed) => packed.outputs(on, &conv, x, unit, y, finish),
-            Weights::Phases(phases) => phases.outputs(on, &conv, x.numbers, unit, y, finish),
+            Weights::Winograd(packed) => {
+                packed.outputs(on, x, unit, y, epilogue, later, weight_grad)
+            }
+            Weights::Direct(packed) => packed.outputs(on, &conv, x, unit, y, epilogue),
+            Weights::Phases(phases) => phases.outputs(on, &conv, x.numbers, unit, y, epilogue),
         }
     }
 }
 
 /// The sums that make up the gradient for the weights.
-pub(super) enum Sums {
-    Winograd(winograd::Sums),
-    Direct(direct::Sums),
+pub(super) enum WeightGrad {
+    Winograd(winograd::WinogradWeightGrad),
+    Direct(direct::DirectWeightGrad),
 }
 
-impl Sums {
-    pub(super) fn new(on: Machine, conv: &Conv) -> Sums {
+impl WeightGrad {
+    pub(super) fn new(on: Machine, conv: &Conv) -> WeightGrad {
         if conv.fits_winograd(on) {
-            Sums::Winograd(winograd::Sums::new(conv))
+            WeightGrad::Winograd(winograd::WinogradWeightGrad::new(conv))
         } else {
-            Sums::Direct(direct::Sums::new(conv))
+            WeightGrad::Direct(direct::DirectWeightGrad::new(conv))
         }
     }
 
     pub(super) fn len(&self) -> usize {
         match self {
-            Sums::Winograd(sums) => sums.len(),
-            Sums::Direct(sums) => sums.len(),
+            WeightGrad::Winograd(sums) => sums.len(),
+            WeightGrad::Direct(sums) => sums.len(),
         }
     }
 
     pub(super) fn is_large(&self) -> bool {
         match self {
-            Sums::Winograd(sums) => sums.is_large(),
-            Sums::Direct(sums) => sums.is_large(),
+            WeightGrad::Winograd(sums) => sums.is_large(),
+            WeightGrad::Direct(sums) => sums.is_large(),
         }
     }
 
     pub(super) fn work(&self, conv: &Conv) -> usize {
         match self {
-            Sums::Winograd(sums) => sums.work(),
-            Sums::Direct(sums) => sums.work(conv),
+            WeightGrad::Winograd(sums) => sums.work(),
+            WeightGrad::Direct(sums) => sums.work(conv),
         }
     }
 
@@ -200,30 +204,33 @@ impl Sums {
         fresh: bool,
     ) {
         match self {
-            Sums::Winograd(sums) => sums.add(on, conv.n, x, dy, part, fresh),
-            Sums::Direct(sums) => sums.add(on, conv, x, dy, part, fresh),
+            WeightGrad::Winograd(sums) => sums.add(on, conv.n, x, dy, part, fresh),
+            WeightGrad::Direct(sums) => sums.add(on, conv, x, dy, part, fresh),
         }
     }
 
-    /// The same as what `way`, the gradient for the input, takes along, if it computes that from the same tiles.
-    pub(super) fn shared_with(&self, way: &Way) -> Option<&winograd::Sums> {
-        match (self, &way.weights) {
-            (Sums::Winograd(sums), Weights::Winograd(_)) if sums.go_along() => Some(sums),
+    /// The sums that `algorithm`, the gradient for the input, can compute as well, since it uses the same tiles.
+    pub(super) fn shared_with(
+        &self,
+        algorithm: &Algorithm,
+    ) -> Option<&winograd::WinogradWeightGrad> {
+        match (self, &algorithm.weights) {
+            (WeightGrad::Winograd(sums), Weights::Winograd(_)) if sums.can_fuse() => Some(sums),
             _ => None,
         }
     }
 
     pub(super) fn by_block(&self, on: Machine, conv: &Conv, x: Source, dy: &[f32]) -> Buffer {
         match self {
-            Sums::Winograd(sums) => sums.by_block(on, conv.n, x, dy),
-            Sums::Direct(sums) => sums.by_block(on, conv, x, dy),
+            WeightGrad::Winograd(sums) => sums.by_block(on, conv.n, x, dy),
+            WeightGrad::Direct(sums) => sums.by_block(on, conv, x, dy),
         }
     }
 
     pub(super) fn restore(&self, on: Machine, conv: &Conv, total: &[f32], dw: &mut [f32]) {
         match self {
-            Sums::Winograd(sums) => sums.restore(on, total, dw),
-            Sums::Direct(sums) => sums.restore(conv, total, dw),
+            WeightGrad::Winograd(sums) => sums.restore(on, total, dw),
+            WeightGrad::Direct(sums) => sums.restore(conv, total, dw),
         }
     }
 }

@@ -22,7 +22,7 @@ static RUNNING: AtomicUsize = AtomicUsize::new(0);
 /// Runs `work` on a thread of the pool that kernels run on, and meanwhile keeps the others looking for
 /// what there is to do; they sleep only when they found nothing for a millisecond. Where several threads
 /// call this at once there is enough to do, and nobody is kept.
-pub fn awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+pub fn keep_workers_spinning<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| {
         let step = Step::default();
         if RUNNING.fetch_add(1, Ordering::Relaxed) == 0 && rayon::current_num_threads() > 1 {
@@ -76,12 +76,13 @@ mod tests {
     use super::*;
 
     fn sum(n: u32) -> u32 {
-        awake(|| (0..n).into_par_iter().with_max_len(1).sum())
+        keep_workers_spinning(|| (0..n).into_par_iter().with_max_len(1).sum())
     }
 
     fn each_within_one(most: u32) {
         for n in 0..most {
-            let within = awake(|| (0..n).into_par_iter().map(sum).collect::<Vec<_>>());
+            let within =
+                keep_workers_spinning(|| (0..n).into_par_iter().map(sum).collect::<Vec<_>>());
             let expected = (0..n).map(|m| m * m.saturating_sub(1) / 2);
             assert_eq!(within, expected.collect::<Vec<_>>());
         }
@@ -107,7 +108,7 @@ mod tests {
         let pool = pool.unwrap();
         let (begun, stop) = (AtomicBool::new(false), AtomicBool::new(false));
         let long = || {
-            awake(|| {
+            keep_workers_spinning(|| {
                 begun.store(true, Ordering::Relaxed);
                 while !stop.load(Ordering::Relaxed) {
                     (0..64u32).into_par_iter().with_max_len(1).for_each(|i| {
@@ -137,7 +138,9 @@ mod tests {
     fn a_panic_comes_through() {
         let broken = |root: bool| {
             let piece = move |i: u32| assert!(!root && i < 7, "on purpose");
-            std::panic::catch_unwind(|| awake(|| (0..9).into_par_iter().for_each(piece)))
+            std::panic::catch_unwind(|| {
+                keep_workers_spinning(|| (0..9).into_par_iter().for_each(piece))
+            })
         };
         assert!(broken(true).is_err() && broken(false).is_err());
         assert_eq!(sum(5), 10);
