@@ -42,7 +42,7 @@ pub struct Args {
 
 /// Channels of the encoder's first block.
 const WIDTH: i64 = 32;
-/// SimCLR's temperature; it, the width and the passes were chosen on held-out training images (LOG.md).
+/// SimCLR's temperature; it, the width and the passes were chosen on held-out training images (docs/experiments).
 const TEMPERATURE: f64 = 0.5;
 const DATA: &str = "builtin:mnist-mini";
 /// Passes over the data within the default budget.
