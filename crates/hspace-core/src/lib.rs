@@ -19,14 +19,17 @@ pub mod fidelity;
 pub mod file;
 pub mod head;
 pub mod ica;
+pub mod kmeans;
 pub mod matrix;
 mod npz;
 pub mod pca;
 pub mod picture;
 pub mod probe;
+mod random;
 pub mod report;
 pub mod representation;
 pub mod stats;
+mod text;
 pub mod views;
 
 pub use error::{Error, Result};

@@ -22,7 +22,7 @@ mod tables;
 use maud::{DOCTYPE, PreEscaped, html};
 use serde::{Deserialize, Serialize};
 
-pub use latents::{ACTIVE, Latents};
+pub use latents::Latents;
 pub use neighbours::{Neighbours, Query, Sprite, Thumb, neighbours};
 pub use projection::{Plane, Projection, project};
 

@@ -21,9 +21,9 @@ use crate::report::{
     Curve, Drawing, Latents, Neighbours, Page, Plane, Projection, RunFacts, neighbours, project,
 };
 use crate::representation::Representation;
-use crate::run::RunFolder;
+use crate::run::{Line, RunFolder};
 use crate::source::Source;
-use crate::train::{Line, Start};
+use crate::train::Start;
 
 /// Samples on each projection.
 const PROJECTED: usize = 1000;

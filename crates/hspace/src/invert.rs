@@ -21,8 +21,8 @@ use crate::error::{Error, Result};
 use crate::generate::Drawer;
 use crate::matrix::Matrix;
 use crate::objective::Turn;
+use crate::optim::{Optimizer, Rule};
 use crate::train::minimise::Update;
-use crate::train::optimizer::{Optimizer, Rule};
 use latents::Latents;
 use student::Student;
 

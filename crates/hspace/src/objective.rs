@@ -14,7 +14,7 @@
 //! The head of an objective's file says where its loss, heads and defaults are not the paper's. What all share is
 //! said here: papers train with LARS (SimCLR, BYOL, SwAV, Barlow Twins, VICReg) or SGD (SimSiam, MoCo v2) at rates for
 //! batches of thousands, MAE with a second moment that keeps .95, DINO with gradients cut at 3; here all begin with
-//! AdamW and one rate ([`crate::train::TrainSettings`]), so that objectives differ in nothing else; whether the
+//! AdamW and one rate ([`crate::config::TrainSettings`]), so that objectives differ in nothing else; whether the
 //! papers' do better in short runs with small batches was not studied. All views are one preset for the data's kind and size: without
 //! solarisation, and with the same blur for both views (BYOL, Barlow Twins, VICReg and DINO solarise one view, and blur it with
 //! probability .1, the other always); multi-crop takes the large views from .2 and the small ones from .05 to .4 of the image, where SwAV

@@ -1,7 +1,8 @@
 //! A run on disk: one folder with everything that repeats, resumes, uses and explains it.
 
+mod metrics;
+
 use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::device::Device;
@@ -14,9 +15,10 @@ use crate::encoder::{self, Encoder};
 use crate::error::{Error, Result};
 use crate::file;
 use crate::network::Weights;
-use crate::train::Line;
-use crate::train::checkpoint::{read_weights, write_weights};
+use crate::network::files::{read_weights, write_weights};
 use crate::views::{InputSpec, Views, ViewsConfig};
+
+pub use metrics::Line;
 
 /// The folder of a run.
 #[derive(Clone, Debug)]
@@ -208,10 +210,6 @@ impl RunFolder {
         self.path.join("encoder.safetensors")
     }
 
-    fn metrics(&self) -> PathBuf {
-        self.path.join("metrics.jsonl")
-    }
-
     /// Writes a text file of the run, whole.
     ///
     /// # Errors
@@ -348,50 +346,5 @@ impl RunFolder {
             }
         }
         self.write(NAME, &text)
-    }
-
-    /// The lines of metrics.jsonl up to `step`.
-    ///
-    /// # Errors
-    /// Names the file. A last line cut short by a kill is left out.
-    pub fn read_metrics(&self, step: usize) -> Result<Vec<Line>> {
-        let text = match std::fs::read_to_string(self.metrics()) {
-            Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(e) => return Err(Error::file(self.metrics(), file::explain(&e))),
-        };
-        let lines = text.lines().filter_map(|l| serde_json::from_str(l).ok());
-        Ok(lines.filter(|line: &Line| line.step <= step).collect())
-    }
-
-    /// Replaces metrics.jsonl.
-    ///
-    /// # Errors
-    /// Names the file.
-    pub fn write_metrics(&self, lines: &[Line]) -> Result<()> {
-        let mut text = String::new();
-        for line in lines {
-            text.push_str(&self.line(line)?);
-        }
-        file::write_whole(&self.metrics(), text.as_bytes())
-    }
-
-    /// Adds a line to metrics.jsonl.
-    ///
-    /// # Errors
-    /// Names the file.
-    pub fn append_metrics(&self, line: &Line) -> Result<()> {
-        let text = self.line(line)?;
-        let append = || {
-            let mut options = std::fs::OpenOptions::new();
-            let mut file = options.create(true).append(true).open(self.metrics())?;
-            file.write_all(text.as_bytes())
-        };
-        append().map_err(|e| Error::file(self.metrics(), file::explain(&e)))
-    }
-
-    fn line(&self, line: &Line) -> Result<String> {
-        let text = serde_json::to_string(line).map_err(|e| Error::file(self.metrics(), e))?;
-        Ok(text + "\n")
     }
 }

@@ -4,59 +4,24 @@ pub mod checkpoint;
 pub mod loader;
 pub(crate) mod minimise;
 mod monitor;
-pub(crate) mod online;
-pub mod optimizer;
-pub mod run_views;
-pub mod schedule;
-pub mod settings;
+mod online;
+mod run;
 mod streams;
 mod trainer;
 pub mod watch;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use serde::Serialize;
-
-use crate::dataset::{BadFile, Dataset};
-use crate::device::Device;
-use crate::encoder::Encoder;
+use crate::dataset::BadFile;
 use crate::error::Result;
+use crate::job::Job;
 use crate::network::Weights;
-use crate::objective::{Facts, Objective};
-use crate::run::RunFolder;
+use crate::run::{Line, RunFolder};
 use loader::{Loader, Plan};
 use minimise::minimise;
 use monitor::{Measured, Monitor};
 use trainer::Trainer;
-
-pub use run_views::RunViews;
-pub use settings::{LearnFrom, Metric, TrainSettings};
-
-/// All that one training needs.
-pub struct Setup<'a> {
-    /// The data.
-    pub dataset: &'a Dataset,
-    /// Rows to learn from.
-    pub rows: Vec<usize>,
-    /// Val rows with their class, which the online probe answers; without any it answers training rows.
-    pub choosing: Vec<(usize, u32)>,
-    /// Shape, columns and task.
-    pub facts: Facts,
-    /// The encoder.
-    pub encoder: &'a dyn Encoder,
-    /// The objective, prepared.
-    pub objective: &'a dyn Objective,
-    /// The views.
-    pub views: &'a RunViews,
-    /// Settings without `auto` (see [`TrainSettings::resolve`]).
-    pub settings: TrainSettings,
-    /// Seed of everything random.
-    pub seed: u64,
-    /// Where to compute.
-    pub device: Device,
-}
 
 /// Where training starts.
 pub enum Start {
@@ -83,20 +48,6 @@ pub struct Progress {
     pub images_per_s: f64,
     /// What was noticed at the step, such as collapse; each kind of thing once in a training.
     pub noticed: Vec<String>,
-}
-
-/// A line of metrics.jsonl.
-#[derive(Clone, Debug, Serialize, serde::Deserialize)]
-pub struct Line {
-    /// Steps done.
-    pub step: usize,
-    /// Epoch, from 1.
-    pub epoch: usize,
-    /// Seconds of training so far.
-    pub seconds: f64,
-    /// Everything measured, by name.
-    #[serde(flatten)]
-    pub values: BTreeMap<String, f64>,
 }
 
 /// The result of training.
@@ -127,25 +78,25 @@ pub struct Trained {
 /// A loss that is no longer finite, unreadable data, files that cannot be written, an
 /// interruption.
 pub fn train(
-    setup: &Setup,
+    job: &Job,
     folder: Option<&RunFolder>,
     start: Start,
     progress: &mut dyn FnMut(&Progress),
     stop: &AtomicBool,
 ) -> Result<Trained> {
-    let sources = streams::sources(setup)?;
+    let sources = streams::sources(job)?;
     let epochs = sources.iter().find(|source| source.stream.counts_epochs);
     let steps_per_epoch = epochs.unwrap_or(&sources[0]).steps();
-    let (monitor, mut parameters) = Monitor::begin(setup, folder, start, steps_per_epoch)?;
+    let (monitor, mut parameters) = Monitor::begin(job, folder, start, steps_per_epoch)?;
     let plan = Plan {
-        dataset: setup.dataset,
-        views: setup.views,
+        dataset: job.dataset,
+        views: &job.views,
         sources,
-        seed: setup.seed,
+        seed: job.config.seed,
     };
     let steps = monitor.remaining();
     let mut trainer = Trainer {
-        setup,
+        job,
         monitor,
         measured: Measured::default(),
     };
@@ -155,10 +106,10 @@ pub fn train(
             &mut trainer,
             &mut parameters,
             steps,
-            &setup.device,
+            &job.device,
             |_| {
-                let batches = loader.next(&setup.device)?;
-                Ok(streams::split(batches, setup.settings.accumulate))
+                let batches = loader.next(&job.device)?;
+                Ok(streams::split(batches, job.config.train.accumulate))
             },
             |trainer, parameters, _| {
                 let measured = std::mem::take(&mut trainer.measured);

@@ -10,8 +10,8 @@ use hspace::evaluate::{Story, run_facts};
 use hspace::generate::{Drawer, draws};
 use hspace::job::about;
 use hspace::judge::{Judging, judge};
+use hspace::run::Line;
 use hspace::run::RunFolder;
-use hspace::train::Line;
 use hspace::{Error, Result};
 
 use crate::commands::check::findings;

@@ -11,9 +11,9 @@ use crate::generate::Drawer;
 use crate::matrix::Matrix;
 use crate::network::weights::{values, vector};
 use crate::network::{Weight, Weights};
+use crate::optim::Gradients;
+use crate::optim::schedule::cosine;
 use crate::train::minimise::{Evaluated, Parameters, Place, Problem, Update, minimise};
-use crate::train::optimizer::Gradients;
-use crate::train::schedule::cosine;
 
 /// Learning rate at the beginning; a tenth of it at the end.
 const RATE: f64 = 0.05;

@@ -14,8 +14,8 @@ use crate::generate::Drawer;
 use crate::matrix::Matrix;
 use crate::network::{Mode, Pass, Weights};
 use crate::objective::Net;
+use crate::optim::schedule::cosine;
 use crate::train::minimise::{Evaluated, Parameters, Place, Problem, Update, minimise};
-use crate::train::schedule::cosine;
 
 /// Samples in a lesson.
 const LESSON: usize = 128;

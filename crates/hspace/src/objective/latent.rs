@@ -21,7 +21,7 @@ use crate::encoder::Encoder;
 use crate::list;
 use crate::network::Init;
 use crate::network::layers::linear;
-use crate::report::ACTIVE;
+use crate::stats::ACTIVE;
 
 /// `log 2π`
 pub(super) const LOG_TWO_PI: f64 = 1.837_877_066_409_345_5;

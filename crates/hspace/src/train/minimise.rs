@@ -6,11 +6,11 @@ use std::ops::{ControlFlow, Range};
 
 use burn_tensor::Tensor;
 
-use super::optimizer::{self, Gradients, Optimizer, OptimizerState};
 use crate::device::Device;
 use crate::error::Result;
 use crate::network::Weights;
 use crate::objective::Turn;
+use crate::optim::{self, Gradients, Optimizer, OptimizerState};
 
 /// What a training changes.
 #[derive(Clone, Default)]
@@ -132,8 +132,8 @@ fn one<P: Problem>(
             }
             gradients.push(evaluated.gradients);
         }
-        let mut gradients = optimizer::mean(gradients);
-        norms.push(optimizer::clip(&mut gradients, clip));
+        let mut gradients = optim::mean(gradients);
+        norms.push(optim::clip(&mut gradients, clip));
         let state = optimizers.entry(turn.name.clone()).or_default();
         let rate = |weight: &str| learning_rate * turn.rate_of(weight);
         optimizer.step(weights, gradients, state, rate);

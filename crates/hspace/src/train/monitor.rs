@@ -7,14 +7,18 @@ use std::time::{Duration, Instant};
 
 use super::checkpoint::{self, Checkpoint, State};
 use super::minimise::Parameters;
-use super::{Line, Metric, Progress, Setup, Start, Trained, online, optimizer};
+use super::{Progress, Start, Trained, online};
+use crate::config::Metric;
 use crate::dataset::BadFile;
 use crate::encoder::latent;
 use crate::error::{Error, Result};
 use crate::file;
+use crate::job::Job;
 use crate::network::Weights;
+use crate::network::files::{read_weights, write_weights};
 use crate::objective;
-use crate::run::RunFolder;
+use crate::optim;
+use crate::run::{Line, RunFolder};
 
 /// What one step measured.
 #[derive(Default)]
@@ -26,7 +30,7 @@ pub(super) struct Measured {
 
 /// Where a training stands, and what it has logged.
 pub(super) struct Monitor<'a> {
-    setup: &'a Setup<'a>,
+    job: &'a Job<'a>,
     folder: Option<&'a RunFolder>,
     state: State,
     /// Steps in all.
@@ -45,31 +49,24 @@ pub(super) struct Monitor<'a> {
 impl<'a> Monitor<'a> {
     /// A training and its parameters where it starts.
     pub fn begin(
-        setup: &'a Setup<'a>,
+        job: &'a Job<'a>,
         folder: Option<&'a RunFolder>,
         start: Start,
         steps_per_epoch: usize,
     ) -> Result<(Monitor<'a>, Parameters)> {
-        let Setup {
-            objective,
-            encoder,
-            facts,
-            seed,
-            device,
-            ..
-        } = setup;
-        let weights = objective::init(*objective, *encoder, facts, *seed, device);
+        let (objective, encoder, device) = (&*job.objective, &*job.encoder, &job.device);
+        let weights = objective::init(objective, encoder, &job.facts, job.config.seed, device);
         let mut parameters = Parameters {
             weights,
             ..Parameters::default()
         };
         let now = Instant::now();
         let mut monitor = Monitor {
-            setup,
+            job,
             folder,
             state: State::default(),
-            steps: match setup.settings.steps {
-                0 => setup.settings.epochs.get() * steps_per_epoch,
+            steps: match job.config.train.steps {
+                0 => job.config.train.epochs.get() * steps_per_epoch,
                 steps => steps,
             },
             steps_per_epoch,
@@ -83,7 +80,7 @@ impl<'a> Monitor<'a> {
             (Start::Fresh, _) => {}
             (Start::From(mut given, path), _) => {
                 let fresh = parameters.weights.under("encoder");
-                latent::complete(*encoder, &mut given, &fresh);
+                latent::complete(encoder, &mut given, &fresh);
                 given.check_like(&fresh, &path)?;
                 parameters.weights.extend(given.prefixed("encoder"));
                 objective.after_init(&mut parameters.weights);
@@ -100,8 +97,8 @@ impl<'a> Monitor<'a> {
                     weights: last.weights,
                     optimizers: last.optimizers,
                 };
-                if setup.settings.keep_best != Metric::None && folder.best().exists() {
-                    monitor.best = Some(checkpoint::read_weights(&folder.best(), device)?);
+                if job.config.train.keep_best != Metric::None && folder.best().exists() {
+                    monitor.best = Some(read_weights(&folder.best(), device)?);
                 }
             }
         }
@@ -166,7 +163,7 @@ impl<'a> Monitor<'a> {
         if epoch_done {
             self.end_epoch(&mut values, &parameters.weights)?;
         }
-        let every = self.setup.settings.log_every;
+        let every = self.job.config.train.log_every;
         if epoch_done || self.state.step.is_multiple_of(every) || self.state.step == 1 {
             self.log(values)?;
         }
@@ -211,7 +208,7 @@ impl<'a> Monitor<'a> {
     /// Whether the features of the coming step are measured: at logged steps and at the ends of epochs.
     pub fn looks_at_features(&self) -> bool {
         let next = self.state.step + 1;
-        next.is_multiple_of(self.setup.settings.log_every) || self.ends_epoch(next)
+        next.is_multiple_of(self.job.config.train.log_every) || self.ends_epoch(next)
     }
 
     /// Whether what they show can be a failure: not in the first steps, in which any encoder's are alike.
@@ -232,7 +229,7 @@ impl<'a> Monitor<'a> {
         Error::Diverged(format!(
             "the loss is {loss} at step {step}: training cannot go on{kept}. Lower \
              train.learning_rate (it is {}), or set train.clip=1",
-            self.setup.settings.learning_rate.get()
+            self.job.config.train.learning_rate.get()
         ))
     }
 
@@ -251,11 +248,11 @@ impl<'a> Monitor<'a> {
     /// Measures what the end of an epoch is for: the online probe, the best weights. What steps measured
     /// counts with its mean over the epoch.
     fn end_epoch(&mut self, values: &mut BTreeMap<String, f64>, weights: &Weights) -> Result<()> {
-        let settings = &self.setup.settings;
+        let settings = &self.job.config.train;
         let mut means = self.state.epoch_means();
         let mut ends = BTreeMap::from([("epoch_loss".to_owned(), means["loss"])]);
         if settings.online_probe
-            && let Some(accuracy) = online::accuracy(self.setup, &weights.under("encoder"))?
+            && let Some(accuracy) = online::accuracy(self.job, &weights.under("encoder"))?
         {
             ends.insert("online_probe".into(), accuracy);
         }
@@ -264,7 +261,7 @@ impl<'a> Monitor<'a> {
         self.state.stopping.hear(settings.stop_on, &means);
         if self.state.kept.hear(settings.keep_best, &means) {
             if let Some(folder) = self.folder {
-                checkpoint::write_weights(&folder.best(), weights)?;
+                write_weights(&folder.best(), weights)?;
             }
             self.best = Some(weights.clone());
         }
@@ -272,7 +269,7 @@ impl<'a> Monitor<'a> {
     }
 
     fn stopped_early(&self) -> bool {
-        let settings = &self.setup.settings;
+        let settings = &self.job.config.train;
         settings.stop_on != Metric::None && self.state.stopping.epochs_since >= settings.patience
     }
 
@@ -294,7 +291,7 @@ impl<'a> Monitor<'a> {
         let Some(folder) = self.folder else {
             return Ok(());
         };
-        if !optimizer::finite(&parameters.weights) {
+        if !optim::finite(&parameters.weights) {
             let text = format!(
                 "a weight is no longer finite after step {}; the last good checkpoint is kept. \
                  Lower train.learning_rate, or set train.clip=1",

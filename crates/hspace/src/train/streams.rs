@@ -1,22 +1,22 @@
 //! The streams of an objective with the rows they draw from, and their batches in parts.
 
-use super::Setup;
 use super::loader::Source;
 use crate::error::{Error, Result};
+use crate::job::Job;
 use crate::objective::{Batch, Stream};
 
 /// The streams with their rows.
-pub(super) fn sources(setup: &Setup) -> Result<Vec<Source>> {
-    let batch = *setup.settings.batch_size.get();
+pub(super) fn sources(job: &Job) -> Result<Vec<Source>> {
+    let batch = *job.config.train.batch_size.get();
     let source = |stream: Stream| {
-        let of_it = |&&row: &&usize| stream.which.has(&setup.facts, row);
-        let rows: Vec<usize> = setup.rows.iter().filter(of_it).copied().collect();
+        let of_it = |&&row: &&usize| stream.which.has(&job.facts, row);
+        let rows: Vec<usize> = job.rows.iter().filter(of_it).copied().collect();
         let batch = batch * stream.share;
         if rows.is_empty() {
             return Err(Error::data(format!(
                 "the objective asks for {:?} samples, and none of the {} training samples is one",
                 stream.which,
-                setup.rows.len()
+                job.rows.len()
             )));
         }
         if stream.counts_epochs && rows.len() < batch {
@@ -32,7 +32,7 @@ pub(super) fn sources(setup: &Setup) -> Result<Vec<Source>> {
             batch,
         })
     };
-    setup.objective.streams().into_iter().map(source).collect()
+    job.objective.streams().into_iter().map(source).collect()
 }
 
 /// Cuts every stream's batch into `n` micro-batches whose sizes differ by one at most; into fewer where one would

@@ -2,20 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use super::Setup;
 use super::minimise::{Evaluated, Place, Problem, Update};
 use super::monitor::{Measured, Monitor};
-use super::optimizer::Optimizer;
-use super::{schedule, watch};
+use super::watch;
 use crate::embed::to_matrix;
 use crate::error::Result;
+use crate::job::Job;
 use crate::matrix::Matrix;
 use crate::network::{Mode, Pass, Weights};
-use crate::objective::{Batch, Net};
+use crate::objective::{Batch, Net, Turn};
+use crate::optim::{Optimizer, schedule};
 
 /// An objective's training.
 pub(super) struct Trainer<'a> {
-    pub setup: &'a Setup<'a>,
+    pub job: &'a Job<'a>,
     pub monitor: Monitor<'a>,
     /// What the step under way measured so far.
     pub measured: Measured,
@@ -25,10 +25,10 @@ impl Problem for Trainer<'_> {
     type Batch = Vec<Batch>;
 
     fn updates(&mut self, step: usize) -> Vec<Update> {
-        let settings = &self.setup.settings;
+        let settings = &self.job.config.train;
         let share = self.monitor.share_of(step);
-        let turns = self.setup.objective.turns(share, self.setup.encoder);
-        let update = |turn: crate::objective::Turn| {
+        let turns = self.job.objective.turns(share, &*self.job.encoder);
+        let update = |turn: Turn| {
             let (done, length) = turn.within(step, self.monitor.steps);
             let warmup = (settings.warmup * length as f64).round() as usize;
             let factor = settings.schedule.factor(done, length, warmup);
@@ -62,12 +62,12 @@ impl Problem for Trainer<'_> {
         weights: &Weights,
     ) -> Result<Evaluated> {
         // What is random in a pass differs from step to step and from part to part.
-        let seed = self.setup.seed ^ (place.batch as u64).rotate_left(32);
-        let pass = Pass::new(weights, Mode::Train, &self.setup.device)
+        let seed = self.job.config.seed ^ (place.batch as u64).rotate_left(32);
+        let pass = Pass::new(weights, Mode::Train, &self.job.device)
             .with_seed(seed)
             .with_progress(self.monitor.share_of(place.step));
-        let net = Net::new(self.setup.encoder, &pass);
-        let loss = self.setup.objective.loss(&net, batches, place.update);
+        let net = Net::new(&*self.job.encoder, &pass);
+        let loss = self.job.objective.loss(&net, batches, place.update);
         let value = f64::from(loss.total.clone().inner().into_scalar::<f32>());
         if !value.is_finite() {
             return Err(self.monitor.diverged(value));
@@ -104,11 +104,11 @@ impl Problem for Trainer<'_> {
             values.insert("gradient_norm".into(), norm);
         }
         let progress = self.monitor.share_of(step + 1);
-        self.setup.objective.after_step(weights, progress);
+        self.job.objective.after_step(weights, progress);
         values.insert("loss".into(), self.measured.loss);
         if self.monitor.looks_at_features()
             && self.monitor.is_under_way()
-            && let Some(text) = self.setup.objective.concern(values, progress)
+            && let Some(text) = self.job.objective.concern(values, progress)
         {
             self.monitor.warn(&text);
         }
