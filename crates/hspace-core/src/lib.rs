@@ -31,6 +31,7 @@ pub mod representation;
 pub mod stats;
 mod text;
 pub mod views;
+pub mod warning;
 
 pub use error::{Error, Result};
 // Pictures appear in our own interfaces.

@@ -65,6 +65,7 @@ use crate::encoder::{self, Encoder};
 use crate::list::{self, Entry};
 use crate::network::{Mode, Pass, Weights};
 use crate::views::Recipe;
+use crate::warning::WarningKind;
 
 pub use net::Net;
 
@@ -424,7 +425,11 @@ pub trait Objective: Send + Sync {
 
     /// What to tell the user if the numbers of a logged step (its parts, by name), at `progress` in 0..=1, show this objective's
     /// own way of failing. Features that collapse are noticed for all objectives.
-    fn concern(&self, _values: &BTreeMap<String, f64>, _progress: f64) -> Option<String> {
+    fn concern(
+        &self,
+        _values: &BTreeMap<String, f64>,
+        _progress: f64,
+    ) -> Option<(WarningKind, String)> {
         None
     }
 }

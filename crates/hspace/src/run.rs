@@ -17,6 +17,7 @@ use crate::file;
 use crate::network::Weights;
 use crate::network::files::{read_weights, write_weights};
 use crate::views::{InputSpec, Views, ViewsConfig};
+use crate::warning::Warning;
 
 pub use metrics::Line;
 
@@ -39,7 +40,7 @@ pub struct EncoderFile {
     pub classes: Vec<String>,
     /// What was noticed in training, such as collapse.
     #[serde(default)]
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
     /// Latent coordinates after the architecture; 0 for none.
     #[serde(default)]
     pub latents: usize,
@@ -346,5 +347,48 @@ impl RunFolder {
             }
         }
         self.write(NAME, &text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::warning::WarningKind;
+
+    #[test]
+    fn warnings_are_in_encoder_toml_and_those_of_older_ones_are_read() {
+        let about = EncoderFile {
+            architecture: "mlp".into(),
+            features: 4,
+            hash: String::new(),
+            classes: vec![],
+            warnings: vec![Warning {
+                kind: WarningKind::FeatureCollapse,
+                step: Some(30),
+                text: "all alike".into(),
+            }],
+            latents: 0,
+            settings: toml::toml! { width = 4 },
+            input: InputSpec {
+                shape: Shape::Vector { dim: 1 },
+                mean: vec![0.0],
+                std: vec![1.0],
+                shift: vec![],
+            },
+        };
+        let text = toml::to_string(&about).unwrap();
+        assert!(text.contains("kind = \"feature_collapse\""), "{text}");
+        let read: EncoderFile = toml::from_str(&text).unwrap();
+        assert_eq!(read.warnings, about.warnings);
+        let before = EncoderFile {
+            warnings: vec![],
+            ..about
+        };
+        let text = toml::to_string(&before).unwrap();
+        let written = "warnings = [\"at step 30: all alike\"]";
+        let older = text.replace("warnings = []", written);
+        assert!(older.contains(written), "{text}");
+        let read: EncoderFile = toml::from_str(&older).unwrap();
+        assert_eq!(read.warnings[0].to_string(), "at step 30: all alike");
     }
 }

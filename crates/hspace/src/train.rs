@@ -18,6 +18,7 @@ use crate::error::Result;
 use crate::job::Job;
 use crate::network::Weights;
 use crate::run::{Line, RunFolder};
+use crate::warning::Warning;
 use loader::{Loader, Plan};
 use minimise::minimise;
 use monitor::{Measured, Monitor};
@@ -47,7 +48,7 @@ pub struct Progress {
     /// Samples per second, over the last steps.
     pub images_per_s: f64,
     /// What was noticed at the step, such as collapse; each kind of thing once in a training.
-    pub noticed: Vec<String>,
+    pub noticed: Vec<Warning>,
 }
 
 /// The result of training.
@@ -63,7 +64,7 @@ pub struct Trained {
     /// Samples seen, of all streams.
     pub samples: usize,
     /// What was noticed (collapse, an objective's own way of failing).
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
     /// Samples that could not be read.
     pub bad: Vec<BadFile>,
     /// The logged lines.

@@ -19,6 +19,7 @@ use crate::network::files::{broken, parse, read_tensors, to_bytes};
 use crate::network::weights::{values, vector};
 use crate::network::{Weight, Weights};
 use crate::optim::OptimizerState;
+use crate::warning::Warning;
 
 /// Where a run stands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -39,7 +40,7 @@ pub struct State {
     /// Sum and number of what was measured in the epoch under way, by name.
     pub epoch: BTreeMap<String, (f64, usize)>,
     /// What was noticed so far.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
 }
 
 impl State {

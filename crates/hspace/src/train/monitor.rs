@@ -19,6 +19,7 @@ use crate::network::files::{read_weights, write_weights};
 use crate::objective;
 use crate::optim;
 use crate::run::{Line, RunFolder};
+use crate::warning::{Warning, WarningKind};
 
 /// What one step measured.
 #[derive(Default)]
@@ -144,7 +145,7 @@ impl<'a> Monitor<'a> {
         self.state.note(&measured.values);
         self.window.1 += measured.samples;
         let images_per_s = self.window.1 as f64 / self.window.0.elapsed().as_secs_f64();
-        let at = format!("at step {}: ", self.state.step);
+        let now = |warning: &&Warning| warning.step == Some(self.state.step);
         let warnings = self.state.warnings.iter();
         progress(&Progress {
             step: self.state.step,
@@ -152,7 +153,7 @@ impl<'a> Monitor<'a> {
             epoch: self.epoch(),
             loss: measured.loss,
             images_per_s,
-            noticed: warnings.filter(|w| w.starts_with(&at)).cloned().collect(),
+            noticed: warnings.filter(now).cloned().collect(),
         });
         let mut values = measured.values;
         values.insert("images_per_s".into(), images_per_s);
@@ -194,14 +195,12 @@ impl<'a> Monitor<'a> {
         step.is_multiple_of(self.steps_per_epoch) || step == self.steps
     }
 
-    /// Notes what is wrong at the coming step, each kind of thing (what stands before the colon) once.
-    pub fn warn(&mut self, text: &str) {
-        let kind = text.split(':').next().unwrap_or(text);
+    /// Notes what is wrong at the coming step, each kind of thing once.
+    pub fn warn(&mut self, kind: WarningKind, text: String) {
         let warnings = &mut self.state.warnings;
-        let known = |warning: &String| warning.contains(&format!(": {kind}"));
-        if !warnings.iter().any(known) {
-            let step = self.state.step + 1;
-            warnings.push(format!("at step {step}: {text}"));
+        if warnings.iter().all(|known| known.kind != kind) {
+            let step = Some(self.state.step + 1);
+            warnings.push(Warning { kind, step, text });
         }
     }
 

@@ -12,6 +12,7 @@ use crate::matrix::Matrix;
 use crate::network::{Mode, Pass, Weights};
 use crate::objective::{Batch, Net, Turn};
 use crate::optim::{Optimizer, schedule};
+use crate::warning::WarningKind;
 
 /// An objective's training.
 pub(super) struct Trainer<'a> {
@@ -84,7 +85,7 @@ impl Problem for Trainer<'_> {
             if self.monitor.is_under_way()
                 && let Some(text) = health.collapse(features[0].cols)
             {
-                self.monitor.warn(&text);
+                self.monitor.warn(WarningKind::FeatureCollapse, text);
             }
         }
         let gradients = net.gradients(&loss.total);
@@ -108,9 +109,9 @@ impl Problem for Trainer<'_> {
         values.insert("loss".into(), self.measured.loss);
         if self.monitor.looks_at_features()
             && self.monitor.is_under_way()
-            && let Some(text) = self.job.objective.concern(values, progress)
+            && let Some((kind, text)) = self.job.objective.concern(values, progress)
         {
-            self.monitor.warn(&text);
+            self.monitor.warn(kind, text);
         }
     }
 }
