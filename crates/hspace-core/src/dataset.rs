@@ -317,6 +317,25 @@ impl Dataset {
         task(&self.columns).map(|place| &self.columns[place])
     }
 
+    /// Place of the column that is the task: the one called `label`, or the first label column where that is `auto`; `None` without
+    /// labels.
+    ///
+    /// # Errors
+    /// If the name is none of the columns.
+    pub fn task_of(&self, label: &str) -> Result<Option<usize>> {
+        if label == "auto" {
+            return Ok(task(&self.columns));
+        }
+        match self.columns.iter().position(|c| c.name == label) {
+            Some(column) => Ok(Some(column)),
+            None => Err(Error::config(unknown(
+                "column",
+                label,
+                self.columns.iter().map(|c| c.name.as_str()),
+            ))),
+        }
+    }
+
     /// The column called `name`.
     ///
     /// # Errors

@@ -26,7 +26,7 @@ pub use measure::{check_options, check_width, measure, noise, sample};
 
 use crate::error::Result;
 use crate::matrix::Matrix;
-use crate::probe::few_labels::{mix, shuffled};
+use crate::random::{mix, shuffled};
 use crate::stats::{Bias, Estimate};
 
 /// Version of the protocol; raised whenever a number could change because of it.

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::density::rows::{distances, doubles, means, minus, scatter};
 use crate::error::{Error, Result};
 use crate::matrix::{Matrix, eigen};
+use crate::warning::{Warning, WarningKind};
 
 /// The scores of one set of samples beside real ones.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,14 +57,15 @@ const COLLAPSED: f64 = 0.1;
 
 impl Fidelity {
     /// What to tell the user, if there is something wrong.
-    pub fn concern(&self) -> Option<String> {
+    pub fn concern(&self) -> Option<Warning> {
         (self.drawn.recall < COLLAPSED * self.real.recall).then(|| {
-            format!(
+            let text = format!(
                 "most of the data is never drawn (mode collapse, or too few latents): {:.1} % of the real samples lie \
                  near a drawn one, {:.1} % near another real one",
                 100.0 * self.drawn.recall,
                 100.0 * self.real.recall
-            )
+            );
+            Warning::new(WarningKind::ModeCollapse, text)
         })
     }
 }
@@ -260,8 +262,8 @@ mod tests {
             drawn,
             real: scores(&real, &other, 3).unwrap(),
         };
-        let text = fidelity(collapsed).concern().unwrap_or_default();
-        assert!(text.contains("mode collapse"), "{text}");
+        let warning = fidelity(collapsed).concern().unwrap();
+        assert_eq!(warning.kind, WarningKind::ModeCollapse);
         assert_eq!(fidelity(wide).concern(), None);
     }
 

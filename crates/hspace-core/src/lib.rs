@@ -19,15 +19,19 @@ pub mod fidelity;
 pub mod file;
 pub mod head;
 pub mod ica;
+pub mod kmeans;
 pub mod matrix;
 mod npz;
 pub mod pca;
 pub mod picture;
 pub mod probe;
+mod random;
 pub mod report;
 pub mod representation;
 pub mod stats;
+mod text;
 pub mod views;
+pub mod warning;
 
 pub use error::{Error, Result};
 // Pictures appear in our own interfaces.

@@ -22,7 +22,7 @@ mod tables;
 use maud::{DOCTYPE, PreEscaped, html};
 use serde::{Deserialize, Serialize};
 
-pub use latents::{ACTIVE, Latents};
+pub use latents::Latents;
 pub use neighbours::{Neighbours, Query, Sprite, Thumb, neighbours};
 pub use projection::{Plane, Projection, project};
 
@@ -33,6 +33,7 @@ use crate::density::space::SpaceFits;
 use crate::disentangle::Disentanglement;
 use crate::error::Result;
 use crate::probe::Measurements;
+use crate::warning::Warning;
 use look::Looks;
 
 /// All that a report shows. A part that is absent or empty leaves its section out.
@@ -69,7 +70,7 @@ pub struct Page {
     /// How well densities of the features tell other data.
     pub outliers: Option<Outliers>,
     /// What a reader must know before believing the numbers.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
     /// Files that could not be used.
     pub bad_files: Vec<BadFile>,
 }
@@ -393,7 +394,7 @@ mod tests {
             disentanglement: Some(disentanglement(&names)),
             column: None,
             outliers: None,
-            warnings: vec!["mind <this>".into()],
+            warnings: vec![Warning::of_data("mind <this>".into())],
             bad_files: vec![BadFile {
                 path: "x&y.png".into(),
                 reason: "empty".into(),

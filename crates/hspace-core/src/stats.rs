@@ -34,6 +34,9 @@ pub use isotonic::isotonic;
 pub use joint::Joint;
 pub use spread::{Range, Spread};
 
+/// Variance of the means from which on a latent is in use (Burda et al. 2016, arXiv:1509.00519).
+pub const ACTIVE: f64 = 0.01;
+
 pub mod mean_gap;
 pub mod proportion;
 pub mod roc;

@@ -15,10 +15,10 @@ use hspace::dataset::Shape;
 use hspace::device::{Device, device};
 use hspace::encoder::{self, Encoder, Features, Stage};
 use hspace::network::blocks::{Conv, Residual as Block, Shortcut, Unit, residual_blocks};
+use hspace::network::files::write_weights;
 use hspace::network::layers::{linear, pick};
 use hspace::network::{Mode, Pass, Scope, Weight, Weights};
-use hspace::train::checkpoint::write_weights;
-use hspace::train::optimizer::{Gradients, Optimizer, OptimizerState, Rule};
+use hspace::optim::{Gradients, Optimizer, OptimizerState, Rule};
 
 /// Three stages of two residual blocks, `width` to 4 `width` channels (He et al. 2016, 4.2).
 struct Residual {

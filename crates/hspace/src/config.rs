@@ -4,6 +4,7 @@
 //! structs that are configured (the encoder's and the objective's from their entry in the lists),
 //! so the keys that are accepted and the keys that exist are the same by construction.
 
+mod train;
 mod views;
 
 use serde::{Deserialize, Serialize};
@@ -14,8 +15,8 @@ use crate::encoder::ENCODERS;
 use crate::error::{Error, Result, unknown};
 use crate::list;
 use crate::objective::{OBJECTIVES, learns_from_labels};
-use crate::train::TrainSettings;
 use crate::views::Recipes;
+pub use train::{LearnFrom, Metric, TrainSettings};
 
 const AUTO: &str = "auto";
 

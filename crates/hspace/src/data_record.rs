@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::{Column, Dataset, Kind, Pixels, Sample, Shape, Split, Values};
 use crate::error::{Error, Result};
 use crate::file;
-use crate::job::task_of;
 use crate::matrix::spaced;
 use crate::run::RunFolder;
 
@@ -106,7 +105,7 @@ impl DataRecord {
         earlier: Option<&DataRecord>,
         hashed_ids: bool,
     ) -> Result<DataRecord> {
-        let task = task_of(dataset, label)?.map(|place| &dataset.columns[place]);
+        let task = dataset.task_of(label)?.map(|place| &dataset.columns[place]);
         let mut is_learned = vec![false; dataset.len()];
         learned.iter().for_each(|&row| is_learned[row] = true);
         let chosen = spaced(learned.len(), HASHED_SAMPLES);

@@ -21,9 +21,10 @@ use crate::report::{
     Curve, Drawing, Latents, Neighbours, Page, Plane, Projection, RunFacts, neighbours, project,
 };
 use crate::representation::Representation;
-use crate::run::RunFolder;
+use crate::run::{Line, RunFolder};
 use crate::source::Source;
-use crate::train::{Line, Start};
+use crate::train::Start;
+use crate::warning::Warning;
 
 /// Samples on each projection.
 const PROJECTED: usize = 1000;
@@ -324,7 +325,7 @@ pub struct Story<'a> {
     /// Pictures that the run drew.
     pub drawings: Vec<Drawing>,
     /// What was noticed.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
     /// What could not be read.
     pub bad: Vec<BadFile>,
 }

@@ -16,8 +16,8 @@ use crate::network::layers::flatten;
 use crate::network::weights::{rng_for, values};
 use crate::network::{Mode, Pass, Weights};
 use crate::objective::{self, Facts, Generator, Net, OBJECTIVES, Objective};
-use crate::report::ACTIVE;
 use crate::run::{RunFolder, TrainedEncoder};
+use crate::stats::ACTIVE;
 use crate::views::Views;
 
 /// Samples drawn or weighed at once.

@@ -7,24 +7,24 @@
 //! G(z), and then sees real samples. By both: the optimisation starts from what the encoder says (Zhu et al.
 //! 2016, arXiv:1609.03552).
 
+mod latents;
+mod student;
+
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use burn_tensor::{Tensor, TensorData};
 use serde::Serialize;
 
 use crate::dataset::Dataset;
-use crate::device::Device;
-use crate::encoder::latent::with_latents;
-use crate::encoder::{self, Encoder, axes};
 use crate::error::{Error, Result};
 use crate::generate::Drawer;
 use crate::matrix::Matrix;
-use crate::network::weights::{values, vector};
-use crate::network::{Mode, Pass, Weight, Weights};
-use crate::objective::Net;
-use crate::train::optimizer::{Optimizer, OptimizerState, Rule};
-use crate::train::schedule::cosine;
+use crate::objective::Turn;
+use crate::optim::{Optimizer, Rule};
+use crate::train::minimise::Update;
+use latents::Latents;
+use student::Student;
 
 /// How latents are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -68,10 +68,6 @@ pub struct Inverted {
 
 /// Samples inverted at once.
 const BATCH: usize = 128;
-/// Samples in a lesson of the encoder.
-const LESSON: usize = 128;
-const RATE: f64 = 0.05;
-const LESSON_RATE: f64 = 1e-3;
 
 /// Finds the latents of some rows of a dataset. `progress` hears what is done, and how far it is in
 /// 0..=1.
@@ -117,14 +113,8 @@ pub fn invert(
             let mut tell = |part: f64| {
                 progress("optimising", done + share * (nth as f64 + part));
             };
-            let descent = Descent {
-                drawer,
-                samples: &part,
-                steps,
-                prior: how.prior,
-                stop,
-            };
-            curves.push(descent.from(start, &mut best, &mut tell)?);
+            let latents = Latents::new(drawer, &part, how.prior, steps);
+            curves.push(latents.optimised(start, &mut best, &mut tell, stop)?);
         }
         for step in curves[0].keys() {
             let least = |i: usize| {
@@ -175,181 +165,23 @@ impl Best {
     }
 }
 
-/// What latents move down.
-struct Descent<'a> {
-    drawer: &'a Drawer,
-    samples: &'a Matrix,
-    steps: usize,
-    /// Weight of the latents' squares.
-    prior: f64,
-    stop: &'a AtomicBool,
-}
-
-impl Descent<'_> {
-    /// Moves latents down the gradient; answers with each sample's lowest error up to some of the steps.
-    fn from(
-        &self,
-        start: Matrix,
-        best: &mut Best,
-        progress: &mut dyn FnMut(f64),
-    ) -> Result<BTreeMap<usize, Vec<f64>>> {
-        let Descent {
-            drawer,
-            samples,
-            steps,
-            prior,
-            stop,
-        } = *self;
-        let [n, dims] = [start.rows, start.cols];
-        let device = drawer.device();
-        let target = Tensor::<2>::from_data(
-            TensorData::new(samples.data.clone(), [n, samples.cols]),
-            device,
-        );
-        let scale = TensorData::new(drawer.scale(), [1, samples.cols]);
-        let scale = Tensor::<2>::from_data(scale, device);
-        let mut weights = Weights::default();
-        weights.insert(
-            "z".into(),
-            Weight {
-                value: vector(start.data, device),
-                shape: vec![n, dims],
-                trained: true,
-            },
-        );
-        let optimizer = Optimizer {
+/// AdamW without decay.
+fn update(learning_rate: f64) -> Update {
+    Update {
+        turn: Turn::all(),
+        optimizer: Optimizer {
             rule: Rule::AdamW,
             weight_decay: 0.0,
             momentum: 0.9,
-        };
-        let (mut state, mut curve) = (OptimizerState::default(), BTreeMap::new());
-        let mut own = Best::new(n, dims);
-        for step in 0..=steps {
-            let tracked = weights.tracked(|_| true);
-            let z = tracked
-                .iter()
-                .next()
-                .map(|(_, weight)| weight.value.clone());
-            let z = z.expect("the latents are the only weight");
-            let (errors, gradients) = device.run(|| {
-                let latents = z.clone().reshape([n, dims]);
-                let drawn = drawer.drawn(latents.clone());
-                let squares = ((drawn - target.clone()) / scale.clone()).powi_scalar(2);
-                let squares = squares.mean_dim(1);
-                let errors = values(squares.clone().inner().reshape([n]));
-                let cost = squares.sum() + latents.powi_scalar(2).mean_dim(1).sum() * prior;
-                let mut gradients = cost.backward();
-                (errors, z.grad_remove(&mut gradients))
-            });
-            let errors: Vec<f64> = errors.into_iter().map(f64::from).collect();
-            own.hear(&errors, &values(z.clone().inner()));
-            // 0, 1, 2, 5, 10, 20, 50, …, and the last.
-            let shown = [1, 2, 5].iter().any(|first| {
-                let mut at = *first;
-                while at < step {
-                    at *= 10;
-                }
-                at == step
-            });
-            if step == 0 || step == steps || shown {
-                curve.insert(step, own.errors.clone());
-            }
-            if stop.load(Ordering::Relaxed) {
-                return Err(Error::Interrupted("stopped; nothing was written".into()));
-            }
-            let Some(gradient) = gradients else {
-                break;
-            };
-            let rate = cosine(RATE, 0.1 * RATE, step as f64 / steps.max(1) as f64);
-            let named = BTreeMap::from([("z".to_owned(), gradient)]);
-            optimizer.step(&mut weights, named, &mut state, |_| rate);
-            progress(step as f64 / steps.max(1) as f64);
-        }
-        best.hear(&own.errors, &own.latents.data);
-        Ok(curve)
+        },
+        learning_rate,
+        clip: 0.0,
     }
 }
 
-/// An encoder that learned latents from drawn samples.
-struct Student {
-    encoder: Box<dyn Encoder>,
-    weights: Weights,
-}
-
-impl Student {
-    /// Of the run's own architecture, from fresh weights.
-    fn taught(
-        drawer: &Drawer,
-        how: &Inversion,
-        progress: &mut dyn FnMut(&str, f64),
-        stop: &AtomicBool,
-    ) -> Result<Student> {
-        let (about, device) = (&drawer.trained().about, drawer.device());
-        let trunk = encoder::make(&about.architecture, about.settings.clone());
-        let encoder = with_latents(trunk.map_err(Error::config)?, drawer.dims());
-        let (fresh, _) = encoder::init(&*encoder, about.input.shape, how.seed, device);
-        let mut student = Student {
-            encoder,
-            weights: fresh.prefixed("encoder"),
-        };
-        let optimizer = Optimizer {
-            rule: Rule::AdamW,
-            weight_decay: 0.0,
-            momentum: 0.9,
-        };
-        let mut state = OptimizerState::default();
-        for lesson in 0..how.lessons {
-            let latents = drawer.prior(LESSON, how.seed ^ (lesson as u64 + 1) << 20)?;
-            let drawn = drawer.draw(&latents);
-            let target = Tensor::<2>::from_data(
-                TensorData::new(latents.data, [LESSON, drawer.dims()]),
-                device,
-            );
-            let x = student.input(drawer, &drawn);
-            let tracked = student.weights.tracked(|_| true);
-            let (gradients, statistics) = device.run(|| {
-                let pass = Pass::new(&tracked, Mode::Train, device);
-                let net = Net::new(&*student.encoder, &pass);
-                let loss = (net.encode(x.clone()) - target.clone())
-                    .powi_scalar(2)
-                    .mean();
-                (net.gradients(&loss), pass.into_statistics())
-            });
-            for (name, value) in statistics {
-                student.weights.set(&name, value.inner());
-            }
-            let share = lesson as f64 / how.lessons.max(1) as f64;
-            let rate = cosine(LESSON_RATE, 0.0, share);
-            optimizer.step(&mut student.weights, gradients, &mut state, |_| rate);
-            progress("teaching the encoder", share);
-            if stop.load(Ordering::Relaxed) {
-                return Err(Error::Interrupted("stopped; nothing was written".into()));
-            }
-        }
-        Ok(student)
-    }
-
-    /// Drawn or real samples as the encoder takes them.
-    fn input(&self, drawer: &Drawer, samples: &Matrix) -> Tensor<4> {
-        let input = &drawer.trained().about.input;
-        let each = input.len() / input.mean.len().max(1);
-        let mut data = samples.data.clone();
-        for row in data.chunks_exact_mut(input.len()) {
-            for (i, x) in row.iter_mut().enumerate() {
-                *x = (*x - input.mean[i / each]) / input.std[i / each];
-            }
-        }
-        let data = TensorData::new(data, axes(samples.rows, input.shape));
-        Tensor::from_data(data, drawer.device())
-    }
-
-    fn latents(&self, drawer: &Drawer, samples: &Matrix) -> Matrix {
-        let x = self.input(drawer, samples);
-        let device: &Device = drawer.device();
-        device.run(|| {
-            let pass = Pass::new(&self.weights, Mode::Eval, device);
-            let net = Net::new(&*self.encoder, &pass);
-            crate::embed::to_matrix(net.encode(x))
-        })
+fn unless_stopped(stop: &AtomicBool) -> Result<ControlFlow<()>> {
+    match stop.load(Ordering::Relaxed) {
+        true => Err(Error::Interrupted("stopped; nothing was written".into())),
+        false => Ok(ControlFlow::Continue(())),
     }
 }

@@ -1,27 +1,24 @@
 //! A configuration and a dataset, made ready to train.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+mod run_views;
 
-use crate::device::Device;
-
-use crate::config::{About, Config};
+use crate::config::{About, Config, LearnFrom, Metric, TrainSettings};
 use crate::data_record::DataRecord;
 use crate::dataset::check::channel_statistics;
 use crate::dataset::{Dataset, Role, Sample, Shape, Split, Values};
-use crate::device::device;
+use crate::device::{Device, device};
 use crate::encoder::latent::with_latents;
 use crate::encoder::{self, Encoder};
-use crate::error::{Error, Result, unknown};
+use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::objective::{self, Facts, Look, Objective, Stream, learns_from_labels};
-use crate::run::{EncoderFile, RunFolder};
-use crate::train::online::SAMPLES as PROBED;
-use crate::train::{
-    LearnFrom, Metric, Progress, RunViews, Setup, Start, TrainSettings, Trained, train,
-};
+use crate::run::EncoderFile;
 use crate::views::{InputSpec, Marginals, Recipe, Views};
 
+pub use run_views::RunViews;
+
+/// Training samples, and val samples, that the online probe looks at.
+pub(crate) const PROBED: usize = 1000;
 /// Training samples from which the input's mean and spread are measured.
 const STATISTICS: usize = 2000;
 
@@ -29,16 +26,22 @@ const STATISTICS: usize = 2000;
 pub struct Job<'a> {
     /// The resolved configuration.
     pub config: Config,
-    dataset: &'a Dataset,
+    /// The data.
+    pub(crate) dataset: &'a Dataset,
     /// Rows that are learned from.
-    rows: Vec<usize>,
-    /// Val rows with their class, by which epochs are chosen.
-    choosing: Vec<(usize, u32)>,
-    facts: Facts,
-    encoder: Box<dyn Encoder>,
-    objective: Box<dyn Objective>,
-    views: RunViews,
-    device: Device,
+    pub(crate) rows: Vec<usize>,
+    /// Val rows with their class, which the online probe answers, and by which epochs are chosen; without any it answers training rows.
+    pub(crate) choosing: Vec<(usize, u32)>,
+    /// Shape, columns and task.
+    pub(crate) facts: Facts,
+    /// The encoder.
+    pub(crate) encoder: Box<dyn Encoder>,
+    /// The objective, prepared.
+    pub(crate) objective: Box<dyn Objective>,
+    /// The views.
+    pub(crate) views: RunViews,
+    /// Where to compute.
+    pub(crate) device: Device,
 }
 
 /// What a configuration needs to know of a dataset.
@@ -48,25 +51,6 @@ pub fn about(dataset: &Dataset) -> About {
         shape: dataset.shape,
         samples: dataset.indices(Split::Train).len(),
         val: dataset.indices(Split::Val).len(),
-    }
-}
-
-/// The column that is the task: the one named, or the first label column; `None` without labels.
-///
-/// # Errors
-/// If the name is none of the columns.
-pub fn task_of(dataset: &Dataset, label: &str) -> Result<Option<usize>> {
-    let columns = &dataset.columns;
-    if label == "auto" {
-        return Ok(crate::dataset::task(columns));
-    }
-    match columns.iter().position(|c| c.name == label) {
-        Some(column) => Ok(Some(column)),
-        None => Err(Error::config(unknown(
-            "column",
-            label,
-            columns.iter().map(|c| c.name.as_str()),
-        ))),
     }
 }
 
@@ -253,79 +237,6 @@ impl<'a> Job<'a> {
         objective::cost(&**objective, &**encoder, facts, samples, device) / samples
     }
 
-    /// Samples per second of training, views included, measured for about `seconds`; the first steps,
-    /// which are slower, do not count. 0 if `stop` asked for an end before there was anything to count.
-    ///
-    /// # Errors
-    /// As [`train`].
-    pub fn pace(&self, seconds: f64, stop: &AtomicBool) -> Result<f64> {
-        let batch = *self.config.train.batch_size.get();
-        let enough = AtomicBool::new(false);
-        let mut begun: Option<(Instant, usize)> = None;
-        let mut rate = 0.0;
-        let mut watch = |progress: &Progress| {
-            let asked = stop.load(Ordering::Relaxed);
-            let Some((begin, first)) = begun else {
-                begun = (progress.step >= 2).then(|| (Instant::now(), progress.step));
-                return enough.store(asked, Ordering::Relaxed);
-            };
-            let (steps, passed) = (progress.step - first, begin.elapsed().as_secs_f64());
-            rate = (steps * batch) as f64 / passed;
-            enough.store(asked || (steps >= 3 && passed > seconds), Ordering::Relaxed);
-        };
-        match self.run(None, Start::Fresh, &mut watch, &enough) {
-            Ok(_) | Err(Error::Interrupted(_)) => Ok(rate),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Trains (see [`train`]); with a folder, leaves the encoder and a record of the data there. Whether the data of a
-    /// run that is resumed are still the same, [`DataRecord::changes`] says before.
-    ///
-    /// # Errors
-    /// As [`train`].
-    pub fn run(
-        &self,
-        folder: Option<&RunFolder>,
-        start: Start,
-        progress: &mut dyn FnMut(&Progress),
-        stop: &AtomicBool,
-    ) -> Result<Trained> {
-        let setup = Setup {
-            dataset: self.dataset,
-            rows: self.rows.clone(),
-            choosing: self.choosing.clone(),
-            facts: self.facts.clone(),
-            encoder: &*self.encoder,
-            objective: &*self.objective,
-            views: &self.views,
-            settings: self.config.train.clone(),
-            seed: self.config.seed,
-            device: self.device.clone(),
-        };
-        let _alone = folder.map(RunFolder::occupy).transpose()?;
-        if let Some(folder) = folder {
-            let earlier = match start {
-                Start::Resume => DataRecord::read(folder)?,
-                _ => None,
-            };
-            self.data_record(earlier.as_ref())?.write(folder)?;
-        }
-        let trained = train(&setup, folder, start, progress, stop)?;
-        if let Some(folder) = folder {
-            let mut bad = self.dataset.bad.clone();
-            bad.extend(trained.bad.iter().cloned());
-            folder.add_bad_files(&bad)?;
-            folder.write_model(&trained.model)?;
-            let about = EncoderFile {
-                warnings: trained.warnings.clone(),
-                ..self.describe()
-            };
-            folder.write_encoder(about, &trained.encoder)?;
-        }
-        Ok(trained)
-    }
-
     /// encoder.toml, its hash still empty.
     pub fn describe(&self) -> EncoderFile {
         let shape = self.facts.shape;
@@ -438,7 +349,7 @@ fn facts(
     label: &str,
     labelled: Option<&[usize]>,
 ) -> Result<Facts> {
-    let task = task_of(dataset, label)?;
+    let task = dataset.task_of(label)?;
     let mut allowed: Vec<bool> = dataset.split.iter().map(|&s| s == Split::Train).collect();
     if let Some(labelled) = labelled {
         let given: Vec<bool> = allowed.iter().map(|_| false).collect();

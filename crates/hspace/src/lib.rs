@@ -44,6 +44,7 @@ pub mod judge;
 pub mod list;
 pub mod network;
 pub mod objective;
+pub mod optim;
 pub mod pretrained;
 pub mod run;
 pub mod source;
@@ -52,7 +53,7 @@ pub mod train;
 
 pub use hspace_core::{
     Error, Result, auto, columns, dataset, density, disentangle, error, fidelity, file, ica, image,
-    matrix, pca, picture, probe, report, representation, stats, views,
+    kmeans, matrix, pca, picture, probe, report, representation, stats, views, warning,
 };
 // Settings are TOML tables.
 pub use toml;

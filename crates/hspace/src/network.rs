@@ -13,6 +13,7 @@
 mod batch_norm;
 pub mod blocks;
 pub mod cross_entropy;
+pub mod files;
 mod kernels;
 pub mod layers;
 pub mod maps;

@@ -14,7 +14,7 @@
 //! The head of an objective's file says where its loss, heads and defaults are not the paper's. What all share is
 //! said here: papers train with LARS (SimCLR, BYOL, SwAV, Barlow Twins, VICReg) or SGD (SimSiam, MoCo v2) at rates for
 //! batches of thousands, MAE with a second moment that keeps .95, DINO with gradients cut at 3; here all begin with
-//! AdamW and one rate ([`crate::train::TrainSettings`]), so that objectives differ in nothing else; whether the
+//! AdamW and one rate ([`crate::config::TrainSettings`]), so that objectives differ in nothing else; whether the
 //! papers' do better in short runs with small batches was not studied. All views are one preset for the data's kind and size: without
 //! solarisation, and with the same blur for both views (BYOL, Barlow Twins, VICReg and DINO solarise one view, and blur it with
 //! probability .1, the other always); multi-crop takes the large views from .2 and the small ones from .05 to .4 of the image, where SwAV
@@ -64,8 +64,9 @@ use crate::encoder::stage::begins;
 use crate::encoder::{self, Encoder};
 use crate::list::{self, Entry};
 use crate::network::{Mode, Pass, Weights};
-use crate::train::optimizer::{self, Gradients};
+use crate::optim::{self, Gradients};
 use crate::views::Recipe;
+use crate::warning::WarningKind;
 
 pub use net::Net;
 
@@ -444,7 +445,7 @@ pub trait Objective: Send + Sync {
     /// One gradient from those of the tasks, in their order: their sum, unless they are in conflict and the method has an answer to that
     /// (PCGrad). A weight that a task does not depend on may be missing in its gradient.
     fn combine(&self, tasks: Vec<Gradients>) -> Gradients {
-        optimizer::sum(tasks)
+        optim::sum(tasks)
     }
 
     /// Called once on fresh weights (a teacher starts as a copy).
@@ -455,7 +456,11 @@ pub trait Objective: Send + Sync {
 
     /// What to tell the user if the numbers of a logged step (its parts, by name), at `progress` in 0..=1, show this objective's
     /// own way of failing. Features that collapse are noticed for all objectives.
-    fn concern(&self, _values: &BTreeMap<String, f64>, _progress: f64) -> Option<String> {
+    fn concern(
+        &self,
+        _values: &BTreeMap<String, f64>,
+        _progress: f64,
+    ) -> Option<(WarningKind, String)> {
         None
     }
 }

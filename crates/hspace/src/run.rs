@@ -1,7 +1,8 @@
 //! A run on disk: one folder with everything that repeats, resumes, uses and explains it.
 
+mod metrics;
+
 use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::device::Device;
@@ -14,9 +15,11 @@ use crate::encoder::{self, Encoder};
 use crate::error::{Error, Result};
 use crate::file;
 use crate::network::Weights;
-use crate::train::Line;
-use crate::train::checkpoint::{read_weights, write_weights};
+use crate::network::files::{read_weights, write_weights};
 use crate::views::{InputSpec, Views, ViewsConfig};
+use crate::warning::Warning;
+
+pub use metrics::Line;
 
 /// The folder of a run.
 #[derive(Clone, Debug)]
@@ -37,7 +40,7 @@ pub struct EncoderFile {
     pub classes: Vec<String>,
     /// What was noticed in training, such as collapse.
     #[serde(default)]
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
     /// Latent coordinates after the architecture; 0 for none.
     #[serde(default)]
     pub latents: usize,
@@ -208,10 +211,6 @@ impl RunFolder {
         self.path.join("encoder.safetensors")
     }
 
-    fn metrics(&self) -> PathBuf {
-        self.path.join("metrics.jsonl")
-    }
-
     /// Writes a text file of the run, whole.
     ///
     /// # Errors
@@ -349,49 +348,47 @@ impl RunFolder {
         }
         self.write(NAME, &text)
     }
+}
 
-    /// The lines of metrics.jsonl up to `step`.
-    ///
-    /// # Errors
-    /// Names the file. A last line cut short by a kill is left out.
-    pub fn read_metrics(&self, step: usize) -> Result<Vec<Line>> {
-        let text = match std::fs::read_to_string(self.metrics()) {
-            Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(e) => return Err(Error::file(self.metrics(), file::explain(&e))),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::warning::WarningKind;
+
+    #[test]
+    fn warnings_are_in_encoder_toml_and_those_of_older_ones_are_read() {
+        let about = EncoderFile {
+            architecture: "mlp".into(),
+            features: 4,
+            hash: String::new(),
+            classes: vec![],
+            warnings: vec![Warning {
+                kind: WarningKind::FeatureCollapse,
+                step: Some(30),
+                text: "all alike".into(),
+            }],
+            latents: 0,
+            settings: toml::toml! { width = 4 },
+            input: InputSpec {
+                shape: Shape::Vector { dim: 1 },
+                mean: vec![0.0],
+                std: vec![1.0],
+                shift: vec![],
+            },
         };
-        let lines = text.lines().filter_map(|l| serde_json::from_str(l).ok());
-        Ok(lines.filter(|line: &Line| line.step <= step).collect())
-    }
-
-    /// Replaces metrics.jsonl.
-    ///
-    /// # Errors
-    /// Names the file.
-    pub fn write_metrics(&self, lines: &[Line]) -> Result<()> {
-        let mut text = String::new();
-        for line in lines {
-            text.push_str(&self.line(line)?);
-        }
-        file::write_whole(&self.metrics(), text.as_bytes())
-    }
-
-    /// Adds a line to metrics.jsonl.
-    ///
-    /// # Errors
-    /// Names the file.
-    pub fn append_metrics(&self, line: &Line) -> Result<()> {
-        let text = self.line(line)?;
-        let append = || {
-            let mut options = std::fs::OpenOptions::new();
-            let mut file = options.create(true).append(true).open(self.metrics())?;
-            file.write_all(text.as_bytes())
+        let text = toml::to_string(&about).unwrap();
+        assert!(text.contains("kind = \"feature_collapse\""), "{text}");
+        let read: EncoderFile = toml::from_str(&text).unwrap();
+        assert_eq!(read.warnings, about.warnings);
+        let before = EncoderFile {
+            warnings: vec![],
+            ..about
         };
-        append().map_err(|e| Error::file(self.metrics(), file::explain(&e)))
-    }
-
-    fn line(&self, line: &Line) -> Result<String> {
-        let text = serde_json::to_string(line).map_err(|e| Error::file(self.metrics(), e))?;
-        Ok(text + "\n")
+        let text = toml::to_string(&before).unwrap();
+        let written = "warnings = [\"at step 30: all alike\"]";
+        let older = text.replace("warnings = []", written);
+        assert!(older.contains(written), "{text}");
+        let read: EncoderFile = toml::from_str(&older).unwrap();
+        assert_eq!(read.warnings[0].to_string(), "at step 30: all alike");
     }
 }

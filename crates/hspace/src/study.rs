@@ -30,6 +30,7 @@ use crate::objective::{OBJECTIVES, Which};
 use crate::probe::{Contender, Labels, Measurements, ProbeOptions, measure};
 use crate::source::{Source, Sources, baseline_components, represent_rows};
 use crate::train::Start;
+use crate::warning::Warning;
 
 /// Seconds for which a combination's speed is measured.
 const PACE: f64 = 2.0;
@@ -111,7 +112,7 @@ struct Outcome {
     steps: usize,
     batch: usize,
     images_per_s: f64,
-    warnings: Vec<String>,
+    warnings: Vec<Warning>,
     measured: Measurements,
 }
 

@@ -170,7 +170,7 @@ fn stopped_and_resumed_is_the_same_as_never_stopped() {
                 "{name}"
             );
             for (a, b) in whole.lines.iter().zip(&resumed.lines) {
-                let timeless = |line: &hspace::train::Line| {
+                let timeless = |line: &hspace::run::Line| {
                     let mut values = line.values.clone();
                     values.remove("images_per_s");
                     (line.step, values)

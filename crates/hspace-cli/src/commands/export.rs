@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use hspace::Result;
 use hspace::dataset::Shape;
 use hspace::device::device;
+use hspace::network::files::write_weights;
 use hspace::run::RunFolder;
-use hspace::train::checkpoint::write_weights;
 
 use crate::commands::ending;
 

@@ -17,6 +17,7 @@ use hspace::representation::{self, Representation};
 use hspace::run::RunFolder;
 use hspace::source::{Source, Sources, baseline_components};
 use hspace::toml::{Table, Value};
+use hspace::warning::Warning;
 use hspace::{Error, Result};
 
 use crate::commands::{apart, open, write_json};
@@ -451,7 +452,7 @@ pub fn measure_sources(
             spaces: &spaces,
             has_prior: false,
             drawings: vec![],
-            warnings,
+            warnings: warnings.into_iter().map(Warning::of_data).collect(),
             bad: dataset.bad.clone(),
         };
         let page = hspace::report::html(&story.page()?)?;

@@ -10,8 +10,9 @@ use hspace::evaluate::{Story, run_facts};
 use hspace::generate::{Drawer, draws};
 use hspace::job::about;
 use hspace::judge::{Judging, judge};
+use hspace::run::Line;
 use hspace::run::RunFolder;
-use hspace::train::Line;
+use hspace::warning::{Warning, WarningKind};
 use hspace::{Error, Result};
 
 use crate::commands::check::findings;
@@ -89,9 +90,11 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let lines: Vec<Line> = folder.read_metrics(usize::MAX)?;
     let trained = folder.read_encoder(&device(&config.device)?)?;
-    let mut warnings = data_warnings(slice::from_ref(&name), &dataset)?;
+    let data = data_warnings(slice::from_ref(&name), &dataset)?;
+    let mut warnings: Vec<Warning> = data.into_iter().map(Warning::of_data).collect();
     warnings.extend(trained.about.warnings);
-    warnings.extend(findings(&dataset)?.warnings);
+    let found = findings(&dataset)?.warnings.into_iter();
+    warnings.extend(found.map(Warning::of_data));
     let mut spaces: Vec<_> = made
         .into_iter()
         .filter(|r| r.name == "pixels" || r.name == name)
@@ -120,7 +123,8 @@ pub fn run(args: &Args) -> Result<()> {
             Some(Ok(found)) => Some(found),
             // Of a handful of samples, for instance.
             Some(Err(error)) => {
-                warnings.push(format!("what it draws was not judged: {error}"));
+                let text = format!("what it draws was not judged: {error}");
+                warnings.push(Warning::new(WarningKind::Unmeasured, text));
                 None
             }
             None => None,

@@ -376,7 +376,10 @@ fn a_game_on_vectors_draws_in_their_units_and_its_latents_are_found() {
     let score = |side: &str, what: &str| found[side][what].as_f64().unwrap();
     assert!(score("real", "recall") > 0.9, "{judged}");
     assert!((0.1..0.9).contains(&score("drawn", "recall")), "{judged}");
-    assert!(score("drawn", "frechet") > score("real", "frechet"), "{judged}");
+    assert!(
+        score("drawn", "frechet") > score("real", "frechet"),
+        "{judged}"
+    );
     ok(at, "traverse g --sample 1 --steps 3 --out t.png");
     assert!(at.join("t.png").is_file());
 

@@ -22,7 +22,7 @@ use super::ranking::rank;
 use super::special::{constant, moments};
 use super::{DENSITIES, Density, DensityOptions, Entry, Kind, Random, Support};
 use crate::error::{Error, Result};
-use crate::probe::few_labels::mix;
+use crate::random::mix;
 use crate::stats::mean_gap::MeanGap;
 
 /// One fitted density.

@@ -16,7 +16,7 @@ use rayon::prelude::*;
 
 use super::special::resolution;
 use super::{Density, Random, Support};
-use crate::probe::few_labels::mix;
+use crate::random::mix;
 
 /// Values that are tested, at most; of more, so many drawn at random.
 pub const TESTED: usize = 5000;

@@ -9,8 +9,8 @@ use super::options::Covariance;
 use super::rows::{means, minus};
 use super::special::resolution;
 use crate::auto::Auto;
+use crate::kmeans::kmeans;
 use crate::matrix::{Matrix, spaced};
-use crate::probe::cluster::kmeans;
 
 /// Numbers of components that are tried for features, in this order, until the BIC has risen twice.
 const FEATURES: [usize; 10] = [1, 2, 3, 4, 6, 8, 10, 12, 16, 20];

@@ -21,7 +21,7 @@ use statrs::function::erf::erfc_inv;
 use super::special::normal_cdf;
 use super::{Density, Random};
 use crate::error::{Error, Result};
-use crate::probe::few_labels::{mix, shuffled};
+use crate::random::{mix, shuffled};
 use crate::stats::proportion::{self, NORMAL_95};
 
 /// Something to ask, in units of the values.

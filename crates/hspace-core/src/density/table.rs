@@ -5,8 +5,8 @@ use super::fit::{ColumnFits, Fit, Unfit};
 use super::outliers::{OutlierRow, Outliers};
 use super::questions::{Answer, Probability};
 use super::space::SpaceFits;
-use crate::probe::table::{aligned, short};
 use crate::stats::Estimate;
+use crate::text::{aligned, short};
 
 impl ColumnFits {
     /// The values, the ranking, what could not be fitted, the answers.

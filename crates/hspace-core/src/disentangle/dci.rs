@@ -29,7 +29,7 @@ use super::forest::{Intervals, Tree, bagged, vote};
 use super::split_rows;
 use crate::error::Result;
 use crate::matrix::Matrix;
-use crate::probe::few_labels::mix;
+use crate::random::mix;
 
 /// Trees a factor.
 const TREES: u64 = 20;

@@ -20,7 +20,7 @@ use super::pairs::{Half, Shared, halves};
 use super::{Factor, standardised};
 use crate::error::Result;
 use crate::matrix::Matrix;
-use crate::probe::few_labels::mix;
+use crate::random::mix;
 
 /// Samples a vote.
 const SAMPLES: usize = 64;

@@ -21,7 +21,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
 
 use crate::matrix::Matrix;
-use crate::probe::few_labels::mix;
+use crate::random::mix;
 
 /// Intervals of a latent between which trees may split.
 const BINS: usize = 256;

@@ -17,7 +17,7 @@ use super::{
 use crate::dataset::Column;
 use crate::error::{Error, Result, unknown};
 use crate::matrix::Matrix;
-use crate::probe::few_labels::{mix, shuffled};
+use crate::random::{mix, shuffled};
 use crate::representation::Representation;
 use crate::stats::{Estimate, random_groups};
 

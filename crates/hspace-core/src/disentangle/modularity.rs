@@ -27,9 +27,9 @@ use super::mutual_information::{Coded, binned, jackknife, table};
 use super::{Factor, split_rows, standardised};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
-use crate::probe::few_labels::{mix, shuffled};
 use crate::probe::linear;
 use crate::probe::scores::{Answers, CLASS_SCORES, ClassAnswers};
+use crate::random::{mix, shuffled};
 
 /// scikit-learn's default.
 const C: f64 = 1.0;

@@ -11,7 +11,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use super::Factor;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
-use crate::probe::few_labels::{mix, shuffled};
+use crate::random::{mix, shuffled};
 
 /// Rows by value, for every factor.
 pub struct Shared<'a> {

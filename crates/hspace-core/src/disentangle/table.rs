@@ -2,8 +2,8 @@
 
 use super::measure::GROUP_ROWS;
 use super::{Dependence, Disentanglement, METRICS};
-use crate::probe::table::{aligned, short};
 use crate::stats::Estimate;
+use crate::text::{aligned, short};
 
 impl Disentanglement {
     /// Scores (rows) by representations (columns), with their 95 % intervals in brackets; `↓` where less is better.

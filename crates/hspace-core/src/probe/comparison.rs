@@ -33,7 +33,7 @@ impl Comparison {
     /// `better by .034 (.012 to .056)`, or `no difference seen (at most .021)`.
     pub fn verdict(&self) -> String {
         let Estimate { mean, low, high } = self.difference;
-        let short = super::table::short;
+        let short = crate::text::short;
         match self.seen {
             true => format!(
                 "better by {} ({} to {})",
@@ -161,7 +161,7 @@ fn difference(a: &Row, b: &Row) -> Option<(f64, Components)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::few_labels::mix;
+    use crate::random::mix;
     use crate::stats::Crossed;
 
     fn row(name: &str, right: impl Fn(usize, usize) -> bool) -> Row {

@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 
-use super::few_labels::{mix, shuffled};
 use crate::matrix::Matrix;
+use crate::random::{mix, shuffled};
 
 /// What the settings of a probe are chosen by: validation rows where there are any, else training rows that are held
 /// out or left out.

@@ -25,11 +25,12 @@ use std::borrow::Cow;
 
 use self::problem::{Effort, Fitted, Moments, Problem, softmax};
 use self::search::{Part, best_c};
-use super::few_labels::{draw, mix};
+use super::few_labels::draw;
 use super::folds::{Selection, stratified};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::pca::Pca;
+use crate::random::mix;
 
 /// Up to so many rows (and more dimensions) are rotated into their span.
 const ROTATE: usize = 1024;

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::dataset::{Role, Split};
 use crate::error::{Error, Result};
+use crate::kmeans::kmeans;
 use crate::matrix::spaced;
 use crate::representation::Representation;
 use crate::stats::{Crossed, Estimate, Range, Spread};
@@ -464,9 +465,8 @@ fn shape(r: &Representation, task: &Task, seed: u64) -> Result<Geometry> {
     let truth = task.truth.select(&rows);
     let labels = Some(truth.classes()).filter(|labels| !labels.is_empty());
     let (alignment, uniformity) = geometry::alignment_and_uniformity(&features, labels);
-    let agreement = labels.and_then(|labels| {
-        cluster::agreement(&cluster::kmeans(&features, task.names.len(), seed), labels)
-    });
+    let agreement = labels
+        .and_then(|labels| cluster::agreement(&kmeans(&features, task.names.len(), seed), labels));
     Ok(Geometry {
         representation: r.name.clone(),
         dim: features.cols,

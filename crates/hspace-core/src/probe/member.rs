@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 
 use super::answer::Features;
-use super::few_labels::mix;
 use super::measure::Study;
 use super::scaling::{Scaling, Transform};
 use super::{Contender, FitOnDraw};
 use crate::dataset::Split;
 use crate::error::{Error, Result};
 use crate::matrix::{Matrix, spaced};
+use crate::random::mix;
 use crate::representation::Representation;
 
 /// Training rows whose features, learned on a draw, give the statistics of a scaling by column.

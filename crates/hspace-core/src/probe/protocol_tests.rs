@@ -9,7 +9,7 @@ const N: usize = 360;
 
 /// In −0.5..0.5.
 fn noise(i: usize, salt: usize) -> f32 {
-    let bits = few_labels::mix(&[i as u64, salt as u64]);
+    let bits = crate::random::mix(&[i as u64, salt as u64]);
     (bits >> 40) as f32 / (1u64 << 24) as f32 - 0.5
 }
 
@@ -84,7 +84,7 @@ fn measured(data: Representation, options: &ProbeOptions) -> Result<Measurements
 fn permute(mut data: Representation, split: Split) -> Representation {
     let rows: Vec<usize> = (0..N).filter(|&i| data.split[i] == split).collect();
     let mut source: Vec<usize> = (0..N).collect();
-    for (&row, other) in rows.iter().zip(few_labels::shuffled(rows.clone(), 5)) {
+    for (&row, other) in rows.iter().zip(crate::random::shuffled(rows.clone(), 5)) {
         source[row] = other;
     }
     for column in &mut data.columns {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::sections::section;
 use super::tables::grouped;
 use crate::matrix::Matrix;
+use crate::stats::ACTIVE;
 
 /// Latents drawn, those that vary most.
 const SHOWN: usize = 12;
@@ -13,8 +14,6 @@ const SHOWN: usize = 12;
 const BARS: usize = 32;
 /// The bars go from −`REACH` to `REACH`; the outermost hold what lies beyond.
 const REACH: f64 = 4.0;
-/// Variance of the means from which on a latent is in use (Burda et al. 2016, arXiv:1509.00519).
-pub const ACTIVE: f64 = 0.01;
 
 /// How the codes of some samples (where they have posteriors, the means) lie, latent by latent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -44,7 +44,7 @@ pub(super) fn header(page: &Page) -> Markup {
             @if !page.warnings.is_empty() {
                 div.callout role="note" {
                     b { "Before you rely on this" }
-                    ul { @for warning in &page.warnings { li { (warning) } } }
+                    ul { @for warning in &page.warnings { li { (warning.to_string()) } } }
                 }
             }
         }

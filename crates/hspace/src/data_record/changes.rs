@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{DataRecord, Entry, classes, contents, hashes, key, labels};
 use crate::dataset::{Column, Dataset, Kind, Shape, Split};
-use crate::job::task_of;
 
 /// Class names that a message lists.
 const LISTED: usize = 8;
@@ -52,7 +51,7 @@ impl DataRecord {
             let [now, before] = [dataset.kind, about.kind].map(kind_name);
             changes.push(format!("the kind of data is {now}, was {before}"));
         }
-        let task = task_of(dataset, &about.label).ok().flatten();
+        let task = dataset.task_of(&about.label).ok().flatten();
         let task = task.map(|place| &dataset.columns[place]);
         let name = task.map(|column| &column.name);
         match (&about.task, name) {

@@ -1,8 +1,11 @@
+use std::sync::atomic::AtomicBool;
+
 use super::*;
 use crate::dataset::{Column, Kind, Reading, Role, Samples};
 use crate::embed::embed;
+use crate::run::Line;
 use crate::run::TrainedEncoder;
-use crate::train::Line;
+use crate::train::Start;
 
 const ROWS: usize = 96;
 

@@ -12,7 +12,7 @@ use super::heads::{not_negative, share};
 use super::latent::{self, Model, Variant, loss_of, sum_columns};
 use super::{Batch, Loss, Net, Objective};
 use crate::list::Entry;
-use crate::train::schedule::ramp;
+use crate::optim::schedule::ramp;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]

@@ -23,6 +23,7 @@ use super::similarity::{
 use super::{Batch, Facts, Loss, Net, Objective, Stream, teacher, two_views};
 use crate::list::{self, Entry};
 use crate::network::Weights;
+use crate::warning::WarningKind;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -101,7 +102,11 @@ impl Objective for Byol {
         teacher::follow(weights, &TAUGHT, self.momentum, progress);
     }
 
-    fn concern(&self, values: &BTreeMap<String, f64>, progress: f64) -> Option<String> {
+    fn concern(
+        &self,
+        values: &BTreeMap<String, f64>,
+        progress: f64,
+    ) -> Option<(WarningKind, String)> {
         let remedies = "lower train.learning_rate, or raise objective.momentum or train.batch_size";
         constant_projections(values, progress, LEAST_SPREAD, remedies)
     }

@@ -29,7 +29,8 @@ use crate::list::{self, Entry};
 use crate::network::layers::l2_normalise;
 use crate::network::tokens::{dense, gelu};
 use crate::network::{Init, Scope, Weights};
-use crate::train::schedule::ramp;
+use crate::optim::schedule::ramp;
+use crate::warning::WarningKind;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -162,12 +163,12 @@ impl Objective for Dino {
         teacher::follow(weights, &TAUGHT, self.momentum, progress);
     }
 
-    fn concern(&self, values: &BTreeMap<String, f64>, _: f64) -> Option<String> {
+    fn concern(&self, values: &BTreeMap<String, f64>, _: f64) -> Option<(WarningKind, String)> {
         (*values.get("teacher_tells_apart")? < 0.01).then(|| {
-            "the teacher is constant: it gives nearly the same distribution to every sample, so there \
+            (WarningKind::ConstantTeacher, "the teacher is constant: it gives nearly the same distribution to every sample, so there \
              is nothing to learn from it; lower objective.teacher_temperature if that distribution is \
              flat, lower objective.center_momentum if it is one output, or lower train.learning_rate"
-                .to_owned()
+                .to_owned())
         })
     }
 }

@@ -39,6 +39,7 @@ use crate::encoder::Encoder;
 use crate::list::{self, Entry};
 use crate::network::layers::{flatten, linear};
 use crate::network::{Init, Scope, Weights};
+use crate::warning::WarningKind;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -213,7 +214,11 @@ impl Objective for Gan {
         weights.follow("generator", AVERAGE, self.settings.average);
     }
 
-    fn concern(&self, values: &BTreeMap<String, f64>, progress: f64) -> Option<String> {
+    fn concern(
+        &self,
+        values: &BTreeMap<String, f64>,
+        progress: f64,
+    ) -> Option<(WarningKind, String)> {
         if progress < 0.1 {
             return None;
         }
@@ -222,16 +227,16 @@ impl Objective for Gan {
         let fell = *values.get("recall_of_best")? < 0.25;
         if alike || progress > SETTLED && (never || fell) {
             return Some(
-                "mode collapse: hardly a real sample lies near a drawn one, or drawn ones hardly differ; raise \
+                (WarningKind::ModeCollapse, "mode collapse: hardly a real sample lies near a drawn one, or drawn ones hardly differ; raise \
                  objective.r1, lower train.learning_rate or raise train.batch_size"
-                    .to_owned(),
+                    .to_owned()),
             );
         }
         let won = *values.get("discriminator_accuracy")? > 0.995;
         (won && *values.get("generator_loss")? > 8.0).then(|| {
-            "the discriminator has won: it tells all samples, and the generator has nothing to learn \
-             from; raise objective.r1 or lower train.learning_rate"
-                .to_owned()
+            let text = "the discriminator has won: it tells all samples, and the generator has nothing to learn \
+                        from; raise objective.r1 or lower train.learning_rate";
+            (WarningKind::DiscriminatorWon, text.to_owned())
         })
     }
 }

@@ -21,7 +21,8 @@ use crate::encoder::Encoder;
 use crate::list;
 use crate::network::Init;
 use crate::network::layers::linear;
-use crate::report::ACTIVE;
+use crate::stats::ACTIVE;
+use crate::warning::WarningKind;
 
 /// `log 2π`
 pub(super) const LOG_TWO_PI: f64 = 1.837_877_066_409_345_5;
@@ -96,7 +97,7 @@ pub(super) trait Variant:
     }
 
     /// What to tell the user of the numbers of a logged step, besides what all are watched for.
-    fn concern(&self, _values: &BTreeMap<String, f64>) -> Option<String> {
+    fn concern(&self, _values: &BTreeMap<String, f64>) -> Option<(WarningKind, String)> {
         None
     }
 }
@@ -176,7 +177,11 @@ impl<V: Variant> Objective for Variational<V> {
         self.variant.loss(&self.model, net, &batches[0], turn)
     }
 
-    fn concern(&self, values: &BTreeMap<String, f64>, progress: f64) -> Option<String> {
+    fn concern(
+        &self,
+        values: &BTreeMap<String, f64>,
+        progress: f64,
+    ) -> Option<(WarningKind, String)> {
         // Fresh weights tell nothing apart either.
         if progress < SETTLED {
             return None;
@@ -187,10 +192,11 @@ impl<V: Variant> Objective for Variational<V> {
         let collapse = active.filter(|&&units| units < 0.5).map(|units| {
             let latents = self.model.latents;
             let remedy = self.variant.remedy();
-            format!(
+            let text = format!(
                 "the posterior has collapsed onto the prior: no latent tells one sample from another ({units:.0} of \
                  {latents} are active); {remedy}"
-            )
+            );
+            (WarningKind::PosteriorCollapse, text)
         });
         self.variant.concern(values).or(collapse)
     }
@@ -400,7 +406,7 @@ mod tests {
                 "{}",
                 entry.name
             );
-            let Some(text) = concern(0.0, 0.5) else {
+            let Some((_, text)) = concern(0.0, 0.5) else {
                 continue;
             };
             named += 1;

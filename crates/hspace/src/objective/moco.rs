@@ -32,6 +32,7 @@ use crate::device::Device;
 use crate::list::{self, Entry};
 use crate::network::layers::{l2_normalise, perceptron};
 use crate::network::{Init, Scope, Weights};
+use crate::warning::WarningKind;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -110,15 +111,19 @@ impl Objective for MoCo {
         teacher::follow(weights, &TAUGHT, self.momentum, progress);
     }
 
-    fn concern(&self, values: &BTreeMap<String, f64>, progress: f64) -> Option<String> {
+    fn concern(
+        &self,
+        values: &BTreeMap<String, f64>,
+        progress: f64,
+    ) -> Option<(WarningKind, String)> {
         if self.queue == 0 {
             let remedies = "lower train.learning_rate, or raise objective.momentum or train.warmup";
             return constant_projections(values, progress, LEAST_CENTRED_SPREAD, remedies);
         }
         (*values.get("queue_cosine")? > 0.95).then(|| {
-            "the queue is saturated: its keys are nearly all alike (mean cosine above 0.95), so \
-             they tell nothing apart; lower objective.temperature or raise objective.momentum"
-                .to_owned()
+            let text = "the queue is saturated: its keys are nearly all alike (mean cosine above 0.95), so \
+                        they tell nothing apart; lower objective.temperature or raise objective.momentum";
+            (WarningKind::SaturatedQueue, text.to_owned())
         })
     }
 }

@@ -8,7 +8,7 @@ use crate::device::Device;
 use crate::encoder::latent::coordinates;
 use crate::encoder::{Encoder, Patches};
 use crate::network::{Pass, Scope, Weight};
-use crate::train::optimizer::Gradients;
+use crate::optim::Gradients;
 
 /// The encoder and the weights of one pass.
 pub struct Net<'a> {

@@ -9,6 +9,7 @@ use super::heads::projector;
 use super::{Batch, Loss, Net};
 use crate::device::Device;
 use crate::network::layers::l2_normalise;
+use crate::warning::WarningKind;
 
 /// Mean cosine of the rows of `a` and `b`, `[n, d]` each, to `[1]`.
 pub(super) fn mean_cosine(a: Tensor<2>, b: Tensor<2>) -> Tensor<1> {
@@ -48,13 +49,14 @@ pub(super) fn constant_projections(
     progress: f64,
     least: f64,
     remedies: &str,
-) -> Option<String> {
+) -> Option<(WarningKind, String)> {
     let spread = *values.get("projection_spread")?;
     (progress > 0.1 && spread < least).then(|| {
-        format!(
+        let text = format!(
             "the projections are constant: those of nearly all samples point the same way (spread {spread:.2}), so \
              there is nothing to learn from them; {remedies}"
-        )
+        );
+        (WarningKind::ConstantProjections, text)
     })
 }
 
@@ -182,7 +184,7 @@ mod tests {
             let values = BTreeMap::from([("projection_spread".to_owned(), spread)]);
             constant_projections(&values, progress, LEAST_SPREAD, "raise objective.momentum")
         };
-        let text = told(0.05, 0.5).unwrap();
+        let (_, text) = told(0.05, 0.5).unwrap();
         assert!(
             text.contains("0.05") && text.ends_with("raise objective.momentum"),
             "{text}"

@@ -21,6 +21,7 @@ use super::similarity::{
 use super::{Batch, Facts, Loss, Net, Objective, Stream, two_views};
 use crate::list::{self, Entry};
 use crate::network::layers::perceptron;
+use crate::warning::WarningKind;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -85,7 +86,11 @@ impl Objective for SimSiam {
         }
     }
 
-    fn concern(&self, values: &BTreeMap<String, f64>, progress: f64) -> Option<String> {
+    fn concern(
+        &self,
+        values: &BTreeMap<String, f64>,
+        progress: f64,
+    ) -> Option<(WarningKind, String)> {
         let remedies = "lower train.learning_rate, or raise train.batch_size or train.warmup";
         constant_projections(values, progress, LEAST_CENTRED_SPREAD, remedies)
     }

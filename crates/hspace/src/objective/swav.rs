@@ -31,6 +31,7 @@ use crate::list::{self, Entry};
 use crate::network::Init;
 use crate::network::layers::l2_normalise;
 use crate::network::weights::{values, vector};
+use crate::warning::WarningKind;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -147,12 +148,16 @@ impl Objective for Swav {
         }
     }
 
-    fn concern(&self, values: &BTreeMap<String, f64>, progress: f64) -> Option<String> {
+    fn concern(
+        &self,
+        values: &BTreeMap<String, f64>,
+        progress: f64,
+    ) -> Option<(WarningKind, String)> {
         let collapsed = progress > 0.1 && *values.get("prototypes_used")? < 1.5;
         collapsed.then(|| {
-            "the prototypes have collapsed: one is nearest to nearly every sample; lower objective.epsilon or \
+            (WarningKind::PrototypeCollapse, "the prototypes have collapsed: one is nearest to nearly every sample; lower objective.epsilon or \
              train.learning_rate"
-                .to_owned()
+                .to_owned())
         })
     }
 }

@@ -4,7 +4,7 @@
 //! arXiv:1703.01780), m rising from its start to 1 on a cosine (Grill et al. 2020).
 
 use crate::network::Weights;
-use crate::train::schedule::cosine;
+use crate::optim::schedule::cosine;
 
 /// Where the teacher's copy of a part is.
 fn place(part: &str) -> String {

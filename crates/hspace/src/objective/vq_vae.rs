@@ -22,6 +22,7 @@ use crate::device::Device;
 use crate::list::Entry;
 use crate::network::Init;
 use crate::network::weights::{values, vector};
+use crate::warning::WarningKind;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -115,11 +116,14 @@ impl Variant for VqVae {
         false
     }
 
-    fn concern(&self, values: &BTreeMap<String, f64>) -> Option<String> {
+    fn concern(&self, values: &BTreeMap<String, f64>) -> Option<(WarningKind, String)> {
         (*values.get("perplexity")? < 1.5 && self.words > 1).then(|| {
-            "the codebook has collapsed: one word stands for nearly everything; lower \
+            (
+                WarningKind::CodebookCollapse,
+                "the codebook has collapsed: one word stands for nearly everything; lower \
              objective.commitment or train.learning_rate"
-                .to_owned()
+                    .to_owned(),
+            )
         })
     }
 }

@@ -13,11 +13,11 @@ use burn_tensor::{Tensor, TensorData};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
-use super::run_views::RunViews;
 use crate::dataset::{BadFile, Dataset, Shape};
 use crate::device::Device;
 use crate::encoder::axes;
 use crate::error::{Error, Result};
+use crate::job::RunViews;
 use crate::network::weights::rng_for;
 use crate::objective::{Batch, Look, Stream};
 use crate::views::{Key, sample_key};

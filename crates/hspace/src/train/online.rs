@@ -1,47 +1,45 @@
 //! The online probe: how good the features are, epoch by epoch. Test samples are never looked at.
 
-use super::Setup;
 use crate::dataset::groups;
 use crate::embed::{Embedded, embed};
 use crate::error::Result;
+use crate::job::{Job, PROBED};
 use crate::matrix::{Matrix, spaced};
 use crate::network::Weights;
 use crate::probe::knn;
 use crate::probe::scores::largest;
 
-/// Training samples, and val samples, that it looks at.
-pub(crate) const SAMPLES: usize = 1000;
 /// Its number of neighbours.
 const NEIGHBOURS: usize = 10;
 const METRIC: knn::Metric = knn::Metric::Cosine;
 
-/// Accuracy of kNN on val samples, answered by training samples; where the setup has no val labels, on training
+/// Accuracy of kNN on val samples, answered by training samples; where the job has no val labels, on training
 /// samples, each answered by those of other groups. `encoder` are its weights, names without prefix. `None` without
 /// classes, or with too few samples to answer.
-pub(super) fn accuracy(setup: &Setup, encoder: &Weights) -> Result<Option<f64>> {
-    let Some((names, labels)) = setup.facts.classes() else {
+pub(super) fn accuracy(job: &Job, encoder: &Weights) -> Result<Option<f64>> {
+    let Some((names, labels)) = job.facts.classes() else {
         return Ok(None);
     };
     let labelled = |&&row: &&usize| labels[row].is_some();
-    let rows: Vec<usize> = setup.rows.iter().filter(labelled).copied().collect();
+    let rows: Vec<usize> = job.rows.iter().filter(labelled).copied().collect();
     if rows.len() < 2 {
         return Ok(None);
     }
-    let every = rows.len().div_ceil(SAMPLES);
+    let every = rows.len().div_ceil(PROBED);
     let rows: Vec<usize> = rows.into_iter().step_by(every).collect();
-    let train = features(setup, encoder, &rows)?;
+    let train = features(job, encoder, &rows)?;
     let known = train.rows.iter().filter_map(|&row| labels[row]);
     let known: Vec<u32> = known.collect();
-    if setup.choosing.is_empty() {
-        let groups = match groups(&setup.dataset.columns) {
+    if job.choosing.is_empty() {
+        let groups = match groups(&job.dataset.columns) {
             Some(groups) => train.rows.iter().map(|&row| groups[row]).collect(),
             None => (0..train.rows.len() as u32).collect::<Vec<_>>(),
         };
         return Ok(leave_one_out(&train.features, &known, &groups, names.len()));
     }
-    let val = spaced(setup.choosing.len(), SAMPLES).into_iter();
-    let (rows, classes): (Vec<usize>, Vec<u32>) = val.map(|i| setup.choosing[i]).unzip();
-    let val = features(setup, encoder, &rows)?;
+    let val = spaced(job.choosing.len(), PROBED).into_iter();
+    let (rows, classes): (Vec<usize>, Vec<u32>) = val.map(|i| job.choosing[i]).unzip();
+    let val = features(job, encoder, &rows)?;
     let classes = rows.iter().zip(classes);
     let read = classes.filter(|(row, _)| val.rows.binary_search(row).is_ok());
     let classes: Vec<u32> = read.map(|(_, class)| class).collect();
@@ -49,14 +47,14 @@ pub(super) fn accuracy(setup: &Setup, encoder: &Weights) -> Result<Option<f64>> 
     Ok(Some(share_right(&found, &known, &classes, names.len())))
 }
 
-fn features(setup: &Setup, encoder: &Weights, rows: &[usize]) -> Result<Embedded> {
+fn features(job: &Job, encoder: &Weights, rows: &[usize]) -> Result<Embedded> {
     embed(
-        setup.encoder,
+        &*job.encoder,
         encoder,
-        &setup.views.random,
-        setup.dataset,
+        &job.views.random,
+        job.dataset,
         rows,
-        &setup.device,
+        &job.device,
         &mut |_| {},
     )
 }

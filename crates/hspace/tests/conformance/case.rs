@@ -9,7 +9,7 @@ use hspace::encoder::{self, ENCODERS, Encoder, axes};
 use hspace::network::weights::Weights;
 use hspace::network::{Mode, Pass};
 use hspace::objective::{self, Batch, Facts, Look, Net, OBJECTIVES, Objective};
-use hspace::train::optimizer::Gradients;
+use hspace::optim::Gradients;
 use toml::Table;
 
 pub const IMAGE: Shape = Shape::Image {

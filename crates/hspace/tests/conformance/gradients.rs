@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use burn_tensor::Tensor;
 use hspace::network::weights::Weights;
-use hspace::train::optimizer::Gradients;
+use hspace::optim::Gradients;
 
 use crate::case::{Case, Choice, Turn, number};
 

@@ -3,7 +3,7 @@
 use hspace::embed::to_matrix;
 use hspace::network::weights::Weights;
 use hspace::objective::Net;
-use hspace::train::optimizer::{Optimizer, OptimizerState, Rule};
+use hspace::optim::{Optimizer, OptimizerState, Rule};
 use hspace::train::watch;
 
 use crate::case::{Case, Choice, KINDS, samples};

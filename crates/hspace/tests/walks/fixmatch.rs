@@ -52,7 +52,7 @@ fn forty_labels_and_all_other_samples() {
     let few: Vec<usize> = dataset.indices(Split::Train).into_iter().take(10).collect();
     let run = || super::trained(&dataset, &few, Box::<FixMatch>::default());
     let trained = run();
-    let loss = |line: &hspace::train::Line| line.values["loss"];
+    let loss = |line: &hspace::run::Line| line.values["loss"];
     assert_eq!(trained.lines.len(), 2);
     assert!(trained.lines.iter().all(|line| loss(line).is_finite()));
     assert_eq!(trained.samples, 2 * 8 * 16);

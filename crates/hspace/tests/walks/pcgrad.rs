@@ -5,7 +5,7 @@ use burn_tensor::Tensor;
 use hspace::dataset::{Column, Role, Split, Values};
 use hspace::network::layers::linear;
 use hspace::objective::{Batch, Facts, Look, Loss, Net, Objective, Stream, Which};
-use hspace::train::optimizer::{Gradients, sum};
+use hspace::optim::{Gradients, sum};
 
 use super::cross_entropy;
 

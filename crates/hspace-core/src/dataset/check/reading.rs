@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::columns::{ColumnReading, Reading};
-use crate::probe::table::aligned_left;
+use crate::text::aligned_left;
 
 /// More columns of one use that follow one another are shown as one line.
 const ALIKE: usize = 3;

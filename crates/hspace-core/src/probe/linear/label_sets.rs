@@ -10,8 +10,9 @@ use super::search::{Part, best_c};
 use super::{Basis, CV_ROWS, FALLBACK, FIT_ROWS};
 use crate::error::Result;
 use crate::matrix::Matrix;
-use crate::probe::few_labels::{draw_label_sets, mix};
+use crate::probe::few_labels::draw_label_sets;
 use crate::probe::folds::{Selection, balanced};
+use crate::random::mix;
 
 /// The fitted regressions.
 #[derive(Clone, Debug)]

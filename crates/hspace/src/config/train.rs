@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::optimizer::Rule;
-use super::schedule::Schedule;
 use crate::auto::Auto;
 use crate::dataset::{Shape, Split};
+use crate::optim::Rule;
+use crate::optim::schedule::Schedule;
 
 /// Samples of which splits are learned from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +54,7 @@ pub enum Metric {
 
 impl Metric {
     /// Its value among those logged.
-    pub(super) fn of(self, values: &BTreeMap<String, f64>) -> Option<f64> {
+    pub(crate) fn of(self, values: &BTreeMap<String, f64>) -> Option<f64> {
         let name = match self {
             Metric::None => return None,
             Metric::EpochLoss => "epoch_loss",
@@ -68,7 +68,7 @@ impl Metric {
     }
 
     /// Whether `value` is better than `best`.
-    pub(super) fn better(self, value: f64, best: f64) -> bool {
+    pub(crate) fn better(self, value: f64, best: f64) -> bool {
         match self {
             Metric::EpochLoss | Metric::Alignment | Metric::Uniformity => value < best,
             _ => value > best,

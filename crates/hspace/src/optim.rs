@@ -1,5 +1,7 @@
 //! Optimizers: formulas on flat weights.
 
+pub mod schedule;
+
 use std::collections::BTreeMap;
 
 use burn_tensor::Tensor;

@@ -1,0 +1,58 @@
+//! The streams of an objective with the rows they draw from, and their batches in parts.
+
+use super::loader::Source;
+use crate::error::{Error, Result};
+use crate::job::Job;
+use crate::objective::{Batch, Stream};
+
+/// The streams with their rows.
+pub(super) fn sources(job: &Job) -> Result<Vec<Source>> {
+    let batch = *job.config.train.batch_size.get();
+    let source = |stream: Stream| {
+        let of_it = |&&row: &&usize| stream.which.has(&job.facts, row);
+        let rows: Vec<usize> = job.rows.iter().filter(of_it).copied().collect();
+        let batch = batch * stream.share;
+        if rows.is_empty() {
+            return Err(Error::data(format!(
+                "the objective asks for {:?} samples, and none of the {} training samples is one",
+                stream.which,
+                job.rows.len()
+            )));
+        }
+        if stream.counts_epochs && rows.len() < batch {
+            return Err(Error::config(format!(
+                "train.batch_size={batch}, but there are only {} training samples for it; \
+                 lower it or leave it on `auto`",
+                rows.len()
+            )));
+        }
+        Ok(Source {
+            rows,
+            stream,
+            batch,
+        })
+    };
+    job.objective.streams().into_iter().map(source).collect()
+}
+
+/// Cuts every stream's batch into `n` micro-batches whose sizes differ by one at most; into fewer where one would
+/// be of less than two samples.
+pub(super) fn split(batches: Vec<Batch>, n: usize) -> Vec<Vec<Batch>> {
+    let pairs = batches.iter().map(|batch| batch.rows.len() / 2);
+    let n = n.min(pairs.min().unwrap_or(1));
+    if n < 2 {
+        return vec![batches];
+    }
+    let cut = |i: usize| {
+        let part = |batch: &Batch| {
+            let [start, end] = [i, i + 1].map(|i| i * batch.rows.len() / n);
+            let narrow = |view: &burn_tensor::Tensor<4>| view.clone().narrow(0, start, end - start);
+            Batch {
+                views: batch.views.iter().map(narrow).collect(),
+                rows: batch.rows[start..end].to_vec(),
+            }
+        };
+        batches.iter().map(part).collect()
+    };
+    (0..n).map(cut).collect()
+}
