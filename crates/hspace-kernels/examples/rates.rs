@@ -5,8 +5,8 @@
 
 use std::time::Instant;
 
-use hspace_kernels::conv::{self, Source, Wanted};
-use hspace_kernels::{Buffer, Conv, Finish, Isa, Machine, Onto, norm};
+use hspace_kernels::conv::{self, Wanted};
+use hspace_kernels::{Buffer, Conv, Finish, Isa, Machine, Onto, Source, norm};
 
 const TIMES: usize = 15;
 

@@ -27,10 +27,11 @@ pub(crate) use self::sums::{Along, Sums};
 use self::tiles::Images;
 use self::weights::{Order, pack};
 use crate::buffer::Buffer;
-use crate::conv::{Conv, Machine, Source};
 use crate::fetch::{Area, Fetch};
 use crate::finish::Finish;
+use crate::machine::Machine;
 use crate::scratch::Scratch;
+use crate::shape::{Conv, Source};
 use crate::simd::LANES;
 use crate::units::{self, Rows};
 

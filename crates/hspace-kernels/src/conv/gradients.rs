@@ -3,12 +3,14 @@
 use rayon::prelude::*;
 
 use super::ways::{Sums, Way};
-use super::{Conv, Machine, Source, data_gradient, weight_gradient};
+use super::{data_gradient, weight_gradient};
 use crate::buffer::Buffer;
 use crate::fetch::Area;
 use crate::finish::{Finish, Onto};
+use crate::machine::Machine;
 use crate::norm::{AllSums, Back, Normalised};
 use crate::scratch::Scratch;
+use crate::shape::{Conv, Source};
 use crate::units;
 
 /// Numbers of sums that stay in the second-level cache beside few images.

@@ -1,10 +1,11 @@
 //! The ways to compute a convolution and its gradients: by minimal filtering or directly.
 
-use super::{Conv, Machine, Source};
 use crate::buffer::Buffer;
 use crate::fetch::Area;
 use crate::finish::Finish;
+use crate::machine::Machine;
 use crate::norm::Ending;
+use crate::shape::{Conv, Source};
 use crate::units::{self, Rows};
 use crate::{direct, winograd};
 
@@ -21,9 +22,14 @@ enum Weights {
     Phases(direct::Phases),
 }
 
+/// Whether Winograd is allowed and pays.
+fn fits_winograd(conv: &Conv, on: Machine) -> bool {
+    on.winograd && winograd::pays(conv)
+}
+
 impl Way {
     pub(super) fn forward(on: Machine, conv: &Conv, weight: &[f32]) -> Way {
-        let weights = if conv.fits_winograd(on) {
+        let weights = if fits_winograd(conv, on) {
             Weights::Winograd(winograd::Packed::forward(on, conv, weight))
         } else {
             Weights::Direct(direct::Packed::new(on, conv, weight, false))
@@ -34,7 +40,7 @@ impl Way {
 
     /// The gradient for the input of `conv`.
     pub(super) fn back(on: Machine, conv: &Conv, weight: &[f32]) -> Way {
-        let (conv, weights) = if conv.fits_winograd(on) {
+        let (conv, weights) = if fits_winograd(conv, on) {
             let packed = winograd::Packed::back(on, conv, weight);
             (*conv, Weights::Winograd(packed))
         } else if conv.stride == 1 {
@@ -162,7 +168,7 @@ pub(super) enum Sums {
 
 impl Sums {
     pub(super) fn new(on: Machine, conv: &Conv) -> Sums {
-        if conv.fits_winograd(on) {
+        if fits_winograd(conv, on) {
             Sums::Winograd(winograd::Sums::new(conv))
         } else {
             Sums::Direct(direct::Sums::new(conv))

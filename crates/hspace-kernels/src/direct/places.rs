@@ -3,12 +3,13 @@
 use std::ops::Range;
 
 use super::{Numbers, Taps};
-use crate::conv::{Machine, Source};
 use crate::fetch::{Area, Fetch};
 use crate::finish::{Finish, RawFinish};
+use crate::machine::Machine;
 use crate::micro::{Block, Walk, column_block, over_rows, product};
 use crate::norm::scale_rows;
 use crate::scratch::Scratch;
+use crate::shape::Source;
 use crate::simd::{LANES, Simd, kernel};
 use crate::units::Rows;
 

@@ -7,10 +7,11 @@ use rayon::prelude::*;
 
 use super::{Numbers, Taps};
 use crate::buffer::Buffer;
-use crate::conv::{Conv, Machine, Source};
+use crate::machine::Machine;
 use crate::micro::{Walk, add_outer};
 use crate::norm::scale_rows;
 use crate::scratch::Scratch;
+use crate::shape::{Conv, Source};
 use crate::simd::LANES;
 use crate::units::{self, Rows};
 

@@ -6,8 +6,8 @@ use super::products::Planes;
 use super::scheme::Scheme;
 use super::transform::{Places, Transform, first_half};
 use super::{Plan, Size, dense, strided};
-use crate::conv::Machine;
 use crate::finish::{Finish, RawFinish};
+use crate::machine::Machine;
 use crate::simd::{LANES, Simd, kernel};
 use crate::units::Rows;
 

@@ -14,9 +14,10 @@ use super::transform::{Places, Transform, first_half};
 use super::weights::{self, PLANES};
 use super::{Plan, dense, strided};
 use crate::buffer::Buffer;
-use crate::conv::{Conv, Machine, Source};
+use crate::machine::Machine;
 use crate::micro::{Walk, add_outer};
 use crate::scratch::Scratch;
+use crate::shape::{Conv, Source};
 use crate::simd::{LANES, Simd, kernel};
 use crate::units::{self, Rows};
 

@@ -6,9 +6,10 @@ use super::products::Planes;
 use super::scheme::Scheme;
 use super::transform::{Tile, Transform, first_half, first_half_of};
 use super::{Plan, Size, dense, strided};
-use crate::conv::{Machine, Source};
 use crate::fetch::needed_soon;
+use crate::machine::Machine;
 use crate::scratch::Scratch;
+use crate::shape::Source;
 use crate::simd::{LANES, Simd, kernel};
 use crate::units::Rows;
 

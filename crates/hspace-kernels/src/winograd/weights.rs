@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::products::GAP;
 use super::scheme::{POINTS, Scheme};
 use crate::buffer::Buffer;
-use crate::conv::Machine;
+use crate::machine::Machine;
 use crate::micro::column_block;
 use crate::scratch::Scratch;
 use crate::simd::{LANES, Simd, kernel};

@@ -3,9 +3,9 @@
 
 use burn_flex::Flex;
 use burn_tensor::Tensor;
-use hspace_kernels::conv::{self, Source};
+use hspace_kernels::conv;
 use hspace_kernels::upsample::{self, Upsample};
-use hspace_kernels::{Buffer, Conv, Finish, Machine, Onto, pool};
+use hspace_kernels::{Buffer, Conv, Finish, Machine, Onto, Source, pool};
 
 use super::{Numbers, Parents, WayBack, attach, node, primitive};
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use hspace_kernels::conv::{self, Source, Wanted};
+use hspace_kernels::conv::{self, Wanted};
 use hspace_kernels::norm::{Added, AllSums, Back, Ending, Gate, Normalised, Relu, marks_of};
-use hspace_kernels::{Buffer, Conv, Machine, Onto};
+use hspace_kernels::{Buffer, Conv, Machine, Onto, Source};
 
 use super::super::conv::{output_shape, shapes, weight_shape};
 use super::super::{Numbers, Parents, primitive, vector};
