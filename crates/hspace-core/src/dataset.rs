@@ -35,6 +35,7 @@ use crate::columns::header::Header;
 pub use crate::columns::{Column, Missing, Reading, Role, Values, factors, groups, task};
 use crate::columns::{Rules, TableOptions};
 use crate::error::{Error, Result, unknown};
+use crate::list;
 
 /// The shape of one sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -245,15 +246,14 @@ impl OpenOptions {
 /// Tries to open a source: `None` where this is not its format.
 pub type Open = fn(source: &str, options: &OpenOptions) -> Option<Result<Dataset>>;
 
-/// One kind of data that hspace can read.
-pub struct Entry {
-    /// How lists call it; for built-in data, what `--data` takes.
-    pub name: &'static str,
-    /// One line on what it is.
-    pub summary: &'static str,
+/// A format of data that hspace can read.
+pub struct Format {
     /// Recognises and opens it.
     pub open: Open,
 }
+
+/// A line of [`DATASETS`]; its name is what lists call the format, and of built-in data what `--data` takes.
+pub type Entry = list::Entry<Format>;
 
 /// Every kind of data, in the order they are tried.
 pub static DATASETS: &[Entry] = &[

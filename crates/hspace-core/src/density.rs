@@ -42,6 +42,7 @@ mod still;
 mod table;
 mod weibull;
 
+use crate::list;
 pub(crate) use table::number;
 
 pub use options::{
@@ -149,17 +150,16 @@ impl Support {
     }
 }
 
-/// One density of a column.
-pub struct Entry {
-    /// As in `--candidates normal,kde`.
-    pub name: &'static str,
-    /// One line for `hspace list densities`.
-    pub summary: &'static str,
+/// How a density of a column is fitted.
+pub struct ColumnFit {
     /// Where it lies.
     pub support: Support,
     /// Fits it to values that lie in its support, at least two.
     pub fit: fn(&[f64], &DensityOptions) -> Fitted,
 }
+
+/// A line of [`DENSITIES`], named as in `--candidates normal,kde`.
+pub type Entry = list::Entry<ColumnFit>;
 
 /// Every density of a column.
 pub static DENSITIES: &[Entry] = &[
@@ -176,15 +176,14 @@ pub static DENSITIES: &[Entry] = &[
     knn::ENTRY,
 ];
 
-/// One density of features.
-pub struct FeatureEntry {
-    /// As in `--candidates normal_shrunk,knn`.
-    pub name: &'static str,
-    /// One line for `hspace list densities`.
-    pub summary: &'static str,
+/// How a density of features is fitted.
+pub struct FeatureFit {
     /// Fits it to training rows `[n, d]` of `d` features.
     pub fit: fn(rows: &[f64], d: usize, options: &OutlierOptions) -> FittedFeatures,
 }
+
+/// A line of [`FEATURE_DENSITIES`], named as in `--candidates normal_shrunk,knn`.
+pub type FeatureEntry = list::Entry<FeatureFit>;
 
 /// Every density of features.
 pub static FEATURE_DENSITIES: &[FeatureEntry] = &[

@@ -25,6 +25,7 @@ pub use factors::{Factor, of_columns};
 pub use measure::{check_options, check_width, measure, noise, sample};
 
 use crate::error::Result;
+use crate::list::Entry;
 use crate::matrix::Matrix;
 use crate::random::{mix, shuffled};
 use crate::stats::{Bias, Estimate};
@@ -82,14 +83,8 @@ impl Score {
     }
 }
 
-/// A metric: one or more scores that are taken together.
+/// A metric: one or more scores that are taken together. A line of [`METRICS`] is called as in `--metric mig`.
 pub struct Metric {
-    /// As in `--metric mig`.
-    pub name: &'static str,
-    /// One line for `hspace list metrics`.
-    pub summary: &'static str,
-    /// Where it was published.
-    pub source: &'static str,
     /// Its scores, in the order of the function's values.
     pub scores: &'static [Score],
     /// What is done about the bias of few samples; empty where it is far less than the interval.
@@ -101,104 +96,124 @@ pub struct Metric {
 }
 
 /// Every metric, in the order of tables.
-pub static METRICS: &[Metric] = &[
-    Metric {
+pub static METRICS: &[Entry<Metric>] = &[
+    Entry {
         name: "mig",
         summary: "mutual information gap: one latent knows a factor, and no other as much",
         source: "Chen et al. 2018, arXiv:1802.04942",
-        scores: &[Score::unbiased("mig")],
-        correction: "entropies are jackknifed",
-        low_is_good: false,
-        measure: Measure::Factors(mig::mig),
+        item: Metric {
+            scores: &[Score::unbiased("mig")],
+            correction: "entropies are jackknifed",
+            low_is_good: false,
+            measure: Measure::Factors(mig::mig),
+        },
     },
-    Metric {
+    Entry {
         name: "dci",
         summary: "one factor a latent, one latent a factor, factors predicted: by importance in bagged trees",
         source: "Eastwood & Williams 2018, ICLR",
-        scores: &[
-            Score::extrapolated("dci_disentanglement", 0.5, 1.0),
-            Score::extrapolated("dci_completeness", 0.5, 1.0),
-            Score::extrapolated("dci_informativeness", 1.0 / 3.0, 1.0),
-        ],
-        correction: "importance is taken on rows held out, and scores are extrapolated to many samples",
-        low_is_good: false,
-        measure: Measure::Factors(dci::dci),
+        item: Metric {
+            scores: &[
+                Score::extrapolated("dci_disentanglement", 0.5, 1.0),
+                Score::extrapolated("dci_completeness", 0.5, 1.0),
+                Score::extrapolated("dci_informativeness", 1.0 / 3.0, 1.0),
+            ],
+            correction: "importance is taken on rows held out, and scores are extrapolated to many samples",
+            low_is_good: false,
+            measure: Measure::Factors(dci::dci),
+        },
     },
-    Metric {
+    Entry {
         name: "sap",
         summary: "separated attribute predictability: one latent predicts a factor, and no other as well",
         source: "Kumar et al. 2018, arXiv:1711.00848",
-        scores: &[Score::extrapolated("sap", 0.5, 1.0)],
-        correction: "the score is extrapolated to many samples",
-        low_is_good: false,
-        measure: Measure::Factors(sap::sap),
+        item: Metric {
+            scores: &[Score::extrapolated("sap", 0.5, 1.0)],
+            correction: "the score is extrapolated to many samples",
+            low_is_good: false,
+            measure: Measure::Factors(sap::sap),
+        },
     },
-    Metric {
+    Entry {
         name: "beta_vae",
         summary: "a linear classifier tells which factor pairs of samples share (guessing: 1 / factors)",
         source: "Higgins et al. 2017, ICLR",
-        scores: &[Score::unbiased("beta_vae")],
-        correction: "",
-        low_is_good: false,
-        measure: Measure::Factors(beta_vae::beta_vae),
+        item: Metric {
+            scores: &[Score::unbiased("beta_vae")],
+            correction: "",
+            low_is_good: false,
+            measure: Measure::Factors(beta_vae::beta_vae),
+        },
     },
-    Metric {
+    Entry {
         name: "factor_vae",
         summary: "the latent that varies least tells which factor is fixed (guessing: 1 / factors)",
         source: "Kim & Mnih 2018, arXiv:1802.05983",
-        scores: &[Score::extrapolated("factor_vae", 0.5, 1.0)],
-        correction: "the score is extrapolated to many samples",
-        low_is_good: false,
-        measure: Measure::Factors(factor_vae::factor_vae),
+        item: Metric {
+            scores: &[Score::extrapolated("factor_vae", 0.5, 1.0)],
+            correction: "the score is extrapolated to many samples",
+            low_is_good: false,
+            measure: Measure::Factors(factor_vae::factor_vae),
+        },
     },
-    Metric {
+    Entry {
         name: "modularity",
         summary: "a latent knows one factor alone, by mutual information",
         source: "Ridgeway & Mozer 2018, arXiv:1802.05312",
-        scores: &[Score::unbiased("modularity")],
-        correction: "entropies are jackknifed, and latents without clear information count 0",
-        low_is_good: false,
-        measure: Measure::Factors(modularity::modularity),
+        item: Metric {
+            scores: &[Score::unbiased("modularity")],
+            correction: "entropies are jackknifed, and latents without clear information count 0",
+            low_is_good: false,
+            measure: Measure::Factors(modularity::modularity),
+        },
     },
-    Metric {
+    Entry {
         name: "explicitness",
         summary: "values of factors are read off all latents by logistic regression: area under ROC (guessing: 1/2)",
         source: "Ridgeway & Mozer 2018, arXiv:1802.05312",
-        scores: &[Score::extrapolated("explicitness", 1.0, 2.0)],
-        correction: "the score is extrapolated to many samples",
-        low_is_good: false,
-        measure: Measure::Factors(modularity::explicitness),
+        item: Metric {
+            scores: &[Score::extrapolated("explicitness", 1.0, 2.0)],
+            correction: "the score is extrapolated to many samples",
+            low_is_good: false,
+            measure: Measure::Factors(modularity::explicitness),
+        },
     },
-    Metric {
+    Entry {
         name: "total_correlation",
         summary: "how far latents are from independent under a Gaussian fit, in nats; no factors needed",
         source: "Locatello et al. 2019, arXiv:1811.12359",
-        scores: &[Score {
-            name: "total_correlation",
-            range: [0.0, f64::INFINITY],
-            bias: Bias::Negligible,
-        }],
-        correction: "the mean of independent normal latents is subtracted",
-        low_is_good: true,
-        measure: Measure::Latents(total_correlation::total_correlation),
+        item: Metric {
+            scores: &[Score {
+                name: "total_correlation",
+                range: [0.0, f64::INFINITY],
+                bias: Bias::Negligible,
+            }],
+            correction: "the mean of independent normal latents is subtracted",
+            low_is_good: true,
+            measure: Measure::Latents(total_correlation::total_correlation),
+        },
     },
-    Metric {
+    Entry {
         name: "dependence",
         summary: "normalised mutual information of the latents: its mean, and the matrix; no factors needed",
         source: "Counting in 10 bins of as many samples each",
-        scores: &[Score::unbiased("dependence")],
-        correction: "entropies are jackknifed",
-        low_is_good: true,
-        measure: Measure::Latents(dependence::dependence),
+        item: Metric {
+            scores: &[Score::unbiased("dependence")],
+            correction: "entropies are jackknifed",
+            low_is_good: true,
+            measure: Measure::Latents(dependence::dependence),
+        },
     },
-    Metric {
+    Entry {
         name: "udr",
         summary: "runs of the same settings from different seeds find the same latents; no factors needed",
         source: "Duan et al. 2020, arXiv:1905.12614",
-        scores: &[Score::extrapolated("udr", 0.5, 1.0)],
-        correction: "correlations count beyond two standard errors, and scores are extrapolated to many samples",
-        low_is_good: false,
-        measure: Measure::Runs(udr::udr),
+        item: Metric {
+            scores: &[Score::extrapolated("udr", 0.5, 1.0)],
+            correction: "correlations count beyond two standard errors, and scores are extrapolated to many samples",
+            low_is_good: false,
+            measure: Measure::Runs(udr::udr),
+        },
     },
 ];
 

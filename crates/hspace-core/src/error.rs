@@ -27,6 +27,17 @@ pub enum Error {
     Interrupted(String),
 }
 
+/// What `validate` found as a result.
+///
+/// # Errors
+/// [`Error::Config`] with all problems, if there are any.
+pub fn valid(problems: Vec<String>) -> Result<()> {
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Config(problems)),
+    }
+}
+
 /// `std::result::Result` with [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 

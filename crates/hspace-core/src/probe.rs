@@ -31,7 +31,7 @@ pub(crate) mod table;
 mod task;
 
 pub use comparison::Comparison;
-pub use entry::Entry;
+pub use entry::{Entry, ProbeKind};
 pub use fitted::fit_head;
 pub use joined::join;
 pub use measure::measure;

@@ -47,6 +47,7 @@ pub use recipes::{PRESETS, Recipe, Recipes};
 
 use crate::dataset::{Image, Sample, Shape};
 use crate::error::{Error, Result};
+use crate::list;
 use canvas::Scratch;
 
 /// One kind of view: its settings, and what it does with them.
@@ -58,7 +59,7 @@ pub trait View {
     fn on(&self) -> bool;
 
     /// Every setting that makes no sense, as `key: problem`, such as `p: must be in 0..=1, not 2`.
-    fn problems(&self) -> Vec<String>;
+    fn validate(&self) -> Vec<String>;
 
     /// Changes where in the source image to look.
     fn frame(&self, _frame: &mut Frame, _draws: &mut Draws) {}
@@ -81,21 +82,18 @@ pub enum Takes {
     Both,
 }
 
-/// A line of [`VIEWS`].
-pub struct ViewEntry {
-    /// The key of its table in [`ViewsConfig`].
-    pub name: &'static str,
-    /// What it does, in a few words.
-    pub summary: &'static str,
+/// A kind of view.
+pub struct ViewOperation {
     /// What it can be taken of.
     pub takes: Takes,
-    /// Where it comes from.
-    pub paper: &'static str,
     /// Its settings within a configuration.
     pub of: fn(&ViewsConfig) -> &dyn View,
     /// Switches it on at a strength that shows, for tests and for looking at.
     pub show: fn(&mut ViewsConfig),
 }
+
+/// A line of [`VIEWS`], named as its table in [`ViewsConfig`].
+pub type ViewEntry = list::Entry<ViewOperation>;
 
 /// Every kind of view, in order of application.
 pub static VIEWS: &[ViewEntry] = &[
@@ -142,7 +140,7 @@ impl Views {
         reference: Option<Marginals>,
     ) -> Result<Self> {
         let mut problems = config.validate();
-        problems.extend(input.problems());
+        problems.extend(input.validate());
         let vectors = matches!(input.shape, Shape::Vector { .. });
         let active: Vec<&ViewEntry> = VIEWS.iter().filter(|v| (v.of)(&config).on()).collect();
         for view in &active {

@@ -5,8 +5,8 @@
 
 use std::time::Instant;
 
-use hspace_kernels::conv::{self, Source, Wanted};
-use hspace_kernels::{Accumulate, Buffer, Conv, Epilogue, Isa, Machine, norm};
+use hspace_kernels::conv::{self, Wanted};
+use hspace_kernels::{Accumulate, Buffer, Conv, Epilogue, Isa, Machine, Source, norm};
 
 const TIMES: usize = 15;
 

@@ -8,8 +8,8 @@
 use rayon::prelude::*;
 
 use crate::buffer::volume;
-use crate::conv::Machine;
 use crate::functions::exp;
+use crate::machine::Machine;
 use crate::product::{Matrix, Sizes, serial};
 use crate::scratch::Scratch;
 use crate::simd::{LANES, Simd, kernel};

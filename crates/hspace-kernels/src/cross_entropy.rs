@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use crate::conv::Machine;
 use crate::functions::{exp, log_one_plus};
+use crate::machine::Machine;
 use crate::partition;
 use crate::simd::{LANES, Simd, kernel};
 

@@ -14,11 +14,12 @@ use rayon::prelude::*;
 use self::places::{Groups, seen};
 pub(crate) use self::sums::DirectWeightGrad;
 use crate::buffer::Buffer;
-use crate::conv::{Conv, Machine, Source};
 use crate::epilogue::Epilogue;
 use crate::gemm_microkernel::column_block;
+use crate::machine::Machine;
 use crate::partition::{self, Rows};
 use crate::scratch::Scratch;
+use crate::shape::{Conv, Source};
 use crate::simd::LANES;
 use crate::transpose::transpose;
 

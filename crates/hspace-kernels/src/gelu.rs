@@ -3,8 +3,8 @@
 
 use rayon::prelude::*;
 
-use crate::conv::Machine;
 use crate::functions::normal;
+use crate::machine::Machine;
 use crate::simd::{LANES, Simd, kernel};
 
 /// Numbers that one piece of work goes through.

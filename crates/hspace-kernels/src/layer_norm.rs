@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::buffer::{Buffer, volume};
-use crate::conv::Machine;
+use crate::machine::Machine;
 use crate::norm::{GainBias, piece};
 use crate::simd::{LANES, Simd, kernel};
 

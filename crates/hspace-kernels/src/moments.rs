@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::conv::Machine;
+use crate::machine::Machine;
 use crate::norm::{FLIGHT, in_flight, piece, total};
 use crate::simd::{LANES, Simd, kernel};
 

@@ -5,8 +5,8 @@ mod back;
 
 use rayon::prelude::*;
 
-use crate::conv::Machine;
 use crate::fetch::Area;
+use crate::machine::Machine;
 use crate::simd::{LANES, Simd, kernel};
 
 pub use self::back::{Back, GainBias, Normalised, PartialSums, ReluMask};

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::conv::Conv;
+use crate::shape::Conv;
 
 /// Shapes of a pooling: a [`Conv`] whose outputs are its inputs' channels, each seen alone.
 ///

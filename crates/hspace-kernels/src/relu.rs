@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use crate::conv::Machine;
+use crate::machine::Machine;
 use crate::simd::{LANES, Simd, kernel};
 
 /// Numbers that one piece of work goes through.

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::buffer::volume;
-use crate::conv::Machine;
+use crate::machine::Machine;
 use crate::partition;
 use crate::simd::{Isa, LANES, Simd, kernel};
 

@@ -27,11 +27,12 @@ pub(crate) use self::sums::{FusedWeightGrad, WinogradWeightGrad};
 use self::tiles::Images;
 use self::weights::{Order, pack};
 use crate::buffer::Buffer;
-use crate::conv::{Conv, Machine, Source};
 use crate::epilogue::Epilogue;
 use crate::fetch::{Area, Fetch};
+use crate::machine::Machine;
 use crate::partition::{self, Rows};
 use crate::scratch::Scratch;
+use crate::shape::{Conv, Source};
 use crate::simd::LANES;
 
 // In the loops over tiles one address is a `black_box`: the compiler would otherwise carry each of

@@ -73,7 +73,7 @@ impl Encoder for Residual {
         Features::Maps(residual_blocks(chain, x))
     }
 
-    fn problems(&self, _: Shape) -> Vec<String> {
+    fn validate(&self, _: Shape) -> Vec<String> {
         vec![]
     }
 }

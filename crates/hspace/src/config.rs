@@ -328,7 +328,7 @@ impl Config {
             _ => 0,
         };
         train.resolve(about.samples + val, about.shape);
-        problems.extend(train.problems());
+        problems.extend(train.validate());
 
         let streams = objective
             .as_ref()
@@ -417,7 +417,7 @@ fn reading(section: Table, problems: &mut Vec<String>) -> OpenOptions {
 /// Takes `name` and the settings out of a section and makes the thing once, to check it.
 fn choose<T: ?Sized>(
     what: &str,
-    entries: &'static [list::Entry<T>],
+    entries: &'static [list::Entry<list::Configured<T>>],
     default: &str,
     section: &mut Table,
     problems: &mut Vec<String>,

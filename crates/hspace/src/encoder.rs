@@ -19,8 +19,7 @@ use burn_tensor::Tensor;
 
 use crate::dataset::Shape;
 use crate::device::Device;
-use crate::error::Result;
-use crate::list::{self, Entry};
+use crate::list::{self, Configured, Entry};
 use crate::network::{Mode, Pass, Scope, Weight, Weights};
 
 /// A network from samples to features.
@@ -82,7 +81,7 @@ pub trait Encoder: Send + Sync {
     }
 
     /// Problems with the settings, or with samples of this shape; empty if there are none.
-    fn problems(&self, shape: Shape) -> Vec<String>;
+    fn validate(&self, shape: Shape) -> Vec<String>;
 }
 
 /// What an encoder that cuts images into patches can do besides.
@@ -99,7 +98,7 @@ pub trait Patches {
 }
 
 /// The learned encoders.
-pub static ENCODERS: &[Entry<dyn Encoder>] = &[
+pub static ENCODERS: &[Entry<Configured<dyn Encoder>>] = &[
     mlp::ENTRY,
     cnn::ENTRY,
     resnet::RESNET18,
@@ -165,17 +164,5 @@ fn image_problems(name: &str, shape: Shape, least: usize) -> Vec<String> {
              {width}x{height}; set train.image_size={least} or more, or use `mlp`"
         )],
         Shape::Image { .. } => vec![],
-    }
-}
-
-/// Checks settings and shape together.
-///
-/// # Errors
-/// Everything that [`Encoder::problems`] finds.
-pub fn check(encoder: &dyn Encoder, shape: Shape) -> Result<()> {
-    let problems = encoder.problems(shape);
-    match problems.is_empty() {
-        true => Ok(()),
-        false => Err(crate::error::Error::Config(problems)),
     }
 }

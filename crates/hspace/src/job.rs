@@ -145,10 +145,10 @@ impl<'a> Job<'a> {
             objective.map_err(Error::config)?,
         );
         let encoder = with_latents(encoder, objective.latents());
-        let mut problems = encoder.problems(facts.shape);
+        let mut problems = encoder.validate(facts.shape);
         problems.extend(objective.prepare(&facts));
-        problems.extend(objective::mismatches(&*objective, &*encoder, &facts));
-        problems.extend(metric_problems(&config.train, &*objective, &facts));
+        problems.extend(objective::validate(&*objective, &*encoder, &facts));
+        problems.extend(validate_metrics(&config.train, &*objective, &facts));
         let batch = *config.train.batch_size.get();
         if batch > rows.len() {
             problems.push(format!(
@@ -289,7 +289,7 @@ impl<'a> Job<'a> {
 }
 
 /// Why what is to stop the training, or to choose its best weights, would never be measured.
-fn metric_problems(
+fn validate_metrics(
     settings: &TrainSettings,
     objective: &dyn Objective,
     facts: &Facts,

@@ -1,40 +1,19 @@
-//! Extension points: each is one static list of entries.
+//! Entries that are made from settings: each a plain configuration struct under the name it is chosen by.
 //!
-//! The list feeds the command line, the configuration parser, the documentation and the
-//! conformance tests. Adding an encoder or an objective is one file and one line in its list.
+//! The lists feed the command line, the configuration parser, the documentation and the conformance tests.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::Table;
 
-use crate::error::unknown;
+pub use hspace_core::list::{Entry, find};
 
-/// One line of a list: a plain configuration struct under the name it is chosen by.
-pub struct Entry<T: ?Sized> {
-    /// As in `--encoder cnn`.
-    pub name: &'static str,
-    /// One line for `hspace list`.
-    pub summary: &'static str,
-    /// Author, year, title or identifier; empty where there is nothing to cite.
-    pub source: &'static str,
+/// What is made from settings.
+pub struct Configured<T: ?Sized> {
     /// Every setting with its default. Its keys are the only ones accepted.
     pub defaults: fn() -> Table,
     /// Makes the thing from settings; the error names key and value.
     pub make: fn(Table) -> Result<Box<T>, String>,
-}
-
-/// Finds an entry by name.
-///
-/// # Errors
-/// The nearest valid name and the whole list.
-pub fn find<T: ?Sized>(
-    what: &str,
-    list: &'static [Entry<T>],
-    name: &str,
-) -> Result<&'static Entry<T>, String> {
-    list.iter()
-        .find(|entry| entry.name == name)
-        .ok_or_else(|| unknown(what, name, list.iter().map(|entry| entry.name)))
 }
 
 /// The default settings of a configuration struct, as a table.
@@ -65,6 +44,17 @@ pub fn parse<C: DeserializeOwned>(table: Table) -> Result<C, String> {
             _ => problem,
         }
     })
+}
+
+/// What `validate` found as an error of [`Configured::make`].
+///
+/// # Errors
+/// All problems, if there are any.
+pub fn refuse(problems: Vec<String>) -> Result<(), String> {
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(problems.join("; ")),
+    }
 }
 
 /// Takes the settings of one of several structs out of a table that has those of all.

@@ -62,7 +62,7 @@ use crate::dataset::{Column, Shape, Values};
 use crate::device::Device;
 use crate::encoder::stage::begins;
 use crate::encoder::{self, Encoder};
-use crate::list::{self, Entry};
+use crate::list::{self, Configured, Entry};
 use crate::network::{Mode, Pass, Weights};
 use crate::optim::{self, Gradients};
 use crate::views::Recipe;
@@ -409,7 +409,7 @@ pub trait Objective: Send + Sync {
     fn prepare(&mut self, facts: &Facts) -> Vec<String>;
 
     /// Why it cannot teach this encoder; empty if it can.
-    fn problems_with(&self, _encoder: &dyn Encoder, _facts: &Facts) -> Vec<String> {
+    fn validate(&self, _encoder: &dyn Encoder, _facts: &Facts) -> Vec<String> {
         vec![]
     }
 
@@ -472,7 +472,7 @@ pub fn learns_from_labels(objective: &dyn Objective) -> bool {
 }
 
 /// All objectives.
-pub static OBJECTIVES: &[Entry<dyn Objective>] = &[
+pub static OBJECTIVES: &[Entry<Configured<dyn Objective>>] = &[
     supervised::ENTRY,
     simclr::ENTRY,
     moco::ENTRY,
@@ -507,8 +507,8 @@ pub fn make(name: &str, settings: toml::Table) -> Result<Box<dyn Objective>, Str
 }
 
 /// Why an objective, prepared, does not suit an encoder; empty if it does.
-pub fn mismatches(objective: &dyn Objective, encoder: &dyn Encoder, facts: &Facts) -> Vec<String> {
-    let mut problems = objective.problems_with(encoder, facts);
+pub fn validate(objective: &dyn Objective, encoder: &dyn Encoder, facts: &Facts) -> Vec<String> {
+    let mut problems = objective.validate(encoder, facts);
     let streams = objective.streams();
     let mut looks = streams.iter().flat_map(|stream| &stream.looks);
     if facts.local == facts.shape || !looks.any(|&look| look == Look::Local) {
@@ -537,7 +537,7 @@ pub fn mismatches(objective: &dyn Objective, encoder: &dyn Encoder, facts: &Fact
             "for local views (views.crop.local_size): {reason}; set another size, or objective.local_views=0"
         )
     };
-    problems.extend(encoder.problems(facts.local).into_iter().map(of_local));
+    problems.extend(encoder.validate(facts.local).into_iter().map(of_local));
     if let (Some(patches), Shape::Image { height, width, .. }) = (encoder.patches(), facts.shape)
         && let Shape::Image { height: side, .. } = facts.local
     {

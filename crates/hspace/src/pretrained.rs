@@ -109,8 +109,8 @@ pub fn encoder(
     device: &Device,
 ) -> Result<(TrainedEncoder, Vec<String>)> {
     let encoder = encoder::make(architecture, settings.clone()).map_err(Error::config)?;
-    let mut problems = encoder.problems(input.shape);
-    problems.extend(input.problems());
+    let mut problems = encoder.validate(input.shape);
+    problems.extend(input.validate());
     if !problems.is_empty() {
         return Err(Error::Config(problems));
     }

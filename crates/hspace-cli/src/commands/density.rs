@@ -10,6 +10,7 @@ use hspace::density::questions::Question;
 use hspace::density::space::SpaceFits;
 use hspace::density::{DensityOptions, OutlierOptions, column, fit};
 use hspace::device::device;
+use hspace::error::valid;
 use hspace::matrix::Matrix;
 use hspace::report::{Page, html};
 use hspace::representation::{self, Representation};
@@ -131,7 +132,7 @@ fn of_column(args: &Args) -> Result<()> {
         )));
     }
     let options: DensityOptions = args.options()?;
-    options.check()?;
+    valid(options.validate())?;
     let questions: Vec<Question> = args
         .above
         .iter()
@@ -278,7 +279,7 @@ impl Args {
             ));
         }
         let options: OutlierOptions = self.options()?;
-        options.check()?;
+        valid(options.validate())?;
         Ok(options)
     }
 

@@ -1,6 +1,7 @@
 //! `hspace list`
 
 use hspace::Result;
+use hspace::list::Entry;
 
 /// List what can be chosen: encoders, objectives, views, sets of them, probes, metrics, datasets, densities.
 #[derive(clap::Args)]
@@ -24,54 +25,34 @@ enum What {
     Densities,
 }
 
+/// Name, summary, and what else there is to say.
+type Row = (&'static str, &'static str, String);
+
 pub fn run(args: &Args) -> Result<()> {
-    let rows: Vec<(&str, &str, String)> = match args.what {
-        What::Encoders => hspace::encoder::ENCODERS
-            .iter()
-            .map(|e| (e.name, e.summary, keys(&(e.defaults)())))
-            .chain(
-                hspace::source::CLOSED_FORM
-                    .iter()
-                    .map(|(n, s)| (*n, *s, String::new())),
-            )
-            .collect(),
-        What::Objectives => hspace::objective::OBJECTIVES
-            .iter()
-            .map(|e| (e.name, e.summary, keys(&(e.defaults)())))
-            .collect(),
-        What::Views => hspace::views::VIEWS
-            .iter()
-            .map(|e| (e.name, e.summary, e.paper.to_owned()))
-            .collect(),
-        What::ViewSets => hspace::views::PRESETS
-            .iter()
-            .map(|e| (e.name, e.summary, e.paper.to_owned()))
-            .collect(),
-        What::Probes => hspace::probe::PROBES
-            .iter()
-            .map(|e| (e.name, e.summary, String::new()))
-            .collect(),
-        What::Metrics => hspace::disentangle::METRICS
-            .iter()
-            .map(|m| match m.correction {
-                "" => (m.name, m.summary, m.source.to_owned()),
-                how => (m.name, m.summary, format!("{}; bias: {how}", m.source)),
-            })
-            .collect(),
+    let rows = match args.what {
+        What::Encoders => {
+            let mut rows = rows(hspace::encoder::ENCODERS, |e| keys(&(e.defaults)()));
+            let closed = hspace::source::CLOSED_FORM.iter();
+            rows.extend(closed.map(|(name, summary)| (*name, *summary, String::new())));
+            rows
+        }
+        What::Objectives => rows(hspace::objective::OBJECTIVES, |e| keys(&(e.defaults)())),
+        What::Views => rows(hspace::views::VIEWS, |e| e.source.to_owned()),
+        What::ViewSets => rows(hspace::views::PRESETS, |e| e.source.to_owned()),
+        What::Probes => rows(hspace::probe::PROBES, |e| e.source.to_owned()),
+        What::Metrics => rows(hspace::disentangle::METRICS, |e| match e.correction {
+            "" => e.source.to_owned(),
+            how => format!("{}; bias: {how}", e.source),
+        }),
         What::Densities => {
             use hspace::density::{DENSITIES, FEATURE_DENSITIES};
-            let columns = DENSITIES.iter().map(|e| (e.name, e.summary, "of a column"));
-            let features = FEATURE_DENSITIES
-                .iter()
-                .map(|e| (e.name, e.summary, "of a representation"));
-            let all = columns.chain(features);
-            all.map(|(name, summary, of)| (name, summary, of.to_owned()))
-                .collect()
+            let mut all = rows(DENSITIES, |_| "of a column".to_owned());
+            all.extend(rows(FEATURE_DENSITIES, |_| {
+                "of a representation".to_owned()
+            }));
+            all
         }
-        What::Datasets => hspace::dataset::DATASETS
-            .iter()
-            .map(|e| (e.name, e.summary, String::new()))
-            .collect(),
+        What::Datasets => rows(hspace::dataset::DATASETS, |e| e.source.to_owned()),
     };
     let width = rows.iter().map(|(name, ..)| name.len()).max().unwrap_or(0);
     for (name, summary, more) in rows {
@@ -81,6 +62,11 @@ pub fn run(args: &Args) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn rows<T>(list: &[Entry<T>], more: impl Fn(&Entry<T>) -> String) -> Vec<Row> {
+    let row = |entry: &Entry<T>| (entry.name, entry.summary, more(entry));
+    list.iter().map(row).collect()
 }
 
 /// `key=default` of each setting.

@@ -8,14 +8,15 @@ use std::path::PathBuf;
 use flate2::read::GzDecoder;
 
 use crate::dataset::idx::{self, Part};
-use crate::dataset::{Dataset, Entry, Kind, OpenOptions, Split};
+use crate::dataset::{Dataset, Entry, Format, Kind, OpenOptions, Split};
 use crate::error::{Error, Result};
 
 /// The line in the list of datasets.
 pub const ENTRY: Entry = Entry {
     name: "builtin:mnist-mini",
     summary: "handwritten digits, 28x28: the first 10,000 training and 2,000 test images of MNIST",
-    open,
+    source: "",
+    item: Format { open },
 };
 
 macro_rules! file {

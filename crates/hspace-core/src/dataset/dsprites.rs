@@ -15,7 +15,9 @@ use std::f32::consts::{FRAC_PI_4, PI, SQRT_2};
 
 use rayon::prelude::*;
 
-use crate::dataset::{Column, Dataset, Entry, Image, Kind, OpenOptions, Pixels, Role, Sample};
+use crate::dataset::{
+    Column, Dataset, Entry, Format, Image, Kind, OpenOptions, Pixels, Role, Sample,
+};
 use crate::dataset::{Samples, Shape, Values, split};
 use crate::error::{Error, Result};
 
@@ -24,7 +26,8 @@ pub const ENTRY: Entry = Entry {
     name: "builtin:dsprites",
     summary: "737,280 generated 64x64 images of a square, an ellipse or a heart on dSprites' factor \
               lattice, all factors known",
-    open,
+    source: "",
+    item: Format { open },
 };
 
 const SIDE: usize = 64;

@@ -13,7 +13,7 @@ use flate2::read::GzDecoder;
 
 use crate::columns::cells;
 use crate::dataset::memory::Images;
-use crate::dataset::{Column, Dataset, Entry, Kind, OpenOptions, Pixels, Role, Split};
+use crate::dataset::{Column, Dataset, Entry, Format, Kind, OpenOptions, Pixels, Role, Split};
 use crate::dataset::{channels, split};
 use crate::error::{Error, Result};
 
@@ -21,7 +21,8 @@ use crate::error::{Error, Result};
 pub const ENTRY: Entry = Entry {
     name: "idx folder",
     summary: "folder with IDX files named as MNIST's are (train-images-idx3-ubyte[.gz], ...)",
-    open,
+    source: "",
+    item: Format { open },
 };
 
 /// One IDX file in memory.

@@ -22,7 +22,9 @@ use self::layout::{Layout, by_folders};
 use crate::columns::cells;
 use crate::dataset::decode::{self, Header};
 use crate::dataset::pages::{Pages, Part, unread_pages};
-use crate::dataset::{BadFile, Column, Dataset, Entry, Kind, OpenOptions, Role, Sample, Samples};
+use crate::dataset::{
+    BadFile, Column, Dataset, Entry, Format, Kind, OpenOptions, Role, Sample, Samples,
+};
 use crate::dataset::{Shape, channels, labels, split};
 use crate::error::{Error, Result};
 
@@ -31,7 +33,8 @@ pub const ENTRY: Entry = Entry {
     name: "image folder",
     summary: "folder of images (PNG, JPEG, TIFF, BMP, WebP, GIF, PNM and more): unlabelled, in a sub-folder per class, \
               in train/, val/ and test/, or with a table of labels (labels.csv)",
-    open,
+    source: "",
+    item: Format { open },
 };
 
 fn open(source: &str, options: &OpenOptions) -> Option<Result<Dataset>> {

@@ -16,7 +16,7 @@ use std::path::Path;
 use crate::columns::{Samples, read_npy, read_npz};
 use crate::dataset::memory::Images;
 use crate::dataset::table::{assemble, of_vectors};
-use crate::dataset::{Dataset, Entry, Kind, OpenOptions, Pixels, Shape};
+use crate::dataset::{Dataset, Entry, Format, Kind, OpenOptions, Pixels, Shape};
 use crate::dataset::{channels, extension, latents};
 use crate::error::{Error, Result};
 use crate::npz::NpzReader;
@@ -27,10 +27,13 @@ pub const ENTRY: Entry = Entry {
     name: ".npz file",
     summary: "NumPy archive: images as MedMNIST (train_images, ...) or dSprites (imgs, latents_classes) \
               lay them out, or features, labels, ids",
-    open: |source, options| {
-        let path = Path::new(source);
-        let fits = path.is_file() && extension(path) == "npz";
-        fits.then(|| open_npz(path, options))
+    source: "",
+    item: Format {
+        open: |source, options| {
+            let path = Path::new(source);
+            let fits = path.is_file() && extension(path) == "npz";
+            fits.then(|| open_npz(path, options))
+        },
     },
 };
 
@@ -38,10 +41,13 @@ pub const ENTRY: Entry = Entry {
 pub const ENTRY_NPY: Entry = Entry {
     name: ".npy file",
     summary: "NumPy array of vectors [samples, features]; its columns are in the .csv of the same name, if there is one",
-    open: |source, options| {
-        let path = Path::new(source);
-        let fits = path.is_file() && extension(path) == "npy";
-        fits.then(|| of_vectors(path, read_npy(path, &options.table())?, options))
+    source: "",
+    item: Format {
+        open: |source, options| {
+            let path = Path::new(source);
+            let fits = path.is_file() && extension(path) == "npy";
+            fits.then(|| of_vectors(path, read_npy(path, &options.table())?, options))
+        },
     },
 };
 

@@ -7,7 +7,9 @@
 
 use std::borrow::Cow;
 
-use crate::dataset::{Column, Dataset, Entry, Image, Kind, OpenOptions, Pixels, Role, Sample};
+use crate::dataset::{
+    Column, Dataset, Entry, Format, Image, Kind, OpenOptions, Pixels, Role, Sample,
+};
 use crate::dataset::{Samples, Shape, Values, split};
 use crate::error::{Error, Result};
 
@@ -15,7 +17,8 @@ use crate::error::{Error, Result};
 pub const ENTRY: Entry = Entry {
     name: "builtin:shapes",
     summary: "1,600 generated 24x24 images of blue or red squares or circles, all factors known",
-    open,
+    source: "",
+    item: Format { open },
 };
 
 const SIDE: usize = 24;

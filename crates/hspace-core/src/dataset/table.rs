@@ -7,7 +7,9 @@ use std::path::Path;
 
 use crate::columns::{Holds, Table, read_csv};
 use crate::dataset::memory::Vectors;
-use crate::dataset::{Dataset, Entry, Kind, OpenOptions, Samples, Shape, Split, extension, split};
+use crate::dataset::{
+    Dataset, Entry, Format, Kind, OpenOptions, Samples, Shape, Split, extension, split,
+};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 
@@ -16,10 +18,13 @@ pub const ENTRY: Entry = Entry {
     name: ".csv file",
     summary: "table with a header: numeric columns are features; id, label, target:..., split are \
               recognised",
-    open: |source, options| {
-        let path = Path::new(source);
-        let fits = path.is_file() && ["csv", "tsv"].contains(&extension(path).as_str());
-        fits.then(|| open_table(path, options))
+    source: "",
+    item: Format {
+        open: |source, options| {
+            let path = Path::new(source);
+            let fits = path.is_file() && ["csv", "tsv"].contains(&extension(path).as_str());
+            fits.then(|| open_table(path, options))
+        },
     },
 };
 

@@ -4,14 +4,17 @@
 use rand_distr::{Distribution, Exp1};
 
 use super::special::moments;
-use super::{Density, Entry, Fitted, Random, Support};
+use super::{ColumnFit, Density, Entry, Fitted, Random, Support};
 
 /// The line in the list.
 pub const ENTRY: Entry = Entry {
     name: "exponential",
     summary: "exponential: waiting times without memory; its rate",
-    support: Support::NonNegative,
-    fit: |values, _| fit(values),
+    source: "",
+    item: ColumnFit {
+        support: Support::NonNegative,
+        fit: |values, _| fit(values),
+    },
 };
 
 struct Exponential {

@@ -21,7 +21,7 @@ use super::questions::{Answer, Question, ask, observed};
 use super::ranking::rank;
 use super::special::{constant, moments};
 use super::{DENSITIES, Density, DensityOptions, Entry, Kind, Random, Support};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, valid};
 use crate::random::mix;
 use crate::stats::mean_gap::MeanGap;
 
@@ -165,8 +165,8 @@ pub fn fit(
     options: &DensityOptions,
     progress: &mut dyn FnMut(&str),
 ) -> Result<ColumnFits> {
-    options.check()?;
-    questions.iter().try_for_each(|q| q.check())?;
+    valid(options.validate())?;
+    valid(questions.iter().flat_map(|q| q.validate()).collect())?;
     let values = &column.values;
     let name = format!("{data}, column `{}`", column.name);
     if values.len() < 2 {

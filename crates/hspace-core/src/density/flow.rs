@@ -22,14 +22,17 @@ use rayon::prelude::*;
 use super::gaussian::floored;
 use super::rows::{BLOCK, means, minus};
 use super::special::HALF_LN_2PI;
-use super::{FeatureDensity, FeatureEntry, FittedFeatures, OutlierOptions, Random};
+use super::{FeatureDensity, FeatureEntry, FeatureFit, FittedFeatures, OutlierOptions, Random};
 use crate::matrix::{settle, spaced};
 
 /// The line in the list.
 pub const ENTRY: FeatureEntry = FeatureEntry {
     name: "flow",
     summary: "normalizing flow of affine couplings (RealNVP), learned",
-    fit: |rows, d, options| fit(rows, d, options),
+    source: "",
+    item: FeatureFit {
+        fit: |rows, d, options| fit(rows, d, options),
+    },
 };
 
 /// Largest |s|.

@@ -12,14 +12,17 @@ use super::root::zero_above_0;
 use super::special::{
     HALF_LN_2PI, LARGE, above_ln, gamma_lower, gamma_upper, moments, stirling_rest, too_narrow,
 };
-use super::{Density, Entry, Fitted, Random, Support};
+use super::{ColumnFit, Density, Entry, Fitted, Random, Support};
 
 /// The line in the list.
 pub const ENTRY: Entry = Entry {
     name: "gamma",
     summary: "gamma: sums of waiting times; shape and scale",
-    support: Support::Positive,
-    fit: |values, _| fit(values),
+    source: "",
+    item: ColumnFit {
+        support: Support::Positive,
+        fit: |values, _| fit(values),
+    },
 };
 
 struct Gamma {

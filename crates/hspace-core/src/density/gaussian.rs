@@ -13,27 +13,36 @@ use rayon::prelude::*;
 
 use super::rows::{BLOCK, cholesky, mahalanobis, means, minus, scatter};
 use super::special::HALF_LN_2PI;
-use super::{FeatureDensity, FeatureEntry};
+use super::{FeatureDensity, FeatureEntry, FeatureFit};
 
 /// The line in the list.
 pub const FULL: FeatureEntry = FeatureEntry {
     name: "normal",
     summary: "multivariate normal with the full covariance; needs more rows than features",
-    fit: |rows, d, _| Ok(Box::new(full(rows, d)?)),
+    source: "",
+    item: FeatureFit {
+        fit: |rows, d, _| Ok(Box::new(full(rows, d)?)),
+    },
 };
 
 /// The line in the list.
 pub const DIAGONAL: FeatureEntry = FeatureEntry {
     name: "normal_diagonal",
     summary: "multivariate normal with one variance per feature",
-    fit: |rows, d, _| Ok(Box::new(diagonal(rows, d)?)),
+    source: "",
+    item: FeatureFit {
+        fit: |rows, d, _| Ok(Box::new(diagonal(rows, d)?)),
+    },
 };
 
 /// The line in the list.
 pub const SHRUNK: FeatureEntry = FeatureEntry {
     name: "normal_shrunk",
     summary: "multivariate normal, its covariance shrunk after Ledoit and Wolf",
-    fit: |rows, d, _| Ok(Box::new(shrunk(rows, d)?)),
+    source: "",
+    item: FeatureFit {
+        fit: |rows, d, _| Ok(Box::new(shrunk(rows, d)?)),
+    },
 };
 
 /// Variances of a diagonal are at least this share of their mean.

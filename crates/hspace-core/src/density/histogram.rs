@@ -12,17 +12,20 @@
 use rand::RngExt;
 
 use super::special::{constant, no_spread};
-use super::{Density, Entry, Fitted, Random, Support};
+use super::{ColumnFit, Density, Entry, Fitted, Random, Support};
 use crate::auto::Auto;
 
 /// The line in the list.
 pub const ENTRY: Entry = Entry {
     name: "histogram",
     summary: "histogram: bins of equal width; no density more than one bin outside the values it was fitted to",
-    support: Support::Real,
-    fit: |values, options| match options.histogram.bins {
-        Auto::Set(bins) => fit(values, bins),
-        Auto::Auto => fit(values, bins(values)),
+    source: "",
+    item: ColumnFit {
+        support: Support::Real,
+        fit: |values, options| match options.histogram.bins {
+            Auto::Set(bins) => fit(values, bins),
+            Auto::Auto => fit(values, bins(values)),
+        },
     },
 };
 

@@ -18,14 +18,17 @@ use rayon::prelude::*;
 use super::kernel::Kernel;
 use super::root::largest;
 use super::special::{constant, moments, no_spread, resolution};
-use super::{Bandwidth, Density, DensityOptions, Entry, Fitted, Random, Support};
+use super::{Bandwidth, ColumnFit, Density, DensityOptions, Entry, Fitted, Random, Support};
 
 /// The line in the list.
 pub const ENTRY: Entry = Entry {
     name: "kde",
     summary: "kernel density: a sum of kernels on the values; bandwidth by cross-validation, Scott or Silverman",
-    support: Support::Real,
-    fit,
+    source: "",
+    item: ColumnFit {
+        support: Support::Real,
+        fit,
+    },
 };
 
 /// Values that a kernel density keeps, at most.

@@ -8,15 +8,18 @@
 use rand::RngExt;
 
 use super::special::{constant, no_spread};
-use super::{Density, DensityOptions, Entry, Fitted, Random, Support};
+use super::{ColumnFit, Density, DensityOptions, Entry, Fitted, Random, Support};
 use crate::auto::Auto;
 
 /// The line in the list.
 pub const ENTRY: Entry = Entry {
     name: "knn",
     summary: "k nearest neighbours: one over the distance to the k-th nearest value; k = √n unless given",
-    support: Support::Real,
-    fit: |values, options| fit(values, neighbours(values, options)),
+    source: "",
+    item: ColumnFit {
+        support: Support::Real,
+        fit: |values, options| fit(values, neighbours(values, options)),
+    },
 };
 
 struct Knn {

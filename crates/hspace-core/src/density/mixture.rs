@@ -18,19 +18,24 @@ use super::mixture_start::{FITTED, chosen, first_shares, floor, some};
 use super::normal;
 use super::rows::{cholesky, scatter};
 use super::special::{constant, ln_sum_exp, no_spread, normal_cdf};
-use super::{Density, Entry, FeatureDensity, FeatureEntry, Fitted, Random, Support};
+use super::{
+    ColumnFit, Density, Entry, FeatureDensity, FeatureEntry, FeatureFit, Fitted, Random, Support,
+};
 
 /// The line in the list.
 pub const ENTRY: Entry = Entry {
     name: "mixture",
     summary: "Gaussian mixture by EM; number of components by BIC",
-    support: Support::Real,
-    fit: |values, options| {
-        if let Some(x) = constant(values) {
-            return Err(no_spread(values, x));
-        }
-        let mixture = chosen(values, 1, &options.mixture, options.seed)?;
-        Ok(Box::new(Column(mixture)))
+    source: "",
+    item: ColumnFit {
+        support: Support::Real,
+        fit: |values, options| {
+            if let Some(x) = constant(values) {
+                return Err(no_spread(values, x));
+            }
+            let mixture = chosen(values, 1, &options.mixture, options.seed)?;
+            Ok(Box::new(Column(mixture)))
+        },
     },
 };
 
@@ -38,7 +43,10 @@ pub const ENTRY: Entry = Entry {
 pub const FEATURES: FeatureEntry = FeatureEntry {
     name: "mixture",
     summary: "Gaussian mixture by EM; number of components and covariance by BIC",
-    fit: |rows, d, options| Ok(Box::new(chosen(rows, d, &options.mixture, options.seed)?)),
+    source: "",
+    item: FeatureFit {
+        fit: |rows, d, options| Ok(Box::new(chosen(rows, d, &options.mixture, options.seed)?)),
+    },
 };
 
 /// A fitted mixture.

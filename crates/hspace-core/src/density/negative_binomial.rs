@@ -11,14 +11,17 @@ use statrs::function::gamma::digamma;
 use super::poisson;
 use super::root::zero_above_0;
 use super::special::{beta_lower, ln_binomial, moments};
-use super::{Density, Entry, Fitted, Random, Support};
+use super::{ColumnFit, Density, Entry, Fitted, Random, Support};
 
 /// The line in the list.
 pub const ENTRY: Entry = Entry {
     name: "negative_binomial",
     summary: "negative binomial: counts with more variance than mean; size and probability",
-    support: Support::Counts,
-    fit: |values, _| fit(values),
+    source: "",
+    item: ColumnFit {
+        support: Support::Counts,
+        fit: |values, _| fit(values),
+    },
 };
 
 /// Counts up to which ψ(x+r) − ψ(r) is summed term by term, which loses nothing where r is large.

@@ -14,7 +14,7 @@ use statrs::function::gamma::ln_gamma;
 use super::root::largest;
 use super::rows::{distances, means, minus};
 use super::special::{HALF_LN_2PI, ln_sum_exp};
-use super::{Bandwidth, FeatureDensity, FeatureEntry, FittedFeatures, OutlierOptions};
+use super::{Bandwidth, FeatureDensity, FeatureEntry, FeatureFit, FittedFeatures, OutlierOptions};
 use crate::auto::Auto;
 use crate::matrix::spaced;
 
@@ -22,14 +22,20 @@ use crate::matrix::spaced;
 pub const KDE: FeatureEntry = FeatureEntry {
     name: "kde",
     summary: "kernel density with a Gaussian on every training row",
-    fit: |rows, d, options| fit_kde(rows, d, options),
+    source: "",
+    item: FeatureFit {
+        fit: |rows, d, options| fit_kde(rows, d, options),
+    },
 };
 
 /// The line in the list.
 pub const KNN: FeatureEntry = FeatureEntry {
     name: "knn",
     summary: "distance to the k-th nearest training row; k = 10 unless given",
-    fit: |rows, d, options| fit_knn(rows, d, options),
+    source: "",
+    item: FeatureFit {
+        fit: |rows, d, options| fit_knn(rows, d, options),
+    },
 };
 
 /// Rows on which a bandwidth is searched, at most.

@@ -7,22 +7,28 @@
 use rand_distr::{Distribution, StandardNormal};
 
 use super::special::{HALF_LN_2PI, constant, moments, no_spread, normal_cdf, too_narrow};
-use super::{Density, Entry, Fitted, Random, Support};
+use super::{ColumnFit, Density, Entry, Fitted, Random, Support};
 
 /// The line in the list.
 pub const ENTRY: Entry = Entry {
     name: "normal",
     summary: "normal (Gaussian): mean and standard deviation",
-    support: Support::Real,
-    fit: |values, _| fit(values),
+    source: "",
+    item: ColumnFit {
+        support: Support::Real,
+        fit: |values, _| fit(values),
+    },
 };
 
 /// The line in the list.
 pub const LOG_NORMAL: Entry = Entry {
     name: "log_normal",
     summary: "log-normal: ln x is normal; products of many factors, heavy to the right",
-    support: Support::Positive,
-    fit: |values, _| fit_logarithms(values),
+    source: "",
+    item: ColumnFit {
+        support: Support::Positive,
+        fit: |values, _| fit_logarithms(values),
+    },
 };
 
 struct Normal {

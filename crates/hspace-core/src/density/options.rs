@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::kernel::Kernel;
 use super::{DENSITIES, FEATURE_DENSITIES};
 use crate::auto::Auto;
-use crate::error::{Error, Result, unknown};
+use crate::error::unknown;
 
 /// Everything [`fit`](super::fit::fit) can be told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -180,11 +180,8 @@ impl Default for FlowOptions {
 const MOST_BINS: usize = 1_000_000;
 
 impl DensityOptions {
-    /// Finds every value that cannot be.
-    ///
-    /// # Errors
-    /// All problems at once.
-    pub fn check(&self) -> Result<()> {
+    /// Every value that cannot be; empty if all is well.
+    pub fn validate(&self) -> Vec<String> {
         let names: Vec<&str> = DENSITIES.iter().map(|e| e.name).collect();
         let mut problems = unknowns(&self.candidates, &names);
         if self.folds < 2 {
@@ -196,16 +193,13 @@ impl DensityOptions {
             ));
         }
         problems.extend(shared(&self.kde, &self.knn, &self.mixture));
-        finish(problems)
+        problems
     }
 }
 
 impl OutlierOptions {
-    /// Finds every value that cannot be.
-    ///
-    /// # Errors
-    /// All problems at once.
-    pub fn check(&self) -> Result<()> {
+    /// Every value that cannot be; empty if all is well.
+    pub fn validate(&self) -> Vec<String> {
         let names: Vec<&str> = FEATURE_DENSITIES.iter().map(|e| e.name).collect();
         let mut problems = unknowns(&self.candidates, &names);
         if self.candidates.is_empty() {
@@ -227,7 +221,7 @@ impl OutlierOptions {
         if self.kde.kernel != Kernel::Gaussian {
             problems.push("kde.kernel: of features it is always gaussian; others end, and what lies beyond could not be ranked".into());
         }
-        finish(problems)
+        problems
     }
 }
 
@@ -252,14 +246,6 @@ fn shared(kde: &KdeOptions, knn: &KnnOptions, mixture: &MixtureOptions) -> Vec<S
         problems.push("mixture.components: must be `auto` or at least 1".into());
     }
     problems
-}
-
-fn finish(problems: Vec<String>) -> Result<()> {
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::Config(problems))
-    }
 }
 
 const WORDS: [(&str, Bandwidth); 3] = [
@@ -330,13 +316,9 @@ mod tests {
             knn: KnnOptions { k: Auto::Set(0) },
             ..DensityOptions::default()
         };
-        let text = options
-            .check()
-            .map_or_else(|e| e.to_string(), |()| String::new());
-        assert!(
-            text.starts_with("3 problems") && text.contains("`weibull`?"),
-            "{text}"
-        );
-        assert!(OutlierOptions::default().check().is_ok());
+        let problems = options.validate();
+        assert_eq!(problems.len(), 3, "{problems:?}");
+        assert!(problems[0].contains("`weibull`?"), "{problems:?}");
+        assert!(OutlierOptions::default().validate().is_empty());
     }
 }

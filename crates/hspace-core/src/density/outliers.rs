@@ -13,7 +13,7 @@ use super::rows::doubles;
 use super::still::Still;
 use super::{FEATURE_DENSITIES, OutlierOptions};
 use crate::dataset::Split;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, valid};
 use crate::matrix::Matrix;
 use crate::representation::Representation;
 use crate::stats::Estimate;
@@ -83,7 +83,7 @@ pub fn outliers(
     options: &OutlierOptions,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Outliers> {
-    options.check()?;
+    valid(options.validate())?;
     let of = |split: Split| -> Vec<usize> {
         let all = 0..inside.features.rows;
         all.filter(|i| inside.split[*i] == split).collect()

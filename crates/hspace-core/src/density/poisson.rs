@@ -7,14 +7,17 @@ use statrs::function::gamma::ln_gamma;
 use super::special::{
     HALF_LN_2PI, LARGE, above_ln, gamma_lower, gamma_upper, moments, stirling_rest,
 };
-use super::{Density, Entry, Fitted, Random, Support};
+use super::{ColumnFit, Density, Entry, Fitted, Random, Support};
 
 /// The line in the list.
 pub const ENTRY: Entry = Entry {
     name: "poisson",
     summary: "Poisson: counts of independent events, variance equal to the mean",
-    support: Support::Counts,
-    fit: |values, _| fit(values),
+    source: "",
+    item: ColumnFit {
+        support: Support::Counts,
+        fit: |values, _| fit(values),
+    },
 };
 
 struct Poisson {

@@ -20,7 +20,6 @@ use statrs::function::erf::erfc_inv;
 
 use super::special::normal_cdf;
 use super::{Density, Random};
-use crate::error::{Error, Result};
 use crate::random::{mix, shuffled};
 use crate::stats::proportion::{self, NORMAL_95};
 
@@ -52,21 +51,15 @@ impl Question {
         }
     }
 
-    /// Whether it can be answered.
-    ///
-    /// # Errors
-    /// When it asks for what is no finite number.
-    pub fn check(self) -> Result<()> {
+    /// What it asks for that is no finite number; empty if it can be answered.
+    pub fn validate(self) -> Vec<String> {
         let ends = match self {
             Question::Above(x) | Question::Below(x) => [x, x],
             Question::Between(a, b) => [a, b],
         };
-        match ends.iter().find(|x| !x.is_finite()) {
-            Some(x) => Err(Error::config(format!(
-                "probability of {self}: {x} is no finite number"
-            ))),
-            None => Ok(()),
-        }
+        let wrong = ends.iter().find(|x| !x.is_finite());
+        let problem = wrong.map(|x| format!("probability of {self}: {x} is no finite number"));
+        problem.into_iter().collect()
     }
 
     /// Whether `x` is such a value.
@@ -269,9 +262,9 @@ mod tests {
             Question::Below(f64::INFINITY),
             Question::Between(0.0, f64::INFINITY),
         ] {
-            let error = question.check().unwrap_err().to_string();
-            assert!(error.contains("no finite number"), "{error}");
+            let problems = question.validate();
+            assert!(problems[0].contains("no finite number"), "{problems:?}");
         }
-        assert!(Question::Between(-1.0, 2.0).check().is_ok());
+        assert!(Question::Between(-1.0, 2.0).validate().is_empty());
     }
 }

@@ -11,7 +11,7 @@ use super::rows::{doubles, means};
 use super::still::Still;
 use super::{FEATURE_DENSITIES, OutlierOptions};
 use crate::dataset::Split;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, valid};
 use crate::matrix::spaced;
 use crate::representation::Representation;
 use crate::stats::mean_gap::{MeanGap, mean_gap};
@@ -70,7 +70,7 @@ impl SpaceFits {
     /// If it has more than 64 features or too few samples of a split, if none of them varies, or if
     /// no density could be fitted.
     pub fn of(space: &Representation, options: &OutlierOptions) -> Result<SpaceFits> {
-        options.check()?;
+        valid(options.validate())?;
         let wrong = |problem: String| Error::data(format!("{}: {problem}", space.name));
         let d = space.features.cols;
         let rows = |split: Split| -> Vec<f64> {

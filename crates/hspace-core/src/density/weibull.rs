@@ -9,14 +9,17 @@ use rand_distr::{Distribution, Exp1};
 
 use super::root::zero_above_0;
 use super::special::{moments, too_narrow};
-use super::{Density, Entry, Fitted, Random, Support};
+use super::{ColumnFit, Density, Entry, Fitted, Random, Support};
 
 /// The line in the list.
 pub const ENTRY: Entry = Entry {
     name: "weibull",
     summary: "Weibull: lifetimes whose risk rises or falls; shape and scale",
-    support: Support::Positive,
-    fit: |values, _| fit(values),
+    source: "",
+    item: ColumnFit {
+        support: Support::Positive,
+        fit: |values, _| fit(values),
+    },
 };
 
 struct Weibull {

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::dataset::Column;
 use crate::error::{Error, Result, unknown};
+use crate::list::Entry;
 use crate::matrix::Matrix;
 use crate::random::{mix, shuffled};
 use crate::representation::Representation;
@@ -140,7 +141,7 @@ fn prepare(
     columns: &[Column],
     options: &Options,
     data: &str,
-) -> Result<(Vec<&'static Metric>, Vec<Factor>)> {
+) -> Result<(Vec<&'static Entry<Metric>>, Vec<Factor>)> {
     let chosen = choose(&options.metrics)?;
     let factors = of_columns(columns, &options.factors)?;
     let needing = chosen
@@ -157,14 +158,14 @@ fn prepare(
 }
 
 /// The metrics by name, each once; all of them where none is named.
-fn choose(names: &[String]) -> Result<Vec<&'static Metric>> {
+fn choose(names: &[String]) -> Result<Vec<&'static Entry<Metric>>> {
     for name in names {
         if METRICS.iter().all(|m| m.name != name) {
             let valid = METRICS.iter().map(|m| m.name);
             return Err(Error::config(unknown("metric", name, valid)));
         }
     }
-    let wanted = |m: &&Metric| names.is_empty() || names.iter().any(|name| name == m.name);
+    let wanted = |m: &&Entry<Metric>| names.is_empty() || names.iter().any(|name| name == m.name);
     Ok(METRICS.iter().filter(wanted).collect())
 }
 
@@ -243,7 +244,11 @@ fn empty(of: &Representation) -> Row {
 }
 
 /// Each score with the interval that its values over the groups give.
-fn estimates(metric: &Metric, whole: &[f64], groups: &[Vec<f64>]) -> Vec<(String, Estimate)> {
+fn estimates(
+    metric: &Entry<Metric>,
+    whole: &[f64],
+    groups: &[Vec<f64>],
+) -> Vec<(String, Estimate)> {
     let one = |(i, score): (usize, &Score)| {
         let groups: Vec<f64> = groups.iter().map(|g| g[i]).collect();
         let estimate = random_groups(whole[i], &groups, score.bias, score.range);
@@ -254,7 +259,7 @@ fn estimates(metric: &Metric, whole: &[f64], groups: &[Vec<f64>]) -> Vec<(String
 
 /// The scores of runs with the same settings, written into their rows.
 fn same_runs(
-    metric: &Metric,
+    metric: &Entry<Metric>,
     score: fn(&[&Matrix]) -> Result<Vec<f64>>,
     of: &[Representation],
     names: &[String],

@@ -5,22 +5,22 @@ use super::options::ProbeOptions;
 use super::task::Truth;
 use super::{PROBES, TaskKind};
 use crate::error::Result;
+use crate::list;
 use crate::matrix::Matrix;
 
+/// A line of [`PROBES`], called as in `--probe linear`.
+pub type Entry = list::Entry<ProbeKind>;
+
 /// A probe: a simple model that is fitted to the labelled rows of a representation, and answers for others.
-pub struct Entry {
-    /// As in `--probe linear`.
-    pub name: &'static str,
+pub struct ProbeKind {
     /// For the headings of reports.
     pub title: &'static str,
-    /// One line on it.
-    pub summary: &'static str,
     /// The tasks that it learns. None: it looks at the features alone.
     pub tasks: &'static [TaskKind],
     /// Whether its settings are given, so that it has nothing left to choose.
     pub(super) is_fixed: fn(&ProbeOptions) -> bool,
-    /// Its setting that cannot be, and what it must be.
-    pub(super) problem: fn(&ProbeOptions) -> Option<&'static str>,
+    /// Its settings that cannot be, and what they must be.
+    pub(super) validate: fn(&ProbeOptions) -> Vec<&'static str>,
     /// Fits it.
     pub(super) fit: for<'a> fn(&'a Labelled<'a>) -> Result<Box<dyn Fitted + 'a>>,
 }

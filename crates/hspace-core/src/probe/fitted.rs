@@ -8,7 +8,7 @@ use super::options::ProbeOptions;
 use super::scaling::Transform;
 use super::task::{Task, Truth, task_column};
 use crate::dataset::Split;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, valid};
 use crate::head::{About, Head, temperature, threshold};
 use crate::matrix::Matrix;
 use crate::representation::Representation;
@@ -27,7 +27,7 @@ const FOLDS: usize = 5;
 /// When the task is unknown or a split has no labels, features are not finite, or the probe cannot be kept (k nearest neighbours would be
 /// all training rows).
 pub fn fit_head(r: &Representation, options: &ProbeOptions) -> Result<Head> {
-    options.check()?;
+    valid(options.validate())?;
     r.check()?;
     let column = task_column(r, &options.task)?;
     let task = Task::new(column, &r.columns, &r.split)?;

@@ -8,19 +8,22 @@
 //! The paper's alignment takes two views of a sample as a pair; we take two samples of a class, which
 //! any tool's features allow. Look at up to 2,000 evenly spaced rows.
 
-use super::entry::Entry;
+use super::entry::{Entry, ProbeKind};
 use crate::error::{Error, Result};
 use crate::matrix::{Matrix, gram_eigen, power_to_one};
 
 /// The line in the list.
 pub const ENTRY: Entry = Entry {
     name: "geometry",
-    title: "Geometry",
     summary: "effective rank, alignment, uniformity; k-means clusters against the classes (NMI, ARI)",
-    tasks: &[],
-    is_fixed: |_| false,
-    problem: |_| None,
-    fit: |_| Err(Error::data("geometry learns no task")),
+    source: "",
+    item: ProbeKind {
+        title: "Geometry",
+        tasks: &[],
+        is_fixed: |_| false,
+        validate: |_| vec![],
+        fit: |_| Err(Error::data("geometry learns no task")),
+    },
 };
 
 const ROWS: usize = 2000;

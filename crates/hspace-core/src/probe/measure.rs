@@ -14,7 +14,7 @@ use super::{
     ReliabilityBin, Row, TaskKind, cluster, geometry, linear,
 };
 use crate::dataset::{Role, Split};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, valid};
 use crate::kmeans::kmeans;
 use crate::matrix::spaced;
 use crate::representation::Representation;
@@ -40,7 +40,7 @@ pub fn measure(
     data_name: &str,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Measurements> {
-    options.check()?;
+    valid(options.validate())?;
     let first = first_fixed(&contenders)?;
     let known = Known::of(first);
     check_names(&contenders)?;

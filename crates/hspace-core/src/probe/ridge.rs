@@ -9,7 +9,7 @@
 //! over 5 folds of whole groups.
 
 use super::TaskKind;
-use super::entry::{Entry, Fitted};
+use super::entry::{Entry, Fitted, ProbeKind};
 use super::folds::{Selection, stratified};
 use super::task::Truth;
 use crate::auto::Auto;
@@ -20,24 +20,28 @@ use crate::pca::Pca;
 /// The line in the list.
 pub const ENTRY: Entry = Entry {
     name: "ridge",
-    title: "Ridge regression",
     summary: "ridge regression for numeric targets, its penalty chosen by leave-one-out",
-    tasks: &[TaskKind::Numbers],
-    is_fixed: |options| options.ridge.alpha != Auto::Auto,
-    problem: |options| {
-        let wrong = matches!(options.ridge.alpha, Auto::Set(a) if !(a.is_finite() && a >= 0.0));
-        wrong.then_some("ridge.alpha: must be `auto` or a number of at least 0")
-    },
-    fit: |labelled| {
-        let (options, unit) = (labelled.options, labelled.unit);
-        let alpha = match options.ridge.alpha {
-            Auto::Auto => Auto::Auto,
-            Auto::Set(alpha) => Auto::Set(alpha * unit),
-        };
-        let (features, targets) = (labelled.features, labelled.truth.numbers());
-        let selection = labelled.selection(Truth::numbers);
-        let model = Ridge::fit(features, targets, alpha, selection, options.seed)?;
-        Ok(Box::new(Probe { model, unit }))
+    source: "",
+    item: ProbeKind {
+        title: "Ridge regression",
+        tasks: &[TaskKind::Numbers],
+        is_fixed: |options| options.ridge.alpha != Auto::Auto,
+        validate: |options| {
+            let wrong = matches!(options.ridge.alpha, Auto::Set(a) if !(a.is_finite() && a >= 0.0));
+            let problem = wrong.then_some("ridge.alpha: must be `auto` or a number of at least 0");
+            problem.into_iter().collect()
+        },
+        fit: |labelled| {
+            let (options, unit) = (labelled.options, labelled.unit);
+            let alpha = match options.ridge.alpha {
+                Auto::Auto => Auto::Auto,
+                Auto::Set(alpha) => Auto::Set(alpha * unit),
+            };
+            let (features, targets) = (labelled.features, labelled.truth.numbers());
+            let selection = labelled.selection(Truth::numbers);
+            let model = Ridge::fit(features, targets, alpha, selection, options.seed)?;
+            Ok(Box::new(Probe { model, unit }))
+        },
     },
 };
 

@@ -74,12 +74,12 @@ fn every_probe_measures_repeatably_and_above_chance() -> Result<()> {
     for Entry {
         name,
         summary,
-        tasks,
+        item,
         ..
     } in PROBES
     {
         assert!(!summary.is_empty());
-        let task = match tasks {
+        let task = match item.tasks {
             [TaskKind::Numbers] => "height",
             _ => "label",
         };

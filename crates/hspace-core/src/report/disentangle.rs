@@ -6,6 +6,7 @@ use super::look::{Looks, clip};
 use super::sections::section;
 use super::tables::{Measure, grouped, name};
 use crate::disentangle::{Dependence, Disentanglement, METRICS, Metric};
+use crate::list::Entry;
 use crate::stats::Estimate;
 
 /// Up to so many latents, cells carry their values.
@@ -58,7 +59,7 @@ pub(super) fn sections(of: &Disentanglement, looks: &Looks) -> Markup {
 
 /// Scores (rows) by representations (columns).
 fn table(of: &Disentanglement, looks: &Looks) -> Markup {
-    let shown: Vec<(&Metric, &str)> = METRICS
+    let shown: Vec<(&Entry<Metric>, &str)> = METRICS
         .iter()
         .flat_map(|metric| metric.scores.iter().map(move |score| (metric, score.name)))
         .filter(|(_, score)| {

@@ -7,15 +7,17 @@
 use serde::{Deserialize, Serialize};
 
 use super::config::Problems;
-use super::{Canvas, Draws, Takes, View, ViewEntry};
+use super::{Canvas, Draws, Takes, View, ViewEntry, ViewOperation};
 
 pub(super) const ENTRY: ViewEntry = ViewEntry {
     name: "affine",
     summary: "rotation, shift, scaling, shear",
-    takes: Takes::Images,
-    paper: "Simard et al. 2003",
-    of: |config| &config.affine,
-    show: |config| config.affine.p = 1.0,
+    source: "Simard et al. 2003",
+    item: ViewOperation {
+        takes: Takes::Images,
+        of: |config| &config.affine,
+        show: |config| config.affine.p = 1.0,
+    },
 };
 
 /// Settings of the affine map.
@@ -54,7 +56,7 @@ impl View for Affine {
         self.p > 0.0
     }
 
-    fn problems(&self) -> Vec<String> {
+    fn validate(&self) -> Vec<String> {
         Problems::default()
             .probability("p", self.p)
             .within("degrees", self.degrees, [0.0, 180.0])

@@ -6,17 +6,19 @@
 use serde::{Deserialize, Serialize};
 
 use super::config::Problems;
-use super::{Canvas, Draws, Takes, View, ViewEntry};
+use super::{Canvas, Draws, Takes, View, ViewEntry, ViewOperation};
 
 pub(super) const ENTRY: ViewEntry = ViewEntry {
     name: "blur",
     summary: "Gaussian blur",
-    takes: Takes::Images,
-    paper: "Chen et al. 2020 (SimCLR), arXiv:2002.05709",
-    of: |config| &config.blur,
-    show: |config| {
-        config.blur.p = 1.0;
-        config.blur.sigma = [10.0, 14.0];
+    source: "Chen et al. 2020 (SimCLR), arXiv:2002.05709",
+    item: ViewOperation {
+        takes: Takes::Images,
+        of: |config| &config.blur,
+        show: |config| {
+            config.blur.p = 1.0;
+            config.blur.sigma = [10.0, 14.0];
+        },
     },
 };
 
@@ -45,7 +47,7 @@ impl View for Blur {
         self.p > 0.0
     }
 
-    fn problems(&self) -> Vec<String> {
+    fn validate(&self) -> Vec<String> {
         Problems::default()
             .probability("p", self.p)
             .range("sigma", self.sigma, [1e-3, 100.0])

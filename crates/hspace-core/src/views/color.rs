@@ -13,24 +13,28 @@ use serde::{Deserialize, Serialize};
 
 use super::config::Problems;
 use super::resize::luma;
-use super::{Canvas, Draws, Takes, View, ViewEntry};
+use super::{Canvas, Draws, Takes, View, ViewEntry, ViewOperation};
 
 pub(super) const ENTRY: ViewEntry = ViewEntry {
     name: "color",
     summary: "other brightness, contrast, saturation, hue",
-    takes: Takes::Images,
-    paper: "Chen et al. 2020 (SimCLR), arXiv:2002.05709",
-    of: |config| &config.color,
-    show: |config| config.color.p = 1.0,
+    source: "Chen et al. 2020 (SimCLR), arXiv:2002.05709",
+    item: ViewOperation {
+        takes: Takes::Images,
+        of: |config| &config.color,
+        show: |config| config.color.p = 1.0,
+    },
 };
 
 pub(super) const GREY: ViewEntry = ViewEntry {
     name: "grey",
     summary: "the colours are lost",
-    takes: Takes::Images,
-    paper: "Chen et al. 2020 (SimCLR), arXiv:2002.05709",
-    of: |config| &config.grey,
-    show: |config| config.grey.p = 0.5,
+    source: "Chen et al. 2020 (SimCLR), arXiv:2002.05709",
+    item: ViewOperation {
+        takes: Takes::Images,
+        of: |config| &config.grey,
+        show: |config| config.grey.p = 0.5,
+    },
 };
 
 /// Settings of the colour jitter.
@@ -66,7 +70,7 @@ impl View for Color {
         self.p > 0.0
     }
 
-    fn problems(&self) -> Vec<String> {
+    fn validate(&self) -> Vec<String> {
         Problems::default()
             .probability("p", self.p)
             .within("brightness", self.brightness, [0.0, 10.0])
@@ -114,7 +118,7 @@ impl View for Grey {
         self.p > 0.0
     }
 
-    fn problems(&self) -> Vec<String> {
+    fn validate(&self) -> Vec<String> {
         Problems::default().probability("p", self.p).list()
     }
 

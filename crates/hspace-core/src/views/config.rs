@@ -115,7 +115,7 @@ impl ViewsConfig {
     /// Every setting that makes no sense, as `views.crop.scale: problem`. Empty if all is well.
     pub fn validate(&self) -> Vec<String> {
         let problems_of = |view: &dyn View, name: &str| -> Vec<String> {
-            let problems = view.problems();
+            let problems = view.validate();
             problems
                 .iter()
                 .map(|p| format!("views.{name}.{p}"))

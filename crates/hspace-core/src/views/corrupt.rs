@@ -6,18 +6,20 @@
 use serde::{Deserialize, Serialize};
 
 use super::config::Problems;
-use super::{Draws, Takes, View, ViewEntry};
+use super::{Draws, Takes, View, ViewEntry, ViewOperation};
 use crate::matrix::Matrix;
 
 pub(super) const ENTRY: ViewEntry = ViewEntry {
     name: "corrupt",
     summary: "some features take the values of other samples",
-    takes: Takes::Vectors,
-    paper: "Bahri et al. 2022 (SCARF), arXiv:2106.15147",
-    of: |config| &config.corrupt,
-    show: |config| {
-        config.corrupt.p = 1.0;
-        config.corrupt.keep_first = false;
+    source: "Bahri et al. 2022 (SCARF), arXiv:2106.15147",
+    item: ViewOperation {
+        takes: Takes::Vectors,
+        of: |config| &config.corrupt,
+        show: |config| {
+            config.corrupt.p = 1.0;
+            config.corrupt.keep_first = false;
+        },
     },
 };
 
@@ -48,7 +50,7 @@ impl View for Corrupt {
         self.p > 0.0
     }
 
-    fn problems(&self) -> Vec<String> {
+    fn validate(&self) -> Vec<String> {
         Problems::default()
             .probability("p", self.p)
             .probability("share", self.share)

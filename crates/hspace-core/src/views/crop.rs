@@ -9,15 +9,17 @@
 use serde::{Deserialize, Serialize};
 
 use super::config::Problems;
-use super::{Draws, Frame, Takes, View, ViewEntry};
+use super::{Draws, Frame, Takes, View, ViewEntry, ViewOperation};
 
 pub(super) const ENTRY: ViewEntry = ViewEntry {
     name: "crop",
     summary: "a random part of the image, resized",
-    takes: Takes::Images,
-    paper: "Szegedy et al. 2015, arXiv:1409.4842",
-    of: |config| &config.crop,
-    show: |config| config.crop.p = 1.0,
+    source: "Szegedy et al. 2015, arXiv:1409.4842",
+    item: ViewOperation {
+        takes: Takes::Images,
+        of: |config| &config.crop,
+        show: |config| config.crop.p = 1.0,
+    },
 };
 
 /// Settings of the random resized crop.
@@ -54,7 +56,7 @@ impl View for Crop {
         self.p > 0.0
     }
 
-    fn problems(&self) -> Vec<String> {
+    fn validate(&self) -> Vec<String> {
         Problems::default()
             .probability("p", self.p)
             .range("scale", self.scale, [1e-4, 1.0])

@@ -6,15 +6,17 @@
 use serde::{Deserialize, Serialize};
 
 use super::config::Problems;
-use super::{Canvas, Draws, Takes, View, ViewEntry};
+use super::{Canvas, Draws, Takes, View, ViewEntry, ViewOperation};
 
 pub(super) const ENTRY: ViewEntry = ViewEntry {
     name: "cutout",
     summary: "a random rectangle is painted over",
-    takes: Takes::Images,
-    paper: "Zhong et al. 2017, arXiv:1708.04896",
-    of: |config| &config.cutout,
-    show: |config| config.cutout.p = 1.0,
+    source: "Zhong et al. 2017, arXiv:1708.04896",
+    item: ViewOperation {
+        takes: Takes::Images,
+        of: |config| &config.cutout,
+        show: |config| config.cutout.p = 1.0,
+    },
 };
 
 /// Settings of random erasing.
@@ -47,7 +49,7 @@ impl View for Cutout {
         self.p > 0.0
     }
 
-    fn problems(&self) -> Vec<String> {
+    fn validate(&self) -> Vec<String> {
         Problems::default()
             .probability("p", self.p)
             .range("scale", self.scale, [0.0, 1.0])

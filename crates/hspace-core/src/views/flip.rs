@@ -3,17 +3,19 @@
 use serde::{Deserialize, Serialize};
 
 use super::config::Problems;
-use super::{Draws, Frame, Takes, View, ViewEntry};
+use super::{Draws, Frame, Takes, View, ViewEntry, ViewOperation};
 
 pub(super) const ENTRY: ViewEntry = ViewEntry {
     name: "flip",
     summary: "the mirror image",
-    takes: Takes::Images,
-    paper: "Krizhevsky et al. 2012",
-    of: |config| &config.flip,
-    show: |config| {
-        config.flip.horizontal = 0.5;
-        config.flip.vertical = 0.5;
+    source: "Krizhevsky et al. 2012",
+    item: ViewOperation {
+        takes: Takes::Images,
+        of: |config| &config.flip,
+        show: |config| {
+            config.flip.horizontal = 0.5;
+            config.flip.vertical = 0.5;
+        },
     },
 };
 
@@ -32,7 +34,7 @@ impl View for Flip {
         self.horizontal > 0.0 || self.vertical > 0.0
     }
 
-    fn problems(&self) -> Vec<String> {
+    fn validate(&self) -> Vec<String> {
         Problems::default()
             .probability("horizontal", self.horizontal)
             .probability("vertical", self.vertical)

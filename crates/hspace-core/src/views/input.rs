@@ -50,13 +50,13 @@ impl InputSpec {
         }
     }
 
-    /// Whether an input holds no number at all, which [`InputSpec::problems`] reports.
+    /// Whether an input holds no number at all, which [`InputSpec::validate`] reports.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Everything that is wrong with it, as `key: problem`.
-    pub fn problems(&self) -> Vec<String> {
+    pub fn validate(&self) -> Vec<String> {
         let mut problems = Vec::new();
         let entries = match self.shape {
             Shape::Image { channels, .. } => channels,
@@ -112,7 +112,7 @@ mod tests {
             std: vec![0.0, f32::NAN],
             shift: vec![1.0],
         };
-        assert_eq!(spec.problems().len(), 4, "{:?}", spec.problems());
+        assert_eq!(spec.validate().len(), 4, "{:?}", spec.validate());
     }
 
     #[test]

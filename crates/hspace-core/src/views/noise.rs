@@ -3,15 +3,17 @@
 use serde::{Deserialize, Serialize};
 
 use super::config::Problems;
-use super::{Canvas, Draws, Marginals, Takes, View, ViewEntry};
+use super::{Canvas, Draws, Marginals, Takes, View, ViewEntry, ViewOperation};
 
 pub(super) const ENTRY: ViewEntry = ViewEntry {
     name: "noise",
     summary: "Gaussian noise",
-    takes: Takes::Both,
-    paper: "Vincent et al. 2008",
-    of: |config| &config.noise,
-    show: |config| config.noise.p = 1.0,
+    source: "Vincent et al. 2008",
+    item: ViewOperation {
+        takes: Takes::Both,
+        of: |config| &config.noise,
+        show: |config| config.noise.p = 1.0,
+    },
 };
 
 /// Settings of the noise.
@@ -35,7 +37,7 @@ impl View for Noise {
         self.p > 0.0
     }
 
-    fn problems(&self) -> Vec<String> {
+    fn validate(&self) -> Vec<String> {
         Problems::default()
             .probability("p", self.p)
             .within("std", self.std, [0.0, 10.0])

@@ -11,15 +11,17 @@ use super::affine::Map;
 use super::color::{adjust_brightness, adjust_contrast, adjust_saturation};
 use super::config::Problems;
 use super::solarize::solarize;
-use super::{Canvas, Draws, Takes, View, ViewEntry};
+use super::{Canvas, Draws, Takes, View, ViewEntry, ViewOperation};
 
 pub(super) const ENTRY: ViewEntry = ViewEntry {
     name: "rand_augment",
     summary: "a few operations of a list, at random strength",
-    takes: Takes::Images,
-    paper: "Cubuk et al. 2019, arXiv:1909.13719; Sohn et al. 2020 (FixMatch)",
-    of: |config| &config.rand_augment,
-    show: |config| config.rand_augment.operations = 3,
+    source: "Cubuk et al. 2019, arXiv:1909.13719; Sohn et al. 2020 (FixMatch)",
+    item: ViewOperation {
+        takes: Takes::Images,
+        of: |config| &config.rand_augment,
+        show: |config| config.rand_augment.operations = 3,
+    },
 };
 
 /// Settings of RandAugment.
@@ -49,7 +51,7 @@ impl View for RandAugment {
         self.operations > 0 && self.p > 0.0
     }
 
-    fn problems(&self) -> Vec<String> {
+    fn validate(&self) -> Vec<String> {
         Problems::default()
             .within("operations", self.operations as f64, [0.0, 100.0])
             .probability("p", self.p)

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::ViewsConfig;
 use crate::dataset::Kind;
+use crate::list::Entry;
 
 /// A recipe other than `[views]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,14 +74,8 @@ impl Recipes {
     }
 }
 
-/// A line of [`PRESETS`].
+/// Views by name; a line of [`PRESETS`] is called as in `view_set=byol`.
 pub struct Preset {
-    /// As in `view_set=byol`.
-    pub name: &'static str,
-    /// What it is for, in a few words.
-    pub summary: &'static str,
-    /// Where it comes from; empty: ours.
-    pub paper: &'static str,
     /// Whether it is for images that may be mirrored alone.
     pub of_photos: bool,
     /// The recipes for data of a kind, of pictures so many pixels high.
@@ -88,82 +83,100 @@ pub struct Preset {
 }
 
 /// Views by name, ours first.
-pub static PRESETS: &[Preset] = &[
-    Preset {
+pub static PRESETS: &[Entry<Preset>] = &[
+    Entry {
         name: "strong",
         summary: "change much, by the kind of data and the size: what is compared without labels",
-        paper: "",
-        of_photos: false,
-        make: |kind, side| Recipes::of(ViewsConfig::preset(kind, side)),
-    },
-    Preset {
-        name: "weak",
-        summary: "small shifts and, where it makes sense, mirroring: what generalises with labels",
-        paper: "",
-        of_photos: false,
-        make: |kind, _| Recipes::of(ViewsConfig::weak(kind)),
-    },
-    Preset {
-        name: "none",
-        summary: "every sample as it is",
-        paper: "",
-        of_photos: false,
-        make: |_, _| Recipes::of(ViewsConfig::none()),
-    },
-    Preset {
-        name: "simclr",
-        summary: "crops of 8 % and more, strong colour jitter, blur",
-        paper: "Chen et al. 2020, arXiv:2002.05709, appendix A",
-        of_photos: true,
-        make: |_, _| Recipes::of(photo(0.08, SIMCLR, 0.5)),
-    },
-    Preset {
-        name: "simclr_small",
-        summary: "SimCLR's for CIFAR-10: half the jitter, no blur",
-        paper: "Chen et al. 2020, arXiv:2002.05709, appendix B.9",
-        of_photos: true,
-        make: |_, _| Recipes::of(photo(0.08, MOCO, 0.0)),
-    },
-    Preset {
-        name: "moco_v2",
-        summary: "crops of 20 % and more, half of SimCLR's jitter, blur",
-        paper: "Chen et al. 2020, arXiv:2003.04297",
-        of_photos: true,
-        make: |_, _| Recipes::of(photo(0.2, MOCO, 0.5)),
-    },
-    Preset {
-        name: "byol",
-        summary: "the first view always blurred, the second seldom, which is solarised now and then",
-        paper: "Grill et al. 2020, arXiv:2006.07733, appendix B",
-        of_photos: true,
-        make: |_, _| two(0.08),
-    },
-    Preset {
-        name: "swav",
-        summary: "SimCLR's with crops of 14 % and more, small ones of 5 to 14 %",
-        paper: "Caron et al. 2020, arXiv:2006.09882",
-        of_photos: true,
-        make: |_, _| {
-            let mut views = photo(0.14, SIMCLR, 0.5);
-            views.crop.local_scale = [0.05, 0.14];
-            Recipes::of(views)
+        source: "",
+        item: Preset {
+            of_photos: false,
+            make: |kind, side| Recipes::of(ViewsConfig::preset(kind, side)),
         },
     },
-    Preset {
+    Entry {
+        name: "weak",
+        summary: "small shifts and, where it makes sense, mirroring: what generalises with labels",
+        source: "",
+        item: Preset {
+            of_photos: false,
+            make: |kind, _| Recipes::of(ViewsConfig::weak(kind)),
+        },
+    },
+    Entry {
+        name: "none",
+        summary: "every sample as it is",
+        source: "",
+        item: Preset {
+            of_photos: false,
+            make: |_, _| Recipes::of(ViewsConfig::none()),
+        },
+    },
+    Entry {
+        name: "simclr",
+        summary: "crops of 8 % and more, strong colour jitter, blur",
+        source: "Chen et al. 2020, arXiv:2002.05709, appendix A",
+        item: Preset {
+            of_photos: true,
+            make: |_, _| Recipes::of(photo(0.08, SIMCLR, 0.5)),
+        },
+    },
+    Entry {
+        name: "simclr_small",
+        summary: "SimCLR's for CIFAR-10: half the jitter, no blur",
+        source: "Chen et al. 2020, arXiv:2002.05709, appendix B.9",
+        item: Preset {
+            of_photos: true,
+            make: |_, _| Recipes::of(photo(0.08, MOCO, 0.0)),
+        },
+    },
+    Entry {
+        name: "moco_v2",
+        summary: "crops of 20 % and more, half of SimCLR's jitter, blur",
+        source: "Chen et al. 2020, arXiv:2003.04297",
+        item: Preset {
+            of_photos: true,
+            make: |_, _| Recipes::of(photo(0.2, MOCO, 0.5)),
+        },
+    },
+    Entry {
+        name: "byol",
+        summary: "the first view always blurred, the second seldom, which is solarised now and then",
+        source: "Grill et al. 2020, arXiv:2006.07733, appendix B",
+        item: Preset {
+            of_photos: true,
+            make: |_, _| two(0.08),
+        },
+    },
+    Entry {
+        name: "swav",
+        summary: "SimCLR's with crops of 14 % and more, small ones of 5 to 14 %",
+        source: "Caron et al. 2020, arXiv:2006.09882",
+        item: Preset {
+            of_photos: true,
+            make: |_, _| {
+                let mut views = photo(0.14, SIMCLR, 0.5);
+                views.crop.local_scale = [0.05, 0.14];
+                Recipes::of(views)
+            },
+        },
+    },
+    Entry {
         name: "dino",
         summary: "BYOL's with crops of 40 % and more, small ones of 5 to 40 %",
-        paper: "Caron et al. 2021, arXiv:2104.14294",
-        of_photos: true,
-        make: |_, _| {
-            let mut views = two(0.4);
-            views.named.insert(Recipe::Local, photo(0.4, BYOL, 0.5));
-            for recipe in [&mut views.random]
-                .into_iter()
-                .chain(views.named.values_mut())
-            {
-                recipe.crop.local_scale = [0.05, 0.4];
-            }
-            views
+        source: "Caron et al. 2021, arXiv:2104.14294",
+        item: Preset {
+            of_photos: true,
+            make: |_, _| {
+                let mut views = two(0.4);
+                views.named.insert(Recipe::Local, photo(0.4, BYOL, 0.5));
+                for recipe in [&mut views.random]
+                    .into_iter()
+                    .chain(views.named.values_mut())
+                {
+                    recipe.crop.local_scale = [0.05, 0.4];
+                }
+                views
+            },
         },
     },
 ];

@@ -3,15 +3,17 @@
 use serde::{Deserialize, Serialize};
 
 use super::config::Problems;
-use super::{Canvas, Draws, Takes, View, ViewEntry};
+use super::{Canvas, Draws, Takes, View, ViewEntry, ViewOperation};
 
 pub(super) const ENTRY: ViewEntry = ViewEntry {
     name: "solarize",
     summary: "bright values are inverted",
-    takes: Takes::Images,
-    paper: "Grill et al. 2020 (BYOL), arXiv:2006.07733",
-    of: |config| &config.solarize,
-    show: |config| config.solarize.p = 0.5,
+    source: "Grill et al. 2020 (BYOL), arXiv:2006.07733",
+    item: ViewOperation {
+        takes: Takes::Images,
+        of: |config| &config.solarize,
+        show: |config| config.solarize.p = 0.5,
+    },
 };
 
 /// Settings of solarisation.
@@ -38,7 +40,7 @@ impl View for Solarize {
         self.p > 0.0
     }
 
-    fn problems(&self) -> Vec<String> {
+    fn validate(&self) -> Vec<String> {
         Problems::default()
             .probability("p", self.p)
             .within("threshold", self.threshold, [0.0, 1.0])

@@ -1,11 +1,12 @@
 //! The ways to compute a convolution and its gradients: by minimal filtering or directly.
 
-use super::{Conv, Machine, Source};
 use crate::buffer::Buffer;
 use crate::epilogue::Epilogue;
 use crate::fetch::Area;
+use crate::machine::Machine;
 use crate::norm::BlockEpilogue;
 use crate::partition::{self, Rows};
+use crate::shape::{Conv, Source};
 use crate::{direct, winograd};
 
 /// A forward convolution, or the gradient for the input, with its weights ready.
@@ -21,9 +22,14 @@ enum Weights {
     Phases(direct::Phases),
 }
 
+/// Whether Winograd is allowed and pays.
+fn fits_winograd(conv: &Conv, on: Machine) -> bool {
+    on.winograd && winograd::pays(conv)
+}
+
 impl Algorithm {
     pub(super) fn forward(on: Machine, conv: &Conv, weight: &[f32]) -> Algorithm {
-        let weights = if conv.fits_winograd(on) {
+        let weights = if fits_winograd(conv, on) {
             Weights::Winograd(winograd::Packed::forward(on, conv, weight))
         } else {
             Weights::Direct(direct::Packed::new(on, conv, weight, false))
@@ -34,7 +40,7 @@ impl Algorithm {
 
     /// The gradient for the input of `conv`.
     pub(super) fn back(on: Machine, conv: &Conv, weight: &[f32]) -> Algorithm {
-        let (conv, weights) = if conv.fits_winograd(on) {
+        let (conv, weights) = if fits_winograd(conv, on) {
             let packed = winograd::Packed::back(on, conv, weight);
             (*conv, Weights::Winograd(packed))
         } else if conv.stride == 1 {
@@ -166,7 +172,7 @@ pub(super) enum WeightGrad {
 
 impl WeightGrad {
     pub(super) fn new(on: Machine, conv: &Conv) -> WeightGrad {
-        if conv.fits_winograd(on) {
+        if fits_winograd(conv, on) {
             WeightGrad::Winograd(winograd::WinogradWeightGrad::new(conv))
         } else {
             WeightGrad::Direct(direct::DirectWeightGrad::new(conv))

@@ -3,13 +3,15 @@
 use rayon::prelude::*;
 
 use super::algorithm::{Algorithm, WeightGrad};
-use super::{Conv, Machine, Source, data_gradient, weight_gradient};
+use super::{data_gradient, weight_gradient};
 use crate::buffer::Buffer;
 use crate::epilogue::{Accumulate, Epilogue};
 use crate::fetch::Area;
+use crate::machine::Machine;
 use crate::norm::{Back, Normalised, PartialSums};
 use crate::partition;
 use crate::scratch::Scratch;
+use crate::shape::{Conv, Source};
 
 /// Numbers of sums that stay in the second-level cache beside few images.
 const CACHED_SUMS_BESIDE_IMAGES: usize = 256 << 10;

@@ -3,13 +3,14 @@
 use std::ops::Range;
 
 use super::{Numbers, Taps};
-use crate::conv::{Machine, Source};
 use crate::epilogue::{Epilogue, RawEpilogue};
 use crate::fetch::{Area, Fetch};
 use crate::gemm_microkernel::{Block, Strides, column_block, over_rows, product};
+use crate::machine::Machine;
 use crate::norm::scale_rows;
 use crate::partition::Rows;
 use crate::scratch::Scratch;
+use crate::shape::Source;
 use crate::simd::{LANES, Simd, kernel};
 
 /// The images' numbers as the rows of `unit` see them, and for each image of the unit where its

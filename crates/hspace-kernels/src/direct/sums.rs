@@ -7,11 +7,12 @@ use rayon::prelude::*;
 
 use super::{Numbers, Taps};
 use crate::buffer::Buffer;
-use crate::conv::{Conv, Machine, Source};
 use crate::gemm_microkernel::{Strides, add_outer};
+use crate::machine::Machine;
 use crate::norm::scale_rows;
 use crate::partition::{self, Rows};
 use crate::scratch::Scratch;
+use crate::shape::{Conv, Source};
 use crate::simd::LANES;
 
 /// The sums that make up the gradient for the weights, `[ky, kx, input, output]`, outputs padded to

@@ -8,8 +8,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::{marks_of, part, piece};
-use crate::conv::Machine;
 use crate::fetch::Area;
+use crate::machine::Machine;
 use crate::simd::{LANES, Simd, kernel};
 
 /// What went through a normalisation.

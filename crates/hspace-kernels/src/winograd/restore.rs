@@ -6,8 +6,8 @@ use super::products::Planes;
 use super::scheme::Scheme;
 use super::transform::{Places, Transform, first_half};
 use super::{Size, WinogradPlan, dense, strided};
-use crate::conv::Machine;
 use crate::epilogue::{Epilogue, RawEpilogue};
+use crate::machine::Machine;
 use crate::partition::Rows;
 use crate::simd::{LANES, Simd, kernel};
 

@@ -14,10 +14,11 @@ use super::transform::{Places, Transform, first_half};
 use super::weights::{self, PLANES};
 use super::{WinogradPlan, dense, strided};
 use crate::buffer::Buffer;
-use crate::conv::{Conv, Machine, Source};
 use crate::gemm_microkernel::{Strides, add_outer};
+use crate::machine::Machine;
 use crate::partition::{self, Rows};
 use crate::scratch::Scratch;
+use crate::shape::{Conv, Source};
 use crate::simd::{LANES, Simd, kernel};
 
 /// Tiles that make a pass over the sums worth while.

@@ -6,10 +6,11 @@ use super::products::Planes;
 use super::scheme::Scheme;
 use super::transform::{Tile, Transform, first_half, first_half_of};
 use super::{Size, WinogradPlan, dense, strided};
-use crate::conv::{Machine, Source};
 use crate::fetch::needed_soon;
+use crate::machine::Machine;
 use crate::partition::Rows;
 use crate::scratch::Scratch;
+use crate::shape::Source;
 use crate::simd::{LANES, Simd, kernel};
 
 /// Tiles from one whose transform begins to one whose numbers are asked for.

@@ -1,8 +1,8 @@
 //! Convolution and its gradients.
 
-use hspace_kernels::conv::{self, Source, Wanted};
+use hspace_kernels::conv::{self, Wanted};
 use hspace_kernels::norm::{Back, Normalised, ReluMask, marks_of};
-use hspace_kernels::{Accumulate, Conv, Epilogue, Machine};
+use hspace_kernels::{Accumulate, Conv, Epilogue, Machine, Source};
 use rand::{RngExt, SeedableRng};
 
 use crate::{Guarded, Rng, distance, machines, numbers, refused};

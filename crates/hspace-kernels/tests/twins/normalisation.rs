@@ -1,10 +1,10 @@
 //! Batch normalisation, pooling and upsampling.
 
-use hspace_kernels::conv::{self, Source};
+use hspace_kernels::conv;
 use hspace_kernels::moments::moments;
 use hspace_kernels::norm::{Added, Back, BlockEpilogue, Normalised, Relu, ReluMask, marks_of};
 use hspace_kernels::upsample::{self, Upsample};
-use hspace_kernels::{Conv, Machine, pool};
+use hspace_kernels::{Conv, Machine, Source, pool};
 use rand::SeedableRng;
 
 use crate::{Guarded, Rng, distance, machines, numbers, refused};

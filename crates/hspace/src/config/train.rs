@@ -177,7 +177,7 @@ impl TrainSettings {
     }
 
     /// Every value out of its range.
-    pub fn problems(&self) -> Vec<String> {
+    pub fn validate(&self) -> Vec<String> {
         let mut problems = Vec::new();
         let mut check = |ok: bool, text: String| {
             if !ok {
@@ -261,7 +261,7 @@ mod tests {
             learning_rate: Auto::Set(f64::NAN),
             ..TrainSettings::default()
         };
-        let problems = settings.problems();
+        let problems = settings.validate();
         assert_eq!(problems.len(), 3, "{problems:?}");
     }
 }

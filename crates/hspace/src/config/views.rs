@@ -5,7 +5,9 @@ use toml::{Table, Value};
 use super::{AUTO, overlay, parse};
 use crate::dataset::Kind;
 use crate::error::unknown;
+use crate::list::Entry;
 use crate::objective::{Look, Stream};
+use crate::views::recipes::Preset;
 use crate::views::{PRESETS, Recipe, Recipes, ViewsConfig};
 
 /// The random views that `streams` take of data of `kind`, of pictures `side` pixels high: the preset's with `user`'s settings over them.
@@ -61,11 +63,7 @@ pub(super) fn views(
 }
 
 /// The preset of that name; of `auto` `strong` where several random views of a sample are compared, else `weak`.
-fn find(
-    name: &str,
-    streams: &[Stream],
-    kind: Kind,
-) -> Result<&'static crate::views::recipes::Preset, String> {
+fn find(name: &str, streams: &[Stream], kind: Kind) -> Result<&'static Entry<Preset>, String> {
     let compares = |stream: &Stream| {
         let random = stream.looks.iter().filter(|&&look| look == Look::Random);
         random.count() > 1

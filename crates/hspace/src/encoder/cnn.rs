@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Encoder, Features, Stage, image_problems};
 use crate::dataset::Shape;
-use crate::list::{self, Entry};
+use crate::list::{self, Configured, Entry};
 use crate::network::Scope;
 use crate::network::blocks::{Conv, Residual, Shortcut, Unit, residual_blocks};
 
@@ -27,12 +27,14 @@ impl Default for Cnn {
 
 const BLOCKS: usize = 4;
 
-pub(super) const ENTRY: Entry<dyn Encoder> = Entry {
+pub(super) const ENTRY: Entry<Configured<dyn Encoder>> = Entry {
     name: "cnn",
     summary: "four convolution blocks for small images",
     source: "",
-    defaults: list::defaults::<Cnn>,
-    make: |table| Ok(Box::new(list::parse::<Cnn>(table)?)),
+    item: Configured {
+        defaults: list::defaults::<Cnn>,
+        make: |table| Ok(Box::new(list::parse::<Cnn>(table)?)),
+    },
 };
 
 impl Encoder for Cnn {
@@ -63,7 +65,7 @@ impl Encoder for Cnn {
         Features::Maps(residual_blocks(vec![blocks], x.into_maps(scope)))
     }
 
-    fn problems(&self, shape: Shape) -> Vec<String> {
+    fn validate(&self, shape: Shape) -> Vec<String> {
         let mut problems = image_problems("cnn", shape, 8);
         if self.width == 0 {
             problems.push("encoder.width must be at least 1".to_owned());

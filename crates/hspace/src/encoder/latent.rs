@@ -80,7 +80,7 @@ impl Encoder for Latent {
         self.trunk.takes_any_size(shape)
     }
 
-    fn problems(&self, shape: Shape) -> Vec<String> {
-        self.trunk.problems(shape)
+    fn validate(&self, shape: Shape) -> Vec<String> {
+        self.trunk.validate(shape)
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Encoder, Features, Stage};
 use crate::dataset::Shape;
-use crate::list::{self, Entry};
+use crate::list::{self, Configured, Entry};
 use crate::network::Scope;
 use crate::network::blocks::dense_block;
 use crate::network::layers::linear_relu;
@@ -34,12 +34,14 @@ impl Default for Mlp {
     }
 }
 
-pub(super) const ENTRY: Entry<dyn Encoder> = Entry {
+pub(super) const ENTRY: Entry<Configured<dyn Encoder>> = Entry {
     name: "mlp",
     summary: "fully connected layers; images are flattened",
     source: "",
-    defaults: list::defaults::<Mlp>,
-    make: |table| Ok(Box::new(list::parse::<Mlp>(table)?)),
+    item: Configured {
+        defaults: list::defaults::<Mlp>,
+        make: |table| Ok(Box::new(list::parse::<Mlp>(table)?)),
+    },
 };
 
 impl Encoder for Mlp {
@@ -66,7 +68,7 @@ impl Encoder for Mlp {
         false
     }
 
-    fn problems(&self, _: Shape) -> Vec<String> {
+    fn validate(&self, _: Shape) -> Vec<String> {
         let mut problems = Vec::new();
         if self.width == 0 {
             problems.push("encoder.width must be at least 1".to_owned());

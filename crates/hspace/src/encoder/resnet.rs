@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Encoder, Features, Stage, image_problems};
 use crate::dataset::Shape;
-use crate::list::{self, Entry};
+use crate::list::{self, Configured, Entry};
 use crate::network::Scope;
 use crate::network::blocks::{Conv, Residual, Shortcut, Unit, residual_blocks};
 
@@ -73,97 +73,124 @@ enum Form {
 const PLAIN: Form = Form::Bottleneck { wide: 1, groups: 0 };
 const WIDE: Form = Form::Bottleneck { wide: 2, groups: 0 };
 
-pub(super) const RESNET18: Entry<dyn Encoder> = Entry {
+pub(super) const RESNET18: Entry<Configured<dyn Encoder>> = Entry {
     name: "resnet18",
     summary: "residual network, 18 layers of 3x3 convolutions",
     source: SOURCE,
-    defaults: list::defaults::<Settings>,
-    make: |table| make("resnet18", [2, 2, 2, 2], Form::Basic, table),
+    item: Configured {
+        defaults: list::defaults::<Settings>,
+        make: |table| make("resnet18", [2, 2, 2, 2], Form::Basic, table),
+    },
 };
 
-pub(super) const RESNET34: Entry<dyn Encoder> = Entry {
+pub(super) const RESNET34: Entry<Configured<dyn Encoder>> = Entry {
     name: "resnet34",
     summary: "residual network, 34 layers of 3x3 convolutions",
-    make: |table| make("resnet34", [3, 4, 6, 3], Form::Basic, table),
-    ..RESNET18
+    source: RESNET18.source,
+    item: Configured {
+        make: |table| make("resnet34", [3, 4, 6, 3], Form::Basic, table),
+        ..RESNET18.item
+    },
 };
 
-pub(super) const RESNET50: Entry<dyn Encoder> = Entry {
+pub(super) const RESNET50: Entry<Configured<dyn Encoder>> = Entry {
     name: "resnet50",
     summary: "residual network, 50 layers in bottleneck blocks",
-    make: |table| make("resnet50", [3, 4, 6, 3], PLAIN, table),
-    ..RESNET18
+    source: RESNET18.source,
+    item: Configured {
+        make: |table| make("resnet50", [3, 4, 6, 3], PLAIN, table),
+        ..RESNET18.item
+    },
 };
 
-pub(super) const RESNET101: Entry<dyn Encoder> = Entry {
+pub(super) const RESNET101: Entry<Configured<dyn Encoder>> = Entry {
     name: "resnet101",
     summary: "residual network, 101 layers in bottleneck blocks",
-    make: |table| make("resnet101", [3, 4, 23, 3], PLAIN, table),
-    ..RESNET18
+    source: RESNET18.source,
+    item: Configured {
+        make: |table| make("resnet101", [3, 4, 23, 3], PLAIN, table),
+        ..RESNET18.item
+    },
 };
 
-pub(super) const RESNET152: Entry<dyn Encoder> = Entry {
+pub(super) const RESNET152: Entry<Configured<dyn Encoder>> = Entry {
     name: "resnet152",
     summary: "residual network, 152 layers in bottleneck blocks",
-    make: |table| make("resnet152", [3, 8, 36, 3], PLAIN, table),
-    ..RESNET18
+    source: RESNET18.source,
+    item: Configured {
+        make: |table| make("resnet152", [3, 8, 36, 3], PLAIN, table),
+        ..RESNET18.item
+    },
 };
 
 /// Zagoruyko & Komodakis 2016, arXiv:1605.07146, in torchvision's form.
-pub(super) const WIDE_RESNET50_2: Entry<dyn Encoder> = Entry {
+pub(super) const WIDE_RESNET50_2: Entry<Configured<dyn Encoder>> = Entry {
     name: "wide_resnet50_2",
     summary: "resnet50 with twice the channels inside the blocks",
     source: "Zagoruyko & Komodakis 2016, Wide residual networks, arXiv:1605.07146",
-    make: |table| make("wide_resnet50_2", [3, 4, 6, 3], WIDE, table),
-    ..RESNET18
+    item: Configured {
+        make: |table| make("wide_resnet50_2", [3, 4, 6, 3], WIDE, table),
+        ..RESNET18.item
+    },
 };
 
-pub(super) const WIDE_RESNET101_2: Entry<dyn Encoder> = Entry {
+pub(super) const WIDE_RESNET101_2: Entry<Configured<dyn Encoder>> = Entry {
     name: "wide_resnet101_2",
     summary: "resnet101 with twice the channels inside the blocks",
-    make: |table| make("wide_resnet101_2", [3, 4, 23, 3], WIDE, table),
-    ..WIDE_RESNET50_2
+    source: WIDE_RESNET50_2.source,
+    item: Configured {
+        make: |table| make("wide_resnet101_2", [3, 4, 23, 3], WIDE, table),
+        ..WIDE_RESNET50_2.item
+    },
 };
 
 /// Xie et al. 2017, arXiv:1611.05431, in torchvision's form.
-pub(super) const RESNEXT50_32X4D: Entry<dyn Encoder> = Entry {
+pub(super) const RESNEXT50_32X4D: Entry<Configured<dyn Encoder>> = Entry {
     name: "resnext50_32x4d",
     summary: "resnet50 whose 3x3 convolutions are in 32 groups, of 4 channels in the first stage",
     source: "Xie et al. 2017, Aggregated residual transformations, arXiv:1611.05431",
-    make: |table| {
-        let form = Form::Bottleneck {
-            wide: 2,
-            groups: 32,
-        };
-        make("resnext50_32x4d", [3, 4, 6, 3], form, table)
+    item: Configured {
+        make: |table| {
+            let form = Form::Bottleneck {
+                wide: 2,
+                groups: 32,
+            };
+            make("resnext50_32x4d", [3, 4, 6, 3], form, table)
+        },
+        ..RESNET18.item
     },
-    ..RESNET18
 };
 
-pub(super) const RESNEXT101_32X8D: Entry<dyn Encoder> = Entry {
+pub(super) const RESNEXT101_32X8D: Entry<Configured<dyn Encoder>> = Entry {
     name: "resnext101_32x8d",
     summary: "resnet101 whose 3x3 convolutions are in 32 groups, of 8 channels in the first stage",
-    make: |table| {
-        let form = Form::Bottleneck {
-            wide: 4,
-            groups: 32,
-        };
-        make("resnext101_32x8d", [3, 4, 23, 3], form, table)
+    source: RESNEXT50_32X4D.source,
+    item: Configured {
+        make: |table| {
+            let form = Form::Bottleneck {
+                wide: 4,
+                groups: 32,
+            };
+            make("resnext101_32x8d", [3, 4, 23, 3], form, table)
+        },
+        ..RESNEXT50_32X4D.item
     },
-    ..RESNEXT50_32X4D
 };
 
-pub(super) const RESNEXT101_64X4D: Entry<dyn Encoder> = Entry {
+pub(super) const RESNEXT101_64X4D: Entry<Configured<dyn Encoder>> = Entry {
     name: "resnext101_64x4d",
     summary: "resnet101 whose 3x3 convolutions are in 64 groups, of 4 channels in the first stage",
-    make: |table| {
-        let form = Form::Bottleneck {
-            wide: 4,
-            groups: 64,
-        };
-        make("resnext101_64x4d", [3, 4, 23, 3], form, table)
+    source: RESNEXT50_32X4D.source,
+    item: Configured {
+        make: |table| {
+            let form = Form::Bottleneck {
+                wide: 4,
+                groups: 64,
+            };
+            make("resnext101_64x4d", [3, 4, 23, 3], form, table)
+        },
+        ..RESNEXT50_32X4D.item
     },
-    ..RESNEXT50_32X4D
 };
 
 fn make(
@@ -353,7 +380,7 @@ impl Encoder for ResNet {
         Some(lines)
     }
 
-    fn problems(&self, shape: Shape) -> Vec<String> {
+    fn validate(&self, shape: Shape) -> Vec<String> {
         let least = match self.settings.stem {
             Stem::Imagenet => 32,
             Stem::Auto | Stem::Small => 8,

@@ -162,7 +162,7 @@ impl Encoder for Until {
         self.encoder.takes_any_size(shape)
     }
 
-    fn problems(&self, shape: Shape) -> Vec<String> {
-        self.encoder.problems(shape)
+    fn validate(&self, shape: Shape) -> Vec<String> {
+        self.encoder.validate(shape)
     }
 }

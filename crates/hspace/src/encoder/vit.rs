@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Encoder, Features, Patches, Stage, Tokens, image_problems};
 use crate::dataset::Shape;
-use crate::list::{self, Entry};
+use crate::list::{self, Configured, Entry};
 use crate::network::layers::affine;
 use crate::network::tokens::{layer_norm, transformer_block};
 use crate::network::{Init, Scope, Weight};
@@ -54,28 +54,34 @@ const TINY: usize = 192;
 const SMALL: usize = 384;
 const BASE: usize = 768;
 
-pub(super) const VIT_TINY: Entry<dyn Encoder> = Entry {
+pub(super) const VIT_TINY: Entry<Configured<dyn Encoder>> = Entry {
     name: "vit_tiny",
     summary: "Vision Transformer, 12 blocks of width 192",
     source: "Dosovitskiy et al. 2021, An image is worth 16x16 words, arXiv:2010.11929",
-    defaults: || defaults(TINY),
-    make: |table| make(TINY, table),
+    item: Configured {
+        defaults: || defaults(TINY),
+        make: |table| make(TINY, table),
+    },
 };
 
-pub(super) const VIT_SMALL: Entry<dyn Encoder> = Entry {
+pub(super) const VIT_SMALL: Entry<Configured<dyn Encoder>> = Entry {
     name: "vit_small",
     summary: "Vision Transformer, 12 blocks of width 384",
-    defaults: || defaults(SMALL),
-    make: |table| make(SMALL, table),
-    ..VIT_TINY
+    source: VIT_TINY.source,
+    item: Configured {
+        defaults: || defaults(SMALL),
+        make: |table| make(SMALL, table),
+    },
 };
 
-pub(super) const VIT_BASE: Entry<dyn Encoder> = Entry {
+pub(super) const VIT_BASE: Entry<Configured<dyn Encoder>> = Entry {
     name: "vit_base",
     summary: "Vision Transformer, 12 blocks of width 768",
-    defaults: || defaults(BASE),
-    make: |table| make(BASE, table),
-    ..VIT_TINY
+    source: VIT_TINY.source,
+    item: Configured {
+        defaults: || defaults(BASE),
+        make: |table| make(BASE, table),
+    },
 };
 
 fn defaults(width: usize) -> toml::Table {
@@ -365,7 +371,7 @@ impl Encoder for Vit {
         matches!(shape, Shape::Image { height, width, .. } if height == width)
     }
 
-    fn problems(&self, shape: Shape) -> Vec<String> {
+    fn validate(&self, shape: Shape) -> Vec<String> {
         let mut problems = image_problems("vit", shape, self.patch.max(4));
         if self.width == 0 || self.depth == 0 {
             problems.push("encoder.width and encoder.depth must be at least 1".to_owned());

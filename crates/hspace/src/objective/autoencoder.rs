@@ -18,7 +18,7 @@ use super::jacobian;
 use super::latent::active_units;
 use super::{Batch, Facts, Generator, Look, Loss, Net, Objective, Stream, Which};
 use crate::dataset::Shape;
-use crate::list::{self, Entry};
+use crate::list::{self, Configured, Entry};
 
 /// What is done to what the encoder sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,44 +70,44 @@ struct Autoencoder {
     images: bool,
 }
 
-pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "autoencoder",
     summary: "a decoder draws the sample from its features; plain, denoising, sparse, contractive",
     source: "Hinton & Salakhutdinov 2006, doi:10.1126/science.1127647",
-    defaults: || {
-        let mut all = list::defaults::<Settings>();
-        all.extend(list::defaults::<Decoder>());
-        all
-    },
-    make: |mut table| {
-        let decoder: Decoder = list::take(&mut table)?;
-        let settings: Settings = list::take(&mut table)?;
-        list::nothing_left(&table)?;
-        let Settings {
-            noise,
-            sparsity,
-            contraction,
-            ..
-        } = settings;
-        not_negative(&[
-            ("noise", noise),
-            ("sparsity", sparsity),
-            ("contraction", contraction),
-        ])?;
-        if noise > 1.0 && settings.corruption != Corruption::Gaussian {
-            return Err(format!("noise={noise} must be a share, 0 to 1"));
-        }
-        match decoder.problem() {
-            Some(problem) => Err(problem),
-            None => Ok(Box::new(Autoencoder {
+    item: Configured {
+        defaults: || {
+            let mut all = list::defaults::<Settings>();
+            all.extend(list::defaults::<Decoder>());
+            all
+        },
+        make: |mut table| {
+            let decoder: Decoder = list::take(&mut table)?;
+            let settings: Settings = list::take(&mut table)?;
+            list::nothing_left(&table)?;
+            let Settings {
+                noise,
+                sparsity,
+                contraction,
+                ..
+            } = settings;
+            not_negative(&[
+                ("noise", noise),
+                ("sparsity", sparsity),
+                ("contraction", contraction),
+            ])?;
+            if noise > 1.0 && settings.corruption != Corruption::Gaussian {
+                return Err(format!("noise={noise} must be a share, 0 to 1"));
+            }
+            list::refuse(decoder.validate())?;
+            Ok(Box::new(Autoencoder {
                 settings,
                 decoder,
                 extremes: vec![],
                 mean: vec![],
                 std: vec![],
                 images: true,
-            })),
-        }
+            }))
+        },
     },
 };
 

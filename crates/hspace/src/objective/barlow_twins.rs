@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::heads::{positive, positive_number, projector};
 use super::{Batch, Facts, Loss, Net, Objective, Stream, two_views};
 use crate::device::Device;
-use crate::list::{self, Entry};
+use crate::list::{self, Configured, Entry};
 use crate::network::layers::standardise;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -37,19 +37,21 @@ impl Default for BarlowTwins {
     }
 }
 
-pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "barlow_twins",
     summary: "dimensions agree between views and do not repeat each other",
     source: "Zbontar et al. 2021, arXiv:2103.03230",
-    defaults: list::defaults::<BarlowTwins>,
-    make: |table| {
-        let settings: BarlowTwins = list::parse(table)?;
-        positive(&[
-            ("hidden", settings.hidden),
-            ("projection", settings.projection),
-        ])?;
-        positive_number("lambda", settings.lambda)?;
-        Ok(Box::new(settings))
+    item: Configured {
+        defaults: list::defaults::<BarlowTwins>,
+        make: |table| {
+            let settings: BarlowTwins = list::parse(table)?;
+            positive(&[
+                ("hidden", settings.hidden),
+                ("projection", settings.projection),
+            ])?;
+            positive_number("lambda", settings.lambda)?;
+            Ok(Box::new(settings))
+        },
     },
 };
 

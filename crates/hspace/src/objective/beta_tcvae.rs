@@ -9,12 +9,12 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::not_negative;
+use super::heads::{not_negative, problems};
 use super::latent::{
     self, LOG_TWO_PI, Model, Posterior, Variant, log_sum_exp, loss_of, standard_normal, sum_columns,
 };
 use super::{Batch, Loss, Net, Objective};
-use crate::list::Entry;
+use crate::list::{Configured, Entry};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -37,22 +37,24 @@ impl Default for BetaTcVae {
     }
 }
 
-pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "beta_tcvae",
     summary: "variational, with a heavier total correlation of the latents",
     source: "Chen et al. 2018, arXiv:1802.04942",
-    defaults: latent::defaults::<BetaTcVae>,
-    make: latent::make::<BetaTcVae>,
+    item: Configured {
+        defaults: latent::defaults::<BetaTcVae>,
+        make: latent::make::<BetaTcVae>,
+    },
 };
 
 impl Variant for BetaTcVae {
-    fn problem(&self) -> Option<String> {
+    fn validate(&self, _: usize) -> Vec<String> {
         let weights = [
             ("alpha", self.alpha),
             ("beta", self.beta),
             ("gamma", self.gamma),
         ];
-        not_negative(&weights).err()
+        problems([not_negative(&weights)])
     }
 
     fn remedy(&self) -> &'static str {

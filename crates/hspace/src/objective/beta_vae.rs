@@ -8,10 +8,10 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{not_negative, share};
+use super::heads::{not_negative, problems, share};
 use super::latent::{self, Model, Variant, loss_of, sum_columns};
 use super::{Batch, Loss, Net, Objective};
-use crate::list::Entry;
+use crate::list::{Configured, Entry};
 use crate::optim::schedule::ramp;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,23 +38,25 @@ impl Default for BetaVae {
     }
 }
 
-pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "beta_vae",
     summary: "variational, with a heavier divergence or a capacity that rises",
     source: "Higgins et al. 2017, ICLR; Burgess et al. 2018, arXiv:1804.03599",
-    defaults: latent::defaults::<BetaVae>,
-    make: latent::make::<BetaVae>,
+    item: Configured {
+        defaults: latent::defaults::<BetaVae>,
+        make: latent::make::<BetaVae>,
+    },
 };
 
 impl Variant for BetaVae {
-    fn problem(&self) -> Option<String> {
+    fn validate(&self, _: usize) -> Vec<String> {
         let numbers = [
             ("beta", self.beta),
             ("capacity", self.capacity),
             ("capacity_weight", self.capacity_weight),
         ];
         let rise = share("capacity_rise", self.capacity_rise);
-        rise.and(not_negative(&numbers)).err()
+        problems([rise, not_negative(&numbers)])
     }
 
     fn remedy(&self) -> &'static str {

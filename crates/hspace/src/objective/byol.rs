@@ -21,7 +21,7 @@ use super::similarity::{
     LEAST_SPREAD, constant_projections, each_other, mean_cosine, projection_spread,
 };
 use super::{Batch, Facts, Loss, Net, Objective, Stream, teacher, two_views};
-use crate::list::{self, Entry};
+use crate::list::{self, Configured, Entry};
 use crate::network::Weights;
 use crate::warning::WarningKind;
 
@@ -47,21 +47,21 @@ impl Default for Byol {
     }
 }
 
-pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "byol",
     summary: "predicts a momentum teacher's view of the same sample; no negatives",
     source: "Grill et al. 2020, arXiv:2006.07733",
-    defaults: list::defaults::<Byol>,
-    make: |table| {
-        let settings: Byol = list::parse(table)?;
-        positive(&[
-            ("hidden", settings.hidden),
-            ("projection", settings.projection),
-        ])?;
-        match teacher::problem(settings.momentum) {
-            Some(problem) => Err(problem),
-            None => Ok(Box::new(settings)),
-        }
+    item: Configured {
+        defaults: list::defaults::<Byol>,
+        make: |table| {
+            let settings: Byol = list::parse(table)?;
+            positive(&[
+                ("hidden", settings.hidden),
+                ("projection", settings.projection),
+            ])?;
+            list::refuse(teacher::validate(settings.momentum))?;
+            Ok(Box::new(settings))
+        },
     },
 };
 

@@ -58,14 +58,16 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    pub(super) fn problem(&self) -> Option<String> {
-        if self.decoder_width < 2 {
-            return Some(format!(
-                "decoder_width={} must be at least 2",
-                self.decoder_width
-            ));
+    pub(super) fn validate(&self) -> Vec<String> {
+        let (width, units) = (self.decoder_width, self.decoder_units);
+        let mut problems = Vec::new();
+        if width < 2 {
+            problems.push(format!("decoder_width={width} must be at least 2"));
         }
-        (self.decoder_units == 0).then(|| "decoder_units=0 must be at least 1".to_owned())
+        if units == 0 {
+            problems.push("decoder_units=0 must be at least 1".to_owned());
+        }
+        problems
     }
 
     /// For one shape of data; why it cannot draw it.

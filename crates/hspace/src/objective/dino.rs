@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::heads::{positive, positive_number, share};
 use super::swav::swapped;
 use super::{Batch, Facts, Loss, Net, Objective, Stream, multi_crop, teacher};
-use crate::list::{self, Entry};
+use crate::list::{self, Configured, Entry};
 use crate::network::layers::l2_normalise;
 use crate::network::tokens::{dense, gelu};
 use crate::network::{Init, Scope, Weights};
@@ -74,45 +74,45 @@ impl Default for Dino {
     }
 }
 
-pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "dino",
     summary: "agrees with a momentum teacher on a sharpened, centred distribution; multi-crop",
     source: "Caron et al. 2021, arXiv:2104.14294",
-    defaults: list::defaults::<Dino>,
-    make: |table| {
-        let settings: Dino = list::parse(table)?;
-        positive(&[
-            ("hidden", settings.hidden),
-            ("bottleneck", settings.bottleneck),
-        ])?;
-        if settings.outputs < 2 {
-            return Err(format!("outputs={} must be at least 2", settings.outputs));
-        }
-        positive_number("temperature", settings.temperature)?;
-        positive_number("teacher_temperature", settings.teacher_temperature)?;
-        positive_number("teacher_temperature_end", settings.teacher_temperature_end)?;
-        share("temperature_warmup", settings.temperature_warmup)?;
-        let keep = settings.center_momentum;
-        if !(0.0..1.0).contains(&keep) {
-            return Err(format!(
-                "center_momentum={keep} must be at least 0 and below 1, at which the centre never moves"
-            ));
-        }
-        for (key, sharp) in [
-            ("teacher_temperature", settings.teacher_temperature),
-            ("teacher_temperature_end", settings.teacher_temperature_end),
-        ] {
-            if sharp >= settings.temperature {
+    item: Configured {
+        defaults: list::defaults::<Dino>,
+        make: |table| {
+            let settings: Dino = list::parse(table)?;
+            positive(&[
+                ("hidden", settings.hidden),
+                ("bottleneck", settings.bottleneck),
+            ])?;
+            if settings.outputs < 2 {
+                return Err(format!("outputs={} must be at least 2", settings.outputs));
+            }
+            positive_number("temperature", settings.temperature)?;
+            positive_number("teacher_temperature", settings.teacher_temperature)?;
+            positive_number("teacher_temperature_end", settings.teacher_temperature_end)?;
+            share("temperature_warmup", settings.temperature_warmup)?;
+            let keep = settings.center_momentum;
+            if !(0.0..1.0).contains(&keep) {
                 return Err(format!(
-                    "{key}={sharp} must be below temperature={}: the teacher's distribution is the sharper one",
-                    settings.temperature
+                    "center_momentum={keep} must be at least 0 and below 1, at which the centre never moves"
                 ));
             }
-        }
-        match teacher::problem(settings.momentum) {
-            Some(problem) => Err(problem),
-            None => Ok(Box::new(settings)),
-        }
+            for (key, sharp) in [
+                ("teacher_temperature", settings.teacher_temperature),
+                ("teacher_temperature_end", settings.teacher_temperature_end),
+            ] {
+                if sharp >= settings.temperature {
+                    return Err(format!(
+                        "{key}={sharp} must be below temperature={}: the teacher's distribution is the sharper one",
+                        settings.temperature
+                    ));
+                }
+            }
+            list::refuse(teacher::validate(settings.momentum))?;
+            Ok(Box::new(settings))
+        },
     },
 };
 

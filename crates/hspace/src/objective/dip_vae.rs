@@ -8,10 +8,10 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::not_negative;
+use super::heads::{not_negative, problems};
 use super::latent::{self, Model, Posterior, Variant, loss_of, sum_columns};
 use super::{Batch, Loss, Net, Objective};
-use crate::list::Entry;
+use crate::list::{Configured, Entry};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Form {
@@ -42,21 +42,23 @@ impl Default for DipVae {
     }
 }
 
-pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "dip_vae",
     summary: "variational, with uncorrelated latents of variance 1 over the data",
     source: "Kumar et al. 2018, arXiv:1711.00848",
-    defaults: latent::defaults::<DipVae>,
-    make: latent::make::<DipVae>,
+    item: Configured {
+        defaults: latent::defaults::<DipVae>,
+        make: latent::make::<DipVae>,
+    },
 };
 
 impl Variant for DipVae {
-    fn problem(&self) -> Option<String> {
+    fn validate(&self, _: usize) -> Vec<String> {
         let weights = [
             ("off_diagonal", self.off_diagonal),
             ("diagonal", self.diagonal),
         ];
-        not_negative(&weights).err()
+        problems([not_negative(&weights)])
     }
 
     fn loss(&self, model: &Model, net: &Net, batch: &Batch, _: usize) -> Loss {

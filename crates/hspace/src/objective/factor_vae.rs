@@ -13,10 +13,10 @@ use burn_tensor::{Int, Tensor, TensorData};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{not_negative, positive, positive_number};
+use super::heads::{not_negative, positive, positive_number, problems};
 use super::latent::{self, Model, Variant, loss_of, sum_columns};
 use super::{Batch, Loss, Net, Objective, Turn};
-use crate::list::Entry;
+use crate::list::{Configured, Entry};
 use crate::network::layers::{linear, linear_leaky};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,26 +43,28 @@ impl Default for FactorVae {
     }
 }
 
-pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "factor_vae",
     summary: "variational, with a heavier total correlation, told by a discriminator",
     source: "Kim & Mnih 2018, arXiv:1802.05983",
-    defaults: latent::defaults::<FactorVae>,
-    make: latent::make::<FactorVae>,
+    item: Configured {
+        defaults: latent::defaults::<FactorVae>,
+        make: latent::make::<FactorVae>,
+    },
 };
 
 /// Of what is below 0 in the discriminator.
 const SLOPE: f32 = 0.2;
 
 impl Variant for FactorVae {
-    fn problem(&self) -> Option<String> {
+    fn validate(&self, _: usize) -> Vec<String> {
         let sizes = [
             ("discriminator_layers", self.discriminator_layers),
             ("discriminator_units", self.discriminator_units),
         ];
         let rate = positive_number("discriminator_rate", self.discriminator_rate);
         let gamma = not_negative(&[("gamma", self.gamma)]);
-        positive(&sizes).and(rate).and(gamma).err()
+        problems([positive(&sizes), rate, gamma])
     }
 
     fn turns(&self) -> Vec<Turn> {

@@ -36,7 +36,7 @@ use super::likelihood::{normalised, plain};
 use super::{Batch, Facts, Generator, Look, Loss, Net, Objective, Stream, Turn, Which};
 use crate::dataset::Shape;
 use crate::encoder::Encoder;
-use crate::list::{self, Entry};
+use crate::list::{self, Configured, Entry};
 use crate::network::layers::{flatten, linear};
 use crate::network::{Init, Scope, Weights};
 use crate::warning::WarningKind;
@@ -98,35 +98,35 @@ struct Gan {
     std: Vec<f32>,
 }
 
-pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "gan",
     summary: "a generator against a discriminator, whose features are the representation",
     source: "Goodfellow et al. 2014, arXiv:1406.2661; Radford et al. 2016, arXiv:1511.06434",
-    defaults: || {
-        let mut all = list::defaults::<Settings>();
-        all.extend(list::defaults::<Decoder>());
-        all
-    },
-    make: |mut table| {
-        let decoder: Decoder = list::take(&mut table)?;
-        let settings: Settings = list::take(&mut table)?;
-        list::nothing_left(&table)?;
-        positive(&[("latents", settings.latents)])?;
-        let Settings { r1, average, .. } = settings;
-        not_negative(&[("r1", r1)])?;
-        if !(0.0..1.0).contains(&average) {
-            return Err(format!("average={average} must be at least 0 and below 1"));
-        }
-        match decoder.problem() {
-            Some(problem) => Err(problem),
-            None => Ok(Box::new(Gan {
+    item: Configured {
+        defaults: || {
+            let mut all = list::defaults::<Settings>();
+            all.extend(list::defaults::<Decoder>());
+            all
+        },
+        make: |mut table| {
+            let decoder: Decoder = list::take(&mut table)?;
+            let settings: Settings = list::take(&mut table)?;
+            list::nothing_left(&table)?;
+            positive(&[("latents", settings.latents)])?;
+            let Settings { r1, average, .. } = settings;
+            not_negative(&[("r1", r1)])?;
+            if !(0.0..1.0).contains(&average) {
+                return Err(format!("average={average} must be at least 0 and below 1"));
+            }
+            list::refuse(decoder.validate())?;
+            Ok(Box::new(Gan {
                 settings,
                 decoder,
                 images: true,
                 mean: vec![],
                 std: vec![],
-            })),
-        }
+            }))
+        },
     },
 };
 

@@ -16,6 +16,11 @@ pub(super) fn standardised_projector(scope: &Scope, x: Tensor<2>, dims: &[usize]
     standardise(perceptron(scope, x, dims, true))
 }
 
+/// All that was refused.
+pub(super) fn problems<const N: usize>(checks: [Result<(), String>; N]) -> Vec<String> {
+    checks.into_iter().filter_map(Result::err).collect()
+}
+
 /// Refuses sizes of 0, each with its key.
 pub(super) fn positive(sizes: &[(&str, usize)]) -> Result<(), String> {
     match sizes.iter().find(|(_, size)| *size == 0) {

@@ -6,9 +6,10 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+use super::heads::{positive, problems};
 use super::latent::{self, Model, Variant, log_sum_exp, loss_of, standard_normal, sum_columns};
 use super::{Batch, Loss, Net, Objective};
-use crate::list::Entry;
+use crate::list::{Configured, Entry};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -23,17 +24,19 @@ impl Default for Iwae {
     }
 }
 
-pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "iwae",
     summary: "variational, with a tighter bound from several draws",
     source: "Burda et al. 2016, arXiv:1509.00519",
-    defaults: latent::defaults::<Iwae>,
-    make: latent::make::<Iwae>,
+    item: Configured {
+        defaults: latent::defaults::<Iwae>,
+        make: latent::make::<Iwae>,
+    },
 };
 
 impl Variant for Iwae {
-    fn problem(&self) -> Option<String> {
-        (self.draws == 0).then(|| "draws=0 must be at least 1".to_owned())
+    fn validate(&self, _: usize) -> Vec<String> {
+        problems([positive(&[("draws", self.draws)])])
     }
 
     fn loss(&self, model: &Model, net: &Net, batch: &Batch, _: usize) -> Loss {

@@ -58,14 +58,9 @@ pub(super) struct Model {
 pub(super) trait Variant:
     Clone + Default + Serialize + DeserializeOwned + Send + Sync + 'static
 {
-    /// What is wrong with its settings.
-    fn problem(&self) -> Option<String> {
-        None
-    }
-
-    /// Why it cannot do with so many latents.
-    fn fits(&self, _latents: usize) -> Option<String> {
-        None
+    /// Every setting that makes no sense, or not with so many latents.
+    fn validate(&self, _latents: usize) -> Vec<String> {
+        vec![]
     }
 
     /// The loss of turn `turn`.
@@ -131,20 +126,19 @@ pub(super) fn make<V: Variant>(table: Table) -> Result<Box<dyn Objective>, Strin
     if shared.latents == 0 {
         return Err("latents=0 must be at least 1".to_owned());
     }
-    let own = variant.problem().or_else(|| variant.fits(shared.latents));
-    let problems = [own, decoder.problem(), likelihood.problem()];
-    match problems.into_iter().flatten().next() {
-        Some(problem) => Err(problem),
-        None => Ok(Box::new(Variational {
-            variant,
-            model: Model {
-                latents: shared.latents,
-                decoder,
-                likelihood,
-                samples: 1,
-            },
-        })),
-    }
+    let mut problems = variant.validate(shared.latents);
+    problems.extend(decoder.validate());
+    problems.extend(likelihood.validate());
+    list::refuse(problems)?;
+    Ok(Box::new(Variational {
+        variant,
+        model: Model {
+            latents: shared.latents,
+            decoder,
+            likelihood,
+            samples: 1,
+        },
+    }))
 }
 
 impl<V: Variant> Objective for Variational<V> {

@@ -57,12 +57,12 @@ impl Default for Likelihood {
 }
 
 impl Likelihood {
-    pub(super) fn problem(&self) -> Option<String> {
+    pub(super) fn validate(&self) -> Vec<String> {
         match self.scale {
             Auto::Set(scale) if !(scale.is_finite() && scale > 0.0) => {
-                Some(format!("scale={scale} must be above 0, or `auto`"))
+                vec![format!("scale={scale} must be above 0, or `auto`")]
             }
-            _ => None,
+            _ => vec![],
         }
     }
 

@@ -19,7 +19,7 @@ use super::heads::positive;
 use super::{Batch, Facts, Look, Loss, Net, Objective, Stream, Which};
 use crate::device::Device;
 use crate::encoder::{self, Encoder};
-use crate::list::{self, Entry};
+use crate::list::{self, Configured, Entry};
 use crate::network::tokens::{dense, layer_norm, transformer_block};
 use crate::network::{Init, Scope};
 
@@ -50,29 +50,31 @@ impl Default for Mae {
     }
 }
 
-pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "mae",
     summary: "draws the hidden patches of an image from the visible ones; for vit_*",
     source: "He et al. 2022, arXiv:2111.06377",
-    defaults: list::defaults::<Mae>,
-    make: |table| {
-        let settings: Mae = list::parse(table)?;
-        positive(&[
-            ("width", settings.width),
-            ("depth", settings.depth),
-            ("heads", settings.heads),
-        ])?;
-        if !settings.width.is_multiple_of(settings.heads) {
-            let Mae { width, heads, .. } = settings;
-            return Err(format!("width={width} is not a multiple of heads={heads}"));
-        }
-        match settings.hidden > 0.0 && settings.hidden < 1.0 {
-            true => Ok(Box::new(settings)),
-            false => Err(format!(
-                "hidden={} must be between 0 and 1",
-                settings.hidden
-            )),
-        }
+    item: Configured {
+        defaults: list::defaults::<Mae>,
+        make: |table| {
+            let settings: Mae = list::parse(table)?;
+            positive(&[
+                ("width", settings.width),
+                ("depth", settings.depth),
+                ("heads", settings.heads),
+            ])?;
+            if !settings.width.is_multiple_of(settings.heads) {
+                let Mae { width, heads, .. } = settings;
+                return Err(format!("width={width} is not a multiple of heads={heads}"));
+            }
+            match settings.hidden > 0.0 && settings.hidden < 1.0 {
+                true => Ok(Box::new(settings)),
+                false => Err(format!(
+                    "hidden={} must be between 0 and 1",
+                    settings.hidden
+                )),
+            }
+        },
     },
 };
 
@@ -81,7 +83,7 @@ impl Objective for Mae {
         vec![]
     }
 
-    fn problems_with(&self, encoder: &dyn Encoder, facts: &Facts) -> Vec<String> {
+    fn validate(&self, encoder: &dyn Encoder, facts: &Facts) -> Vec<String> {
         let Some(patches) = encoder.patches() else {
             return vec![
                 "objective `mae` hides patches of images, and this encoder has none; use vit_tiny, \
@@ -90,7 +92,7 @@ impl Objective for Mae {
             ];
         };
         // What is wrong with the shape says the encoder itself.
-        if !encoder.problems(facts.shape).is_empty() {
+        if !encoder.validate(facts.shape).is_empty() {
             return vec![];
         }
         let one = encoder::blank(1, facts.shape, &Device::cpu());

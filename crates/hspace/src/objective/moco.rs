@@ -29,7 +29,7 @@ use super::similarity::{
 };
 use super::{Batch, Facts, Loss, Net, Objective, Stream, teacher, two_views};
 use crate::device::Device;
-use crate::list::{self, Entry};
+use crate::list::{self, Configured, Entry};
 use crate::network::layers::{l2_normalise, perceptron};
 use crate::network::{Init, Scope, Weights};
 use crate::warning::WarningKind;
@@ -61,22 +61,22 @@ impl Default for MoCo {
     }
 }
 
-pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "moco",
     summary: "contrastive: a view finds the momentum teacher's key of the other among a queue of keys",
     source: "He et al. 2020, arXiv:1911.05722; v3: Chen, Xie & He 2021, arXiv:2104.02057",
-    defaults: list::defaults::<MoCo>,
-    make: |table| {
-        let settings: MoCo = list::parse(table)?;
-        positive(&[
-            ("hidden", settings.hidden),
-            ("projection", settings.projection),
-        ])?;
-        positive_number("temperature", settings.temperature)?;
-        match teacher::problem(settings.momentum) {
-            Some(problem) => Err(problem),
-            None => Ok(Box::new(settings)),
-        }
+    item: Configured {
+        defaults: list::defaults::<MoCo>,
+        make: |table| {
+            let settings: MoCo = list::parse(table)?;
+            positive(&[
+                ("hidden", settings.hidden),
+                ("projection", settings.projection),
+            ])?;
+            positive_number("temperature", settings.temperature)?;
+            list::refuse(teacher::validate(settings.momentum))?;
+            Ok(Box::new(settings))
+        },
     },
 };
 

@@ -15,7 +15,7 @@ use super::heads::{positive, positive_number, projector};
 use super::similarity::info_nce;
 use super::{Batch, Facts, Loss, Net, Objective, Stream, two_views};
 use crate::dataset::Shape;
-use crate::list::{self, Entry};
+use crate::list::{self, Configured, Entry};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -38,19 +38,21 @@ impl Default for Scarf {
     }
 }
 
-pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "scarf",
     summary: "contrastive, for vectors: a row attracts itself with some features replaced",
     source: "Bahri et al. 2022, arXiv:2106.15147",
-    defaults: list::defaults::<Scarf>,
-    make: |table| {
-        let settings: Scarf = list::parse(table)?;
-        positive(&[
-            ("hidden", settings.hidden),
-            ("projection", settings.projection),
-        ])?;
-        positive_number("temperature", settings.temperature)?;
-        Ok(Box::new(settings))
+    item: Configured {
+        defaults: list::defaults::<Scarf>,
+        make: |table| {
+            let settings: Scarf = list::parse(table)?;
+            positive(&[
+                ("hidden", settings.hidden),
+                ("projection", settings.projection),
+            ])?;
+            positive_number("temperature", settings.temperature)?;
+            Ok(Box::new(settings))
+        },
     },
 };
 

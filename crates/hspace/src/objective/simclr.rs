@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::heads::{positive, positive_number};
 use super::similarity::contrast_groups;
 use super::{Batch, Facts, Loss, Net, Objective, Stream, two_views};
-use crate::list::{self, Entry};
+use crate::list::{self, Configured, Entry};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -37,19 +37,21 @@ impl Default for SimClr {
     }
 }
 
-pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "simclr",
     summary: "contrastive: two views of a sample attract, different samples repel",
     source: "Chen et al. 2020, arXiv:2002.05709",
-    defaults: list::defaults::<SimClr>,
-    make: |table| {
-        let settings: SimClr = list::parse(table)?;
-        positive(&[
-            ("hidden", settings.hidden),
-            ("projection", settings.projection),
-        ])?;
-        positive_number("temperature", settings.temperature)?;
-        Ok(Box::new(settings))
+    item: Configured {
+        defaults: list::defaults::<SimClr>,
+        make: |table| {
+            let settings: SimClr = list::parse(table)?;
+            positive(&[
+                ("hidden", settings.hidden),
+                ("projection", settings.projection),
+            ])?;
+            positive_number("temperature", settings.temperature)?;
+            Ok(Box::new(settings))
+        },
     },
 };
 

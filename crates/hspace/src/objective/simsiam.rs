@@ -19,7 +19,7 @@ use super::similarity::{
     LEAST_CENTRED_SPREAD, constant_projections, each_other, mean_cosine, projection_spread,
 };
 use super::{Batch, Facts, Loss, Net, Objective, Stream, two_views};
-use crate::list::{self, Entry};
+use crate::list::{self, Configured, Entry};
 use crate::network::layers::perceptron;
 use crate::warning::WarningKind;
 
@@ -41,18 +41,20 @@ impl Default for SimSiam {
     }
 }
 
-pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "simsiam",
     summary: "predicts the other view, which gets no gradient; no negatives, no teacher",
     source: "Chen & He 2021, arXiv:2011.10566",
-    defaults: list::defaults::<SimSiam>,
-    make: |table| {
-        let settings: SimSiam = list::parse(table)?;
-        positive(&[
-            ("hidden", settings.hidden),
-            ("projection", settings.projection),
-        ])?;
-        Ok(Box::new(settings))
+    item: Configured {
+        defaults: list::defaults::<SimSiam>,
+        make: |table| {
+            let settings: SimSiam = list::parse(table)?;
+            positive(&[
+                ("hidden", settings.hidden),
+                ("projection", settings.projection),
+            ])?;
+            Ok(Box::new(settings))
+        },
     },
 };
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::heads::{positive, positive_number};
 use super::similarity::contrast_groups;
 use super::{Batch, Facts, Look, Loss, Net, Objective, Stream, Which};
-use crate::list::{self, Entry};
+use crate::list::{self, Configured, Entry};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -37,20 +37,22 @@ struct SupCon {
     labels: Vec<Option<u32>>,
 }
 
-pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "supcon",
     summary: "contrastive with labels: views of one class attract, different classes repel",
     source: "Khosla et al. 2020, arXiv:2004.11362",
-    defaults: list::defaults::<Settings>,
-    make: |table| {
-        let settings: Settings = list::parse(table)?;
-        positive(&[
-            ("hidden", settings.hidden),
-            ("projection", settings.projection),
-        ])?;
-        positive_number("temperature", settings.temperature)?;
-        let labels = vec![];
-        Ok(Box::new(SupCon { settings, labels }))
+    item: Configured {
+        defaults: list::defaults::<Settings>,
+        make: |table| {
+            let settings: Settings = list::parse(table)?;
+            positive(&[
+                ("hidden", settings.hidden),
+                ("projection", settings.projection),
+            ])?;
+            positive_number("temperature", settings.temperature)?;
+            let labels = vec![];
+            Ok(Box::new(SupCon { settings, labels }))
+        },
     },
 };
 

@@ -9,7 +9,7 @@ use burn_tensor::activation::log_softmax;
 use serde::{Deserialize, Serialize};
 
 use super::{Batch, Facts, Look, Loss, Net, Objective, Stream, Which};
-use crate::list::{self, Entry};
+use crate::list::{self, Configured, Entry};
 use crate::network::layers::{linear, pick};
 use crate::network::weights::vector;
 
@@ -38,23 +38,25 @@ struct Supervised {
     weights: Vec<f32>,
 }
 
-pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "supervised",
     summary: "softmax classifier on the features, trained with them on the labels",
     source: "label smoothing: Szegedy et al. 2016, arXiv:1512.00567",
-    defaults: list::defaults::<Settings>,
-    make: |table| {
-        let settings: Settings = list::parse(table)?;
-        if !(0.0..1.0).contains(&settings.label_smoothing) {
-            return Err(format!(
-                "label_smoothing={} must be in 0..1 (1 excluded)",
-                settings.label_smoothing
-            ));
-        }
-        Ok(Box::new(Supervised {
-            settings,
-            ..Supervised::default()
-        }))
+    item: Configured {
+        defaults: list::defaults::<Settings>,
+        make: |table| {
+            let settings: Settings = list::parse(table)?;
+            if !(0.0..1.0).contains(&settings.label_smoothing) {
+                return Err(format!(
+                    "label_smoothing={} must be in 0..1 (1 excluded)",
+                    settings.label_smoothing
+                ));
+            }
+            Ok(Box::new(Supervised {
+                settings,
+                ..Supervised::default()
+            }))
+        },
     },
 };
 

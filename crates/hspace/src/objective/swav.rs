@@ -27,7 +27,7 @@ use super::heads::{positive, positive_number, projector, share};
 use super::moco::enqueued;
 use super::{Batch, Facts, Loss, Net, Objective, Stream, Turn, multi_crop};
 use crate::encoder::Encoder;
-use crate::list::{self, Entry};
+use crate::list::{self, Configured, Entry};
 use crate::network::Init;
 use crate::network::layers::l2_normalise;
 use crate::network::weights::{values, vector};
@@ -76,32 +76,34 @@ impl Default for Swav {
 /// Below, what single precision leaves of scores ÷ ε says little.
 const LEAST_EPSILON: f64 = 1e-6;
 
-pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "swav",
     summary: "tells one view's assignment to prototypes from another view; multi-crop",
     source: "Caron et al. 2020, arXiv:2006.09882",
-    defaults: list::defaults::<Swav>,
-    make: |table| {
-        let settings: Swav = list::parse(table)?;
-        positive(&[
-            ("hidden", settings.hidden),
-            ("projection", settings.projection),
-            ("iterations", settings.iterations),
-        ])?;
-        if settings.prototypes < 2 {
-            return Err(format!(
-                "prototypes={} must be at least 2",
-                settings.prototypes
-            ));
-        }
-        positive_number("temperature", settings.temperature)?;
-        positive_number("epsilon", settings.epsilon)?;
-        if settings.epsilon < LEAST_EPSILON {
-            let given = settings.epsilon;
-            return Err(format!("epsilon={given} must be at least {LEAST_EPSILON}"));
-        }
-        share("queue_start", settings.queue_start)?;
-        Ok(Box::new(settings))
+    item: Configured {
+        defaults: list::defaults::<Swav>,
+        make: |table| {
+            let settings: Swav = list::parse(table)?;
+            positive(&[
+                ("hidden", settings.hidden),
+                ("projection", settings.projection),
+                ("iterations", settings.iterations),
+            ])?;
+            if settings.prototypes < 2 {
+                return Err(format!(
+                    "prototypes={} must be at least 2",
+                    settings.prototypes
+                ));
+            }
+            positive_number("temperature", settings.temperature)?;
+            positive_number("epsilon", settings.epsilon)?;
+            if settings.epsilon < LEAST_EPSILON {
+                let given = settings.epsilon;
+                return Err(format!("epsilon={given} must be at least {LEAST_EPSILON}"));
+            }
+            share("queue_start", settings.queue_start)?;
+            Ok(Box::new(settings))
+        },
     },
 };
 

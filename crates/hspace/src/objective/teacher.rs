@@ -27,12 +27,13 @@ pub(super) fn follow(weights: &mut Weights, parts: &[&str], momentum: f64, progr
 }
 
 /// A setting out of range.
-pub(super) fn problem(momentum: f64) -> Option<String> {
-    (!(0.0..1.0).contains(&momentum)).then(|| {
-        format!(
+pub(super) fn validate(momentum: f64) -> Vec<String> {
+    match (0.0..1.0).contains(&momentum) {
+        true => vec![],
+        false => vec![format!(
             "momentum={momentum} must be at least 0 and below 1, at which a teacher never moves"
-        )
-    })
+        )],
+    }
 }
 
 #[cfg(test)]
@@ -72,10 +73,9 @@ mod tests {
     #[test]
     fn one_that_never_moves_is_refused() {
         for wrong in [1.0, 1.5, -0.1, f64::NAN] {
-            let problem = problem(wrong).unwrap();
-            assert!(problem.starts_with("momentum="), "{problem}");
+            let problems = validate(wrong);
+            assert!(problems[0].starts_with("momentum="), "{problems:?}");
         }
-        assert_eq!(problem(0.0), None);
-        assert_eq!(problem(0.999), None);
+        assert!(validate(0.0).is_empty() && validate(0.999).is_empty());
     }
 }

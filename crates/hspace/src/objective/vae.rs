@@ -9,10 +9,10 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{not_negative, share};
+use super::heads::{not_negative, problems, share};
 use super::latent::{self, Model, Variant, loss_of, sum_columns};
 use super::{Batch, Loss, Net, Objective};
-use crate::list::Entry;
+use crate::list::{Configured, Entry};
 use crate::optim::schedule::ramp;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -33,18 +33,20 @@ impl Default for Vae {
     }
 }
 
-pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "vae",
     summary: "variational: draws the sample from a latent of standard normal prior",
     source: "Kingma & Welling 2014, arXiv:1312.6114",
-    defaults: latent::defaults::<Vae>,
-    make: latent::make::<Vae>,
+    item: Configured {
+        defaults: latent::defaults::<Vae>,
+        make: latent::make::<Vae>,
+    },
 };
 
 impl Variant for Vae {
-    fn problem(&self) -> Option<String> {
+    fn validate(&self, _: usize) -> Vec<String> {
         let free = not_negative(&[("free_bits", self.free_bits)]);
-        share("warmup", self.warmup).and(free).err()
+        problems([share("warmup", self.warmup), free])
     }
 
     fn remedy(&self) -> &'static str {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::heads::{not_negative, positive, projector};
 use super::{Batch, Facts, Loss, Net, Objective, Stream, two_views};
 use crate::device::Device;
-use crate::list::{self, Entry};
+use crate::list::{self, Configured, Entry};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -44,23 +44,25 @@ impl Default for VicReg {
     }
 }
 
-pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "vicreg",
     summary: "views agree, every dimension varies, no two vary together",
     source: "Bardes et al. 2022, arXiv:2105.04906",
-    defaults: list::defaults::<VicReg>,
-    make: |table| {
-        let settings: VicReg = list::parse(table)?;
-        positive(&[
-            ("hidden", settings.hidden),
-            ("projection", settings.projection),
-        ])?;
-        not_negative(&[
-            ("invariance", settings.invariance),
-            ("variance", settings.variance),
-            ("covariance", settings.covariance),
-        ])?;
-        Ok(Box::new(settings))
+    item: Configured {
+        defaults: list::defaults::<VicReg>,
+        make: |table| {
+            let settings: VicReg = list::parse(table)?;
+            positive(&[
+                ("hidden", settings.hidden),
+                ("projection", settings.projection),
+            ])?;
+            not_negative(&[
+                ("invariance", settings.invariance),
+                ("variance", settings.variance),
+                ("covariance", settings.covariance),
+            ])?;
+            Ok(Box::new(settings))
+        },
     },
 };
 

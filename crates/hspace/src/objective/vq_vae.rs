@@ -15,11 +15,11 @@ use burn_tensor::{Tensor, TensorData};
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
-use super::heads::{not_negative, positive};
+use super::heads::{not_negative, positive, problems};
 use super::latent::{self, Model, Variant};
 use super::{Batch, Loss, Net, Objective};
 use crate::device::Device;
-use crate::list::Entry;
+use crate::list::{Configured, Entry};
 use crate::network::Init;
 use crate::network::weights::{values, vector};
 use crate::warning::WarningKind;
@@ -48,36 +48,34 @@ impl Default for VqVae {
     }
 }
 
-pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "vq_vae",
     summary: "autoencoder whose code is made of words of a learned codebook",
     source: "van den Oord et al. 2017, arXiv:1711.00937",
-    defaults: latent::defaults::<VqVae>,
-    make: latent::make::<VqVae>,
+    item: Configured {
+        defaults: latent::defaults::<VqVae>,
+        make: latent::make::<VqVae>,
+    },
 };
 
 /// A word that stands for less than this share of what an average one does is dead.
 const DEAD: f32 = 0.01;
 
 impl Variant for VqVae {
-    fn problem(&self) -> Option<String> {
-        let sizes = [("words", self.words), ("word_size", self.word_size)];
-        if let Err(problem) = positive(&sizes) {
-            return Some(problem);
-        }
+    fn validate(&self, latents: usize) -> Vec<String> {
+        let size = self.word_size;
+        let sizes = positive(&[("words", self.words), ("word_size", size)]);
+        let mut found = problems([sizes, not_negative(&[("commitment", self.commitment)])]);
         if !(0.0..1.0).contains(&self.decay) {
-            return Some(format!(
-                "decay={} must be at least 0 and below 1",
-                self.decay
+            let decay = self.decay;
+            found.push(format!("decay={decay} must be at least 0 and below 1"));
+        }
+        if size > 0 && !latents.is_multiple_of(size) {
+            found.push(format!(
+                "latents={latents} is no multiple of word_size={size}"
             ));
         }
-        not_negative(&[("commitment", self.commitment)]).err()
-    }
-
-    fn fits(&self, latents: usize) -> Option<String> {
-        let size = self.word_size;
-        (!latents.is_multiple_of(size))
-            .then(|| format!("latents={latents} is no multiple of word_size={size}"))
+        found
     }
 
     fn loss(&self, model: &Model, net: &Net, batch: &Batch, _: usize) -> Loss {

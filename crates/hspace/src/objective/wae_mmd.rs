@@ -10,10 +10,10 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::positive_number;
+use super::heads::{positive_number, problems};
 use super::latent::{self, Model, Variant, active_units};
 use super::{Batch, Loss, Net, Objective};
-use crate::list::Entry;
+use crate::list::{Configured, Entry};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -28,20 +28,22 @@ impl Default for Wae {
     }
 }
 
-pub(super) const ENTRY: Entry<dyn Objective> = Entry {
+pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "wae_mmd",
     summary: "autoencoder whose codes are distributed as the prior, by a mean discrepancy",
     source: "Tolstikhin et al. 2018, arXiv:1711.01558",
-    defaults: latent::defaults::<Wae>,
-    make: latent::make::<Wae>,
+    item: Configured {
+        defaults: latent::defaults::<Wae>,
+        make: latent::make::<Wae>,
+    },
 };
 
 /// Scales of the kernel, of 2d.
 const SCALES: [f64; 7] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
 
 impl Variant for Wae {
-    fn problem(&self) -> Option<String> {
-        positive_number("lambda", self.lambda).err()
+    fn validate(&self, _: usize) -> Vec<String> {
+        problems([positive_number("lambda", self.lambda)])
     }
 
     fn loss(&self, model: &Model, net: &Net, batch: &Batch, _: usize) -> Loss {

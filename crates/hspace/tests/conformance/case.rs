@@ -41,7 +41,7 @@ pub fn small(name: &str) -> Box<dyn Encoder> {
 
 pub fn encoders_for(shape: Shape) -> impl Iterator<Item = (&'static str, Box<dyn Encoder>)> {
     let made = ENCODERS.iter().map(|entry| (entry.name, small(entry.name)));
-    made.filter(move |(_, encoder)| encoder.problems(shape).is_empty())
+    made.filter(move |(_, encoder)| encoder.validate(shape).is_empty())
 }
 
 /// Local views of images are smaller.
@@ -201,9 +201,9 @@ impl Choice {
         settings.extend(self.form.parse::<Table>().unwrap());
         let mut objective = objective::make(self.objective, settings).unwrap();
         let encoder = small(self.encoder);
-        let mut problems = encoder.problems(facts.shape);
+        let mut problems = encoder.validate(facts.shape);
         problems.extend(objective.prepare(facts));
-        problems.extend(objective::mismatches(&*objective, &*encoder, facts));
+        problems.extend(objective::validate(&*objective, &*encoder, facts));
         (objective, encoder, problems)
     }
 

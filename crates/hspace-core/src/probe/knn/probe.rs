@@ -5,38 +5,43 @@ use super::{
 };
 use crate::auto::Auto;
 use crate::matrix::Matrix;
-use crate::probe::entry::{Entry, Fitted};
+use crate::probe::entry::{Entry, Fitted, ProbeKind};
 use crate::probe::task::Truth;
 use crate::probe::{KnnMetric, TaskKind};
 
 /// The line in the list.
 pub const ENTRY: Entry = Entry {
     name: "knn",
-    title: "k nearest neighbours",
     summary: "k nearest neighbours; k, metric and weights chosen inside the training labels",
-    tasks: &[TaskKind::Classes, TaskKind::LabelSets],
-    is_fixed: |options| options.knn.k != Auto::Auto && options.knn.metric != KnnMetric::Auto,
-    problem: |options| {
-        (options.knn.k == Auto::Set(0)).then_some("knn.k: must be `auto` or at least 1")
-    },
-    fit: |labelled| {
-        let (train, classes, options) = (labelled.features, labelled.classes, labelled.options);
-        let settings = match &labelled.truth {
-            Truth::LabelSets(sets) => {
-                let selection = labelled.selection(Truth::label_sets);
-                choose_for_label_sets(train, sets, classes, &options.knn, selection)
-            }
-            truth => {
-                let selection = labelled.selection(Truth::classes);
-                choose(train, truth.classes(), classes, &options.knn, selection)
-            }
-        };
-        Ok(Box::new(Knn {
-            train,
-            truth: &labelled.truth,
-            classes,
-            settings,
-        }))
+    source: "",
+    item: ProbeKind {
+        title: "k nearest neighbours",
+        tasks: &[TaskKind::Classes, TaskKind::LabelSets],
+        is_fixed: |options| options.knn.k != Auto::Auto && options.knn.metric != KnnMetric::Auto,
+        validate: |options| {
+            let wrong = options.knn.k == Auto::Set(0);
+            let problem = wrong.then_some("knn.k: must be `auto` or at least 1");
+            problem.into_iter().collect()
+        },
+        fit: |labelled| {
+            let (train, classes, options) = (labelled.features, labelled.classes, labelled.options);
+            let settings = match &labelled.truth {
+                Truth::LabelSets(sets) => {
+                    let selection = labelled.selection(Truth::label_sets);
+                    choose_for_label_sets(train, sets, classes, &options.knn, selection)
+                }
+                truth => {
+                    let selection = labelled.selection(Truth::classes);
+                    choose(train, truth.classes(), classes, &options.knn, selection)
+                }
+            };
+            Ok(Box::new(Knn {
+                train,
+                truth: &labelled.truth,
+                classes,
+                settings,
+            }))
+        },
     },
 };
 

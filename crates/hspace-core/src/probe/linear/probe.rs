@@ -6,23 +6,27 @@ use crate::auto::Auto;
 use crate::error::Result;
 use crate::matrix::Matrix;
 use crate::probe::TaskKind;
-use crate::probe::entry::{Entry, Fitted, Labelled};
+use crate::probe::entry::{Entry, Fitted, Labelled, ProbeKind};
 use crate::probe::task::Truth;
 
 /// The line in the list.
 pub const ENTRY: Entry = Entry {
     name: "linear",
-    title: "Linear probe",
     summary: "softmax regression by L-BFGS, its L2 chosen inside the training labels (numeric targets: ridge; several labels a sample: one regression each)",
-    tasks: &[TaskKind::Classes, TaskKind::LabelSets],
-    is_fixed: |options| options.linear.c != Auto::Auto,
-    problem: |options| {
-        let wrong = matches!(options.linear.c, Auto::Set(c) if !(c.is_finite() && c > 0.0));
-        wrong.then_some("linear.c: must be `auto` or a number above 0")
-    },
-    fit: |labelled| match &labelled.truth {
-        Truth::LabelSets(sets) => of_label_sets(labelled, sets),
-        truth => of_classes(labelled, truth.classes()),
+    source: "",
+    item: ProbeKind {
+        title: "Linear probe",
+        tasks: &[TaskKind::Classes, TaskKind::LabelSets],
+        is_fixed: |options| options.linear.c != Auto::Auto,
+        validate: |options| {
+            let wrong = matches!(options.linear.c, Auto::Set(c) if !(c.is_finite() && c > 0.0));
+            let problem = wrong.then_some("linear.c: must be `auto` or a number above 0");
+            problem.into_iter().collect()
+        },
+        fit: |labelled| match &labelled.truth {
+            Truth::LabelSets(sets) => of_label_sets(labelled, sets),
+            truth => of_classes(labelled, truth.classes()),
+        },
     },
 };
 

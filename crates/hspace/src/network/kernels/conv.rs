@@ -3,9 +3,9 @@
 
 use burn_flex::Flex;
 use burn_tensor::Tensor;
-use hspace_kernels::conv::{self, Source};
+use hspace_kernels::conv;
 use hspace_kernels::upsample::{self, Upsample};
-use hspace_kernels::{Accumulate, Buffer, Conv, Epilogue, Machine, pool};
+use hspace_kernels::{Accumulate, Buffer, Conv, Epilogue, Machine, Source, pool};
 
 use super::{Backward, FlatTensor, Parents, attach, node, primitive};
 

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use hspace_kernels::conv::{self, Source, Wanted};
+use hspace_kernels::conv::{self, Wanted};
 use hspace_kernels::norm::{
     Added, Back, BlockEpilogue, Normalised, PartialSums, Relu, ReluMask, marks_of,
 };
-use hspace_kernels::{Accumulate, Buffer, Conv, Machine};
+use hspace_kernels::{Accumulate, Buffer, Conv, Machine, Source};
 
 use super::super::conv::{output_shape, shapes, weight_shape};
 use super::super::{FlatTensor, Parents, primitive, vector};
