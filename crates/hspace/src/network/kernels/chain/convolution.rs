@@ -17,7 +17,7 @@ use super::{BatchStatistics, BlockWeights, Unit};
 #[derive(Clone, Debug)]
 pub(super) enum Seen {
     Given(FlatTensor),
-    /// The convolution before, normalised and gated as it is read.
+    /// The convolution before, normalised and cut by its ReLU as it is read.
     Line {
         y: Arc<Buffer>,
         scale: Vec<f32>,
@@ -248,9 +248,9 @@ impl Convolution {
     }
 
     /// Gives weight, gain and bias their gradients, as the parents from the `first` on: from the gradients
-    /// `dz` behind the gate and their `sums`. Leaves those for the input, added to what is `shared`, if they are
+    /// `dz` behind the ReLU mask and their `sums`. Leaves those for the input, added to what is `shared`, if they are
     /// `asked` for, and the sums of `before`, the normalisations that the input came from, if they have passed
-    /// their gate.
+    /// their ReLU mask.
     pub(super) fn backward(
         &self,
         (dz, sums): (&[f32], &PartialSums),

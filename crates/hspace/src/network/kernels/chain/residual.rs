@@ -84,7 +84,7 @@ impl Block {
         self.end().size()
     }
 
-    /// The normalisations whose outputs add up to this block's, without the input. The gate after them
+    /// The normalisations whose outputs add up to this block's, without the input. The ReLU after them
     /// is the first one's.
     pub(super) fn ends(&self) -> Vec<Normalised<'_>> {
         let ends = self.branch.last().into_iter().chain(&self.project);
@@ -96,7 +96,7 @@ impl Block {
     }
 
     /// Gives the weights their gradients, as the parents from the `first` on. `sums` are those of
-    /// [`Self::ends`], where `gradients` have passed their gate. Leaves the gradient for the input, if it is
+    /// [`Self::ends`], where `gradients` have gone through their ReLU mask. Leaves the gradient for the input, if it is
     /// asked for, and the sums of `before`, the ends of the block before, if it has passed theirs.
     pub(super) fn backward(
         self,
