@@ -21,7 +21,7 @@
 //! - [`density`]: densities of columns and of representations, ranked, tested, asked.
 //! - [`report`]: measurements to HTML. Sees nothing else.
 //!
-//! Around them: [`network`] holds the named weights and layers, [`mod@train`] the loop, [`config`]
+//! Around them: [`network`] holds the named weights and layers, [`optim`] the rules that move them, [`mod@train`] the loop, [`config`]
 //! the settings, [`run`] the folder on disk, [`data_record`] which data a run learned from, [`pretrained`] and [`hub`] weights made elsewhere,
 //! [`job`] puts a configuration and a dataset together,
 //! [`generate`] draws samples from a run that learned to, [`drawings`] shows them, [`invert`] finds the latents of samples, [`evaluate`] has the contenders of a comparison, and [`study`] compares objectives.

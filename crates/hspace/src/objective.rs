@@ -642,6 +642,23 @@ mod tests {
     }
 
     #[test]
+    fn every_setting_out_of_range_is_named() {
+        for (name, settings, keys) in [
+            ("swav", "prototypes = 1\nhidden = 0\nprojection = 0", 3),
+            ("vq_vae", "latents = 7\ndecay = 1.0\ndecoder_units = 0", 3),
+            ("simclr", "temperature = 0.0\nhidden = 0", 2),
+        ] {
+            let settings: toml::Table = settings.parse().unwrap();
+            let names: Vec<String> = settings.keys().cloned().collect();
+            assert_eq!(names.len(), keys);
+            let mut all = (list::find("objective", OBJECTIVES, name).unwrap().defaults)();
+            all.extend(settings);
+            let text = make(name, all).err().unwrap();
+            assert!(names.iter().all(|key| text.contains(key)), "{name}: {text}");
+        }
+    }
+
+    #[test]
     fn the_longest_prefix_of_whole_names_counts() {
         let rates = [("encoder", 0.5), ("encoder.layer1", 0.1)];
         let turn = Turn {

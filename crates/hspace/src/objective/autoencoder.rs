@@ -13,7 +13,7 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 use super::decoder::Decoder;
-use super::heads::not_negative;
+use super::heads::{must, not_negative};
 use super::jacobian;
 use super::latent::active_units;
 use super::{Batch, Facts, Generator, Look, Loss, Net, Objective, Stream, Which};
@@ -90,15 +90,19 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
                 contraction,
                 ..
             } = settings;
-            not_negative(&[
-                ("noise", noise),
-                ("sparsity", sparsity),
-                ("contraction", contraction),
-            ])?;
-            if noise > 1.0 && settings.corruption != Corruption::Gaussian {
-                return Err(format!("noise={noise} must be a share, 0 to 1"));
-            }
-            list::refuse(decoder.validate())?;
+            let is_gaussian = settings.corruption == Corruption::Gaussian;
+            let problems = [
+                not_negative(&[
+                    ("noise", noise),
+                    ("sparsity", sparsity),
+                    ("contraction", contraction),
+                ]),
+                must(noise.is_nan() || noise <= 1.0 || is_gaussian, || {
+                    format!("noise={noise} must be a share, 0 to 1")
+                }),
+                decoder.validate(),
+            ];
+            list::refuse(problems.concat())?;
             Ok(Box::new(Autoencoder {
                 settings,
                 decoder,

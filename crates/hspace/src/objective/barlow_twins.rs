@@ -45,11 +45,14 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
         defaults: list::defaults::<BarlowTwins>,
         make: |table| {
             let settings: BarlowTwins = list::parse(table)?;
-            positive(&[
-                ("hidden", settings.hidden),
-                ("projection", settings.projection),
-            ])?;
-            positive_number("lambda", settings.lambda)?;
+            let problems = [
+                positive(&[
+                    ("hidden", settings.hidden),
+                    ("projection", settings.projection),
+                ]),
+                positive_number("lambda", settings.lambda),
+            ];
+            list::refuse(problems.concat())?;
             Ok(Box::new(settings))
         },
     },

@@ -9,7 +9,7 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{not_negative, problems};
+use super::heads::not_negative;
 use super::latent::{
     self, LOG_TWO_PI, Model, Posterior, Variant, log_sum_exp, loss_of, standard_normal, sum_columns,
 };
@@ -54,7 +54,7 @@ impl Variant for BetaTcVae {
             ("beta", self.beta),
             ("gamma", self.gamma),
         ];
-        problems([not_negative(&weights)])
+        not_negative(&weights)
     }
 
     fn remedy(&self) -> &'static str {

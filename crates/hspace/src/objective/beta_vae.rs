@@ -8,7 +8,7 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{not_negative, problems, share};
+use super::heads::{not_negative, share};
 use super::latent::{self, Model, Variant, loss_of, sum_columns};
 use super::{Batch, Loss, Net, Objective};
 use crate::list::{Configured, Entry};
@@ -56,7 +56,7 @@ impl Variant for BetaVae {
             ("capacity_weight", self.capacity_weight),
         ];
         let rise = share("capacity_rise", self.capacity_rise);
-        problems([rise, not_negative(&numbers)])
+        [rise, not_negative(&numbers)].concat()
     }
 
     fn remedy(&self) -> &'static str {

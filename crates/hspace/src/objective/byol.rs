@@ -55,11 +55,14 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
         defaults: list::defaults::<Byol>,
         make: |table| {
             let settings: Byol = list::parse(table)?;
-            positive(&[
-                ("hidden", settings.hidden),
-                ("projection", settings.projection),
-            ])?;
-            list::refuse(teacher::validate(settings.momentum))?;
+            let problems = [
+                positive(&[
+                    ("hidden", settings.hidden),
+                    ("projection", settings.projection),
+                ]),
+                teacher::validate(settings.momentum),
+            ];
+            list::refuse(problems.concat())?;
             Ok(Box::new(settings))
         },
     },

@@ -4,6 +4,7 @@ use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::Facts;
+use super::heads::{must, positive};
 use crate::dataset::Shape;
 use crate::encoder::axes;
 use crate::network::Scope;
@@ -60,14 +61,13 @@ impl Default for Decoder {
 impl Decoder {
     pub(super) fn validate(&self) -> Vec<String> {
         let (width, units) = (self.decoder_width, self.decoder_units);
-        let mut problems = Vec::new();
-        if width < 2 {
-            problems.push(format!("decoder_width={width} must be at least 2"));
-        }
-        if units == 0 {
-            problems.push("decoder_units=0 must be at least 1".to_owned());
-        }
-        problems
+        let problems = [
+            must(width > 1, || {
+                format!("decoder_width={width} must be at least 2")
+            }),
+            positive(&[("decoder_units", units)]),
+        ];
+        problems.concat()
     }
 
     /// For one shape of data; why it cannot draw it.

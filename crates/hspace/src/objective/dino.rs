@@ -22,7 +22,7 @@ use burn_tensor::Tensor;
 use burn_tensor::activation::softmax;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{positive, positive_number, share};
+use super::heads::{must, positive, positive_number, share};
 use super::swav::swapped;
 use super::{Batch, Facts, Loss, Net, Objective, Stream, multi_crop, teacher};
 use crate::list::{self, Configured, Entry};
@@ -82,35 +82,41 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
         defaults: list::defaults::<Dino>,
         make: |table| {
             let settings: Dino = list::parse(table)?;
-            positive(&[
-                ("hidden", settings.hidden),
-                ("bottleneck", settings.bottleneck),
-            ])?;
-            if settings.outputs < 2 {
-                return Err(format!("outputs={} must be at least 2", settings.outputs));
-            }
-            positive_number("temperature", settings.temperature)?;
-            positive_number("teacher_temperature", settings.teacher_temperature)?;
-            positive_number("teacher_temperature_end", settings.teacher_temperature_end)?;
-            share("temperature_warmup", settings.temperature_warmup)?;
             let keep = settings.center_momentum;
-            if !(0.0..1.0).contains(&keep) {
-                return Err(format!(
-                    "center_momentum={keep} must be at least 0 and below 1, at which the centre never moves"
-                ));
-            }
-            for (key, sharp) in [
+            let below = |(key, sharp): (&str, f64)| {
+                let other = settings.temperature;
+                must(sharp < other, || {
+                    format!(
+                        "{key}={sharp} must be below temperature={other}: the teacher's distribution is the sharper one"
+                    )
+                })
+            };
+            let temperatures = [
                 ("teacher_temperature", settings.teacher_temperature),
                 ("teacher_temperature_end", settings.teacher_temperature_end),
-            ] {
-                if sharp >= settings.temperature {
-                    return Err(format!(
-                        "{key}={sharp} must be below temperature={}: the teacher's distribution is the sharper one",
-                        settings.temperature
-                    ));
-                }
-            }
-            list::refuse(teacher::validate(settings.momentum))?;
+            ];
+            let problems = [
+                positive(&[
+                    ("hidden", settings.hidden),
+                    ("bottleneck", settings.bottleneck),
+                ]),
+                must(settings.outputs > 1, || {
+                    format!("outputs={} must be at least 2", settings.outputs)
+                }),
+                positive_number("temperature", settings.temperature),
+                temperatures
+                    .map(|(key, value)| positive_number(key, value))
+                    .concat(),
+                share("temperature_warmup", settings.temperature_warmup),
+                must((0.0..1.0).contains(&keep), || {
+                    format!(
+                        "center_momentum={keep} must be at least 0 and below 1, at which the centre never moves"
+                    )
+                }),
+                temperatures.map(below).concat(),
+                teacher::validate(settings.momentum),
+            ];
+            list::refuse(problems.concat())?;
             Ok(Box::new(settings))
         },
     },

@@ -8,7 +8,7 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{not_negative, problems};
+use super::heads::not_negative;
 use super::latent::{self, Model, Posterior, Variant, loss_of, sum_columns};
 use super::{Batch, Loss, Net, Objective};
 use crate::list::{Configured, Entry};
@@ -58,7 +58,7 @@ impl Variant for DipVae {
             ("off_diagonal", self.off_diagonal),
             ("diagonal", self.diagonal),
         ];
-        problems([not_negative(&weights)])
+        not_negative(&weights)
     }
 
     fn loss(&self, model: &Model, net: &Net, batch: &Batch, _: usize) -> Loss {

@@ -13,7 +13,7 @@ use burn_tensor::{Int, Tensor, TensorData};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{not_negative, positive, positive_number, problems};
+use super::heads::{not_negative, positive, positive_number};
 use super::latent::{self, Model, Variant, loss_of, sum_columns};
 use super::{Batch, Loss, Net, Objective, Turn};
 use crate::list::{Configured, Entry};
@@ -64,7 +64,7 @@ impl Variant for FactorVae {
         ];
         let rate = positive_number("discriminator_rate", self.discriminator_rate);
         let gamma = not_negative(&[("gamma", self.gamma)]);
-        problems([positive(&sizes), rate, gamma])
+        [positive(&sizes), rate, gamma].concat()
     }
 
     fn turns(&self) -> Vec<Turn> {

@@ -30,7 +30,7 @@ use burn_tensor::module::adaptive_avg_pool2d;
 use serde::{Deserialize, Serialize};
 
 use super::decoder::Decoder;
-use super::heads::{not_negative, positive};
+use super::heads::{must, not_negative, positive};
 use super::jacobian;
 use super::likelihood::{normalised, plain};
 use super::{Batch, Facts, Generator, Look, Loss, Net, Objective, Stream, Turn, Which};
@@ -112,13 +112,16 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
             let decoder: Decoder = list::take(&mut table)?;
             let settings: Settings = list::take(&mut table)?;
             list::nothing_left(&table)?;
-            positive(&[("latents", settings.latents)])?;
             let Settings { r1, average, .. } = settings;
-            not_negative(&[("r1", r1)])?;
-            if !(0.0..1.0).contains(&average) {
-                return Err(format!("average={average} must be at least 0 and below 1"));
-            }
-            list::refuse(decoder.validate())?;
+            let problems = [
+                positive(&[("latents", settings.latents)]),
+                not_negative(&[("r1", r1)]),
+                must((0.0..1.0).contains(&average), || {
+                    format!("average={average} must be at least 0 and below 1")
+                }),
+                decoder.validate(),
+            ];
+            list::refuse(problems.concat())?;
             Ok(Box::new(Gan {
                 settings,
                 decoder,

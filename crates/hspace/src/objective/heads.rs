@@ -16,40 +16,36 @@ pub(super) fn standardised_projector(scope: &Scope, x: Tensor<2>, dims: &[usize]
     standardise(perceptron(scope, x, dims, true))
 }
 
-/// All that was refused.
-pub(super) fn problems<const N: usize>(checks: [Result<(), String>; N]) -> Vec<String> {
-    checks.into_iter().filter_map(Result::err).collect()
-}
-
-/// Refuses sizes of 0, each with its key.
-pub(super) fn positive(sizes: &[(&str, usize)]) -> Result<(), String> {
-    match sizes.iter().find(|(_, size)| *size == 0) {
-        Some((key, _)) => Err(format!("{key}=0 must be at least 1")),
-        None => Ok(()),
+/// `problem` unless `ok`: what the checks of settings are made of.
+pub(super) fn must(ok: bool, problem: impl FnOnce() -> String) -> Vec<String> {
+    match ok {
+        true => vec![],
+        false => vec![problem()],
     }
 }
 
-/// Refuses what is no number above 0.
-pub(super) fn positive_number(key: &str, value: f64) -> Result<(), String> {
-    match value.is_finite() && value > 0.0 {
-        true => Ok(()),
-        false => Err(format!("{key}={value} must be above 0")),
-    }
+/// Sizes of 0, each with its key.
+pub(super) fn positive(sizes: &[(&str, usize)]) -> Vec<String> {
+    let wrong = sizes.iter().filter(|(_, size)| *size == 0);
+    let problem = |(key, _): &(&str, usize)| format!("{key}=0 must be at least 1");
+    wrong.map(problem).collect()
 }
 
-/// Refuses what is no share of something, 0 to 1.
-pub(super) fn share(key: &str, value: f64) -> Result<(), String> {
-    match (0.0..=1.0).contains(&value) {
-        true => Ok(()),
-        false => Err(format!("{key}={value} must be in 0..=1")),
-    }
+/// What is no number above 0.
+pub(super) fn positive_number(key: &str, value: f64) -> Vec<String> {
+    let ok = value.is_finite() && value > 0.0;
+    must(ok, || format!("{key}={value} must be above 0"))
 }
 
-/// Refuses what is no number of 0 or above, each with its key.
-pub(super) fn not_negative(numbers: &[(&str, f64)]) -> Result<(), String> {
+/// What is no share of something, 0 to 1.
+pub(super) fn share(key: &str, value: f64) -> Vec<String> {
+    let ok = (0.0..=1.0).contains(&value);
+    must(ok, || format!("{key}={value} must be in 0..=1"))
+}
+
+/// What is no number of 0 or above, each with its key.
+pub(super) fn not_negative(numbers: &[(&str, f64)]) -> Vec<String> {
     let wrong = |(_, x): &&(&str, f64)| !(x.is_finite() && *x >= 0.0);
-    match numbers.iter().find(wrong) {
-        Some((key, x)) => Err(format!("{key}={x} must be 0 or above")),
-        None => Ok(()),
-    }
+    let problem = |(key, x): &(&str, f64)| format!("{key}={x} must be 0 or above");
+    numbers.iter().filter(wrong).map(problem).collect()
 }

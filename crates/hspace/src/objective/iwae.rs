@@ -6,7 +6,7 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{positive, problems};
+use super::heads::positive;
 use super::latent::{self, Model, Variant, log_sum_exp, loss_of, standard_normal, sum_columns};
 use super::{Batch, Loss, Net, Objective};
 use crate::list::{Configured, Entry};
@@ -36,7 +36,7 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
 
 impl Variant for Iwae {
     fn validate(&self, _: usize) -> Vec<String> {
-        problems([positive(&[("draws", self.draws)])])
+        positive(&[("draws", self.draws)])
     }
 
     fn loss(&self, model: &Model, net: &Net, batch: &Batch, _: usize) -> Loss {

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use toml::Table;
 
 use super::decoder::Decoder;
+use super::heads::positive;
 use super::likelihood::Likelihood;
 use super::{Batch, Facts, Generator, Look, Loss, Net, Objective, Stream, Turn, Weighed, Which};
 use crate::encoder::Encoder;
@@ -123,13 +124,13 @@ pub(super) fn make<V: Variant>(table: Table) -> Result<Box<dyn Objective>, Strin
     let likelihood: Likelihood = list::take(&mut left)?;
     let variant: V = list::take(&mut left)?;
     list::nothing_left(&left)?;
-    if shared.latents == 0 {
-        return Err("latents=0 must be at least 1".to_owned());
-    }
-    let mut problems = variant.validate(shared.latents);
-    problems.extend(decoder.validate());
-    problems.extend(likelihood.validate());
-    list::refuse(problems)?;
+    let problems = [
+        positive(&[("latents", shared.latents)]),
+        variant.validate(shared.latents),
+        decoder.validate(),
+        likelihood.validate(),
+    ];
+    list::refuse(problems.concat())?;
     Ok(Box::new(Variational {
         variant,
         model: Model {

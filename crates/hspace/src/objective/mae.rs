@@ -15,7 +15,7 @@ use burn_tensor::{Int, Tensor, TensorData};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::heads::positive;
+use super::heads::{must, positive};
 use super::{Batch, Facts, Look, Loss, Net, Objective, Stream, Which};
 use crate::device::Device;
 use crate::encoder::{self, Encoder};
@@ -58,22 +58,27 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
         defaults: list::defaults::<Mae>,
         make: |table| {
             let settings: Mae = list::parse(table)?;
-            positive(&[
-                ("width", settings.width),
-                ("depth", settings.depth),
-                ("heads", settings.heads),
-            ])?;
-            if !settings.width.is_multiple_of(settings.heads) {
-                let Mae { width, heads, .. } = settings;
-                return Err(format!("width={width} is not a multiple of heads={heads}"));
-            }
-            match settings.hidden > 0.0 && settings.hidden < 1.0 {
-                true => Ok(Box::new(settings)),
-                false => Err(format!(
-                    "hidden={} must be between 0 and 1",
-                    settings.hidden
-                )),
-            }
+            let Mae {
+                width,
+                heads,
+                hidden,
+                ..
+            } = settings;
+            let problems = [
+                positive(&[
+                    ("width", width),
+                    ("depth", settings.depth),
+                    ("heads", heads),
+                ]),
+                must(heads == 0 || width.is_multiple_of(heads), || {
+                    format!("width={width} is not a multiple of heads={heads}")
+                }),
+                must(hidden > 0.0 && hidden < 1.0, || {
+                    format!("hidden={hidden} must be between 0 and 1")
+                }),
+            ];
+            list::refuse(problems.concat())?;
+            Ok(Box::new(settings))
         },
     },
 };

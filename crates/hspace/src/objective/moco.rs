@@ -69,12 +69,15 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
         defaults: list::defaults::<MoCo>,
         make: |table| {
             let settings: MoCo = list::parse(table)?;
-            positive(&[
-                ("hidden", settings.hidden),
-                ("projection", settings.projection),
-            ])?;
-            positive_number("temperature", settings.temperature)?;
-            list::refuse(teacher::validate(settings.momentum))?;
+            let problems = [
+                positive(&[
+                    ("hidden", settings.hidden),
+                    ("projection", settings.projection),
+                ]),
+                positive_number("temperature", settings.temperature),
+                teacher::validate(settings.momentum),
+            ];
+            list::refuse(problems.concat())?;
             Ok(Box::new(settings))
         },
     },

@@ -45,11 +45,14 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
         defaults: list::defaults::<SimClr>,
         make: |table| {
             let settings: SimClr = list::parse(table)?;
-            positive(&[
-                ("hidden", settings.hidden),
-                ("projection", settings.projection),
-            ])?;
-            positive_number("temperature", settings.temperature)?;
+            let problems = [
+                positive(&[
+                    ("hidden", settings.hidden),
+                    ("projection", settings.projection),
+                ]),
+                positive_number("temperature", settings.temperature),
+            ];
+            list::refuse(problems.concat())?;
             Ok(Box::new(settings))
         },
     },

@@ -49,10 +49,10 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
         defaults: list::defaults::<SimSiam>,
         make: |table| {
             let settings: SimSiam = list::parse(table)?;
-            positive(&[
+            list::refuse(positive(&[
                 ("hidden", settings.hidden),
                 ("projection", settings.projection),
-            ])?;
+            ]))?;
             Ok(Box::new(settings))
         },
     },

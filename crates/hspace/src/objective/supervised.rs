@@ -8,6 +8,7 @@ use burn_tensor::Tensor;
 use burn_tensor::activation::log_softmax;
 use serde::{Deserialize, Serialize};
 
+use super::heads::must;
 use super::{Batch, Facts, Look, Loss, Net, Objective, Stream, Which};
 use crate::list::{self, Configured, Entry};
 use crate::network::layers::{linear, pick};
@@ -46,12 +47,10 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
         defaults: list::defaults::<Settings>,
         make: |table| {
             let settings: Settings = list::parse(table)?;
-            if !(0.0..1.0).contains(&settings.label_smoothing) {
-                return Err(format!(
-                    "label_smoothing={} must be in 0..1 (1 excluded)",
-                    settings.label_smoothing
-                ));
-            }
+            let smoothing = settings.label_smoothing;
+            list::refuse(must((0.0..1.0).contains(&smoothing), || {
+                format!("label_smoothing={smoothing} must be in 0..1 (1 excluded)")
+            }))?;
             Ok(Box::new(Supervised {
                 settings,
                 ..Supervised::default()

@@ -23,7 +23,7 @@ use burn_tensor::Tensor;
 use burn_tensor::activation::log_softmax;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{positive, positive_number, projector, share};
+use super::heads::{must, positive, positive_number, projector, share};
 use super::moco::enqueued;
 use super::{Batch, Facts, Loss, Net, Objective, Stream, Turn, multi_crop};
 use crate::encoder::Encoder;
@@ -84,24 +84,23 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
         defaults: list::defaults::<Swav>,
         make: |table| {
             let settings: Swav = list::parse(table)?;
-            positive(&[
-                ("hidden", settings.hidden),
-                ("projection", settings.projection),
-                ("iterations", settings.iterations),
-            ])?;
-            if settings.prototypes < 2 {
-                return Err(format!(
-                    "prototypes={} must be at least 2",
-                    settings.prototypes
-                ));
-            }
-            positive_number("temperature", settings.temperature)?;
-            positive_number("epsilon", settings.epsilon)?;
-            if settings.epsilon < LEAST_EPSILON {
-                let given = settings.epsilon;
-                return Err(format!("epsilon={given} must be at least {LEAST_EPSILON}"));
-            }
-            share("queue_start", settings.queue_start)?;
+            let (prototypes, epsilon) = (settings.prototypes, settings.epsilon);
+            let problems = [
+                positive(&[
+                    ("hidden", settings.hidden),
+                    ("projection", settings.projection),
+                    ("iterations", settings.iterations),
+                ]),
+                must(prototypes > 1, || {
+                    format!("prototypes={prototypes} must be at least 2")
+                }),
+                positive_number("temperature", settings.temperature),
+                must(epsilon.is_finite() && epsilon >= LEAST_EPSILON, || {
+                    format!("epsilon={epsilon} must be at least {LEAST_EPSILON}")
+                }),
+                share("queue_start", settings.queue_start),
+            ];
+            list::refuse(problems.concat())?;
             Ok(Box::new(settings))
         },
     },

@@ -3,6 +3,7 @@
 //! `teacher ← m · teacher + (1 − m) · learner` after each step (Tarvainen & Valpola 2017,
 //! arXiv:1703.01780), m rising from its start to 1 on a cosine (Grill et al. 2020).
 
+use super::heads::must;
 use crate::network::Weights;
 use crate::optim::schedule::cosine;
 
@@ -28,12 +29,11 @@ pub(super) fn follow(weights: &mut Weights, parts: &[&str], momentum: f64, progr
 
 /// A setting out of range.
 pub(super) fn validate(momentum: f64) -> Vec<String> {
-    match (0.0..1.0).contains(&momentum) {
-        true => vec![],
-        false => vec![format!(
+    must((0.0..1.0).contains(&momentum), || {
+        format!(
             "momentum={momentum} must be at least 0 and below 1, at which a teacher never moves"
-        )],
-    }
+        )
+    })
 }
 
 #[cfg(test)]

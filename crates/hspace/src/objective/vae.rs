@@ -9,7 +9,7 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{not_negative, problems, share};
+use super::heads::{not_negative, share};
 use super::latent::{self, Model, Variant, loss_of, sum_columns};
 use super::{Batch, Loss, Net, Objective};
 use crate::list::{Configured, Entry};
@@ -46,7 +46,7 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
 impl Variant for Vae {
     fn validate(&self, _: usize) -> Vec<String> {
         let free = not_negative(&[("free_bits", self.free_bits)]);
-        problems([share("warmup", self.warmup), free])
+        [share("warmup", self.warmup), free].concat()
     }
 
     fn remedy(&self) -> &'static str {

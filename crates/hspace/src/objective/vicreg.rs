@@ -52,15 +52,18 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
         defaults: list::defaults::<VicReg>,
         make: |table| {
             let settings: VicReg = list::parse(table)?;
-            positive(&[
-                ("hidden", settings.hidden),
-                ("projection", settings.projection),
-            ])?;
-            not_negative(&[
-                ("invariance", settings.invariance),
-                ("variance", settings.variance),
-                ("covariance", settings.covariance),
-            ])?;
+            let problems = [
+                positive(&[
+                    ("hidden", settings.hidden),
+                    ("projection", settings.projection),
+                ]),
+                not_negative(&[
+                    ("invariance", settings.invariance),
+                    ("variance", settings.variance),
+                    ("covariance", settings.covariance),
+                ]),
+            ];
+            list::refuse(problems.concat())?;
             Ok(Box::new(settings))
         },
     },

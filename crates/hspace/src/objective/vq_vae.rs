@@ -15,7 +15,7 @@ use burn_tensor::{Tensor, TensorData};
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
-use super::heads::{not_negative, positive, problems};
+use super::heads::{must, not_negative, positive};
 use super::latent::{self, Model, Variant};
 use super::{Batch, Loss, Net, Objective};
 use crate::device::Device;
@@ -63,19 +63,18 @@ const DEAD: f32 = 0.01;
 
 impl Variant for VqVae {
     fn validate(&self, latents: usize) -> Vec<String> {
-        let size = self.word_size;
-        let sizes = positive(&[("words", self.words), ("word_size", size)]);
-        let mut found = problems([sizes, not_negative(&[("commitment", self.commitment)])]);
-        if !(0.0..1.0).contains(&self.decay) {
-            let decay = self.decay;
-            found.push(format!("decay={decay} must be at least 0 and below 1"));
-        }
-        if size > 0 && !latents.is_multiple_of(size) {
-            found.push(format!(
-                "latents={latents} is no multiple of word_size={size}"
-            ));
-        }
-        found
+        let (size, decay) = (self.word_size, self.decay);
+        let problems = [
+            positive(&[("words", self.words), ("word_size", size)]),
+            not_negative(&[("commitment", self.commitment)]),
+            must((0.0..1.0).contains(&decay), || {
+                format!("decay={decay} must be at least 0 and below 1")
+            }),
+            must(size == 0 || latents.is_multiple_of(size), || {
+                format!("latents={latents} is no multiple of word_size={size}")
+            }),
+        ];
+        problems.concat()
     }
 
     fn loss(&self, model: &Model, net: &Net, batch: &Batch, _: usize) -> Loss {

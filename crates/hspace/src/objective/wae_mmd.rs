@@ -10,7 +10,7 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{positive_number, problems};
+use super::heads::positive_number;
 use super::latent::{self, Model, Variant, active_units};
 use super::{Batch, Loss, Net, Objective};
 use crate::list::{Configured, Entry};
@@ -43,7 +43,7 @@ const SCALES: [f64; 7] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
 
 impl Variant for Wae {
     fn validate(&self, _: usize) -> Vec<String> {
-        problems([positive_number("lambda", self.lambda)])
+        positive_number("lambda", self.lambda)
     }
 
     fn loss(&self, model: &Model, net: &Net, batch: &Batch, _: usize) -> Loss {

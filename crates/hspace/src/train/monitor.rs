@@ -39,7 +39,7 @@ pub(super) struct Monitor<'a> {
     steps_per_epoch: usize,
     lines: Vec<Line>,
     best: Option<Weights>,
-    /// When this sitting began, and seconds of training before it.
+    /// When the process began to train, and seconds of training before that.
     started: (Instant, f64),
     /// Since when the speed is measured, and over how many samples.
     window: (Instant, usize),

@@ -1,4 +1,4 @@
-//! A job done: trained, and its run folder filled; or only for a while, to see how fast it is.
+//! Running a job: training with its run folder, and a short training that measures its speed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
