@@ -443,6 +443,7 @@ pub fn measure_sources(
             learned,
             spaces: &spaces,
             has_prior: false,
+            feature_maps: None,
             drawings: vec![],
             warnings,
             bad: dataset.bad.clone(),
