@@ -14,6 +14,7 @@ pub mod invert;
 pub mod likelihood;
 pub mod list;
 pub mod man;
+pub mod maps;
 pub mod predict;
 pub mod probe;
 pub mod quickstart;

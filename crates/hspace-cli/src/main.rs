@@ -15,8 +15,8 @@ use hspace::{Error, Result};
 
 use commands::{
     bench, check, compare, completions, density, disentangle, embed, export, fidelity, import,
-    invert, likelihood, list, man, predict, probe, quickstart, reconstruct, report, sample, study,
-    train, traverse, views,
+    invert, likelihood, list, man, maps, predict, probe, quickstart, reconstruct, report, sample,
+    study, train, traverse, views,
 };
 
 /// Learn a representation, measure how much easier it makes your task, see why, and ship it.
@@ -69,6 +69,7 @@ enum Command {
     Sample(sample::Args),
     Reconstruct(reconstruct::Args),
     Traverse(traverse::Args),
+    Maps(maps::Args),
     Likelihood(likelihood::Args),
     Fidelity(fidelity::Args),
     Invert(invert::Args),
@@ -137,6 +138,7 @@ fn run(command: Command) -> Result<()> {
         Command::Sample(args) => sample::run(&args),
         Command::Reconstruct(args) => reconstruct::run(&args),
         Command::Traverse(args) => traverse::run(&args),
+        Command::Maps(args) => maps::run(&args),
         Command::Likelihood(args) => likelihood::run(&args),
         Command::Fidelity(args) => fidelity::run(&args),
         Command::Invert(args) => invert::run(&args),

@@ -9,6 +9,7 @@ mod comparison;
 mod confusion;
 mod density;
 mod disentangle;
+mod feature_maps;
 mod fits;
 mod latents;
 mod layers;
@@ -17,14 +18,17 @@ mod neighbours;
 mod projection;
 mod reliability;
 mod sections;
+mod sprite;
 mod tables;
 
 use maud::{DOCTYPE, PreEscaped, html};
 use serde::{Deserialize, Serialize};
 
+pub use feature_maps::{CHANNELS, FeatureMaps, Filters, Maps, StageMaps};
 pub use latents::Latents;
-pub use neighbours::{Neighbours, Query, Sprite, Thumb, neighbours};
+pub use neighbours::{Neighbours, Query, Thumb, neighbours};
 pub use projection::{Plane, Projection, project};
+pub use sprite::Sprite;
 
 use crate::dataset::BadFile;
 use crate::density::fit::ColumnFits;
@@ -59,6 +63,8 @@ pub struct Page {
     pub projections: Vec<Projection>,
     /// Nearest training images of some test images.
     pub neighbours: Option<Neighbours>,
+    /// Feature maps of the run's network.
+    pub feature_maps: Option<FeatureMaps>,
     /// The latents of a run with a prior.
     pub latents: Option<Latents>,
     /// Densities of the learned space.
@@ -191,6 +197,7 @@ pub fn html(page: &Page) -> Result<String> {
                     }
                     (sections::projections(&page.projections))
                     (sections::strips(page.neighbours.as_ref()))
+                    (feature_maps::feature_maps(page.feature_maps.as_ref()))
                     (latents::latents(page.latents.as_ref()))
                     (density::space(page.space.as_ref()))
                     (sections::drawings(&page.drawings))
@@ -370,6 +377,7 @@ mod tests {
                 plane: Plane::Tsne,
             }],
             neighbours: None,
+            feature_maps: None,
             latents: Some(Latents::of(&crate::matrix::Matrix::new(
                 2,
                 1,

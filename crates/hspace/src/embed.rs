@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use crate::dataset::{BadFile, Dataset};
 use crate::device::Device;
-use crate::encoder::{Encoder, axes};
+use crate::encoder::{Encoder, Exit, axes, features_at};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::network::weights::values;
@@ -16,6 +16,7 @@ use crate::views::Views;
 const BATCH: usize = 256;
 
 /// Features of some rows of a dataset.
+#[derive(Clone, Debug)]
 pub struct Embedded {
     /// One row of features per entry of `rows`.
     pub features: Matrix,
@@ -64,6 +65,17 @@ pub fn inputs(views: &Views, dataset: &Dataset, rows: &[usize]) -> Result<Embedd
     })
 }
 
+/// A network with the input that it takes.
+#[derive(Clone, Copy)]
+pub struct Network<'a> {
+    /// The function.
+    pub encoder: &'a dyn Encoder,
+    /// Its weights, names without prefix.
+    pub weights: &'a Weights,
+    /// How samples become its input.
+    pub views: &'a Views,
+}
+
 /// Features `[n, d]` of `rows`, evaluated with running statistics. `progress` hears how many
 /// are done.
 ///
@@ -78,36 +90,64 @@ pub fn embed(
     device: &Device,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Embedded> {
-    let weights = weights.clone().prefixed("encoder");
-    let mut all = Embedded {
-        features: Matrix::zeros(0, 0),
-        rows: Vec::with_capacity(rows.len()),
-        bad: vec![],
+    let network = Network {
+        encoder,
+        weights,
+        views,
     };
+    let mut all = embed_at(&[Exit::End], network, dataset, rows, device, progress)?;
+    Ok(all.remove(0))
+}
+
+/// The same at each of `exits`, in one pass over the samples.
+///
+/// # Errors
+/// If no sample can be read.
+pub fn embed_at(
+    exits: &[Exit],
+    network: Network,
+    dataset: &Dataset,
+    rows: &[usize],
+    device: &Device,
+    progress: &mut dyn FnMut(usize),
+) -> Result<Vec<Embedded>> {
+    let shape = network.views.input().shape;
+    let weights = network.weights.clone().prefixed("encoder");
+    let mut features = vec![Matrix::zeros(0, 0); exits.len()];
+    let (mut kept, mut bad) = (Vec::with_capacity(rows.len()), vec![]);
     for chunk in rows.chunks(BATCH) {
-        let batch = inputs(views, dataset, chunk)?;
+        let batch = inputs(network.views, dataset, chunk)?;
         let n = batch.rows.len();
         if n > 0 {
-            let data = TensorData::new(batch.features.data, axes(n, views.input().shape));
-            let features = device.run(|| {
+            let data = TensorData::new(batch.features.data, axes(n, shape));
+            let found: Vec<Matrix> = device.run(|| {
                 let pass = Pass::new(&weights, Mode::Eval, device);
                 let x = Tensor::from_data(data, device);
-                to_matrix(encoder.features(&pass.at("encoder"), x))
+                let scope = pass.at("encoder");
+                let found = features_at(network.encoder, &scope, x, shape, exits);
+                found.into_iter().map(to_matrix).collect()
             });
-            all.features.cols = features.cols;
-            all.features.rows += n;
-            all.features.data.extend(features.data);
+            for (all, found) in features.iter_mut().zip(found) {
+                all.cols = found.cols;
+                all.rows += n;
+                all.data.extend(found.data);
+            }
         }
-        all.rows.extend(batch.rows);
-        all.bad.extend(batch.bad);
-        progress(all.rows.len());
+        kept.extend(batch.rows);
+        bad.extend(batch.bad);
+        progress(kept.len());
     }
-    if all.rows.is_empty() {
+    if kept.is_empty() {
         return Err(Error::data(format!(
             "none of the {} samples of {} could be read; `hspace check` lists what is wrong",
             rows.len(),
             dataset.name
         )));
     }
-    Ok(all)
+    let embedded = |features| Embedded {
+        features,
+        rows: kept.clone(),
+        bad: bad.clone(),
+    };
+    Ok(features.into_iter().map(embedded).collect())
 }

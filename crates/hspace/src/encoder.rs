@@ -11,7 +11,7 @@ mod resnet;
 pub(crate) mod stage;
 mod vit;
 
-pub use stage::{Features, Stage, Tokens, until};
+pub use stage::{Exit, Features, Stage, Tokens, features_at};
 
 use std::ops::Range;
 

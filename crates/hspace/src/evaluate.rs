@@ -18,7 +18,8 @@ use crate::matrix::{Matrix, spaced};
 use crate::objective::{self, learns_from_labels};
 use crate::probe::{Contender, Measurements, Scaling};
 use crate::report::{
-    Curve, Drawing, Latents, Neighbours, Page, Plane, Projection, RunFacts, neighbours, project,
+    Curve, Drawing, FeatureMaps, Latents, Neighbours, Page, Plane, Projection, RunFacts,
+    neighbours, project,
 };
 use crate::representation::Representation;
 use crate::run::{Line, RunFolder};
@@ -322,6 +323,8 @@ pub struct Story<'a> {
     pub spaces: &'a [Representation],
     /// Whether what was learned has a standard normal prior.
     pub has_prior: bool,
+    /// Feature maps of the run's network.
+    pub feature_maps: Option<FeatureMaps>,
     /// Pictures that the run drew.
     pub drawings: Vec<Drawing>,
     /// What was noticed.
@@ -361,6 +364,7 @@ impl Story<'_> {
             run: self.run,
             training: curves(self.lines),
             measurements: self.measurements,
+            feature_maps: self.feature_maps,
             drawings: self.drawings,
             warnings: self.warnings,
             bad_files: self.bad,

@@ -33,6 +33,7 @@ pub mod drawings;
 pub mod embed;
 pub mod encoder;
 pub mod evaluate;
+pub mod feature_maps;
 pub mod generate;
 #[cfg(test)]
 mod golden;

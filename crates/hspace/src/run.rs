@@ -72,20 +72,6 @@ pub struct TrainedEncoder {
 }
 
 impl TrainedEncoder {
-    /// It up to the stage of that name.
-    ///
-    /// # Errors
-    /// When it has no such stage.
-    pub fn until(self, stage: &str) -> Result<TrainedEncoder> {
-        let encoder = encoder::until(self.encoder, stage, self.about.input.shape);
-        let hash = format!("{}@{stage}", self.about.hash);
-        Ok(TrainedEncoder {
-            about: EncoderFile { hash, ..self.about },
-            encoder: encoder.map_err(Error::config)?,
-            weights: self.weights,
-        })
-    }
-
     /// Its input, without random views; for vectors less another shift than those it was trained on, with the mean
     /// that belongs to it.
     ///

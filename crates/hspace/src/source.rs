@@ -3,6 +3,8 @@
 //! A source is a run, a file of features made by any tool, or a closed-form encoder. Here each
 //! becomes a [`Representation`] of a dataset; from there on nobody knows where it came from.
 
+mod stages;
+
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -12,8 +14,8 @@ use crate::columns::TableOptions;
 use crate::config;
 use crate::dataset::check::channel_statistics;
 use crate::dataset::{Dataset, Shape, Split};
-use crate::embed::{Embedded, embed, inputs};
-use crate::encoder::{self, ENCODERS, Stage};
+use crate::embed::{Embedded, inputs};
+use crate::encoder::{self, ENCODERS};
 use crate::error::{Error, Result, unknown};
 use crate::hub;
 use crate::ica;
@@ -249,13 +251,11 @@ impl<'a> Sources<'a> {
                 }
             }
             Source::Run(_) | Source::Hub(_) | Source::Random(_) => {
-                let network = self.network(source)?;
-                self.encode(name, network, progress)?
+                self.stages_of(source, &[(name, None)], progress)?.remove(0)
             }
-            Source::At(of, stage) => {
-                let network = self.network(of)?.until(stage)?;
-                self.encode(name, network, progress)?
-            }
+            Source::At(of, stage) => self
+                .stages_of(of, &[(name, Some(stage))], progress)?
+                .remove(0),
             Source::File(path) => {
                 let stored = representation::read(path, &self.files)?;
                 let notes = stored.table.reading.notes.iter();
@@ -280,20 +280,6 @@ impl<'a> Sources<'a> {
             name: name.to_owned(),
             ..made
         })
-    }
-
-    /// The stages of a network, in order; none of another source.
-    ///
-    /// # Errors
-    /// When the network cannot be read.
-    pub fn stages(&mut self, of: &Source) -> Result<Vec<Stage>> {
-        match of {
-            Source::Run(_) | Source::Hub(_) | Source::Random(_) => {
-                let network = self.network(of)?;
-                Ok(network.encoder.stages(network.about.input.shape))
-            }
-            _ => Ok(Vec::new()),
-        }
     }
 
     /// The encoder that a source is.
@@ -404,25 +390,6 @@ impl<'a> Sources<'a> {
             encoder,
             weights,
         })
-    }
-
-    fn encode(
-        &mut self,
-        name: &str,
-        run: TrainedEncoder,
-        progress: &mut dyn FnMut(usize),
-    ) -> Result<Representation> {
-        let views = run.views(self.dataset)?;
-        let embedded = embed(
-            &*run.encoder,
-            &run.weights,
-            &views,
-            self.dataset,
-            &self.rows,
-            &self.device,
-            progress,
-        )?;
-        Ok(self.of_rows(name, embedded, run.about.hash))
     }
 
     fn of_rows(&mut self, name: &str, embedded: Embedded, origin: String) -> Representation {

@@ -322,30 +322,23 @@ pub fn represent_sources(
     };
     let (total, train) = (rows.len(), training(&dataset, &rows));
     let mut makers = makers.only(rows);
-    let represent = |name: &str, source: &Source, makers: &mut Sources| {
-        makers.represent(name, source, &mut |done| {
-            spinner.say(&format!("{name}: {done}/{total}"))
-        })
-    };
+    let mut show = |name: &str, done: usize| spinner.say(&format!("{name}: {done}/{total}"));
     // Files of features come last: by then it is known which samples can be read.
-    let is_file = |source: &Source| matches!(source, Source::File(_));
-    let mut made = Vec::new();
-    for (name, source) in sources.iter().filter(|(_, source)| !is_file(source)) {
-        made.push(represent(name, source, &mut makers)?);
-    }
+    let is_file = |(_, source): &(String, Source)| matches!(source, Source::File(_));
+    let (files, others): (Vec<_>, Vec<_>) = sources.into_iter().partition(is_file);
+    let mut made = makers.represent_all(&others, &mut show)?;
     if !flags.no_baselines && !learned.is_empty() {
         for name in baselines(&dataset, train, &makers) {
             if made.iter().all(|r| r.name != name) {
-                match represent(&name, &Source::parse(&name)?, &mut makers) {
+                let source = Source::parse(&name)?;
+                match makers.represent(&name, &source, &mut |done| show(&name, done)) {
                     Ok(baseline) => made.push(baseline),
                     Err(error) => say::note(format_args!("without the baseline {name}: {error}")),
                 }
             }
         }
     }
-    for (name, source) in sources.iter().filter(|(_, source)| is_file(source)) {
-        made.push(represent(name, source, &mut makers)?);
-    }
+    made.extend(makers.represent_all(&files, &mut show)?);
     let place = |r: &Representation| names.iter().position(|name| *name == r.name);
     made.sort_by_key(|r| place(r).unwrap_or(names.len()));
     makers.notes.iter().for_each(say::note);
@@ -451,6 +444,7 @@ pub fn measure_sources(
             learned,
             spaces: &spaces,
             has_prior: false,
+            feature_maps: None,
             drawings: vec![],
             warnings: warnings.into_iter().map(Warning::of_data).collect(),
             bad: dataset.bad.clone(),

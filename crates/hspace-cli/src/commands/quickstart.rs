@@ -7,6 +7,7 @@ use std::time::Instant;
 use hspace::config::Config;
 use hspace::dataset::{Dataset, OpenOptions, Split};
 use hspace::evaluate::{Story, SupervisedBudget, run_facts, supervised};
+use hspace::feature_maps::{MapsOptions, feature_maps};
 use hspace::job::{Job, about};
 use hspace::probe::{Contender, ProbeOptions, measure};
 use hspace::representation::Representation;
@@ -167,6 +168,16 @@ fn show(
     spinner.done();
     println!("\n{}", measurements.table());
     println!("\n{}", measurements.headline());
+    let encoder = folder.read_encoder(device)?;
+    let task = &measurements.task;
+    let maps = feature_maps(
+        &learned,
+        &encoder,
+        dataset,
+        task,
+        MapsOptions::default(),
+        device,
+    )?;
     let story = Story {
         title: "hspace quickstart".into(),
         dataset,
@@ -177,6 +188,7 @@ fn show(
         learned: vec![learned],
         spaces: &spaces,
         has_prior: false,
+        feature_maps: maps,
         drawings: vec![],
         warnings: trained.warnings,
         bad: trained.bad,

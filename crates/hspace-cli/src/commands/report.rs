@@ -7,6 +7,7 @@ use hspace::config::Config;
 use hspace::device::device;
 use hspace::drawings::for_report;
 use hspace::evaluate::{Story, run_facts};
+use hspace::feature_maps::{MapsOptions, feature_maps};
 use hspace::generate::{Drawer, draws};
 use hspace::job::about;
 use hspace::judge::{Judging, judge};
@@ -89,7 +90,14 @@ pub fn run(args: &Args) -> Result<()> {
         (None, made)
     };
     let lines: Vec<Line> = folder.read_metrics(usize::MAX)?;
-    let trained = folder.read_encoder(&device(&config.device)?)?;
+    let device = device(&config.device)?;
+    let trained = folder.read_encoder(&device)?;
+    let task = match &measurements {
+        Some(measurements) => measurements.task.as_str(),
+        None => "",
+    };
+    let options = MapsOptions::default();
+    let maps = feature_maps(&name, &trained, &dataset, task, options, &device)?;
     let data = data_warnings(slice::from_ref(&name), &dataset)?;
     let mut warnings: Vec<Warning> = data.into_iter().map(Warning::of_data).collect();
     warnings.extend(trained.about.warnings);
@@ -102,7 +110,6 @@ pub fn run(args: &Args) -> Result<()> {
     spaces.sort_by_key(|space| space.name == name);
     let (mut drawings, mut has_prior) = (vec![], false);
     if folder.has_model() && draws(&config.objective) {
-        let device = device(&config.device)?;
         let drawer = Drawer::open(&folder, &device)?;
         let how = Judging {
             seed: config.seed,
@@ -142,6 +149,7 @@ pub fn run(args: &Args) -> Result<()> {
         learned: vec![name],
         spaces: &spaces,
         has_prior,
+        feature_maps: maps,
         drawings,
         warnings,
         bad: dataset.bad.clone(),

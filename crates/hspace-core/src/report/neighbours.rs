@@ -3,23 +3,14 @@
 //! What a representation takes to be alike is best seen by looking: the same test image, its
 //! nearest training images by raw pixels, and those in the learned space.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use image::imageops::{self, FilterType};
-use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 use maud::{Markup, html};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::{Dataset, Image, Pixels, Sample, Values};
+use super::sprite::Sprite;
+use crate::dataset::{Dataset, Image, Sample, Values};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
-use crate::picture;
-
-/// Longer side of a thumbnail, pixels; smaller images keep their size.
-const LONGEST: u32 = 64;
-/// What lies beside an image that is no square.
-const BESIDE: image::Rgb<u8> = image::Rgb([240; 3]);
 
 /// For each row of `query [m, d]` the `k` most similar rows of `train [n, d]` by cosine, most
 /// similar first, as indices into `train`. A row of zeros is similar to nothing (0); NaN comes last.
@@ -45,102 +36,6 @@ pub fn neighbours(train: &Matrix, query: &Matrix, k: usize) -> Vec<Vec<usize>> {
             all.into_iter().take(k).map(|(_, i)| i).collect()
         })
         .collect()
-}
-
-/// Many small images of one size in one PNG, side by side in rows.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Sprite {
-    /// The PNG, base64.
-    pub png: String,
-    /// Width of one image, pixels.
-    pub width: u32,
-    /// Height of one image, pixels.
-    pub height: u32,
-    /// Images in a row.
-    pub columns: u32,
-    /// Number of images.
-    pub count: u32,
-}
-
-impl Sprite {
-    /// Puts `images` together, each as large as fits into a square, at most 64 pixels long.
-    ///
-    /// # Errors
-    /// If an image is empty or the PNG cannot be written.
-    pub fn new(images: &[Image]) -> Result<Sprite> {
-        let longest = images
-            .iter()
-            .map(|image| image.width.max(image.height))
-            .max();
-        let Some(longest) = longest else {
-            return Ok(Sprite::default());
-        };
-        let side = (longest.max(1) as u32).min(LONGEST);
-        let (width, height) = (side, side);
-        let columns = (images.len() as f64).sqrt().ceil() as u32;
-        let count = images.len() as u32;
-        let rows = count.div_ceil(columns);
-        let mut sheet = RgbImage::from_pixel(columns * side, rows * side, BESIDE);
-        let mut coloured = false;
-        for (i, image) in (0_i64..).zip(images) {
-            let tile = thumbnail(image)?.resize(side, side, FilterType::Triangle);
-            coloured |= image.channels > 1;
-            let (column, row) = (i % i64::from(columns), i / i64::from(columns));
-            let middle = |tile: u32| i64::from((side - tile) / 2);
-            let x = column * i64::from(side) + middle(tile.width());
-            let y = row * i64::from(side) + middle(tile.height());
-            imageops::replace(&mut sheet, &tile.to_rgb8(), x, y);
-        }
-        let sheet = DynamicImage::from(sheet);
-        let sheet = if coloured {
-            sheet
-        } else {
-            sheet.to_luma8().into()
-        };
-        let mut png = std::io::Cursor::new(Vec::new());
-        sheet
-            .write_to(&mut png, ImageFormat::Png)
-            .map_err(|e| Error::data(format!("cannot write the thumbnails as PNG: {e}")))?;
-        let png = BASE64.encode(png.into_inner());
-        Ok(Sprite {
-            png,
-            width,
-            height,
-            columns,
-            count,
-        })
-    }
-
-    /// Where image `index` lies, as an SVG `viewBox`.
-    fn view_box(&self, index: u32) -> String {
-        let columns = self.columns.max(1);
-        let (x, y) = (index % columns * self.width, index / columns * self.height);
-        format!("{x} {y} {} {}", self.width, self.height)
-    }
-}
-
-fn thumbnail(image: &Image) -> Result<DynamicImage> {
-    let bytes: Vec<u8> = match &image.pixels {
-        Pixels::U8(values) => values.to_vec(),
-        Pixels::U16(values) => values.iter().map(|v| (v >> 8) as u8).collect(),
-    };
-    let (width, height) = (image.width as u32, image.height as u32);
-    let made = match image.channels {
-        1 => GrayImage::from_raw(width, height, bytes).map(DynamicImage::from),
-        3 => RgbImage::from_raw(width, height, bytes).map(DynamicImage::from),
-        channels => {
-            let shown = picture::shown(channels);
-            let rgb = |pixel: &[u8]| shown.map(|channel| channel.map_or(0, |c| pixel[c]));
-            let bytes = bytes.chunks_exact(channels.max(1)).flat_map(rgb).collect();
-            RgbImage::from_raw(width, height, bytes).map(DynamicImage::from)
-        }
-    };
-    made.filter(|_| width > 0 && height > 0).ok_or_else(|| {
-        let (channels, n) = (image.channels, width as usize * height as usize);
-        Error::data(format!(
-            "an image of {width}x{height} pixels does not hold {n}x{channels} values"
-        ))
-    })
 }
 
 /// One image of a strip.
@@ -261,7 +156,6 @@ fn alike(a: &Thumb, b: &Thumb) -> Option<bool> {
 /// Draws the strips.
 pub(super) fn strips(of: &Neighbours) -> Markup {
     let sprite = &of.sprite;
-    let rows = sprite.count.div_ceil(sprite.columns.max(1));
     let thumb = |t: &Thumb, same: Option<bool>| {
         let class = t.class.as_deref().unwrap_or("unlabelled");
         html! {
@@ -273,10 +167,7 @@ pub(super) fn strips(of: &Neighbours) -> Markup {
     };
     html! {
         // Drawn once, out of sight; each thumbnail is a window onto it.
-        svg.hidden aria-hidden="true" {
-            image #thumbnails href=(format!("data:image/png;base64,{}", sprite.png))
-                width=(sprite.columns * sprite.width) height=(rows * sprite.height) {}
-        }
+        svg.hidden aria-hidden="true" { (sprite.image("thumbnails")) }
         div.strips {
             @for query in &of.queries {
                 figure.strip {
@@ -305,7 +196,6 @@ pub(super) fn strips(of: &Neighbours) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::borrow::Cow;
 
     #[test]
     fn neighbours_are_the_most_similar_by_angle() {
@@ -315,56 +205,5 @@ mod tests {
         assert_eq!(found[0], [1, 0, 3]);
         assert_eq!(found[1], [0, 1, 3], "zero query: row order, NaN last");
         assert_eq!(neighbours(&train, &query, 9)[0].len(), 4);
-    }
-
-    #[test]
-    fn a_sprite_holds_every_image_where_its_view_box_says() {
-        let flat = |value: u8, side: usize| Image {
-            width: side,
-            height: side,
-            channels: 1,
-            pixels: Pixels::U8(Cow::Owned(vec![value; side * side])),
-        };
-        let images: Vec<Image> = [10, 60, 110, 160, 210]
-            .map(|v| flat(v, 4))
-            .into_iter()
-            .chain([flat(255, 9)])
-            .collect();
-        let sprite = Sprite::new(&images).expect("sprite");
-        let png = BASE64.decode(&sprite.png).expect("base64");
-        let sheet = image::load_from_memory(&png).expect("png").to_luma8();
-        for (i, expected) in [10, 60, 110, 160, 210, 255].into_iter().enumerate() {
-            let at: Vec<u32> = sprite
-                .view_box(i as u32)
-                .split(' ')
-                .map(|v| v.parse().expect("number"))
-                .collect();
-            assert_eq!(
-                sheet.get_pixel(at[0] + 3, at[1] + 3).0[0],
-                expected,
-                "image {i}"
-            );
-        }
-        // One that is wide keeps its shape, with nothing of another's beside it.
-        let wide = Image {
-            width: 8,
-            height: 4,
-            channels: 1,
-            pixels: Pixels::U8(Cow::Owned(vec![10; 32])),
-        };
-        let sprite = Sprite::new(&[wide, flat(20, 8)]).expect("sprite");
-        assert_eq!((sprite.width, sprite.height), (8, 8));
-        let png = BASE64.decode(&sprite.png).expect("base64");
-        let sheet = image::load_from_memory(&png).expect("png").to_luma8();
-        let rows = [0, 1, 2, 5, 6, 7].map(|y| sheet.get_pixel(7, y).0[0]);
-        assert_eq!(rows, [240, 240, 10, 10, 240, 240]);
-        let short = Image {
-            width: 4,
-            height: 4,
-            channels: 3,
-            pixels: Pixels::U8(Cow::Owned(vec![0; 3])),
-        };
-        assert!(Sprite::new(&[short]).is_err());
-        assert_eq!(Sprite::new(&[]).expect("none").count, 0);
     }
 }

@@ -117,52 +117,58 @@ impl Features {
     }
 }
 
-/// The first stages of another encoder, pooled.
-struct Until {
-    encoder: Box<dyn Encoder>,
-    stages: usize,
+/// Where features leave an encoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// After so many of its stages, pooled by [`Features::pooled`].
+    After(usize),
+    /// At its end: its own features.
+    End,
 }
 
-/// `encoder` up to the stage `name` and with it, for samples of `shape`.
-///
-/// # Errors
-/// When it has no stage of that name.
-pub fn until(
-    encoder: Box<dyn Encoder>,
-    name: &str,
+impl Exit {
+    /// After the one of `stages` that has that name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn after(name: &str, stages: &[Stage]) -> Result<Exit, String> {
+        let names = || stages.iter().map(|stage| stage.name.as_str());
+        match names().position(|own| own == name) {
+            Some(place) => Ok(Exit::After(place + 1)),
+            None => Err(unknown("stage", name, names())),
+        }
+    }
+}
+
+/// Features `[n, d]` of samples `[n, channels, height, width]` of `shape` at each of `exits`. Each stage is computed once.
+pub fn features_at(
+    encoder: &dyn Encoder,
+    scope: &Scope,
+    x: Tensor<4>,
     shape: Shape,
-) -> Result<Box<dyn Encoder>, String> {
-    let stages = encoder.stages(shape);
-    let names = || stages.iter().map(|stage| stage.name.as_str());
-    match names().position(|own| own == name) {
-        Some(place) => Ok(Box::new(Until {
-            encoder,
-            stages: place + 1,
-        })),
-        None => Err(unknown("stage", name, names())),
+    exits: &[Exit],
+) -> Vec<Tensor<2>> {
+    let all = encoder.stages(shape).len();
+    let depth = |place: &usize| match exits[*place] {
+        Exit::After(stages) => stages,
+        Exit::End => all,
+    };
+    let mut places: Vec<usize> = (0..exits.len()).collect();
+    places.sort_by_key(depth);
+    let (mut x, mut done) = (Features::Samples(x), 0);
+    let mut found = Vec::with_capacity(exits.len());
+    for place in places {
+        let wanted = depth(&place);
+        if wanted > done {
+            x = encoder.forward(scope, x, done..wanted);
+            done = wanted;
+        }
+        let features = match exits[place] {
+            Exit::After(_) => x.clone().pooled(),
+            Exit::End => encoder.pool(scope, x.clone()),
+        };
+        found.push((place, features));
     }
-}
-
-impl Encoder for Until {
-    fn stages(&self, shape: Shape) -> Vec<Stage> {
-        let mut stages = self.encoder.stages(shape);
-        stages.truncate(self.stages);
-        stages
-    }
-
-    fn forward(&self, scope: &Scope, x: Features, stages: std::ops::Range<usize>) -> Features {
-        self.encoder.forward(scope, x, stages)
-    }
-
-    fn pool(&self, _: &Scope, x: Features) -> Tensor<2> {
-        x.pooled()
-    }
-
-    fn takes_any_size(&self, shape: Shape) -> bool {
-        self.encoder.takes_any_size(shape)
-    }
-
-    fn validate(&self, shape: Shape) -> Vec<String> {
-        self.encoder.validate(shape)
-    }
+    found.sort_by_key(|(place, _)| *place);
+    found.into_iter().map(|(_, features)| features).collect()
 }

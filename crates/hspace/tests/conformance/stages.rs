@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use hspace::device::Device;
-use hspace::encoder::{self, Features, Stage};
+use hspace::encoder::{self, Exit, Features, Stage, features_at};
 use hspace::network::{Mode, Pass};
 
 use crate::case::{IMAGE, VECTOR, encoders_for, samples};
@@ -100,7 +100,7 @@ fn a_stage_has_maps_as_much_smaller_as_it_says() {
 }
 
 #[test]
-fn an_encoder_ends_at_the_stage_asked_for() {
+fn features_leave_an_encoder_at_its_end_and_after_a_stage() {
     let device = Device::cpu();
     for shape in [IMAGE, VECTOR] {
         for (name, encoder) in encoders_for(shape) {
@@ -110,15 +110,17 @@ fn an_encoder_ends_at_the_stage_asked_for() {
             let stages = encoder.stages(shape);
             let x = Features::Samples(samples(shape, 0.0, &device));
             let wanted = encoder.forward(&pass.at("encoder"), x, 0..1).pooled();
-            let error = encoder::until(encoder, "nowhere", shape).err();
-            let text = error.unwrap_or_default();
-            assert!(text.contains(&stages[0].name), "{name}: {text}");
-            let (_, again) = encoders_for(shape).find(|e| e.0 == name).unwrap();
-            let cut = encoder::until(again, &stages[0].name, shape).unwrap();
-            assert_eq!(cut.stages(shape), stages[..1]);
-            let found = cut.features(&pass.at("encoder"), samples(shape, 0.0, &device));
-            let difference = (wanted - found).abs().max().into_scalar::<f32>();
-            assert_eq!(difference, 0.0, "{name}");
+            let error = Exit::after("nowhere", &stages).unwrap_err();
+            assert!(error.contains(&stages[0].name), "{name}: {error}");
+            let exits = [Exit::End, Exit::after(&stages[0].name, &stages).unwrap()];
+            let x = samples(shape, 0.0, &device);
+            let found = features_at(&*encoder, &pass.at("encoder"), x, shape, &exits);
+            let x = samples(shape, 0.0, &device);
+            let whole = encoder.features(&pass.at("encoder"), x);
+            for (wanted, found) in [whole, wanted].into_iter().zip(found) {
+                let difference = (wanted - found).abs().max().into_scalar::<f32>();
+                assert_eq!(difference, 0.0, "{name}");
+            }
         }
     }
 }
