@@ -54,7 +54,9 @@ use crate::stats::{Crossed, Range};
 ///
 /// 3: every source is scaled alike; intervals hold draws, test samples and training seeds together; pairs are compared, and
 /// savings follow from them; calibration error and log loss of nearest neighbours are other estimators.
-pub const PROTOCOL: u32 = 3;
+///
+/// 4: few labels of samples with several labels are so many samples in total.
+pub const PROTOCOL: u32 = 4;
 
 /// The probes: `hspace list probes`. Settings are chosen inside the labels that a probe is given; with all labels, by validation labels
 /// where the data have any.
@@ -97,7 +99,7 @@ pub enum Contender<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Labels {
-    /// So many of each class, or of each label and without any where samples have several.
+    /// So many of each class; in total where the task is a number or samples have several labels.
     PerClass(usize),
     /// Every training label. Settings are then chosen by the validation labels, where there are any.
     All,
@@ -144,7 +146,7 @@ pub struct Row {
     pub probe: String,
     /// Labels it was given.
     pub labels: Labels,
-    /// Number of labelled samples that is; a mean over draws where samples have several labels.
+    /// Number of labelled samples that is; a mean over draws and folds.
     pub labelled: usize,
     /// Number of validation labels that its settings were chosen by; 0 where they were chosen inside the training labels.
     #[serde(default, skip_serializing_if = "is_zero")]

@@ -60,7 +60,7 @@ pub struct ProbeFlags {
     #[arg(
         long,
         value_name = "COUNTS",
-        help = "Labels a class, such as 1,10,100,all [default: all]"
+        help = "Labels a class, such as 1,10,100,all; for numbers and several labels a sample: labelled samples in total [default: all]"
     )]
     pub labels: Option<String>,
     /// Probes, such as linear,knn: see `hspace list probes`
@@ -69,7 +69,7 @@ pub struct ProbeFlags {
     /// Column that is the task
     #[arg(long, value_name = "COLUMN")]
     pub label: Option<String>,
-    /// Random draws of few labels [default: 10; 5 from 50 labels a class on, 3 from 100 on]
+    /// Random draws of few labels [default: 10; 5 from 50 labels a class (500 in total) on, 3 from 100 (1000) on]
     #[arg(long)]
     pub draws: Option<usize>,
     /// Test every labelled sample once, in so many folds, instead of the data's own test samples: for data with few of them

@@ -8,7 +8,7 @@ use super::label_scores::LabelAnswers;
 use super::member::Member;
 use super::nuisance::read_off;
 use super::options::ProbeOptions;
-use super::task::{Known, Plan, Task, Truth, task_column, test_units};
+use super::task::{FEWEST, Known, Plan, Task, Truth, task_column, test_units};
 use super::{
     Confusion, Contender, Geometry, LabelScore, Labels, Measurements, PROTOCOL, Reliability,
     ReliabilityBin, Row, TaskKind, cluster, geometry, linear,
@@ -221,6 +221,12 @@ impl<'a> Study<'a> {
                 .retain(|p| shared.iter().any(|s| s.0 == p.labels));
             let pairs = part.plans.iter_mut().zip(&shared);
             pairs.for_each(|(plan, (_, draws))| plan.draws.truncate(*draws));
+        }
+        if parts[0].plans.is_empty() {
+            return Err(Error::config(format!(
+                "labels: with {} at least {FEWEST} labelled samples in total are measured; raise them, or use `all`",
+                parts[0].task.kind().text()
+            )));
         }
         Ok(Study {
             probes,

@@ -258,7 +258,13 @@ fn several_labels_a_sample_are_measured_label_by_label() -> Result<()> {
         *x += 2.0 * noise(i, 5);
     }
     let contenders = [data("a"), worse].map(Contender::Fixed);
+    let options = |task| ProbeOptions {
+        labels: vec![Labels::PerClass(12), Labels::PerClass(60), Labels::All],
+        ..options(task)
+    };
     let found = measure(contenders.into(), &options("findings"), "test", &mut |_| ())?;
+    let labelled: Vec<usize> = found.rows.iter().map(|row| row.labelled).collect();
+    assert_eq!(labelled[..3], [12, 60, N / 2]);
     assert_eq!(found.kind(), TaskKind::LabelSets);
     assert_eq!(
         (found.chance, found.labels.len(), found.classes.len()),
@@ -297,8 +303,8 @@ fn several_labels_a_sample_are_measured_label_by_label() -> Result<()> {
     }
     let table = found.table();
     for text in [
-        "macro_auroc of the linear probe, by samples a label",
-        "labels on a, linear probe, all samples a label",
+        "macro_auroc of the linear probe, by labelled samples",
+        "labels on a, linear probe, all labelled samples",
         "positive in test",
         "mass",
         "settings chosen on 90 val labels",
@@ -322,6 +328,15 @@ fn several_labels_a_sample_are_measured_label_by_label() -> Result<()> {
     };
     let refused = measured(data("a"), &ridge).map_or_else(|e| e.to_string(), |_| String::new());
     assert!(refused.contains("several labels a sample"), "{refused}");
+    let two = ProbeOptions {
+        labels: vec![Labels::PerClass(2)],
+        ..options("findings")
+    };
+    let refused = measured(data("a"), &two).map_or_else(|e| e.to_string(), |_| String::new());
+    assert!(
+        refused.contains("at least 3 labelled samples in total"),
+        "{refused}"
+    );
     Ok(())
 }
 

@@ -133,7 +133,7 @@ impl Measurements {
         match self.kind() {
             TaskKind::Classes => "labels a class",
             TaskKind::Numbers => "labels",
-            TaskKind::LabelSets => "samples a label",
+            TaskKind::LabelSets => "labelled samples",
         }
     }
 

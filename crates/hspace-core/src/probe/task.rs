@@ -12,6 +12,9 @@ use crate::representation::Representation;
 /// Overlap of draws above which it is taken as this: one draw more or less says little.
 const MOST_OVERLAP: f64 = 0.95;
 
+/// Labels in total below which no probe of numbers or label sets is fitted.
+pub(super) const FEWEST: usize = 3;
+
 /// What all contenders must share.
 pub(super) struct Known {
     name: String,
@@ -308,7 +311,7 @@ impl Task {
         for labels in wanted {
             let mut drawn = match labels {
                 Labels::All => vec![self.train.clone()],
-                Labels::PerClass(k) if self.kind() == TaskKind::Numbers && k < 3 => continue,
+                Labels::PerClass(k) if self.kind() != TaskKind::Classes && k < FEWEST => continue,
                 Labels::PerClass(k) => (0..draws(k, self.kind(), options.draws) as u64)
                     .map(|number| self.draw(k, options.seed, number))
                     .collect(),

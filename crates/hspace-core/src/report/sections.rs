@@ -432,7 +432,7 @@ pub(super) fn method(m: &Measurements) -> Markup {
                 @if m.rows.iter().any(|r| r.val_labels > 0) { "; with all labels, by the validation labels, after fitting on the training labels alone" }
             }
             @if m.kind() == TaskKind::LabelSets && most > 0 {
-                dt { "Samples a label" } dd { "A draw holds so many samples of each label and as many without any; a sample may serve several labels" }
+                dt { "Draws of label sets" } dd { "So many labelled samples in total: one of each label first, the rarest first, then each label by its share of the training samples" }
             }
             dt { "Protocol" } dd { "version " (m.protocol) ", hspace " (m.code_version) }
             dt { "Split" } dd { code { (m.split_hash) } }
