@@ -309,6 +309,7 @@ mod tests {
                 p: 0.01,
                 seen: true,
             }],
+            left_out: vec![],
             reliability: vec![Reliability {
                 representation: learned.clone(),
                 probe: "linear".into(),

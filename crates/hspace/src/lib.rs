@@ -44,6 +44,7 @@ pub mod judge;
 pub mod list;
 pub mod network;
 pub mod objective;
+pub mod per_draw;
 pub mod pretrained;
 pub mod run;
 pub mod source;

@@ -32,6 +32,7 @@ pub fn run(args: &Args) -> Result<()> {
             .chain(
                 hspace::source::CLOSED_FORM
                     .iter()
+                    .chain(hspace::per_draw::PER_DRAW)
                     .map(|(n, s)| (*n, *s, String::new())),
             )
             .collect(),

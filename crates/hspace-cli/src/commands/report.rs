@@ -69,6 +69,8 @@ pub fn run(args: &Args) -> Result<()> {
         common: false,
         json: None,
         html: None,
+        answers: None,
+        minutes: None,
         device: config.device.clone(),
         reading: DataFlags::of(&reading),
     };

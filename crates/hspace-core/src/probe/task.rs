@@ -7,6 +7,7 @@ use super::options::ProbeOptions;
 use super::{Labels, TaskKind};
 use crate::dataset::{self, Column, Role, Split, Values, groups};
 use crate::error::{Error, Result, unknown};
+use crate::file;
 use crate::representation::Representation;
 
 /// Overlap of draws above which it is taken as this: one draw more or less says little.
@@ -394,6 +395,13 @@ impl Task {
             hash.update(format!("\0{value}\n").as_bytes());
         }
         hash.finalize().to_hex()[..16].to_string()
+    }
+
+    /// Hash over the groups of all rows.
+    pub(super) fn groups_hash(&self) -> String {
+        let groups = self.groups.iter().flatten();
+        let bytes: Vec<u8> = groups.flat_map(|group| group.to_le_bytes()).collect();
+        file::hash_of(&bytes)
     }
 
     fn draw(&self, k: usize, seed: u64, number: u64) -> Vec<usize> {

@@ -138,6 +138,7 @@ pub(super) fn results(m: &Measurements, learned: &[String], looks: &Looks) -> Ma
     let own: Vec<&Savings> = m.savings.iter().filter(is_own).collect();
     let body = html! {
         @for probe in &probes { (tables::results(m, probe, looks)) }
+        @if let Some(note) = m.without() { p.note { (sentence_case(&note)) } }
         @if !own.is_empty() { ul.savings { @for s in own { li { (saving(m, s)) } } } }
         @if !m.savings.is_empty() {
             details { summary { "Label savings of everything measured" }
