@@ -11,7 +11,12 @@ use crate::error::{Error, Result};
 /// # Errors
 /// Names the file that cannot be read.
 pub fn hash(path: &Path) -> Result<String> {
-    Ok(blake3::hash(&read(path)?).to_hex()[..16].to_owned())
+    Ok(hash_of(&read(path)?))
+}
+
+/// The first 16 digits of blake3.
+pub fn hash_of(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex()[..16].to_owned()
 }
 
 /// Writes `bytes` to `path`, or leaves what was there untouched.

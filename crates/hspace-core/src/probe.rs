@@ -1,8 +1,8 @@
 //! Representation × task → a measurement with its uncertainty.
 //!
-//! A probe never sees an encoder: it takes features and labels. What must be learned anew for
-//! each draw of labels comes in as a [`Contender::PerDraw`], a function from labelled samples to
-//! features.
+//! A probe never sees an encoder: it takes features and labels. A source that learns from
+//! each draw of labels comes in as a [`Contender::PerDraw`], a function from training rows to
+//! answers for test rows: it is measured by its own head.
 
 mod answer;
 pub mod cluster;
@@ -15,8 +15,10 @@ mod fitted;
 pub mod folds;
 pub mod geometry;
 mod joined;
+mod journal;
 pub mod knn;
 pub mod label_scores;
+mod learner;
 pub mod linear;
 mod measure;
 mod member;
@@ -34,7 +36,9 @@ pub use comparison::Comparison;
 pub use entry::{Entry, ProbeKind};
 pub use fitted::fit_head;
 pub use joined::join;
-pub use measure::measure;
+pub use journal::Journal;
+pub use learner::{Draw, LearnAndAnswer};
+pub use measure::{Limits, measure, measure_within};
 pub use options::{KnnMetric, KnnOptions, KnnWeights, LinearOptions, ProbeOptions, RidgeOptions};
 pub use scaling::Scaling;
 pub use seeds::over_seeds;
@@ -42,8 +46,6 @@ pub use seeds::over_seeds;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Role;
-use crate::error::Result;
-use crate::matrix::Matrix;
 use crate::representation::Representation;
 pub use crate::stats::Estimate;
 use crate::stats::{Crossed, Range};
@@ -54,7 +56,9 @@ use crate::stats::{Crossed, Range};
 ///
 /// 3: every source is scaled alike; intervals hold draws, test samples and training seeds together; pairs are compared, and
 /// savings follow from them; calibration error and log loss of nearest neighbours are other estimators.
-pub const PROTOCOL: u32 = 3;
+///
+/// 4: few labels of samples with several labels are so many samples in total; sources that learn from each draw answer with their own head.
+pub const PROTOCOL: u32 = 4;
 
 /// The probes: `hspace list probes`. Settings are chosen inside the labels that a probe is given; with all labels, by validation labels
 /// where the data have any.
@@ -65,11 +69,8 @@ pub static PROBES: &[Entry] = &[
     geometry::ENTRY,
 ];
 
-/// Learns from the training labels of one draw alone and gives features `[needed, d]`.
-///
-/// Called from several threads at once. Arguments: the labelled training rows, the rows whose features are wanted (in this order), and a
-/// seed.
-pub type FitOnDraw<'a> = dyn Fn(&[usize], &[usize], u64) -> Result<Matrix> + Sync + 'a;
+/// What [`Row::probe`] is of a source that answers with its own head.
+pub const HEAD: &str = "head";
 
 /// Something to be measured.
 pub enum Contender<'a> {
@@ -82,22 +83,26 @@ pub enum Contender<'a> {
         /// The features of each run.
         runs: Vec<Representation>,
     },
-    /// Features learned on each draw of labels (the supervised baseline).
+    /// A source that learns from each draw of labels, and answers with its own head.
     PerDraw {
         /// How tables call it.
         name: String,
+        /// Ids, columns and split of the samples; their features are not looked at.
+        samples: Box<Representation>,
+        /// Hash of its settings and of what it learns from.
+        origin: String,
         /// The largest number of draws worth its cost; fewer draws give a wider interval.
         draws: usize,
-        /// The function.
-        fit: Box<FitOnDraw<'a>>,
+        /// Learns from a draw and answers.
+        answer: Box<LearnAndAnswer<'a>>,
     },
 }
 
 /// How many labels a probe was given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Labels {
-    /// So many of each class, or of each label and without any where samples have several.
+    /// So many of each class; in total where the task is a number or samples have several labels.
     PerClass(usize),
     /// Every training label. Settings are then chosen by the validation labels, where there are any.
     All,
@@ -140,11 +145,11 @@ impl TaskKind {
 pub struct Row {
     /// Name of the representation.
     pub representation: String,
-    /// Name of the probe.
+    /// Name of the probe; [`HEAD`] where the source answers with its own head.
     pub probe: String,
     /// Labels it was given.
     pub labels: Labels,
-    /// Number of labelled samples that is; a mean over draws where samples have several labels.
+    /// Number of labelled samples that is; a mean over draws and folds.
     pub labelled: usize,
     /// Number of validation labels that its settings were chosen by; 0 where they were chosen inside the training labels.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -190,6 +195,11 @@ impl Row {
     /// The values that the main measure can have.
     pub(crate) fn range(&self) -> Option<Range> {
         Some(scores::range(&self.main_score()?.0))
+    }
+
+    /// Whether it is among the results of `probe`: a source that answers with its own head is among those of every probe.
+    pub fn is_under(&self, probe: &str) -> bool {
+        self.probe == probe || self.probe == HEAD
     }
 
     /// The main measure by name, accuracy, R² or macro AUROC; `None` where it is undefined.
@@ -358,6 +368,23 @@ pub struct Measurements {
     /// Calibration with all labels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reliability: Vec<Reliability>,
+    /// What there was no time for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
+}
+
+/// The probes of `rows`, in the order in which they first appear; [`HEAD`] where there is none else.
+pub fn probes_of(rows: &[Row]) -> Vec<&str> {
+    let mut probes: Vec<&str> = Vec::new();
+    for row in rows.iter().filter(|row| row.probe != HEAD) {
+        if !probes.contains(&row.probe.as_str()) {
+            probes.push(&row.probe);
+        }
+    }
+    if probes.is_empty() && !rows.is_empty() {
+        probes.push(HEAD);
+    }
+    probes
 }
 
 fn one() -> usize {

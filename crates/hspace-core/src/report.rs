@@ -317,6 +317,7 @@ mod tests {
                 p: 0.01,
                 seen: true,
             }],
+            left_out: vec![],
             reliability: vec![Reliability {
                 representation: learned.clone(),
                 probe: "linear".into(),
@@ -483,12 +484,7 @@ mod tests {
     fn labels_domains_and_val_labels_are_shown() {
         let mut page = page();
         let plain = html(&page).expect("page");
-        let absent = [
-            "Label by label",
-            "val labels",
-            "(domain)",
-            "samples a label",
-        ];
+        let absent = ["Label by label", "val labels", "(domain)", "label sets"];
         for part in absent {
             assert!(!plain.contains(part), "{part}");
         }

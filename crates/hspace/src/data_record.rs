@@ -261,7 +261,7 @@ fn short(hasher: &blake3::Hasher) -> String {
 }
 
 /// Hashes of the values of some samples, by row; `unreadable` where they cannot be read.
-fn contents(dataset: &Dataset, rows: &[usize]) -> Vec<(usize, String)> {
+pub(crate) fn contents(dataset: &Dataset, rows: &[usize]) -> Vec<(usize, String)> {
     let shift = dataset.samples.shift();
     let hash = |&row: &usize| {
         let hash = match dataset.samples.get(row) {

@@ -1,7 +1,6 @@
 //! A comparison, put together: the contenders with their baselines, and the page that shows them.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::AtomicBool;
 
 use toml::Table;
 
@@ -11,9 +10,7 @@ use crate::dataset::{BadFile, Dataset, Shape, Split, Values};
 use crate::density::OutlierOptions;
 use crate::density::space::{QUICK, SpaceFits};
 use crate::disentangle::{self, Disentanglement, Options, SHOWN};
-use crate::embed::embed;
 use crate::error::{Error, Result};
-use crate::job::{Job, about};
 use crate::matrix::{Matrix, spaced};
 use crate::objective::{self, learns_from_labels};
 use crate::probe::{Contender, Measurements, Scaling};
@@ -24,7 +21,6 @@ use crate::report::{
 use crate::representation::Representation;
 use crate::run::{Line, RunFolder};
 use crate::source::Source;
-use crate::train::Start;
 use crate::warning::Warning;
 
 /// Samples on each projection.
@@ -34,88 +30,6 @@ const QUERIES: usize = 8;
 const NEAREST: usize = 6;
 /// Samples among which neighbours are looked for, and whose latents' dependence is taken.
 const CANDIDATES: usize = 10_000;
-
-/// How long the supervised baseline is trained on each draw of labels.
-#[derive(Clone, Copy, Debug)]
-pub struct SupervisedBudget {
-    /// Draws per number of labels; the encoder is trained anew for each.
-    pub draws: usize,
-    /// Steps at least.
-    pub steps: usize,
-    /// Samples per step at most.
-    pub batch: usize,
-    /// Passes over the labelled samples at least.
-    pub passes: usize,
-}
-
-/// The supervised baseline: the encoder of `like`, trained by `supervised` on each draw of labels
-/// alone, with the same views. `ids` are those of the other contenders' rows.
-pub fn supervised<'a>(
-    like: &'a Config,
-    dataset: &'a Dataset,
-    ids: Vec<String>,
-    budget: SupervisedBudget,
-    stop: &'a AtomicBool,
-) -> Contender<'a> {
-    let rows = rows_of(dataset, &ids);
-    let fit = move |labelled: &[usize], needed: &[usize], seed: u64| -> Result<Matrix> {
-        let in_dataset = |part: &[usize]| part.iter().map(|&i| rows[i]).collect::<Vec<_>>();
-        let (labelled, needed) = (in_dataset(labelled), in_dataset(needed));
-        let config = supervised_config(like, dataset, labelled.len(), budget, seed)?;
-        let job = Job::new(config, dataset, Some(&labelled))?;
-        let trained = job.run(None, Start::Fresh, &mut |_| (), stop)?;
-        let (encoder, views, device) = job.encoder();
-        let weights = &trained.encoder;
-        let features = embed(
-            encoder,
-            weights,
-            views,
-            dataset,
-            &needed,
-            device,
-            &mut |_| (),
-        )?;
-        Ok(features.features)
-    };
-    Contender::PerDraw {
-        name: format!("supervised {}", like.encoder.name),
-        draws: budget.draws,
-        fit: Box::new(fit),
-    }
-}
-
-/// `like` with the objective `supervised` and a length fit for `labelled` samples.
-fn supervised_config(
-    like: &Config,
-    dataset: &Dataset,
-    labelled: usize,
-    budget: SupervisedBudget,
-    seed: u64,
-) -> Result<Config> {
-    let mut table: Table = like
-        .to_toml()
-        .parse()
-        .map_err(|e| Error::data(format!("the run's settings: {e}")))?;
-    let about = crate::config::About {
-        samples: labelled,
-        ..about(dataset)
-    };
-    let batch = (1usize << (labelled / 2).max(2).ilog2()).min(budget.batch);
-    let epochs = (budget.steps * batch)
-        .div_ceil(labelled.max(1))
-        .max(budget.passes);
-    let mut train = Table::new();
-    if let Some(size) = table.get("train").and_then(|t| t.get("image_size")) {
-        train.insert("image_size".into(), size.clone());
-    }
-    train.insert("batch_size".into(), (batch as i64).into());
-    train.insert("epochs".into(), (epochs as i64).into());
-    train.insert("online_probe".into(), false.into());
-    table.insert("train".into(), train.into());
-    table.insert("objective".into(), "supervised".into());
-    table.insert("seed".into(), ((seed >> 1) as i64).into());
-    Config::resolve(table, about)
-}
 
 /// Ratio of standard deviations from which the columns of vectors are taken to have different units.
 const UNITS: f32 = 30.0;
@@ -240,7 +154,7 @@ pub fn leak_warnings(dataset: &Dataset, spaces: &[Representation]) -> Vec<String
 }
 
 /// Rows of the dataset that bear `ids`.
-fn rows_of(dataset: &Dataset, ids: &[String]) -> Vec<usize> {
+pub fn rows_of(dataset: &Dataset, ids: &[String]) -> Vec<usize> {
     let index: std::collections::HashMap<&str, usize> = (0..dataset.len())
         .map(|row| (dataset.ids[row].as_str(), row))
         .collect();

@@ -46,6 +46,7 @@ pub mod list;
 pub mod network;
 pub mod objective;
 pub mod optim;
+pub mod per_draw;
 pub mod pretrained;
 pub mod run;
 pub mod source;

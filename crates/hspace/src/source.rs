@@ -68,6 +68,8 @@ pub enum Source {
     Random(String),
     /// A network up to one of its stages: `runs/a@layer2`.
     At(Box<Source>, String),
+    /// An encoder trained on each draw of labels ([`crate::per_draw`]): its name, and settings after colons. It has no features, only answers.
+    Supervised(String),
 }
 
 impl Source {
@@ -93,18 +95,23 @@ impl Source {
         if text.starts_with(hub::PREFIX) {
             return Ok(Source::Hub(text.to_owned()));
         }
-        if let Some(name) = text.strip_prefix("random:") {
-            let section = config::section(name)?;
-            let architecture = section["name"].as_str().unwrap_or_default();
-            list::find("encoder", ENCODERS, architecture).map_err(Error::config)?;
-            return Ok(Source::Random(name.to_owned()));
+        for (prefix, source) in [
+            ("random:", Source::Random as fn(String) -> Source),
+            ("supervised:", Source::Supervised),
+        ] {
+            if let Some(name) = text.strip_prefix(prefix) {
+                let section = config::section(name)?;
+                let architecture = section["name"].as_str().unwrap_or_default();
+                list::find("encoder", ENCODERS, architecture).map_err(Error::config)?;
+                return Ok(source(name.to_owned()));
+            }
         }
         let path = PathBuf::from(text);
         match (path.is_dir(), path.is_file()) {
             (true, _) => Ok(Source::Run(path)),
             (_, true) => Ok(Source::File(path)),
             _ => {
-                let names = ["pixels", "pca:50", "ica:50", "random:cnn"];
+                let names = ["pixels", "pca:50", "ica:50", "random:cnn", "supervised:cnn"];
                 let text = unknown("source", text, names);
                 Err(Error::config(format!(
                     "{text}, and there is no run folder or features file of that name"
@@ -130,6 +137,17 @@ impl Source {
         }
     }
 
+    /// Refuses a source that learns from each draw of labels, where features or an encoder are asked for.
+    ///
+    /// # Errors
+    /// Says where it can be named, and how to train a run instead.
+    pub fn check_has_features(&self) -> Result<()> {
+        match self {
+            Source::Supervised(encoder) => Err(without_features(encoder)),
+            _ => Ok(()),
+        }
+    }
+
     /// The folder of the run that it is, or is a stage of.
     pub fn run(&self) -> Option<&Path> {
         match self {
@@ -138,6 +156,15 @@ impl Source {
             _ => None,
         }
     }
+}
+
+/// Why `supervised:ENCODER` cannot be embedded.
+fn without_features(encoder: &str) -> Error {
+    let name = encoder.split(':').next().unwrap_or_default();
+    Error::config(format!(
+        "supervised:{encoder} learns from each draw of labels and has no features of its own: `hspace probe`, `compare` and `study` take it; \
+         to train one network and keep it: hspace train --data DATA --objective supervised --encoder {name} --out RUN"
+    ))
 }
 
 /// The number of components after `prefix`; `None` where the text begins otherwise.
@@ -228,6 +255,7 @@ impl<'a> Sources<'a> {
         progress: &mut dyn FnMut(usize),
     ) -> Result<Representation> {
         let made = match source {
+            Source::Supervised(encoder) => return Err(without_features(encoder)),
             Source::Pixels => self.pixels(name, self.raw)?,
             Source::Pca(dims) => {
                 let pixels = self.pixels(name, false)?;

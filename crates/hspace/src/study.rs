@@ -27,6 +27,7 @@ use crate::job::{Job, about};
 use crate::list;
 use crate::matrix::spaced;
 use crate::objective::{OBJECTIVES, Which};
+use crate::per_draw::{SupervisedBudget, supervised, supervised_settings};
 use crate::probe::{Contender, Labels, Measurements, ProbeOptions, measure};
 use crate::source::{Source, Sources, baseline_components, represent_rows};
 use crate::train::Start;
@@ -53,6 +54,9 @@ pub struct Plan {
     pub seeds: u64,
     /// Training samples that probes learn from, at most.
     pub samples: usize,
+    /// Sources of `hspace probe` that are measured besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
     /// Settings for all, as `--set` takes them.
     pub set: Vec<String>,
     /// Where to compute.
@@ -145,7 +149,7 @@ impl Study {
             ));
         }
         let mut problems = Vec::new();
-        for names in [&plan.data, &plan.encoders, &plan.objectives] {
+        for names in [&plan.data, &plan.encoders, &plan.objectives, &plan.sources] {
             let mut files: Vec<String> = names.iter().map(|name| plain(name)).collect();
             files.sort_unstable();
             if let Some(pair) = files.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -160,6 +164,12 @@ impl Study {
         }
         for objective in &plan.objectives {
             problems.extend(list::find("objective", OBJECTIVES, &name(objective)?).err());
+        }
+        for source in &plan.sources {
+            match Source::parse(source) {
+                Err(Error::Config(found)) => problems.extend(found),
+                parsed => drop(parsed?),
+            }
         }
         if !problems.is_empty() {
             return Err(Error::Config(problems));
@@ -241,9 +251,13 @@ impl Study {
         for (index, name) in baselines {
             let text = format!("{}: {name}", self.plan.data[index]);
             progress(&text, done, total);
-            self.once(&self.baseline_path(index, &name), || {
-                self.baseline(index, &name)
-            })?;
+            let measured = self.once(&self.baseline_path(index, &name), || {
+                self.baseline(index, &name, stop)
+            });
+            match measured {
+                Err(Error::Interrupted(_)) => {}
+                outcome => outcome?,
+            }
             done += 1;
             self.check(stop)?;
         }
@@ -325,8 +339,13 @@ impl Study {
         let untrained = self.plan.encoders.iter().map(|e| format!("random:{e}"));
         let untrained: Vec<String> = untrained.collect();
         let of = |data: usize| {
-            let names = self.closed_forms(data).into_iter().chain(untrained.clone());
-            names.map(move |name| (data, name))
+            let mut names = self.closed_forms(data);
+            for name in untrained.iter().chain(&self.plan.sources) {
+                if !names.contains(name) {
+                    names.push(name.clone());
+                }
+            }
+            names.into_iter().map(move |name| (data, name))
         };
         (0..self.plan.data.len()).flat_map(of).collect()
     }
@@ -445,14 +464,31 @@ impl Study {
         })
     }
 
-    fn baseline(&self, index: usize, name: &str) -> Result<Measurements> {
+    fn baseline(&self, index: usize, name: &str, stop: &AtomicBool) -> Result<Measurements> {
         let dataset = &self.datasets[index];
-        let device = device(&self.plan.device)?;
-        let rows = self.rows(dataset);
-        let mut sources = Sources::new(dataset, device, 0).only(rows).raw_vectors();
-        let made = sources.represent(name, &Source::parse(name)?, &mut |_| ())?;
+        let mut rows = self.rows(dataset);
+        let contender = match Source::parse(name)? {
+            Source::Supervised(encoder) => {
+                rows.retain(|&row| dataset.samples.get(row).is_ok());
+                let like = supervised_settings(&encoder, dataset, &self.plan.device)?;
+                let Some(task) = dataset.task() else {
+                    return Err(Error::data(format!("{name} needs a label column")));
+                };
+                let budget = SupervisedBudget::default();
+                supervised(name, like, dataset, rows, task, budget, stop)?
+            }
+            source => {
+                let device = device(&self.plan.device)?;
+                let sources = Sources::new(dataset, device, 0).only(rows);
+                Contender::Fixed(
+                    sources
+                        .raw_vectors()
+                        .represent(name, &source, &mut |_| ())?,
+                )
+            }
+        };
         let options = options(dataset, if name == "pixels" { &CURVE } else { &[FEW] })?;
-        let contender = vec![Contender::Fixed(made)];
+        let contender = vec![contender];
         measure(contender, &options, &self.plan.data[index], &mut |_| ())
     }
 }

@@ -41,6 +41,7 @@ pub fn run(args: &Args) -> Result<()> {
     let inputs = inputs.map(|(what, input)| (what, input.as_str()));
     apart(&[("--out", Some(&args.out))], &inputs)?;
     let source = Source::parse(&args.source)?;
+    source.check_has_features()?;
     check_ending(&args.out)?;
     let dataset = open(&args.data, &args.reading.options(None))?;
     let mut sources = args

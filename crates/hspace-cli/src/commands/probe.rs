@@ -12,7 +12,7 @@ use hspace::evaluate::{
     contenders, group_name, leak_warnings, same_but_for_seed, saw_labels, scaling,
 };
 use hspace::file::quoted;
-use hspace::probe::{Measurements, ProbeOptions, Row, Scaling, fit_head, measure};
+use hspace::probe::{Limits, Measurements, ProbeOptions, Row, Scaling, fit_head, measure_within};
 use hspace::representation::{self, Representation};
 use hspace::run::RunFolder;
 use hspace::source::{Source, Sources, baseline_components};
@@ -25,6 +25,12 @@ use crate::progress::Spinner;
 use crate::say;
 use crate::settings::{DataFlags, seed};
 
+mod answers;
+mod learners;
+
+use answers::{Answers, deadline, minutes};
+use learners::{learner, run_settings};
+
 /// Measure how easy representations make a task, beside chance, pixels, PCA and an untrained encoder.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
@@ -36,13 +42,16 @@ use crate::settings::{DataFlags, seed};
   hspace probe runs/a --layers all --data photos/ --html layers.html  # accuracy layer by layer
   hspace probe runs/a@layer2 runs/a@layer3 --data photos/     # up to a stage; `--layers all` names them
   hspace probe runs/seed0 runs/seed1 runs/seed2 --data photos/  # one row, whose intervals hold the training
+  hspace probe runs/a supervised:cnn --data photos/ --labels 10,100,all  # against the labels alone
+  hspace probe runs/a supervised:cnn --data photos/ --json p.json --minutes 30  # the same command goes on later
   hspace probe pixels pca:20 --data few.csv --folds 5         # every labelled sample tested once
   hspace probe runs/a --data photos/ --save-head head.safetensors  # then hspace predict
   hspace probe pixels --data fashion/ --probe knn --set knn.k=5 --set knn.metric=euclidean
   hspace probe pixels --data fashion/ --probe linear --set linear.c=0.01")]
 pub struct Args {
     /// Runs, feature files (.npz, .npy, .csv), models of timm on the Hugging Face Hub (hf:OWNER/NAME,
-    /// downloaded once), `pixels`, `pca:D`, `ica:D`, `random:ENCODER`; a network up to one of its stages: runs/a@layer2
+    /// downloaded once), `pixels`, `pca:D`, `ica:D`, `random:ENCODER`; a network up to one of its stages: runs/a@layer2;
+    /// `supervised:ENCODER`, which is trained on each draw of labels and answers with its own head
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<String>,
     /// Fit the probe to all training labels of the one source, calibrate it, and write it to this file, for `hspace predict`
@@ -61,7 +70,7 @@ pub struct ProbeFlags {
     #[arg(
         long,
         value_name = "COUNTS",
-        help = "Labels a class, such as 1,10,100,all [default: all]"
+        help = "Labels a class, such as 1,10,100,all; for numbers and several labels a sample: labelled samples in total [default: all]"
     )]
     pub labels: Option<String>,
     /// Probes, such as linear,knn: see `hspace list probes`
@@ -70,7 +79,7 @@ pub struct ProbeFlags {
     /// Column that is the task
     #[arg(long, value_name = "COLUMN")]
     pub label: Option<String>,
-    /// Random draws of few labels [default: 10; 5 from 50 labels a class on, 3 from 100 on]
+    /// Random draws of few labels [default: 10; 5 from 50 labels a class (500 in total) on, 3 from 100 (1000) on]
     #[arg(long)]
     pub draws: Option<usize>,
     /// Test every labelled sample once, in so many folds, instead of the data's own test samples: for data with few of them
@@ -102,6 +111,13 @@ pub struct ProbeFlags {
     /// Write a page with curves, projections and neighbours to this file
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    /// Keep the answers to each draw of labels in this file as they come, from which the same command goes on after a stop [default: beside
+    /// --json or --html, as NAME.answers.jsonl; else in ~/.cache/hspace, until all is measured]
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub answers: Option<PathBuf>,
+    /// Stop measuring after so many minutes: what is done is shown, and the same command goes on with the rest
+    #[arg(long, value_name = "M", value_parser = minutes)]
+    pub minutes: Option<f64>,
     /// cpu (cpu:direct: no Winograd; cpu:avx2, cpu:portable: no better instructions; cpu:burn: without
     /// our kernels), or a GPU this hspace was built for
     #[arg(long, env = "HSPACE_DEVICE", default_value = "cpu")]
@@ -119,6 +135,7 @@ pub fn run(args: &Args) -> Result<()> {
             "--save-head: name one source, whose head is to be kept",
         ));
     };
+    Source::parse(source)?.check_has_features()?;
     super::ending(path, "safetensors")?;
     apart(&[("--save-head", Some(path))], &[("source", source)])?;
     let (measured, made) = measure_sources(&args.sources, &args.flags, &options)?;
@@ -192,6 +209,7 @@ impl ProbeFlags {
         let outputs = [
             ("--json", self.json.as_deref()),
             ("--html", self.html.as_deref()),
+            ("--answers", self.answers.as_deref()),
         ];
         apart(&outputs, &inputs)
     }
@@ -242,6 +260,8 @@ pub struct Represented {
     /// The names, those of stages among them.
     pub names: Vec<String>,
     pub made: Vec<Representation>,
+    /// The sources that learn from each draw: name, and encoder.
+    pub learners: Vec<(String, String)>,
     /// Names of the learned ones.
     pub learned: Vec<String>,
     /// Why measurements of them may mislead.
@@ -312,6 +332,14 @@ pub fn represent_sources(
         })
         .map(|(name, _)| name.clone())
         .collect();
+    let learners: Vec<(String, String)> = sources
+        .iter()
+        .filter_map(|(name, source)| match source {
+            Source::Supervised(encoder) => Some((name.clone(), encoder.clone())),
+            _ => None,
+        })
+        .collect();
+    sources.retain(|(_, source)| !matches!(source, Source::Supervised(_)));
     let files = sources.iter().filter_map(|(_, source)| match source {
         Source::File(path) => Some(path.as_path()),
         _ => None,
@@ -327,8 +355,9 @@ pub fn represent_sources(
     let is_file = |(_, source): &(String, Source)| matches!(source, Source::File(_));
     let (files, others): (Vec<_>, Vec<_>) = sources.into_iter().partition(is_file);
     let mut made = makers.represent_all(&others, &mut show)?;
-    if !flags.no_baselines && !learned.is_empty() {
-        for name in baselines(&dataset, train, &makers) {
+    let has_learned = !learned.is_empty() || !learners.is_empty();
+    if !flags.no_baselines && has_learned {
+        for name in baselines(&dataset, train, &makers, &learners) {
             if made.iter().all(|r| r.name != name) {
                 let source = Source::parse(&name)?;
                 match makers.represent(&name, &source, &mut |done| show(&name, done)) {
@@ -348,6 +377,7 @@ pub fn represent_sources(
         names,
         made,
         learned,
+        learners,
         warnings,
     })
 }
@@ -380,6 +410,8 @@ pub fn measure_sources(
     flags: &ProbeFlags,
     options: &ProbeOptions,
 ) -> Result<(Measurements, Vec<Representation>)> {
+    let deadline = flags.minutes.map(deadline);
+    let mut answers = Answers::open(names, flags)?;
     let spinner = Spinner::new("reading");
     let represented = represent_sources(names, flags, &spinner)?;
     let Represented {
@@ -387,6 +419,7 @@ pub fn measure_sources(
         names,
         made,
         learned,
+        learners,
         warnings,
     } = represented;
     let names = &names[..];
@@ -399,7 +432,7 @@ pub fn measure_sources(
         1 => warnings,
         folds => [warnings, fold_warnings(names, folds)?].concat(),
     };
-    let contenders = contenders(&made, &groups);
+    let mut contenders = contenders(&made, &groups);
     let learned: Vec<String> = learned
         .into_iter()
         .chain(groups.iter().map(|g| group_name(g)))
@@ -410,11 +443,27 @@ pub fn measure_sources(
         // It may have been named by its title.
         options.task.clone_from(&task.name);
     }
-    let measurements = measure(contenders, &options, flags.data()?, &mut |text| {
-        spinner.say(text)
-    });
+    let runs = run_settings(names)?;
+    for (name, encoder) in &learners {
+        spinner.say(&format!("reading for {name}"));
+        contenders.push(learner(
+            name, encoder, &runs, &dataset, &made, &options, flags,
+        )?);
+    }
+    let mut limits = Limits {
+        journal: answers.journal(),
+        deadline,
+    };
+    let measurements = measure_within(
+        contenders,
+        &options,
+        flags.data()?,
+        &mut limits,
+        &mut |text| spinner.say(text),
+    );
     spinner.done();
     let measurements = measurements?;
+    answers.done(&measurements, flags)?;
     let leaks = leak_warnings(&dataset, &made);
     leaks.iter().for_each(say::warning);
     let warnings = [warnings, leaks].concat();
@@ -568,9 +617,20 @@ fn training(dataset: &Dataset, rows: &[usize]) -> usize {
 }
 
 /// What every table has beside the learned representations, for so many training samples.
-fn baselines(dataset: &Dataset, train: usize, makers: &Sources) -> Vec<String> {
+fn baselines(
+    dataset: &Dataset,
+    train: usize,
+    makers: &Sources,
+    learners: &[(String, String)],
+) -> Vec<String> {
     let mut names = vec!["pixels".to_owned()];
     names.extend(baseline_components(dataset.shape, train).map(|dims| format!("pca:{dims}")));
-    names.extend(makers.architectures().map(|name| format!("random:{name}")));
+    let encoders = makers.architectures();
+    let encoders = encoders.chain(learners.iter().map(|(_, encoder)| encoder.as_str()));
+    for name in encoders.map(|name| format!("random:{name}")) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
     names
 }

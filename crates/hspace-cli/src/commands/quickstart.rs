@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use hspace::config::Config;
 use hspace::dataset::{Dataset, OpenOptions, Split};
-use hspace::evaluate::{Story, SupervisedBudget, run_facts, supervised};
+use hspace::evaluate::{Story, rows_of, run_facts};
 use hspace::feature_maps::{MapsOptions, feature_maps};
 use hspace::job::{Job, about};
+use hspace::per_draw::{SupervisedBudget, supervised};
 use hspace::probe::{Contender, ProbeOptions, measure};
 use hspace::representation::Representation;
 use hspace::run::RunFolder;
@@ -157,9 +158,14 @@ fn show(
         batch: 64,
         passes: 2,
     };
-    let ids = made[0].ids.clone();
+    let rows = rows_of(dataset, &made[0].ids);
+    let Some(task) = dataset.task() else {
+        return Err(Error::data("the digits have labels"));
+    };
     let mut contenders: Vec<Contender> = made.into_iter().map(Contender::Fixed).collect();
-    contenders.push(supervised(&job.config, dataset, ids, budget, stop));
+    let like = job.config.clone();
+    let name = "supervised:cnn";
+    contenders.push(supervised(name, like, dataset, rows, task, budget, stop)?);
     let options = ProbeOptions {
         seed: args.seed,
         ..ProbeOptions::default()

@@ -71,6 +71,8 @@ pub fn run(args: &Args) -> Result<()> {
         common: false,
         json: None,
         html: None,
+        answers: None,
+        minutes: None,
         device: config.device.clone(),
         reading: DataFlags::of(&reading),
     };

@@ -16,6 +16,7 @@ use crate::say;
   hspace study --data builtin:mnist-mini --encoder cnn --seconds 20 --out studies/digits
   hspace study --data photos/,builtin:mnist-mini --encoder cnn,resnet18:width=16,vit_tiny \\
       --objective simclr,byol,vicreg --seconds 60 --seeds 3 --out studies/photos --markdown table.md
+  hspace study --data photos/ --encoder cnn --objective simclr --sources supervised:cnn --out studies/labels
 
 Speeds are measured first, before anything is trained: do that on a quiet machine. The results that
 follow depend on the seed and on the steps that fit the time, not on what else the machine does. A
@@ -39,6 +40,9 @@ pub struct Args {
     /// Training samples that probes learn from, at most
     #[arg(long, default_value_t = 10_000)]
     samples: usize,
+    /// Sources of `hspace probe` to measure besides, separated by commas, such as supervised:cnn, which is trained on each draw of labels
+    #[arg(long, value_delimiter = ',', value_name = "SOURCES")]
+    sources: Vec<String>,
     /// Change any setting of all trainings, such as train.batch_size=128; may be given many times
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -71,6 +75,7 @@ pub fn run(args: &Args) -> Result<()> {
             seconds: args.seconds,
             seeds: args.seeds,
             samples: args.samples,
+            sources: args.sources.clone(),
             set: args.set.clone(),
             device: args.device.clone(),
         },
@@ -110,6 +115,9 @@ fn heading(args: &Args) -> String {
         " --seconds {} --seeds {} --samples {}",
         args.seconds, args.seeds, args.samples
     );
+    if !args.sources.is_empty() {
+        command += &format!(" --sources {}", args.sources.join(","));
+    }
     for assignment in &args.set {
         command += &format!(" --set {assignment}");
     }

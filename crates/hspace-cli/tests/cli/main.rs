@@ -4,6 +4,7 @@ mod data_changes;
 mod density;
 mod disentangle;
 mod draw;
+mod goes_on;
 mod habits;
 mod hub;
 mod intervals;

@@ -1,5 +1,7 @@
 //! One probe on one draw of labels: fitted, and asked about the test rows; then scored.
 
+use serde::{Deserialize, Serialize};
+
 use super::entry::{Entry, Labelled};
 use super::label_scores::LabelAnswers;
 use super::options::ProbeOptions;
@@ -7,6 +9,7 @@ use super::scores::{Answers, ClassAnswers, NumberAnswers, Score};
 use super::task::{Task, Truth};
 use crate::error::Result;
 use crate::matrix::Matrix;
+use crate::stats::Crossed;
 
 /// What a probe is fitted on and asked about, scaled.
 pub(super) struct Features<'a> {
@@ -55,6 +58,23 @@ pub(super) fn predict(
         chosen: head.settings(),
         val_labels: val.map_or(0, |_| task.val.len()),
     })
+}
+
+/// What one probe, or a source's own head, scored on one draw.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct ProbeAnswer {
+    /// Its name.
+    pub(super) probe: String,
+    /// The measures of [`Scored`] by test unit, of one seed and draw.
+    pub(super) scores: Vec<Option<Crossed>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) confusion: Option<Vec<Vec<usize>>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) reliability: Vec<(f64, usize, usize)>,
+    /// The settings, as text.
+    pub(super) chosen: String,
+    /// Validation labels that were chosen by.
+    pub(super) val_labels: usize,
 }
 
 /// Answers, scored.

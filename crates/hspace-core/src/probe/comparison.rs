@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Labels, Row};
+use super::{Labels, Row, probes_of};
 use crate::stats::{ALPHA, Components, Estimate, Range, Spread, Step, holm, smooth_draws};
 
 /// Two representations under one probe with the same labels.
@@ -46,8 +46,9 @@ impl Comparison {
     }
 }
 
-/// Two rows with the same probe and labels, their difference, and its variance; the first is the better one.
+/// Two rows under one probe with the same labels, their difference, and its variance; the first is the better one.
 struct Pair<'a> {
+    probe: &'a str,
     a: &'a Row,
     b: &'a Row,
     difference: f64,
@@ -59,16 +60,16 @@ struct Pair<'a> {
 pub fn compare(rows: &[Row]) -> Vec<Comparison> {
     let mut families: Vec<(&str, Labels)> = Vec::new();
     let mut curves: Vec<(&str, &str)> = Vec::new();
+    let probes = probes_of(rows);
     for row in rows {
-        let (family, curve) = (
-            (row.probe.as_str(), row.labels),
-            (&*row.probe, &*row.representation),
-        );
-        if !families.contains(&family) {
-            families.push(family);
-        }
-        if !curves.contains(&curve) {
-            curves.push(curve);
+        for probe in probes.iter().filter(|probe| row.is_under(probe)) {
+            let (family, curve) = ((*probe, row.labels), (*probe, &*row.representation));
+            if !families.contains(&family) {
+                families.push(family);
+            }
+            if !curves.contains(&curve) {
+                curves.push(curve);
+            }
         }
     }
     let mut pairs: Vec<Pair<'_>> = Vec::new();
@@ -80,18 +81,18 @@ pub fn compare(rows: &[Row]) -> Vec<Comparison> {
         }
     }
     let family = |(probe, labels): (&str, Labels)| {
-        let own = |pair: &&Pair<'_>| pair.a.probe == probe && pair.a.labels == labels;
+        let own = |pair: &&Pair<'_>| pair.probe == probe && pair.a.labels == labels;
         of_family(&pairs.iter().filter(own).collect::<Vec<_>>())
     };
     families.into_iter().flat_map(family).collect()
 }
 
 /// The pairs of two representations under one probe, by rising labels.
-fn along_curves<'a>(rows: &'a [Row], probe: &str, a: &str, b: &str) -> Vec<Pair<'a>> {
+fn along_curves<'a>(rows: &'a [Row], probe: &'a str, a: &str, b: &str) -> Vec<Pair<'a>> {
     let of = |name: &str| {
         let own = rows
             .iter()
-            .filter(|r| r.probe == probe && r.representation == name);
+            .filter(|r| r.is_under(probe) && r.representation == name);
         own.collect::<Vec<&Row>>()
     };
     let others = of(b);
@@ -109,6 +110,7 @@ fn along_curves<'a>(rows: &'a [Row], probe: &str, a: &str, b: &str) -> Vec<Pair<
     let pair = |(a, b, difference, components): (&'a Row, &'a Row, f64, Components)| {
         let (a, b) = if difference < 0.0 { (b, a) } else { (a, b) };
         Pair {
+            probe,
             a,
             b,
             difference: difference.abs(),
@@ -128,7 +130,7 @@ fn of_family(pairs: &[&Pair<'_>]) -> Vec<Comparison> {
         Comparison {
             a: pair.a.representation.clone(),
             b: pair.b.representation.clone(),
-            probe: pair.a.probe.clone(),
+            probe: pair.probe.to_owned(),
             labels: pair.a.labels,
             difference: Estimate {
                 mean: pair.difference,

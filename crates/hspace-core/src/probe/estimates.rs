@@ -2,7 +2,7 @@
 
 use super::answer::Scored;
 use super::label_scores::LABEL_SET_SCORES;
-use super::scores::{CLASS_SCORES, range, shown};
+use super::scores::{CLASS_SCORES, Score, range, shown};
 use super::task::Truth;
 use crate::stats::{
     Components, Crossed, Estimate, MIN_LEVELS, MIN_PER_CLASS, MIN_UNITS, Unknown, smooth_draws,
@@ -68,38 +68,45 @@ impl Sampling {
         }
     }
 
-    /// Measure number `s` of `scored` `[seeds][draws]`, by seed, draw and test unit; `None` where it is undefined in any.
-    pub(super) fn crossed(&self, scored: &[Vec<Scored>], s: usize) -> Option<Crossed> {
-        let by_unit = |scored: &Scored| -> Option<Vec<f64>> {
-            let score = scored.scores[s].as_ref()?;
-            let Some(units) = &self.units else {
-                return Some(score.influence.iter().map(|x| x + score.value).collect());
-            };
-            // The influences of a unit's samples add up.
-            let share = units.len() as f64 / score.influence.len() as f64;
-            let of = |unit: &Vec<usize>| unit.iter().map(|&i| score.influence[i]).sum::<f64>();
-            Some(
-                units
-                    .iter()
-                    .map(|unit| score.value + share * of(unit))
-                    .collect(),
-            )
-        };
-        let of_seed = |draws: &Vec<Scored>| draws.iter().map(by_unit).collect::<Option<Vec<_>>>();
-        let values: Option<Vec<_>> = scored.iter().map(of_seed).collect();
-        let values = values.filter(|v| v.first().is_some_and(|draws| !draws.is_empty()))?;
-        let rarest = self.rarest.get(s).copied().flatten();
-        Some(Crossed::new(&values, self.overlap).over_classes(rarest))
+    /// Every measure of `scored` by test unit, as of one seed and draw; `None` where it is undefined.
+    pub(super) fn by_unit(&self, scored: &Scored) -> Vec<Option<Crossed>> {
+        let scores = scored.scores.iter();
+        scores
+            .map(|score| Some(self.of_units(score.as_ref()?)))
+            .collect()
     }
 
-    /// The measure `name`, number `s`; `None` where it is undefined.
+    fn of_units(&self, score: &Score) -> Crossed {
+        let values = match &self.units {
+            None => score.influence.iter().map(|x| x + score.value).collect(),
+            Some(units) => {
+                // The influences of a unit's samples add up.
+                let share = units.len() as f64 / score.influence.len() as f64;
+                let of = |unit: &Vec<usize>| unit.iter().map(|&i| score.influence[i]).sum::<f64>();
+                let value = |unit| score.value + share * of(unit);
+                units.iter().map(value).collect()
+            }
+        };
+        Crossed::new(&[vec![values]], None)
+    }
+
+    /// Measure number `s` by seed, draw and test unit, of `cells` `[seeds][draws]` that are each of one seed and draw; `None` of none.
+    pub(super) fn crossed(&self, cells: &[Vec<Crossed>], s: usize) -> Option<Crossed> {
+        let rarest = self.rarest.get(s).copied().flatten();
+        Some(Crossed::grid(cells, self.overlap)?.over_classes(rarest))
+    }
+
+    /// The measure `name`, number `s` of `scored` `[seeds][draws]`; `None` where it is undefined in any.
     pub(super) fn estimate(
         &self,
         scored: &[Vec<Scored>],
         s: usize,
         name: &str,
     ) -> Option<Estimate> {
-        estimates(&[(0, self.crossed(scored, s))], name)[0]
+        let cell = |scored: &Scored| Some(self.of_units(scored.scores[s].as_ref()?));
+        let of_seed = |draws: &Vec<Scored>| draws.iter().map(cell).collect::<Option<Vec<_>>>();
+        let cells: Vec<Vec<Crossed>> = scored.iter().map(of_seed).collect::<Option<_>>()?;
+        estimates(&[(0, self.crossed(&cells, s))], name)[0]
     }
 }
 

@@ -1,8 +1,13 @@
 //! Draws of a few labels.
 //!
-//! A draw is a function of the seed, its number and the class alone: every representation is given
+//! A draw is a function of the labels, the seed and its number alone: every representation is given
 //! the same labels, so differences are taken on pairs. A larger draw holds the smaller ones of the
 //! same number, which smooths the few-label curve.
+//!
+//! Of classes a draw has so many rows a class ([`draw`]). Of samples with several labels it has so many rows in total
+//! ([`draw_label_sets`]): first one row of each label, the rarest label first, so that a draw of at least as many rows as there are labels
+//! has all of them; then always a row of the label that is furthest below its share of the data, after the iterative
+//! stratification of Sechidis, Tsoumakas & Vlahavas 2011, "On the stratification of multi-label data".
 
 use std::collections::HashSet;
 
@@ -28,29 +33,6 @@ pub fn draw(
     of_members(members, rows, groups, per_class, seed, number)
 }
 
-/// As [`draw`], where each row has a set of `labels` labels, as indices: `per_label` rows of each label, and as many
-/// without any.
-pub fn draw_label_sets(
-    rows: &[usize],
-    sets: &[Vec<u32>],
-    labels: usize,
-    groups: Option<&[u32]>,
-    per_label: usize,
-    seed: u64,
-    number: u64,
-) -> Vec<usize> {
-    let mut members = vec![Vec::new(); labels + 1];
-    for (place, set) in sets.iter().enumerate() {
-        for &label in set {
-            members[label as usize].push(place);
-        }
-        if set.is_empty() {
-            members[labels].push(place);
-        }
-    }
-    of_members(members, rows, groups, per_label, seed, number)
-}
-
 /// At most `most` of each list of `members`, places in `rows` and `groups`.
 fn of_members(
     members: Vec<Vec<usize>>,
@@ -61,28 +43,103 @@ fn of_members(
     number: u64,
 ) -> Vec<usize> {
     let mut drawn = Vec::new();
-    for (class, mut own) in members.into_iter().enumerate() {
-        own = shuffled(own, mix(&[seed, number, class as u64]));
-        if let Some(groups) = groups {
-            let mut seen = HashSet::new();
-            let (first, rest): (Vec<usize>, Vec<usize>) = own
-                .into_iter()
-                .partition(|&place| seen.insert(groups[place]));
-            own = first.into_iter().chain(rest).collect();
-        }
+    for own in in_random_order(members, groups, seed, number) {
         drawn.extend(own.into_iter().take(most).map(|place| rows[place]));
     }
     drawn.sort_unstable();
-    drawn.dedup();
     drawn
 }
 
-/// How many draws of `count` labels a class (of `kind` numbers: in total) are worth when `asked` is the number for few labels: the spread
-/// over draws falls as labels grow, and the cost rises. Numbers count as ten classes do.
+/// Each list of `members` in an order that depends on the seed, the number and its place alone; where there are groups, one member of
+/// each group comes first.
+fn in_random_order(
+    members: Vec<Vec<usize>>,
+    groups: Option<&[u32]>,
+    seed: u64,
+    number: u64,
+) -> Vec<Vec<usize>> {
+    let order = |(class, own): (usize, Vec<usize>)| {
+        let own = shuffled(own, mix(&[seed, number, class as u64]));
+        let Some(groups) = groups else { return own };
+        let mut seen = HashSet::new();
+        let (mut first, rest): (Vec<usize>, Vec<usize>) = own
+            .into_iter()
+            .partition(|&place| seen.insert(groups[place]));
+        first.extend(rest);
+        first
+    };
+    members.into_iter().enumerate().map(order).collect()
+}
+
+/// `total` of the labelled `rows`, ascending, where each row has a set of `labels` labels, as indices; all rows where there are no more.
+/// Rows without any label are drawn as if that were a label of its own.
+///
+/// The first rows are of the labels that are not yet in the draw, the rarest first; the others of the label whose number of rows in the draw is
+/// furthest below its share of `rows`. Among the rows of a label one of each group comes first.
+pub fn draw_label_sets(
+    rows: &[usize],
+    sets: &[Vec<u32>],
+    labels: usize,
+    groups: Option<&[u32]>,
+    total: usize,
+    seed: u64,
+    number: u64,
+) -> Vec<usize> {
+    // The rows without a label are the last list.
+    let labels_of = |place: usize| -> Vec<usize> {
+        match sets[place].is_empty() {
+            true => vec![labels],
+            false => sets[place].iter().map(|&label| label as usize).collect(),
+        }
+    };
+    let mut members = vec![Vec::new(); labels + 1];
+    for place in 0..rows.len() {
+        labels_of(place)
+            .into_iter()
+            .for_each(|label| members[label].push(place));
+    }
+    let counts: Vec<usize> = members.iter().map(Vec::len).collect();
+    let mut waiting: Vec<std::vec::IntoIter<usize>> =
+        in_random_order(members, groups, seed, number)
+            .into_iter()
+            .map(Vec::into_iter)
+            .collect();
+    let mut drawn_of = vec![0; labels + 1];
+    let mut is_drawn = vec![false; rows.len()];
+    let mut drawn = Vec::new();
+    while drawn.len() < total.min(rows.len()) {
+        // Of labels with rows left: one that is absent, the rarest, else the one furthest below its share of the draw.
+        let share = (drawn.len() + 1) as f64 / rows.len() as f64;
+        let open = (0..=labels).filter(|&label| drawn_of[label] < counts[label]);
+        let next = open.min_by(|&a, &b| {
+            let is_there = |label: usize| drawn_of[label] > 0;
+            let lack = |label: usize| share * counts[label] as f64 - drawn_of[label] as f64;
+            let by_presence = is_there(a).cmp(&is_there(b));
+            by_presence.then_with(|| match is_there(a) {
+                false => counts[a].cmp(&counts[b]),
+                true => lack(b).total_cmp(&lack(a)),
+            })
+        });
+        let Some(label) = next else { break };
+        let Some(place) = waiting[label].find(|&place| !is_drawn[place]) else {
+            break;
+        };
+        is_drawn[place] = true;
+        drawn.push(rows[place]);
+        labels_of(place)
+            .into_iter()
+            .for_each(|label| drawn_of[label] += 1);
+    }
+    drawn.sort_unstable();
+    drawn
+}
+
+/// How many draws of `count` labels a class (of other kinds of task: in total) are worth when `asked` is the number for few labels: the
+/// spread over draws falls as labels grow, and the cost rises. What is counted in total counts as ten classes do.
 pub fn draws(count: usize, kind: TaskKind, asked: usize) -> usize {
     let by_class = match kind {
-        TaskKind::Numbers => count / 10,
-        TaskKind::Classes | TaskKind::LabelSets => count,
+        TaskKind::Numbers | TaskKind::LabelSets => count / 10,
+        TaskKind::Classes => count,
     };
     match by_class {
         100.. => asked.min(3),
@@ -113,6 +170,7 @@ mod tests {
         assert_eq!([10, 50, 100].map(classes), [10, 5, 3]);
         let numbers = |k| draws(k, TaskKind::Numbers, 10);
         assert_eq!([10, 100, 500, 1000].map(numbers), [10, 10, 5, 3]);
+        assert_eq!(draws(100, TaskKind::LabelSets, 10), 10);
         assert_eq!(draws(1000, TaskKind::Classes, 2), 2);
     }
 
@@ -177,26 +235,71 @@ mod tests {
         assert_eq!(with, draw(&rows, &classes, None, 3, 1, 0));
     }
 
+    /// Sixty rows: label 0 is on every second one, 1 on every third, 2 on every fourth, 3 on one.
+    fn label_sets() -> Vec<Vec<u32>> {
+        let has = |row: usize, label: u32| match label {
+            3 => row == 17,
+            _ => row.is_multiple_of(label as usize + 2),
+        };
+        let set = |row: usize| (0..4).filter(|&label| has(row, label)).collect();
+        (0..60).map(set).collect()
+    }
+
     #[test]
-    fn a_draw_of_label_sets_has_rows_of_each_label_and_of_none() {
+    fn a_draw_of_label_sets_has_so_many_rows_in_total_and_every_label() {
         let rows: Vec<usize> = (0..60).map(|i| 2 * i).collect();
-        let sets: Vec<Vec<u32>> = (0..60)
-            .map(|i| (0..3).filter(|label| i % (label + 2) == 0).collect())
-            .collect();
-        let drawn = |k| draw_label_sets(&rows, &sets, 3, None, k, 5, 1);
-        let (two, four) = (drawn(2), drawn(4));
-        assert_eq!(two, drawn(2));
-        assert!(two.iter().all(|row| four.contains(row)));
-        for (k, drawn) in [(2, &two), (4, &four)] {
-            let count = |is: &dyn Fn(&[u32]) -> bool| {
-                drawn.iter().filter(|&&row| is(&sets[row / 2])).count()
-            };
-            for label in 0..3 {
-                assert!(count(&|set| set.contains(&label)) >= k);
+        let sets = label_sets();
+        for number in 0..20 {
+            let drawn = |k| draw_label_sets(&rows, &sets, 4, None, k, 5, number);
+            for k in [1, 2, 3, 5, 10, 30, 59, 60] {
+                let own = drawn(k);
+                assert_eq!(own.len(), k);
+                assert!(own.is_sorted() && own.iter().all(|row| rows.contains(row)));
+                assert!(own.iter().all(|row| drawn(60).contains(row)));
+                assert_eq!(own, drawn(k));
             }
-            assert_eq!(count(&|set| set.is_empty()), k);
-            assert!(drawn.len() <= 4 * k && drawn.is_sorted());
+            let (five, ten) = (drawn(5), drawn(10));
+            assert!(five.iter().all(|row| ten.contains(row)));
+            for label in 0..4 {
+                assert!(five.iter().any(|row| sets[row / 2].contains(&label)));
+            }
+            assert!(five.iter().any(|row| sets[row / 2].is_empty()));
         }
+        assert_eq!(draw_label_sets(&rows, &sets, 4, None, 90, 5, 0), rows);
+        let draws: HashSet<Vec<usize>> = (0..20)
+            .map(|number| draw_label_sets(&rows, &sets, 4, None, 10, 5, number))
+            .collect();
+        assert!(draws.len() > 15);
+    }
+
+    #[test]
+    fn labels_have_about_their_share_of_a_draw() {
+        let rows: Vec<usize> = (0..600).collect();
+        let sets: Vec<Vec<u32>> = label_sets().into_iter().cycle().take(600).collect();
+        for (number, k) in [(0, 30), (1, 60), (2, 150)] {
+            let drawn = draw_label_sets(&rows, &sets, 4, None, k, 5, number);
+            let count = |rows: &[usize], label: u32| {
+                rows.iter().filter(|&&r| sets[r].contains(&label)).count() as f64
+            };
+            for label in 0..4 {
+                let wanted = count(&rows, label) * k as f64 / 600.0;
+                let found = count(&drawn, label);
+                assert!(
+                    (found - wanted).abs() <= 2.0,
+                    "{k} {label}: {found} {wanted}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn rows_of_a_label_come_from_different_groups() {
+        let rows: Vec<usize> = (0..40).collect();
+        let sets = vec![vec![0]; 40];
+        let groups: Vec<u32> = (0..40).map(|i| i / 8).collect();
+        let drawn = draw_label_sets(&rows, &sets, 1, Some(&groups), 5, 1, 0);
+        let own: HashSet<u32> = drawn.iter().map(|&row| groups[row]).collect();
+        assert_eq!(own.len(), 5);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::comparison::compare;
 use super::savings::savings;
-use super::{Measurements, PROTOCOL, Row};
+use super::{Measurements, PROTOCOL, Row, probes_of};
 use crate::error::{Error, Result};
 
 /// The measurements `of` (where from, what), which are about the same labelled samples, as one: pairs across files are compared, and label
@@ -46,6 +46,7 @@ pub fn join(of: Vec<(String, Measurements)>, baseline: &str) -> Result<Measureme
         joined.nuisances.extend(other.nuisances);
         joined.confusions.extend(other.confusions);
         joined.reliability.extend(other.reliability);
+        joined.left_out.extend(other.left_out);
     }
     joined.compare(baseline)?;
     Ok(joined)
@@ -88,17 +89,20 @@ impl Measurements {
         self.comparisons = compare(&self.rows);
         self.savings.clear();
         let mut curves: Vec<(&str, &str)> = Vec::new();
+        let probes = probes_of(&self.rows);
         for row in &self.rows {
-            let curve = (row.representation.as_str(), row.probe.as_str());
-            if curve.0 != baseline && !curves.contains(&curve) {
-                curves.push(curve);
+            for probe in probes.iter().filter(|probe| row.is_under(probe)) {
+                let curve = (row.representation.as_str(), *probe);
+                if curve.0 != baseline && !curves.contains(&curve) {
+                    curves.push(curve);
+                }
             }
         }
         let mut found = Vec::new();
         for (name, probe) in curves {
             let of = |name: &str| -> Vec<&Row> {
                 let rows = self.rows.iter();
-                rows.filter(|r| r.representation == name && r.probe == probe)
+                rows.filter(|r| r.representation == name && r.is_under(probe))
                     .collect()
             };
             found.extend(savings(

@@ -1,27 +1,42 @@
 //! Contenders × probes × numbers of labels → [`Measurements`], by one protocol for all.
 
-use super::answer::{Scored, predict, score};
-use super::conditioning::Conditioning;
+mod pace;
+mod rows;
+mod run;
+
+use std::time::Instant;
+
+use super::answer::ProbeAnswer;
 use super::entry::Entry;
-use super::estimates::{Sampling, estimates, needed};
-use super::label_scores::LabelAnswers;
-use super::member::Member;
+use super::estimates::Sampling;
+use super::journal::{Conditions, Journal, hash_of_features};
 use super::nuisance::read_off;
 use super::options::ProbeOptions;
-use super::task::{Known, Plan, Task, Truth, task_column, test_units};
-use super::{
-    Confusion, Contender, Geometry, LabelScore, Labels, Measurements, PROTOCOL, Reliability,
-    ReliabilityBin, Row, TaskKind, cluster, geometry, linear,
-};
+use super::task::{FEWEST, Known, Plan, Task, Truth, task_column, test_units};
+use super::{Contender, Labels, Measurements, PROTOCOL, TaskKind, geometry};
 use crate::dataset::{Role, Split};
 use crate::error::{Error, Result, valid};
-use crate::kmeans::kmeans;
-use crate::matrix::spaced;
+use crate::file;
 use crate::representation::Representation;
-use crate::stats::{Crossed, Estimate, Range, Spread};
+use crate::stats::Crossed;
+use pace::Pace;
+use run::Work;
 
-/// Rows that geometry and clusters look at.
-const SHAPE_ROWS: usize = 5000;
+/// What bounds a measurement, and what it goes on from.
+#[derive(Debug, Default)]
+pub struct Limits<'a> {
+    /// Answers of a measurement that was stopped, which are not measured again; what is measured now is added.
+    pub journal: Option<&'a mut Journal>,
+    /// When to stop: no further draw is begun then, and [`Measurements::left_out`] says what is missing.
+    pub deadline: Option<Instant>,
+}
+
+impl Limits<'_> {
+    fn are_over(&self) -> bool {
+        self.deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+    }
+}
 
 /// Measures every contender on one task. Baselines are contenders like any other; chance is added
 /// here. `progress` is told what is being measured.
@@ -40,11 +55,31 @@ pub fn measure(
     data_name: &str,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Measurements> {
+    measure_within(
+        contenders,
+        options,
+        data_name,
+        &mut Limits::default(),
+        progress,
+    )
+}
+
+/// [`measure`] within `limits`: it goes on from what a stopped measurement left, and ends early.
+///
+/// # Errors
+/// As [`measure`], and when answers cannot be kept.
+pub fn measure_within(
+    contenders: Vec<Contender<'_>>,
+    options: &ProbeOptions,
+    data_name: &str,
+    limits: &mut Limits<'_>,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Measurements> {
     valid(options.validate())?;
-    let first = first_fixed(&contenders)?;
+    let first = first_samples(&contenders)?;
     let known = Known::of(first);
     check_names(&contenders)?;
-    for r in contenders.iter().flat_map(Contender::fixed) {
+    for r in contenders.iter().flat_map(Contender::samples) {
         known.check(r)?;
     }
     let column = task_column(first, &options.task)?;
@@ -77,32 +112,74 @@ pub fn measure(
         nuisances: Vec::new(),
         confusions: Vec::new(),
         reliability: Vec::new(),
+        left_out: Vec::new(),
+    };
+    let learned_from: Vec<usize> = (0..known.split.len())
+        .filter(|&row| known.split[row] == Split::Train)
+        .collect();
+    let conditions = Conditions {
+        protocol: PROTOCOL,
+        version: out.code_version.clone(),
+        split: out.split_hash.clone(),
+        labels_hash: out.labels_hash.clone(),
+        groups: task.groups_hash(),
+        options: options_hash(options, &task, &column.name),
     };
     let study = Study::new(task, options)?;
     if options.folds > 1 {
-        let rows = study.tasks().map(|task| task.test.len()).sum();
+        let rows = study.parts.iter().map(|part| part.task.test.len()).sum();
         (out.train, out.val, out.test) = (rows, 0, rows);
+    }
+    if let Some(journal) = &mut limits.journal {
+        let sources = contenders.iter().flat_map(Contender::sources);
+        journal.begin(conditions, sources.collect())?;
+    }
+    let mut work = Work {
+        pace: Pace::default(),
+        train: &learned_from,
+        limits,
+        progress,
+    };
+    for contender in &contenders {
+        work.expect(&study, contender);
     }
     let geometry_wanted = options.probes.iter().any(|p| p == geometry::ENTRY.name);
     for contender in &contenders {
-        let origin = study.run(contender, &mut out, progress)?;
-        out.origins.push((contender.name().into(), origin));
+        study.run(contender, &mut out, &mut work)?;
+        out.origins
+            .push((contender.name().into(), contender.origin()));
         for r in contender.fixed() {
+            if work.limits.are_over() {
+                continue;
+            }
             if geometry_wanted {
-                progress(&format!("{}: geometry", r.name));
+                work.say(&format!("{}: geometry", r.name));
                 out.geometry
-                    .push(shape(r, &study.parts[0].task, options.seed)?);
+                    .push(rows::shape(r, &study.parts[0].task, options.seed)?);
             }
             let wanted = [Role::Nuisance, Role::Domain];
             for column in r.columns.iter().filter(|c| wanted.contains(&c.role)) {
-                progress(&format!("{}: {}", r.name, column.name));
+                work.say(&format!("{}: {}", r.name, column.name));
                 out.nuisances.extend(read_off(r, column, options)?);
             }
         }
     }
-    progress("comparing");
+    (work.progress)("comparing");
     out.compare(&options.baseline)?;
     Ok(out)
+}
+
+/// Hash of the settings that an answer depends on: not of which probes and numbers of labels are asked for.
+fn options_hash(options: &ProbeOptions, task: &Task, name: &str) -> String {
+    let own = ProbeOptions {
+        probes: Vec::new(),
+        labels: Vec::new(),
+        draws: 0,
+        baseline: String::new(),
+        task: name.to_owned(),
+        ..options.clone()
+    };
+    file::hash_of(format!("{own:?} {:?}", task.names).as_bytes())
 }
 
 impl Contender<'_> {
@@ -122,12 +199,53 @@ impl Contender<'_> {
             Contender::PerDraw { .. } => &[],
         }
     }
+
+    /// The samples that it is measured on.
+    fn samples(&self) -> &[Representation] {
+        match self {
+            Contender::PerDraw { samples, .. } => std::slice::from_ref(samples),
+            _ => self.fixed(),
+        }
+    }
+
+    /// Hash of where it came from.
+    fn origin(&self) -> String {
+        match self {
+            Contender::Fixed(r) => r.origin.clone(),
+            Contender::Seeds { runs, .. } => {
+                let origins: Vec<&str> = runs.iter().map(|r| r.origin.as_str()).collect();
+                origins.join(" ")
+            }
+            Contender::PerDraw { origin, .. } => {
+                format!("learned from each draw of labels, {origin}")
+            }
+        }
+    }
+
+    /// Each run of it with a hash of all that its answers depend on, for a journal.
+    fn sources(&self) -> Vec<(String, String)> {
+        match self {
+            Contender::PerDraw { name, origin, .. } => vec![(name.clone(), origin.clone())],
+            _ => {
+                let of = |r: &Representation| (r.name.clone(), hash_of_features(r));
+                self.fixed().iter().map(of).collect()
+            }
+        }
+    }
+
+    /// The names of its runs.
+    fn members(&self) -> Vec<&str> {
+        match self {
+            Contender::PerDraw { name, .. } => vec![name],
+            _ => self.fixed().iter().map(|r| r.name.as_str()).collect(),
+        }
+    }
 }
 
-fn first_fixed<'a>(contenders: &'a [Contender<'_>]) -> Result<&'a Representation> {
+fn first_samples<'a>(contenders: &'a [Contender<'_>]) -> Result<&'a Representation> {
     contenders
         .iter()
-        .flat_map(Contender::fixed)
+        .flat_map(Contender::samples)
         .next()
         .ok_or_else(|| {
             Error::config(
@@ -178,14 +296,6 @@ impl Part {
     }
 }
 
-/// The results of one probe for one plan: scores `[seeds][draws]`, and what was chosen.
-#[derive(Default)]
-struct Collected {
-    scored: Vec<Vec<Scored>>,
-    chosen: Vec<String>,
-    val_labels: usize,
-}
-
 impl<'a> Study<'a> {
     fn new(task: Task, options: &'a ProbeOptions) -> Result<Study<'a>> {
         let probes = task.probes(options)?;
@@ -223,6 +333,12 @@ impl<'a> Study<'a> {
             let pairs = part.plans.iter_mut().zip(&shared);
             pairs.for_each(|(plan, (_, draws))| plan.draws.truncate(*draws));
         }
+        if parts[0].plans.is_empty() {
+            return Err(Error::config(format!(
+                "labels: with {} at least {FEWEST} labelled samples in total are measured; raise them, or use `all`",
+                parts[0].task.kind().text()
+            )));
+        }
         Ok(Study {
             probes,
             options,
@@ -238,244 +354,17 @@ impl<'a> Study<'a> {
         let mut probes = self.probes.iter();
         probes.any(|probe| (probe.is_fixed)(self.options) == by_hand)
     }
-
-    fn tasks(&self) -> impl Iterator<Item = &Task> {
-        self.parts.iter().map(|part| &part.task)
-    }
-
-    /// Measures one contender by all plans and probes; returns where it came from.
-    fn run(
-        &self,
-        contender: &Contender<'_>,
-        out: &mut Measurements,
-        progress: &mut dyn FnMut(&str),
-    ) -> Result<String> {
-        let (members, origin) = Member::of(contender, self, progress)?;
-        let mut curves: Vec<Vec<(Row, Vec<Option<Crossed>>)>> = Vec::new();
-        curves.resize_with(self.probes.len(), Vec::new);
-        for plan in 0..self.parts[0].plans.len() {
-            let mut collected: Vec<Collected> = Vec::new();
-            collected.resize_with(self.probes.len(), Collected::default);
-            for member in &members {
-                collected.iter_mut().for_each(|c| c.scored.push(Vec::new()));
-                for number in 0..member.draws(self, plan) {
-                    let labelled = self.parts[0].plans[plan].draws[number].len();
-                    let name = contender.name();
-                    progress(&format!("{name}: {labelled} labels, draw {}", number + 1));
-                    self.answer(member, plan, number, &mut collected)?;
-                }
-            }
-            for (place, collected) in collected.into_iter().enumerate() {
-                let row = self.row(contender.name(), self.probes[place], plan, collected, out);
-                curves[place].extend(row);
-            }
-        }
-        let names = self.parts[0].task.kind().scores();
-        for curve in curves {
-            let (mut rows, mut values): (Vec<Row>, Vec<Vec<Option<Crossed>>>) =
-                curve.into_iter().unzip();
-            for (s, name) in names.iter().enumerate() {
-                let taken = rows.iter().zip(&mut values);
-                let of: Vec<(usize, Option<Crossed>)> = taken
-                    .map(|(row, own)| (row.labelled, own[s].take()))
-                    .collect();
-                let found = estimates(&of, name);
-                for ((row, estimate), (_, crossed)) in rows.iter_mut().zip(found).zip(of) {
-                    row.scores.extend(estimate.map(|e| (name.to_string(), e)));
-                    if s == 0 {
-                        row.answers = crossed;
-                    }
-                }
-            }
-            out.rows.extend(rows);
-        }
-        Ok(origin)
-    }
-
-    /// Fits every probe on one draw, in every part, and scores the answers.
-    fn answer(
-        &self,
-        member: &Member<'_>,
-        plan: usize,
-        number: usize,
-        collected: &mut [Collected],
-    ) -> Result<()> {
-        for (&probe, collected) in self.probes.iter().zip(collected) {
-            let (mut values, mut chosen) = (Vec::new(), Vec::new());
-            for part in 0..self.parts.len() {
-                let Part { task, plans } = &self.parts[part];
-                let rows = &plans[plan].draws[number];
-                let by_hand = (probe.is_fixed)(self.options);
-                let predicted =
-                    member.with_features(self, [part, plan, number], by_hand, |features| {
-                        predict(probe, task, features, rows, self.options)
-                    })?;
-                values.extend(predicted.values);
-                if !chosen.contains(&predicted.chosen) {
-                    chosen.push(predicted.chosen);
-                }
-                collected.val_labels = predicted.val_labels;
-            }
-            let scored = score(&self.truth, &values, self.parts[0].task.names.len());
-            collected.chosen.push(chosen.join(" | "));
-            if let Some(draws) = collected.scored.last_mut() {
-                draws.push(scored);
-            }
-        }
-        Ok(())
-    }
-
-    /// The row of one probe and plan, still without its measures, which follow by seed, draw and unit; `None` where nothing was measured.
-    fn row(
-        &self,
-        name: &str,
-        probe: &'static Entry,
-        plan: usize,
-        collected: Collected,
-        out: &mut Measurements,
-    ) -> Option<(Row, Vec<Option<Crossed>>)> {
-        let Collected {
-            scored,
-            chosen,
-            val_labels,
-        } = collected;
-        let task = &self.parts[0].task;
-        let plans = || self.parts.iter().map(|part| &part.plans[plan]);
-        let labels = plans().next()?.labels;
-        scored.first()?.first()?;
-        let overlaps: Option<Vec<f64>> = plans().map(|plan| plan.overlap).collect();
-        let overlap = overlaps.map(|of| of.iter().sum::<f64>() / of.len() as f64);
-        let sampling = self.sampling.drawn(overlap);
-        if labels == Labels::All {
-            if probe.name == linear::probe::ENTRY.name {
-                out.confusions.extend(confusion(name, task, &scored));
-            }
-            out.reliability
-                .extend(reliability(name, probe.name, &scored));
-        }
-        let measures = 0..task.kind().scores().len();
-        let values: Vec<Option<Crossed>> = measures.map(|s| sampling.crossed(&scored, s)).collect();
-        let main = values.first()?.as_ref();
-        let unknown = main.and_then(|main| main.components().err());
-        let counts: Vec<usize> = plans().flat_map(|p| p.draws.iter().map(Vec::len)).collect();
-        let row = Row {
-            representation: name.into(),
-            probe: probe.name.into(),
-            labels,
-            labelled: (counts.iter().sum::<usize>() as f64 / counts.len() as f64).round() as usize,
-            val_labels,
-            scores: Vec::new(),
-            label_scores: label_scores(task, &self.truth, &sampling, &scored),
-            draws: main.map_or(Vec::new(), Crossed::draw_means),
-            chosen,
-            needs: unknown.map(|unknown| needed(unknown, self.grouped)),
-            answers: None,
-        };
-        Some((row, values))
-    }
 }
 
-/// The confusion matrix of all seeds together.
-fn confusion(name: &str, task: &Task, scored: &[Vec<Scored>]) -> Option<Confusion> {
-    let mut all = scored.iter().flatten().filter_map(|s| s.confusion.as_ref());
-    let mut counts = all.next()?.clone();
-    for more in all {
-        let cells = counts.iter_mut().flatten().zip(more.iter().flatten());
-        cells.for_each(|(sum, count)| *sum += count);
-    }
-    Some(Confusion {
-        representation: name.into(),
-        classes: task.names.clone(),
-        counts,
-    })
-}
-
-/// The calibration of all seeds together; shares have Wilson's interval for the test samples alone.
-fn reliability(name: &str, probe: &str, scored: &[Vec<Scored>]) -> Option<Reliability> {
-    let seeds = scored.len() as f64;
-    let mut all = scored.iter().flatten().map(|s| &s.reliability);
-    let mut sums = all.next()?.clone();
-    for more in all {
-        for (sum, bin) in sums.iter_mut().zip(more) {
-            *sum = (sum.0 + bin.0, sum.1 + bin.1, sum.2 + bin.2);
-        }
-    }
-    let bin = |&(confidence, right, count): &(f64, usize, usize)| {
-        let n = count as f64;
-        let share = right as f64 / n;
-        // Of several seeds, a sample is there as often as there are seeds.
-        let units = n / seeds;
-        let spread = Spread {
-            variance: share * (1.0 - share) / units,
-            freedom: (units - 1.0).max(1.0),
-            units: units.ceil() as usize,
-        };
-        ReliabilityBin {
-            confidence: confidence / n,
-            accuracy: match count > 1 {
-                true => spread.interval(share, Range::Share),
-                false => Estimate::without_interval(share),
-            },
-            count,
-        }
+/// Measure number `s` of answers `[seeds][draws]`, by seed, draw and test unit; `None` where it is undefined in any.
+fn measured(sampling: &Sampling, cells: &[Vec<&ProbeAnswer>], s: usize) -> Option<Crossed> {
+    let of_seed = |draws: &Vec<&'_ ProbeAnswer>| -> Option<Vec<Crossed>> {
+        draws
+            .iter()
+            .map(|answer| answer.scores[s].clone())
+            .collect()
     };
-    let bins: Vec<ReliabilityBin> = sums.iter().filter(|b| b.2 > 0).map(bin).collect();
-    (!bins.is_empty()).then(|| Reliability {
-        representation: name.into(),
-        probe: probe.into(),
-        bins,
-    })
-}
-
-/// The measures of each label, where a sample has several.
-fn label_scores(
-    task: &Task,
-    truth: &Truth,
-    sampling: &Sampling,
-    scored: &[Vec<Scored>],
-) -> Vec<LabelScore> {
-    let Truth::LabelSets(sets) = truth else {
-        return Vec::new();
-    };
-    let one = |(label, name): (usize, &String)| {
-        let with = |set: &&Vec<u32>| set.contains(&(label as u32));
-        let score = |place: usize, name: &str| sampling.estimate(scored, place, name);
-        LabelScore {
-            label: name.clone(),
-            positives: sets.iter().filter(with).count(),
-            auroc: score(LabelAnswers::auroc_place(label), "auroc"),
-            average_precision: score(
-                LabelAnswers::average_precision_place(label),
-                "average_precision",
-            ),
-        }
-    };
-    task.names.iter().enumerate().map(one).collect()
-}
-
-/// Geometry and clusters, on test rows.
-fn shape(r: &Representation, task: &Task, seed: u64) -> Result<Geometry> {
-    let rows: Vec<usize> = spaced(task.test.len(), SHAPE_ROWS)
-        .into_iter()
-        .map(|i| task.test[i])
-        .collect();
-    let mut features = r.features.select(&rows);
-    let train = (0..r.split.len()).filter(|&i| r.split[i] == Split::Train);
-    Conditioning::fit(&r.features, train).apply(&mut features);
-    let truth = task.truth.select(&rows);
-    let labels = Some(truth.classes()).filter(|labels| !labels.is_empty());
-    let (alignment, uniformity) = geometry::alignment_and_uniformity(&features, labels);
-    let agreement = labels
-        .and_then(|labels| cluster::agreement(&kmeans(&features, task.names.len(), seed), labels));
-    Ok(Geometry {
-        representation: r.name.clone(),
-        dim: features.cols,
-        effective_rank: geometry::effective_rank(&features)?,
-        alignment,
-        uniformity,
-        nmi: agreement.map(|a| a.0),
-        ari: agreement.map(|a| a.1),
-    })
+    sampling.crossed(&cells.iter().map(of_seed).collect::<Option<Vec<_>>>()?, s)
 }
 
 #[cfg(test)]

@@ -16,11 +16,11 @@ use crate::error::{Error, Result, unknown};
 pub struct ProbeOptions {
     /// Names from [`PROBES`].
     pub probes: Vec<String>,
-    /// Labels a class, as numbers and `"all"`. For a numeric target: labels in total. For several labels a sample: samples of
-    /// each label, and as many without any.
+    /// Labels a class, as numbers and `"all"`. For a numeric target and for several labels a sample: labelled samples in total, of which
+    /// fewer than 3 are not measured.
     #[serde(with = "label_list")]
     pub labels: Vec<Labels>,
-    /// Random draws of few labels; at most 5 from 50 labels a class on, 3 from 100 on, 1 for all.
+    /// Random draws of few labels; at most 5 from 50 labels a class (500 in total) on, 3 from 100 (1,000) on, 1 for all.
     pub draws: usize,
     /// Seed of the draws, the folds and the clusters.
     pub seed: u64,

@@ -4,6 +4,8 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::dataset::{Column, Split, Values};
+use crate::error::Result;
+use crate::matrix::Matrix;
 
 const N: usize = 360;
 
@@ -164,39 +166,53 @@ fn fixed_settings_read_no_val_labels() -> Result<()> {
     Ok(())
 }
 
-/// A contender that learns from each draw is never trained on validation rows, and embeds them for all labels alone.
+/// A source that learns from each draw is given training rows alone, whose labels it may read as far as they are drawn.
 #[test]
-fn a_learner_sees_val_rows_as_unlabelled_rows_of_the_whole_draw_alone() -> Result<()> {
-    let features = data("a").features;
+fn a_learner_is_given_no_test_and_no_val_row() -> Result<()> {
+    let split = data("a").split;
+    let rows = |of: Split| -> Vec<usize> { (0..N).filter(|&i| split[i] == of).collect() };
     let seen = Mutex::new(Vec::new());
-    let fit = |labelled: &[usize], needed: &[usize], _: u64| {
-        let is_val = |row: &usize| row / 3 % 4 == 1;
-        assert!(!labelled.iter().any(is_val));
-        let val = needed.iter().filter(|row| is_val(row)).count();
-        seen.lock().expect("lock").push((labelled.len(), val));
-        Ok(features.select(needed))
+    let answer = |draw: &Draw<'_>| -> Result<Vec<f64>> {
+        assert_eq!(draw.train, rows(Split::Train));
+        assert_eq!(draw.test, rows(Split::Test));
+        assert!(draw.labelled.iter().all(|row| draw.train.contains(row)));
+        seen.lock().expect("lock").push(draw.labelled.len());
+        Ok(vec![1.0 / 3.0; 3 * draw.test.len()])
     };
     let learner = Contender::PerDraw {
         name: "supervised".into(),
+        samples: Box::new(data("supervised")),
+        origin: String::new(),
         draws: 3,
-        fit: Box::new(fit),
+        answer: Box::new(answer),
     };
-    let contenders = vec![Contender::Fixed(data("a")), learner];
-    let found = measure(contenders, &options("label"), "test", &mut |_| ())?;
-    let (own, learned): (Vec<&Row>, Vec<&Row>) =
-        found.rows.iter().partition(|row| row.representation == "a");
-    for (own, learned) in own.iter().zip(learned) {
-        assert_eq!(
-            (&own.scores, &own.chosen),
-            (&learned.scores, &learned.chosen)
-        );
-    }
+    // Alone, too.
+    let found = measure(vec![learner], &options("label"), "test", &mut |_| ())?;
+    let probes: Vec<&str> = found.rows.iter().map(|row| row.probe.as_str()).collect();
+    assert_eq!(probes, [HEAD; 3]);
     drop(found);
     let mut seen = seen.into_inner().expect("lock");
     seen.sort_unstable();
-    seen.dedup();
-    assert_eq!(seen, [(12, 0), (60, 0), (N / 2, N / 4)]);
+    assert_eq!(seen, [12, 12, 12, 60, 60, 60, N / 2]);
     Ok(())
+}
+
+#[test]
+fn answers_of_a_learner_are_checked() {
+    let answers = |values: Vec<f64>| {
+        let learner = Contender::PerDraw {
+            name: "supervised".into(),
+            samples: Box::new(data("supervised")),
+            origin: String::new(),
+            draws: 1,
+            answer: Box::new(move |_| Ok(values.clone())),
+        };
+        let outcome = measure(vec![learner], &options("label"), "test", &mut |_| ());
+        outcome.map_or_else(|e| e.to_string(), |_| String::new())
+    };
+    let tested = N / 4;
+    assert!(answers(vec![0.5; tested]).contains("supervised answered with"));
+    assert!(answers(vec![f64::NAN; 3 * tested]).contains("NaN"));
 }
 
 /// Each patient has one class and rows that lie close together: neighbours of the same patient say nothing of others.
@@ -258,7 +274,13 @@ fn several_labels_a_sample_are_measured_label_by_label() -> Result<()> {
         *x += 2.0 * noise(i, 5);
     }
     let contenders = [data("a"), worse].map(Contender::Fixed);
+    let options = |task| ProbeOptions {
+        labels: vec![Labels::PerClass(12), Labels::PerClass(60), Labels::All],
+        ..options(task)
+    };
     let found = measure(contenders.into(), &options("findings"), "test", &mut |_| ())?;
+    let labelled: Vec<usize> = found.rows.iter().map(|row| row.labelled).collect();
+    assert_eq!(labelled[..3], [12, 60, N / 2]);
     assert_eq!(found.kind(), TaskKind::LabelSets);
     assert_eq!(
         (found.chance, found.labels.len(), found.classes.len()),
@@ -297,8 +319,8 @@ fn several_labels_a_sample_are_measured_label_by_label() -> Result<()> {
     }
     let table = found.table();
     for text in [
-        "macro_auroc of the linear probe, by samples a label",
-        "labels on a, linear probe, all samples a label",
+        "macro_auroc of the linear probe, by labelled samples",
+        "labels on a, linear probe, all labelled samples",
         "positive in test",
         "mass",
         "settings chosen on 90 val labels",
@@ -322,6 +344,15 @@ fn several_labels_a_sample_are_measured_label_by_label() -> Result<()> {
     };
     let refused = measured(data("a"), &ridge).map_or_else(|e| e.to_string(), |_| String::new());
     assert!(refused.contains("several labels a sample"), "{refused}");
+    let two = ProbeOptions {
+        labels: vec![Labels::PerClass(2)],
+        ..options("findings")
+    };
+    let refused = measured(data("a"), &two).map_or_else(|e| e.to_string(), |_| String::new());
+    assert!(
+        refused.contains("at least 3 labelled samples in total"),
+        "{refused}"
+    );
     Ok(())
 }
 

@@ -60,9 +60,14 @@ fn one(
     let Some(&(first, ..)) = points.first() else {
         return Ok(None);
     };
+    // Of a source with its own head and of a baseline under a probe, the probe is the baseline's.
+    let probe = match first.is_under(&row.probe) {
+        true => &row.probe,
+        false => &first.probe,
+    };
     let is_pair = |c: &&Comparison| {
         let names = [&c.a, &c.b];
-        (&c.probe, c.labels) == (&row.probe, row.labels)
+        (&c.probe, c.labels) == (probe, row.labels)
             && names.contains(&&row.representation)
             && names.contains(&&first.representation)
     };
@@ -72,7 +77,7 @@ fn one(
     let mut saving = Savings {
         representation: row.representation.clone(),
         baseline: first.representation.clone(),
-        probe: row.probe.clone(),
+        probe: probe.clone(),
         labels: row.labelled,
         seen: pair.seen,
         equals: None,

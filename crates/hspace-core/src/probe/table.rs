@@ -1,6 +1,8 @@
 //! Measurements as text.
 
-use super::{Comparison, Estimate, Labels, Measurements, Nuisance, Row, Savings, TaskKind};
+use super::{
+    Comparison, Estimate, HEAD, Labels, Measurements, Nuisance, Row, Savings, TaskKind, probes_of,
+};
 use crate::dataset::Role;
 use crate::text::{aligned, aligned_left, cell, short};
 
@@ -18,18 +20,16 @@ impl Measurements {
         if !self.rows.is_empty() {
             text.push_str(&format!("{}\n", self.conditions()));
         }
-        let mut probes: Vec<&str> = Vec::new();
-        for row in &self.rows {
-            if !probes.contains(&row.probe.as_str()) {
-                probes.push(&row.probe);
-            }
-        }
         let per = self.per();
         let measure = self.kind().scores()[0];
-        for probe in probes {
-            let rows: Vec<&Row> = self.rows.iter().filter(|r| r.probe == probe).collect();
+        for probe in probes_of(&self.rows) {
+            let rows: Vec<&Row> = self.rows.iter().filter(|r| r.is_under(probe)).collect();
             text.push_str(&format!(
-                "{measure} of the {probe} probe, by {per} (± half of the 95 % interval)\n"
+                "{measure} of the {}, by {per} (± half of the 95 % interval)\n",
+                match probe {
+                    HEAD => "own heads".to_owned(),
+                    probe => format!("{probe} probe"),
+                }
             ));
             text.push_str(&self.block(&rows));
             if let Some(note) = self.val_note(probe) {
@@ -38,13 +38,46 @@ impl Measurements {
             for note in self.missing_intervals(probe) {
                 text.push_str(&format!("  {note}\n"));
             }
+            if let Some(note) = self.own_heads() {
+                text.push_str(&format!("  {note}\n"));
+            }
             text.push('\n');
         }
         text.push_str(&self.pairs());
         text.push_str(&self.labels_table());
         text.push_str(&self.shapes());
         self.nuisances.iter().for_each(|n| text.push_str(&n.line()));
+        if let Some(note) = self.without() {
+            text.push_str(&format!("{note}\n"));
+        }
         text
+    }
+
+    /// Which sources answer with their own head.
+    pub(crate) fn own_heads(&self) -> Option<String> {
+        let mut names: Vec<&str> = Vec::new();
+        for row in self.rows.iter().filter(|row| row.probe == HEAD) {
+            if !names.contains(&row.representation.as_str()) {
+                names.push(&row.representation);
+            }
+        }
+        let does = match names.len() {
+            0 => return None,
+            1 => "answers with its own head, trained on each draw of labels",
+            _ => "answer with their own heads, trained on each draw of labels",
+        };
+        Some(format!("{} {does}", names.join(", ")))
+    }
+
+    /// What there was no time for.
+    pub fn without(&self) -> Option<String> {
+        match self.left_out.is_empty() {
+            true => None,
+            false => Some(format!(
+                "left out, for lack of time: {}",
+                self.left_out.join("; ")
+            )),
+        }
     }
 
     /// How everything was measured, in a line.
@@ -59,7 +92,7 @@ impl Measurements {
     /// Numbers of labels without intervals, and what they would need.
     pub(crate) fn missing_intervals(&self, probe: &str) -> Vec<String> {
         let mut notes: Vec<(&str, Vec<String>)> = Vec::new();
-        for row in self.rows.iter().filter(|row| row.probe == probe) {
+        for row in self.rows.iter().filter(|row| row.is_under(probe)) {
             let Some(needs) = &row.needs else { continue };
             let labels = row.labels.to_string();
             match notes.iter_mut().find(|note| note.0 == needs) {
@@ -134,7 +167,7 @@ impl Measurements {
         match self.kind() {
             TaskKind::Classes => "labels a class",
             TaskKind::Numbers => "labels",
-            TaskKind::LabelSets => "samples a label",
+            TaskKind::LabelSets => "labelled samples",
         }
     }
 
@@ -150,9 +183,9 @@ impl Measurements {
 
     /// The row whose labels are shown one by one: the first probe's, of `representation`, with the most labels.
     pub(crate) fn label_row(&self, representation: &str) -> Option<&Row> {
-        let first = self.rows.first()?;
+        let first = *probes_of(&self.rows).first()?;
         let rows = self.rows.iter();
-        rows.filter(|r| r.representation == representation && r.probe == first.probe)
+        rows.filter(|r| r.representation == representation && r.is_under(first))
             .filter(|r| !r.label_scores.is_empty())
             .max_by_key(|r| r.labels)
     }
@@ -178,9 +211,12 @@ impl Measurements {
             ]);
         }
         let mut text = format!(
-            "labels on {}, {} probe, {} {}\n{}",
+            "labels on {}, {}, {} {}\n{}",
             row.representation,
-            row.probe,
+            match row.probe.as_str() {
+                HEAD => "own head".to_owned(),
+                probe => format!("{probe} probe"),
+            },
             row.labels,
             self.per(),
             aligned(&lines)
@@ -287,7 +323,7 @@ impl Measurements {
         } = saving;
         let mut rows = self.rows.iter();
         let own = rows.find(|r| {
-            r.representation == *representation && r.probe == *probe && r.labelled == *labels
+            r.representation == *representation && r.is_under(probe) && r.labelled == *labels
         })?;
         let (_, score) = own.main_score()?;
         if score.low <= self.chance {
@@ -428,6 +464,7 @@ mod tests {
             labels_hash: String::new(),
             comparisons: vec![],
             reliability: vec![],
+            left_out: vec![],
             savings: vec![],
             geometry: vec![],
             nuisances: vec![],

@@ -7,10 +7,14 @@ use super::options::ProbeOptions;
 use super::{Labels, TaskKind};
 use crate::dataset::{self, Column, Role, Split, Values, groups};
 use crate::error::{Error, Result, unknown};
+use crate::file;
 use crate::representation::Representation;
 
 /// Overlap of draws above which it is taken as this: one draw more or less says little.
 const MOST_OVERLAP: f64 = 0.95;
+
+/// Labels in total below which no probe of numbers or label sets is fitted.
+pub(super) const FEWEST: usize = 3;
 
 /// What all contenders must share.
 pub(super) struct Known {
@@ -308,7 +312,7 @@ impl Task {
         for labels in wanted {
             let mut drawn = match labels {
                 Labels::All => vec![self.train.clone()],
-                Labels::PerClass(k) if self.kind() == TaskKind::Numbers && k < 3 => continue,
+                Labels::PerClass(k) if self.kind() != TaskKind::Classes && k < FEWEST => continue,
                 Labels::PerClass(k) => (0..draws(k, self.kind(), options.draws) as u64)
                     .map(|number| self.draw(k, options.seed, number))
                     .collect(),
@@ -391,6 +395,13 @@ impl Task {
             hash.update(format!("\0{value}\n").as_bytes());
         }
         hash.finalize().to_hex()[..16].to_string()
+    }
+
+    /// Hash over the groups of all rows.
+    pub(super) fn groups_hash(&self) -> String {
+        let groups = self.groups.iter().flatten();
+        let bytes: Vec<u8> = groups.flat_map(|group| group.to_le_bytes()).collect();
+        file::hash_of(&bytes)
     }
 
     fn draw(&self, k: usize, seed: u64, number: u64) -> Vec<usize> {

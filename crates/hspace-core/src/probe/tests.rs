@@ -2,13 +2,14 @@
 
 use super::*;
 use crate::dataset::{Column, Role, Split, Values};
+use crate::error::Result;
 use crate::matrix::Matrix;
 use crate::representation::Representation;
 
 const N: usize = 240;
 
 /// Three classes on the first axis, a number on the second, a scanner on the third.
-fn data(name: &str) -> Representation {
+pub(super) fn data(name: &str) -> Representation {
     let noise = |i: usize, salt: usize| ((i * 7919 + salt * 104_729) % 1009) as f32 / 1009.0 - 0.5;
     let row = |i: usize| {
         [
@@ -56,7 +57,7 @@ fn data(name: &str) -> Representation {
     }
 }
 
-fn short() -> ProbeOptions {
+pub(super) fn short() -> ProbeOptions {
     ProbeOptions {
         labels: vec![Labels::PerClass(2), Labels::PerClass(10), Labels::All],
         draws: 3,
@@ -114,22 +115,58 @@ fn every_probe_measures_repeatably_and_above_chance() -> Result<()> {
     Ok(())
 }
 
+/// Answers with the class of the nearest labelled row of [`data`], after asking `may`.
+pub(super) fn nearest<'a>(
+    name: &str,
+    draws: usize,
+    may: &'a (dyn Fn() -> Result<()> + Sync),
+) -> Contender<'a> {
+    let samples = data(name);
+    let Values::Classes { names, index } = samples.columns[0].values.clone() else {
+        panic!("classes");
+    };
+    let features = samples.features.clone();
+    let distance = move |a: usize, b: usize| -> f32 {
+        let pairs = features.row(a).iter().zip(features.row(b));
+        pairs.map(|(a, b)| (a - b) * (a - b)).sum()
+    };
+    let answer = move |draw: &Draw<'_>| -> Result<Vec<f64>> {
+        may()?;
+        let of = |&row: &usize| -> Vec<f64> {
+            let near = |a: &&usize, b: &&usize| distance(row, **a).total_cmp(&distance(row, **b));
+            let nearest = draw.labelled.iter().min_by(near).expect("labelled rows");
+            let class = index[*nearest].expect("a label");
+            let p = |c: usize| {
+                if c == class as usize {
+                    0.9
+                } else {
+                    0.1 / (names.len() - 1) as f64
+                }
+            };
+            (0..names.len()).map(p).collect()
+        };
+        Ok(draw.test.iter().flat_map(of).collect())
+    };
+    Contender::PerDraw {
+        name: name.into(),
+        samples: Box::new(samples),
+        origin: "nearest".into(),
+        draws,
+        answer: Box::new(answer),
+    }
+}
+
 #[test]
 fn a_whole_comparison() -> Result<()> {
     let mut worse = data("pixels");
     for (i, x) in worse.features.data.iter_mut().enumerate() {
         *x += ((i * 31) % 17) as f32 / 5.0;
     }
-    let good = data("a").features;
-    let anew = Contender::PerDraw {
-        name: "supervised".into(),
-        draws: 2,
-        fit: Box::new(move |_, needed, _| Ok(good.select(needed))),
-    };
+    let anew = nearest("supervised", 2, &|| Ok(()));
     let contenders = vec![Contender::Fixed(data("a")), Contender::Fixed(worse), anew];
     let measured = measure(contenders, &short(), "test", &mut |_| ())?;
-    // 3 contenders, 2 probes, 3 numbers of labels.
-    assert_eq!(measured.rows.len(), 18);
+    // 3 numbers of labels for 2 contenders by 2 probes, and for one by its own head.
+    assert_eq!(measured.rows.len(), 15);
     let draws = |name: &str| -> Vec<&[f64]> {
         let rows = measured
             .rows
@@ -137,8 +174,26 @@ fn a_whole_comparison() -> Result<()> {
             .filter(|r| r.representation == name && r.probe == "linear");
         rows.map(|r| r.draws.as_slice()).collect()
     };
-    // The same labels for every contender: equal features, equal numbers.
-    assert_eq!(draws("a")[0][..2], draws("supervised")[0][..]);
+    assert_eq!(draws("a")[0].len(), 3);
+    assert!(draws("supervised").is_empty());
+    let own = measured
+        .rows
+        .iter()
+        .filter(|r| r.representation == "supervised");
+    for (row, draws) in own.zip([2, 2, 1]) {
+        assert_eq!((row.probe.as_str(), row.draws.len()), (HEAD, draws));
+    }
+    // It is compared with each probe of the others.
+    for probe in ["linear", "knn"] {
+        let mut pairs = measured
+            .comparisons
+            .iter()
+            .filter(|c| c.probe == probe && c.labels == Labels::All);
+        assert!(
+            pairs.any(|c| [&c.a, &c.b].contains(&&"supervised".to_owned())),
+            "{probe}"
+        );
+    }
     assert_eq!(measured.nuisances.len(), 2);
     assert!(measured.nuisances[0].warning, "{:?}", measured.nuisances[0]);
     assert_eq!(measured.confusions.len(), 3);
@@ -146,7 +201,7 @@ fn a_whole_comparison() -> Result<()> {
     let table = measured.table();
     for text in [
         "accuracy of the linear probe",
-        "supervised",
+        "supervised answers with its own head, trained on each draw of labels",
         "chance",
         "warning: `scanner`",
     ] {
@@ -317,11 +372,7 @@ fn folds_test_every_labelled_sample_once() -> Result<()> {
     assert!(
         complaint(vec![Contender::Fixed(data("a"))], &many).contains("200 folds need at least 400")
     );
-    let learned = Contender::PerDraw {
-        name: "supervised".into(),
-        draws: 2,
-        fit: Box::new(|_, needed, _| Ok(data("a").features.select(needed))),
-    };
+    let learned = nearest("supervised", 2, &|| Ok(()));
     let both = vec![Contender::Fixed(data("a")), learned];
     assert!(complaint(both, &options).contains("supervised learns from each draw"));
     Ok(())

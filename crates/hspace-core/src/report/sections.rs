@@ -138,6 +138,7 @@ pub(super) fn results(m: &Measurements, learned: &[String], looks: &Looks) -> Ma
     let own: Vec<&Savings> = m.savings.iter().filter(is_own).collect();
     let body = html! {
         @for probe in &probes { (tables::results(m, probe, looks)) }
+        @if let Some(note) = m.without() { p.note { (sentence_case(&note)) } }
         @if !own.is_empty() { ul.savings { @for s in own { li { (saving(m, s)) } } } }
         @if !m.savings.is_empty() {
             details { summary { "Label savings of everything measured" }
@@ -432,7 +433,7 @@ pub(super) fn method(m: &Measurements) -> Markup {
                 @if m.rows.iter().any(|r| r.val_labels > 0) { "; with all labels, by the validation labels, after fitting on the training labels alone" }
             }
             @if m.kind() == TaskKind::LabelSets && most > 0 {
-                dt { "Samples a label" } dd { "A draw holds so many samples of each label and as many without any; a sample may serve several labels" }
+                dt { "Draws of label sets" } dd { "So many labelled samples in total: one of each label first, the rarest first, then each label by its share of the training samples" }
             }
             dt { "Protocol" } dd { "version " (m.protocol) ", hspace " (m.code_version) }
             dt { "Split" } dd { code { (m.split_hash) } }

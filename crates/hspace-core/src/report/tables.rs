@@ -5,7 +5,9 @@ use maud::{Markup, html};
 use super::charts::Point;
 use super::look::{Look, Looks};
 use crate::dataset::Role;
-use crate::probe::{Estimate, Geometry, Labels, Measurements, Nuisance, PROBES, Row, TaskKind};
+use crate::probe::{
+    Estimate, Geometry, HEAD, Labels, Measurements, Nuisance, PROBES, Row, TaskKind, probes_of,
+};
 
 /// How a measure is written.
 pub(super) struct Measure {
@@ -89,13 +91,16 @@ impl Measure {
 
 /// A probe's name for readers.
 pub(super) fn probe_title(probe: &str) -> &str {
+    if probe == HEAD {
+        return "Own head";
+    }
     let known = PROBES.iter().find(|entry| entry.name == probe);
     known.map_or(probe, |entry| entry.title)
 }
 
 /// Probes in the order in which they first appear.
 pub(super) fn probes(m: &Measurements) -> Vec<&str> {
-    distinct(m.rows.iter().map(|r| r.probe.as_str()))
+    probes_of(&m.rows)
 }
 
 /// Names of the representations, in table order.
@@ -123,7 +128,7 @@ pub(super) fn find<'a>(
 ) -> Option<&'a Row> {
     m.rows
         .iter()
-        .find(|r| r.representation == name && r.probe == probe && r.labels == labels)
+        .find(|r| r.representation == name && r.is_under(probe) && r.labels == labels)
 }
 
 /// The few-label curve of one representation, by ascending labels.
@@ -131,7 +136,7 @@ pub(super) fn curve(m: &Measurements, name: &str, probe: &str) -> Vec<Point> {
     let rows = m
         .rows
         .iter()
-        .filter(|r| r.representation == name && r.probe == probe);
+        .filter(|r| r.representation == name && r.is_under(probe));
     let point = |row: &Row| {
         let (_, e) = row.main_score()?;
         Some(Point {
@@ -154,7 +159,7 @@ pub(super) fn name(text: &str, look: &Look) -> Markup {
 
 /// The main measure of every representation (rows) by number of labels (columns), for one probe.
 pub(super) fn results(m: &Measurements, probe: &str, looks: &Looks) -> Markup {
-    let mine = || m.rows.iter().filter(|r| r.probe == probe);
+    let mine = || m.rows.iter().filter(|r| r.is_under(probe));
     let measure = Measure::of(m.kind().scores()[0]);
     let mut columns: Vec<(Labels, usize)> = Vec::new();
     for row in mine() {
@@ -184,7 +189,7 @@ pub(super) fn results(m: &Measurements, probe: &str, looks: &Looks) -> Markup {
         })
         .collect();
     // A number of labels that is not their total.
-    let each = m.kind() != TaskKind::Numbers;
+    let each = m.kind() == TaskKind::Classes;
     html! {
         div.scroll {
             table.results {
@@ -205,7 +210,7 @@ pub(super) fn results(m: &Measurements, probe: &str, looks: &Looks) -> Markup {
                     }
                 }
                 tbody {
-                    @if each && !names.contains(&"chance") {
+                    @if m.kind() != TaskKind::Numbers && !names.contains(&"chance") {
                         tr.chance {
                             th scope="row" { (name("chance", &looks.of("chance"))) }
                             @for _ in &columns { td { (measure.number(m.chance)) } }
@@ -228,6 +233,7 @@ pub(super) fn results(m: &Measurements, probe: &str, looks: &Looks) -> Markup {
         }
         @if let Some(note) = m.val_note(probe) { p.note { (note) } }
         @for note in m.missing_intervals(probe) { p.note { (note) } }
+        @if let Some(note) = m.own_heads() { p.note { (note) } }
     }
 }
 
@@ -236,7 +242,7 @@ pub(super) fn measures(m: &Measurements, probe: &str, looks: &Looks) -> Markup {
     let rows: Vec<&Row> = m
         .rows
         .iter()
-        .filter(|r| r.probe == probe && r.labels == Labels::All)
+        .filter(|r| r.is_under(probe) && r.labels == Labels::All)
         .collect();
     if rows.is_empty() {
         return html! {};

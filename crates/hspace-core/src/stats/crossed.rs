@@ -80,6 +80,25 @@ impl Crossed {
         Crossed { rarest, ..self }
     }
 
+    /// Scores of one seed and draw each, `cells` `[seeds][draws]`, as one; `None` where there are none, or draws or units are not as many.
+    /// `overlap` as for [`Crossed::new`].
+    pub fn grid(cells: &[Vec<Crossed>], overlap: Option<f64>) -> Option<Crossed> {
+        let first = cells.first()?.first()?;
+        let draws = cells[0].len();
+        let all = || cells.iter().flatten();
+        let fits = all().all(|c| (c.seeds, c.draws, c.units) == (1, 1, first.units))
+            && cells.iter().all(|of| of.len() == draws);
+        fits.then(|| Crossed {
+            seeds: cells.len(),
+            draws,
+            units: first.units,
+            values: all().flat_map(|c| c.values.iter().copied()).collect(),
+            means: all().map(|c| c.means[0]).collect(),
+            overlap,
+            rarest: None,
+        })
+    }
+
     /// The scores of several runs as those of their seeds; `None` where draws or units are not as many.
     pub fn stack(runs: &[&Crossed]) -> Option<Crossed> {
         let first = runs.first()?;

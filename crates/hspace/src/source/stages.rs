@@ -12,7 +12,11 @@ impl Source {
         match self {
             Source::Run(_) | Source::Hub(_) | Source::Random(_) => Some((self, None)),
             Source::At(network, stage) => Some((network, Some(stage))),
-            Source::File(_) | Source::Pixels | Source::Pca(_) | Source::Ica(_) => None,
+            Source::File(_)
+            | Source::Pixels
+            | Source::Pca(_)
+            | Source::Ica(_)
+            | Source::Supervised(_) => None,
         }
     }
 }

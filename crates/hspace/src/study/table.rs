@@ -4,7 +4,8 @@ use super::{Cell, FEW, Found, Outcome, Pace, Study, read_if};
 use crate::error::Result;
 use crate::probe::comparison::compare;
 use crate::probe::savings::savings;
-use crate::probe::{Comparison, Labels, Measurements, Row, over_seeds};
+use crate::probe::{Comparison, HEAD, Labels, Measurements, Row, over_seeds};
+use crate::source::Source;
 use crate::stats::MIN_LEVELS;
 
 impl Study {
@@ -78,14 +79,24 @@ impl Study {
                 });
             }
         }
-        let untrained = format!("random:{encoder}");
-        for name in self.closed_forms(index).into_iter().chain([untrained]) {
+        let mut names = self.closed_forms(index);
+        names.push(format!("random:{encoder}"));
+        for source in &self.plan.sources {
+            // Of the encoder of another table.
+            let of_another =
+                matches!(Source::parse(source)?, Source::Supervised(of) if of != encoder);
+            if !of_another && !names.contains(source) {
+                names.push(source.clone());
+            }
+        }
+        for name in names {
             let path = self.baseline_path(index, &name);
             if let Some(measured) = read_if::<Measurements>(&path)? {
+                let labels = matches!(Source::parse(&name)?, Source::Supervised(_));
                 lines.push(Line {
-                    mark: "",
+                    mark: if labels { " †" } else { "" },
                     speed: None,
-                    labels: false,
+                    labels,
                     rows: over_seeds(&[&measured.rows], &name),
                 });
             }
@@ -166,7 +177,9 @@ impl Line {
         };
         let find = |probe: &str, labels: Labels| {
             let mut rows = self.rows.iter();
-            rows.find(|row| row.probe == probe && row.labels == labels)
+            // An own head is shown once.
+            let is_own = |row: &Row| row.probe == HEAD && probe == COLUMNS[1].1;
+            rows.find(|row| (row.probe == probe || is_own(row)) && row.labels == labels)
         };
         let score = |(_, probe, labels): (&str, &str, Labels)| {
             let Some((_, e)) = find(probe, labels).and_then(Row::main_score) else {

@@ -132,9 +132,8 @@ fn choose(
         None => CV_ROWS,
     };
     if rows.len() > limit {
-        let each = (limit / (labels + 1)).max(2);
         let seed = mix(&[seed, 1]);
-        rows = draw_label_sets(&rows, sets, labels, selection.groups, each, seed, 0);
+        rows = draw_label_sets(&rows, sets, labels, selection.groups, limit, seed, 0);
     }
     let mut folds: Vec<Fold<'_>> = Vec::new();
     if let Some((features, truth)) = selection.val {

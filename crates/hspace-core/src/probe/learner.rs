@@ -1,0 +1,92 @@
+//! Sources that learn from each draw of labels, and answer with their own head.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+
+use super::measure::Part;
+use crate::error::{Error, Result};
+use crate::random::mix;
+
+/// What a source may learn from, and what it is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Draw<'a> {
+    /// Training rows whose labels may be read, ascending.
+    pub labelled: &'a [usize],
+    /// All training rows, ascending: those above, and others to learn from without labels. No test or validation row is among them.
+    pub train: &'a [usize],
+    /// Rows to answer for, which are not to be learned from.
+    pub test: &'a [usize],
+    /// Seed of what is random.
+    pub seed: u64,
+}
+
+/// Learns from a draw and answers: numbers `[test]`, or probabilities of classes or labels `[test, classes]`. Called from several threads at
+/// once.
+pub type LearnAndAnswer<'a> = dyn Fn(&Draw<'_>) -> Result<Vec<f64>> + Sync + 'a;
+
+/// A source, and what it learns from.
+pub(super) struct Learning<'a> {
+    pub(super) name: &'a str,
+    pub(super) answer: &'a LearnAndAnswer<'a>,
+    pub(super) part: &'a Part,
+    /// All training rows.
+    pub(super) train: &'a [usize],
+    pub(super) seed: u64,
+}
+
+impl Learning<'_> {
+    /// Answers to `jobs`, plans with numbers of draws, on as many threads as there are cores; `heard` is given each as it comes. None is begun
+    /// once `is_over`.
+    pub(super) fn answers(
+        &self,
+        jobs: &[(usize, usize)],
+        is_over: &(dyn Fn() -> bool + Sync),
+        heard: &mut dyn FnMut((usize, usize), Vec<f64>) -> Result<()>,
+    ) -> Result<()> {
+        let next = AtomicUsize::new(0);
+        let (send, receive) = channel();
+        std::thread::scope(|scope| {
+            for _ in 0..rayon::current_num_threads() {
+                let send = send.clone();
+                let next = &next;
+                scope.spawn(move || {
+                    while !is_over()
+                        && let Some(&job) = jobs.get(next.fetch_add(1, Ordering::Relaxed))
+                    {
+                        let result = self.one(job);
+                        let failed = result.is_err();
+                        if send.send((job, result)).is_err() || failed {
+                            next.fetch_add(jobs.len(), Ordering::Relaxed);
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(send);
+            let heard = receive
+                .iter()
+                .try_for_each(|(job, result)| heard(job, result?));
+            next.fetch_add(jobs.len(), Ordering::Relaxed);
+            heard
+        })
+    }
+
+    fn one(&self, (plan, number): (usize, usize)) -> Result<Vec<f64>> {
+        let task = &self.part.task;
+        let values = (self.answer)(&Draw {
+            labelled: &self.part.plans[plan].draws[number],
+            train: self.train,
+            test: &task.test,
+            seed: mix(&[self.seed, number as u64]),
+        })?;
+        let wanted = task.test.len() * task.names.len().max(1);
+        match values.len() == wanted && values.iter().all(|x| x.is_finite()) {
+            true => Ok(values),
+            false => Err(Error::data(format!(
+                "{} answered with {} numbers, not {wanted}, or with NaN or infinite ones",
+                self.name,
+                values.len()
+            ))),
+        }
+    }
+}
