@@ -340,6 +340,7 @@ impl<'a> Job<'a> {
                 .map_or(vec![], |(names, _)| names.to_vec()),
             warnings: vec![],
             latents: self.objective.latents(),
+            stage: None,
             settings: self.config.encoder.settings.clone(),
             input: self.views.random.input().clone(),
         }

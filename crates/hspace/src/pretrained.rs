@@ -123,6 +123,7 @@ pub fn encoder(
         classes: vec![],
         warnings: vec![],
         latents: 0,
+        stage: None,
         settings,
         input,
     };

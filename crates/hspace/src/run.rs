@@ -14,9 +14,12 @@ use crate::encoder::{self, Encoder};
 use crate::error::{Error, Result};
 use crate::file;
 use crate::network::Weights;
-use crate::train::Line;
 use crate::train::checkpoint::{read_weights, write_weights};
+use crate::train::Line;
 use crate::views::{InputSpec, Views, ViewsConfig};
+
+const WEIGHTS: &str = "encoder.safetensors";
+const ABOUT: &str = "encoder.toml";
 
 /// The folder of a run.
 #[derive(Clone, Debug)]
@@ -41,6 +44,9 @@ pub struct EncoderFile {
     /// Latent coordinates after the architecture; 0 for none.
     #[serde(default)]
     pub latents: usize,
+    /// The stage that it ends with; `None` for the whole of the architecture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
     /// The architecture's settings.
     pub settings: toml::Table,
     /// Shape and normalisation of the input.
@@ -48,7 +54,7 @@ pub struct EncoderFile {
 }
 
 impl EncoderFile {
-    /// The encoder that it describes.
+    /// The encoder that it describes, with all its stages.
     ///
     /// # Errors
     /// An unknown architecture, settings that do not fit.
@@ -77,7 +83,11 @@ impl TrainedEncoder {
         let encoder = encoder::until(self.encoder, stage, self.about.input.shape);
         let hash = format!("{}@{stage}", self.about.hash);
         Ok(TrainedEncoder {
-            about: EncoderFile { hash, ..self.about },
+            about: EncoderFile {
+                hash,
+                stage: Some(stage.to_owned()),
+                ..self.about
+            },
             encoder: encoder.map_err(Error::config)?,
             weights: self.weights,
         })
@@ -105,6 +115,19 @@ impl TrainedEncoder {
         let input = self.about.input.for_shift(dataset.samples.shift());
         Views::new(ViewsConfig::none(), input, None)
     }
+}
+
+/// Writes encoder.safetensors and encoder.toml into a folder; the hash of its weights.
+///
+/// # Errors
+/// Names the file.
+pub fn write_encoder(folder: &Path, mut about: EncoderFile, weights: &Weights) -> Result<String> {
+    let path = folder.join(WEIGHTS);
+    write_weights(&path, weights)?;
+    about.hash = file::hash(&path)?;
+    let text = toml::to_string(&about).map_err(|e| Error::file(folder, e))?;
+    file::write_whole(&folder.join(ABOUT), text.as_bytes())?;
+    Ok(about.hash)
 }
 
 impl RunFolder {
@@ -174,7 +197,7 @@ impl RunFolder {
 
     /// A training's folder has its configuration; an encoder from elsewhere has none.
     fn is_run(&self) -> bool {
-        self.has_config() || self.path.join("encoder.toml").is_file()
+        self.has_config() || self.path.join(ABOUT).is_file()
     }
 
     fn config_path(&self) -> PathBuf {
@@ -205,7 +228,7 @@ impl RunFolder {
 
     /// The trained encoder's weights.
     pub fn weights(&self) -> PathBuf {
-        self.path.join("encoder.safetensors")
+        self.path.join(WEIGHTS)
     }
 
     fn metrics(&self) -> PathBuf {
@@ -266,11 +289,8 @@ impl RunFolder {
     ///
     /// # Errors
     /// Names the file.
-    pub fn write_encoder(&self, mut about: EncoderFile, weights: &Weights) -> Result<()> {
-        write_weights(&self.weights(), weights)?;
-        about.hash = file::hash(&self.weights())?;
-        let text = toml::to_string(&about).map_err(|e| Error::file(&self.path, e))?;
-        self.write("encoder.toml", &text)
+    pub fn write_encoder(&self, about: EncoderFile, weights: &Weights) -> Result<()> {
+        write_encoder(&self.path, about, weights).map(|_| ())
     }
 
     /// Reads the trained encoder.
@@ -278,7 +298,7 @@ impl RunFolder {
     /// # Errors
     /// If the training has not ended, or the files are broken or do not belong together.
     pub fn read_encoder(&self, device: &Device) -> Result<TrainedEncoder> {
-        let path = self.path.join("encoder.toml");
+        let path = self.path.join(ABOUT);
         if !path.exists() {
             return Err(Error::file(
                 &self.path,
@@ -296,11 +316,15 @@ impl RunFolder {
         let weights = read_weights(&self.weights(), device)?;
         let (like, _) = encoder::init(&*encoder, about.input.shape, 0, device);
         weights.check_like(&like, &self.weights())?;
-        Ok(TrainedEncoder {
+        let whole = TrainedEncoder {
             about,
             encoder,
             weights,
-        })
+        };
+        match whole.about.stage.clone() {
+            Some(stage) => whole.until(&stage),
+            None => Ok(whole),
+        }
     }
 
     /// Writes all weights: of the encoder, of heads, decoders and teachers.
