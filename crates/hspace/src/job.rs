@@ -16,6 +16,7 @@ use crate::error::{Error, Result, unknown};
 use crate::matrix::Matrix;
 use crate::objective::{self, Facts, Look, Objective, Stream, learns_from_labels};
 use crate::run::{EncoderFile, RunFolder};
+use crate::train::ema::export_problem;
 use crate::train::online::SAMPLES as PROBED;
 use crate::train::{
     LearnFrom, Metric, Progress, RunViews, Setup, Start, TrainSettings, Trained, train,
@@ -165,6 +166,8 @@ impl<'a> Job<'a> {
         problems.extend(objective.prepare(&facts));
         problems.extend(objective::mismatches(&*objective, &*encoder, &facts));
         problems.extend(metric_problems(&config.train, &*objective, &facts));
+        let name = &config.objective.name;
+        problems.extend(export_problem(&config.train, &*objective, name));
         let batch = *config.train.batch_size.get();
         if batch > rows.len() {
             problems.push(format!(
@@ -340,6 +343,7 @@ impl<'a> Job<'a> {
                 .map_or(vec![], |(names, _)| names.to_vec()),
             warnings: vec![],
             latents: self.objective.latents(),
+            exported: self.config.train.export,
             stage: None,
             settings: self.config.encoder.settings.clone(),
             input: self.views.random.input().clone(),

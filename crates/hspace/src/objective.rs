@@ -64,6 +64,7 @@ use crate::encoder::stage::begins;
 use crate::encoder::{self, Encoder};
 use crate::list::{self, Entry};
 use crate::network::{Mode, Pass, Weights};
+use crate::train::Export;
 use crate::views::Recipe;
 
 pub use net::Net;
@@ -402,6 +403,11 @@ pub trait Objective: Send + Sync {
     /// What can be drawn from latents, if it learns to.
     fn generator(&self) -> Option<&dyn Generator> {
         None
+    }
+
+    /// The weights that a run can keep as its encoder: a momentum teacher's, where there is one.
+    fn exports(&self) -> &'static [Export] {
+        &[Export::Model, Export::Ema]
     }
 
     /// The samples and views of a step.

@@ -21,6 +21,7 @@ use crate::file;
 use crate::network::weights::{listed, mismatch, vector};
 use crate::network::{Weight, Weights};
 use crate::run::{EncoderFile, TrainedEncoder};
+use crate::train::Export;
 use crate::views::InputSpec;
 
 /// Weights from a file.
@@ -123,6 +124,7 @@ pub fn encoder(
         classes: vec![],
         warnings: vec![],
         latents: 0,
+        exported: Export::Model,
         stage: None,
         settings,
         input,

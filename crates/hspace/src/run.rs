@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::file;
 use crate::network::Weights;
 use crate::train::checkpoint::{read_weights, write_weights};
-use crate::train::Line;
+use crate::train::{Export, Line};
 use crate::views::{InputSpec, Views, ViewsConfig};
 
 const WEIGHTS: &str = "encoder.safetensors";
@@ -44,6 +44,9 @@ pub struct EncoderFile {
     /// Latent coordinates after the architecture; 0 for none.
     #[serde(default)]
     pub latents: usize,
+    /// Which weights of the training it has (`train.export`).
+    #[serde(default = "model")]
+    pub exported: Export,
     /// The stage that it ends with; `None` for the whole of the architecture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<String>,
@@ -51,6 +54,11 @@ pub struct EncoderFile {
     pub settings: toml::Table,
     /// Shape and normalisation of the input.
     pub input: InputSpec,
+}
+
+/// What version 0.1.0 kept.
+fn model() -> Export {
+    Export::Model
 }
 
 impl EncoderFile {

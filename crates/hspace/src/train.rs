@@ -1,6 +1,7 @@
 //! The training loop: batches, losses, updates, checkpoints. It knows no objective by name.
 
 pub mod checkpoint;
+pub mod ema;
 pub mod loader;
 pub(crate) mod online;
 pub mod optimizer;
@@ -27,6 +28,7 @@ use crate::network::{Mode, Pass, Weights};
 use crate::objective::{self, Batch, Facts, Net, Objective};
 use crate::run::RunFolder;
 use checkpoint::{Checkpoint, State};
+pub use ema::Export;
 use loader::{Loader, Plan, Source};
 use optimizer::{Gradients, Optimizer, OptimizerState};
 pub use run_views::RunViews;
@@ -99,7 +101,7 @@ pub struct Line {
 
 /// The result of training.
 pub struct Trained {
-    /// The encoder's weights, names without prefix.
+    /// The weights that are kept as the encoder (`train.export`), names without prefix.
     pub encoder: Weights,
     /// Those of everything, decoders and other heads too.
     pub model: Weights,
@@ -215,6 +217,7 @@ impl<'a> Trainer<'a> {
             ..
         } = setup;
         let mut weights = objective::init(*objective, *encoder, facts, *seed, device);
+        ema::init(&mut weights, setup.settings.ema);
         let mut trainer = Trainer {
             setup,
             folder,
@@ -239,6 +242,7 @@ impl<'a> Trainer<'a> {
                 given.check_like(&fresh, &path)?;
                 weights.extend(given.prefixed("encoder"));
                 objective.after_init(&mut weights);
+                ema::init(&mut weights, setup.settings.ema);
             }
             (Start::Resume, None) => {
                 return Err(Error::data("a training without a folder cannot be resumed"));
@@ -378,6 +382,7 @@ impl<'a> Trainer<'a> {
         }
         let progress = (self.state.step + 1) as f64 / self.steps as f64;
         self.setup.objective.after_step(&mut self.weights, progress);
+        ema::update(&mut self.weights, settings.ema, self.state.step + 1);
         step.values.insert("loss".into(), step.loss);
         if self.looks_at_features()
             && self.is_under_way()
@@ -486,7 +491,8 @@ impl<'a> Trainer<'a> {
         let mut means = self.state.epoch_means();
         let mut ends = BTreeMap::from([("epoch_loss".to_owned(), means["loss"])]);
         if settings.online_probe
-            && let Some(accuracy) = online::accuracy(self.setup, &self.weights.under("encoder"))?
+            && let Some(accuracy) =
+                online::accuracy(self.setup, &settings.export.encoder(&self.weights))?
         {
             ends.insert("online_probe".into(), accuracy);
         }
@@ -543,7 +549,8 @@ impl<'a> Trainer<'a> {
     }
 
     fn finish(self, bad: Vec<BadFile>) -> Result<Trained> {
-        let model = self.best.unwrap_or(self.weights);
+        let all = self.best.unwrap_or(self.weights);
+        let model = self.setup.settings.export.model(&all);
         Ok(Trained {
             encoder: model.under("encoder"),
             model,

@@ -32,6 +32,7 @@ use crate::device::Device;
 use crate::list::{self, Entry};
 use crate::network::layers::{l2_normalise, perceptron};
 use crate::network::{Init, Scope, Weights};
+use crate::train::Export;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -99,6 +100,10 @@ impl Objective for MoCo {
             0 => self.without_queue(net, views),
             _ => self.with_queue(net, views),
         }
+    }
+
+    fn exports(&self) -> &'static [Export] {
+        teacher::EXPORTS
     }
 
     fn after_init(&self, weights: &mut Weights) {

@@ -4,7 +4,11 @@
 //! arXiv:1703.01780), m rising from its start to 1 on a cosine (Grill et al. 2020).
 
 use crate::network::Weights;
+use crate::train::Export;
 use crate::train::schedule::cosine;
+
+/// What a run with a teacher can keep as its encoder.
+pub(super) const EXPORTS: &[Export] = &[Export::Model, Export::Ema, Export::Teacher];
 
 /// Where the teacher's copy of a part is.
 fn place(part: &str) -> String {
