@@ -27,6 +27,8 @@ pub(crate) use calibration::{temperature, threshold};
 pub struct Head {
     /// What answers for scaled features.
     pub map: Map,
+    /// What was taken off the features before it was fitted ([`crate::representation::Representation::shift`]), `[d]`; empty for nothing.
+    pub offset: Vec<f64>,
     /// Subtracted from features, `[d]`.
     pub shift: Vec<f64>,
     /// What they are multiplied by then, `[d]`.
@@ -83,7 +85,7 @@ impl Head {
         self.about.names.len().max(1)
     }
 
-    /// Numbers `[m]`, or probabilities of classes or labels `[m, names]`, for `features` `[m, d]`.
+    /// Numbers `[m]`, or probabilities of classes or labels `[m, names]`, for `features` `[m, d]` less `offset`.
     ///
     /// # Errors
     /// When the features are of another number than those it was fitted to.

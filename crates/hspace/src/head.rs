@@ -1,6 +1,6 @@
 //! Heads as files, and the head of a supervised run.
 //!
-//! A head is a safetensors file with `shift` and `factor` `[d]`, which scale the features, and what is known of it as JSON in the metadata. A
+//! A head is a safetensors file with `shift` and `factor` `[d]`, which scale the features (less `offset`, if there is one), and what is known of it as JSON in the metadata. A
 //! linear map is `weight` `[outputs, d]` and `bias` `[outputs]`, as `torch.nn.Linear` has them. Labelled rows whose nearest vote are
 //! `features` `[n, d]` in single precision, 4 n · d bytes, and `labels` `[n, outputs]`, bytes that are 1 where a row has the label; k, metric and
 //! weights are in the metadata.
@@ -75,6 +75,9 @@ pub fn write(path: &Path, head: &Head) -> Result<()> {
     let mut all = tensors(&head.map, head.outputs());
     all.push(doubles("shift", vec![d], head.shift.iter().copied()));
     all.push(doubles("factor", vec![d], head.factor.iter().copied()));
+    if !head.offset.is_empty() {
+        all.push(doubles("offset", vec![d], head.offset.iter().copied()));
+    }
     let mut views = Vec::new();
     for (name, dtype, shape, bytes) in &all {
         let view = TensorView::new(*dtype, shape.clone(), bytes).map_err(|e| failed(&e))?;
@@ -136,6 +139,10 @@ fn parse(bytes: &[u8]) -> std::result::Result<Head, String> {
     Ok(Head {
         map,
         factor: doubles("factor", &[d])?,
+        offset: match tensors.names().contains(&"offset") {
+            true => doubles("offset", &[d])?,
+            false => Vec::new(),
+        },
         shift,
         about,
     })
@@ -233,6 +240,7 @@ pub fn of_run_if_any(path: &Path, device: &Device) -> Result<Option<Head>> {
             weights: Matrix::new(d, outputs, data.collect()),
             bias: bias.into_iter().map(f64::from).collect(),
         },
+        offset: Vec::new(),
         shift: vec![0.0; d],
         factor: vec![1.0; d],
         about: About {
@@ -266,6 +274,7 @@ mod tests {
     fn head(map: Map, names: &[&str], kind: TaskKind) -> Head {
         Head {
             map,
+            offset: vec![],
             shift: vec![4e6 + 0.1, 0.0, -1.0],
             factor: vec![0.25; 3],
             about: About {
@@ -307,7 +316,11 @@ mod tests {
     fn a_head_is_read_back_to_the_bit_and_other_files_are_refused() -> Result<()> {
         let folder = tempfile::tempdir().map_err(|e| Error::data(e.to_string()))?;
         let path = folder.path().join("head.safetensors");
-        for head in [linear(), neighbours()] {
+        let far = Head {
+            offset: vec![1.7e9, 0.0, 0.1],
+            ..linear()
+        };
+        for head in [linear(), far, neighbours()] {
             write(&path, &head)?;
             assert_eq!(read(&path)?, head);
         }

@@ -126,6 +126,7 @@ pub fn run(args: &Args) -> Result<()> {
     if !matches!(source, Source::File(_)) {
         check_origin(&head, &made.name, &made.origin)?;
     }
+    let made = made.with_shift(&head.offset);
     let predictions = Predictions::of(&head, &made.ids, &made.features, args.min_confidence)?;
     let evaluation = args.html.as_ref().map(|_| evaluate(&head, &made));
     let evaluation = evaluation.transpose().map_err(|e| in_html(&e))?;

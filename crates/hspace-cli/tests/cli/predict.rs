@@ -228,6 +228,37 @@ fn a_supervised_run_answers_by_its_own_head() {
     );
 }
 
+/// Columns with a large common part are stored less their mean, which is another in other samples.
+#[test]
+fn a_head_of_raw_vectors_takes_columns_far_from_zero_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let row = |i: usize, ill: bool| {
+        let noise = (i * 7919 % 1009) as f64 / 1009.0;
+        let seconds = 1.7e9 + 4.0 * f64::from(u8::from(ill)) + 2.0 * noise;
+        format!(
+            "s{i},{seconds:.4},{:.4}",
+            (i * 104_729 % 1009) as f64 / 1009.0
+        )
+    };
+    let split = |i: usize| if i % 8 < 2 { "test" } else { "train" };
+    let label = |i: usize| ["healthy", "ill"][i % 2];
+    let old = (0..400).map(|i| format!("{},{},{}\n", row(i, i % 2 == 1), label(i), split(i)));
+    let old: String = old.collect();
+    write(at, "old.csv", &format!("id,seconds,b,label,split\n{old}"));
+    // All of one class: their mean is not that of both.
+    let new: String = (1000..1060).map(|i| row(i, true) + "\n").collect();
+    write(at, "new.csv", &format!("id,seconds,b\n{new}"));
+    for probe in ["linear", "knn"] {
+        let save = format!("--probe {probe} --save-head {probe}.safetensors");
+        ok(at, &format!("probe pixels --data old.csv {save}"));
+        let head = format!("--head {probe}.safetensors");
+        let found = String::from_utf8(answers(at, "pixels", &head)).unwrap();
+        let ill = found.lines().filter(|line| line.contains(",ill,")).count();
+        assert_eq!(ill, 60, "{probe}: {found}");
+    }
+}
+
 /// The answers of `source` for new.csv, as bytes.
 fn answers(at: &Path, source: &str, more: &str) -> Vec<u8> {
     ok(

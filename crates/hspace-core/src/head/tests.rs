@@ -16,6 +16,7 @@ fn head(kind: TaskKind, outputs: usize) -> Head {
             ),
             bias: (0..outputs).map(|i| 0.5 * i as f64).collect(),
         },
+        offset: vec![],
         shift: vec![1.0, 4e6],
         factor: vec![0.5, 2.0],
         about: About {

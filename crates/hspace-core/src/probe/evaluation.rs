@@ -55,7 +55,7 @@ pub struct Operation {
     pub specificity: Estimate,
 }
 
-/// How right the answers of `head` are for the samples of `r` whose label is known.
+/// How right the answers of `head` are for the samples of `r` whose label is known; its features are less [`Head::offset`].
 ///
 /// # Errors
 /// When there is no such column, when it is of another kind, or when no sample has a label that the head knows.

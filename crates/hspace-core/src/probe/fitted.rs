@@ -42,6 +42,7 @@ pub fn fit_head(r: &Representation, options: &ProbeOptions) -> Result<(Head, Eva
     let (shift, factor) = transform.line(r.features.cols);
     let mut head = Head {
         map,
+        offset: r.shift.clone(),
         shift,
         factor,
         about: About {
@@ -159,6 +160,7 @@ impl Fits<'_> {
             let (map, _) = self.map(&fold)?;
             let part = Head {
                 map,
+                offset: head.offset.clone(),
                 shift: head.shift.clone(),
                 factor: head.factor.clone(),
                 about: head.about.clone(),

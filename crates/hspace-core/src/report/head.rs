@@ -93,9 +93,9 @@ fn chart(roc: &Roc) -> Markup {
     // One line of text a mark, in the empty half below the diagonal.
     let line = |row: f64, colour: &str, text: &str, value: &str| {
         html! {
-            circle.mark cx="166" cy=(240.0 + 34.0 * row) r="5" style=(format!("fill:var({colour})")) {}
-            text x="178" y=(236.0 + 34.0 * row) { (text) }
-            text.heading x="178" y=(252.0 + 34.0 * row) { (value) }
+            circle.mark cx="168" cy=(250.0 + 34.0 * row) r="5" style=(format!("fill:var({colour})")) {}
+            text x="180" y=(246.0 + 34.0 * row) { (text) }
+            text.heading x="180" y=(262.0 + 34.0 * row) { (value) }
         }
     };
     let chosen = roc.chosen.as_ref();
@@ -119,8 +119,8 @@ fn chart(roc: &Roc) -> Markup {
                     "sens. {} %, spec. {} %", percent(c.sensitivity.mean), percent(c.specificity.mean)
                 )))
             }
-            text x="178" y="202" { "area under the curve" }
-            text.heading x="178" y="218" { (in_words(&roc.auroc)) }
+            text x="180" y="212" { "area under the curve" }
+            text.heading x="180" y="228" { (in_words(&roc.auroc)) }
             (line(0.0, "--class-1", "sensitivity at 95 % specificity", &in_words(&at)))
             text.name.middle x="206" y="368" { "1 − specificity, % of " (grouped(roc.counts[0])) " “" (roc.classes[0]) "”" }
             text.name.middle transform="translate(10 172) rotate(-90)" { "sensitivity, % of " (grouped(roc.counts[1])) " “" (roc.classes[1]) "”" }
