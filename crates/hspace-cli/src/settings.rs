@@ -183,6 +183,12 @@ pub struct SettingFlags {
     /// Keep the weights of the epoch that was best by this, not the last
     #[arg(long, value_name = "METRIC")]
     pub keep_best: Option<String>,
+    /// Average the weights of the training with this decay, such as 0.999 (exponential moving average), and keep the average
+    #[arg(long, value_name = "DECAY")]
+    pub ema: Option<f64>,
+    /// Weights to keep as the encoder: model, ema, or teacher (of byol, moco, dino) [default: ema with --ema, else model]
+    #[arg(long, value_name = "WEIGHTS")]
+    pub export: Option<String>,
     /// Column that is the task
     #[arg(long, value_name = "COLUMN")]
     pub label: Option<String>,
@@ -221,6 +227,8 @@ impl SettingFlags {
             ("train.learn_from", text(&self.learn_from)),
             ("train.stop_on", text(&self.stop_on)),
             ("train.keep_best", text(&self.keep_best)),
+            ("train.ema", self.ema.map(|x| format!("{x:?}"))),
+            ("train.export", text(&self.export)),
             ("seed", self.seed.map(|n| n.to_string())),
         ];
         let flags = flags

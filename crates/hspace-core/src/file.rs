@@ -68,6 +68,32 @@ fn replace(
     Ok(())
 }
 
+/// Lets `fill` write the files of a new folder, which then takes the place of `path`, or leaves what was there untouched.
+///
+/// # Errors
+/// Names the folder; whatever `fill` answers.
+pub fn write_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let failed = |e: io::Error| Error::file(path, format!("cannot write: {}", explain(&e)));
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(parent).map_err(failed)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".writing-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+    // Removed with all that is in it when it is dropped.
+    let aside = builder.tempdir_in(parent).map_err(failed)?;
+    let (new, old) = (aside.path().join("new"), aside.path().join("old"));
+    std::fs::create_dir(&new).map_err(failed)?;
+    fill(&new)?;
+    if path.exists() {
+        std::fs::rename(path, &old).map_err(failed)?;
+    }
+    std::fs::rename(&new, path).map_err(failed)
+}
+
 /// Writes into what is there, such as a FIFO that someone reads.
 fn pour(path: &Path, fill: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
     let file = File::options().write(true).open(path)?;
@@ -188,6 +214,29 @@ mod tests {
         assert!(error.contains("no space left"), "{error}");
         assert_eq!(std::fs::read(&path).unwrap(), b"short");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_is_replaced_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("far/model");
+        let fill = |text: &'static str| {
+            move |at: &Path| {
+                write_whole(&at.join("a"), text.as_bytes())?;
+                write_whole(&at.join(text), b"")
+            }
+        };
+        write_folder(&path, fill("first")).unwrap();
+        write_folder(&path, fill("second")).unwrap();
+        let broken = write_folder(&path, |at| {
+            write_whole(&at.join("a"), b"half")?;
+            Err(Error::data("broken"))
+        });
+        assert!(broken.is_err());
+        assert_eq!(std::fs::read(path.join("a")).unwrap(), b"second");
+        assert!(path.join("second").exists() && !path.join("first").exists());
+        let left = std::fs::read_dir(folder.path().join("far")).unwrap();
+        assert_eq!(left.count(), 1);
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Heads: what turns features into an answer.
 //!
-//! A head is a linear map behind the scaling of its features, `z = ((x − shift) · factor) W + b`, and what follows from the kind of
-//! task: softmax for classes, a sigmoid for each of several labels, nothing for numbers. Probes give one
-//! ([`crate::probe::fit_head`]), and so does a supervised run.
+//! A head scales its features, `x' = (x − shift) · factor`, and answers by what a probe learned of them ([`Map`]): a linear map
+//! `z = x' W + b` with what follows from the kind of task (softmax for classes, a sigmoid for each of several labels, nothing for numbers),
+//! or the votes of the nearest labelled rows. Probes give one ([`crate::probe::fit_head`]), and so does a supervised run.
 //!
-//! Probabilities are calibrated by one temperature T, `z / T` (Guo, Pleiss, Sun & Weinberger 2017, "On calibration of modern neural
-//! networks", arXiv:1706.04599), and of two classes the second is answered from a threshold on. Both are chosen on labels that the map was not
-//! fitted to.
+//! Probabilities of a linear map are calibrated by one temperature T, `z / T` (Guo, Pleiss, Sun & Weinberger 2017, "On calibration of modern
+//! neural networks", arXiv:1706.04599); votes are shares of labelled rows and stay as they are. Of two classes the second is answered from a
+//! threshold on. Both are chosen on labels that the map was not fitted to.
 
 mod calibration;
 mod predictions;
@@ -17,23 +17,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
-use crate::probe::{Estimate, TaskKind};
+use crate::probe::knn::LabelledRows;
+use crate::probe::{CEILING, Estimate, TaskKind};
 
 pub(crate) use calibration::{temperature, threshold};
 
 /// A head and what is known of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Head {
-    /// `[d, outputs]`, on scaled features.
-    pub weights: Matrix,
-    /// `[outputs]`; −∞ for a class that no training sample had.
-    pub bias: Vec<f64>,
+    /// What answers for scaled features.
+    pub map: Map,
+    /// What was taken off the features before it was fitted ([`crate::representation::Representation::shift`]), `[d]`; empty for nothing.
+    pub offset: Vec<f64>,
     /// Subtracted from features, `[d]`.
     pub shift: Vec<f64>,
     /// What they are multiplied by then, `[d]`.
     pub factor: Vec<f64>,
     /// What is known of it.
     pub about: About,
+}
+
+/// What answers for scaled features.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Map {
+    /// Logits or numbers.
+    Linear {
+        /// `[d, outputs]`
+        weights: Matrix,
+        /// `[outputs]`; −∞ for a class that no training sample had.
+        bias: Vec<f64>,
+    },
+    /// The votes of the nearest labelled rows.
+    Neighbours(LabelledRows),
 }
 
 /// What is known of a head.
@@ -51,7 +66,7 @@ pub struct About {
     pub made: String,
     /// Samples that it was fitted to.
     pub samples: usize,
-    /// Logits are divided by it.
+    /// Logits are divided by it; 1 of neighbours.
     pub temperature: f64,
     /// Of two classes the second is answered where its probability is at least this.
     pub threshold: Option<f64>,
@@ -62,10 +77,15 @@ pub struct About {
 impl Head {
     /// Number of features that it takes.
     pub fn features(&self) -> usize {
-        self.weights.rows
+        self.shift.len()
     }
 
-    /// Numbers `[m]`, or probabilities of classes or labels `[m, names]`, for `features` `[m, d]`.
+    /// Number of classes or labels; 1 of numbers.
+    pub fn outputs(&self) -> usize {
+        self.about.names.len().max(1)
+    }
+
+    /// Numbers `[m]`, or probabilities of classes or labels `[m, names]`, for `features` `[m, d]` less `offset`.
     ///
     /// # Errors
     /// When the features are of another number than those it was fitted to.
@@ -81,14 +101,21 @@ impl Head {
         let mut scaled = features.clone();
         for row in scaled.data.chunks_exact_mut(features.cols.max(1)) {
             for ((x, shift), factor) in row.iter_mut().zip(&self.shift).zip(&self.factor) {
-                *x = ((f64::from(*x) - shift) * factor) as f32;
+                let value = (f64::from(*x) - shift) * factor;
+                *x = value.clamp(-CEILING, CEILING) as f32;
             }
         }
-        let outputs = self.bias.len();
-        let logits = scaled.times(&self.weights);
-        let logits = logits.data.chunks_exact(outputs.max(1));
-        let mut z: Vec<f64> = logits
-            .flat_map(|row| row.iter().zip(&self.bias).map(|(&z, b)| f64::from(z) + b))
+        Ok(match &self.map {
+            Map::Linear { weights, bias } => self.probabilities(&scaled.times(weights), bias),
+            Map::Neighbours(rows) => rows.answer(&scaled, self.outputs(), self.about.kind),
+        })
+    }
+
+    /// Of logits without their bias, `[m, outputs]`.
+    fn probabilities(&self, logits: &Matrix, bias: &[f64]) -> Vec<f64> {
+        let rows = logits.data.chunks_exact(bias.len().max(1));
+        let mut z: Vec<f64> = rows
+            .flat_map(|row| row.iter().zip(bias).map(|(&z, b)| f64::from(z) + b))
             .collect();
         match self.about.kind {
             TaskKind::Numbers => {}
@@ -98,12 +125,12 @@ impl Head {
                 }
             }
             TaskKind::Classes => {
-                for row in z.chunks_exact_mut(outputs) {
+                for row in z.chunks_exact_mut(bias.len()) {
                     softmax(row, self.about.temperature);
                 }
             }
         }
-        Ok(z)
+        z
     }
 }
 

@@ -10,6 +10,7 @@ pub mod comparison;
 mod conditioning;
 mod entry;
 mod estimates;
+pub mod evaluation;
 pub mod few_labels;
 mod fitted;
 pub mod folds;
@@ -33,6 +34,7 @@ pub(crate) mod table;
 mod task;
 
 pub use comparison::Comparison;
+pub(crate) use conditioning::CEILING;
 pub use entry::{Entry, ProbeKind};
 pub use fitted::fit_head;
 pub use joined::join;

@@ -11,6 +11,7 @@ mod density;
 mod disentangle;
 mod feature_maps;
 mod fits;
+mod head;
 mod latents;
 mod layers;
 mod look;
@@ -36,7 +37,9 @@ use crate::density::outliers::Outliers;
 use crate::density::space::SpaceFits;
 use crate::disentangle::Disentanglement;
 use crate::error::Result;
+use crate::head::About;
 use crate::probe::Measurements;
+use crate::probe::evaluation::Evaluation;
 use crate::warning::Warning;
 use look::Looks;
 
@@ -55,6 +58,8 @@ pub struct Page {
     pub run: Option<RunFacts>,
     /// The results.
     pub measurements: Option<Measurements>,
+    /// The head that was kept, or asked.
+    pub head: Option<HeadResult>,
     /// Scores of disentanglement and the latents' dependence.
     pub disentanglement: Option<Disentanglement>,
     /// What was logged during training.
@@ -79,6 +84,15 @@ pub struct Page {
     pub warnings: Vec<Warning>,
     /// Files that could not be used.
     pub bad_files: Vec<BadFile>,
+}
+
+/// A head, and how right it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeadResult {
+    /// The head.
+    pub about: About,
+    /// On labelled samples.
+    pub evaluation: Evaluation,
 }
 
 /// How an encoder came about.
@@ -195,6 +209,7 @@ pub fn html(page: &Page) -> Result<String> {
                         (layers::layers(m, &looks))
                         (comparison::pairs(m, &looks))
                     }
+                    (head::head(page.head.as_ref()))
                     (sections::projections(&page.projections))
                     (sections::strips(page.neighbours.as_ref()))
                     (feature_maps::feature_maps(page.feature_maps.as_ref()))
@@ -225,6 +240,7 @@ pub fn html(page: &Page) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::evaluation::{Operation, Roc};
     use crate::probe::{
         Comparison, Confusion, Estimate, Geometry, LabelScore, Labels, Nuisance, Reliability,
         ReliabilityBin, Row, Savings, Scaling,
@@ -366,6 +382,7 @@ mod tests {
                 ..RunFacts::default()
             }),
             measurements: Some(measurements),
+            head: Some(head()),
             training: vec![
                 curve("loss", vec![2.0, f64::NAN, 1.0]),
                 curve("lr", vec![f64::NAN; 3]),
@@ -411,6 +428,40 @@ mod tests {
         }
     }
 
+    /// Of two classes with odd names.
+    fn head() -> HeadResult {
+        HeadResult {
+            about: About {
+                task: "animal <1>".into(),
+                kind: crate::probe::TaskKind::Classes,
+                names: vec!["cat".into(), "<b>".into()],
+                source: ("runs/a".into(), "hash".into()),
+                made: "linear c=1".into(),
+                samples: 400,
+                temperature: 1.2,
+                threshold: Some(0.4),
+                scores: vec![],
+            },
+            evaluation: Evaluation {
+                samples: 100,
+                unknown: 3,
+                scores: vec![("sensitivity".into(), estimate(0.8))],
+                roc: Some(Roc {
+                    classes: ["cat".into(), "<b>".into()],
+                    counts: [40, 60],
+                    points: vec![[0.0, 0.0], [0.0, 0.7], [0.3, 1.0], [1.0, 1.0]],
+                    auroc: estimate(0.93),
+                    chosen: Some(Operation {
+                        threshold: 0.4,
+                        sensitivity: estimate(0.8),
+                        specificity: estimate(0.9),
+                    }),
+                    sensitivity_at_95: Estimate::without_interval(0.7),
+                }),
+            },
+        }
+    }
+
     /// The first of `names` has a score and a matrix, the second has none.
     fn disentanglement(names: &[&str]) -> Disentanglement {
         use crate::disentangle::{Dependence, FactorFacts, Row};
@@ -451,6 +502,7 @@ mod tests {
         let sections = [
             "Results",
             "With few labels",
+            "The head",
             "The space",
             "What it draws",
             "What is mistaken",
@@ -469,6 +521,10 @@ mod tests {
             ">55 (95\u{a0}% interval 40 to 70)<",
             ">+5.0<",
             "Reliability of",
+            "93.0 (91.0 to 95.0) %",
+            "chosen threshold 0.400",
+            "Sensitivity at the threshold",
+            "3 more have a label",
             "mind &lt;this&gt;",
             "x&amp;y.png",
             "seed = 3",

@@ -167,6 +167,26 @@ impl Representation {
         }
     }
 
+    /// The same features less another `shift`, `[d]` or empty for none.
+    pub fn with_shift(mut self, shift: &[f64]) -> Representation {
+        if self.shift == shift {
+            return self;
+        }
+        let of = |shift: &[f64], column: usize| shift.get(column).copied().unwrap_or(0.0);
+        for row in self
+            .features
+            .data
+            .chunks_exact_mut(self.features.cols.max(1))
+        {
+            for (column, x) in row.iter_mut().enumerate() {
+                let moved = of(&self.shift, column) - of(shift, column);
+                *x = (f64::from(*x) + moved) as f32;
+            }
+        }
+        self.shift = shift.to_vec();
+        self
+    }
+
     /// Refuses features that are NaN or infinite.
     ///
     /// # Errors

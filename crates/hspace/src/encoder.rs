@@ -152,6 +152,15 @@ pub fn init(encoder: &dyn Encoder, shape: Shape, seed: u64, device: &Device) -> 
     (pass.into_fresh().under("encoder"), dim)
 }
 
+/// How many features an encoder gives at `exit` for samples of that shape.
+pub fn features_after(encoder: &dyn Encoder, shape: Shape, exit: Exit, device: &Device) -> usize {
+    let none = Weights::default();
+    let pass = Pass::new(&none, Mode::Init(0), device);
+    let x = blank(2, shape, device);
+    let found = features_at(encoder, &pass.at("encoder"), x, shape, &[exit]);
+    found[0].dims()[1]
+}
+
 /// Shared by the convolutional encoders: only images of a size that survives the strides.
 fn image_problems(name: &str, shape: Shape, least: usize) -> Vec<String> {
     match shape {

@@ -265,6 +265,7 @@ impl Story<'_> {
         Ok(Page {
             projections: projections.collect::<Result<_>>()?,
             neighbours: self.neighbours(&task)?,
+            head: None,
             disentanglement: self.dependence(seed),
             latents: self.latents(),
             space: self.density(seed),

@@ -12,6 +12,7 @@ use crate::encoder::{self, Encoder};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::objective::{self, Facts, Look, Objective, Stream, learns_from_labels};
+use crate::optim::ema::Export;
 use crate::run::EncoderFile;
 use crate::views::{InputSpec, Marginals, Recipe, Views};
 
@@ -149,6 +150,7 @@ impl<'a> Job<'a> {
         problems.extend(objective.prepare(&facts));
         problems.extend(objective::validate(&*objective, &*encoder, &facts));
         problems.extend(validate_metrics(&config.train, &*objective, &facts));
+        problems.extend(validate_export(&config, &*objective));
         let batch = *config.train.batch_size.get();
         if batch > rows.len() {
             problems.push(format!(
@@ -251,6 +253,8 @@ impl<'a> Job<'a> {
                 .map_or(vec![], |(names, _)| names.to_vec()),
             warnings: vec![],
             latents: self.objective.latents(),
+            exported: self.config.train.export,
+            stage: None,
             settings: self.config.encoder.settings.clone(),
             input: self.views.random.input().clone(),
         }
@@ -286,6 +290,24 @@ impl<'a> Job<'a> {
     pub fn encoder(&self) -> (&dyn Encoder, &Views, &Device) {
         (&*self.encoder, &self.views.random, &self.device)
     }
+}
+
+/// Whether the weights that are to be kept will be there.
+fn validate_export(config: &Config, objective: &dyn Objective) -> Option<String> {
+    let (settings, can) = (&config.train, objective.exports());
+    let asked = settings.export;
+    if !can.contains(&asked) && asked != Export::Auto {
+        let names: Vec<&str> = can.iter().map(|export| export.name()).collect();
+        return Some(format!(
+            "train.export={}: objective `{}` has {}",
+            asked.name(),
+            config.objective.name,
+            names.join(" and ")
+        ));
+    }
+    (asked == Export::Ema && settings.ema == 0.0).then(|| {
+        "train.export=ema: no average is taken; set its decay, such as train.ema=0.999".to_owned()
+    })
 }
 
 /// Why what is to stop the training, or to choose its best weights, would never be measured.

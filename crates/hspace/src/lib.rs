@@ -24,7 +24,7 @@
 //! Around them: [`network`] holds the named weights and layers, [`optim`] the rules that move them, [`mod@train`] the loop, [`config`]
 //! the settings, [`run`] the folder on disk, [`data_record`] which data a run learned from, [`pretrained`] and [`hub`] weights made elsewhere,
 //! [`job`] puts a configuration and a dataset together,
-//! [`generate`] draws samples from a run that learned to, [`drawings`] shows them, [`invert`] finds the latents of samples, [`evaluate`] has the contenders of a comparison, and [`study`] compares objectives.
+//! [`export`] writes encoder and head for use elsewhere, [`generate`] draws samples from a run that learned to, [`drawings`] shows them, [`invert`] finds the latents of samples, [`evaluate`] has the contenders of a comparison, and [`study`] compares objectives.
 
 pub mod config;
 pub mod data_record;
@@ -33,6 +33,7 @@ pub mod drawings;
 pub mod embed;
 pub mod encoder;
 pub mod evaluate;
+pub mod export;
 pub mod feature_maps;
 pub mod generate;
 #[cfg(test)]

@@ -64,6 +64,7 @@ use crate::encoder::stage::begins;
 use crate::encoder::{self, Encoder};
 use crate::list::{self, Configured, Entry};
 use crate::network::{Mode, Pass, Weights};
+use crate::optim::ema::Export;
 use crate::optim::{self, Gradients};
 use crate::views::Recipe;
 use crate::warning::WarningKind;
@@ -422,6 +423,11 @@ pub trait Objective: Send + Sync {
     /// What can be drawn from latents, if it learns to.
     fn generator(&self) -> Option<&dyn Generator> {
         None
+    }
+
+    /// The weights that a run can keep as its encoder: a momentum teacher's, where there is one.
+    fn exports(&self) -> &'static [Export] {
+        &[Export::Model, Export::Ema]
     }
 
     /// The samples and views of a step.

@@ -1,5 +1,6 @@
 //! Optimizers: formulas on flat weights.
 
+pub mod ema;
 pub mod schedule;
 
 use std::collections::BTreeMap;

@@ -9,7 +9,7 @@ use crate::data_record;
 use crate::dataset::{Column, Dataset};
 use crate::embed::{Embedded, embed};
 use crate::error::{Error, Result};
-use crate::head::{self, Head};
+use crate::head::{self, Head, Map};
 use crate::job::{Job, about};
 use crate::matrix::Matrix;
 use crate::network::weights::{Weights, values};
@@ -132,8 +132,11 @@ fn own_head(model: &Weights, job: &Job<'_>) -> Result<Head> {
     let data = (0..outputs * d).map(|i| weight[i % outputs * d + i / outputs]);
     let bias = values(bias.value.clone()).into_iter().map(f64::from);
     Ok(Head {
-        weights: Matrix::new(d, outputs, data.collect()),
-        bias: bias.collect(),
+        map: Map::Linear {
+            weights: Matrix::new(d, outputs, data.collect()),
+            bias: bias.collect(),
+        },
+        offset: Vec::new(),
         shift: vec![0.0; d],
         factor: vec![1.0; d],
         about: head::About {

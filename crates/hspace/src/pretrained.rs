@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::file;
 use crate::network::weights::{listed, mismatch, vector};
 use crate::network::{Weight, Weights};
+use crate::optim::ema::Export;
 use crate::run::{EncoderFile, TrainedEncoder};
 use crate::views::InputSpec;
 
@@ -123,6 +124,8 @@ pub fn encoder(
         classes: vec![],
         warnings: vec![],
         latents: 0,
+        exported: Export::Model,
+        stage: None,
         settings,
         input,
     };

@@ -11,15 +11,19 @@ use serde::{Deserialize, Serialize};
 use crate::config::Config;
 use crate::dataset::{BadFile, Dataset, Shape};
 use crate::encoder::latent::with_latents;
-use crate::encoder::{self, Encoder};
+use crate::encoder::{self, Encoder, Exit};
 use crate::error::{Error, Result};
 use crate::file;
 use crate::network::Weights;
 use crate::network::files::{read_weights, write_weights};
+use crate::optim::ema::Export;
 use crate::views::{InputSpec, Views, ViewsConfig};
 use crate::warning::Warning;
 
 pub use metrics::Line;
+
+const WEIGHTS: &str = "encoder.safetensors";
+const ABOUT: &str = "encoder.toml";
 
 /// The folder of a run.
 #[derive(Clone, Debug)]
@@ -44,14 +48,25 @@ pub struct EncoderFile {
     /// Latent coordinates after the architecture; 0 for none.
     #[serde(default)]
     pub latents: usize,
+    /// Which weights of the training it has (`train.export`).
+    #[serde(default = "model")]
+    pub exported: Export,
+    /// The stage that it ends with; `None` for the whole of the architecture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
     /// The architecture's settings.
     pub settings: toml::Table,
     /// Shape and normalisation of the input.
     pub input: InputSpec,
 }
 
+/// What version 0.1.0 kept.
+fn model() -> Export {
+    Export::Model
+}
+
 impl EncoderFile {
-    /// The encoder that it describes.
+    /// The encoder that it describes, with all its stages.
     ///
     /// # Errors
     /// An unknown architecture, settings that do not fit.
@@ -72,6 +87,37 @@ pub struct TrainedEncoder {
 }
 
 impl TrainedEncoder {
+    /// It up to the stage of that name.
+    ///
+    /// # Errors
+    /// When it has no such stage.
+    pub fn until(self, stage: &str) -> Result<TrainedEncoder> {
+        let until = TrainedEncoder {
+            about: EncoderFile {
+                hash: format!("{}@{stage}", self.about.hash),
+                stage: Some(stage.to_owned()),
+                ..self.about
+            },
+            ..self
+        };
+        until.exit()?;
+        Ok(until)
+    }
+
+    /// Where its features leave it: at its end, or after the stage that it is kept up to.
+    ///
+    /// # Errors
+    /// When it has no such stage.
+    pub fn exit(&self) -> Result<Exit> {
+        match &self.about.stage {
+            None => Ok(Exit::End),
+            Some(stage) => {
+                let stages = self.encoder.stages(self.about.input.shape);
+                Exit::after(stage, &stages).map_err(Error::config)
+            }
+        }
+    }
+
     /// Its input, without random views; for vectors less another shift than those it was trained on, with the mean
     /// that belongs to it.
     ///
@@ -94,6 +140,19 @@ impl TrainedEncoder {
         let input = self.about.input.for_shift(dataset.samples.shift());
         Views::new(ViewsConfig::none(), input, None)
     }
+}
+
+/// Writes encoder.safetensors and encoder.toml into a folder; the hash of its weights.
+///
+/// # Errors
+/// Names the file.
+pub fn write_encoder(folder: &Path, mut about: EncoderFile, weights: &Weights) -> Result<String> {
+    let path = folder.join(WEIGHTS);
+    write_weights(&path, weights)?;
+    about.hash = file::hash(&path)?;
+    let text = toml::to_string(&about).map_err(|e| Error::file(folder, e))?;
+    file::write_whole(&folder.join(ABOUT), text.as_bytes())?;
+    Ok(about.hash)
 }
 
 impl RunFolder {
@@ -163,7 +222,7 @@ impl RunFolder {
 
     /// A training's folder has its configuration; an encoder from elsewhere has none.
     fn is_run(&self) -> bool {
-        self.has_config() || self.path.join("encoder.toml").is_file()
+        self.has_config() || self.path.join(ABOUT).is_file()
     }
 
     fn config_path(&self) -> PathBuf {
@@ -194,7 +253,7 @@ impl RunFolder {
 
     /// The trained encoder's weights.
     pub fn weights(&self) -> PathBuf {
-        self.path.join("encoder.safetensors")
+        self.path.join(WEIGHTS)
     }
 
     /// Writes a text file of the run, whole.
@@ -251,11 +310,8 @@ impl RunFolder {
     ///
     /// # Errors
     /// Names the file.
-    pub fn write_encoder(&self, mut about: EncoderFile, weights: &Weights) -> Result<()> {
-        write_weights(&self.weights(), weights)?;
-        about.hash = file::hash(&self.weights())?;
-        let text = toml::to_string(&about).map_err(|e| Error::file(&self.path, e))?;
-        self.write("encoder.toml", &text)
+    pub fn write_encoder(&self, about: EncoderFile, weights: &Weights) -> Result<()> {
+        write_encoder(&self.path, about, weights).map(|_| ())
     }
 
     /// Reads the trained encoder.
@@ -263,7 +319,7 @@ impl RunFolder {
     /// # Errors
     /// If the training has not ended, or the files are broken or do not belong together.
     pub fn read_encoder(&self, device: &Device) -> Result<TrainedEncoder> {
-        let path = self.path.join("encoder.toml");
+        let path = self.path.join(ABOUT);
         if !path.exists() {
             return Err(Error::file(
                 &self.path,
@@ -281,11 +337,15 @@ impl RunFolder {
         let weights = read_weights(&self.weights(), device)?;
         let (like, _) = encoder::init(&*encoder, about.input.shape, 0, device);
         weights.check_like(&like, &self.weights())?;
-        Ok(TrainedEncoder {
+        let whole = TrainedEncoder {
             about,
             encoder,
             weights,
-        })
+        };
+        match whole.about.stage.clone() {
+            Some(stage) => whole.until(&stage),
+            None => Ok(whole),
+        }
     }
 
     /// Writes all weights: of the encoder, of heads, decoders and teachers.
@@ -354,6 +414,8 @@ mod tests {
                 text: "all alike".into(),
             }],
             latents: 0,
+            exported: Export::Model,
+            stage: None,
             settings: toml::toml! { width = 4 },
             input: InputSpec {
                 shape: Shape::Vector { dim: 1 },

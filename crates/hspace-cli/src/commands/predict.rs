@@ -1,16 +1,19 @@
 //! `hspace predict`: answers for samples.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hspace::device::device;
 use hspace::file::{quoted, write_whole};
 use hspace::head::{self, Head, Predictions};
 use hspace::probe::TaskKind;
-use hspace::representation::Representation;
+use hspace::probe::evaluation::{Evaluation, evaluate};
+use hspace::report::{HeadResult, Page};
 use hspace::source::Source;
+use hspace::warning::Warning;
 use hspace::{Error, Result};
 use serde::Serialize;
 
+use crate::commands::probe::print_scores;
 use crate::commands::{apart, open, write_json};
 use crate::progress::Spinner;
 use crate::say;
@@ -22,20 +25,23 @@ use crate::settings::DataFlags;
   hspace predict runs/supervised --data new/ --out predictions.csv
   hspace probe runs/a --data labelled/ --save-head head.safetensors
   hspace predict runs/a --head head.safetensors --data new/ --out predictions.csv
+  hspace export runs/a --head head.safetensors --out winner                     # both in one folder
+  hspace predict winner --data new/ --out predictions.csv
   hspace predict runs/a --head head.safetensors --data new/ --min-confidence 0.9 --out sure.csv
-  hspace predict runs/a --head head.safetensors --data chests/ --threshold 0.2 --out sensitive.csv")]
+  hspace predict runs/a --head head.safetensors --data chests/ --threshold 0.2 --out sensitive.csv
+  hspace predict winner --data other-hospital/ --out predictions.csv --html how-right.html   # where labels are known")]
 pub struct Args {
-    /// A run, a features file (.npz, .npy, .csv), a model of the Hugging Face Hub (hf:OWNER/NAME), or `pixels`: that which the head was
+    /// A run, what `hspace export` wrote, a features file (.npz, .npy, .csv), a model of the Hugging Face Hub (hf:OWNER/NAME), or `pixels`: that which the head was
     /// fitted on
     #[arg(value_name = "SOURCE")]
     source: String,
-    /// The samples; labels they may have are not looked at
+    /// The samples; labels that they may have are looked at for --html alone
     #[arg(long)]
     data: String,
     /// The table to write: id, predicted, confidence, and the probability of each class or label
     #[arg(long, value_name = "FILE.csv")]
     out: PathBuf,
-    /// The head, as written by `hspace probe --save-head` [default: that of a supervised run]
+    /// The head, as written by `hspace probe --save-head` [default: that of a supervised run or of what was exported]
     #[arg(long, value_name = "FILE")]
     head: Option<PathBuf>,
     /// Leave answers open that are less probable
@@ -44,6 +50,9 @@ pub struct Args {
     /// Of two classes, answer the second where its probability is at least this [default: the head's]
     #[arg(long, value_name = "PROBABILITY", value_parser = probability)]
     threshold: Option<f64>,
+    /// Where the samples are labelled: write a page on how right the answers are, of two classes with the receiver operating characteristic
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Write what was asked, and how often each answer was given, as JSON to this file (`-`: standard output)
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -69,6 +78,9 @@ struct Summary<'a> {
     samples: usize,
     abstained: usize,
     answers: Vec<(String, usize)>,
+    /// How right they are, with `--html`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evaluation: Option<Evaluation>,
 }
 
 pub fn run(args: &Args) -> Result<()> {
@@ -80,6 +92,7 @@ pub fn run(args: &Args) -> Result<()> {
     inputs.extend(head_name.iter().map(|name| ("head", name.as_str())));
     let outputs = [
         ("--out", Some(args.out.as_path())),
+        ("--html", args.html.as_deref()),
         ("--json", args.json.as_deref()),
     ];
     apart(&outputs, &inputs)?;
@@ -111,15 +124,24 @@ pub fn run(args: &Args) -> Result<()> {
     spinner.done();
     let made = made?;
     sources.notes.iter().for_each(say::note);
-    check_source(&head, &made, &source)?;
+    if !matches!(source, Source::File(_)) {
+        check_origin(&head, &made.name, &made.origin)?;
+    }
+    let made = made.with_shift(&head.offset);
     let predictions = Predictions::of(&head, &made.ids, &made.features, args.min_confidence)?;
+    let evaluation = args.html.as_ref().map(|_| evaluate(&head, &made));
+    let evaluation = evaluation.transpose().map_err(|e| in_html(&e))?;
     write_whole(&args.out, predictions.csv()?.as_bytes())?;
+    if let (Some(path), Some(evaluation)) = (&args.html, &evaluation) {
+        write_page(path, args, &head, evaluation)?;
+    }
     let summary = Summary {
         head: &head.about,
         data: &args.data,
         samples: predictions.ids.len(),
         abstained: predictions.abstained(),
         answers: counts(&predictions),
+        evaluation,
     };
     if let Some(path) = &args.json {
         write_json(path, &summary)?;
@@ -128,6 +150,30 @@ pub fn run(args: &Args) -> Result<()> {
         print(&summary, args);
     }
     Ok(())
+}
+
+/// Why the page cannot be made.
+fn in_html(error: &Error) -> Error {
+    Error::data(format!(
+        "--html shows how right the answers are, which takes labels: {error}; leave it out where there are none"
+    ))
+}
+
+fn write_page(path: &Path, args: &Args, head: &Head, evaluation: &Evaluation) -> Result<()> {
+    let page = Page {
+        title: format!("{} on {}", args.source, args.data),
+        head: Some(HeadResult {
+            about: head.about.clone(),
+            evaluation: evaluation.clone(),
+        }),
+        warnings: vec![
+            Warning::of_data(
+                "Scores are too high on samples that the head, or the encoder before it, learned from: give others.".to_owned(),
+            ),
+        ],
+        ..Page::default()
+    };
+    write_whole(path, hspace::report::html(&page)?.as_bytes())
 }
 
 fn set_threshold(head: &mut Head, threshold: Option<f64>) -> Result<()> {
@@ -157,20 +203,17 @@ fn refuse_fitted_to_data(name: &str, source: &Source) -> Result<()> {
     }
 }
 
-/// Refuses features of another source than that of the head.
-fn check_source(head: &Head, made: &Representation, source: &Source) -> Result<()> {
-    let (name, origin) = &head.about.source;
-    let from_file = matches!(source, Source::File(_));
-    if !from_file && *origin != made.origin {
-        return Err(Error::config(format!(
-            "the head was fitted on {name}, whose encoder is {origin}; that of {} is {}. Give the source that it was fitted on, or fit a \
-             head to this one with `hspace probe {} --data DATA --save-head FILE`",
-            made.name,
-            made.origin,
-            quoted(&made.name)
-        )));
+/// Refuses a head that was fitted to the features of another encoder than `name`, which come from `origin`.
+pub fn check_origin(head: &Head, name: &str, origin: &str) -> Result<()> {
+    let (own, from) = &head.about.source;
+    match from == origin {
+        true => Ok(()),
+        false => Err(Error::config(format!(
+            "the head was fitted on {own}, whose encoder is {from}; that of {name} is {origin}. Give the source that it was fitted on, or \
+             fit a head to this one with `hspace probe {} --data DATA --save-head FILE`",
+            quoted(name)
+        ))),
     }
-    Ok(())
 }
 
 /// How often each answer was given, the commonest first; of numbers none.
@@ -212,5 +255,10 @@ fn print(summary: &Summary, args: &Args) {
     }
     if let (Some(threshold), [first, second]) = (head.threshold, &head.names[..]) {
         println!("{second} where its probability is at least {threshold:.3}, else {first}");
+    }
+    if let (Some(evaluation), Some(path)) = (&summary.evaluation, &args.html) {
+        println!("on {} labelled samples:", evaluation.samples);
+        print_scores(&evaluation.scores);
+        println!("page: {}", path.display());
     }
 }

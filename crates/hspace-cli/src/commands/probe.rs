@@ -12,7 +12,11 @@ use hspace::evaluate::{
     contenders, group_name, leak_warnings, same_but_for_seed, saw_labels, scaling,
 };
 use hspace::file::quoted;
-use hspace::probe::{Limits, Measurements, ProbeOptions, Row, Scaling, fit_head, measure_within};
+use hspace::head::{Head, Map};
+use hspace::probe::{
+    Estimate, Limits, Measurements, ProbeOptions, Row, Scaling, fit_head, measure_within,
+};
+use hspace::report::{HeadResult, Page};
 use hspace::representation::{self, Representation};
 use hspace::run::RunFolder;
 use hspace::source::{Source, Sources, baseline_components};
@@ -45,7 +49,7 @@ use learners::{learner, run_settings};
   hspace probe runs/a supervised:cnn --data photos/ --labels 10,100,all  # against the labels alone
   hspace probe runs/a supervised:cnn --data photos/ --json p.json --minutes 30  # the same command goes on later
   hspace probe pixels pca:20 --data few.csv --folds 5         # every labelled sample tested once
-  hspace probe runs/a --data photos/ --save-head head.safetensors  # then hspace predict
+  hspace probe runs/a --data photos/ --save-head head.safetensors  # then hspace predict, or export
   hspace probe pixels --data fashion/ --probe knn --set knn.k=5 --set knn.metric=euclidean
   hspace probe pixels --data fashion/ --probe linear --set linear.c=0.01")]
 pub struct Args {
@@ -54,7 +58,8 @@ pub struct Args {
     /// `supervised:ENCODER`, which is trained on each draw of labels and answers with its own head
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<String>,
-    /// Fit the probe to all training labels of the one source, calibrate it, and write it to this file, for `hspace predict`
+    /// Fit the probe to all training labels of the one source, calibrate it, and write it to this file, for `hspace predict`; of
+    /// `--probe knn` all labelled features, 4 bytes a number. The page of --html shows how right it is
     #[arg(long, value_name = "FILE.safetensors")]
     save_head: Option<PathBuf>,
     #[command(flatten)]
@@ -138,34 +143,46 @@ pub fn run(args: &Args) -> Result<()> {
     Source::parse(source)?.check_has_features()?;
     super::ending(path, "safetensors")?;
     apart(&[("--save-head", Some(path))], &[("source", source)])?;
-    let (measured, made) = measure_sources(&args.sources, &args.flags, &options)?;
-    let options = ProbeOptions {
-        scaling: measured.scaling,
-        task: measured.task,
-        ..options
+    let mut kept = None;
+    let mut keep = |measured: &Measurements, made: &[Representation]| {
+        let options = ProbeOptions {
+            scaling: measured.scaling,
+            task: measured.task.clone(),
+            ..options.clone()
+        };
+        let spinner = Spinner::new("fitting the head");
+        let own = made.iter().find(|r| r.name == *source);
+        let fitted = own.map(|r| fit_head(r, &options)).transpose();
+        spinner.done();
+        let Some((head, evaluation)) = fitted? else {
+            return Ok(None);
+        };
+        hspace::head::write(path, &head)?;
+        let about = head.about.clone();
+        kept = Some(head);
+        Ok(Some(HeadResult { about, evaluation }))
     };
-    let spinner = Spinner::new("fitting the head");
-    let own = made.iter().find(|r| r.name == *source);
-    let head = own.map(|r| fit_head(r, &options)).transpose();
-    spinner.done();
-    let Some(head) = head? else {
-        return Ok(());
-    };
-    hspace::head::write(path, &head)?;
-    if args.flags.json.as_deref() != Some("-".as_ref()) {
-        print_head(&head.about, path, source);
+    measure_and_keep(&args.sources, &args.flags, &options, &mut keep)?;
+    if let Some(head) = kept.filter(|_| args.flags.json.as_deref() != Some("-".as_ref())) {
+        print_head(&head, path, source);
     }
     Ok(())
 }
 
 /// What was kept, and what it scored.
-fn print_head(about: &hspace::head::About, path: &Path, source: &str) {
+fn print_head(head: &Head, path: &Path, source: &str) {
+    let about = &head.about;
     println!(
         "\n{}: {}, {} labels",
         path.display(),
         about.made,
         about.samples
     );
+    if let Map::Neighbours(rows) = &head.map {
+        let (n, d) = (rows.features.rows, rows.features.cols);
+        let megabytes = (4 * n * d) as f64 / 1e6;
+        println!("  keeps the {n} x {d} labelled features, {megabytes:.1} MB");
+    }
     if about.temperature != 1.0 {
         println!("  temperature {:.3}", about.temperature);
     }
@@ -174,18 +191,23 @@ fn print_head(about: &hspace::head::About, path: &Path, source: &str) {
             "  {second} from a probability of {threshold:.3} on, chosen on labels that it was not fitted to"
         );
     }
-    for (name, e) in &about.scores {
+    print_scores(&about.scores);
+    println!(
+        "hspace predict {} --head {} --data NEW --out predictions.csv",
+        quoted(source),
+        quoted(path.display())
+    );
+}
+
+/// Measures with their intervals, a line each.
+pub fn print_scores(scores: &[(String, Estimate)]) {
+    for (name, e) in scores {
         let interval = match e.has_interval() {
             true => format!(" ({:.3} to {:.3})", e.low, e.high),
             false => String::new(),
         };
         println!("  {:<32}{:.3}{interval}", name.replace('_', " "), e.mean);
     }
-    println!(
-        "hspace predict {} --head {} --data NEW --out predictions.csv",
-        quoted(source),
-        quoted(path.display())
-    );
 }
 
 impl ProbeFlags {
@@ -410,6 +432,19 @@ pub fn measure_sources(
     flags: &ProbeFlags,
     options: &ProbeOptions,
 ) -> Result<(Measurements, Vec<Representation>)> {
+    measure_and_keep(names, flags, options, &mut |_, _| Ok(None))
+}
+
+/// Fits a head once all is measured, for the page.
+type KeepHead<'a> =
+    &'a mut dyn FnMut(&Measurements, &[Representation]) -> Result<Option<HeadResult>>;
+
+fn measure_and_keep(
+    names: &[String],
+    flags: &ProbeFlags,
+    options: &ProbeOptions,
+    keep_head: KeepHead,
+) -> Result<(Measurements, Vec<Representation>)> {
     let deadline = flags.minutes.map(deadline);
     let mut answers = Answers::open(names, flags)?;
     let spinner = Spinner::new("reading");
@@ -477,6 +512,7 @@ pub fn measure_sources(
             println!("{note}");
         }
     }
+    let head = keep_head(&measurements, &made)?;
     if let Some(path) = &flags.html {
         let spaces: Vec<Representation> = made
             .iter()
@@ -498,7 +534,11 @@ pub fn measure_sources(
             warnings: warnings.into_iter().map(Warning::of_data).collect(),
             bad: dataset.bad.clone(),
         };
-        let page = hspace::report::html(&story.page()?)?;
+        let page = Page {
+            head,
+            ..story.page()?
+        };
+        let page = hspace::report::html(&page)?;
         hspace::file::write_whole(path, page.as_bytes())?;
         if !quiet {
             println!("\npage: {}", path.display());

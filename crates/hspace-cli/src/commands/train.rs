@@ -24,6 +24,8 @@ use crate::settings::{DataFlags, SettingFlags};
   hspace train --data builtin:mnist-mini --out runs/a
   hspace train --data photos/ --encoder resnet18 --objective simclr --out runs/a --epochs 20 \\
       --batch-size 256 --seed 0 --set encoder.width=16
+  hspace train --data photos/ --objective dino --export teacher --out runs/dino
+  hspace train --data photos/ --objective supervised --ema 0.999 --out runs/averaged
   hspace train --resume runs/a
   hspace train --config runs/a/config.toml --set objective.temperature=0.5 --out runs/b")]
 pub struct Args {
@@ -38,8 +40,8 @@ pub struct Args {
     overwrite: bool,
     /// Go on with a run that was stopped, with the settings it has
     #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "out", "overwrite", "init_from", "config", "set",
-        "encoder", "objective", "epochs", "steps", "batch_size", "learning_rate", "image_size", "learn_from", "stop_on", "keep_best",
-        "label", "seed", "device", "id", "split_column", "role", "label_file", "keep_na", "missing", "holdout", "max_pixels", "pages"])]
+        "encoder", "objective", "epochs", "steps", "batch_size", "learning_rate", "image_size", "learn_from", "stop_on", "keep_best", "ema",
+        "export", "label", "seed", "device", "id", "split_column", "role", "label_file", "keep_na", "missing", "holdout", "max_pixels", "pages"])]
     resume: Option<PathBuf>,
     /// With --resume: go on although the data are not those that the run began with
     #[arg(long)]

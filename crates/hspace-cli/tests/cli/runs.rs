@@ -125,6 +125,38 @@ fn a_run_that_has_ended_says_so_and_is_exported_in_words() {
 }
 
 #[test]
+fn which_weights_are_exported_is_chosen_and_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    pictures(at);
+    for (run, how, exported) in [
+        ("plain", "--objective byol", "model"),
+        ("averaged", "--objective simclr --ema 0.9", "ema"),
+        ("taught", "--objective byol --export teacher", "teacher"),
+    ] {
+        train(at, run, &format!("--epochs 1 --no-check {how}"));
+        for (file, key) in [("encoder.toml", "exported"), ("config.toml", "export")] {
+            let text = std::fs::read_to_string(at.join(run).join(file)).unwrap();
+            let wanted = format!("{key} = \"{exported}\"");
+            assert!(text.contains(&wanted), "{run}/{file}: {text}");
+        }
+    }
+    let weights = |run: &str| std::fs::read(at.join(run).join("encoder.safetensors")).unwrap();
+    assert_ne!(weights("plain"), weights("taught"));
+    let train = "train --data data --out no --objective simclr";
+    for (how, wanted) in [
+        ("--export teacher", "objective `simclr` has model and ema"),
+        ("--export ema", "train.ema=0.999"),
+        ("--export best", "`teacher`"),
+        ("--ema 1", "train.ema=1 must be in 0..1"),
+    ] {
+        let error = fails(at, &format!("{train} {how}"));
+        assert!(error.contains(wanted), "{how}: {error}");
+    }
+    assert!(!at.join("no").exists());
+}
+
+#[test]
 fn json_on_standard_output_is_alone_there() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();

@@ -41,7 +41,7 @@ impl Predictions {
             )));
         }
         let values = head.answer(features)?;
-        let outputs = head.bias.len().max(1);
+        let outputs = head.outputs();
         let one = |values: &[f64]| match kind {
             TaskKind::Numbers => Prediction {
                 answer: Some(values[0].to_string()),

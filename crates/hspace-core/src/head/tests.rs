@@ -1,14 +1,22 @@
 use super::*;
 
 fn head(kind: TaskKind, outputs: usize) -> Head {
-    let names = ["a", "b", "c"][..outputs].iter().map(|n| n.to_string());
+    let named = if kind == TaskKind::Numbers {
+        0
+    } else {
+        outputs
+    };
+    let names = ["a", "b", "c"][..named].iter().map(|n| n.to_string());
     Head {
-        weights: Matrix::new(
-            2,
-            outputs,
-            (0..2 * outputs).map(|i| i as f32 - 1.0).collect(),
-        ),
-        bias: (0..outputs).map(|i| 0.5 * i as f64).collect(),
+        map: Map::Linear {
+            weights: Matrix::new(
+                2,
+                outputs,
+                (0..2 * outputs).map(|i| i as f32 - 1.0).collect(),
+            ),
+            bias: (0..outputs).map(|i| 0.5 * i as f64).collect(),
+        },
+        offset: vec![],
         shift: vec![1.0, 4e6],
         factor: vec![0.5, 2.0],
         about: About {

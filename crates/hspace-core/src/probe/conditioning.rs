@@ -17,7 +17,7 @@ use crate::matrix::{Matrix, power_to_one};
 const COMMON: f64 = 1024.0;
 
 /// Values of other than training rows are held within this many times 1: their squares can be summed.
-pub(super) const CEILING: f64 = (1u64 << 48) as f64;
+pub(crate) const CEILING: f64 = (1u64 << 48) as f64;
 
 /// What is done to features.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,6 +5,7 @@ use super::options::ProbeOptions;
 use super::task::Truth;
 use super::{PROBES, TaskKind};
 use crate::error::Result;
+use crate::head::Map;
 use crate::list;
 use crate::matrix::Matrix;
 
@@ -33,10 +34,8 @@ pub(super) trait Fitted {
     /// Its settings, as text.
     fn settings(&self) -> String;
 
-    /// Weights `[d, outputs]` and intercepts `[outputs]`, if it is a linear map of features and what its kind of task puts behind it.
-    fn linear(&self) -> Option<(Matrix, Vec<f64>)> {
-        None
-    }
+    /// What answers as it does, to be kept.
+    fn map(&self) -> Map;
 }
 
 /// What a probe is fitted to.

@@ -10,8 +10,10 @@ mod choice;
 pub(super) mod probe;
 
 pub use choice::{choose, choose_for_label_sets};
+pub use probe::LabelledRows;
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::matrix::Matrix;
 
@@ -23,7 +25,8 @@ const TRAIN: usize = 2048;
 const ONE_WAY: f64 = 1.0 - 1e-4;
 
 /// How rows are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Metric {
     /// 1 − cosine of the angle.
     Cosine,
@@ -32,7 +35,8 @@ pub enum Metric {
 }
 
 /// How neighbours vote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Weights {
     /// One vote each.
     Uniform,
@@ -41,7 +45,7 @@ pub enum Weights {
 }
 
 /// Everything a kNN probe needs besides rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// Number of neighbours.
     pub k: usize,

@@ -14,6 +14,7 @@ use super::folds::{Selection, stratified};
 use super::task::Truth;
 use crate::auto::Auto;
 use crate::error::{Error, Result};
+use crate::head::Map;
 use crate::matrix::Matrix;
 use crate::pca::Pca;
 
@@ -59,7 +60,7 @@ impl Fitted for Probe {
         format!("alpha={:.3e}", self.model.alpha / self.unit)
     }
 
-    fn linear(&self) -> Option<(Matrix, Vec<f64>)> {
+    fn map(&self) -> Map {
         let Ridge {
             pca,
             weights,
@@ -71,10 +72,10 @@ impl Fitted for Probe {
         let weights: Vec<f64> = (0..pca.components.rows).map(weight).collect();
         let centre: f64 = pca.mean.iter().zip(&weights).map(|(m, w)| m * w).sum();
         let data = weights.iter().map(|&w| w as f32).collect();
-        Some((
-            Matrix::new(weights.len(), 1, data),
-            vec![intercept - centre],
-        ))
+        Map::Linear {
+            weights: Matrix::new(weights.len(), 1, data),
+            bias: vec![intercept - centre],
+        }
     }
 }
 

@@ -203,6 +203,23 @@ impl Task {
         Ok(task)
     }
 
+    /// The rows `test`, to be tested alone.
+    pub(super) fn tested(
+        names: Vec<String>,
+        truth: Truth,
+        test: Vec<usize>,
+        columns: &[Column],
+    ) -> Task {
+        Task {
+            names,
+            truth,
+            groups: groups(columns),
+            train: Vec::new(),
+            val: Vec::new(),
+            test,
+        }
+    }
+
     /// The training rows alone.
     pub(super) fn of_training(&self) -> Task {
         Task {

@@ -49,6 +49,31 @@ pub fn auroc(negatives: &[f64], positives: &[f64]) -> Estimate {
     }
 }
 
+/// The curve: `[share of negatives, share of positives]` at or above each threshold, from (0, 0) to (1, 1), of at least one score a side.
+/// Points on the line between their neighbours are left out.
+pub fn curve(negatives: &[f64], positives: &[f64]) -> Vec<[f64; 2]> {
+    let labelled = |of: &[f64], side: usize| of.iter().map(move |x| (*x, side)).collect();
+    let mut all: Vec<(f64, usize)> = labelled(negatives, 0);
+    all.extend::<Vec<_>>(labelled(positives, 1));
+    all.sort_by(|a, b| b.0.total_cmp(&a.0));
+    // Whole numbers, so that what lies on a line is known exactly.
+    let mut counts: Vec<[i64; 2]> = vec![[0, 0]];
+    for same in all.chunk_by(|a, b| a.0 == b.0) {
+        let [x, y] = counts[counts.len() - 1];
+        let of = |side: usize| same.iter().filter(|s| s.1 == side).count() as i64;
+        let next = [x + of(0), y + of(1)];
+        if let [.., a, b] = counts[..]
+            && (b[0] - a[0]) * (next[1] - b[1]) == (b[1] - a[1]) * (next[0] - b[0])
+        {
+            counts.pop();
+        }
+        counts.push(next);
+    }
+    let share = |count: i64, of: &[f64]| count as f64 / of.len() as f64;
+    let point = |[x, y]: [i64; 2]| [share(x, negatives), share(y, positives)];
+    counts.into_iter().map(point).collect()
+}
+
 /// Share of `scores` at or above the threshold that 95 % of the `reference` scores reach: the false positive rate at
 /// 95 % true positives if `reference` are the positives. Both have at least one score.
 ///
@@ -140,6 +165,41 @@ mod tests {
             "{apart:?}"
         );
         assert!(!auroc(&ramp(9, 0.0), &ramp(20, 3.0)).has_interval());
+    }
+
+    #[test]
+    fn the_curve_is_that_of_all_thresholds_and_its_area_the_auroc() {
+        // Scores in steps of .1, so that many are equal; scaled sizes so that slopes differ.
+        let scores = |n: usize, k: usize| -> Vec<f64> {
+            let score = |i: usize| ((i * 7919 + k) % 101 / 10) as f64 / 10.0;
+            (0..n).map(score).collect()
+        };
+        for (n, m, k) in [(1, 1, 3), (30, 41, 5), (200, 7, 11), (64, 64, 0)] {
+            let (low, mut high) = (scores(n, k), scores(m, 17 * k));
+            high.iter_mut().for_each(|x| *x += 0.2);
+            let found = curve(&low, &high);
+            let share = |of: &[f64], t: f64| {
+                of.iter().filter(|x| **x >= t).count() as f64 / of.len() as f64
+            };
+            // Every threshold's point is on the curve.
+            for &t in low.iter().chain(&high) {
+                let (x, y) = (share(&low, t), share(&high, t));
+                let on = found.windows(2).any(|p| {
+                    let [[a, b], [c, d]] = [p[0], p[1]];
+                    let within = a - 1e-9 <= x && x <= c + 1e-9 && b - 1e-9 <= y && y <= d + 1e-9;
+                    within && ((c - a) * (y - b) - (d - b) * (x - a)).abs() < 1e-9
+                });
+                assert!(on, "{x} {y} {found:?}");
+            }
+            let area: f64 = found
+                .windows(2)
+                .map(|p| (p[1][0] - p[0][0]) * 0.5 * (p[0][1] + p[1][1]))
+                .sum();
+            assert!((area - auroc(&low, &high).mean).abs() < 1e-9);
+            assert_eq!((found[0], found[found.len() - 1]), ([0.0; 2], [1.0; 2]));
+        }
+        // Three steps up and two to the right are two lines.
+        assert_eq!(curve(&[0.1, 0.2], &[0.3, 0.4, 0.5]).len(), 3);
     }
 
     #[test]

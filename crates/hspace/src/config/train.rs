@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::auto::Auto;
 use crate::dataset::{Shape, Split};
 use crate::optim::Rule;
+use crate::optim::ema::Export;
 use crate::optim::schedule::Schedule;
 
 /// Samples of which splits are learned from.
@@ -122,6 +123,11 @@ pub struct TrainSettings {
     pub patience: usize,
     /// Same names: the weights of the best epoch are kept instead of the last.
     pub keep_best: Metric,
+    /// Decay of an average of the weights (exponential moving average), such as 0.999, 0..1; 0 for none.
+    pub ema: f64,
+    /// Which weights are kept as the encoder: `model`, `ema` for their average, or `teacher` for the momentum teacher of `byol`, `moco`
+    /// and `dino`. `auto`: `ema` where there is one, else `model`.
+    pub export: Export,
 }
 
 impl Default for TrainSettings {
@@ -146,6 +152,8 @@ impl Default for TrainSettings {
             stop_on: Metric::None,
             patience: 5,
             keep_best: Metric::None,
+            ema: 0.0,
+            export: Export::Auto,
         }
     }
 }
@@ -174,6 +182,12 @@ impl TrainSettings {
             Rule::Lars => 1e-6,
         });
         self.weight_decay_end.or(*self.weight_decay.get());
+        if self.export == Export::Auto {
+            self.export = match self.ema > 0.0 {
+                true => Export::Ema,
+                false => Export::Model,
+            };
+        }
     }
 
     /// Every value out of its range.
@@ -218,6 +232,7 @@ impl TrainSettings {
         }
         from_zero.push(("momentum", self.momentum, 1.0));
         from_zero.push(("warmup", self.warmup, 1.0));
+        from_zero.push(("ema", self.ema, 1.0));
         for (key, value, most) in from_zero {
             let range = if most == 1.0 { "in 0..1" } else { "0 or above" };
             check(

@@ -54,6 +54,17 @@ impl Weight {
         }
     }
 
+    /// `momentum · own + (1 − momentum) · source`; momentum 0 copies.
+    fn follow(&mut self, source: Tensor<1>, momentum: f64) {
+        self.value = if momentum == 0.0 {
+            source
+        } else {
+            // The old values are nobody else's, so that they are changed in place.
+            let before = std::mem::replace(&mut self.value, source.clone());
+            update::follow(before, &source, momentum)
+        };
+    }
+
     /// Weight decay is for matrices and kernels, not for biases and normalisation
     /// (Goyal et al. 2017).
     pub fn decays(&self) -> bool {
@@ -170,12 +181,21 @@ impl Weights {
             if !source.trained && momentum > 0.0 {
                 continue;
             }
-            weight.value = if momentum == 0.0 {
-                source.value
-            } else {
-                let before = std::mem::replace(&mut weight.value, source.value.clone());
-                update::follow(before, &source.value, momentum)
-            };
+            weight.follow(source.value, momentum);
+        }
+    }
+
+    /// Lets each weight under `place` follow the one of the same name without it, running statistics too:
+    /// `place.name ← decay · place.name + (1 − decay) · name`.
+    pub fn average(&mut self, place: &str, decay: f64) {
+        let prefix = format!("{place}.");
+        let copies = self.0.keys().filter(|name| name.starts_with(&prefix));
+        let copies: Vec<String> = copies.cloned().collect();
+        for copy in copies {
+            let source = self.0.get(&copy[prefix.len()..]).map(|w| w.value.clone());
+            if let (Some(source), Some(weight)) = (source, self.0.get_mut(&copy)) {
+                weight.follow(source, decay);
+            }
         }
     }
 

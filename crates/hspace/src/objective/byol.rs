@@ -23,6 +23,7 @@ use super::similarity::{
 use super::{Batch, Facts, Loss, Net, Objective, Stream, teacher, two_views};
 use crate::list::{self, Configured, Entry};
 use crate::network::Weights;
+use crate::optim::ema::Export;
 use crate::warning::WarningKind;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -95,6 +96,10 @@ impl Objective for Byol {
             parts: vec![("projection_spread", projection_spread(pairs[0].1.clone()))],
             ..Loss::of(distances(pairs), learned)
         }
+    }
+
+    fn exports(&self) -> &'static [Export] {
+        teacher::EXPORTS
     }
 
     fn after_init(&self, weights: &mut Weights) {

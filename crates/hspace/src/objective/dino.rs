@@ -14,7 +14,7 @@
 //! step on (the authors hold it for an epoch), and weight decay stays as it is unless `train.weight_decay_end` is set.
 //! Blocks are never left out (the authors' stochastic depth), the head begins as all linear layers of transformers
 //! here. The encoder that is kept and measured is the learner, as of every objective here; the authors take the
-//! teacher, which is ahead of it during training.
+//! teacher, which is ahead of it during training: `train.export=teacher`.
 
 use std::collections::BTreeMap;
 
@@ -29,6 +29,7 @@ use crate::list::{self, Configured, Entry};
 use crate::network::layers::l2_normalise;
 use crate::network::tokens::{dense, gelu};
 use crate::network::{Init, Scope, Weights};
+use crate::optim::ema::Export;
 use crate::optim::schedule::ramp;
 use crate::warning::WarningKind;
 
@@ -159,6 +160,10 @@ impl Objective for Dino {
             parts: vec![("teacher_tells_apart", told_apart(targets[0].clone()))],
             ..Loss::of(total, learned[..2].to_vec())
         }
+    }
+
+    fn exports(&self) -> &'static [Export] {
+        teacher::EXPORTS
     }
 
     fn after_init(&self, weights: &mut Weights) {

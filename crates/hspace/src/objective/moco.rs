@@ -32,6 +32,7 @@ use crate::device::Device;
 use crate::list::{self, Configured, Entry};
 use crate::network::layers::{l2_normalise, perceptron};
 use crate::network::{Init, Scope, Weights};
+use crate::optim::ema::Export;
 use crate::warning::WarningKind;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -103,6 +104,10 @@ impl Objective for MoCo {
             0 => self.without_queue(net, views),
             _ => self.with_queue(net, views),
         }
+    }
+
+    fn exports(&self) -> &'static [Export] {
+        teacher::EXPORTS
     }
 
     fn after_init(&self, weights: &mut Weights) {

@@ -5,7 +5,11 @@
 
 use super::heads::must;
 use crate::network::Weights;
+use crate::optim::ema::Export;
 use crate::optim::schedule::cosine;
+
+/// What a run with a teacher can keep as its encoder.
+pub(super) const EXPORTS: &[Export] = &[Export::Model, Export::Ema, Export::Teacher];
 
 /// Where the teacher's copy of a part is.
 fn place(part: &str) -> String {

@@ -86,11 +86,10 @@ impl Sources<'_> {
         let views = network.views(self.dataset)?;
         let stages = network.encoder.stages(network.about.input.shape);
         let exit = |(_, stage): &(&str, Option<&str>)| match stage {
-            None => Ok(Exit::End),
-            Some(stage) => Exit::after(stage, &stages),
+            None => network.exit(),
+            Some(stage) => Exit::after(stage, &stages).map_err(Error::config),
         };
-        let exits: std::result::Result<Vec<Exit>, String> = wanted.iter().map(exit).collect();
-        let exits = exits.map_err(Error::config)?;
+        let exits: Vec<Exit> = wanted.iter().map(exit).collect::<Result<_>>()?;
         let parts = Network {
             encoder: &*network.encoder,
             weights: &network.weights,

@@ -17,7 +17,7 @@ use crate::job::Job;
 use crate::network::Weights;
 use crate::network::files::{read_weights, write_weights};
 use crate::objective;
-use crate::optim;
+use crate::optim::{self, ema};
 use crate::run::{Line, RunFolder};
 use crate::warning::{Warning, WarningKind};
 
@@ -56,7 +56,8 @@ impl<'a> Monitor<'a> {
         steps_per_epoch: usize,
     ) -> Result<(Monitor<'a>, Parameters)> {
         let (objective, encoder, device) = (&*job.objective, &*job.encoder, &job.device);
-        let weights = objective::init(objective, encoder, &job.facts, job.config.seed, device);
+        let mut weights = objective::init(objective, encoder, &job.facts, job.config.seed, device);
+        ema::init(&mut weights, job.config.train.ema);
         let mut parameters = Parameters {
             weights,
             ..Parameters::default()
@@ -85,6 +86,7 @@ impl<'a> Monitor<'a> {
                 given.check_like(&fresh, &path)?;
                 parameters.weights.extend(given.prefixed("encoder"));
                 objective.after_init(&mut parameters.weights);
+                ema::init(&mut parameters.weights, job.config.train.ema);
             }
             (Start::Resume, None) => {
                 return Err(Error::data("a training without a folder cannot be resumed"));
@@ -251,7 +253,7 @@ impl<'a> Monitor<'a> {
         let mut means = self.state.epoch_means();
         let mut ends = BTreeMap::from([("epoch_loss".to_owned(), means["loss"])]);
         if settings.online_probe
-            && let Some(accuracy) = online::accuracy(self.job, &weights.under("encoder"))?
+            && let Some(accuracy) = online::accuracy(self.job, &settings.export.encoder(weights))?
         {
             ends.insert("online_probe".into(), accuracy);
         }
@@ -308,7 +310,8 @@ impl<'a> Monitor<'a> {
 
     /// The result.
     pub fn finish(self, weights: Weights, bad: Vec<BadFile>) -> Trained {
-        let model = self.best.unwrap_or(weights);
+        let export = self.job.config.train.export;
+        let model = export.model(&self.best.unwrap_or(weights));
         Trained {
             encoder: model.under("encoder"),
             model,

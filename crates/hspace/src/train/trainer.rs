@@ -11,7 +11,7 @@ use crate::job::Job;
 use crate::matrix::Matrix;
 use crate::network::{Mode, Pass, Weights};
 use crate::objective::{Batch, Net, Turn};
-use crate::optim::{Optimizer, schedule};
+use crate::optim::{Optimizer, ema, schedule};
 use crate::warning::WarningKind;
 
 /// An objective's training.
@@ -124,6 +124,7 @@ impl Problem for Trainer<'_> {
         }
         let progress = self.monitor.share_of(step + 1);
         self.job.objective.after_step(weights, progress);
+        ema::update(weights, self.job.config.train.ema, step + 1);
         values.insert("loss".into(), self.measured.loss);
         if self.monitor.looks_at_features()
             && self.monitor.is_under_way()

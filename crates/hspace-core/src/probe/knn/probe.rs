@@ -1,9 +1,8 @@
 //! The kNN probe: shares of the votes of the nearest labelled rows.
 
-use super::{
-    Settings, choose, choose_for_label_sets, label_probabilities, neighbours, probabilities,
-};
+use super::{Settings, choose, choose_for_label_sets, neighbours, shares};
 use crate::auto::Auto;
+use crate::head::Map;
 use crate::matrix::Matrix;
 use crate::probe::entry::{Entry, Fitted, ProbeKind};
 use crate::probe::task::Truth;
@@ -54,13 +53,18 @@ struct Knn<'a> {
 
 impl Fitted for Knn<'_> {
     fn answer(&self, features: &Matrix) -> Vec<f64> {
-        let Settings { k, metric, weights } = self.settings;
-        let found = neighbours(self.train, features, metric, k, None);
-        match self.truth {
-            Truth::LabelSets(sets) => label_probabilities(&found, sets, self.classes, k, weights),
+        let Knn {
+            train,
+            truth,
+            classes,
+            settings,
+        } = *self;
+        match truth {
+            Truth::LabelSets(sets) => votes(train, |row| &sets[row], classes, settings, features),
             truth => {
-                let mut shares = probabilities(&found, truth.classes(), self.classes, k, weights);
-                smooth(&mut shares, k, self.classes);
+                let class = |row: usize| std::slice::from_ref(&truth.classes()[row]);
+                let mut shares = votes(train, class, classes, settings, features);
+                smooth(&mut shares, settings.k, classes);
                 shares
             }
         }
@@ -69,6 +73,53 @@ impl Fitted for Knn<'_> {
     fn settings(&self) -> String {
         self.settings.to_string()
     }
+
+    fn map(&self) -> Map {
+        let labels = match self.truth {
+            Truth::LabelSets(sets) => sets.clone(),
+            truth => truth.classes().iter().map(|&class| vec![class]).collect(),
+        };
+        Map::Neighbours(LabelledRows {
+            features: self.train.clone(),
+            labels,
+            settings: self.settings,
+        })
+    }
+}
+
+/// Labelled rows, of which the nearest vote: what is kept of a kNN probe. Their features take 4 n · d bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LabelledRows {
+    /// Scaled features `[n, d]`.
+    pub features: Matrix,
+    /// The class of each row, or the labels that it has, `[n]`.
+    pub labels: Vec<Vec<u32>>,
+    /// How they vote.
+    pub settings: Settings,
+}
+
+impl LabelledRows {
+    /// Probabilities of classes or labels `[m, outputs]` for scaled `features` `[m, d]`: those of the probe.
+    pub(crate) fn answer(&self, features: &Matrix, outputs: usize, kind: TaskKind) -> Vec<f64> {
+        let labels = |row: usize| &self.labels[row][..];
+        let mut shares = votes(&self.features, labels, outputs, self.settings, features);
+        if kind == TaskKind::Classes {
+            smooth(&mut shares, self.settings.k, outputs);
+        }
+        shares
+    }
+}
+
+/// Each label's share `[m, labels]` of the votes of the rows of `train` `[n, d]` that are nearest to `features` `[m, d]`.
+fn votes<'a>(
+    train: &Matrix,
+    labels_of: impl Fn(usize) -> &'a [u32],
+    labels: usize,
+    by: Settings,
+    features: &Matrix,
+) -> Vec<f64> {
+    let found = neighbours(train, features, by.metric, by.k, None);
+    shares(&found, labels, by.k, by.weights, labels_of)
 }
 
 /// Adds one vote to those of `neighbours`, shared evenly by the classes, so that no probability is 0 and the log loss is at most

@@ -4,6 +4,7 @@ use super::label_sets::{self, LabelClassifiers};
 use super::{Softmax, fit, fit_auto};
 use crate::auto::Auto;
 use crate::error::Result;
+use crate::head::Map;
 use crate::matrix::Matrix;
 use crate::probe::TaskKind;
 use crate::probe::entry::{Entry, Fitted, Labelled, ProbeKind};
@@ -94,11 +95,14 @@ impl Fitted for Linear {
         format!("c={:.3e}", self.c)
     }
 
-    fn linear(&self) -> Option<(Matrix, Vec<f64>)> {
+    fn map(&self) -> Map {
         let (weights, bias) = match &self.model {
             Model::Classes(model) => (&model.weights, &model.bias),
             Model::LabelSets(model) => (&model.weights, &model.bias),
         };
-        Some((weights.clone(), bias.clone()))
+        Map::Linear {
+            weights: weights.clone(),
+            bias: bias.clone(),
+        }
     }
 }
