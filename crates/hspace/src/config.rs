@@ -442,7 +442,7 @@ fn choose<T: ?Sized>(
     match (entry.make)(settings.clone()) {
         Ok(made) => Some((made, Choice { name, settings })),
         Err(problem) => {
-            problems.push(format!("{what}.{problem}"));
+            problems.extend(list::in_section(what, &problem));
             None
         }
     }

@@ -49,12 +49,18 @@ pub fn parse<C: DeserializeOwned>(table: Table) -> Result<C, String> {
 /// What `validate` found as an error of [`Configured::make`].
 ///
 /// # Errors
-/// All problems, if there are any.
+/// All problems, if there are any, each on a line.
 pub fn refuse(problems: Vec<String>) -> Result<(), String> {
     match problems.is_empty() {
         true => Ok(()),
-        false => Err(problems.join("; ")),
+        false => Err(problems.join("\n")),
     }
+}
+
+/// Each problem that [`Configured::make`] found, with the section `what` before its key.
+pub fn in_section(what: &str, problems: &str) -> Vec<String> {
+    let lines = problems.lines();
+    lines.map(|line| format!("{what}.{line}")).collect()
 }
 
 /// Takes the settings of one of several structs out of a table that has those of all.

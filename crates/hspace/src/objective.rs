@@ -509,7 +509,7 @@ pub static OBJECTIVES: &[Entry<Configured<dyn Objective>>] = &[
 /// Unknown names and settings that do not fit.
 pub fn make(name: &str, settings: toml::Table) -> Result<Box<dyn Objective>, String> {
     let entry = list::find("objective", OBJECTIVES, name)?;
-    (entry.make)(settings).map_err(|problem| format!("objective.{problem}"))
+    (entry.make)(settings).map_err(|problems| list::in_section("objective", &problems).join("\n"))
 }
 
 /// Why an objective, prepared, does not suit an encoder; empty if it does.

@@ -91,10 +91,14 @@ fn a_collapse_is_told_as_it_happens_and_on_the_report() {
     assert!(warning.contains("the posterior has collapsed"), "{warning}");
     ok(at, "report b --labels all");
     let warning = warning.strip_prefix("warning: ").unwrap();
-    for file in ["report.html", "summary.json"] {
-        let text = std::fs::read_to_string(at.join("b").join(file)).unwrap();
-        assert!(text.contains(warning), "{file}");
-    }
+    let read = |file: &str| std::fs::read_to_string(at.join("b").join(file)).unwrap();
+    assert!(read("report.html").contains(warning));
+    let summary: serde_json::Value = serde_json::from_str(&read("summary.json")).unwrap();
+    let found = summary["warnings"].as_array().unwrap();
+    let found = found.iter().find(|w| w["kind"] == "posterior_collapse");
+    let found = found.unwrap_or_else(|| panic!("{summary}"));
+    let text = found["text"].as_str().unwrap();
+    assert_eq!(warning, format!("at step {}: {text}", found["step"]));
 }
 
 /// A linear autoencoder's best bound is the likelihood of probabilistic principal components (Tipping &

@@ -86,7 +86,7 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
             let keep = settings.center_momentum;
             let below = |(key, sharp): (&str, f64)| {
                 let other = settings.temperature;
-                must(sharp < other, || {
+                must(other <= 0.0 || sharp < other, || {
                     format!(
                         "{key}={sharp} must be below temperature={other}: the teacher's distribution is the sharper one"
                     )
