@@ -8,6 +8,7 @@ use crate::device::Device;
 use crate::embed::inputs;
 use crate::encoder::{Features, Stage, axes};
 use crate::error::{Error, Result};
+use crate::image::imageops::{FilterType, resize};
 use crate::image::{Rgb, RgbImage};
 use crate::matrix::spaced;
 use crate::network::weights::values;
@@ -17,6 +18,8 @@ use crate::report::{CHANNELS, FeatureMaps, Filters, Maps, Sprite, StageMaps};
 use crate::run::TrainedEncoder;
 use crate::views::InputSpec;
 
+/// Longer side of an image that is shown, pixels.
+const LONGEST: usize = 64;
 /// Images by which channels are chosen.
 const CHOSEN_ON: usize = 16;
 
@@ -190,7 +193,7 @@ fn first_filters(network: &TrainedEncoder, stages: &[Stage]) -> Result<Option<Fi
     Filters::new(name, &weight).map(Some)
 }
 
-/// What the network is given, without its normalisation.
+/// What the network is given, without its normalisation, at most 64 pixels long.
 fn shown_input(input: &InputSpec, numbers: &[f32]) -> RgbImage {
     let Shape::Image {
         channels,
@@ -204,10 +207,16 @@ fn shown_input(input: &InputSpec, numbers: &[f32]) -> RgbImage {
         let value = numbers[c * height * width + pixel] * input.std[c] + input.mean[c];
         (value.clamp(0.0, 1.0) * 255.0).round() as u8
     };
-    RgbImage::from_fn(width as u32, height as u32, |x, y| {
+    let picture = RgbImage::from_fn(width as u32, height as u32, |x, y| {
         let pixel = y as usize * width + x as usize;
         Rgb(shown(channels).map(|channel| channel.map_or(0, |c| byte(c, pixel))))
-    })
+    });
+    let longest = height.max(width);
+    let side = |length: usize| (length * LONGEST / longest).max(1) as u32;
+    match longest > LONGEST {
+        true => resize(&picture, side(width), side(height), FilterType::Triangle),
+        false => picture,
+    }
 }
 
 fn class(column: Option<&Column>, row: usize) -> Option<String> {

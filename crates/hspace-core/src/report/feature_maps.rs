@@ -299,9 +299,9 @@ pub(super) fn feature_maps(of: Option<&FeatureMaps>) -> Markup {
     let channels = of.stages.iter().map(|stage| stage.shown.len()).max();
     let lede = html! {
         @if let Some(channels) = channels {
-            "What " b { (of.network) } " computes from " (of.images.count) " test images. Each column is one channel, numbered above: of every stage the "
-            (channels) " that vary most over the places of " (of.chosen_on) " test images. Colours go from a channel’s lowest value among the images shown "
-            span.scale style=(gradient()) {} " to its highest, so they compare images, not channels. "
+            "What " b { (of.network) } " computes from " (of.images.count) " test images. Each column is a channel, its number above; drawn are the "
+            (channels) " channels of a stage with the largest variance over the places of " (of.chosen_on) " test images. Colours go from a channel’s lowest value in the images shown "
+            span.scale style=(gradient()) {} " to its highest: compare images by them, not channels. "
             @if of.stages.len() < of.depth { (of.stages.len()) " of " (of.depth) " stages are drawn. " }
         }
         @for note in &of.notes { (note) " " }

@@ -2,8 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use image::codecs::png::{CompressionType, FilterType as LineFilter, PngEncoder};
 use image::imageops::{self, FilterType};
-use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
+use image::{DynamicImage, GrayImage, RgbImage};
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 
@@ -76,11 +77,7 @@ impl Sprite {
             true => sheet.to_luma8().into(),
             false => sheet,
         };
-        let mut png = std::io::Cursor::new(Vec::new());
-        sheet
-            .write_to(&mut png, ImageFormat::Png)
-            .map_err(|e| Error::data(format!("cannot write the thumbnails as PNG: {e}")))?;
-        let png = BASE64.encode(png.into_inner());
+        let png = BASE64.encode(smallest_png(&sheet)?);
         Ok(Sprite {
             png,
             width,
@@ -130,6 +127,26 @@ impl Sprite {
         let (x, y) = (index % columns * self.width, index / columns * self.height);
         format!("{x} {y} {} {}", self.width, self.height)
     }
+}
+
+/// The smaller of two encodings: filtered lines suit photographs, plain ones pictures of few colours.
+fn smallest_png(picture: &DynamicImage) -> Result<Vec<u8>> {
+    let encoded = |filter| -> Result<Vec<u8>> {
+        let mut png = Vec::new();
+        let encoder = PngEncoder::new_with_quality(&mut png, CompressionType::Best, filter);
+        picture
+            .write_with_encoder(encoder)
+            .map_err(|e| Error::data(format!("cannot write the thumbnails as PNG: {e}")))?;
+        Ok(png)
+    };
+    let (filtered, plain) = (
+        encoded(LineFilter::Adaptive)?,
+        encoded(LineFilter::NoFilter)?,
+    );
+    Ok(match plain.len() < filtered.len() {
+        true => plain,
+        false => filtered,
+    })
 }
 
 fn thumbnail(image: &Image) -> Result<DynamicImage> {
