@@ -85,13 +85,31 @@ fn minutes_bound_a_probe_and_the_same_command_goes_on() {
         "{text}"
     );
     assert!(said.contains("the same command goes on"), "{said}");
-    assert_eq!(cached(), 1);
+    assert_eq!(cached(), 0, "there are no answers yet");
     assert_eq!(run(&format!("{PROBE} --minutes 60")).0, whole);
     assert_eq!(cached(), 0);
-    let (_, said) = run(&format!("{PROBE} --minutes 0.000001 --json m.json"));
-    assert!(said.contains("m.answers.jsonl"), "{said}");
+    // Of some answers what is known is shown.
+    run(&format!("{PROBE} --answers m.jsonl"));
+    let lines = read(&at.join("m.jsonl"));
+    let some: String = lines.split_inclusive('\n').take(40).collect();
+    std::fs::write(at.join("m.jsonl"), some).unwrap();
+    let (text, said) = run(&format!(
+        "{PROBE} --minutes 0.000001 --answers m.jsonl --json m.json"
+    ));
+    assert!(said.contains("the answers so far are in m.jsonl"), "{said}");
+    assert!(
+        text.contains("left out, for lack of time: pca:20 (20 of 30 draws"),
+        "{text}"
+    );
     let m = json(&at.join("m.json"));
-    assert_eq!(m["left_out"], serde_json::json!(["pixels", "pca:20"]));
+    assert_eq!(
+        m["left_out"],
+        serde_json::json!(["pca:20 (20 of 30 draws of labels)"])
+    );
+    assert_eq!(run(&format!("{PROBE} --answers m.jsonl")).0, whole);
+    assert_eq!(read(&at.join("m.jsonl")), lines);
+    let refused = fails(at, &format!("{PROBE} --answers m.json"));
+    assert!(refused.contains("no answers of hspace"), "{refused}");
     for bad in ["0", "-1", "soon"] {
         let error = command(at, &format!("{PROBE} --minutes={bad}"))
             .output()

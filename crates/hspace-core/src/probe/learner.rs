@@ -63,11 +63,15 @@ impl Learning<'_> {
                 });
             }
             drop(send);
-            let heard = receive
-                .iter()
-                .try_for_each(|(job, result)| heard(job, result?));
-            next.fetch_add(jobs.len(), Ordering::Relaxed);
-            heard
+            let mut outcome = Ok(());
+            for (job, result) in receive {
+                if let Err(error) = result.and_then(|values| heard(job, values)) {
+                    // Nothing more is begun; what is under way is still heard.
+                    next.fetch_add(jobs.len(), Ordering::Relaxed);
+                    outcome = outcome.and(Err(error));
+                }
+            }
+            outcome
         })
     }
 

@@ -54,8 +54,8 @@ impl Answers {
     }
 
     /// Says what was known, what has changed, and how to go on.
-    pub(super) fn done(self, found: &Measurements, flags: &ProbeFlags) -> Result<()> {
-        let Some(journal) = self.journal else {
+    pub(super) fn done(mut self, found: &Measurements, flags: &ProbeFlags) -> Result<()> {
+        let Some(journal) = self.journal.take() else {
             return Ok(());
         };
         let path = journal.path().to_owned();
@@ -68,22 +68,42 @@ impl Answers {
             ));
         }
         drop(journal);
-        match (found.without(), self.is_temporary) {
-            (Some(without), _) => {
+        let is_empty = remove_empty(&path);
+        match found.without() {
+            Some(without) => {
                 if flags.json.as_deref() == Some("-".as_ref()) {
                     say::warning(without);
                 }
-                say::note(format_args!(
-                    "the same command goes on; the answers so far are in {}",
-                    path.display()
-                ));
+                let kept = match is_empty {
+                    true => String::new(),
+                    false => format!("; the answers so far are in {}", path.display()),
+                };
+                say::note(format_args!("the same command goes on{kept}"));
                 Ok(())
             }
-            (None, true) => std::fs::remove_file(&path)
+            None if self.is_temporary && !is_empty => std::fs::remove_file(&path)
                 .map_err(|e| Error::file(&path, hspace::file::explain(&e))),
-            (None, false) => Ok(()),
+            None => Ok(()),
         }
     }
+}
+
+impl Drop for Answers {
+    /// What failed before anything was measured leaves no empty file.
+    fn drop(&mut self) {
+        if let Some(journal) = &self.journal {
+            remove_empty(journal.path());
+        }
+    }
+}
+
+/// Removes a file without answers; whether there is none now.
+fn remove_empty(path: &Path) -> bool {
+    let is_empty = path.metadata().is_ok_and(|m| m.len() == 0);
+    if is_empty {
+        let _ = std::fs::remove_file(path);
+    }
+    is_empty || !path.exists()
 }
 
 /// Standard output, or a device.

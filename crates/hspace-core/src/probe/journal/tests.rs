@@ -144,13 +144,15 @@ fn what_there_is_no_time_for_is_left_out_and_said() -> Result<()> {
 fn a_file_of_something_else_and_one_in_use_are_refused() -> Result<()> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.jsonl");
-    std::fs::write(&path, "a,b\n1,2\n").unwrap();
-    let text = Journal::open(&path).unwrap_err().to_string();
-    assert!(
-        text.contains("x.jsonl") && text.contains("no answers"),
-        "{text}"
-    );
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), "a,b\n1,2\n");
+    for other in ["a,b\n1,2\n", "{\"protocol\": 4}"] {
+        std::fs::write(&path, other).unwrap();
+        let text = Journal::open(&path).unwrap_err().to_string();
+        assert!(
+            text.contains("x.jsonl") && text.contains("no answers"),
+            "{text}"
+        );
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), other);
+    }
     let own = folder.path().join("own.jsonl");
     let _open = Journal::open(&own)?;
     let text = Journal::open(&own).unwrap_err().to_string();
