@@ -78,9 +78,9 @@ impl TrainingLine {
         }
     }
 
-    /// Shows a step, and on lines of their own what was noticed at it.
+    /// Shows a step, and on lines of their own what was warnings at it.
     pub fn show(&mut self, progress: &Progress) {
-        for warning in &progress.noticed {
+        for warning in &progress.warnings {
             self.bar.suspend(|| say::warning(warning));
         }
         let (begin, first) = *self.started.get_or_insert((Instant::now(), progress.step));

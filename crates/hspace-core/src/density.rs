@@ -12,6 +12,7 @@
 //! A density is one file and one line in a list.
 
 pub mod column;
+mod constant;
 pub mod detection;
 mod drawing;
 mod exponential;
@@ -38,7 +39,6 @@ mod root;
 pub(crate) mod rows;
 pub mod space;
 pub(crate) mod special;
-mod still;
 mod table;
 mod weibull;
 

@@ -57,7 +57,7 @@ const COLLAPSED: f64 = 0.1;
 
 impl Fidelity {
     /// What to tell the user, if there is something wrong.
-    pub fn concern(&self) -> Option<Warning> {
+    pub fn diagnose(&self) -> Option<Warning> {
         (self.drawn.recall < COLLAPSED * self.real.recall).then(|| {
             let text = format!(
                 "most of the data is never drawn (mode collapse, or too few latents): {:.1} % of the real samples lie \
@@ -262,9 +262,9 @@ mod tests {
             drawn,
             real: scores(&real, &other, 3).unwrap(),
         };
-        let warning = fidelity(collapsed).concern().unwrap();
+        let warning = fidelity(collapsed).diagnose().unwrap();
         assert_eq!(warning.kind, WarningKind::ModeCollapse);
-        assert_eq!(fidelity(wide).concern(), None);
+        assert_eq!(fidelity(wide).diagnose(), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use hspace_core::image::RgbImage;
 use crate::dataset::{Dataset, Shape, Split};
 use crate::error::Result;
 use crate::fidelity::Fidelity;
-use crate::generate::{Drawer, deviations};
+use crate::generate::{GenerativeModel, deviations};
 use crate::matrix::{Matrix, spaced};
 use crate::picture::{animation, png, sheet, tile};
 use crate::report::Drawing;
@@ -54,7 +54,7 @@ impl Spread {
 
     /// Of the standard normal distribution, in which all vary alike: the latent first whose step from one
     /// deviation below 0 to one above changes what `base` looks like most.
-    pub fn of_prior(drawer: &Drawer, base: &[f32]) -> Spread {
+    pub fn of_prior(drawer: &GenerativeModel, base: &[f32]) -> Spread {
         let d = base.len();
         let mut moved = Matrix::zeros(2 * d, d);
         for (i, row) in moved.data.chunks_exact_mut(d).enumerate() {
@@ -86,7 +86,7 @@ fn largest_first(values: &[f64]) -> Vec<usize> {
 
 /// A way from one sample's latents to another's: the weights of both, 0 to 1 of the way along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum Interpolation {
     /// Straight.
     Line,
     /// In an arc: between two independent draws of the standard normal distribution every place on it has that
@@ -95,11 +95,11 @@ pub enum Way {
     Arc,
 }
 
-impl Way {
+impl Interpolation {
     fn weights(self, along: f32) -> (f32, f32) {
         match self {
-            Way::Line => (1.0 - along, along),
-            Way::Arc => {
+            Interpolation::Line => (1.0 - along, along),
+            Interpolation::Arc => {
                 let sine = |share: f32| (share * std::f32::consts::FRAC_PI_2).sin();
                 (sine(1.0 - along), sine(along))
             }
@@ -107,8 +107,8 @@ impl Way {
     }
 }
 
-/// A row of values, as [`Drawer::draw`] gives it, as a tile.
-fn picture(drawer: &Drawer, values: &[f32]) -> RgbImage {
+/// A row of values, as [`GenerativeModel::draw`] gives it, as a tile.
+fn picture(drawer: &GenerativeModel, values: &[f32]) -> RgbImage {
     let input = &drawer.trained().about.input;
     match input.shape {
         Shape::Image { .. } => tile(input.shape, values),
@@ -123,7 +123,7 @@ fn picture(drawer: &Drawer, values: &[f32]) -> RgbImage {
     }
 }
 
-fn pictures(drawer: &Drawer, values: &Matrix) -> Vec<RgbImage> {
+fn pictures(drawer: &GenerativeModel, values: &Matrix) -> Vec<RgbImage> {
     (0..values.rows)
         .map(|i| picture(drawer, values.row(i)))
         .collect()
@@ -132,8 +132,12 @@ fn pictures(drawer: &Drawer, values: &Matrix) -> Vec<RgbImage> {
 /// Rows of samples, each above what its latents look like.
 ///
 /// # Errors
-/// As [`Drawer::latents`].
-pub fn reconstructions(drawer: &Drawer, dataset: &Dataset, rows: &[usize]) -> Result<RgbImage> {
+/// As [`GenerativeModel::latents`].
+pub fn reconstructions(
+    drawer: &GenerativeModel,
+    dataset: &Dataset,
+    rows: &[usize],
+) -> Result<RgbImage> {
     beside(
         drawer,
         dataset,
@@ -147,7 +151,7 @@ pub fn reconstructions(drawer: &Drawer, dataset: &Dataset, rows: &[usize]) -> Re
 /// # Errors
 /// If the samples cannot be read.
 pub fn beside(
-    drawer: &Drawer,
+    drawer: &GenerativeModel,
     dataset: &Dataset,
     rows: &[usize],
     latents: &Matrix,
@@ -163,7 +167,7 @@ pub fn beside(
 ///
 /// # Errors
 /// If there are none.
-pub fn gallery(drawer: &Drawer, latents: &Matrix) -> Result<RgbImage> {
+pub fn gallery(drawer: &GenerativeModel, latents: &Matrix) -> Result<RgbImage> {
     let tiles = pictures(drawer, &drawer.draw(latents));
     let columns = (tiles.len() as f64).sqrt().ceil().max(1.0) as usize;
     let rows: Vec<Vec<RgbImage>> = tiles.chunks(columns).map(<[_]>::to_vec).collect();
@@ -173,7 +177,7 @@ pub fn gallery(drawer: &Drawer, latents: &Matrix) -> Result<RgbImage> {
 /// For each of the `most` latents that are to be moved first: the sample of latents `base` with that latent moved in
 /// `steps` steps from `span` standard deviations below its mean to as many above. Rows are latents.
 pub fn traversal(
-    drawer: &Drawer,
+    drawer: &GenerativeModel,
     base: &[f32],
     spread: &Spread,
     (steps, span, most): (usize, f32, usize),
@@ -202,7 +206,7 @@ pub fn axes(spread: &Spread) -> [usize; 2] {
 /// The sample of latents `base` with the two latents of [`axes`] moved, each in `steps` steps from `span`
 /// standard deviations below its mean to as many above. The first row is the highest.
 pub fn plane(
-    drawer: &Drawer,
+    drawer: &GenerativeModel,
     base: &[f32],
     spread: &Spread,
     (steps, span): (usize, f32),
@@ -226,10 +230,10 @@ pub fn plane(
 
 /// Each row from one sample's latents to another's, in `steps` steps.
 pub fn interpolations(
-    drawer: &Drawer,
+    drawer: &GenerativeModel,
     from: &Matrix,
     to: &Matrix,
-    (steps, way): (usize, Way),
+    (steps, way): (usize, Interpolation),
 ) -> Vec<Vec<RgbImage>> {
     let row = |i: usize| {
         let (a, b) = (from.row(i), to.row(i));
@@ -266,7 +270,7 @@ pub fn frames(rows: &[Vec<RgbImage>]) -> Result<Vec<RgbImage>> {
 /// # Errors
 /// Samples that cannot be read.
 pub fn for_report(
-    drawer: &Drawer,
+    drawer: &GenerativeModel,
     dataset: &Dataset,
     fidelity: Option<&Fidelity>,
     seed: u64,
@@ -291,11 +295,11 @@ pub fn for_report(
         all.push(drawing("Reconstructions", caption.into(), png(&picture)?));
         let latents = drawer.latents(dataset, &picked(SPREAD))?.features;
         let spread = Spread::of(&latents);
-        (latents, spread, "test sample", Way::Line)
+        (latents, spread, "test sample", Interpolation::Line)
     } else {
         let latents = drawer.prior(2 * PAIRS, seed)?;
         let spread = Spread::of_prior(drawer, latents.row(0));
-        (latents, spread, "drawn sample", Way::Arc)
+        (latents, spread, "drawn sample", Interpolation::Arc)
     };
     let rows = traversal(drawer, latents.row(0), &spread, (STEPS, SPAN, LATENTS));
     let caption = format!(
@@ -329,8 +333,8 @@ pub fn for_report(
         let [from, to] = [&ends[..n], &ends[n..]].map(|rows| latents.select(rows));
         let rows = interpolations(drawer, &from, &to, (STEPS, way));
         let how = match way {
-            Way::Line => "on a straight line",
-            Way::Arc => "in an arc, every place of which is distributed as the prior",
+            Interpolation::Line => "on a straight line",
+            Interpolation::Arc => "in an arc, every place of which is distributed as the prior",
         };
         let caption = format!("from the latents of one {sample} to those of another, {how}");
         all.push(drawing(
@@ -372,15 +376,15 @@ mod tests {
 
     #[test]
     fn ways_begin_and_end_at_the_samples() {
-        for way in [Way::Line, Way::Arc] {
+        for way in [Interpolation::Line, Interpolation::Arc] {
             assert_eq!(
                 (way.weights(0.0), way.weights(1.0)),
                 ((1.0, 0.0), (0.0, 1.0))
             );
         }
-        assert_eq!(Way::Line.weights(0.5), (0.5, 0.5));
+        assert_eq!(Interpolation::Line.weights(0.5), (0.5, 0.5));
         // The variance of a sum of two draws stays 1.
-        let (a, b) = Way::Arc.weights(0.3);
+        let (a, b) = Interpolation::Arc.weights(0.3);
         assert!((a * a + b * b - 1.0).abs() < 1e-6 && a > b, "{a} {b}");
     }
 }

@@ -218,7 +218,7 @@ const UNMEASURED: &str = "These data have no label column, so no task was measur
      below; a few hundred labels (sub-folders, labels.csv or an array `labels`) are enough to measure.";
 
 /// What a page is made from.
-pub struct Story<'a> {
+pub struct ReportInput<'a> {
     /// The page's title.
     pub title: String,
     /// The data.
@@ -241,13 +241,13 @@ pub struct Story<'a> {
     pub feature_maps: Option<FeatureMaps>,
     /// Pictures that the run drew.
     pub drawings: Vec<Drawing>,
-    /// What was noticed.
+    /// What was warnings.
     pub warnings: Vec<Warning>,
     /// What could not be read.
     pub bad: Vec<BadFile>,
 }
 
-impl Story<'_> {
+impl ReportInput<'_> {
     /// The page: projections are computed and neighbours looked up here.
     ///
     /// # Errors

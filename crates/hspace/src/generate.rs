@@ -15,7 +15,7 @@ use crate::matrix::Matrix;
 use crate::network::layers::flatten;
 use crate::network::weights::{rng_for, values};
 use crate::network::{Mode, Pass, Weights};
-use crate::objective::{self, Facts, Generator, Net, OBJECTIVES, Objective};
+use crate::objective::{self, DataSpec, Generator, Net, OBJECTIVES, Objective};
 use crate::run::{RunFolder, TrainedEncoder};
 use crate::stats::ACTIVE;
 use crate::views::Views;
@@ -26,7 +26,7 @@ const BATCH: usize = 100;
 const DRAWS: usize = 10;
 
 /// A run that learned to draw, read back.
-pub struct Drawer {
+pub struct GenerativeModel {
     objective: Box<dyn Objective>,
     trained: TrainedEncoder,
     weights: Weights,
@@ -66,12 +66,12 @@ pub fn draws(choice: &Choice) -> bool {
     made.is_ok_and(|objective| objective.generator().is_some())
 }
 
-impl Drawer {
+impl GenerativeModel {
     /// Reads a run's encoder and decoder.
     ///
     /// # Errors
     /// A run of an objective that does not draw, one that is not finished, files that are broken.
-    pub fn open(folder: &RunFolder, device: &Device) -> Result<Drawer> {
+    pub fn open(folder: &RunFolder, device: &Device) -> Result<GenerativeModel> {
         let trained = folder.read_encoder(device)?;
         let cannot = |what: &str| {
             let drawing = OBJECTIVES.iter().filter(|entry| {
@@ -97,7 +97,7 @@ impl Drawer {
             )));
         }
         let input = &trained.about.input;
-        let problems = objective.prepare(&Facts {
+        let problems = objective.prepare(&DataSpec {
             shape: input.shape,
             local: input.shape,
             mean: input.mean.clone(),
@@ -109,7 +109,7 @@ impl Drawer {
         if !problems.is_empty() {
             return Err(Error::Config(problems));
         }
-        Ok(Drawer {
+        Ok(GenerativeModel {
             objective,
             trained,
             weights: folder.read_model(device)?,
@@ -164,11 +164,11 @@ impl Drawer {
         )
     }
 
-    /// The samples themselves as [`Drawer::draw`] gives them: images in 0..1, channels first, in the
+    /// The samples themselves as [`GenerativeModel::draw`] gives them: images in 0..1, channels first, in the
     /// encoder's size; vectors in their own units, less the shift of the data the run learned from.
     ///
     /// # Errors
-    /// As [`Drawer::latents`].
+    /// As [`GenerativeModel::latents`].
     pub fn samples(&self, dataset: &Dataset, rows: &[usize]) -> Result<Embedded> {
         let views: Views = self.trained.views(dataset)?;
         let mut found = inputs(&views, dataset, rows)?;
@@ -246,7 +246,7 @@ impl Drawer {
     /// posterior (Burda et al. 2016, equation 8). `progress` hears how many samples are done.
     ///
     /// # Errors
-    /// As [`Drawer::latents`], and if the objective has no likelihood.
+    /// As [`GenerativeModel::latents`], and if the objective has no likelihood.
     pub fn explain(
         &self,
         dataset: &Dataset,
@@ -274,7 +274,7 @@ impl Drawer {
                     let pass = Pass::new(&self.weights, Mode::Eval, &self.device);
                     let pass = pass.with_seed(pass_seed);
                     let net = Net::new(&*self.trained.encoder, &pass);
-                    self.generator().weigh(&net, x.clone(), count)
+                    self.generator().importance_terms(&net, x.clone(), count)
                 });
                 let Some(weighed) = weighed else {
                     return Err(Error::data(

@@ -18,13 +18,13 @@ use serde::Serialize;
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use crate::generate::Drawer;
+use crate::generate::GenerativeModel;
 use crate::matrix::Matrix;
-use crate::objective::Turn;
+use crate::objective::UpdateGroup;
 use crate::optim::{Optimizer, Rule};
 use crate::train::minimise::Update;
 use latents::Latents;
-use student::Student;
+use student::InverseEncoder;
 
 /// How latents are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -48,7 +48,7 @@ pub struct Inversion {
     /// Starts of it, for [`Method::Optimise`]; the best is kept, sample by sample.
     pub starts: usize,
     /// Steps in which the encoder is taught.
-    pub lessons: usize,
+    pub encoder_steps: usize,
     /// λ ≥ 0: how much latents far from the prior's middle cost.
     pub prior: f64,
     /// Seed of everything random.
@@ -75,7 +75,7 @@ const BATCH: usize = 128;
 /// # Errors
 /// Data of another kind than the run's; an interruption.
 pub fn invert(
-    drawer: &Drawer,
+    drawer: &GenerativeModel,
     dataset: &Dataset,
     rows: &[usize],
     how: &Inversion,
@@ -86,7 +86,9 @@ pub fn invert(
     let samples = found.features;
     let student = match how.method {
         Method::Optimise => None,
-        Method::Encoder | Method::Both => Some(Student::taught(drawer, how, progress, stop)?),
+        Method::Encoder | Method::Both => {
+            Some(InverseEncoder::taught(drawer, how, progress, stop)?)
+        }
     };
     let mut latents = Matrix::zeros(0, drawer.dims());
     let mut errors: BTreeMap<usize, f64> = BTreeMap::new();
@@ -153,7 +155,7 @@ impl Best {
         }
     }
 
-    fn hear(&mut self, errors: &[f64], latents: &[f32]) {
+    fn record_epoch(&mut self, errors: &[f64], latents: &[f32]) {
         let dims = self.latents.cols;
         for (i, &error) in errors.iter().enumerate() {
             if error < self.errors[i] {
@@ -168,7 +170,7 @@ impl Best {
 /// AdamW without decay.
 fn update(learning_rate: f64) -> Update {
     Update {
-        turn: Turn::all(),
+        group: UpdateGroup::all(),
         optimizer: Optimizer {
             rule: Rule::AdamW,
             weight_decay: 0.0,

@@ -11,7 +11,7 @@ use crate::encoder::latent::with_latents;
 use crate::encoder::{self, Encoder};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
-use crate::objective::{self, Facts, Look, Objective, Stream, learns_from_labels};
+use crate::objective::{self, DataSpec, Objective, Stream, ViewKind, learns_from_labels};
 use crate::optim::ema::Export;
 use crate::run::EncoderFile;
 use crate::views::{InputSpec, Marginals, Recipe, Views};
@@ -34,7 +34,7 @@ pub struct Job<'a> {
     /// Val rows with their class, which the online probe answers, and by which epochs are chosen; without any it answers training rows.
     pub(crate) choosing: Vec<(usize, u32)>,
     /// Shape, columns and task.
-    pub(crate) facts: Facts,
+    pub(crate) spec: DataSpec,
     /// The encoder.
     pub(crate) encoder: Box<dyn Encoder>,
     /// The objective, prepared.
@@ -133,12 +133,12 @@ impl<'a> Job<'a> {
         };
         let is_learned = |&row: &usize| learn_from.has(dataset.split[row]);
         let rows: Vec<usize> = (0..dataset.len()).filter(is_learned).collect();
-        let facts = Facts {
+        let spec = DataSpec {
             samples: rows.len(),
-            ..facts(dataset, &views, &config.label, labelled)?
+            ..spec(dataset, &views, &config.label, labelled)?
         };
         let choosing = match labelled {
-            None => val_classes(dataset, facts.task),
+            None => val_classes(dataset, spec.task),
             Some(_) => vec![],
         };
         let (encoder, mut objective) = (
@@ -146,10 +146,10 @@ impl<'a> Job<'a> {
             objective.map_err(Error::config)?,
         );
         let encoder = with_latents(encoder, objective.latents());
-        let mut problems = encoder.validate(facts.shape);
-        problems.extend(objective.prepare(&facts));
-        problems.extend(objective::validate(&*objective, &*encoder, &facts));
-        problems.extend(validate_metrics(&config.train, &*objective, &facts));
+        let mut problems = encoder.validate(spec.shape);
+        problems.extend(objective.prepare(&spec));
+        problems.extend(objective::validate(&*objective, &*encoder, &spec));
+        problems.extend(validate_metrics(&config.train, &*objective, &spec));
         problems.extend(validate_export(&config, &*objective));
         let batch = *config.train.batch_size.get();
         if batch > rows.len() {
@@ -167,7 +167,7 @@ impl<'a> Job<'a> {
             dataset,
             rows,
             choosing,
-            facts,
+            spec,
             encoder,
             objective,
             views,
@@ -175,7 +175,7 @@ impl<'a> Job<'a> {
         })
     }
 
-    /// Which samples are learned from, which are kept for choosing, and what answers the online probe, in sentences.
+    /// Subset samples are learned from, which are kept for choosing, and what answers the online probe, in sentences.
     pub fn samples_used(&self) -> Vec<String> {
         let count = |split| {
             let rows = self.rows.iter();
@@ -185,7 +185,7 @@ impl<'a> Job<'a> {
         let mut lines = vec![match learns_from_labels(&*self.objective) {
             true => {
                 let rows = self.rows.iter();
-                let labelled = rows.filter(|&&row| self.facts.labelled(row)).count();
+                let labelled = rows.filter(|&&row| self.spec.labelled(row)).count();
                 format!("learning from {labelled} train samples with labels")
             }
             false => format!("learning from {} train samples", count(Split::Train)),
@@ -221,7 +221,7 @@ impl<'a> Job<'a> {
 
     /// The encoder's parameters: how many there are.
     pub fn parameters(&self) -> usize {
-        let shape = self.facts.shape;
+        let shape = self.spec.shape;
         let (weights, _) = encoder::init(&*self.encoder, shape, 0, &self.device);
         weights.trained_values()
     }
@@ -231,24 +231,24 @@ impl<'a> Job<'a> {
         let Job {
             objective,
             encoder,
-            facts,
+            spec,
             device,
             ..
         } = self;
         let samples = 2;
-        objective::cost(&**objective, &**encoder, facts, samples, device) / samples
+        objective::cost(&**objective, &**encoder, spec, samples, device) / samples
     }
 
     /// encoder.toml, its hash still empty.
     pub fn describe(&self) -> EncoderFile {
-        let shape = self.facts.shape;
+        let shape = self.spec.shape;
         let (_, features) = encoder::init(&*self.encoder, shape, 0, &self.device);
         EncoderFile {
             architecture: self.config.encoder.name.clone(),
             features,
             hash: String::new(),
             classes: self
-                .facts
+                .spec
                 .classes()
                 .map_or(vec![], |(names, _)| names.to_vec()),
             warnings: vec![],
@@ -270,7 +270,8 @@ impl<'a> Job<'a> {
         let mut found: Vec<(&'static str, &Views)> = Vec::new();
         for stream in self.streams() {
             let views = self.views.of_stream(&stream).into_iter().enumerate();
-            for (nth, views) in views.filter(|(nth, _)| stream.looks[*nth] != Look::Plain) {
+            for (nth, views) in views.filter(|(nth, _)| stream.view_kinds[*nth] != ViewKind::Plain)
+            {
                 let name = match stream.recipe(nth) {
                     Some(Recipe::Second) if std::ptr::eq(views, &self.views.random) => continue,
                     recipe => recipe.map_or("random", Recipe::name),
@@ -314,10 +315,10 @@ fn validate_export(config: &Config, objective: &dyn Objective) -> Option<String>
 fn validate_metrics(
     settings: &TrainSettings,
     objective: &dyn Objective,
-    facts: &Facts,
+    spec: &DataSpec,
 ) -> Vec<String> {
-    let probed = settings.online_probe && facts.classes().is_some();
-    let views = objective.streams().iter().map(|s| s.looks.len()).max();
+    let probed = settings.online_probe && spec.classes().is_some();
+    let views = objective.streams().iter().map(|s| s.view_kinds.len()).max();
     let mut problems = Vec::new();
     for (key, metric) in [
         ("stop_on", settings.stop_on),
@@ -365,12 +366,12 @@ fn val_classes(dataset: &Dataset, task: Option<usize>) -> Vec<(usize, u32)> {
 }
 
 /// The columns an objective may see: val and test rows, and rows outside `labelled`, are masked.
-fn facts(
+fn spec(
     dataset: &Dataset,
     views: &RunViews,
     label: &str,
     labelled: Option<&[usize]>,
-) -> Result<Facts> {
+) -> Result<DataSpec> {
     let task = dataset.task_of(label)?;
     let mut allowed: Vec<bool> = dataset.split.iter().map(|&s| s == Split::Train).collect();
     if let Some(labelled) = labelled {
@@ -390,7 +391,7 @@ fn facts(
     let InputSpec {
         shape, mean, std, ..
     } = views.random.input().clone();
-    Ok(Facts {
+    Ok(DataSpec {
         shape,
         local: views.local.input().shape,
         mean,

@@ -99,7 +99,7 @@ impl<'a> Pass<'a> {
             pass: self,
             path: path.to_owned(),
             frozen: false,
-            silent: false,
+            freeze_running_stats: false,
         }
     }
 
@@ -182,7 +182,7 @@ pub struct Scope<'a> {
     pass: &'a Pass<'a>,
     path: String,
     frozen: bool,
-    silent: bool,
+    freeze_running_stats: bool,
 }
 
 impl<'a> Scope<'a> {
@@ -192,7 +192,7 @@ impl<'a> Scope<'a> {
             pass: self.pass,
             path: format!("{}.{name}", self.path),
             frozen: self.frozen,
-            silent: self.silent,
+            freeze_running_stats: self.freeze_running_stats,
         }
     }
 
@@ -204,8 +204,8 @@ impl<'a> Scope<'a> {
     }
 
     /// The same place, where batches leave running statistics as they are.
-    pub fn silent(mut self) -> Self {
-        self.silent = true;
+    pub fn freeze_running_stats(mut self) -> Self {
+        self.freeze_running_stats = true;
         self
     }
 
@@ -254,7 +254,7 @@ impl<'a> Scope<'a> {
 
     /// Notes the new value of a buffer for after the step.
     pub fn update(&self, name: &str, value: Tensor<1>) {
-        if self.pass.mode == Mode::Train && !self.silent {
+        if self.pass.mode == Mode::Train && !self.freeze_running_stats {
             let full = format!("{}.{name}", self.path);
             self.pass.statistics.borrow_mut().insert(full, value);
         }

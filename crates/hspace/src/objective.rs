@@ -5,8 +5,8 @@
 //!
 //! - [`Objective::streams`]: which samples and views a step needs (FixMatch asks for a labelled
 //!   and an unlabelled stream, domain adaptation for one a domain);
-//! - [`Objective::turns`]: which weights are trained one after the other within a step (a GAN
-//!   has two turns, each with its own optimizer state) and which are not yet or no longer trained
+//! - [`Objective::update_groups`]: which weights are trained one after the other within a step (a GAN
+//!   has two update groups, each with its own optimizer state) and which are not yet or no longer trained
 //!   (greedy layer-wise pretraining changes its one turn with progress);
 //! - [`Objective::loss`]: the number to lower, from the streams' batches;
 //! - [`Objective::after_step`]: what follows without gradients (momentum teachers, queues).
@@ -36,6 +36,8 @@ mod iwae;
 mod jacobian;
 mod latent;
 mod likelihood;
+#[cfg(test)]
+mod loss_reference_tests;
 mod mae;
 mod moco;
 mod net;
@@ -51,8 +53,6 @@ mod vae;
 mod vicreg;
 mod vq_vae;
 mod wae_mmd;
-#[cfg(test)]
-mod whole;
 
 use std::collections::BTreeMap;
 
@@ -71,30 +71,30 @@ use crate::warning::WarningKind;
 
 pub use net::Net;
 
-/// Which samples a stream draws from.
+/// Subset samples a stream draws from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
+pub enum Subset {
     /// All training samples.
     All,
     /// Those whose label for the task is known and may be used.
     Labelled,
     /// Those whose label for the task is not known, or may not be used.
     Unlabelled,
-    /// Those that have a value in this one of [`Facts::columns`].
+    /// Those that have a value in this one of [`DataSpec::columns`].
     Known(usize),
-    /// Those of this class (a domain, a hospital) in this one of [`Facts::columns`].
+    /// Those of this class (a domain, a hospital) in this one of [`DataSpec::columns`].
     Class(usize, u32),
 }
 
-impl Which {
+impl Subset {
     /// Whether `row` is one of them.
-    pub fn has(self, facts: &Facts, row: usize) -> bool {
+    pub fn has(self, spec: &DataSpec, row: usize) -> bool {
         match self {
-            Which::All => true,
-            Which::Labelled => facts.labelled(row),
-            Which::Unlabelled => !facts.labelled(row),
-            Which::Known(column) => facts.columns[column].values.is_known(row),
-            Which::Class(column, class) => match &facts.columns[column].values {
+            Subset::All => true,
+            Subset::Labelled => spec.labelled(row),
+            Subset::Unlabelled => !spec.labelled(row),
+            Subset::Known(column) => spec.columns[column].values.is_known(row),
+            Subset::Class(column, class) => match &spec.columns[column].values {
                 Values::Classes { index, .. } => index[row] == Some(class),
                 Values::Numbers(_) | Values::MultiLabel { .. } => false,
             },
@@ -104,7 +104,7 @@ impl Which {
 
 /// How a stream shows a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum ViewKind {
     /// A random view of the run's `[views]`; the second of a sample by `[views.second]`, if there is one.
     Random,
     /// A small random view of a small part (multi-crop; `[views.crop]` says how small), by `[views.local]`, if there is one.
@@ -122,39 +122,39 @@ pub enum Look {
 /// A stream of fewer samples than it gives a step starts over within the step: 40 labelled samples fill batches of 64.
 ///
 /// ```
-/// use hspace::objective::{Look, Stream, Which};
+/// use hspace::objective::{ViewKind, Stream, Subset};
 ///
 /// // FixMatch: 64 labelled samples a step, and 448 of all, whose passes are the epochs.
-/// let labelled = Stream::new(Which::Labelled, vec![Look::Weak]).cycles();
-/// let all = Stream::new(Which::All, vec![Look::Weak, Look::Strong]).share(7);
+/// let labelled = Stream::new(Subset::Labelled, vec![ViewKind::Weak]).cycles();
+/// let all = Stream::new(Subset::All, vec![ViewKind::Weak, ViewKind::Strong]).ratio(7);
 /// assert!(all.counts_epochs && !labelled.counts_epochs);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
-    /// Which samples.
-    pub which: Which,
+    /// Subset samples.
+    pub subset: Subset,
     /// The views of each sample, in the order of [`Batch::views`].
-    pub looks: Vec<Look>,
+    pub view_kinds: Vec<ViewKind>,
     /// Samples of this stream per sample of `train.batch_size`.
-    pub share: usize,
+    pub ratio: usize,
     /// Whether a pass over it is an epoch; the first such stream counts.
     pub counts_epochs: bool,
 }
 
 impl Stream {
     /// One sample per sample of `train.batch_size`; its passes are the epochs.
-    pub fn new(which: Which, looks: Vec<Look>) -> Stream {
+    pub fn new(subset: Subset, view_kinds: Vec<ViewKind>) -> Stream {
         Stream {
-            which,
-            looks,
-            share: 1,
+            subset,
+            view_kinds,
+            ratio: 1,
             counts_epochs: true,
         }
     }
 
     /// With so many samples per sample of `train.batch_size`.
-    pub fn share(self, share: usize) -> Stream {
-        Stream { share, ..self }
+    pub fn ratio(self, ratio: usize) -> Stream {
+        Stream { ratio, ..self }
     }
 
     /// Its passes are no epochs: it starts over as often as the others need.
@@ -167,21 +167,21 @@ impl Stream {
 
     /// The recipes of its views that are not `[views]`.
     pub fn recipes(&self) -> Vec<Recipe> {
-        let all = (0..self.looks.len()).filter_map(|nth| self.recipe(nth));
+        let all = (0..self.view_kinds.len()).filter_map(|nth| self.recipe(nth));
         all.collect()
     }
 
     /// The recipe of view number `nth`; `None` where that is `[views]`, or the sample as it is.
     pub fn recipe(&self, nth: usize) -> Option<Recipe> {
-        let random = |look: &&Look| **look == Look::Random;
-        match self.looks[nth] {
-            Look::Random if self.looks[..nth].iter().filter(random).count() == 1 => {
+        let random = |kind: &&ViewKind| **kind == ViewKind::Random;
+        match self.view_kinds[nth] {
+            ViewKind::Random if self.view_kinds[..nth].iter().filter(random).count() == 1 => {
                 Some(Recipe::Second)
             }
-            Look::Random | Look::Plain => None,
-            Look::Local => Some(Recipe::Local),
-            Look::Weak => Some(Recipe::Weak),
-            Look::Strong => Some(Recipe::Strong),
+            ViewKind::Random | ViewKind::Plain => None,
+            ViewKind::Local => Some(Recipe::Local),
+            ViewKind::Weak => Some(Recipe::Weak),
+            ViewKind::Strong => Some(Recipe::Strong),
         }
     }
 }
@@ -191,13 +191,13 @@ impl Stream {
 pub struct Batch {
     /// One tensor `[n, channels, height, width]` for each look; local views are smaller.
     pub views: Vec<Tensor<4>>,
-    /// The samples' rows in the dataset, n of them: the key into [`Facts::columns`].
+    /// The samples' rows in the dataset, n of them: the key into [`DataSpec::columns`].
     pub rows: Vec<usize>,
 }
 
 /// What an objective may know of the data.
 #[derive(Clone, Debug)]
-pub struct Facts {
+pub struct DataSpec {
     /// Shape of the encoder's input.
     pub shape: Shape,
     /// Shape of local views.
@@ -214,12 +214,12 @@ pub struct Facts {
     pub task: Option<usize>,
 }
 
-impl Facts {
+impl DataSpec {
     /// Shape of a view.
-    pub fn shape_of(&self, look: Look) -> Shape {
-        match look {
-            Look::Random | Look::Plain | Look::Weak | Look::Strong => self.shape,
-            Look::Local => self.local,
+    pub fn shape_of(&self, kind: ViewKind) -> Shape {
+        match kind {
+            ViewKind::Random | ViewKind::Plain | ViewKind::Weak | ViewKind::Strong => self.shape,
+            ViewKind::Local => self.local,
         }
     }
 
@@ -231,7 +231,7 @@ impl Facts {
         }
     }
 
-    /// [`Facts::classes`], or what to tell the user of `objective`, which needs labels of at least two
+    /// [`DataSpec::classes`], or what to tell the user of `objective`, which needs labels of at least two
     /// classes.
     pub fn known_classes(&self, objective: &str) -> Result<(&[String], &[Option<u32>]), String> {
         let Some((names, labels)) = self.classes() else {
@@ -265,19 +265,19 @@ impl Facts {
 /// Weights trained together, with one optimizer state.
 ///
 /// ```
-/// use hspace::objective::Turn;
+/// use hspace::objective::UpdateGroup;
 ///
 /// // Fine-tuning: the stem stays as it is, the first stage learns at a tenth of the head's rate.
-/// let turn = Turn {
+/// let turn = UpdateGroup {
 ///     rates: vec![("encoder.conv1".into(), 0.0), ("encoder.layer1".into(), 0.1)],
-///     ..Turn::all()
+///     ..UpdateGroup::all()
 /// };
 /// assert!(!turn.covers("encoder.conv1.weight"));
 /// assert_eq!(turn.rate_of("encoder.layer1.0.conv1.weight"), 0.1);
 /// assert_eq!(turn.rate_of("head.weight"), 1.0);
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct Turn {
+pub struct UpdateGroup {
     /// Names the turn in logs and checkpoints; turns of one name share their optimizer state.
     pub name: String,
     /// Prefixes of the weights it trains; empty means all of them.
@@ -291,15 +291,15 @@ pub struct Turn {
     pub phase: [f64; 2],
 }
 
-impl Turn {
+impl UpdateGroup {
     /// The one turn that trains everything.
-    pub fn all() -> Turn {
-        Turn::of("all", &[])
+    pub fn all() -> UpdateGroup {
+        UpdateGroup::of("all", &[])
     }
 
     /// A turn that trains the weights with these prefixes, all of them without any, all along.
-    pub fn of(name: &str, trains: &[&str]) -> Turn {
-        Turn {
+    pub fn of(name: &str, trains: &[&str]) -> UpdateGroup {
+        UpdateGroup {
             name: name.to_owned(),
             trains: trains.iter().map(|prefix| prefix.to_string()).collect(),
             rate: 1.0,
@@ -338,7 +338,7 @@ pub struct Loss {
     /// What the optimizer lowers, `[1]`, a mean over samples.
     pub total: Tensor<1>,
     /// Named numbers worth a curve (parts of the loss, training accuracy), each `[1]`.
-    pub parts: Vec<(&'static str, Tensor<1>)>,
+    pub metrics: Vec<(&'static str, Tensor<1>)>,
     /// Features `[n, d]` of this step's samples, of one view or of several, watched for collapse;
     /// none in a turn that trains something else.
     pub features: Vec<Tensor<2>>,
@@ -349,7 +349,7 @@ impl Loss {
     pub fn of(total: Tensor<1>, features: Vec<Tensor<2>>) -> Loss {
         Loss {
             total,
-            parts: vec![],
+            metrics: vec![],
             features,
         }
     }
@@ -358,11 +358,11 @@ impl Loss {
     ///
     /// # Panics
     /// When there is no such part.
-    pub fn part(&self, name: Option<&&str>) -> &Tensor<1> {
+    pub fn metric(&self, name: Option<&&str>) -> &Tensor<1> {
         let Some(name) = name else {
             return &self.total;
         };
-        let part = self.parts.iter().find(|part| part.0 == *name);
+        let part = self.metrics.iter().find(|part| part.0 == *name);
         &part.expect("tasks are parts of the loss").1
     }
 }
@@ -386,13 +386,18 @@ pub trait Generator {
 
     /// How well samples' own latents explain them, if there is a likelihood; `x` is the encoder's input,
     /// `draws` how many latents each sample's posterior gives.
-    fn weigh(&self, _net: &Net, _x: Tensor<4>, _draws: usize) -> Option<Weighed> {
+    fn importance_terms(
+        &self,
+        _net: &Net,
+        _x: Tensor<4>,
+        _draws: usize,
+    ) -> Option<ImportanceTerms> {
         None
     }
 }
 
 /// Of draws from the posterior of each sample, in nats.
-pub struct Weighed {
+pub struct ImportanceTerms {
     /// `log p(x | z)`, `[draws · n]`, the first draw of all samples first.
     pub log_likelihood: Tensor<1>,
     /// `log p(z) − log q(z | x)`, the same.
@@ -407,10 +412,10 @@ pub struct Weighed {
 pub trait Objective: Send + Sync {
     /// Takes what it needs to know of the data; answers with the problems, such as missing
     /// labels.
-    fn prepare(&mut self, facts: &Facts) -> Vec<String>;
+    fn prepare(&mut self, spec: &DataSpec) -> Vec<String>;
 
     /// Why it cannot teach this encoder; empty if it can.
-    fn validate(&self, _encoder: &dyn Encoder, _facts: &Facts) -> Vec<String> {
+    fn validate(&self, _encoder: &dyn Encoder, _facts: &DataSpec) -> Vec<String> {
         vec![]
     }
 
@@ -435,14 +440,14 @@ pub trait Objective: Send + Sync {
 
     /// The turns of a step at `progress` in 0..=1 of the training of `encoder`, whose stages may learn at rates of their own or in
     /// phases.
-    fn turns(&self, _progress: f64, _encoder: &dyn Encoder) -> Vec<Turn> {
-        vec![Turn::all()]
+    fn update_groups(&self, _progress: f64, _encoder: &dyn Encoder) -> Vec<UpdateGroup> {
+        vec![UpdateGroup::all()]
     }
 
     /// The loss of turn `turn` on one batch per stream.
-    fn loss(&self, net: &Net, batches: &[Batch], turn: usize) -> Loss;
+    fn loss(&self, net: &Net, batches: &[Batch], group: usize) -> Loss;
 
-    /// The [`Loss::parts`] whose gradients are wanted one by one, for [`Objective::combine`]: tasks that share an encoder. Each costs a
+    /// The [`Loss::metrics`] whose gradients are wanted one by one, for [`Objective::combine`]: tasks that share an encoder. Each costs a
     /// forward pass of its own, since burn's backward pass uses up its graph. Without any there is one gradient, that of the total.
     fn tasks(&self) -> Vec<&'static str> {
         vec![]
@@ -461,8 +466,8 @@ pub trait Objective: Send + Sync {
     fn after_step(&self, _weights: &mut Weights, _progress: f64) {}
 
     /// What to tell the user if the numbers of a logged step (its parts, by name), at `progress` in 0..=1, show this objective's
-    /// own way of failing. Features that collapse are noticed for all objectives.
-    fn concern(
+    /// own way of failing. Features that collapse are warnings for all objectives.
+    fn diagnose(
         &self,
         _values: &BTreeMap<String, f64>,
         _progress: f64,
@@ -474,7 +479,9 @@ pub trait Objective: Send + Sync {
 /// Whether an objective sees labelled samples alone.
 pub fn learns_from_labels(objective: &dyn Objective) -> bool {
     let streams = objective.streams();
-    streams.iter().all(|stream| stream.which == Which::Labelled)
+    streams
+        .iter()
+        .all(|stream| stream.subset == Subset::Labelled)
 }
 
 /// All objectives.
@@ -513,14 +520,14 @@ pub fn make(name: &str, settings: toml::Table) -> Result<Box<dyn Objective>, Str
 }
 
 /// Why an objective, prepared, does not suit an encoder; empty if it does.
-pub fn validate(objective: &dyn Objective, encoder: &dyn Encoder, facts: &Facts) -> Vec<String> {
-    let mut problems = objective.validate(encoder, facts);
+pub fn validate(objective: &dyn Objective, encoder: &dyn Encoder, spec: &DataSpec) -> Vec<String> {
+    let mut problems = objective.validate(encoder, spec);
     let streams = objective.streams();
-    let mut looks = streams.iter().flat_map(|stream| &stream.looks);
-    if facts.local == facts.shape || !looks.any(|&look| look == Look::Local) {
+    let mut view_kinds = streams.iter().flat_map(|stream| &stream.view_kinds);
+    if spec.local == spec.shape || !view_kinds.any(|&kind| kind == ViewKind::Local) {
         return problems;
     }
-    if !encoder.takes_any_size(facts.shape) {
+    if !encoder.takes_any_size(spec.shape) {
         problems.push(
             "the objective learns from small local views, and this encoder takes such images at one \
              size only; set objective.local_views=0, or use another encoder"
@@ -529,7 +536,7 @@ pub fn validate(objective: &dyn Objective, encoder: &dyn Encoder, facts: &Facts)
         return problems;
     }
     if let (Shape::Image { height, width, .. }, Shape::Image { height: side, .. }) =
-        (facts.shape, facts.local)
+        (spec.shape, spec.local)
         && side > height.min(width)
     {
         problems.push(format!(
@@ -543,9 +550,9 @@ pub fn validate(objective: &dyn Objective, encoder: &dyn Encoder, facts: &Facts)
             "for local views (views.crop.local_size): {reason}; set another size, or objective.local_views=0"
         )
     };
-    problems.extend(encoder.validate(facts.local).into_iter().map(of_local));
-    if let (Some(patches), Shape::Image { height, width, .. }) = (encoder.patches(), facts.shape)
-        && let Shape::Image { height: side, .. } = facts.local
+    problems.extend(encoder.validate(spec.local).into_iter().map(of_local));
+    if let (Some(patches), Shape::Image { height, width, .. }) = (encoder.patches(), spec.shape)
+        && let Shape::Image { height: side, .. } = spec.local
     {
         // Those of the whole images, whose weights serve local views too.
         let patch = patches.side(height, width);
@@ -564,13 +571,13 @@ pub fn validate(objective: &dyn Objective, encoder: &dyn Encoder, facts: &Facts)
 pub fn init(
     objective: &dyn Objective,
     encoder: &dyn Encoder,
-    facts: &Facts,
+    spec: &DataSpec,
     seed: u64,
     device: &Device,
 ) -> Weights {
     let none = Weights::default();
     let pass = Pass::new(&none, Mode::Init(seed), device);
-    try_once(objective, encoder, facts, 2, &pass);
+    try_once(objective, encoder, spec, 2, &pass);
     let mut weights = pass.into_fresh();
     objective.after_init(&mut weights);
     weights
@@ -580,13 +587,13 @@ pub fn init(
 pub fn cost(
     objective: &dyn Objective,
     encoder: &dyn Encoder,
-    facts: &Facts,
+    spec: &DataSpec,
     samples: usize,
     device: &Device,
 ) -> usize {
     let none = Weights::default();
     let pass = Pass::new(&none, Mode::Init(0), device);
-    try_once(objective, encoder, facts, samples, &pass);
+    try_once(objective, encoder, spec, samples, &pass);
     pass.multiply_adds()
 }
 
@@ -594,25 +601,25 @@ pub fn cost(
 fn try_once(
     objective: &dyn Objective,
     encoder: &dyn Encoder,
-    facts: &Facts,
+    spec: &DataSpec,
     n: usize,
     pass: &Pass,
 ) {
-    let rows = facts.columns.first().map_or(1, rows);
-    let view = |&look: &Look| encoder::blank(n, facts.shape_of(look), pass.device());
+    let rows = spec.columns.first().map_or(1, rows);
+    let view = |&kind: &ViewKind| encoder::blank(n, spec.shape_of(kind), pass.device());
     let blank = |stream: &Stream| Batch {
-        views: stream.looks.iter().map(view).collect(),
+        views: stream.view_kinds.iter().map(view).collect(),
         rows: vec![
             (0..rows)
-                .find(|&row| stream.which.has(facts, row))
+                .find(|&row| stream.subset.has(spec, row))
                 .unwrap_or(0);
             n
         ],
     };
     let batches: Vec<Batch> = objective.streams().iter().map(blank).collect();
     let net = Net::new(encoder, pass);
-    for turn in 0..objective.turns(0.0, encoder).len() {
-        objective.loss(&net, &batches, turn);
+    for group in 0..objective.update_groups(0.0, encoder).len() {
+        objective.loss(&net, &batches, group);
     }
 }
 
@@ -622,14 +629,14 @@ fn rows(column: &Column) -> usize {
 
 /// Two views and as many local ones as said, of unlabelled samples.
 fn multi_crop(local: usize) -> Vec<Stream> {
-    let mut looks = vec![Look::Random; 2];
-    looks.resize(2 + local, Look::Local);
-    vec![Stream::new(Which::All, looks)]
+    let mut view_kinds = vec![ViewKind::Random; 2];
+    view_kinds.resize(2 + local, ViewKind::Local);
+    vec![Stream::new(Subset::All, view_kinds)]
 }
 
 /// Both views of unlabelled samples: what joint-embedding objectives ask for.
 fn two_views() -> Vec<Stream> {
-    vec![Stream::new(Which::All, vec![Look::Random; 2])]
+    vec![Stream::new(Subset::All, vec![ViewKind::Random; 2])]
 }
 
 #[cfg(test)]
@@ -638,13 +645,13 @@ mod tests {
 
     #[test]
     fn a_phase_has_steps_of_its_own() {
-        let phase = Turn {
+        let phase = UpdateGroup {
             phase: [0.25, 0.75],
-            ..Turn::all()
+            ..UpdateGroup::all()
         };
         assert_eq!(phase.within(25, 100), (0, 50));
         assert_eq!(phase.within(74, 100), (49, 50));
-        assert_eq!(Turn::all().within(74, 100), (74, 100));
+        assert_eq!(UpdateGroup::all().within(74, 100), (74, 100));
     }
 
     #[test]
@@ -667,15 +674,15 @@ mod tests {
     #[test]
     fn the_longest_prefix_of_whole_names_counts() {
         let rates = [("encoder", 0.5), ("encoder.layer1", 0.1)];
-        let turn = Turn {
+        let group = UpdateGroup {
             rate: 2.0,
             rates: rates
                 .map(|(prefix, rate)| (prefix.to_owned(), rate))
                 .to_vec(),
-            ..Turn::all()
+            ..UpdateGroup::all()
         };
-        assert_eq!(turn.rate_of("encoder.layer1.weight"), 0.2);
-        assert_eq!(turn.rate_of("encoder.layer10.weight"), 1.0);
-        assert_eq!(turn.rate_of("head.weight"), 2.0);
+        assert_eq!(group.rate_of("encoder.layer1.weight"), 0.2);
+        assert_eq!(group.rate_of("encoder.layer10.weight"), 1.0);
+        assert_eq!(group.rate_of("head.weight"), 2.0);
     }
 }

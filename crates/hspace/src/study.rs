@@ -26,7 +26,7 @@ use crate::file;
 use crate::job::{Job, about};
 use crate::list;
 use crate::matrix::spaced;
-use crate::objective::{OBJECTIVES, Which};
+use crate::objective::{OBJECTIVES, Subset};
 use crate::per_draw::{SupervisedBudget, supervised, supervised_settings};
 use crate::probe::{Contender, Labels, Measurements, ProbeOptions, measure};
 use crate::source::{Source, Sources, baseline_components, represent_rows};
@@ -41,7 +41,7 @@ const CURVE: [usize; 6] = [1, 5, FEW, 50, 100, 500];
 
 /// What is compared, and for how long.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Plan {
+pub struct StudyPlan {
     /// Datasets, as `--data` takes them.
     pub data: Vec<String>,
     /// Encoders: a name, and settings after colons, such as `resnet18:width=16`.
@@ -133,7 +133,7 @@ enum Found {
 /// A study in its folder.
 pub struct Study {
     folder: PathBuf,
-    plan: Plan,
+    plan: StudyPlan,
     datasets: Vec<Dataset>,
 }
 
@@ -142,7 +142,7 @@ impl Study {
     ///
     /// # Errors
     /// Data that cannot be opened, a folder with another study, names and settings that are wrong.
-    pub fn open(folder: &Path, plan: Plan) -> Result<Study> {
+    pub fn open(folder: &Path, plan: StudyPlan) -> Result<Study> {
         if plan.seeds == 0 || !(plan.seconds > 0.0 && plan.seconds.is_finite()) {
             return Err(Error::config(
                 "seeds and seconds must be above 0: there is nothing to do",
@@ -185,7 +185,7 @@ impl Study {
         let taken = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
         let text = toml::to_string(&plan).map_err(|e| Error::file(&path, e))?;
         if path.exists() {
-            let found: Option<Plan> = toml::from_str(&file::read_text(&path)?).ok();
+            let found: Option<StudyPlan> = toml::from_str(&file::read_text(&path)?).ok();
             if found.as_ref() != Some(&plan) {
                 return Err(Error::file(
                     &path,
@@ -315,7 +315,7 @@ impl Study {
 
     /// Every combination, in the order of the plan.
     fn cells(&self) -> Vec<Cell> {
-        let Plan {
+        let StudyPlan {
             data,
             encoders,
             objectives,
@@ -334,7 +334,7 @@ impl Study {
         cells
     }
 
-    /// Which baselines of which dataset.
+    /// Subset baselines of which dataset.
     fn baselines(&self) -> Vec<(usize, String)> {
         let untrained = self.plan.encoders.iter().map(|e| format!("random:{e}"));
         let untrained: Vec<String> = untrained.collect();
@@ -455,7 +455,7 @@ impl Study {
         Ok(Outcome {
             cell: cell.clone(),
             seed,
-            labels: job.streams().iter().any(|s| s.which == Which::Labelled),
+            labels: job.streams().iter().any(|s| s.subset == Subset::Labelled),
             steps,
             batch,
             images_per_s: rate,

@@ -19,7 +19,7 @@ use crate::job::Job;
 use crate::network::Weights;
 use crate::run::{Line, RunFolder};
 use crate::warning::Warning;
-use loader::{Loader, Plan};
+use loader::{Loader, LoaderPlan};
 use minimise::minimise;
 use monitor::{Measured, Monitor};
 use trainer::Trainer;
@@ -47,8 +47,8 @@ pub struct Progress {
     pub loss: f64,
     /// Samples per second, over the last steps.
     pub images_per_s: f64,
-    /// What was noticed at the step, such as collapse; each kind of thing once in a training.
-    pub noticed: Vec<Warning>,
+    /// What was warnings at the step, such as collapse; each kind of thing once in a training.
+    pub warnings: Vec<Warning>,
 }
 
 /// The result of training.
@@ -63,7 +63,7 @@ pub struct Trained {
     pub seconds: f64,
     /// Samples seen, of all streams.
     pub samples: usize,
-    /// What was noticed (collapse, an objective's own way of failing).
+    /// What was warnings (collapse, an objective's own way of failing).
     pub warnings: Vec<Warning>,
     /// Samples that could not be read.
     pub bad: Vec<BadFile>,
@@ -89,7 +89,7 @@ pub fn train(
     let epochs = sources.iter().find(|source| source.stream.counts_epochs);
     let steps_per_epoch = epochs.unwrap_or(&sources[0]).steps();
     let (monitor, mut parameters) = Monitor::begin(job, folder, start, steps_per_epoch)?;
-    let plan = Plan {
+    let plan = LoaderPlan {
         dataset: job.dataset,
         views: &job.views,
         sources,

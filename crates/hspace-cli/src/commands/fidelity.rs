@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use hspace::device::device;
+use hspace::evaluate_fidelity::{FidelityOptions, evaluate_fidelity};
 use hspace::fidelity::Scores;
-use hspace::generate::Drawer;
-use hspace::judge::{Judging, judge};
+use hspace::generate::GenerativeModel;
 use hspace::run::RunFolder;
 use hspace::{Error, Result};
 
@@ -32,10 +32,10 @@ pub struct Args {
     #[arg(long, value_name = "SOURCE")]
     space: Option<String>,
     /// Samples on each side, at most
-    #[arg(long, default_value_t = Judging::default().samples)]
+    #[arg(long, default_value_t = FidelityOptions::default().samples)]
     samples: usize,
-    /// Which neighbour's distance counts
-    #[arg(long, default_value_t = Judging::default().k)]
+    /// Subset neighbour's distance counts
+    #[arg(long, default_value_t = FidelityOptions::default().k)]
     k: usize,
     /// Seed of the draws
     #[arg(long, default_value_t = 0, value_parser = seed())]
@@ -55,8 +55,8 @@ pub fn run(args: &Args) -> Result<()> {
         return Err(Error::config("--k must be at least 1"));
     }
     let device = device(&args.device)?;
-    let drawer = Drawer::open(&RunFolder::open(&args.run)?, &device)?;
-    let how = Judging {
+    let drawer = GenerativeModel::open(&RunFolder::open(&args.run)?, &device)?;
+    let how = FidelityOptions {
         space: args.space.clone(),
         samples: args.samples,
         k: args.k,
@@ -64,7 +64,7 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let dataset = open(&args.data, &args.reading.options(None))?;
     let spinner = Spinner::new("drawing");
-    let found = judge(&drawer, dataset, &how, &device, &mut |done| {
+    let found = evaluate_fidelity(&drawer, dataset, &how, &device, &mut |done| {
         spinner.say(&format!("embedding {done}"));
     });
     spinner.done();
@@ -88,8 +88,8 @@ pub fn run(args: &Args) -> Result<()> {
         } = scores;
         println!("{what:<17}  {precision:>9.3}  {recall:>6.3}  {frechet:>16.4}");
     }
-    if let Some(concern) = found.concern() {
-        println!("\n{concern}");
+    if let Some(diagnosis) = found.diagnose() {
+        println!("\n{diagnosis}");
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use hspace::dataset::Split;
 use hspace::device::device;
 use hspace::drawings::beside;
 use hspace::embed::Embedded;
-use hspace::generate::Drawer;
+use hspace::generate::GenerativeModel;
 use hspace::invert::{Inversion, Method, invert};
 use hspace::matrix::spaced;
 use hspace::representation::check_ending;
@@ -41,7 +41,7 @@ pub struct Args {
     starts: usize,
     /// Steps in which the encoder is taught
     #[arg(long, default_value_t = 600)]
-    lessons: usize,
+    encoder_steps: usize,
     /// Weight of the latents' squares beside the squared error a value
     #[arg(long, default_value_t = 1e-3)]
     prior: f64,
@@ -92,7 +92,7 @@ pub fn run(args: &Args) -> Result<()> {
         ("--png", args.png.as_deref()),
     ];
     apart(&outputs, &[("data", &args.data)])?;
-    let drawer = Drawer::open(&RunFolder::open(&args.run)?, &device(&args.device)?)?;
+    let drawer = GenerativeModel::open(&RunFolder::open(&args.run)?, &device(&args.device)?)?;
     let dataset = open(&args.data, &args.reading.options(None))?;
     let [train, test] = [Split::Train, Split::Test].map(|split| dataset.indices(split));
     let all = train.len() + test.len();
@@ -111,7 +111,7 @@ pub fn run(args: &Args) -> Result<()> {
         },
         steps: args.steps,
         starts: args.starts,
-        lessons: args.lessons,
+        encoder_steps: args.encoder_steps,
         prior: args.prior,
         seed: args.seed,
     };

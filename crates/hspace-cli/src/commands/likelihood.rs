@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use hspace::dataset::Split;
 use hspace::device::device;
-use hspace::generate::Drawer;
+use hspace::generate::GenerativeModel;
 use hspace::matrix::spaced;
 use hspace::run::RunFolder;
 use hspace::{Error, Result};
@@ -47,7 +47,7 @@ pub fn run(args: &Args) -> Result<()> {
     if args.draws == 0 || args.samples == Some(0) {
         return Err(Error::config("--draws and --samples must be at least 1"));
     }
-    let drawer = Drawer::open(&RunFolder::open(&args.run)?, &device(&args.device)?)?;
+    let drawer = GenerativeModel::open(&RunFolder::open(&args.run)?, &device(&args.device)?)?;
     let dataset = open(&args.data, &args.reading.options(None))?;
     let test = dataset.indices(Split::Test);
     let picked = spaced(test.len(), args.samples.unwrap_or(test.len()));

@@ -519,7 +519,7 @@ fn measure_and_keep(
             .filter(|r| r.name == "pixels" || learned.contains(&r.name))
             .cloned()
             .collect();
-        let story = hspace::evaluate::Story {
+        let story = hspace::evaluate::ReportInput {
             title: names.join(", "),
             dataset: &dataset,
             run: None,

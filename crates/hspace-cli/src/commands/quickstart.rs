@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use hspace::config::Config;
 use hspace::dataset::{Dataset, OpenOptions, Split};
-use hspace::evaluate::{Story, rows_of, run_facts};
+use hspace::evaluate::{ReportInput, rows_of, run_facts};
 use hspace::feature_maps::{MapsOptions, feature_maps};
 use hspace::job::{Job, about};
 use hspace::per_draw::{SupervisedBudget, supervised};
@@ -184,7 +184,7 @@ fn show(
         MapsOptions::default(),
         device,
     )?;
-    let story = Story {
+    let story = ReportInput {
         title: "hspace quickstart".into(),
         dataset,
         run: Some(run_facts(&job.config, &trained.lines, job.parameters())),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use hspace::dataset::Split;
 use hspace::device::device;
 use hspace::drawings::reconstructions;
-use hspace::generate::Drawer;
+use hspace::generate::GenerativeModel;
 use hspace::matrix::spaced;
 use hspace::run::RunFolder;
 use hspace::{Error, Result, picture};
@@ -41,7 +41,7 @@ pub fn run(args: &Args) -> Result<()> {
     if args.count == 0 {
         return Err(Error::config("--count 0: there is nothing to draw"));
     }
-    let drawer = Drawer::open(&RunFolder::open(&args.run)?, &device(&args.device)?)?;
+    let drawer = GenerativeModel::open(&RunFolder::open(&args.run)?, &device(&args.device)?)?;
     let dataset = open(&args.data, &args.reading.options(None))?;
     let test = dataset.indices(Split::Test);
     let rows = if test.is_empty() {

@@ -6,11 +6,11 @@ use std::slice;
 use hspace::config::Config;
 use hspace::device::device;
 use hspace::drawings::for_report;
-use hspace::evaluate::{Story, run_facts};
+use hspace::evaluate::{ReportInput, run_facts};
+use hspace::evaluate_fidelity::{FidelityOptions, evaluate_fidelity};
 use hspace::feature_maps::{MapsOptions, feature_maps};
-use hspace::generate::{Drawer, draws};
+use hspace::generate::{GenerativeModel, draws};
 use hspace::job::about;
-use hspace::judge::{Judging, judge};
 use hspace::run::Line;
 use hspace::run::RunFolder;
 use hspace::warning::{Warning, WarningKind};
@@ -112,15 +112,15 @@ pub fn run(args: &Args) -> Result<()> {
     spaces.sort_by_key(|space| space.name == name);
     let (mut drawings, mut has_prior) = (vec![], false);
     if folder.has_model() && draws(&config.objective) {
-        let drawer = Drawer::open(&folder, &device)?;
-        let how = Judging {
+        let drawer = GenerativeModel::open(&folder, &device)?;
+        let how = FidelityOptions {
             seed: config.seed,
-            ..Judging::default()
+            ..FidelityOptions::default()
         };
         // A GAN's prior is not that of its encoder's features.
         has_prior = drawer.has_prior() && drawer.has_latents();
         let judged = || {
-            judge(
+            evaluate_fidelity(
                 &drawer,
                 open(flags.data()?, &reading)?,
                 &how,
@@ -139,9 +139,9 @@ pub fn run(args: &Args) -> Result<()> {
             None => None,
         };
         drawings = for_report(&drawer, &dataset, fidelity.as_ref(), config.seed)?;
-        warnings.extend(fidelity.and_then(|found| found.concern()));
+        warnings.extend(fidelity.and_then(|found| found.diagnose()));
     }
-    let story = Story {
+    let story = ReportInput {
         title: name.clone(),
         dataset: &dataset,
         run: Some(run_facts(&config, &lines, trained.weights.trained_values())),

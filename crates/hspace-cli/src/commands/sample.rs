@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use hspace::device::device;
 use hspace::drawings::gallery;
-use hspace::generate::Drawer;
+use hspace::generate::GenerativeModel;
 use hspace::matrix::Matrix;
 use hspace::representation::{Representation, check_ending};
 use hspace::run::RunFolder;
@@ -42,7 +42,7 @@ pub fn run(args: &Args) -> Result<()> {
             "samples are written as .png, .npz or .csv; choose one of these endings",
         ));
     }
-    let drawer = Drawer::open(&RunFolder::open(&args.run)?, &device(&args.device)?)?;
+    let drawer = GenerativeModel::open(&RunFolder::open(&args.run)?, &device(&args.device)?)?;
     let latents = drawer.prior(args.count, args.seed)?;
     if drawn {
         let sheet = gallery(&drawer, &latents)?;

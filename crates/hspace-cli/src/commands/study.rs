@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use hspace::Result;
 use hspace::objective::OBJECTIVES;
-use hspace::study::{Plan, Study};
+use hspace::study::{Study, StudyPlan};
 
 use crate::progress::{Counted, stop_flag};
 use crate::say;
@@ -68,7 +68,7 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let study = Study::open(
         &args.out,
-        Plan {
+        StudyPlan {
             data: args.data.clone(),
             encoders: args.encoder.clone(),
             objectives,

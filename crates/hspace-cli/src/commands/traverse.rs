@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use hspace::dataset::{Dataset, Split};
 use hspace::device::device;
-use hspace::drawings::{SPREAD, Spread, Way, axes, frames, interpolations, plane, traversal};
-use hspace::generate::Drawer;
+use hspace::drawings::{
+    Interpolation, SPREAD, Spread, axes, frames, interpolations, plane, traversal,
+};
+use hspace::generate::GenerativeModel;
 use hspace::matrix::{Matrix, spaced};
 use hspace::run::RunFolder;
 use hspace::{Error, Result, error, picture};
@@ -81,12 +83,12 @@ pub fn run(args: &Args) -> Result<()> {
             args.span
         )));
     }
-    let drawer = Drawer::open(&RunFolder::open(&args.run)?, &device(&args.device)?)?;
+    let drawer = GenerativeModel::open(&RunFolder::open(&args.run)?, &device(&args.device)?)?;
     let origin = Origin::of(args, &drawer)?;
     let rows = match &args.between {
         Some([from, to]) => {
             let [from, to] = [origin.latents(from)?, origin.latents(to)?];
-            interpolations(&drawer, &from, &to, (args.steps, origin.way()))
+            interpolations(&drawer, &from, &to, (args.steps, origin.interpolation()))
         }
         None => {
             let base = match &args.sample {
@@ -139,13 +141,13 @@ fn described(spread: &Spread, latent: usize) -> String {
 /// Where latents come from.
 enum Origin<'a> {
     /// From samples, by the encoder.
-    Samples(&'a Drawer, Box<Dataset>),
+    Samples(&'a GenerativeModel, Box<Dataset>),
     /// From the prior, with this seed.
-    Prior(&'a Drawer, u64),
+    Prior(&'a GenerativeModel, u64),
 }
 
 impl<'a> Origin<'a> {
-    fn of(args: &Args, drawer: &'a Drawer) -> Result<Origin<'a>> {
+    fn of(args: &Args, drawer: &'a GenerativeModel) -> Result<Origin<'a>> {
         match (&args.data, drawer.has_latents()) {
             (Some(data), true) => Ok(Origin::Samples(
                 drawer,
@@ -202,10 +204,10 @@ impl<'a> Origin<'a> {
         }
     }
 
-    fn way(&self) -> Way {
+    fn interpolation(&self) -> Interpolation {
         match self {
-            Origin::Samples(..) => Way::Line,
-            Origin::Prior(..) => Way::Arc,
+            Origin::Samples(..) => Interpolation::Line,
+            Origin::Prior(..) => Interpolation::Arc,
         }
     }
 }

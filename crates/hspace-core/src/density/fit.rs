@@ -468,7 +468,7 @@ impl ColumnFits {
     }
 
     /// What a spike means for the fits.
-    pub(crate) fn concern(&self) -> Option<String> {
+    pub(crate) fn diagnose(&self) -> Option<String> {
         let (value, count) = self.spike?;
         Some(format!(
             "{count} of {} values are exactly {value}. A density has no such spike: the fits spread it or bend towards it, \

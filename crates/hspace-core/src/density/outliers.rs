@@ -6,11 +6,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::constant::ConstantFeatures;
 use super::detection::{DETECTION_SCORES, detection};
 use super::fit::Unfit;
 use super::histogram::quantile;
 use super::rows::doubles;
-use super::still::Still;
 use super::{FEATURE_DENSITIES, OutlierOptions};
 use crate::dataset::Split;
 use crate::error::{Error, Result, valid};
@@ -117,7 +117,7 @@ pub fn outliers(
         )));
     }
     let fitted_to = doubles(&inside.features.select(&train));
-    let still = Still::of(&fitted_to, d).ok_or_else(|| {
+    let still = ConstantFeatures::of(&fitted_to, d).ok_or_else(|| {
         Error::data(format!(
             "no feature varies over the training rows of {data}"
         ))

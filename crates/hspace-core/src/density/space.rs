@@ -6,9 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::constant::ConstantFeatures;
 use super::fit::Unfit;
 use super::rows::{doubles, means};
-use super::still::Still;
 use super::{FEATURE_DENSITIES, OutlierOptions};
 use crate::dataset::Split;
 use crate::error::{Error, Result, valid};
@@ -93,7 +93,7 @@ impl SpaceFits {
                 test.len() / d
             )));
         }
-        let still = Still::of(&train, d)
+        let still = ConstantFeatures::of(&train, d)
             .ok_or_else(|| wrong("all training samples have the same features".into()))?;
         let (mut judged, mut unfit) = (Vec::<(&str, String, Vec<f64>)>::new(), Vec::new());
         let asked = |name: &str| options.candidates.iter().any(|c| c == name);

@@ -29,8 +29,8 @@ impl ColumnFits {
         if self.is_constant() {
             text.push_str("all values are equal\n");
         }
-        if let Some(concern) = self.concern() {
-            text.push_str(&format!("{concern}\n"));
+        if let Some(diagnosis) = self.diagnose() {
+            text.push_str(&format!("{diagnosis}\n"));
         }
         let held = match self.folds {
             0 => "not held out: there are too few values".to_owned(),

@@ -12,7 +12,7 @@ use super::estimates::Sampling;
 use super::journal::{Conditions, Journal, hash_of_features};
 use super::nuisance::read_off;
 use super::options::ProbeOptions;
-use super::task::{FEWEST, Known, Plan, Task, Truth, task_column, test_units};
+use super::task::{DrawPlan, FEWEST, SharedSchema, Task, Truth, task_column, test_units};
 use super::{Contender, Labels, Measurements, PROTOCOL, TaskKind, geometry};
 use crate::dataset::{Role, Split};
 use crate::error::{Error, Result, valid};
@@ -77,7 +77,7 @@ pub fn measure_within(
 ) -> Result<Measurements> {
     valid(options.validate())?;
     let first = first_samples(&contenders)?;
-    let known = Known::of(first);
+    let known = SharedSchema::of(first);
     check_names(&contenders)?;
     for r in contenders.iter().flat_map(Contender::samples) {
         known.check(r)?;
@@ -283,7 +283,7 @@ pub(super) struct Study<'a> {
 /// Rows to learn from and rows to test on.
 pub(super) struct Part {
     pub(super) task: Task,
-    pub(super) plans: Vec<Plan>,
+    pub(super) plans: Vec<DrawPlan>,
 }
 
 impl Part {

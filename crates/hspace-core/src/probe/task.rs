@@ -17,16 +17,16 @@ const MOST_OVERLAP: f64 = 0.95;
 pub(super) const FEWEST: usize = 3;
 
 /// What all contenders must share.
-pub(super) struct Known {
+pub(super) struct SharedSchema {
     name: String,
     ids: Vec<String>,
     columns: Vec<Column>,
     pub(super) split: Vec<Split>,
 }
 
-impl Known {
-    pub(super) fn of(r: &Representation) -> Known {
-        Known {
+impl SharedSchema {
+    pub(super) fn of(r: &Representation) -> SharedSchema {
+        SharedSchema {
             name: r.name.clone(),
             ids: r.ids.clone(),
             columns: r.columns.clone(),
@@ -148,7 +148,7 @@ pub(super) fn test_units(tasks: &[Task]) -> Option<Vec<Vec<usize>>> {
 }
 
 /// The draws for one number of labels.
-pub(super) struct Plan {
+pub(super) struct DrawPlan {
     pub(super) labels: Labels,
     pub(super) draws: Vec<Vec<usize>>,
     /// Settings are chosen by the validation rows.
@@ -321,11 +321,11 @@ impl Task {
     }
 
     /// The draws for each number of labels. All labels are one draw, which may look at validation rows.
-    pub(super) fn plans(&self, options: &ProbeOptions) -> Vec<Plan> {
+    pub(super) fn plans(&self, options: &ProbeOptions) -> Vec<DrawPlan> {
         let mut wanted = options.labels.clone();
         wanted.sort_unstable();
         wanted.dedup();
-        let mut plans: Vec<Plan> = Vec::new();
+        let mut plans: Vec<DrawPlan> = Vec::new();
         for labels in wanted {
             let mut drawn = match labels {
                 Labels::All => vec![self.train.clone()],
@@ -342,7 +342,7 @@ impl Task {
             if everything && labels != Labels::All && options.labels.contains(&Labels::All) {
                 continue;
             }
-            plans.push(Plan {
+            plans.push(DrawPlan {
                 labels,
                 overlap: (!everything).then(|| overlap(&drawn).min(MOST_OVERLAP)),
                 draws: drawn,

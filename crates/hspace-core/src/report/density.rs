@@ -31,7 +31,7 @@ pub(super) fn column(of: Option<&ColumnFits>) -> Markup {
         @if fits.kind == Kind::Counts { " Whole numbers, taken as counts." }
     };
     let drawings = html! {
-        @if let Some(concern) = fits.concern() { div.callout role="note" { (concern) } }
+        @if let Some(diagnosis) = fits.diagnose() { div.callout role="note" { (diagnosis) } }
         div.panels {
             figure { figcaption { "Fits over the data" } (fits::densities(fits)) }
             figure { figcaption { "Where they part from it" } (fits::gaps(fits)) }

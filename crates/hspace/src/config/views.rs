@@ -6,7 +6,7 @@ use super::{AUTO, overlay, parse};
 use crate::dataset::Kind;
 use crate::error::unknown;
 use crate::list::Entry;
-use crate::objective::{Look, Stream};
+use crate::objective::{Stream, ViewKind};
 use crate::views::recipes::Preset;
 use crate::views::{PRESETS, Recipe, Recipes, ViewsConfig};
 
@@ -65,7 +65,10 @@ pub(super) fn views(
 /// The preset of that name; of `auto` `strong` where several random views of a sample are compared, else `weak`.
 fn find(name: &str, streams: &[Stream], kind: Kind) -> Result<&'static Entry<Preset>, String> {
     let compares = |stream: &Stream| {
-        let random = stream.looks.iter().filter(|&&look| look == Look::Random);
+        let random = stream
+            .view_kinds
+            .iter()
+            .filter(|&&kind| kind == ViewKind::Random);
         random.count() > 1
     };
     let wanted = match (name, streams.iter().any(compares)) {
@@ -103,17 +106,17 @@ fn settled(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objective::Which;
+    use crate::objective::Subset;
 
-    fn resolved(preset: &str, looks: &[Look], user: &str) -> (Recipes, Vec<String>) {
-        let streams = [Stream::new(Which::All, looks.to_vec())];
+    fn resolved(preset: &str, view_kinds: &[ViewKind], user: &str) -> (Recipes, Vec<String>) {
+        let streams = [Stream::new(Subset::All, view_kinds.to_vec())];
         let mut problems = vec![];
         let user = user.parse().expect("TOML");
         let of = (Kind::Photo, 32);
         (views(preset, &streams, of, user, &mut problems), problems)
     }
 
-    const TWO: [Look; 2] = [Look::Random; 2];
+    const TWO: [ViewKind; 2] = [ViewKind::Random; 2];
 
     #[test]
     fn a_second_recipe_is_made_where_there_is_a_second_view() {
@@ -134,13 +137,13 @@ mod tests {
     fn auto_is_strong_where_views_are_compared() {
         let strong = resolved("auto", &TWO, "").0;
         assert_eq!(strong.random, ViewsConfig::preset(Kind::Photo, 32));
-        let weak = resolved("auto", &[Look::Random], "").0;
+        let weak = resolved("auto", &[ViewKind::Random], "").0;
         assert_eq!(weak.random, ViewsConfig::weak(Kind::Photo));
     }
 
     #[test]
     fn weak_and_strong_views_have_recipes_of_their_own() {
-        let (recipes, problems) = resolved("auto", &[Look::Weak, Look::Strong], "");
+        let (recipes, problems) = resolved("auto", &[ViewKind::Weak, ViewKind::Strong], "");
         assert_eq!(problems, Vec::<String>::new());
         assert_eq!(recipes.named[&Recipe::Strong].rand_augment.operations, 2);
         assert_eq!(recipes.named[&Recipe::Weak].rand_augment.operations, 0);

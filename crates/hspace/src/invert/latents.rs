@@ -7,7 +7,7 @@ use burn_tensor::{Tensor, TensorData};
 
 use super::{Best, unless_stopped, update};
 use crate::error::Result;
-use crate::generate::Drawer;
+use crate::generate::GenerativeModel;
 use crate::matrix::Matrix;
 use crate::network::weights::{values, vector};
 use crate::network::{Weight, Weights};
@@ -20,7 +20,7 @@ const RATE: f64 = 0.05;
 
 /// Latents `z` that move down the gradient.
 pub(super) struct Latents<'a> {
-    drawer: &'a Drawer,
+    drawer: &'a GenerativeModel,
     /// `[n, values]`
     target: Tensor<2>,
     /// `[1, values]`
@@ -34,7 +34,12 @@ pub(super) struct Latents<'a> {
 }
 
 impl<'a> Latents<'a> {
-    pub fn new(drawer: &'a Drawer, samples: &Matrix, prior: f64, steps: usize) -> Latents<'a> {
+    pub fn new(
+        drawer: &'a GenerativeModel,
+        samples: &Matrix,
+        prior: f64,
+        steps: usize,
+    ) -> Latents<'a> {
         let rows = |data: Vec<f32>, n: usize| {
             let data = TensorData::new(data, [n, samples.cols]);
             Tensor::<2>::from_data(data, drawer.device())
@@ -81,7 +86,7 @@ impl<'a> Latents<'a> {
                 unless_stopped(stop)
             },
         )?;
-        best.hear(&self.best.errors, &self.best.latents.data);
+        best.record_epoch(&self.best.errors, &self.best.latents.data);
         Ok(self.curve)
     }
 }
@@ -103,7 +108,8 @@ impl Problem for Latents<'_> {
         let squares = squares.mean_dim(1);
         let errors = values(squares.clone().inner().reshape([n]));
         let errors: Vec<f64> = errors.into_iter().map(f64::from).collect();
-        self.best.hear(&errors, &values(z.value.clone().inner()));
+        self.best
+            .record_epoch(&errors, &values(z.value.clone().inner()));
         if place.step == self.steps || is_shown(place.step) {
             self.curve.insert(place.step, self.best.errors.clone());
         }

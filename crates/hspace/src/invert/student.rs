@@ -10,7 +10,7 @@ use crate::embed::to_matrix;
 use crate::encoder::latent::with_latents;
 use crate::encoder::{self, Encoder, axes};
 use crate::error::{Error, Result};
-use crate::generate::Drawer;
+use crate::generate::GenerativeModel;
 use crate::matrix::Matrix;
 use crate::network::{Mode, Pass, Weights};
 use crate::objective::Net;
@@ -23,16 +23,16 @@ const LESSON: usize = 128;
 const RATE: f64 = 1e-3;
 
 /// An encoder that learned latents from drawn samples.
-pub(super) struct Student {
+pub(super) struct InverseEncoder {
     encoder: Box<dyn Encoder>,
     weights: Weights,
 }
 
-/// A student at its lessons.
+/// A student at its encoder_steps.
 struct Lessons<'a> {
     encoder: &'a dyn Encoder,
     device: &'a Device,
-    lessons: usize,
+    encoder_steps: usize,
 }
 
 impl Problem for Lessons<'_> {
@@ -40,7 +40,7 @@ impl Problem for Lessons<'_> {
     type Batch = (Tensor<4>, Tensor<2>);
 
     fn updates(&mut self, step: usize) -> Vec<Update> {
-        let share = step as f64 / self.lessons as f64;
+        let share = step as f64 / self.encoder_steps as f64;
         vec![update(cosine(RATE, 0.0, share))]
     }
 
@@ -63,14 +63,14 @@ impl Problem for Lessons<'_> {
     }
 }
 
-impl Student {
+impl InverseEncoder {
     /// Of the run's own architecture, from fresh weights.
     pub fn taught(
-        drawer: &Drawer,
+        drawer: &GenerativeModel,
         how: &Inversion,
         progress: &mut dyn FnMut(&str, f64),
         stop: &AtomicBool,
-    ) -> Result<Student> {
+    ) -> Result<InverseEncoder> {
         let (about, device) = (&drawer.trained().about, drawer.device());
         let trunk = encoder::make(&about.architecture, about.settings.clone());
         let encoder = with_latents(trunk.map_err(Error::config)?, drawer.dims());
@@ -79,15 +79,15 @@ impl Student {
             weights: fresh.prefixed("encoder"),
             ..Parameters::default()
         };
-        let mut lessons = Lessons {
+        let mut encoder_steps = Lessons {
             encoder: &*encoder,
             device,
-            lessons: how.lessons,
+            encoder_steps: how.encoder_steps,
         };
         minimise(
-            &mut lessons,
+            &mut encoder_steps,
             &mut parameters,
-            0..how.lessons,
+            0..how.encoder_steps,
             device,
             |lesson| {
                 let latents = drawer.prior(LESSON, how.seed ^ (lesson as u64 + 1) << 20)?;
@@ -96,18 +96,18 @@ impl Student {
                 Ok(vec![(x, Tensor::from_data(target, device))])
             },
             |_, _, done| {
-                let share = (done - 1) as f64 / how.lessons as f64;
+                let share = (done - 1) as f64 / how.encoder_steps as f64;
                 progress("teaching the encoder", share);
                 unless_stopped(stop)
             },
         )?;
-        Ok(Student {
+        Ok(InverseEncoder {
             weights: parameters.weights,
             encoder,
         })
     }
 
-    pub fn latents(&self, drawer: &Drawer, samples: &Matrix) -> Matrix {
+    pub fn latents(&self, drawer: &GenerativeModel, samples: &Matrix) -> Matrix {
         let x = input(drawer, samples);
         let device: &Device = drawer.device();
         device.run(|| {
@@ -119,7 +119,7 @@ impl Student {
 }
 
 /// Drawn or real samples as the run's encoder takes them.
-fn input(drawer: &Drawer, samples: &Matrix) -> Tensor<4> {
+fn input(drawer: &GenerativeModel, samples: &Matrix) -> Tensor<4> {
     let input = &drawer.trained().about.input;
     let each = input.len() / input.mean.len().max(1);
     let mut data = samples.data.clone();

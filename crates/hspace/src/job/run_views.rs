@@ -58,6 +58,6 @@ impl RunViews {
             Some(recipe) => self.named.get(&recipe).unwrap_or(&self.random),
             None => &self.random,
         };
-        (0..stream.looks.len()).map(of).collect()
+        (0..stream.view_kinds.len()).map(of).collect()
     }
 }

@@ -16,7 +16,7 @@ use super::decoder::Decoder;
 use super::heads::{must, not_negative};
 use super::jacobian;
 use super::latent::active_units;
-use super::{Batch, Facts, Generator, Look, Loss, Net, Objective, Stream, Which};
+use super::{Batch, DataSpec, Generator, Loss, Net, Objective, Stream, Subset, ViewKind};
 use crate::dataset::Shape;
 use crate::list::{self, Configured, Entry};
 
@@ -116,11 +116,11 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
 };
 
 impl Objective for Autoencoder {
-    fn prepare(&mut self, facts: &Facts) -> Vec<String> {
-        let mut problems: Vec<String> = self.decoder.prepare(facts).into_iter().collect();
-        self.images = matches!(facts.shape, Shape::Image { .. });
-        (self.mean, self.std) = (facts.mean.clone(), facts.std.clone());
-        let channels = facts.mean.iter().zip(&facts.std);
+    fn prepare(&mut self, spec: &DataSpec) -> Vec<String> {
+        let mut problems: Vec<String> = self.decoder.prepare(spec).into_iter().collect();
+        self.images = matches!(spec.shape, Shape::Image { .. });
+        (self.mean, self.std) = (spec.mean.clone(), spec.std.clone());
+        let channels = spec.mean.iter().zip(&spec.std);
         self.extremes = channels
             .map(|(mean, std)| match self.images {
                 true => [-mean / std, (1.0 - mean) / std],
@@ -146,7 +146,7 @@ impl Objective for Autoencoder {
     }
 
     fn streams(&self) -> Vec<Stream> {
-        vec![Stream::new(Which::All, vec![Look::Random])]
+        vec![Stream::new(Subset::All, vec![ViewKind::Random])]
     }
 
     fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
@@ -156,7 +156,7 @@ impl Objective for Autoencoder {
         let drawn = self.decoder.outputs(&net.at("decoder"), code.clone());
         let error = (drawn - x).powi_scalar(2).mean();
         let mut total = error.clone();
-        let mut parts = vec![
+        let mut metrics = vec![
             ("reconstruction", error),
             ("active_units", active_units(code.clone())),
         ];
@@ -168,16 +168,16 @@ impl Objective for Autoencoder {
         if sparsity > 0.0 {
             let penalty = code.clone().abs().mean();
             total = total + penalty.clone() * sparsity;
-            parts.push(("sparsity", penalty));
+            metrics.push(("sparsity", penalty));
         }
         if contraction > 0.0 {
-            let code = |x| self.coded(net, net.trunk_silently(x));
+            let code = |x| self.coded(net, net.trunk_without_bn_update(x));
             let penalty = jacobian::squared(net, "direction", seen, code);
             total = total + penalty.clone() * contraction;
-            parts.push(("contraction", penalty));
+            metrics.push(("contraction", penalty));
         }
         Loss {
-            parts,
+            metrics,
             ..Loss::of(total, vec![code])
         }
     }
@@ -259,7 +259,7 @@ mod tests {
             std: vec![],
             images: true,
         };
-        let facts = Facts {
+        let spec = DataSpec {
             shape: SHAPE,
             local: SHAPE,
             mean: vec![0.2, 0.5],
@@ -268,7 +268,7 @@ mod tests {
             columns: vec![],
             task: None,
         };
-        assert_eq!(objective.prepare(&facts), Vec::<String>::new());
+        assert_eq!(objective.prepare(&spec), Vec::<String>::new());
         let (none, device) = (Weights::default(), Device::cpu());
         let encoder = crate::encoder::make("mlp", toml::Table::new()).unwrap();
         let pass = Pass::new(&none, Mode::Train, &device).with_seed(1);

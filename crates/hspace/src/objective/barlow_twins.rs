@@ -11,7 +11,7 @@ use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::heads::{positive, positive_number, projector};
-use super::{Batch, Facts, Loss, Net, Objective, Stream, two_views};
+use super::{Batch, DataSpec, Loss, Net, Objective, Stream, two_views};
 use crate::device::Device;
 use crate::list::{self, Configured, Entry};
 use crate::network::layers::standardise;
@@ -59,7 +59,7 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
 };
 
 impl Objective for BarlowTwins {
-    fn prepare(&mut self, _: &Facts) -> Vec<String> {
+    fn prepare(&mut self, _: &DataSpec) -> Vec<String> {
         vec![]
     }
 
@@ -87,7 +87,7 @@ impl BarlowTwins {
         let [on, off] = correlations(a, b, device);
         let total = on.clone() + off.clone() * self.lambda;
         Loss {
-            parts: vec![("invariance", on), ("redundancy", off)],
+            metrics: vec![("invariance", on), ("redundancy", off)],
             ..Loss::of(total, vec![])
         }
     }

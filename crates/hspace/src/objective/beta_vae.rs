@@ -59,7 +59,7 @@ impl Variant for BetaVae {
         [rise, not_negative(&numbers)].concat()
     }
 
-    fn remedy(&self) -> &'static str {
+    fn advice(&self) -> &'static str {
         "lower objective.beta, or set objective.capacity"
     }
 

@@ -18,9 +18,9 @@ use serde::{Deserialize, Serialize};
 
 use super::heads::{positive, projector};
 use super::similarity::{
-    LEAST_SPREAD, constant_projections, each_other, mean_cosine, projection_spread,
+    LEAST_SPREAD, constant_projections, mean_cosine, projection_spread, symmetric,
 };
-use super::{Batch, Facts, Loss, Net, Objective, Stream, teacher, two_views};
+use super::{Batch, DataSpec, Loss, Net, Objective, Stream, teacher, two_views};
 use crate::list::{self, Configured, Entry};
 use crate::network::Weights;
 use crate::optim::ema::Export;
@@ -72,7 +72,7 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
 const TAUGHT: [&str; 2] = ["encoder", "projector"];
 
 impl Objective for Byol {
-    fn prepare(&mut self, _: &Facts) -> Vec<String> {
+    fn prepare(&mut self, _: &DataSpec) -> Vec<String> {
         vec![]
     }
 
@@ -93,7 +93,7 @@ impl Objective for Byol {
             (q, projector(&scope, taught, &dims))
         });
         Loss {
-            parts: vec![("projection_spread", projection_spread(pairs[0].1.clone()))],
+            metrics: vec![("projection_spread", projection_spread(pairs[0].1.clone()))],
             ..Loss::of(distances(pairs), learned)
         }
     }
@@ -103,14 +103,14 @@ impl Objective for Byol {
     }
 
     fn after_init(&self, weights: &mut Weights) {
-        teacher::begin(weights, &TAUGHT);
+        teacher::init_ema(weights, &TAUGHT);
     }
 
     fn after_step(&self, weights: &mut Weights, progress: f64) {
-        teacher::follow(weights, &TAUGHT, self.momentum, progress);
+        teacher::update_ema(weights, &TAUGHT, self.momentum, progress);
     }
 
-    fn concern(
+    fn diagnose(
         &self,
         values: &BTreeMap<String, f64>,
         progress: f64,
@@ -122,7 +122,7 @@ impl Objective for Byol {
 
 /// The loss, of the prediction and the teacher's projection of each of two views.
 fn distances(views: [(Tensor<2>, Tensor<2>); 2]) -> Tensor<1> {
-    each_other(views, distance)
+    symmetric(views, distance)
 }
 
 /// Mean of `2 − 2 cos`, `[1]`.

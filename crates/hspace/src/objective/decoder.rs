@@ -3,7 +3,7 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::Facts;
+use super::DataSpec;
 use super::heads::{must, positive};
 use crate::dataset::Shape;
 use crate::encoder::axes;
@@ -71,9 +71,9 @@ impl Decoder {
     }
 
     /// For one shape of data; why it cannot draw it.
-    pub(super) fn prepare(&mut self, facts: &Facts) -> Option<String> {
-        self.shape = facts.shape;
-        let vectors = matches!(facts.shape, Shape::Vector { .. });
+    pub(super) fn prepare(&mut self, spec: &DataSpec) -> Option<String> {
+        self.shape = spec.shape;
+        let vectors = matches!(spec.shape, Shape::Vector { .. });
         let name = match self.decoder {
             Kind::Cnn => "cnn",
             Kind::Resnet => "resnet",

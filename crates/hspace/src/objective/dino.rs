@@ -23,8 +23,8 @@ use burn_tensor::activation::softmax;
 use serde::{Deserialize, Serialize};
 
 use super::heads::{must, positive, positive_number, share};
-use super::swav::swapped;
-use super::{Batch, Facts, Loss, Net, Objective, Stream, multi_crop, teacher};
+use super::swav::swapped_prediction;
+use super::{Batch, DataSpec, Loss, Net, Objective, Stream, multi_crop, teacher};
 use crate::list::{self, Configured, Entry};
 use crate::network::layers::l2_normalise;
 use crate::network::tokens::{dense, gelu};
@@ -126,7 +126,7 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
 const TAUGHT: [&str; 2] = ["encoder", "head"];
 
 impl Objective for Dino {
-    fn prepare(&mut self, _: &Facts) -> Vec<String> {
+    fn prepare(&mut self, _: &DataSpec) -> Vec<String> {
         vec![]
     }
 
@@ -152,12 +152,12 @@ impl Objective for Dino {
         );
         let targets = sharpened(taught.clone(), center.clone(), temperature);
         let targets = [0, 1].map(|view| targets.clone().narrow(0, view * n, n));
-        let total = swapped(&targets, learned.len(), |view| {
+        let total = swapped_prediction(&targets, learned.len(), |view| {
             outputs.clone().narrow(0, view * n, n) / self.temperature
         });
         memory.update("center", recentred(center, taught, self.center_momentum));
         Loss {
-            parts: vec![("teacher_tells_apart", told_apart(targets[0].clone()))],
+            metrics: vec![("teacher_tells_apart", told_apart(targets[0].clone()))],
             ..Loss::of(total, learned[..2].to_vec())
         }
     }
@@ -167,14 +167,14 @@ impl Objective for Dino {
     }
 
     fn after_init(&self, weights: &mut Weights) {
-        teacher::begin(weights, &TAUGHT);
+        teacher::init_ema(weights, &TAUGHT);
     }
 
     fn after_step(&self, weights: &mut Weights, progress: f64) {
-        teacher::follow(weights, &TAUGHT, self.momentum, progress);
+        teacher::update_ema(weights, &TAUGHT, self.momentum, progress);
     }
 
-    fn concern(&self, values: &BTreeMap<String, f64>, _: f64) -> Option<(WarningKind, String)> {
+    fn diagnose(&self, values: &BTreeMap<String, f64>, _: f64) -> Option<(WarningKind, String)> {
         (*values.get("teacher_tells_apart")? < 0.01).then(|| {
             (WarningKind::ConstantTeacher, "the teacher is constant: it gives nearly the same distribution to every sample, so there \
              is nothing to learn from it; lower objective.teacher_temperature if that distribution is \
@@ -229,7 +229,7 @@ mod tests {
         let taught = [1.1, 2.3].map(|phase| sharpened(matrix([6, 5], phase), center.clone(), 0.04));
         check_loss("dino", [6, 5], |own| {
             let views = [own.clone(), matrix([6, 5], 0.9), own];
-            swapped(&taught, 3, |view| views[view].clone() / 0.1)
+            swapped_prediction(&taught, 3, |view| views[view].clone() / 0.1)
         });
     }
 

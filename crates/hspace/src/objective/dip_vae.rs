@@ -70,7 +70,7 @@ impl Variant for DipVae {
         let penalty = self.penalty(&posterior);
         let total = divergence.clone().mean() - likelihood.clone().mean() + penalty.clone();
         let mut loss = loss_of(total, likelihood, divergence, &posterior);
-        loss.parts.push(("covariance_penalty", penalty));
+        loss.metrics.push(("covariance_penalty", penalty));
         loss
     }
 }

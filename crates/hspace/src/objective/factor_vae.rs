@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::heads::{not_negative, positive, positive_number};
 use super::latent::{self, Model, Variant, loss_of, sum_columns};
-use super::{Batch, Loss, Net, Objective, Turn};
+use super::{Batch, Loss, Net, Objective, UpdateGroup};
 use crate::list::{Configured, Entry};
 use crate::network::layers::{linear, linear_leaky};
 
@@ -67,52 +67,52 @@ impl Variant for FactorVae {
         [positive(&sizes), rate, gamma].concat()
     }
 
-    fn turns(&self) -> Vec<Turn> {
+    fn update_groups(&self) -> Vec<UpdateGroup> {
         vec![
-            Turn::of(
+            UpdateGroup::of(
                 "model",
                 &["encoder", "log_variance", "decoder", "log_scale"],
             ),
-            Turn {
+            UpdateGroup {
                 rate: self.discriminator_rate,
-                ..Turn::of("discriminator", &["discriminator"])
+                ..UpdateGroup::of("discriminator", &["discriminator"])
             },
         ]
     }
 
-    fn loss(&self, model: &Model, net: &Net, batch: &Batch, turn: usize) -> Loss {
+    fn loss(&self, model: &Model, net: &Net, batch: &Batch, group: usize) -> Loss {
         let x = batch.views[0].clone();
-        let features = match turn {
+        let features = match group {
             0 => net.trunk(x.clone()),
             // Running statistics have seen these samples in the first turn.
-            _ => net.trunk_silently(x.clone()),
+            _ => net.trunk_without_bn_update(x.clone()),
         };
         let posterior = model.posterior_of(net, features);
         let z = posterior.draw(net, "posterior");
-        if turn == 1 {
+        if group == 1 {
             let n = z.dims()[0];
-            let told = self.told(net, Tensor::cat(vec![z.clone(), shuffled(net, z)], 0));
-            let total = told_apart(told.clone().narrow(0, 0, n), told.narrow(0, n, n));
+            let logits = self.logits(net, Tensor::cat(vec![z.clone(), shuffled(net, z)], 0));
+            let total = discriminator_loss(logits.clone().narrow(0, 0, n), logits.narrow(0, n, n));
             return Loss {
-                parts: vec![("discriminator_loss", total.clone())],
+                metrics: vec![("discriminator_loss", total.clone())],
                 ..Loss::of(total, vec![posterior.mean])
             };
         }
         let likelihood = model.log_likelihood(net, x, z.clone());
-        let told = self.told(net, z);
-        let correlation = correlation(told);
+        let logits = self.logits(net, z);
+        let correlation = correlation(logits);
         let divergence = sum_columns(posterior.divergence());
         let total = divergence.clone().mean() - likelihood.clone().mean()
             + correlation.clone() * self.gamma;
         let mut loss = loss_of(total, likelihood, divergence, &posterior);
-        loss.parts.push(("total_correlation", correlation));
+        loss.metrics.push(("total_correlation", correlation));
         loss
     }
 }
 
 impl FactorVae {
     /// Log probabilities of `z [n, d]` being a draw as it is, and of having been shuffled: `[n, 2]`.
-    fn told(&self, net: &Net, z: Tensor<2>) -> Tensor<2> {
+    fn logits(&self, net: &Net, z: Tensor<2>) -> Tensor<2> {
         let place = net.at("discriminator");
         let mut x = z;
         for layer in 0..self.discriminator_layers {
@@ -124,7 +124,7 @@ impl FactorVae {
 }
 
 /// What the discriminator lowers, from the log probabilities `[n, 2]` of draws and of shuffled ones.
-fn told_apart(own: Tensor<2>, shuffled: Tensor<2>) -> Tensor<1> {
+fn discriminator_loss(own: Tensor<2>, shuffled: Tensor<2>) -> Tensor<1> {
     let right = own.narrow(1, 0, 1) + shuffled.narrow(1, 1, 1);
     right.mean() * -0.5
 }
@@ -186,7 +186,7 @@ mod tests {
     fn both_turns_agree_with_torch() {
         check_loss("factor", [6, 2], |logits| {
             let shuffled = log_softmax(matrix([6, 2], 1.1), 1);
-            told_apart(log_softmax(logits, 1), shuffled)
+            discriminator_loss(log_softmax(logits, 1), shuffled)
         });
         check_loss("factor_correlation", [6, 2], |logits| {
             correlation(log_softmax(logits, 1))

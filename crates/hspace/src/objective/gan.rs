@@ -33,7 +33,9 @@ use super::decoder::Decoder;
 use super::heads::{must, not_negative, positive};
 use super::jacobian;
 use super::likelihood::{normalised, plain};
-use super::{Batch, Facts, Generator, Look, Loss, Net, Objective, Stream, Turn, Which};
+use super::{
+    Batch, DataSpec, Generator, Loss, Net, Objective, Stream, Subset, UpdateGroup, ViewKind,
+};
 use crate::dataset::Shape;
 use crate::encoder::Encoder;
 use crate::list::{self, Configured, Entry};
@@ -50,7 +52,7 @@ enum Game {
 
 impl Game {
     /// What the discriminator lowers, of how real it finds real samples and drawn ones, `[n, 1]` each.
-    fn judged(self, real: Tensor<2>, drawn: Tensor<2>) -> Tensor<1> {
+    fn discriminator_loss(self, real: Tensor<2>, drawn: Tensor<2>) -> Tensor<1> {
         match self {
             Game::NonSaturating => softplus(-real, 1.0).mean() + softplus(drawn, 1.0).mean(),
             Game::Hinge => relu(-real + 1.0).mean() + relu(drawn + 1.0).mean(),
@@ -58,7 +60,7 @@ impl Game {
     }
 
     /// What the generator lowers.
-    fn fooled(self, drawn: Tensor<2>) -> Tensor<1> {
+    fn generator_loss(self, drawn: Tensor<2>) -> Tensor<1> {
         match self {
             Game::NonSaturating => softplus(-drawn, 1.0).mean(),
             Game::Hinge => -drawn.mean(),
@@ -139,16 +141,16 @@ const SETTLED: f64 = 0.3;
 const SMALL: usize = 8;
 /// Share of the old in the running mean of recalls.
 const RECENT: f64 = 0.95;
-/// Which neighbour's distance says how far a drawn sample reaches.
+/// Subset neighbour's distance says how far a drawn sample reaches.
 const NEAR: usize = 3;
 /// Where the average of the generator's weights is.
 const AVERAGE: &str = "average.generator";
 
 impl Objective for Gan {
-    fn prepare(&mut self, facts: &Facts) -> Vec<String> {
-        self.images = matches!(facts.shape, Shape::Image { .. });
-        (self.mean, self.std) = (facts.mean.clone(), facts.std.clone());
-        self.decoder.prepare(facts).into_iter().collect()
+    fn prepare(&mut self, spec: &DataSpec) -> Vec<String> {
+        self.images = matches!(spec.shape, Shape::Image { .. });
+        (self.mean, self.std) = (spec.mean.clone(), spec.std.clone());
+        self.decoder.prepare(spec).into_iter().collect()
     }
 
     fn generator(&self) -> Option<&dyn Generator> {
@@ -156,28 +158,28 @@ impl Objective for Gan {
     }
 
     fn streams(&self) -> Vec<Stream> {
-        vec![Stream::new(Which::All, vec![Look::Plain])]
+        vec![Stream::new(Subset::All, vec![ViewKind::Plain])]
     }
 
-    fn turns(&self, _: f64, _: &dyn Encoder) -> Vec<Turn> {
+    fn update_groups(&self, _: f64, _: &dyn Encoder) -> Vec<UpdateGroup> {
         vec![
-            Turn::of("discriminator", &["encoder", "discriminator"]),
-            Turn::of("generator", &["generator"]),
+            UpdateGroup::of("discriminator", &["encoder", "discriminator"]),
+            UpdateGroup::of("generator", &["generator"]),
         ]
     }
 
-    fn loss(&self, net: &Net, batches: &[Batch], turn: usize) -> Loss {
+    fn loss(&self, net: &Net, batches: &[Batch], group: usize) -> Loss {
         let x = batches[0].views[0].clone();
         let n = x.dims()[0];
-        let z = net.normal(["drawn", "drawn again"][turn], [n, self.settings.latents]);
+        let z = net.normal(["drawn", "drawn again"][group], [n, self.settings.latents]);
         let drawn = self.outputs(&net.at("generator"), z);
         let drawn = normalised(drawn, &self.mean, &self.std);
-        let features = net.encode_silently(drawn.clone());
-        let told = self.told(net, features.clone());
-        if turn == 1 {
-            let total = self.settings.game.fooled(told);
+        let features = net.encode_without_bn_update(drawn.clone());
+        let logits = self.logits(net, features.clone());
+        if group == 1 {
+            let total = self.settings.game.generator_loss(logits);
             return Loss {
-                parts: vec![("generator_loss", total.clone())],
+                metrics: vec![("generator_loss", total.clone())],
                 ..Loss::of(total, vec![])
             };
         }
@@ -185,26 +187,26 @@ impl Objective for Gan {
         let z = net.normal("average", [n, self.settings.latents]);
         self.outputs(&net.at(AVERAGE).frozen(), z);
         let real = net.encode(x.clone());
-        let believed = self.told(net, real.clone());
-        let right = believed.clone().greater_elem(0.0).float().mean()
-            + told.clone().lower_elem(0.0).float().mean();
+        let real_logits = self.logits(net, real.clone());
+        let right = real_logits.clone().greater_elem(0.0).float().mean()
+            + logits.clone().lower_elem(0.0).float().mean();
         let [recent, of_best] = followed(net, recall(small(x.clone()), small(drawn)));
-        let mut total = self.settings.game.judged(believed, told);
-        let mut parts = vec![
+        let mut total = self.settings.game.discriminator_loss(real_logits, logits);
+        let mut metrics = vec![
             ("discriminator_accuracy", right.detach() * 0.5),
             ("diversity", diversity(features, real.clone())),
             ("recall", recent),
             ("recall_of_best", of_best),
         ];
         if self.settings.r1 > 0.0 {
-            let judge = |x| self.told(net, net.encode_silently(x));
+            let judge = |x| self.logits(net, net.encode_without_bn_update(x));
             let penalty = jacobian::squared(net, "direction", x, judge);
             total = total + penalty.clone() * (0.5 * self.settings.r1);
-            parts.push(("r1", penalty));
+            metrics.push(("r1", penalty));
         }
-        parts.push(("discriminator_loss", total.clone()));
+        metrics.push(("discriminator_loss", total.clone()));
         Loss {
-            parts,
+            metrics,
             ..Loss::of(total, vec![real])
         }
     }
@@ -217,7 +219,7 @@ impl Objective for Gan {
         weights.follow("generator", AVERAGE, self.settings.average);
     }
 
-    fn concern(
+    fn diagnose(
         &self,
         values: &BTreeMap<String, f64>,
         progress: f64,
@@ -255,7 +257,7 @@ impl Gan {
     }
 
     /// How real features `[n, d]` look, above 0 for real: `[n, 1]`.
-    fn told(&self, net: &Net, features: Tensor<2>) -> Tensor<2> {
+    fn logits(&self, net: &Net, features: Tensor<2>) -> Tensor<2> {
         linear(&net.at("discriminator"), features, 1, true)
     }
 }
@@ -329,13 +331,15 @@ mod tests {
             ("non_saturating", Game::NonSaturating),
             ("hinge", Game::Hinge),
         ] {
-            check_loss(name, [6, 5], |real| game.judged(real, matrix([6, 5], 1.1)));
+            check_loss(name, [6, 5], |real| {
+                game.discriminator_loss(real, matrix([6, 5], 1.1))
+            });
         }
         for (name, game) in [
             ("fooled", Game::NonSaturating),
             ("fooled_hinge", Game::Hinge),
         ] {
-            check_loss(name, [6, 5], |drawn| game.fooled(drawn));
+            check_loss(name, [6, 5], |drawn| game.generator_loss(drawn));
         }
     }
 

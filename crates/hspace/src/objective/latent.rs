@@ -17,7 +17,10 @@ use toml::Table;
 use super::decoder::Decoder;
 use super::heads::positive;
 use super::likelihood::Likelihood;
-use super::{Batch, Facts, Generator, Look, Loss, Net, Objective, Stream, Turn, Weighed, Which};
+use super::{
+    Batch, DataSpec, Generator, ImportanceTerms, Loss, Net, Objective, Stream, Subset, UpdateGroup,
+    ViewKind,
+};
 use crate::encoder::Encoder;
 use crate::list;
 use crate::network::Init;
@@ -65,11 +68,11 @@ pub(super) trait Variant:
     }
 
     /// The loss of turn `turn`.
-    fn loss(&self, model: &Model, net: &Net, batch: &Batch, turn: usize) -> Loss;
+    fn loss(&self, model: &Model, net: &Net, batch: &Batch, group: usize) -> Loss;
 
     /// As [`Objective::turns`].
-    fn turns(&self) -> Vec<Turn> {
-        vec![Turn::all()]
+    fn update_groups(&self) -> Vec<UpdateGroup> {
+        vec![UpdateGroup::all()]
     }
 
     /// The code of a sample: [`Objective::latents`] many coordinates from the trunk's features.
@@ -83,7 +86,7 @@ pub(super) trait Variant:
     }
 
     /// What to do when the posterior has collapsed.
-    fn remedy(&self) -> &'static str {
+    fn advice(&self) -> &'static str {
         "lower train.learning_rate, or weaken the decoder (objective.decoder_width, objective.decoder_units)"
     }
 
@@ -93,7 +96,7 @@ pub(super) trait Variant:
     }
 
     /// What to tell the user of the numbers of a logged step, besides what all are watched for.
-    fn concern(&self, _values: &BTreeMap<String, f64>) -> Option<(WarningKind, String)> {
+    fn diagnose(&self, _values: &BTreeMap<String, f64>) -> Option<(WarningKind, String)> {
         None
     }
 }
@@ -143,12 +146,12 @@ pub(super) fn make<V: Variant>(table: Table) -> Result<Box<dyn Objective>, Strin
 }
 
 impl<V: Variant> Objective for Variational<V> {
-    fn prepare(&mut self, facts: &Facts) -> Vec<String> {
-        self.model.samples = facts.samples.max(1);
-        let decoder = self.model.decoder.prepare(facts);
+    fn prepare(&mut self, spec: &DataSpec) -> Vec<String> {
+        self.model.samples = spec.samples.max(1);
+        let decoder = self.model.decoder.prepare(spec);
         decoder
             .into_iter()
-            .chain(self.model.likelihood.prepare(facts))
+            .chain(self.model.likelihood.prepare(spec))
             .collect()
     }
 
@@ -161,18 +164,18 @@ impl<V: Variant> Objective for Variational<V> {
     }
 
     fn streams(&self) -> Vec<Stream> {
-        vec![Stream::new(Which::All, vec![Look::Plain])]
+        vec![Stream::new(Subset::All, vec![ViewKind::Plain])]
     }
 
-    fn turns(&self, _: f64, _: &dyn Encoder) -> Vec<Turn> {
-        self.variant.turns()
+    fn update_groups(&self, _: f64, _: &dyn Encoder) -> Vec<UpdateGroup> {
+        self.variant.update_groups()
     }
 
-    fn loss(&self, net: &Net, batches: &[Batch], turn: usize) -> Loss {
-        self.variant.loss(&self.model, net, &batches[0], turn)
+    fn loss(&self, net: &Net, batches: &[Batch], group: usize) -> Loss {
+        self.variant.loss(&self.model, net, &batches[0], group)
     }
 
-    fn concern(
+    fn diagnose(
         &self,
         values: &BTreeMap<String, f64>,
         progress: f64,
@@ -186,14 +189,14 @@ impl<V: Variant> Objective for Variational<V> {
             .filter(|_| self.variant.has_posterior());
         let collapse = active.filter(|&&units| units < 0.5).map(|units| {
             let latents = self.model.latents;
-            let remedy = self.variant.remedy();
+            let advice = self.variant.advice();
             let text = format!(
                 "the posterior has collapsed onto the prior: no latent tells one sample from another ({units:.0} of \
-                 {latents} are active); {remedy}"
+                 {latents} are active); {advice}"
             );
             (WarningKind::PosteriorCollapse, text)
         });
-        self.variant.concern(values).or(collapse)
+        self.variant.diagnose(values).or(collapse)
     }
 }
 
@@ -207,7 +210,7 @@ impl<V: Variant> Generator for Variational<V> {
         self.model.likelihood.samples(self.model.decode(net, code))
     }
 
-    fn weigh(&self, net: &Net, x: Tensor<4>, draws: usize) -> Option<Weighed> {
+    fn importance_terms(&self, net: &Net, x: Tensor<4>, draws: usize) -> Option<ImportanceTerms> {
         if !self.variant.has_posterior() {
             return None;
         }
@@ -215,7 +218,7 @@ impl<V: Variant> Generator for Variational<V> {
         let many = posterior.repeated(draws);
         let z = many.draw(net, "posterior");
         let log_ratio = standard_normal(z.clone()) - many.log_density(z.clone());
-        Some(Weighed {
+        Some(ImportanceTerms {
             log_likelihood: self.model.log_likelihood(net, x.repeat_dim(0, draws), z),
             log_ratio,
             divergence: sum_columns(posterior.divergence()),
@@ -336,7 +339,7 @@ pub(super) fn loss_of(
 ) -> Loss {
     let (likelihood, divergence) = (likelihood.mean(), divergence.mean());
     Loss {
-        parts: vec![
+        metrics: vec![
             ("reconstruction", -likelihood.clone()),
             ("kl", divergence.clone()),
             ("elbo", likelihood - divergence),
@@ -391,17 +394,17 @@ mod tests {
         for entry in super::super::OBJECTIVES {
             let defaults = (entry.defaults)();
             let objective = (entry.make)(defaults.clone()).unwrap();
-            let concern = |units, progress| {
+            let diagnose = |units, progress| {
                 let values = BTreeMap::from([("active_units".to_owned(), units)]);
-                objective.concern(&values, progress)
+                objective.diagnose(&values, progress)
             };
             assert_eq!(
-                concern(3.0, 0.5).or(concern(0.0, 0.1)),
+                diagnose(3.0, 0.5).or(diagnose(0.0, 0.1)),
                 None,
                 "{}",
                 entry.name
             );
-            let Some((_, text)) = concern(0.0, 0.5) else {
+            let Some((_, text)) = diagnose(0.0, 0.5) else {
                 continue;
             };
             named += 1;
@@ -425,7 +428,7 @@ mod tests {
 
     #[test]
     fn what_is_for_images_is_refused_for_vectors() {
-        let facts = Facts {
+        let spec = DataSpec {
             shape: crate::dataset::Shape::Vector { dim: 3 },
             local: crate::dataset::Shape::Vector { dim: 3 },
             mean: vec![0.0; 3],
@@ -439,7 +442,7 @@ mod tests {
             ("decoder = \"cnn\"", "vectors"),
         ] {
             let mut made = super::super::make("vae", text.parse().unwrap()).unwrap();
-            let problems = made.prepare(&facts).concat();
+            let problems = made.prepare(&spec).concat();
             assert!(problems.contains(part), "{text}: {problems}");
         }
     }

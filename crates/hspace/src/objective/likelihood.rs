@@ -10,7 +10,7 @@ use burn_tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::latent::{LOG_TWO_PI, learned_number, sum_columns};
-use super::{Facts, Net};
+use super::{DataSpec, Net};
 use crate::auto::Auto;
 use crate::dataset::Shape;
 use crate::network::cross_entropy::cross_entropy;
@@ -67,9 +67,9 @@ impl Likelihood {
     }
 
     /// For one shape of data; why it says nothing of it.
-    pub(super) fn prepare(&mut self, facts: &Facts) -> Option<String> {
-        self.vectors = matches!(facts.shape, Shape::Vector { .. });
-        (self.mean, self.std) = (facts.mean.clone(), facts.std.clone());
+    pub(super) fn prepare(&mut self, spec: &DataSpec) -> Option<String> {
+        self.vectors = matches!(spec.shape, Shape::Vector { .. });
+        (self.mean, self.std) = (spec.mean.clone(), spec.std.clone());
         (self.vectors && self.bernoulli()).then(|| {
             "objective.likelihood=bernoulli is for values between 0 and 1, and vectors are standardised; set \
              gaussian or auto"

@@ -16,7 +16,7 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use super::heads::{must, positive};
-use super::{Batch, Facts, Look, Loss, Net, Objective, Stream, Which};
+use super::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, ViewKind};
 use crate::device::Device;
 use crate::encoder::{self, Encoder};
 use crate::list::{self, Configured, Entry};
@@ -84,11 +84,11 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
 };
 
 impl Objective for Mae {
-    fn prepare(&mut self, _: &Facts) -> Vec<String> {
+    fn prepare(&mut self, _: &DataSpec) -> Vec<String> {
         vec![]
     }
 
-    fn validate(&self, encoder: &dyn Encoder, facts: &Facts) -> Vec<String> {
+    fn validate(&self, encoder: &dyn Encoder, spec: &DataSpec) -> Vec<String> {
         let Some(patches) = encoder.patches() else {
             return vec![
                 "objective `mae` hides patches of images, and this encoder has none; use vit_tiny, \
@@ -97,10 +97,10 @@ impl Objective for Mae {
             ];
         };
         // What is wrong with the shape says the encoder itself.
-        if !encoder.validate(facts.shape).is_empty() {
+        if !encoder.validate(spec.shape).is_empty() {
             return vec![];
         }
-        let one = encoder::blank(1, facts.shape, &Device::cpu());
+        let one = encoder::blank(1, spec.shape, &Device::cpu());
         match patches.cut(one).dims()[1] {
             0 | 1 => vec![
                 "objective `mae` needs at least two patches, one to hide and one to see; lower \
@@ -112,7 +112,7 @@ impl Objective for Mae {
     }
 
     fn streams(&self) -> Vec<Stream> {
-        vec![Stream::new(Which::All, vec![Look::Random])]
+        vec![Stream::new(Subset::All, vec![ViewKind::Random])]
     }
 
     fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
@@ -205,7 +205,7 @@ impl Mae {
     }
 }
 
-/// Which patches of each sample are visible.
+/// Subset patches of each sample are visible.
 struct Split {
     /// `[n, seen]`, places in the sample, ascending.
     visible: Vec<u32>,

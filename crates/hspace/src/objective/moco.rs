@@ -25,9 +25,9 @@ use serde::{Deserialize, Serialize};
 
 use super::heads::{positive, positive_number, projector, standardised_projector};
 use super::similarity::{
-    LEAST_CENTRED_SPREAD, constant_projections, each_other, info_nce, projection_spread,
+    LEAST_CENTRED_SPREAD, constant_projections, info_nce, projection_spread, symmetric,
 };
-use super::{Batch, Facts, Loss, Net, Objective, Stream, teacher, two_views};
+use super::{Batch, DataSpec, Loss, Net, Objective, Stream, teacher, two_views};
 use crate::device::Device;
 use crate::list::{self, Configured, Entry};
 use crate::network::layers::{l2_normalise, perceptron};
@@ -87,9 +87,9 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
 const TAUGHT: [&str; 2] = ["encoder", "projector"];
 
 impl Objective for MoCo {
-    fn prepare(&mut self, facts: &Facts) -> Vec<String> {
+    fn prepare(&mut self, spec: &DataSpec) -> Vec<String> {
         if self.queue > 0 {
-            self.queue = self.queue.min(facts.samples / 2).max(1);
+            self.queue = self.queue.min(spec.samples / 2).max(1);
         }
         vec![]
     }
@@ -111,15 +111,15 @@ impl Objective for MoCo {
     }
 
     fn after_init(&self, weights: &mut Weights) {
-        teacher::begin(weights, &TAUGHT);
+        teacher::init_ema(weights, &TAUGHT);
     }
 
     fn after_step(&self, weights: &mut Weights, progress: f64) {
         let progress = if self.queue == 0 { progress } else { 0.0 };
-        teacher::follow(weights, &TAUGHT, self.momentum, progress);
+        teacher::update_ema(weights, &TAUGHT, self.momentum, progress);
     }
 
-    fn concern(
+    fn diagnose(
         &self,
         values: &BTreeMap<String, f64>,
         progress: f64,
@@ -130,7 +130,7 @@ impl Objective for MoCo {
         }
         (*values.get("queue_cosine")? > 0.95).then(|| {
             let text = "the queue is saturated: its keys are nearly all alike (mean cosine above 0.95), so \
-                        they tell nothing apart; lower objective.temperature or raise objective.momentum";
+                        they loss nothing apart; lower objective.temperature or raise objective.momentum";
             (WarningKind::SaturatedQueue, text.to_owned())
         })
     }
@@ -175,7 +175,7 @@ impl MoCo {
         let next = enqueued(queue, key);
         memory.update("queue", next.reshape([size[0] * size[1]]));
         Loss {
-            parts: vec![("queue_cosine", alike.sum() / self.queue as f64)],
+            metrics: vec![("queue_cosine", alike.sum() / self.queue as f64)],
             // Of the other view there are the teacher's features alone.
             ..Loss::of(total, vec![features, taught])
         }
@@ -190,8 +190,8 @@ impl MoCo {
             (query, self.key(net, &views[view]).1)
         });
         Loss {
-            parts: vec![("projection_spread", projection_spread(pairs[0].1.clone()))],
-            ..Loss::of(told(pairs, self.temperature, net.device()), learned)
+            metrics: vec![("projection_spread", projection_spread(pairs[0].1.clone()))],
+            ..Loss::of(contrast(pairs, self.temperature, net.device()), learned)
         }
     }
 }
@@ -204,9 +204,9 @@ pub(super) fn enqueued(queue: Tensor<2>, keys: Tensor<2>) -> Tensor<2> {
 }
 
 /// The loss of v3, of the query and the key of each of two views: a query tells the other view's key.
-fn told(views: [(Tensor<2>, Tensor<2>); 2], temperature: f64, device: &Device) -> Tensor<1> {
-    let tell = |query, key| info_nce(query, key, None, temperature, device);
-    each_other(views, tell) * (2.0 * temperature)
+fn contrast(views: [(Tensor<2>, Tensor<2>); 2], temperature: f64, device: &Device) -> Tensor<1> {
+    let loss = |query, key| info_nce(query, key, None, temperature, device);
+    symmetric(views, loss) * (2.0 * temperature)
 }
 
 #[cfg(test)]
@@ -222,7 +222,7 @@ mod tests {
             let keys = [1.1, 2.3].map(|phase| matrix([6, 5], phase));
             let [of_first, of_second] = keys;
             let pairs = [(first, of_first), (second, of_second)];
-            told(pairs, 0.2, &Device::cpu())
+            contrast(pairs, 0.2, &Device::cpu())
         });
     }
 

@@ -38,8 +38,8 @@ impl<'a> Net<'a> {
     }
 
     /// The same, without moving running statistics.
-    pub fn encode_silently(&self, x: Tensor<4>) -> Tensor<2> {
-        let scope = self.pass.at("encoder").silent();
+    pub fn encode_without_bn_update(&self, x: Tensor<4>) -> Tensor<2> {
+        let scope = self.pass.at("encoder").freeze_running_stats();
         self.encoder.features(&scope, x)
     }
 
@@ -50,9 +50,9 @@ impl<'a> Net<'a> {
     }
 
     /// The same, without moving running statistics.
-    pub fn trunk_silently(&self, x: Tensor<4>) -> Tensor<2> {
+    pub fn trunk_without_bn_update(&self, x: Tensor<4>) -> Tensor<2> {
         let trunk = self.encoder.trunk().unwrap_or(self.encoder);
-        trunk.features(&self.pass.at("encoder").silent(), x)
+        trunk.features(&self.pass.at("encoder").freeze_running_stats(), x)
     }
 
     /// Coordinates `[n, dims]` of features that [`Net::trunk`] gave.

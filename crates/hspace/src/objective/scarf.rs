@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::heads::{positive, positive_number, projector};
 use super::similarity::info_nce;
-use super::{Batch, Facts, Loss, Net, Objective, Stream, two_views};
+use super::{Batch, DataSpec, Loss, Net, Objective, Stream, two_views};
 use crate::dataset::Shape;
 use crate::list::{self, Configured, Entry};
 
@@ -60,8 +60,8 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
 };
 
 impl Objective for Scarf {
-    fn prepare(&mut self, facts: &Facts) -> Vec<String> {
-        match facts.shape {
+    fn prepare(&mut self, spec: &DataSpec) -> Vec<String> {
+        match spec.shape {
             Shape::Vector { .. } => vec![],
             Shape::Image { .. } => vec![
                 "objective `scarf` replaces features of vectors, and the data are images; use \

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::heads::{positive, positive_number};
 use super::similarity::contrast_groups;
-use super::{Batch, Facts, Loss, Net, Objective, Stream, two_views};
+use super::{Batch, DataSpec, Loss, Net, Objective, Stream, two_views};
 use crate::list::{self, Configured, Entry};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -59,7 +59,7 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
 };
 
 impl Objective for SimClr {
-    fn prepare(&mut self, _: &Facts) -> Vec<String> {
+    fn prepare(&mut self, _: &DataSpec) -> Vec<String> {
         vec![]
     }
 

@@ -19,7 +19,7 @@ pub(super) fn mean_cosine(a: Tensor<2>, b: Tensor<2>) -> Tensor<1> {
 
 /// What two views make of each other: the sum of `compare` of the first view's prediction with the second view's
 /// target, and the other way round. Each view comes as its prediction and its target.
-pub(super) fn each_other(
+pub(super) fn symmetric(
     [first, second]: [(Tensor<2>, Tensor<2>); 2],
     compare: impl Fn(Tensor<2>, Tensor<2>) -> Tensor<1>,
 ) -> Tensor<1> {

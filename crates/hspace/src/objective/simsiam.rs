@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use super::heads::{positive, standardised_projector};
 use super::similarity::{
-    LEAST_CENTRED_SPREAD, constant_projections, each_other, mean_cosine, projection_spread,
+    LEAST_CENTRED_SPREAD, constant_projections, mean_cosine, projection_spread, symmetric,
 };
-use super::{Batch, Facts, Loss, Net, Objective, Stream, two_views};
+use super::{Batch, DataSpec, Loss, Net, Objective, Stream, two_views};
 use crate::list::{self, Configured, Entry};
 use crate::network::layers::perceptron;
 use crate::warning::WarningKind;
@@ -59,7 +59,7 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
 };
 
 impl Objective for SimSiam {
-    fn prepare(&mut self, _: &Facts) -> Vec<String> {
+    fn prepare(&mut self, _: &DataSpec) -> Vec<String> {
         vec![]
     }
 
@@ -83,12 +83,12 @@ impl Objective for SimSiam {
             (q, net.constant(z))
         });
         Loss {
-            parts: vec![("projection_spread", projection_spread(views[0].1.clone()))],
+            metrics: vec![("projection_spread", projection_spread(views[0].1.clone()))],
             ..Loss::of(disagreement(views), learned)
         }
     }
 
-    fn concern(
+    fn diagnose(
         &self,
         values: &BTreeMap<String, f64>,
         progress: f64,
@@ -100,7 +100,7 @@ impl Objective for SimSiam {
 
 /// The loss, of the prediction and the projection of each of two views.
 fn disagreement(views: [(Tensor<2>, Tensor<2>); 2]) -> Tensor<1> {
-    each_other(views, mean_cosine) * -0.5
+    symmetric(views, mean_cosine) * -0.5
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::heads::{positive, positive_number};
 use super::similarity::contrast_groups;
-use super::{Batch, Facts, Look, Loss, Net, Objective, Stream, Which};
+use super::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, ViewKind};
 use crate::list::{self, Configured, Entry};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -60,8 +60,8 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
 };
 
 impl Objective for SupCon {
-    fn prepare(&mut self, facts: &Facts) -> Vec<String> {
-        match facts.known_classes("supcon") {
+    fn prepare(&mut self, spec: &DataSpec) -> Vec<String> {
+        match spec.known_classes("supcon") {
             Ok((_, labels)) => {
                 self.labels = labels.to_vec();
                 vec![]
@@ -71,7 +71,7 @@ impl Objective for SupCon {
     }
 
     fn streams(&self) -> Vec<Stream> {
-        vec![Stream::new(Which::Labelled, vec![Look::Random; 2])]
+        vec![Stream::new(Subset::Labelled, vec![ViewKind::Random; 2])]
     }
 
     fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {

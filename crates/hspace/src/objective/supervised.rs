@@ -9,7 +9,7 @@ use burn_tensor::activation::log_softmax;
 use serde::{Deserialize, Serialize};
 
 use super::heads::must;
-use super::{Batch, Facts, Look, Loss, Net, Objective, Stream, Which};
+use super::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, ViewKind};
 use crate::list::{self, Configured, Entry};
 use crate::network::layers::{linear, pick};
 use crate::network::weights::vector;
@@ -60,8 +60,8 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
 };
 
 impl Objective for Supervised {
-    fn prepare(&mut self, facts: &Facts) -> Vec<String> {
-        let (names, labels) = match facts.known_classes("supervised") {
+    fn prepare(&mut self, spec: &DataSpec) -> Vec<String> {
+        let (names, labels) = match spec.known_classes("supervised") {
             Ok(known) => known,
             Err(problem) => return vec![problem],
         };
@@ -84,7 +84,7 @@ impl Objective for Supervised {
     }
 
     fn streams(&self) -> Vec<Stream> {
-        vec![Stream::new(Which::Labelled, vec![Look::Random])]
+        vec![Stream::new(Subset::Labelled, vec![ViewKind::Random])]
     }
 
     fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
@@ -98,7 +98,7 @@ impl Objective for Supervised {
         let total = cross_entropy(logits.clone(), &labels, classes, smoothing);
         let accuracy = accuracy(logits, &labels, net);
         Loss {
-            parts: vec![("accuracy", accuracy)],
+            metrics: vec![("accuracy", accuracy)],
             ..Loss::of(total, vec![features])
         }
     }

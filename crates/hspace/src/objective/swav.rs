@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use super::heads::{must, positive, positive_number, projector, share};
 use super::moco::enqueued;
-use super::{Batch, Facts, Loss, Net, Objective, Stream, Turn, multi_crop};
+use super::{Batch, DataSpec, Loss, Net, Objective, Stream, UpdateGroup, multi_crop};
 use crate::encoder::Encoder;
 use crate::list::{self, Configured, Entry};
 use crate::network::Init;
@@ -107,7 +107,7 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
 };
 
 impl Objective for Swav {
-    fn prepare(&mut self, _: &Facts) -> Vec<String> {
+    fn prepare(&mut self, _: &DataSpec) -> Vec<String> {
         vec![]
     }
 
@@ -115,12 +115,12 @@ impl Objective for Swav {
         multi_crop(self.local_views)
     }
 
-    fn turns(&self, progress: f64, _: &dyn Encoder) -> Vec<Turn> {
+    fn update_groups(&self, progress: f64, _: &dyn Encoder) -> Vec<UpdateGroup> {
         let trains: &[&str] = match progress < 0.01 {
             true => &["encoder", "projector"],
             false => &[],
         };
-        vec![Turn::of("all", trains)]
+        vec![UpdateGroup::of("all", trains)]
     }
 
     fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
@@ -139,17 +139,17 @@ impl Objective for Swav {
             let own = z.clone().narrow(0, view * n, n).inner();
             net.constant(self.codes(net, view, own, prototypes.clone().inner()))
         });
-        let total = swapped(&codes, learned.len(), |view| {
+        let total = swapped_prediction(&codes, learned.len(), |view| {
             of_view(view) / self.temperature
         });
         let used = vector(vec![used(of_view(0).inner())], net.device());
         Loss {
-            parts: vec![("prototypes_used", used)],
+            metrics: vec![("prototypes_used", used)],
             ..Loss::of(total, learned[..2].to_vec())
         }
     }
 
-    fn concern(
+    fn diagnose(
         &self,
         values: &BTreeMap<String, f64>,
         progress: f64,
@@ -208,7 +208,7 @@ fn used(scores: Tensor<2>) -> f32 {
 }
 
 /// Mean cross-entropy of each code with the softmax of the `logits` of every other view, `[1]`.
-pub(super) fn swapped(
+pub(super) fn swapped_prediction(
     codes: &[Tensor<2>],
     views: usize,
     logits: impl Fn(usize) -> Tensor<2>,
@@ -278,7 +278,7 @@ mod tests {
         check_loss("swav", [6, 5], |scores| {
             let other = matrix([6, 5], 2.3);
             let codes = [codes.clone()];
-            swapped(&codes, 3, |view| {
+            swapped_prediction(&codes, 3, |view| {
                 let scores = [other.clone(), scores.clone(), other.clone()][view].clone();
                 scores / 0.1
             })

@@ -17,16 +17,16 @@ fn place(part: &str) -> String {
 }
 
 /// The teacher starts as the learner is.
-pub(super) fn begin(weights: &mut Weights, parts: &[&str]) {
-    for part in parts {
+pub(super) fn init_ema(weights: &mut Weights, metrics: &[&str]) {
+    for part in metrics {
         weights.follow(part, &place(part), 0.0);
     }
 }
 
 /// The teacher follows, at `progress` in 0..=1 of a training that began with `momentum`.
-pub(super) fn follow(weights: &mut Weights, parts: &[&str], momentum: f64, progress: f64) {
+pub(super) fn update_ema(weights: &mut Weights, metrics: &[&str], momentum: f64, progress: f64) {
     let momentum = cosine(momentum, 1.0, progress);
-    for part in parts {
+    for part in metrics {
         weights.follow(part, &place(part), momentum);
     }
 }
@@ -67,7 +67,7 @@ mod tests {
                 };
                 weights.insert(name.into(), weight);
             }
-            follow(&mut weights, &["encoder"], 0.98, progress);
+            update_ema(&mut weights, &["encoder"], 0.98, progress);
             let moved = values(weights.get("teacher.encoder.w").unwrap().value.clone());
             let off = (f64::from(moved[0]) - (1.0 - momentum)).abs();
             assert!(off < 1e-8, "at {progress}: moved by {}", moved[0]);

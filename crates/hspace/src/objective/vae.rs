@@ -49,7 +49,7 @@ impl Variant for Vae {
         [share("warmup", self.warmup), free].concat()
     }
 
-    fn remedy(&self) -> &'static str {
+    fn advice(&self) -> &'static str {
         "let the divergence begin later (objective.warmup), or set objective.free_bits"
     }
 

@@ -13,7 +13,7 @@ use burn_tensor::activation::relu;
 use serde::{Deserialize, Serialize};
 
 use super::heads::{not_negative, positive, projector};
-use super::{Batch, Facts, Loss, Net, Objective, Stream, two_views};
+use super::{Batch, DataSpec, Loss, Net, Objective, Stream, two_views};
 use crate::device::Device;
 use crate::list::{self, Configured, Entry};
 
@@ -70,7 +70,7 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
 };
 
 impl Objective for VicReg {
-    fn prepare(&mut self, _: &Facts) -> Vec<String> {
+    fn prepare(&mut self, _: &DataSpec) -> Vec<String> {
         vec![]
     }
 
@@ -95,16 +95,16 @@ impl Objective for VicReg {
 impl VicReg {
     /// The loss of the views' projections, `[n, d]` each, with its parts.
     fn compare(&self, a: Tensor<2>, b: Tensor<2>, device: &Device) -> Loss {
-        let parts = terms(a, b, device);
+        let metrics = terms(a, b, device);
         let weights = [self.invariance, self.variance, self.covariance];
-        let weighted = parts
+        let weighted = metrics
             .iter()
             .zip(weights)
             .map(|(part, weight)| part.clone() * weight);
         let total = weighted.reduce(|a, b| a + b).expect("three terms");
         let names = ["invariance", "variance", "covariance"];
         Loss {
-            parts: names.into_iter().zip(parts).collect(),
+            metrics: names.into_iter().zip(metrics).collect(),
             ..Loss::of(total, vec![])
         }
     }

@@ -88,7 +88,7 @@ impl Variant for VqVae {
         let likelihood = model.log_likelihood(net, x, code).mean();
         let away = distance(latents.clone(), words);
         Loss {
-            parts: vec![
+            metrics: vec![
                 ("reconstruction", -likelihood.clone()),
                 ("commitment", away.clone()),
                 ("perplexity", vector(vec![perplexity], net.device())),
@@ -108,12 +108,12 @@ impl Variant for VqVae {
         false
     }
 
-    /// Which words follow one another is not learned.
+    /// Subset words follow one another is not learned.
     fn has_prior(&self) -> bool {
         false
     }
 
-    fn concern(&self, values: &BTreeMap<String, f64>) -> Option<(WarningKind, String)> {
+    fn diagnose(&self, values: &BTreeMap<String, f64>) -> Option<(WarningKind, String)> {
         (*values.get("perplexity")? < 1.5 && self.words > 1).then(|| {
             (
                 WarningKind::CodebookCollapse,

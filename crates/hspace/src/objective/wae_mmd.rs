@@ -54,7 +54,7 @@ impl Variant for Wae {
         let discrepancy = discrepancy(code.clone(), prior);
         let total = discrepancy.clone() * self.lambda - likelihood.clone();
         Loss {
-            parts: vec![
+            metrics: vec![
                 ("reconstruction", -likelihood),
                 ("discrepancy", discrepancy),
                 ("active_units", active_units(code.clone())),

@@ -39,13 +39,13 @@ pub struct State {
     pub stopping: Record,
     /// Sum and number of what was measured in the epoch under way, by name.
     pub epoch: BTreeMap<String, (f64, usize)>,
-    /// What was noticed so far.
+    /// What was warnings so far.
     pub warnings: Vec<Warning>,
 }
 
 impl State {
     /// Notes what a step measured, as far as it is finite.
-    pub fn note(&mut self, values: &BTreeMap<String, f64>) {
+    pub fn record_step(&mut self, values: &BTreeMap<String, f64>) {
         for (name, value) in values.iter().filter(|(_, value)| value.is_finite()) {
             let (sum, count) = self.epoch.entry(name.clone()).or_default();
             *sum += value;
@@ -72,7 +72,7 @@ pub struct Record {
 
 impl Record {
     /// Hears an epoch's means: whether it is the best so far. An epoch without the metric counts not.
-    pub fn hear(&mut self, metric: Metric, values: &BTreeMap<String, f64>) -> bool {
+    pub fn record_epoch(&mut self, metric: Metric, values: &BTreeMap<String, f64>) -> bool {
         let Some(value) = metric.of(values) else {
             return false;
         };
@@ -121,13 +121,13 @@ impl Checkpoint {
             ));
         }
         let mut state = self.state.clone();
-        for (turn, optimizer) in &self.optimizers {
-            let updates = state.updates.entry(turn.clone()).or_default();
+        for (group, optimizer) in &self.optimizers {
+            let updates = state.updates.entry(group.clone()).or_default();
             for (name, past) in optimizer {
                 updates.insert(name.clone(), past.updates);
                 for (i, moment) in past.moments.iter().enumerate() {
                     let moment = values(moment.clone());
-                    let name = format!("optimizer/{turn}/{i}/{name}");
+                    let name = format!("optimizer/{group}/{i}/{name}");
                     tensors.push((name, vec![moment.len()], moment));
                 }
             }
@@ -153,8 +153,8 @@ impl Checkpoint {
         })?;
         let mut weights = Weights::default();
         let mut optimizers: BTreeMap<String, OptimizerState> = BTreeMap::new();
-        for (turn, updates) in &state.updates {
-            let optimizer = optimizers.entry(turn.clone()).or_default();
+        for (group, updates) in &state.updates {
+            let optimizer = optimizers.entry(group.clone()).or_default();
             for (name, &updates) in updates {
                 optimizer.entry(name.clone()).or_default().updates = updates;
             }
@@ -172,8 +172,8 @@ impl Checkpoint {
                         trained,
                     },
                 );
-            } else if let [_, turn, _, name] = name.splitn(4, '/').collect::<Vec<_>>()[..] {
-                let optimizer = optimizers.entry(turn.to_owned()).or_default();
+            } else if let [_, group, _, name] = name.splitn(4, '/').collect::<Vec<_>>()[..] {
+                let optimizer = optimizers.entry(group.to_owned()).or_default();
                 let past = optimizer.entry(name.to_owned()).or_default();
                 past.moments.push(value);
             }
@@ -277,13 +277,13 @@ mod tests {
             BTreeMap::from([("spread".into(), spread), ("gradient_norm".into(), norm)])
         };
         stopped.state.epoch.clear();
-        stopped.state.note(&step(0.5, 2.0));
+        stopped.state.record_step(&step(0.5, 2.0));
         // What is not finite must not spoil the file.
-        stopped.state.note(&step(0.7, f64::INFINITY));
+        stopped.state.record_step(&step(0.7, f64::INFINITY));
         stopped.write(&path).unwrap();
         let read = Checkpoint::read(&path, &stopped.weights, &device).unwrap();
         let mut state = read.state;
-        state.note(&step(0.9, 4.0));
+        state.record_step(&step(0.9, 4.0));
         let means = state.epoch_means();
         assert!((means["spread"] - 0.7).abs() < 1e-12, "{means:?}");
         assert_eq!(means["gradient_norm"], 3.0);
@@ -297,9 +297,9 @@ mod tests {
         for (probe, loss) in [(0.3, 0.5), (0.4, 0.6), (0.4, 0.4), (0.2, 0.3)] {
             let named = [("online_probe", probe), ("epoch_loss", loss)];
             let values = named.map(|(name, value)| (name.to_owned(), value)).into();
-            stopping.hear(Metric::OnlineProbe, &values);
-            best.push(kept.hear(Metric::EpochLoss, &values));
-            assert!(!Record::default().hear(Metric::Alignment, &values));
+            stopping.record_epoch(Metric::OnlineProbe, &values);
+            best.push(kept.record_epoch(Metric::EpochLoss, &values));
+            assert!(!Record::default().record_epoch(Metric::Alignment, &values));
         }
         assert_eq!(best, [true, false, true, true]);
         assert_eq!((stopping.epochs_since, stopping.best), (2, Some(0.4)));

@@ -19,7 +19,7 @@ use crate::encoder::axes;
 use crate::error::{Error, Result};
 use crate::job::RunViews;
 use crate::network::weights::rng_for;
-use crate::objective::{Batch, Look, Stream};
+use crate::objective::{Batch, Stream, ViewKind};
 use crate::views::{Key, sample_key};
 
 /// Batches that may wait ready.
@@ -89,7 +89,7 @@ pub struct Loader {
 }
 
 /// Everything the loading thread needs.
-pub struct Plan<'a> {
+pub struct LoaderPlan<'a> {
     /// The data.
     pub dataset: &'a Dataset,
     /// The views.
@@ -107,7 +107,7 @@ impl Loader {
     /// If no thread pool can be had.
     pub fn start<'scope, 'a: 'scope>(
         scope: &'scope Scope<'scope, '_>,
-        plan: Plan<'a>,
+        plan: LoaderPlan<'a>,
         steps: std::ops::Range<usize>,
     ) -> Result<Loader> {
         let pool = rayon::ThreadPoolBuilder::new()
@@ -162,7 +162,7 @@ impl Loader {
 }
 
 fn produce(
-    plan: &Plan,
+    plan: &LoaderPlan,
     steps: std::ops::Range<usize>,
     send: &SyncSender<Result<Loaded>>,
     bad: &Mutex<BTreeMap<usize, BadFile>>,
@@ -185,12 +185,12 @@ fn produce(
 
 /// Views of the rows, one buffer per look; rows that cannot be read are left out.
 fn load(
-    plan: &Plan,
+    plan: &LoaderPlan,
     stream: usize,
     rows: &[(usize, usize)],
     bad: &Mutex<BTreeMap<usize, BadFile>>,
 ) -> Result<(Vec<Vec<f32>>, Vec<usize>)> {
-    let looks = &plan.sources[stream].stream.looks;
+    let view_kinds = &plan.sources[stream].stream.view_kinds;
     let views = plan.views.of_stream(&plan.sources[stream].stream);
     let sizes: Vec<usize> = views.iter().map(|views| views.input().len()).collect();
     let all: usize = sizes.iter().sum();
@@ -198,7 +198,7 @@ fn load(
         let sample = plan.dataset.samples.get(row)?;
         let mut all = vec![0.0; all];
         let mut rest = &mut all[..];
-        for (view, &look) in looks.iter().enumerate() {
+        for (view, &kind) in view_kinds.iter().enumerate() {
             let (out, after) = rest.split_at_mut(sizes[view]);
             rest = after;
             let key = Key {
@@ -208,8 +208,8 @@ fn load(
                 sample: sample_key(&plan.dataset.ids[row]),
                 view: view as u64,
             };
-            match look {
-                Look::Plain => views[view].plain(&sample, out)?,
+            match kind {
+                ViewKind::Plain => views[view].plain(&sample, out)?,
                 _ => views[view].random(&sample, key, out)?,
             }
         }
@@ -252,12 +252,12 @@ fn load(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::objective::Which;
+    use crate::objective::Subset;
 
     fn source(rows: usize, batch: usize) -> Source {
         Source {
             rows: (0..rows).collect(),
-            stream: Stream::new(Which::All, vec![Look::Plain]),
+            stream: Stream::new(Subset::All, vec![ViewKind::Plain]),
             batch,
         }
     }

@@ -9,7 +9,7 @@ use burn_tensor::Tensor;
 use crate::device::Device;
 use crate::error::Result;
 use crate::network::Weights;
-use crate::objective::Turn;
+use crate::objective::UpdateGroup;
 use crate::optim::{self, Gradients, Optimizer, OptimizerState};
 
 /// What a training changes.
@@ -23,8 +23,8 @@ pub(crate) struct Parameters {
 
 /// One of the updates of a step.
 pub(crate) struct Update {
-    /// Which weights, at which part of the learning rate.
-    pub turn: Turn,
+    /// Subset weights, at which part of the learning rate.
+    pub group: UpdateGroup,
     /// By which rule.
     pub optimizer: Optimizer,
     /// Learning rate of the step.
@@ -38,7 +38,7 @@ pub(crate) struct Update {
 pub(crate) struct Place {
     /// Steps done before.
     pub step: usize,
-    /// Which of the step's updates.
+    /// Subset of the step's updates.
     pub update: usize,
     /// Number of the micro-batch, from the first of the training on.
     pub batch: usize,
@@ -112,7 +112,7 @@ fn one<P: Problem>(
     let mut norms = Vec::new();
     for (nth, update) in problem.updates(step).into_iter().enumerate() {
         let Update {
-            turn,
+            group,
             optimizer,
             learning_rate,
             clip,
@@ -125,7 +125,7 @@ fn one<P: Problem>(
                 batch: step * batches.len() + part,
                 batches: batches.len(),
             };
-            let tracked = weights.tracked(|name| turn.covers(name));
+            let tracked = weights.tracked(|name| group.covers(name));
             let evaluated = problem.gradients(place, batch, &tracked)?;
             for (name, value) in evaluated.statistics {
                 weights.set(&name, value.inner());
@@ -134,8 +134,8 @@ fn one<P: Problem>(
         }
         let mut gradients = optim::mean(gradients);
         norms.push(optim::clip(&mut gradients, clip));
-        let state = optimizers.entry(turn.name.clone()).or_default();
-        let rate = |weight: &str| learning_rate * turn.rate_of(weight);
+        let state = optimizers.entry(group.name.clone()).or_default();
+        let rate = |weight: &str| learning_rate * group.rate_of(weight);
         optimizer.step(weights, gradients, state, rate);
     }
     problem.after_updates(step, weights, &norms);

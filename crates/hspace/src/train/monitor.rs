@@ -1,4 +1,4 @@
-//! What happens between the steps of a training: epochs end, numbers are logged, failures noticed, checkpoints written.
+//! What happens between the steps of a training: epochs end, numbers are logged, failures warnings, checkpoints written.
 
 use std::collections::BTreeMap;
 use std::ops::{ControlFlow, Range};
@@ -56,7 +56,7 @@ impl<'a> Monitor<'a> {
         steps_per_epoch: usize,
     ) -> Result<(Monitor<'a>, Parameters)> {
         let (objective, encoder, device) = (&*job.objective, &*job.encoder, &job.device);
-        let mut weights = objective::init(objective, encoder, &job.facts, job.config.seed, device);
+        let mut weights = objective::init(objective, encoder, &job.spec, job.config.seed, device);
         ema::init(&mut weights, job.config.train.ema);
         let mut parameters = Parameters {
             weights,
@@ -144,7 +144,7 @@ impl<'a> Monitor<'a> {
         self.state.step += 1;
         self.state.samples += measured.samples;
         self.state.seconds = self.started.1 + self.started.0.elapsed().as_secs_f64();
-        self.state.note(&measured.values);
+        self.state.record_step(&measured.values);
         self.window.1 += measured.samples;
         let images_per_s = self.window.1 as f64 / self.window.0.elapsed().as_secs_f64();
         let now = |warning: &&Warning| warning.step == Some(self.state.step);
@@ -155,7 +155,7 @@ impl<'a> Monitor<'a> {
             epoch: self.epoch(),
             loss: measured.loss,
             images_per_s,
-            noticed: warnings.filter(now).cloned().collect(),
+            warnings: warnings.filter(now).cloned().collect(),
         });
         let mut values = measured.values;
         values.insert("images_per_s".into(), images_per_s);
@@ -259,8 +259,8 @@ impl<'a> Monitor<'a> {
         }
         means.extend(ends.clone());
         values.extend(ends);
-        self.state.stopping.hear(settings.stop_on, &means);
-        if self.state.kept.hear(settings.keep_best, &means) {
+        self.state.stopping.record_epoch(settings.stop_on, &means);
+        if self.state.kept.record_epoch(settings.keep_best, &means) {
             if let Some(folder) = self.folder {
                 write_weights(&folder.best(), weights)?;
             }

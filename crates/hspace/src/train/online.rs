@@ -17,7 +17,7 @@ const METRIC: knn::Metric = knn::Metric::Cosine;
 /// samples, each answered by those of other groups. `encoder` are its weights, names without prefix. `None` without
 /// classes, or with too few samples to answer.
 pub(super) fn accuracy(job: &Job, encoder: &Weights) -> Result<Option<f64>> {
-    let Some((names, labels)) = job.facts.classes() else {
+    let Some((names, labels)) = job.spec.classes() else {
         return Ok(None);
     };
     let labelled = |&&row: &&usize| labels[row].is_some();

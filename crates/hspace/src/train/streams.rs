@@ -9,13 +9,13 @@ use crate::objective::{Batch, Stream};
 pub(super) fn sources(job: &Job) -> Result<Vec<Source>> {
     let batch = *job.config.train.batch_size.get();
     let source = |stream: Stream| {
-        let of_it = |&&row: &&usize| stream.which.has(&job.facts, row);
+        let of_it = |&&row: &&usize| stream.subset.has(&job.spec, row);
         let rows: Vec<usize> = job.rows.iter().filter(of_it).copied().collect();
-        let batch = batch * stream.share;
+        let batch = batch * stream.ratio;
         if rows.is_empty() {
             return Err(Error::data(format!(
                 "the objective asks for {:?} samples, and none of the {} training samples is one",
-                stream.which,
+                stream.subset,
                 job.rows.len()
             )));
         }

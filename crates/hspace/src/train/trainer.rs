@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::job::Job;
 use crate::matrix::Matrix;
 use crate::network::{Mode, Pass, Weights};
-use crate::objective::{Batch, Net, Turn};
+use crate::objective::{Batch, Net, UpdateGroup};
 use crate::optim::{Optimizer, ema, schedule};
 use crate::warning::WarningKind;
 
@@ -28,13 +28,13 @@ impl Problem for Trainer<'_> {
     fn updates(&mut self, step: usize) -> Vec<Update> {
         let settings = &self.job.config.train;
         let share = self.monitor.share_of(step);
-        let turns = self.job.objective.turns(share, &*self.job.encoder);
-        let update = |turn: Turn| {
-            let (done, length) = turn.within(step, self.monitor.steps);
+        let update_groups = self.job.objective.update_groups(share, &*self.job.encoder);
+        let update = |group: UpdateGroup| {
+            let (done, length) = group.within(step, self.monitor.steps);
             let warmup = (settings.warmup * length as f64).round() as usize;
             let factor = settings.schedule.factor(done, length, warmup);
             Update {
-                turn,
+                group,
                 optimizer: Optimizer {
                     rule: settings.optimizer,
                     weight_decay: schedule::cosine(
@@ -48,7 +48,7 @@ impl Problem for Trainer<'_> {
                 clip: settings.clip,
             }
         };
-        let updates: Vec<Update> = turns.into_iter().map(update).collect();
+        let updates: Vec<Update> = update_groups.into_iter().map(update).collect();
         if let Some(first) = updates.first() {
             let rate = first.learning_rate;
             self.measured.values.insert("lr".into(), rate);
@@ -83,7 +83,7 @@ impl Problem for Trainer<'_> {
         if !value.is_finite() {
             return Err(self.monitor.diverged(value));
         }
-        for (name, part) in &loss.parts {
+        for (name, part) in &loss.metrics {
             let part = f64::from(part.clone().inner().into_scalar::<f32>());
             self.measured.values.insert((*name).to_owned(), part);
         }
@@ -99,12 +99,12 @@ impl Problem for Trainer<'_> {
             }
         }
         let tasks = objective.tasks();
-        let mut gradients = vec![net.gradients(loss.part(tasks.first()))];
+        let mut gradients = vec![net.gradients(loss.metric(tasks.first()))];
         for task in tasks.iter().skip(1) {
             let pass = begin();
             let net = Net::new(&**encoder, &pass);
             let loss = objective.loss(&net, batches, place.update);
-            gradients.push(net.gradients(loss.part(Some(task))));
+            gradients.push(net.gradients(loss.metric(Some(task))));
         }
         let gradients = objective.combine(gradients);
         self.measured.loss += value / place.batches as f64;
@@ -128,7 +128,7 @@ impl Problem for Trainer<'_> {
         values.insert("loss".into(), self.measured.loss);
         if self.monitor.looks_at_features()
             && self.monitor.is_under_way()
-            && let Some((kind, text)) = self.job.objective.concern(values, progress)
+            && let Some((kind, text)) = self.job.objective.diagnose(values, progress)
         {
             self.monitor.warn(kind, text);
         }

@@ -8,7 +8,7 @@ use hspace::device::Device;
 use hspace::encoder::{self, ENCODERS, Encoder, axes};
 use hspace::network::weights::Weights;
 use hspace::network::{Mode, Pass};
-use hspace::objective::{self, Batch, Facts, Look, Net, OBJECTIVES, Objective};
+use hspace::objective::{self, Batch, DataSpec, Net, OBJECTIVES, Objective, ViewKind};
 use hspace::optim::Gradients;
 use toml::Table;
 
@@ -57,14 +57,14 @@ pub fn local(shape: Shape) -> Shape {
 }
 
 /// Channels of images, numbers of vectors.
-pub fn parts(shape: Shape) -> usize {
+pub fn metrics(shape: Shape) -> usize {
     match shape {
         Shape::Image { channels, .. } => channels,
         Shape::Vector { dim } => dim,
     }
 }
 
-pub fn facts(shape: Shape) -> Facts {
+pub fn spec(shape: Shape) -> DataSpec {
     let label = Column {
         name: "label".into(),
         role: Role::Label,
@@ -73,11 +73,11 @@ pub fn facts(shape: Shape) -> Facts {
             index: (0..SAMPLES as u32).map(|i| Some(i % 2)).collect(),
         },
     };
-    Facts {
+    DataSpec {
         shape,
         local: local(shape),
-        mean: vec![0.0; parts(shape)],
-        std: vec![1.0; parts(shape)],
+        mean: vec![0.0; metrics(shape)],
+        std: vec![1.0; metrics(shape)],
         samples: SAMPLES,
         columns: vec![label],
         task: Some(0),
@@ -196,19 +196,19 @@ impl Choice {
     }
 
     /// Objective and encoder, and what is wrong with them, as a job finds it.
-    pub fn made(&self, facts: &Facts) -> (Box<dyn Objective>, Box<dyn Encoder>, Vec<String>) {
+    pub fn made(&self, spec: &DataSpec) -> (Box<dyn Objective>, Box<dyn Encoder>, Vec<String>) {
         let mut settings = few(self.objective);
         settings.extend(self.form.parse::<Table>().unwrap());
         let mut objective = objective::make(self.objective, settings).unwrap();
         let encoder = small(self.encoder);
-        let mut problems = encoder.validate(facts.shape);
-        problems.extend(objective.prepare(facts));
-        problems.extend(objective::validate(&*objective, &*encoder, facts));
+        let mut problems = encoder.validate(spec.shape);
+        problems.extend(objective.prepare(spec));
+        problems.extend(objective::validate(&*objective, &*encoder, spec));
         (objective, encoder, problems)
     }
 
-    pub fn problems(&self, facts: &Facts) -> Vec<String> {
-        let (_, _, problems) = self.made(facts);
+    pub fn problems(&self, spec: &DataSpec) -> Vec<String> {
+        let (_, _, problems) = self.made(spec);
         problems
     }
 }
@@ -219,22 +219,25 @@ pub struct Case {
     pub choice: Choice,
     pub encoder: Box<dyn Encoder>,
     pub objective: Box<dyn Objective>,
-    /// Which of a step's turns.
-    pub turn: usize,
-    pub trains: objective::Turn,
+    /// Subset of a step's turns.
+    pub group: usize,
+    pub trains: objective::UpdateGroup,
     pub device: Device,
 }
 
 impl Case {
     /// A case for each turn, if the objective can teach the encoder from these data.
     pub fn each(choice: Choice) -> Vec<Case> {
-        (0..).map_while(|turn| Case::new(choice, turn)).collect()
+        (0..).map_while(|group| Case::new(choice, group)).collect()
     }
 
-    pub fn new(choice: Choice, turn: usize) -> Option<Case> {
-        let (objective, encoder, problems) = choice.made(&facts(choice.shape));
+    pub fn new(choice: Choice, group: usize) -> Option<Case> {
+        let (objective, encoder, problems) = choice.made(&spec(choice.shape));
         // At the end of a training nothing waits any more.
-        let trains = objective.turns(1.0, &*encoder).into_iter().nth(turn)?;
+        let trains = objective
+            .update_groups(1.0, &*encoder)
+            .into_iter()
+            .nth(group)?;
         let Choice {
             objective: name,
             form,
@@ -242,11 +245,11 @@ impl Case {
             shape,
         } = choice;
         problems.is_empty().then(|| Case {
-            name: format!("{name} {form} ({turn}) on {with} with {shape:?}"),
+            name: format!("{name} {form} ({group}) on {with} with {shape:?}"),
             choice,
             encoder,
             objective,
-            turn,
+            group,
             trains,
             device: Device::cpu(),
         })
@@ -266,9 +269,9 @@ impl Case {
 
     /// Fresh weights; but queues that begin empty, and serve only when they are full, are full.
     pub fn weights(&self, seed: u64) -> Weights {
-        let facts = facts(self.choice.shape);
+        let spec = spec(self.choice.shape);
         let mut weights =
-            objective::init(&*self.objective, &*self.encoder, &facts, seed, &self.device);
+            objective::init(&*self.objective, &*self.encoder, &spec, seed, &self.device);
         let queues = weights.under("memory");
         for (name, queue) in queues.iter().filter(|(name, _)| name.starts_with("queue.")) {
             let number = |i: usize| (0.7 * i as f32 + seed as f32).sin();
@@ -282,12 +285,12 @@ impl Case {
 
     pub fn batches(&self) -> Vec<Batch> {
         let streams = self.objective.streams().into_iter();
-        let facts = facts(self.choice.shape);
-        let view = |(view, &look): (usize, &Look)| {
-            samples(facts.shape_of(look), 0.2 * view as f32, &self.device)
+        let spec = spec(self.choice.shape);
+        let view = |(view, &kind): (usize, &ViewKind)| {
+            samples(spec.shape_of(kind), 0.2 * view as f32, &self.device)
         };
         let batch = |stream: objective::Stream| Batch {
-            views: stream.looks.iter().enumerate().map(view).collect(),
+            views: stream.view_kinds.iter().enumerate().map(view).collect(),
             rows: (0..SAMPLES).collect(),
         };
         streams.map(batch).collect()
@@ -299,12 +302,12 @@ impl Case {
     }
 
     /// The turn on these weights.
-    pub fn turn(&self, weights: &Weights) -> Turn {
+    pub fn group(&self, weights: &Weights) -> UpdateGroup {
         let tracked = weights.tracked(|name| self.trains.covers(name));
         let pass = self.pass(&tracked);
         let net = Net::new(&*self.encoder, &pass);
-        let loss = self.objective.loss(&net, &self.batches(), self.turn);
-        Turn {
+        let loss = self.objective.loss(&net, &self.batches(), self.group);
+        UpdateGroup {
             loss: number(loss.total.clone()),
             gradients: net.gradients(&loss.total),
             constants: pass.constants().into_iter().map(|x| x.inner()).collect(),
@@ -316,25 +319,26 @@ impl Case {
     pub fn loss(&self, weights: &Weights, constants: &[Tensor<2>]) -> f64 {
         let pass = self.pass(weights).with_constants(constants.to_vec());
         let net = Net::new(&*self.encoder, &pass);
-        let loss = self.objective.loss(&net, &self.batches(), self.turn);
+        let loss = self.objective.loss(&net, &self.batches(), self.group);
         number(loss.total)
     }
 
     /// The numbers that a step with all its turns is logged with, by name.
-    pub fn parts(&self, weights: &Weights) -> BTreeMap<String, f64> {
+    pub fn metrics(&self, weights: &Weights) -> BTreeMap<String, f64> {
         let pass = self.pass(weights);
         let net = Net::new(&*self.encoder, &pass);
         let batches = self.batches();
-        let turns = 0..self.objective.turns(1.0, &*self.encoder).len();
-        let parts = turns.flat_map(|turn| self.objective.loss(&net, &batches, turn).parts);
-        parts
+        let update_groups = 0..self.objective.update_groups(1.0, &*self.encoder).len();
+        let metrics =
+            update_groups.flat_map(|group| self.objective.loss(&net, &batches, group).metrics);
+        metrics
             .map(|(name, part)| (name.to_owned(), number(part)))
             .collect()
     }
 }
 
 /// A turn of a step.
-pub struct Turn {
+pub struct UpdateGroup {
     pub loss: f64,
     /// Of the trained weights.
     pub gradients: Gradients,

@@ -146,13 +146,13 @@ const FAILING: &[Failing] = &[
 fn known_ways_of_failing_are_named() {
     for way in FAILING {
         let case = Case::of(way.objective, way.form);
-        let mut values = case.parts(&case.weights(8));
+        let mut values = case.metrics(&case.weights(8));
         let mut said = |numbers: Numbers| {
             for &(number, value) in numbers {
                 let before = values.insert(number.to_owned(), value);
                 assert!(before.is_some(), "{}: no part is `{number}`", case.name);
             }
-            case.objective.concern(&values, 0.5)
+            case.objective.diagnose(&values, 0.5)
         };
         assert_eq!(said(way.well), None, "{}", case.name);
         let (_, text) = said(way.failing).unwrap_or_else(|| panic!("{}", case.name));
@@ -165,7 +165,7 @@ fn what_has_failed_is_named_and_nothing_else_is() {
     let all = OBJECTIVES.iter().map(|entry| (entry.name, ""));
     for (objective, form) in all.chain([("moco", "queue = 0")]) {
         let case = Case::of(objective, form);
-        let said = case.objective.concern(&case.parts(&case.failed()), 0.5);
+        let said = case.objective.diagnose(&case.metrics(&case.failed()), 0.5);
         let way = FAILING
             .iter()
             .find(|way| (way.objective, way.form) == (objective, form));

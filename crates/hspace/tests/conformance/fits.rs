@@ -1,30 +1,30 @@
-//! Which objectives are for which encoders and data, and what is answered where they are not.
+//! Subset objectives are for which encoders and data, and what is answered where they are not.
 
 use hspace::dataset::Shape;
 use hspace::encoder::ENCODERS;
-use hspace::objective::{Facts, OBJECTIVES};
+use hspace::objective::{DataSpec, OBJECTIVES};
 
-use crate::case::{Case, Choice, IMAGE, OF_IMAGES, VECTOR, facts};
+use crate::case::{Case, Choice, IMAGE, OF_IMAGES, VECTOR, spec};
 
 #[test]
 fn objectives_meet_the_encoders_and_data_that_they_are_for_and_no_others() {
     for choice in Choice::all() {
         let cases = Case::each(choice);
-        let turns: Vec<&str> = cases.iter().map(|case| &*case.trains.name).collect();
+        let update_groups: Vec<&str> = cases.iter().map(|case| &*case.trains.name).collect();
         let wanted: &[&str] = match (choice.suits(), choice.objective) {
             (false, _) => &[],
             (true, "factor_vae") => &["model", "discriminator"],
             (true, "gan") => &["discriminator", "generator"],
             (true, _) => &["all"],
         };
-        assert_eq!(turns, wanted, "{choice:?}");
+        assert_eq!(update_groups, wanted, "{choice:?}");
     }
 }
 
 #[test]
 fn what_does_not_fit_is_answered_with_a_way_out() {
     for choice in Choice::all().into_iter().filter(|choice| !choice.suits()) {
-        for problem in choice.problems(&facts(choice.shape)) {
+        for problem in choice.problems(&spec(choice.shape)) {
             let way_out = ["use ", "set "].iter().any(|word| problem.contains(word));
             assert!(way_out, "{choice:?}: {problem}");
         }
@@ -104,14 +104,14 @@ fn what_does_not_fit_is_answered_with_a_way_out() {
         }
     }
     for (choice, answer, right) in asked {
-        let problems = choice.problems(&facts(choice.shape)).join("\n");
+        let problems = choice.problems(&spec(choice.shape)).join("\n");
         assert!(problems.contains(answer), "{choice:?}: {problems}");
         let none: [&str; 0] = [];
-        assert_eq!(right.problems(&facts(right.shape)), none, "{right:?}");
+        assert_eq!(right.problems(&spec(right.shape)), none, "{right:?}");
     }
-    let unlabelled = Facts {
+    let unlabelled = DataSpec {
         task: None,
-        ..facts(IMAGE)
+        ..spec(IMAGE)
     };
     for objective in ["supervised", "supcon"] {
         let problems = on(objective, "", "cnn", IMAGE)
@@ -123,9 +123,9 @@ fn what_does_not_fit_is_answered_with_a_way_out() {
         (6, "(views.crop.local_size): patches of 4x4"),
         (16, "views.crop.local_size=16 is larger than the images"),
     ] {
-        let cropped = Facts {
+        let cropped = DataSpec {
             local: square(side),
-            ..facts(IMAGE)
+            ..spec(IMAGE)
         };
         for objective in ["swav", "dino"] {
             let choice = on(objective, "", "vit_tiny", IMAGE);

@@ -42,19 +42,19 @@ fn a_handful_of_samples_is_learned_and_stays_told_apart() {
         let first = case.loss(&weights, &[]);
         let mut last = first;
         for step in 0..40 {
-            let turn = case.turn(&weights);
-            last = turn.loss;
+            let group = case.group(&weights);
+            last = group.loss;
             let rate = 0.005 * case.trains.rate;
-            optimizer.step(&mut weights, turn.gradients, &mut state, |_| rate);
+            optimizer.step(&mut weights, group.gradients, &mut state, |_| rate);
             // A memory would soon hold nothing but the samples that are to be told from it.
-            let statistics = turn.statistics.into_iter();
+            let statistics = group.statistics.into_iter();
             for (name, value) in statistics.filter(|(name, _)| !name.starts_with("memory.")) {
                 weights.set(&name, value.inner());
             }
             case.objective
                 .after_step(&mut weights, f64::from(step) / 40.0);
         }
-        let learned = match case.objective.turns(1.0, &*case.encoder).len() {
+        let learned = match case.objective.update_groups(1.0, &*case.encoder).len() {
             1 => {
                 let (least, share) = case.goal();
                 first > least && first - last > share * (first - least)

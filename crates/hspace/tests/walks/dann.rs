@@ -3,7 +3,7 @@
 use burn_tensor::Tensor;
 use hspace::dataset::{Column, Role, Split, Values};
 use hspace::network::layers::linear;
-use hspace::objective::{Batch, Facts, Look, Loss, Net, Objective, Stream, Which};
+use hspace::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, ViewKind};
 
 use super::cross_entropy;
 
@@ -19,15 +19,15 @@ fn reversed(x: Tensor<2>, strength: f64) -> Tensor<2> {
 }
 
 impl Objective for Dann {
-    fn prepare(&mut self, facts: &Facts) -> Vec<String> {
-        self.labels = facts.classes().expect("the data have classes").1.to_vec();
-        let domain = facts.columns.iter().position(|c| c.role == Role::Domain);
+    fn prepare(&mut self, spec: &DataSpec) -> Vec<String> {
+        self.labels = spec.classes().expect("the data have classes").1.to_vec();
+        let domain = spec.columns.iter().position(|c| c.role == Role::Domain);
         self.domain = domain.expect("the data have a domain");
         vec![]
     }
 
     fn streams(&self) -> Vec<Stream> {
-        let of = |domain| Stream::new(Which::Class(self.domain, domain), vec![Look::Random]);
+        let of = |domain| Stream::new(Subset::Class(self.domain, domain), vec![ViewKind::Random]);
         vec![of(0), of(1).cycles()]
     }
 
@@ -50,7 +50,7 @@ impl Objective for Dann {
         let domains = [vec![0; n[0]], vec![1; n[1]]].concat();
         let domain = cross_entropy(linear(&net.at("domain"), both, 2, true), &domains);
         Loss {
-            parts: vec![("class", class.clone()), ("domain", domain.clone())],
+            metrics: vec![("class", class.clone()), ("domain", domain.clone())],
             ..Loss::of(class + domain, vec![])
         }
     }

@@ -3,7 +3,9 @@
 use hspace::dataset::{Shape, Split};
 use hspace::encoder::Encoder;
 use hspace::network::layers::linear;
-use hspace::objective::{Batch, Facts, Look, Loss, Net, Objective, Stream, Turn, Which};
+use hspace::objective::{
+    Batch, DataSpec, Loss, Net, Objective, Stream, Subset, UpdateGroup, ViewKind,
+};
 
 #[derive(Default)]
 struct Finetune {
@@ -12,17 +14,17 @@ struct Finetune {
 }
 
 impl Objective for Finetune {
-    fn prepare(&mut self, facts: &Facts) -> Vec<String> {
-        self.labels = facts.classes().expect("the data have classes").1.to_vec();
-        self.shape = Some(facts.shape);
+    fn prepare(&mut self, spec: &DataSpec) -> Vec<String> {
+        self.labels = spec.classes().expect("the data have classes").1.to_vec();
+        self.shape = Some(spec.shape);
         vec![]
     }
 
     fn streams(&self) -> Vec<Stream> {
-        vec![Stream::new(Which::Labelled, vec![Look::Random])]
+        vec![Stream::new(Subset::Labelled, vec![ViewKind::Random])]
     }
 
-    fn turns(&self, _: f64, encoder: &dyn Encoder) -> Vec<Turn> {
+    fn update_groups(&self, _: f64, encoder: &dyn Encoder) -> Vec<UpdateGroup> {
         let stages = encoder.stages(self.shape.expect("it is prepared"));
         let rates = stages.iter().enumerate().flat_map(|(depth, stage)| {
             let rate = match depth {
@@ -34,9 +36,9 @@ impl Objective for Finetune {
                 .iter()
                 .map(move |prefix| (format!("encoder.{prefix}"), rate))
         });
-        vec![Turn {
+        vec![UpdateGroup {
             rates: rates.collect(),
-            ..Turn::all()
+            ..UpdateGroup::all()
         }]
     }
 

@@ -4,7 +4,7 @@ use burn_tensor::Tensor;
 use burn_tensor::activation::{log_softmax, softmax};
 use hspace::dataset::Split;
 use hspace::network::layers::linear;
-use hspace::objective::{Batch, Facts, Look, Loss, Net, Objective, Stream, Which};
+use hspace::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, ViewKind};
 
 #[derive(Default)]
 struct FixMatch {
@@ -13,16 +13,16 @@ struct FixMatch {
 }
 
 impl Objective for FixMatch {
-    fn prepare(&mut self, facts: &Facts) -> Vec<String> {
-        let (names, labels) = facts.classes().expect("the data have classes");
+    fn prepare(&mut self, spec: &DataSpec) -> Vec<String> {
+        let (names, labels) = spec.classes().expect("the data have classes");
         (self.classes, self.labels) = (names.len(), labels.to_vec());
         vec![]
     }
 
     fn streams(&self) -> Vec<Stream> {
         vec![
-            Stream::new(Which::Labelled, vec![Look::Weak]).cycles(),
-            Stream::new(Which::Unlabelled, vec![Look::Weak, Look::Strong]).share(7),
+            Stream::new(Subset::Labelled, vec![ViewKind::Weak]).cycles(),
+            Stream::new(Subset::Unlabelled, vec![ViewKind::Weak, ViewKind::Strong]).ratio(7),
         ]
     }
 

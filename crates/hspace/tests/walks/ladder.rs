@@ -6,7 +6,7 @@ use burn_tensor::activation::relu;
 use hspace::dataset::Split;
 use hspace::network::Init;
 use hspace::network::layers::{flatten, linear, standardise};
-use hspace::objective::{Batch, Facts, Look, Loss, Net, Objective, Stream, Which};
+use hspace::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, ViewKind};
 
 use super::cross_entropy;
 
@@ -38,15 +38,15 @@ fn path(net: &Net, x: Tensor<2>, noise: f64) -> (Vec<Tensor<2>>, Tensor<2>) {
 }
 
 impl Objective for Ladder {
-    fn prepare(&mut self, facts: &Facts) -> Vec<String> {
-        self.labels = facts.classes().expect("the data have classes").1.to_vec();
+    fn prepare(&mut self, spec: &DataSpec) -> Vec<String> {
+        self.labels = spec.classes().expect("the data have classes").1.to_vec();
         vec![]
     }
 
     fn streams(&self) -> Vec<Stream> {
         vec![
-            Stream::new(Which::Labelled, vec![Look::Plain]).cycles(),
-            Stream::new(Which::All, vec![Look::Plain]),
+            Stream::new(Subset::Labelled, vec![ViewKind::Plain]).cycles(),
+            Stream::new(Subset::All, vec![ViewKind::Plain]),
         ]
     }
 
@@ -68,7 +68,7 @@ impl Objective for Ladder {
         }
         let denoising = Tensor::cat(cost, 0).mean();
         Loss {
-            parts: vec![("denoising", denoising.clone())],
+            metrics: vec![("denoising", denoising.clone())],
             ..Loss::of(supervised + denoising, vec![])
         }
     }

@@ -4,7 +4,7 @@ use burn_tensor::Tensor;
 use burn_tensor::activation::{log_softmax, sigmoid, softplus};
 use hspace::dataset::Split;
 use hspace::network::layers::{flatten, linear, perceptron, pick};
-use hspace::objective::{Batch, Facts, Look, Loss, Net, Objective, Stream, Which};
+use hspace::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, ViewKind};
 
 const CODES: usize = 4;
 const CLASSES: usize = 10;
@@ -48,15 +48,15 @@ fn bound(net: &Net, features: &Tensor<2>, x: &Tensor<2>, class: Tensor<2>) -> Te
 }
 
 impl Objective for M2 {
-    fn prepare(&mut self, facts: &Facts) -> Vec<String> {
-        self.labels = facts.classes().expect("the data have classes").1.to_vec();
+    fn prepare(&mut self, spec: &DataSpec) -> Vec<String> {
+        self.labels = spec.classes().expect("the data have classes").1.to_vec();
         vec![]
     }
 
     fn streams(&self) -> Vec<Stream> {
         vec![
-            Stream::new(Which::Labelled, vec![Look::Plain]).cycles(),
-            Stream::new(Which::Unlabelled, vec![Look::Plain]),
+            Stream::new(Subset::Labelled, vec![ViewKind::Plain]).cycles(),
+            Stream::new(Subset::Unlabelled, vec![ViewKind::Plain]),
         ]
     }
 
@@ -83,7 +83,7 @@ impl Objective for M2 {
         }
         let unlabelled = unlabelled.mean();
         Loss {
-            parts: vec![
+            metrics: vec![
                 ("labelled", labelled.clone()),
                 ("unlabelled", unlabelled.clone()),
             ],

@@ -4,7 +4,7 @@
 use burn_tensor::Tensor;
 use hspace::dataset::{Column, Role, Split, Values};
 use hspace::network::layers::linear;
-use hspace::objective::{Batch, Facts, Look, Loss, Net, Objective, Stream, Which};
+use hspace::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, ViewKind};
 use hspace::optim::{Gradients, sum};
 
 use super::cross_entropy;
@@ -44,9 +44,9 @@ fn projected(a: &Gradients, b: &Gradients) -> Gradients {
 }
 
 impl Objective for PcGrad {
-    fn prepare(&mut self, facts: &Facts) -> Vec<String> {
+    fn prepare(&mut self, spec: &DataSpec) -> Vec<String> {
         for name in TASKS {
-            let column = facts.columns.iter().find(|c| c.name == name);
+            let column = spec.columns.iter().find(|c| c.name == name);
             let Some(Values::Classes { index, .. }) = column.map(|c| &c.values) else {
                 return vec![format!("there is no column `{name}`")];
             };
@@ -56,7 +56,7 @@ impl Objective for PcGrad {
     }
 
     fn streams(&self) -> Vec<Stream> {
-        let known = |column| Stream::new(Which::Known(column), vec![Look::Random]);
+        let known = |column| Stream::new(Subset::Known(column), vec![ViewKind::Random]);
         vec![known(0), known(1).cycles()]
     }
 
@@ -92,7 +92,7 @@ impl Objective for PcGrad {
         };
         let (digit, odd) = (of(0), of(1));
         Loss {
-            parts: vec![(TASKS[0], digit.clone()), (TASKS[1], odd.clone())],
+            metrics: vec![(TASKS[0], digit.clone()), (TASKS[1], odd.clone())],
             ..Loss::of(digit + odd, vec![])
         }
     }

@@ -7,7 +7,9 @@ use hspace::dataset::Split;
 use hspace::encoder::Encoder;
 use hspace::network::layers::flatten;
 use hspace::network::{Init, Scope};
-use hspace::objective::{Batch, Facts, Look, Loss, Net, Objective, Stream, Turn, Which};
+use hspace::objective::{
+    Batch, DataSpec, Loss, Net, Objective, Stream, Subset, UpdateGroup, ViewKind,
+};
 
 const UNITS: usize = 16;
 
@@ -24,20 +26,20 @@ fn machine(net: &Net, layer: usize, visible: usize) -> [Tensor<2>; 3] {
 }
 
 impl Objective for Rbms {
-    fn prepare(&mut self, _: &Facts) -> Vec<String> {
+    fn prepare(&mut self, _: &DataSpec) -> Vec<String> {
         vec![]
     }
 
     fn streams(&self) -> Vec<Stream> {
-        vec![Stream::new(Which::All, vec![Look::Plain])]
+        vec![Stream::new(Subset::All, vec![ViewKind::Plain])]
     }
 
-    fn turns(&self, progress: f64, _: &dyn Encoder) -> Vec<Turn> {
+    fn update_groups(&self, progress: f64, _: &dyn Encoder) -> Vec<UpdateGroup> {
         let layer = usize::from(progress >= 0.5);
         let prefixes = [format!("encoder.{}", 2 * layer), format!("visible.{layer}")];
-        vec![Turn {
+        vec![UpdateGroup {
             phase: [0.5 * layer as f64, 0.5 + 0.5 * layer as f64],
-            ..Turn::of(&format!("layer{layer}"), &prefixes.each_ref().map(|p| &**p))
+            ..UpdateGroup::of(&format!("layer{layer}"), &prefixes.each_ref().map(|p| &**p))
         }]
     }
 

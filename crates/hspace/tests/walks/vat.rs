@@ -5,7 +5,7 @@ use burn_tensor::Tensor;
 use burn_tensor::activation::log_softmax;
 use hspace::dataset::Split;
 use hspace::network::layers::linear;
-use hspace::objective::{Batch, Facts, Look, Loss, Net, Objective, Stream, Which};
+use hspace::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, ViewKind};
 
 use super::cross_entropy;
 
@@ -27,7 +27,10 @@ fn unit(x: Tensor<4>) -> Tensor<4> {
 
 impl Vat {
     fn log_p(&self, net: &Net, x: Tensor<4>) -> Tensor<2> {
-        log_softmax(linear(&net.at("head"), net.encode_silently(x), 10, true), 1)
+        log_softmax(
+            linear(&net.at("head"), net.encode_without_bn_update(x), 10, true),
+            1,
+        )
     }
 
     /// The mean divergence of the answers to samples moved by `r` from `p`.
@@ -40,15 +43,15 @@ impl Vat {
 }
 
 impl Objective for Vat {
-    fn prepare(&mut self, facts: &Facts) -> Vec<String> {
-        self.labels = facts.classes().expect("the data have classes").1.to_vec();
+    fn prepare(&mut self, spec: &DataSpec) -> Vec<String> {
+        self.labels = spec.classes().expect("the data have classes").1.to_vec();
         vec![]
     }
 
     fn streams(&self) -> Vec<Stream> {
         vec![
-            Stream::new(Which::Labelled, vec![Look::Plain]).cycles(),
-            Stream::new(Which::All, vec![Look::Plain]),
+            Stream::new(Subset::Labelled, vec![ViewKind::Plain]).cycles(),
+            Stream::new(Subset::All, vec![ViewKind::Plain]),
         ]
     }
 
@@ -68,7 +71,7 @@ impl Objective for Vat {
         let adversarial = self.divergence(net, &p, &x, unit(gradient) * LENGTH);
         let random = self.divergence(net, &p, &x, unit(r.inner()) * LENGTH);
         Loss {
-            parts: vec![
+            metrics: vec![
                 ("adversarial", adversarial.clone()),
                 ("random", random.detach()),
             ],

@@ -8,7 +8,7 @@
 use burn_tensor::Tensor;
 use toml::Table;
 
-use super::{Batch, Facts, Net, Objective, factor_vae, init, make};
+use super::{Batch, DataSpec, Net, Objective, factor_vae, init, make};
 use crate::dataset::Shape;
 use crate::device::Device;
 use crate::encoder::latent::with_latents;
@@ -30,17 +30,17 @@ const LOG_TWO_PI: f64 = 1.837_877_066_409_345_5;
 type Rows = Vec<Vec<f64>>;
 
 /// An objective with its networks, and everything that its loss depends on.
-struct Plain {
+struct ReferenceModel {
     objective: Box<dyn Objective>,
     encoder: Box<dyn Encoder>,
     weights: Weights,
     progress: f64,
 }
 
-impl Plain {
-    fn new(name: &str, settings: &str, progress: f64) -> Plain {
+impl ReferenceModel {
+    fn new(name: &str, settings: &str, progress: f64) -> ReferenceModel {
         let device = Device::cpu();
-        let facts = Facts {
+        let spec = DataSpec {
             shape: SHAPE,
             local: SHAPE,
             // Off again before anything is compared.
@@ -51,12 +51,12 @@ impl Plain {
             task: None,
         };
         let mut objective = make(name, settings.parse().unwrap()).unwrap();
-        assert_eq!(objective.prepare(&facts), Vec::<String>::new());
+        assert_eq!(objective.prepare(&spec), Vec::<String>::new());
         let linear = Table::from_iter([("layers".to_owned(), 0.into())]);
         let encoder = encoder::make("mlp", linear).unwrap();
         let encoder = with_latents(encoder, objective.latents());
-        let weights = init(&*objective, &*encoder, &facts, 7, &device);
-        Plain {
+        let weights = init(&*objective, &*encoder, &spec, 7, &device);
+        ReferenceModel {
             objective,
             encoder,
             weights,
@@ -72,12 +72,12 @@ impl Plain {
     }
 
     /// Asserts that turn `turn`'s total is `expected`.
-    fn assert_total(&self, turn: usize, expected: f64) {
+    fn assert_total(&self, group: usize, expected: f64) {
         let batch = Batch {
             views: vec![noise([N, DIM, 1, 1], 0.3)],
             rows: (0..N).collect(),
         };
-        let found = self.with_net(|net| self.objective.loss(net, &[batch], turn).total);
+        let found = self.with_net(|net| self.objective.loss(net, &[batch], group).total);
         let found = f64::from(values(found)[0]);
         let off = (found - expected).abs() / expected.abs().max(1.0);
         assert!(off < 1e-5, "{found} is not {expected}");
@@ -157,7 +157,7 @@ impl Plain {
     }
 
     /// Mean log-likelihood of one draw, and mean divergence.
-    fn parts(&self) -> [f64; 2] {
+    fn metrics(&self) -> [f64; 2] {
         let divergences: Vec<f64> = self.divergence().iter().map(|d| d.iter().sum()).collect();
         [mean(&self.log_likelihood(&self.z())), mean(&divergences)]
     }
@@ -220,14 +220,14 @@ fn vae_follows_its_warmup_and_leaves_free_bits() {
         let column = |j: usize| divergences.iter().map(|d| d[j]).collect::<Vec<f64>>();
         (0..2).map(|j| mean(&column(j))).collect()
     };
-    let cost = columns(Plain::new("vae", &latents(2, ""), 1.0).divergence());
+    let cost = columns(ReferenceModel::new("vae", &latents(2, ""), 1.0).divergence());
     // One of them costs less than that, the other more.
     let free = mean(&cost);
     let paid: f64 = cost.iter().map(|c| c.max(free)).sum();
     let settings = latents(2, &format!("warmup = 0.2\nfree_bits = {free}"));
     for (progress, weight) in [(0.05, 0.25), (0.2, 1.0), (1.0, 1.0)] {
-        let plain = Plain::new("vae", &settings, progress);
-        let [likelihood, _] = plain.parts();
+        let plain = ReferenceModel::new("vae", &settings, progress);
+        let [likelihood, _] = plain.metrics();
         plain.assert_total(0, weight * paid - likelihood);
     }
 }
@@ -235,7 +235,7 @@ fn vae_follows_its_warmup_and_leaves_free_bits() {
 #[test]
 fn a_learned_scale_is_the_weight_of_that_name() {
     let settings = "likelihood = \"gaussian\"\nlatents = 2\ndecoder_layers = 0\nwarmup = 0.0";
-    let mut plain = Plain::new("vae", settings, 1.0);
+    let mut plain = ReferenceModel::new("vae", settings, 1.0);
     plain
         .weights
         .set("log_scale.value", vector(vec![-0.3], &Device::cpu()));
@@ -245,28 +245,28 @@ fn a_learned_scale_is_the_weight_of_that_name() {
         .zip(&drawn)
         .map(|(x, m)| log_normal(x, m, f64::from(-0.3f32)));
     let likelihood = mean(&likelihoods.collect::<Vec<f64>>());
-    let [_, divergence] = plain.parts();
+    let [_, divergence] = plain.metrics();
     plain.assert_total(0, divergence - likelihood);
 }
 
 #[test]
 fn beta_vae_weighs_the_divergence_or_what_it_is_off_a_rising_capacity() {
-    let plain = Plain::new("beta_vae", &latents(2, "beta = 3.0"), 0.4);
-    let [likelihood, divergence] = plain.parts();
+    let plain = ReferenceModel::new("beta_vae", &latents(2, "beta = 3.0"), 0.4);
+    let [likelihood, divergence] = plain.metrics();
     plain.assert_total(0, 3.0 * divergence - likelihood);
     let settings = latents(
         2,
         "capacity_weight = 3.0\ncapacity = 8.0\ncapacity_rise = 0.8",
     );
     for (progress, capacity) in [(0.2, 2.0), (0.9, 8.0)] {
-        let plain = Plain::new("beta_vae", &settings, progress);
+        let plain = ReferenceModel::new("beta_vae", &settings, progress);
         plain.assert_total(0, 3.0 * (divergence - capacity).abs() - likelihood);
     }
 }
 
 #[test]
 fn beta_tcvae_weighs_three_parts_of_the_divergence() {
-    let plain = Plain::new(
+    let plain = ReferenceModel::new(
         "beta_tcvae",
         &latents(2, "alpha = 0.5\nbeta = 3.0\ngamma = 2.0"),
         1.0,
@@ -296,7 +296,7 @@ fn beta_tcvae_weighs_three_parts_of_the_divergence() {
 #[test]
 fn factor_vae_plays_both_turns() {
     let settings = "gamma = 3.0\ndiscriminator_layers = 1\ndiscriminator_units = 4";
-    let plain = Plain::new("factor_vae", &latents(2, settings), 1.0);
+    let plain = ReferenceModel::new("factor_vae", &latents(2, settings), 1.0);
     // Log probabilities of a draw as it is, and of a shuffled one.
     let told = |z: &Rows| -> Vec<[f64; 2]> {
         let mut hidden = plain.linear("discriminator.0", z);
@@ -319,7 +319,7 @@ fn factor_vae_plays_both_turns() {
             .map(|[as_is, mixed]| as_is - mixed)
             .collect::<Vec<f64>>(),
     );
-    let [likelihood, divergence] = plain.parts();
+    let [likelihood, divergence] = plain.metrics();
     plain.assert_total(0, divergence - likelihood + 3.0 * correlation);
     let flat = z.iter().flatten().map(|x| *x as f32).collect();
     let mixed = plain.with_net(|net| {
@@ -337,7 +337,7 @@ fn factor_vae_plays_both_turns() {
 fn dip_vae_holds_the_covariance_of_means_or_of_draws() {
     for (form, draws) in [("I", 0.0), ("II", 1.0)] {
         let settings = format!("form = \"{form}\"\noff_diagonal = 3.0\ndiagonal = 2.0");
-        let plain = Plain::new("dip_vae", &latents(3, &settings), 1.0);
+        let plain = ReferenceModel::new("dip_vae", &latents(3, &settings), 1.0);
         let [means, log_variances] = plain.posterior();
         let c = covariance(&means);
         let mut penalty = 0.0;
@@ -350,14 +350,14 @@ fn dip_vae_holds_the_covariance_of_means_or_of_draws() {
                 .map(|j| 3.0 * c[i][j].powi(2))
                 .sum::<f64>();
         }
-        let [likelihood, divergence] = plain.parts();
+        let [likelihood, divergence] = plain.metrics();
         plain.assert_total(0, divergence - likelihood + penalty);
     }
 }
 
 #[test]
 fn wae_holds_codes_at_the_prior() {
-    let plain = Plain::new("wae_mmd", &latents(2, "lambda = 3.0"), 1.0);
+    let plain = ReferenceModel::new("wae_mmd", &latents(2, "lambda = 3.0"), 1.0);
     let codes = plain.linear("encoder.latent", &plain.x());
     let prior = plain.normal("prior", [N, 2]);
     let kernel = |a: &Vec<f64>, b: &Vec<f64>| -> f64 {
@@ -381,7 +381,7 @@ fn wae_holds_codes_at_the_prior() {
 }
 
 /// Log weights of three draws of each posterior, by sample.
-fn log_weights(plain: &Plain) -> Rows {
+fn log_weights(plain: &ReferenceModel) -> Rows {
     let posterior = plain.posterior();
     let noise = plain.normal("posterior", [3 * N, 2]);
     let z = plain.draw(&posterior, &noise);
@@ -404,7 +404,7 @@ fn log_weights(plain: &Plain) -> Rows {
 
 #[test]
 fn iwae_takes_the_mean_of_weights_sample_by_sample() {
-    let plain = Plain::new("iwae", &latents(2, "draws = 3"), 1.0);
+    let plain = ReferenceModel::new("iwae", &latents(2, "draws = 3"), 1.0);
     let bounds = log_weights(&plain)
         .iter()
         .map(|w| log_mean_exp(w))
@@ -415,7 +415,7 @@ fn iwae_takes_the_mean_of_weights_sample_by_sample() {
 #[test]
 fn vq_vae_draws_from_the_nearest_words() {
     let settings = latents(4, "words = 3\nword_size = 2\ncommitment = 0.7");
-    let plain = Plain::new("vq_vae", &settings, 1.0);
+    let plain = ReferenceModel::new("vq_vae", &settings, 1.0);
     let latents = plain.linear("encoder.latent", &plain.x());
     let words = plain.flat("memory.words");
     let nearest = |group: &[f64]| {
@@ -442,7 +442,7 @@ fn vq_vae_draws_from_the_nearest_words() {
 fn an_autoencoder_draws_what_was_there_before_the_corruption() {
     let settings = "latents = 2\ndecoder_layers = 0\nsparsity = 0.3\ncontraction = 0.2\n\
                     corruption = \"gaussian\"\nnoise = 0.5";
-    let plain = Plain::new("autoencoder", settings, 1.0);
+    let plain = ReferenceModel::new("autoencoder", settings, 1.0);
     let (x, noise) = (plain.x(), plain.normal("corruption", [N, DIM]));
     let add = |(x, noise): (&Vec<f64>, &Vec<f64>)| {
         x.iter().zip(noise).map(|(x, e)| x + 0.5 * e).collect()
@@ -476,7 +476,7 @@ fn a_game_is_played_with_noise_of_its_own_in_each_turn() {
     ];
     for (game, real, drawn, fooled) in games {
         let settings = format!("game = \"{game}\"\nr1 = 0.6\nlatents = 2\ndecoder_layers = 0");
-        let plain = Plain::new("gan", &settings, 1.0);
+        let plain = ReferenceModel::new("gan", &settings, 1.0);
         let told = |x: &Rows| plain.linear("discriminator", x).concat();
         let generated =
             |what: &str| told(&plain.linear("generator.0", &plain.normal(what, [N, 2])));
@@ -494,7 +494,7 @@ fn a_game_is_played_with_noise_of_its_own_in_each_turn() {
 /// fresh network's, so that the weights of draws differ.
 #[test]
 fn importance_sampling_comes_to_the_likelihood_of_a_linear_model() {
-    let plain = Plain::new("vae", &latents(1, ""), 1.0);
+    let plain = ReferenceModel::new("vae", &latents(1, ""), 1.0);
     let decoder = plain.flat("decoder.0.weight");
     let (squares, scale) = (dot(&decoder, &decoder), SCALE * SCALE);
     let origin = plain.linear("decoder.0", &vec![vec![0.0]]);
@@ -510,7 +510,7 @@ fn importance_sampling_comes_to_the_likelihood_of_a_linear_model() {
     let weighed = plain.with_net(|net| {
         let generator = plain.objective.generator().unwrap();
         let x = noise([N, DIM, 1, 1], 0.3);
-        generator.weigh(net, x, DRAWS).unwrap()
+        generator.importance_terms(net, x, DRAWS).unwrap()
     });
     let logs = values(weighed.log_likelihood + weighed.log_ratio);
     for (i, x) in plain.x().iter().enumerate() {

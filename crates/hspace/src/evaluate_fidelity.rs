@@ -6,18 +6,18 @@ use crate::dataset::{Dataset, Split};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::fidelity::{Fidelity, scores};
-use crate::generate::Drawer;
+use crate::generate::GenerativeModel;
 use crate::matrix::{Matrix, spaced};
 use crate::source::{Source, Sources};
 
 /// How a run's samples are judged.
 #[derive(Clone, Debug)]
-pub struct Judging {
+pub struct FidelityOptions {
     /// The space, as `hspace probe` takes it; `None`: `pca:50`, of small data `pixels`.
     pub space: Option<String>,
     /// Samples on each side at most; as many test samples as there are, if those are fewer.
     pub samples: usize,
-    /// Which neighbour's distance counts, ≥ 1.
+    /// Subset neighbour's distance counts, ≥ 1.
     pub k: usize,
     /// Seed of the draws, and of spaces that need one.
     pub seed: u64,
@@ -29,9 +29,9 @@ const COMPONENTS: usize = 50;
 /// Training samples that a closed form learns its space from, at most.
 const LEARNED: usize = 10_000;
 
-impl Default for Judging {
+impl Default for FidelityOptions {
     fn default() -> Self {
-        Judging {
+        FidelityOptions {
             space: None,
             samples: 2000,
             k: 3,
@@ -45,10 +45,10 @@ impl Default for Judging {
 ///
 /// # Errors
 /// A run without a prior, a space that does not fit the data, too few samples.
-pub fn judge(
-    drawer: &Drawer,
+pub fn evaluate_fidelity(
+    drawer: &GenerativeModel,
     dataset: Dataset,
-    how: &Judging,
+    how: &FidelityOptions,
     device: &Device,
     progress: &mut dyn FnMut(usize),
 ) -> Result<Fidelity> {

@@ -9,7 +9,7 @@ use super::{FEATURE_DENSITIES, FeatureDensity, FeatureEntry, OutlierOptions};
 /// Features that hardly vary in training: borders of images, dead units. Each is a normal density of its
 /// own, of the least variance ([`FLOOR`]); left among the others they would decide bandwidths, numbers of
 /// components and couplings.
-pub(super) struct Still {
+pub(super) struct ConstantFeatures {
     /// The other features.
     vary: Vec<usize>,
     /// Those features and their means.
@@ -19,16 +19,16 @@ pub(super) struct Still {
     d: usize,
 }
 
-impl Still {
+impl ConstantFeatures {
     /// Of rows `[n, d]`; `None` where no feature varies.
-    pub(super) fn of(rows: &[f64], d: usize) -> Option<Still> {
+    pub(super) fn of(rows: &[f64], d: usize) -> Option<ConstantFeatures> {
         let mean = means(rows, d);
         let squares: Vec<f64> = minus(rows, &mean).iter().map(|x| x * x).collect();
         let variances = means(&squares, d);
         let variance = FLOOR * variances.iter().sum::<f64>() / d as f64;
         let (vary, still): (Vec<usize>, Vec<usize>) =
             (0..d).partition(|&j| variances[j] > variance);
-        (variance > 0.0).then(|| Still {
+        (variance > 0.0).then(|| ConstantFeatures {
             vary,
             still: still.into_iter().map(|j| (j, mean[j])).collect(),
             variance,
