@@ -77,7 +77,7 @@ def measure(binary, data, source, folder):
 
 
 def planes(binary, data, folder, methods):
-    """What lies at each place of the two latents, method beside method, to planes.png."""
+    """What lies at each place of the two latents, method next to method, to planes.png."""
     pictures = []
     for method in methods:
         out = f"{folder}/{method}.png"

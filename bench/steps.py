@@ -1,4 +1,4 @@
-"""Training steps and inference beside PyTorch at its best: both in one run, turn by turn, medians.
+"""Training steps and inference compared with PyTorch at its best: both in one run, turn by turn, medians.
 
     pip install torch timm
     cargo build --release --examples

@@ -4,7 +4,7 @@
     cargo build --release
     python bench/travel.py target/release/hspace [CASE ...]     # such as 'small stem'; all without
 
-Nothing is downloaded: the networks have random weights and running statistics, and see random images. On the way back it is
+Nothing is downloaded: the networks have random weights and running statistics, and see random images. On the backward pass it is
 the lines that `hspace export` prints that make the network and load it. Prints the largest difference of features, relative
 to the largest feature, each way; fails where it is 1e-4 or more.
 """

@@ -1,4 +1,4 @@
-"""Training of a variational autoencoder beside PyTorch: two layers of 200 units each way, 50 latents, Bernoulli pixels, Adam,
+"""Training of a variational autoencoder compared with PyTorch: two layers of 200 units each way, 50 latents, Bernoulli pixels, Adam,
 batch 128. Both sides in one run, turn by turn; images/s, medians. PyTorch has its images in one tensor, without a loader;
 with `pythae` installed its trainer is timed as well, once.
 

@@ -111,7 +111,7 @@ pub trait FeatureDensity: Send + Sync {
 /// A fitted density of features, or why there is none.
 pub type FittedFeatures = Result<Box<dyn FeatureDensity>, String>;
 
-/// From here on one whole number cannot be told from the next in double precision.
+/// From here on one whole number cannot be distinguished from the next in double precision.
 const COUNTABLE: f64 = 9_007_199_254_740_992.0;
 
 /// Where a density lies.

@@ -1,4 +1,4 @@
-//! Drawn samples beside real ones, in some feature space.
+//! Generated samples compared with real ones, in some feature space.
 //!
 //! - **precision**: the share of drawn samples that look real; **recall**: the share of real samples that
 //!   could have been drawn (Kynkäänniemi et al. 2019, arXiv:1904.06991). A sample looks like those of a
@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::matrix::{Matrix, eigen};
 use crate::warning::{Warning, WarningKind};
 
-/// The scores of one set of samples beside real ones.
+/// The scores of one set of samples compared with real ones.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
     /// 0..=1
@@ -46,9 +46,9 @@ pub struct Fidelity {
     pub samples: usize,
     /// Which neighbour's distance counts.
     pub k: usize,
-    /// The drawn samples beside the test samples.
+    /// The generated samples compared with the test samples.
     pub drawn: Scores,
-    /// As many training samples beside the test samples: what perfect samples would score.
+    /// As many training samples compared with the test samples: what perfect samples would score.
     pub real: Scores,
 }
 
@@ -70,7 +70,7 @@ impl Fidelity {
     }
 }
 
-/// Scores of `drawn` beside `real`, both `[n, d]`; `k` ≥ 1.
+/// Scores of `drawn` compared with `real`, both `[n, d]`; `k` ≥ 1.
 ///
 /// # Errors
 /// Other widths, or no more rows on a side than `k`.
@@ -175,7 +175,7 @@ mod tests {
     }
 
     /// The definition, loop by loop.
-    fn twin(rows: &Matrix, set: &Matrix, k: usize) -> f64 {
+    fn naive(rows: &Matrix, set: &Matrix, k: usize) -> f64 {
         let apart = |a: &[f32], b: &[f32]| -> f64 {
             let pairs = a.iter().zip(b);
             pairs.map(|(x, y)| f64::from(x - y).powi(2)).sum()
@@ -195,8 +195,8 @@ mod tests {
         for (k, middle, spread) in [(1, 0.0, 1.0), (3, 0.5, 0.7), (5, 2.0, 0.2)] {
             let (real, drawn) = (rows(90, 3, 0.0, 1.0, 1), rows(70, 3, middle, spread, 2));
             let found = scores(&real, &drawn, k).unwrap();
-            assert_eq!(found.precision, twin(&drawn, &real, k));
-            assert_eq!(found.recall, twin(&real, &drawn, k));
+            assert_eq!(found.precision, naive(&drawn, &real, k));
+            assert_eq!(found.recall, naive(&real, &drawn, k));
         }
     }
 

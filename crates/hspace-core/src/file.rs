@@ -1,4 +1,4 @@
-//! Files written whole: to a temporary name beside the target, then renamed over it.
+//! Files written whole: to a temporary name next to the target, then renamed over it.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, BufWriter, Write};

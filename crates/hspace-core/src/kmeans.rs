@@ -41,7 +41,7 @@ fn lloyd(x: &Matrix, k: usize, seed: u64) -> (f64, Vec<u32>) {
                 *s += f64::from(v);
             }
         }
-        // A cluster without rows starts anew at the row farthest from its centre.
+        // A cluster without rows starts again at the row farthest from its centre.
         let farthest = (0..x.rows).max_by(|&a, &b| distances[a].total_cmp(&distances[b]));
         for c in 0..k {
             let centre = &mut centres.data[c * x.cols..(c + 1) * x.cols];

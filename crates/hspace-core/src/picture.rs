@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 const TILE: usize = 64;
 /// White between two tiles.
 const GUTTER: usize = 4;
-/// White between the first column, where it stands apart, and the others.
+/// White between the first column, where it is set apart, and the others.
 const GAP: usize = 12;
 /// Milliseconds that a frame of an animation is shown.
 const FRAME: u32 = 120;
@@ -69,7 +69,7 @@ fn blank(width: usize, height: usize, pixel: impl Fn(usize, usize) -> Rgb<u8>) -
     })
 }
 
-/// Rows of tiles of one size on white; the first column stands apart, if asked for.
+/// Rows of tiles of one size on white; the first column is set apart, if asked for.
 ///
 /// # Errors
 /// If there is no tile.

@@ -114,7 +114,7 @@ pub static VIEWS: &[ViewEntry] = &[
 pub struct Views {
     config: ViewsConfig,
     input: InputSpec,
-    /// Those of `VIEWS` that are switched on.
+    /// The views of `VIEWS` that are switched on.
     active: Vec<&'static ViewEntry>,
     /// 1 / std.
     scale: Vec<f32>,
@@ -184,7 +184,7 @@ impl Views {
         })
     }
 
-    /// Small views of small parts, which objectives with multi-crop learn from beside the whole
+    /// Small views of small parts, which objectives with multi-crop learn from in addition to the whole
     /// (Caron et al. 2020, arXiv:2006.09882): crops of `crop.local_scale`, `crop.local_size` pixels
     /// large, all else as here. Where no size is set it is one that patches of `patch` pixels fill, if
     /// the encoder has them. Of vectors they are views like any other.

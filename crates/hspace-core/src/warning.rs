@@ -16,7 +16,7 @@ pub enum WarningKind {
     ConstantTeacher,
     /// One prototype is nearest to nearly every sample.
     PrototypeCollapse,
-    /// One word of the codebook stands for nearly everything.
+    /// One code vector represents nearly everything.
     CodebookCollapse,
     /// No latent tells one sample from another.
     PosteriorCollapse,

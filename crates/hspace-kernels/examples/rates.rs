@@ -142,7 +142,7 @@ fn main() {
                 conv::gradients(on, &conv, &back, Source::plain(&x), &w, wanted);
             });
             println!(
-                "{shape:<34} {way:>8} {} {} {} {a:8.2} {b:8.2}  (no moments {plain:.2}, whole way back {both:.2})",
+                "{shape:<34} {way:>8} {} {} {} {a:8.2} {b:8.2}  (no moments {plain:.2}, whole backward pass {both:.2})",
                 rate(f),
                 rate(d),
                 rate(g)

@@ -1,4 +1,4 @@
-//! Asking for memory before it is needed, beside work that needs no memory but the cache.
+//! Asking for memory before it is needed, during work that needs no memory but the cache.
 
 use crate::simd::LANES;
 
@@ -40,7 +40,7 @@ pub(crate) fn written_soon(place: *const f32) {
     let _ = place;
 }
 
-/// Memory that will be needed: where it is, which any thread may be told.
+/// Memory that will be needed: where it is, which any thread may know.
 #[derive(Clone, Copy)]
 pub(crate) struct Area {
     start: usize,
@@ -92,7 +92,7 @@ impl Area {
     }
 }
 
-/// An [`Area`] asked for bit by bit, beside work that needs no memory but the cache.
+/// An [`Area`] asked for bit by bit, during work that needs no memory but the cache.
 pub(crate) struct Fetch {
     next: *const f32,
     lines: usize,

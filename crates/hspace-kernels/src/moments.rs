@@ -33,7 +33,7 @@ impl Moments {
         moments
     }
 
-    /// Those of all rows, from those of parts, in their order.
+    /// The moments of all rows, from those of parts, in their order.
     pub(crate) fn merged(channels: usize, parts: &[Moments]) -> Moments {
         let mut all = Moments::new(channels);
         parts.iter().for_each(|part| all.merge(part));

@@ -27,7 +27,7 @@ pub fn keep_workers_spinning<R: Send>(work: impl FnOnce() -> R + Send) -> R {
         let step = Step::default();
         if RUNNING.fetch_add(1, Ordering::Relaxed) == 0 && rayon::current_num_threads() > 1 {
             let (own, ended) = (rayon::current_thread_index(), step.ended.clone());
-            // Beside the scope: it waits for none of them.
+            // Outside the scope: it waits for none of them.
             rayon::spawn_broadcast(move |thread| {
                 if Some(thread.index()) != own {
                     look_for_work(&ended);

@@ -200,7 +200,7 @@ fn fit(default: &Value, value: Value) -> std::result::Result<Value, String> {
             };
             Ok(Value::Array(items.into_iter().map(float).collect()))
         }
-        // `auto` stands for numbers too, and a number may be given back to `auto`.
+        // `auto` may be numbers too, and a number may be given back to `auto`.
         (Value::String(auto), value) if auto == "auto" => Ok(value),
         (_, Value::String(auto)) if auto == "auto" => Ok(Value::String(auto)),
         (default, value) if default.same_type(&value) => Ok(value),

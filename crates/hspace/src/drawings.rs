@@ -138,7 +138,7 @@ pub fn reconstructions(
     dataset: &Dataset,
     rows: &[usize],
 ) -> Result<RgbImage> {
-    beside(
+    side_by_side(
         drawer,
         dataset,
         rows,
@@ -150,7 +150,7 @@ pub fn reconstructions(
 ///
 /// # Errors
 /// If the samples cannot be read.
-pub fn beside(
+pub fn side_by_side(
     drawer: &GenerativeModel,
     dataset: &Dataset,
     rows: &[usize],

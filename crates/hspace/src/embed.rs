@@ -76,7 +76,7 @@ pub struct Network<'a> {
     pub views: &'a Views,
 }
 
-/// Features `[n, d]` of `rows`, evaluated with running statistics. `progress` hears how many
+/// Features `[n, d]` of `rows`, evaluated with running statistics. `progress` is called with how many
 /// are done.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! What a run draws beside real samples, in a feature space: [`Fidelity`].
+//! What a run generates compared with real samples, in a feature space: [`Fidelity`].
 
 use std::collections::BTreeSet;
 
@@ -40,8 +40,8 @@ impl Default for FidelityOptions {
     }
 }
 
-/// Judges what `drawer` draws beside the test samples of `dataset`, and as many training samples
-/// beside those.
+/// Compares what `drawer` draws with the test samples of `dataset`, and as many training samples
+/// next to those.
 ///
 /// # Errors
 /// A run without a prior, a space that does not fit the data, too few samples.
@@ -98,7 +98,7 @@ pub fn evaluate_fidelity(
         about.input.shift.clone(),
     );
     let (data, begin) = (dataset.name.clone(), dataset.len());
-    let both = dataset.beside(drawn)?;
+    let both = dataset.joined_with(drawn)?;
     let rows = [&learned[..], &judged, &test].concat();
     let rows: BTreeSet<usize> = rows.into_iter().chain(begin..both.len()).collect();
     let rows = rows.into_iter().collect();

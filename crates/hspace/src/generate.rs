@@ -243,7 +243,7 @@ impl GenerativeModel {
     }
 
     /// How likely some rows of a dataset are, by importance sampling with `draws` draws of each one's
-    /// posterior (Burda et al. 2016, equation 8). `progress` hears how many samples are done.
+    /// posterior (Burda et al. 2016, equation 8). `progress` is called with how many samples are done.
     ///
     /// # Errors
     /// As [`GenerativeModel::latents`], and if the objective has no likelihood.

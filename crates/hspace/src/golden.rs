@@ -1,5 +1,5 @@
 //! Golden values from PyTorch, torchvision and lightly: `tests/golden/torch_values.json`, made by
-//! the script beside it.
+//! the script next to it.
 
 use burn_tensor::Tensor;
 use serde_json::Value;

@@ -69,7 +69,7 @@ pub struct Inverted {
 /// Samples inverted at once.
 const BATCH: usize = 128;
 
-/// Finds the latents of some rows of a dataset. `progress` hears what is done, and how far it is in
+/// Finds the latents of some rows of a dataset. `progress` is called with what is done, and how far it is in
 /// 0..=1.
 ///
 /// # Errors

@@ -82,7 +82,7 @@ pub enum Subset {
     Unlabelled,
     /// Those that have a value in this one of [`DataSpec::columns`].
     Known(usize),
-    /// Those of this class (a domain, a hospital) in this one of [`DataSpec::columns`].
+    /// Samples of this class (a domain, a hospital) in this one of [`DataSpec::columns`].
     Class(usize, u32),
 }
 
@@ -554,7 +554,7 @@ pub fn validate(objective: &dyn Objective, encoder: &dyn Encoder, spec: &DataSpe
     if let (Some(patches), Shape::Image { height, width, .. }) = (encoder.patches(), spec.shape)
         && let Shape::Image { height: side, .. } = spec.local
     {
-        // Those of the whole images, whose weights serve local views too.
+        // Weights for the whole images, whose weights serve local views too.
         let patch = patches.side(height, width);
         if !side.is_multiple_of(patch) && problems.is_empty() {
             problems.push(format!(

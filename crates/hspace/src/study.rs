@@ -1,5 +1,5 @@
 //! Objectives side by side: each on each encoder and each dataset, for the same time, over several
-//! seeds, measured by one protocol beside the baselines.
+//! seeds, measured by one protocol compared with the baselines.
 //!
 //! The time becomes a number of steps before anything is trained: every combination's speed is measured
 //! first ([`Job::pace`]) and written down, so that the results that follow are a function of the seed
@@ -228,7 +228,7 @@ impl Study {
         self.datasets.iter().filter_map(note).collect()
     }
 
-    /// Does what is left to do. `progress` hears what is done now, how many results there are and how
+    /// Does what is left to do. `progress` is called with what is done now, how many results there are and how
     /// many there will be.
     ///
     /// # Errors
@@ -350,7 +350,7 @@ impl Study {
         (0..self.plan.data.len()).flat_map(of).collect()
     }
 
-    /// Those of a dataset that need no encoder.
+    /// Sources of a dataset that need no encoder.
     fn closed_forms(&self, data: usize) -> Vec<String> {
         let dataset = &self.datasets[data];
         let train = dataset.indices(Split::Train).len().min(self.plan.samples);

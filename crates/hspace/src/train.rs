@@ -55,7 +55,7 @@ pub struct Progress {
 pub struct Trained {
     /// The encoder's weights, names without prefix.
     pub encoder: Weights,
-    /// Those of everything, decoders and other heads too.
+    /// Weights of everything, decoders and other heads too.
     pub model: Weights,
     /// Steps done in all.
     pub steps: usize,
@@ -72,7 +72,7 @@ pub struct Trained {
 }
 
 /// Trains. With a `folder`, checkpoints and metrics are written there; without, all stays in
-/// memory. `progress` hears of every step; `stop` asks to finish the step, save and return
+/// memory. `progress` is called at every step; `stop` asks to finish the step, save and return
 /// [`Error::Interrupted`].
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! A training that was stopped and resumed is the one that was not, for every objective: what it keeps beside
+//! A training that was stopped and resumed is the one that was not, for every objective: what it keeps besides
 //! weights (queues, centres, teachers, prototypes, codebooks, second optimizers) is kept too.
 
 use std::path::Path;
@@ -33,7 +33,7 @@ fn sources(folder: &Path) -> [String; 2] {
     [path.display().to_string(), "builtin:mnist-mini".to_owned()]
 }
 
-/// Of an objective with settings in TOML beside its defaults.
+/// Of an objective with settings in TOML in addition to its defaults.
 fn config(objective: (&str, &str), encoder: &str, dataset: &Dataset) -> Config {
     config_with(objective, encoder, dataset, "")
 }
@@ -251,11 +251,11 @@ fn averages_and_teachers_are_exported_and_resume_to_the_bit() {
             left(folder.path(), &run, name, encoder, dataset, train)
         };
         let plain = of(0, "");
-        let beside = of(1, "ema = 0.9\nexport = \"model\"");
+        let with_ema = of(1, "ema = 0.9\nexport = \"model\"");
         assert_eq!(plain.exported, Export::Model, "{name}");
         assert_eq!(
             bits(&plain.trained.model),
-            bits(&beside.trained.model),
+            bits(&with_ema.trained.model),
             "{name}"
         );
         let average = of(2, "ema = 0.9");

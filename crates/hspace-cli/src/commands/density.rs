@@ -203,7 +203,7 @@ fn features(args: &Args, data: &str, against: &str) -> Result<()> {
     spinner.done();
     let found: Outliers = found?;
     let page = Page {
-        title: format!("{}: {against} beside {data}", args.source),
+        title: format!("{}: {against} next to {data}", args.source),
         headline: found.headline(),
         outliers: Some(found.clone()),
         ..Page::default()
@@ -254,7 +254,7 @@ fn encoded(
 ) -> Result<(Representation, Matrix)> {
     let dataset: Dataset = open(data, &args.reading.options(None))?;
     let begin = dataset.len();
-    let both = dataset.beside(open(against, &args.reading.options(None))?)?;
+    let both = dataset.joined_with(open(against, &args.reading.options(None))?)?;
     let total = both.len();
     let mut sources = args
         .reading

@@ -24,7 +24,7 @@ const LATENTS: usize = 10;
 /// Raw values with more dimensions than this are no baseline: nobody takes pixels for factors.
 const RAW: usize = 64;
 
-/// Measure whether latents keep the factors behind the data apart, beside PCA, ICA and noise.
+/// Measure whether latents keep the factors behind the data apart, compared with PCA, ICA and noise.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   hspace disentangle runs/vae --data builtin:dsprites --html factors.html
@@ -51,7 +51,7 @@ pub struct Args {
     /// Seed of the samples, of what is random in the metrics, and of untrained encoders
     #[arg(long, default_value_t = 0, value_parser = seed())]
     seed: u64,
-    /// Measure the sources alone, without PCA, ICA and noise beside them
+    /// Measure the sources alone, without PCA, ICA and noise
     #[arg(long)]
     no_baselines: bool,
     /// Print how latents depend on one another and on the factors

@@ -13,7 +13,7 @@ use crate::commands::{open, write_json};
 use crate::progress::Spinner;
 use crate::settings::{DataFlags, seed};
 
-/// Judge what a run draws beside real samples: precision, recall and the Fréchet distance.
+/// Compare what a run generates with real samples: precision, recall and the Fréchet distance.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   hspace fidelity runs/gan --data photos/
@@ -76,7 +76,7 @@ pub fn run(args: &Args) -> Result<()> {
         return Ok(());
     }
     println!(
-        "{} samples beside {} test samples of {} in {} ({} features), k = {}\n",
+        "{} samples compared with {} test samples of {} in {} ({} features), k = {}\n",
         found.samples, found.samples, found.data, found.space, found.dim, found.k
     );
     println!("                   precision  recall  Fréchet distance");

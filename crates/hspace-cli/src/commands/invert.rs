@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use hspace::dataset::Split;
 use hspace::device::device;
-use hspace::drawings::beside;
+use hspace::drawings::side_by_side;
 use hspace::embed::Embedded;
 use hspace::generate::GenerativeModel;
 use hspace::invert::{Inversion, Method, invert};
@@ -42,7 +42,7 @@ pub struct Args {
     /// Steps in which the encoder is taught
     #[arg(long, default_value_t = 600)]
     encoder_steps: usize,
-    /// Weight of the latents' squares beside the squared error a value
+    /// Weight of the latents' squares relative to the squared error a value
     #[arg(long, default_value_t = 1e-3)]
     prior: f64,
     /// Samples at most, spread over all, training and test apart
@@ -152,7 +152,7 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(path) = &args.png {
         let shown = spaced(found.rows.len(), SHOWN);
         let rows: Vec<usize> = shown.iter().map(|&i| found.rows[i]).collect();
-        let sheet = beside(&drawer, &dataset, &rows, &found.latents.select(&shown))?;
+        let sheet = side_by_side(&drawer, &dataset, &rows, &found.latents.select(&shown))?;
         hspace::file::write_whole(path, &picture::png(&sheet)?)?;
     }
     Ok(())

@@ -35,7 +35,7 @@ mod learners;
 use answers::{Answers, deadline, minutes};
 use learners::{learner, run_settings};
 
-/// Measure how easy representations make a task, beside chance, pixels, PCA and an untrained encoder.
+/// Measure how easy representations make a task, compared with chance, pixels, PCA and an untrained encoder.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   hspace probe runs/a --data photos/ --labels 1,10,100,all
@@ -102,7 +102,7 @@ pub struct ProbeFlags {
     /// Change any setting of the probes, such as knn.k=5; may be given many times
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Measure the sources alone, without pixels, PCA and the untrained encoder beside them
+    /// Measure the sources alone, without pixels, PCA and the untrained encoder
     #[arg(long)]
     pub no_baselines: bool,
     /// Measure on the samples that all feature files hold, where they do not hold all
@@ -116,7 +116,7 @@ pub struct ProbeFlags {
     /// Write a page with curves, projections and neighbours to this file
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// Keep the answers to each draw of labels in this file as they come, from which the same command goes on after a stop [default: beside
+    /// Keep the answers to each draw of labels in this file as they come, from which the same command goes on after a stop [default: next to
     /// --json or --html, as NAME.answers.jsonl; else in ~/.cache/hspace, until all is measured]
     #[arg(long, value_name = "FILE.jsonl")]
     pub answers: Option<PathBuf>,
@@ -656,7 +656,7 @@ fn training(dataset: &Dataset, rows: &[usize]) -> usize {
     rows.iter().filter(train).count()
 }
 
-/// What every table has beside the learned representations, for so many training samples.
+/// What every table has besides the learned representations, for so many training samples.
 fn baselines(
     dataset: &Dataset,
     train: usize,

@@ -23,7 +23,7 @@ use crate::progress::Spinner;
 use crate::say;
 use crate::settings::DataFlags;
 
-/// Measure a run beside its baselines and write report.html and summary.json into its folder.
+/// Measure a run compared with its baselines and write report.html and summary.json into its folder.
 ///
 /// Of data without labels the page shows what can be seen: training, spaces, neighbours, latents, what the
 /// run draws.
@@ -66,7 +66,7 @@ pub fn run(args: &Args) -> Result<()> {
         draws: args.draws,
         seed: config.seed,
         set: vec![],
-        // They are there to be measured beside.
+        // They are there to be measured next to.
         no_baselines: !has_task,
         common: false,
         json: None,

@@ -183,7 +183,7 @@ impl<'a> Origin<'a> {
         }
     }
 
-    /// Those of a sample when none is named.
+    /// Latents of a sample when none is named.
     fn first(&self) -> Result<Matrix> {
         match self {
             Origin::Samples(drawer, dataset) => {

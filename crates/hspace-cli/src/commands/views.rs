@@ -11,7 +11,7 @@ use hspace::{Result, picture};
 use crate::commands::{apart, ending, open};
 use crate::settings::{DataFlags, SettingFlags, count};
 
-/// Draw samples beside their random views: what the encoder will see.
+/// Draw samples next to their random views: what the encoder will see.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   hspace views builtin:mnist-mini

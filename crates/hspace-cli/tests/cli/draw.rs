@@ -65,7 +65,7 @@ fn a_variational_run_draws_what_it_learned() {
         "Interpolations",
         "Samples from the prior",
         "recall",
-        "The latents beside their prior",
+        "The latents and their prior",
         "The density of the space",
         "image/gif",
     ] {
@@ -80,13 +80,13 @@ fn a_collapse_is_told_as_it_happens_and_on_the_report() {
     let how = "--objective beta_vae --set objective.beta=10000 --steps 60 --set train.log_every=10";
     let train = format!("train --data builtin:shapes {SMALL} {how} --out b");
     let output = crate::command(at, &train).output().unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
-    let warnings: Vec<&str> = told
+    let printed = String::from_utf8(output.stderr).unwrap();
+    let warnings: Vec<&str> = printed
         .lines()
         .filter(|l| l.starts_with("warning: "))
         .collect();
     let [warning] = warnings[..] else {
-        panic!("one warning, once: {told}");
+        panic!("one warning, once: {printed}");
     };
     assert!(warning.contains("the posterior has collapsed"), "{warning}");
     ok(at, "report b --labels all");
@@ -441,7 +441,7 @@ fn a_study_goes_on_where_it_stopped_and_compares_with_pixels() {
     std::fs::remove_file(&one).unwrap();
     assert_eq!(ok(at, study), table);
     assert_eq!(std::fs::read(&one).unwrap(), before);
-    // What diverges is told under the table, and the rest goes on.
+    // What diverges is reported under the table, and the rest goes on.
     let wild = "study --data builtin:shapes --encoder mlp:width=16 --objective beta_vae:beta=1e300,supervised \
                 --seconds 0.2 --seeds 1 --samples 300 --set train.batch_size=64 --out w";
     let table = ok(at, wild);

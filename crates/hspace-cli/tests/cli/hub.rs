@@ -111,7 +111,7 @@ fn a_model_of_the_hub_is_fetched_once_checked_and_used_like_a_run() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     pictures(at);
-    // A vision transformer, and what timm would put beside its weights.
+    // A vision transformer, and what timm would put next to its weights.
     let train =
         "train --data data --encoder vit_tiny --set encoder.patch=16 --steps 1 --batch-size 4";
     let nowhere = "http://127.0.0.1:9";
@@ -158,7 +158,7 @@ fn a_model_of_the_hub_is_fetched_once_checked_and_used_like_a_run() {
         &format!("{train} --out fresh --init-from hf:test/tiny"),
     );
 
-    // So it is where PyTorch's file is all there is; what lies in it is told by its bytes.
+    // So it is where PyTorch's file is all there is; what lies in it is known by its bytes.
     let Model(mut files) = model;
     files[1].0 = "pytorch_model.bin";
     let other = &Model(files).serve();

@@ -36,7 +36,7 @@ pub fn pictures(folder: &Path) {
     }
 }
 
-/// Beside them, files that are no pictures.
+/// Next to them, files that are no pictures.
 pub fn broken(folder: &Path) {
     let up = folder.join("data/up");
     std::fs::write(up.join("empty.png"), b"").unwrap();

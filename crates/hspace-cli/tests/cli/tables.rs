@@ -153,7 +153,7 @@ fn labels_do_not_leak_into_features() {
             "{title}: {of_file} {of_data}"
         );
     }
-    // One that stands among the features under another name is warned of.
+    // One that is among the features under another name is warned of.
     let text = table("id,f0,copy,class", 100, |i| {
         let class = i * 31 % 7 % 2;
         format!("s{i},{},{class}.5,{class}", scrambled(i))

@@ -259,7 +259,7 @@ struct Part {
     rows: usize,
 }
 
-/// What a name that is no array of samples stands for.
+/// What a name that is no array of samples means.
 enum Found {
     Columns(Vec<(String, Vec<String>)>),
     Ignored(String),

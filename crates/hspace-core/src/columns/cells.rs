@@ -14,7 +14,7 @@ const MISSING: [&str; 11] = [
     "", "na", "n/a", "#n/a", "#nv", "<na>", "nan", "-nan", "null", "nat", "?",
 ];
 
-/// Whether a cell stands for a value that is not known: `NA`, `NaN`, `null` and their kin in any case, `None`, nothing.
+/// Whether a cell means a value that is not known: `NA`, `NaN`, `null` and their kin in any case, `None`, nothing.
 pub fn is_missing(cell: &str) -> bool {
     let cell = cell.trim();
     cell.len() <= 4 && (cell == "None" || MISSING.iter().any(|m| cell.eq_ignore_ascii_case(m)))

@@ -49,7 +49,7 @@ impl Dataset {
     ///
     /// # Errors
     /// If one has images and the other vectors, or vectors of another length.
-    pub fn beside(self, other: Dataset) -> Result<Dataset> {
+    pub fn joined_with(self, other: Dataset) -> Result<Dataset> {
         let alike = match (self.shape, other.shape) {
             (Shape::Image { .. }, Shape::Image { .. }) => true,
             (Shape::Vector { dim }, Shape::Vector { dim: others }) => dim == others,
@@ -101,7 +101,7 @@ mod tests {
     fn samples_of_both_in_order_and_nothing_to_learn_from_in_the_second() {
         let open = || Dataset::open("builtin:mnist-mini", &OpenOptions::default()).unwrap();
         let n = open().len();
-        let both = open().beside(open()).unwrap();
+        let both = open().joined_with(open()).unwrap();
         assert_eq!((both.len(), both.split.len()), (2 * n, 2 * n));
         assert_eq!(both.indices(Split::Train), open().indices(Split::Train));
         let again = open();
@@ -110,7 +110,7 @@ mod tests {
             again.samples.get(5).unwrap()
         );
         assert_eq!(both.ids[n + 5], format!("other:{}", again.ids[5]));
-        let twice = both.beside(open()).unwrap();
+        let twice = both.joined_with(open()).unwrap();
         assert!(
             twice.ids[2 * n].starts_with("_other:"),
             "{}",
@@ -126,7 +126,7 @@ mod tests {
         let vectors = Dataset::open(file.path().to_str().unwrap(), &options).unwrap();
         let images = Dataset::open("builtin:mnist-mini", &options).unwrap();
         let text = images
-            .beside(vectors)
+            .joined_with(vectors)
             .err()
             .map_or(String::new(), |e| e.to_string());
         assert!(text.contains("vectors of 2 numbers"), "{text}");

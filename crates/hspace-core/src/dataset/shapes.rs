@@ -1,6 +1,6 @@
 //! `builtin:shapes`: 24×24 images of blue or red squares or circles, all generating factors known.
 //!
-//! The smallest set on which an entangled and a disentangled space can be told apart: every
+//! The smallest set on which an entangled and a disentangled space can be distinguished: every
 //! combination of colour, shape, position and size occurs exactly once, so the factors are
 //! independent. Square and circle of one size have the same area, so that brightness alone does
 //! not tell them apart. Images are drawn when asked for, antialiased, on black.

@@ -2,7 +2,7 @@
 //!
 //! The ranking is by held-out log-likelihood: the values are dealt into folds, each fold gets the
 //! densities fitted to the others, and the mean over all values counts, in nats a value. It needs no
-//! number of parameters, so kernel densities stand beside normal ones. AIC = 2p − 2 ln L and
+//! number of parameters, so kernel densities stand next to normal ones. AIC = 2p − 2 ln L and
 //! BIC = p ln n − 2 ln L, with p fitted parameters, are given where p is fixed.
 //!
 //! A count's probability and a density are different things: the likelihood of the one has no unit, that
@@ -145,7 +145,7 @@ pub struct ColumnFits {
     pub drawing: Drawing,
 }
 
-/// A fit beside what it is still needed for.
+/// A fit next to what it is still needed for.
 pub(super) struct Made {
     pub(super) fit: Fit,
     pub(super) density: Box<dyn Density>,
@@ -153,7 +153,7 @@ pub(super) struct Made {
     pub(super) held_out: Vec<f64>,
 }
 
-/// Fits, ranks, tests and asks. `data` is the file's name; `progress` hears what is being done.
+/// Fits, ranks, tests and asks. `data` is the file's name; `progress` is called with what is being done.
 ///
 /// # Errors
 /// Options that cannot be, fewer than two values, or values that no candidate can be fitted to: every
@@ -393,7 +393,7 @@ fn one(
 }
 
 /// Log-likelihood of each value under the fit to the other folds, the same folds for every candidate; or
-/// why a fold has no fit, even as `density`, the fit to all, is fitted anew.
+/// why a fold has no fit, even as `density`, the fit to all, is refitted.
 fn held_out(
     entry: &Entry,
     density: &dyn Density,

@@ -3,7 +3,7 @@
 //! ln p(x) = ln N(f(x); 0, I) + ln |det ∂f/∂x|. f is made of affine couplings (RealNVP; Dinh,
 //! Sohl-Dickstein & Bengio 2017, arXiv:1605.08803, equations 4 to 8): half of the coordinates, A, stay,
 //! the others become `x_B ∘ exp(s(x_A)) + t(x_A)`, whose log-determinant is Σ s. s and t come from one
-//! perceptron of two hidden layers. Which coordinates are A is drawn anew for every second coupling; the
+//! perceptron of two hidden layers. Which coordinates are A is drawn again for every second coupling; the
 //! one between takes the other half.
 //!
 //! Deviations: s is kept in ±[`REACH`] by a hyperbolic tangent, so that no coupling overflows; there is
@@ -84,7 +84,7 @@ struct Layer {
     outputs: usize,
 }
 
-/// What a coupling's way back needs, for `n` rows.
+/// What a coupling's backward pass needs, for `n` rows.
 struct Trace {
     /// The inputs of the three layers.
     seen: [Vec<f64>; 3],
@@ -451,7 +451,7 @@ fn above_zero(mut x: Vec<f64>) -> Vec<f64> {
     x
 }
 
-/// The way back through [`above_zero`], whose output was `y`.
+/// The backward pass through [`above_zero`], whose output was `y`.
 fn gate(dy: &mut [f64], y: &[f64]) {
     let pairs = dy.iter_mut().zip(y);
     pairs

@@ -1,5 +1,5 @@
 //! Agreement with scipy.stats, numpy and scikit-learn: `tests/golden/scipy_values.json`, made by the
-//! script beside it.
+//! script next to it.
 
 use std::collections::HashMap;
 

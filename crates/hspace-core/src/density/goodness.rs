@@ -2,10 +2,10 @@
 //!
 //! D = sup ∣Fₙ(x) − F(x)∣. The tables of D hold for an F that was given beforehand; one fitted to the
 //! same values is closer to them, and the p-values of the tables are far too large. So values are drawn
-//! from the fit, fitted anew and compared with *their* fit; p is the share of such D that are at least as
+//! from the fit, refitted and compared with *their* fit; p is the share of such D that are at least as
 //! large, (1 + #)/(1 + B) (Stute, González Manteiga & Presedo Quindimil 1993). For counts both functions
 //! are stairs, D is taken at the whole numbers, and the same bootstrap holds (Henze 1996). Rounded values
-//! are such stairs too: x stands for all that is rounded to it, and draws are rounded alike; one that would
+//! are such stairs too: x represents all that is rounded to it, and draws are rounded alike; one that would
 //! be rounded out of the density's support, such as a positive one to 0, is drawn again, since the data have
 //! none such.
 
@@ -21,7 +21,7 @@ use crate::random::mix;
 /// Values that are tested, at most; of more, so many drawn at random.
 pub const TESTED: usize = 5000;
 
-/// What a value x stands for: the interval from x − `below` to x + `above`.
+/// What a value x represents: the interval from x − `below` to x + `above`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cell {
     /// How far it reaches down.
@@ -31,7 +31,7 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// A measurement that was not rounded stands for itself.
+    /// A measurement that was not rounded is itself.
     pub const POINT: Cell = Cell {
         below: 0.0,
         above: 0.0,
@@ -186,7 +186,7 @@ fn p(
     if 2 * distances.len() <= resamples {
         let reason = again.into_iter().find_map(Result::err).unwrap_or_default();
         return Err(format!(
-            "of {resamples} samples drawn from it only {} could be fitted anew ({reason})",
+            "of {resamples} samples drawn from it only {} could be refitted ({reason})",
             distances.len()
         ));
     }

@@ -125,8 +125,8 @@ fn cross_validated(values: &[f64], kernel: Kernel, seed: u64) -> Option<f64> {
 /// a digit are passed over.
 fn ln_sum(points: &[f64], x: f64, kernel: Kernel, h: f64, left_out: Option<usize>) -> f64 {
     let after = points.partition_point(|p| *p < x);
-    let beside = after.saturating_sub(1)..(after + 2).min(points.len());
-    let distances = beside.clone().filter(|&i| Some(i) != left_out);
+    let around = after.saturating_sub(1)..(after + 2).min(points.len());
+    let distances = around.clone().filter(|&i| Some(i) != left_out);
     let nearest = distances.map(|i| (x - points[i]).abs() / h);
     let nearest = nearest.fold(f64::INFINITY, f64::min);
     let most = kernel.ln(nearest);
@@ -137,7 +137,7 @@ fn ln_sum(points: &[f64], x: f64, kernel: Kernel, h: f64, left_out: Option<usize
     let first = points[..after].partition_point(|p| *p < x - reach);
     let end = after + points[after..].partition_point(|p| *p <= x + reach);
     // The nearest are there whatever rounding does to the reach.
-    let near = first.min(beside.start)..end.max(beside.end);
+    let near = first.min(around.start)..end.max(around.end);
     let near = near.filter(|&i| Some(i) != left_out);
     let terms = near.map(|i| (kernel.ln((x - points[i]) / h) - most).exp());
     most + terms.sum::<f64>().ln()
@@ -205,7 +205,7 @@ mod tests {
         points.sort_by(f64::total_cmp);
         for kernel in Kernel::ALL {
             for h in [1e-13, 1e-3, 0.3, 50.0] {
-                let twin = |x: f64, left_out: Option<usize>| {
+                let naive = |x: f64, left_out: Option<usize>| {
                     let others = (0..points.len()).filter(|&i| Some(i) != left_out);
                     let terms = others.map(|i| kernel.ln((x - points[i]) / h));
                     ln_sum_exp(&terms.collect::<Vec<f64>>())
@@ -216,10 +216,10 @@ mod tests {
                 for i in 0..points.len() {
                     let x = points[i];
                     let found = ln_sum(&points, x, kernel, h, Some(i));
-                    assert!(close(found, twin(x, Some(i))), "{kernel:?} {h} {x}");
+                    assert!(close(found, naive(x, Some(i))), "{kernel:?} {h} {x}");
                     let x = 1.7 * x + 0.01;
                     let found = ln_sum(&points, x, kernel, h, None);
-                    assert!(close(found, twin(x, None)), "{kernel:?} {h} {x}");
+                    assert!(close(found, naive(x, None)), "{kernel:?} {h} {x}");
                 }
             }
         }

@@ -65,7 +65,7 @@ fn fit(values: &[f64]) -> Fitted {
             |r: f64| values.iter().map(|x| digamma(x + r)).sum::<f64>() - n * digamma(r) - rest(r);
         zero_above_0(slope, start)
     };
-    let size = size.ok_or("it cannot be told from the poisson on these counts")?;
+    let size = size.ok_or("it cannot be distinguished from the poisson on these counts")?;
     Ok(Box::new(NegativeBinomial { size, mean }))
 }
 

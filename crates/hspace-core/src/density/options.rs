@@ -7,7 +7,7 @@ use super::{DENSITIES, FEATURE_DENSITIES};
 use crate::auto::Auto;
 use crate::error::unknown;
 
-/// Everything [`fit`](super::fit::fit) can be told.
+/// Options of [`fit`](super::fit::fit).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DensityOptions {
@@ -47,7 +47,7 @@ impl Default for DensityOptions {
     }
 }
 
-/// Everything [`outliers`](super::outliers::outliers) can be told.
+/// Options of [`outliers`](super::outliers::outliers).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OutlierOptions {

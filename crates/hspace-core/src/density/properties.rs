@@ -123,13 +123,13 @@ fn kolmogorov_s_distance_is_the_largest_gap_of_all_values() {
                 true => Cell::COUNT,
                 false => Cell::of_measurements(&values),
             };
-            let (found, twin) = (
+            let (found, naive) = (
                 distance(&values, &*density, cell),
                 distance_twin(&values, &*density, cell),
             );
             assert!(
-                (found - twin).abs() < 1e-12,
-                "{what}, {} values: {found}, {twin}",
+                (found - naive).abs() < 1e-12,
+                "{what}, {} values: {found}, {naive}",
                 values.len()
             );
         }
@@ -228,7 +228,7 @@ fn a_mixture_refitted_does_not_depend_on_the_order_of_many_values() {
     let drawn = parameters(&values);
     values.sort_by(f64::total_cmp);
     assert_eq!(drawn, parameters(&values));
-    // The part that it is fitted to stands for all values: what that costs is little beside the mean's
+    // The part that it is fitted to represents all values: what that costs is little compared with the mean's
     // standard error on all of them.
     let (mean, variance) = special::moments(&values);
     let error = (variance / values.len() as f64).sqrt();

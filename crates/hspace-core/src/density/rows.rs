@@ -75,7 +75,7 @@ pub fn cholesky(mut matrix: Mat<f64>) -> Option<(Mat<f64>, f64)> {
     );
     settle();
     done.ok()?;
-    // A pivot that is rounding error alone stands for a direction without variance.
+    // A pivot that is rounding error alone represents a direction without variance.
     let least = largest.sqrt() * 1e-7;
     let mut ln_det = 0.0;
     for i in 0..d {

@@ -100,7 +100,7 @@ pub fn ln_binomial(a: f64, b: f64, p: f64, q: f64) -> f64 {
 ///
 /// The continued fraction of the Digital Library of Mathematical Functions, 8.17.22, by the modified
 /// Lentz method, on the side of the mean where it converges in about √max(a, b) steps; it goes on
-/// until it has, so that large a and b lose nothing; nor does what stands before it ([`ln_binomial`]).
+/// until it has, so that large a and b lose nothing; nor does what is before it ([`ln_binomial`]).
 pub fn beta_lower(a: f64, b: f64, x: f64, rest: f64) -> f64 {
     if x <= 0.0 {
         return 0.0;
@@ -169,7 +169,7 @@ pub fn constant(values: &[f64]) -> Option<f64> {
 }
 
 /// The smallest step between values of which some are equal, as rounding or counting leaves them; 0 where
-/// all differ. Nothing narrower can be told from such values.
+/// all differ. Nothing narrower can be distinguished from such values.
 pub fn resolution(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! β-VAE score: which factor is held fixed, told by a linear classifier from differences of latents.
+//! β-VAE score: which factor is held fixed, found by a linear classifier from differences of latents.
 //!
 //! A point is `1/L Σ |z − z′|` over L = 64 pairs of samples that share the value of one factor; a linear
 //! classifier says which. The score is its accuracy on points of its own. Higgins et al. 2017, "β-VAE:

@@ -1,14 +1,14 @@
-//! FactorVAE score: which factor is held fixed, told from the latent that varies least.
+//! FactorVAE score: which factor is held fixed, found from the latent that varies least.
 //!
 //! A vote takes L = 64 samples that share the value of one factor and finds the latent whose variance,
-//! over its variance among all samples, is smallest. Each latent then stands for the factor it was found
+//! over its variance among all samples, is smallest. Each latent then represents the factor it was found
 //! for most often; the score is the share of further votes that this answers rightly. Kim & Mnih 2018,
 //! arXiv:1802.05983, section 4.
 //!
 //! Deviations: samples are drawn from the rows at hand, with replacement, those to be scored on from the
-//! other half of the rows (`pairs`), in turn and for four deals, since what a latent of noise stands for is luck; of the latents only
+//! other half of the rows (`pairs`), in turn and for four deals, since what a latent of noise represents is luck; of the latents only
 //! those that never vary are left out. (The paper drops those that a VAE's prior has taken over.) Of votes
-//! 10,000 say what latents stand for and 5,000 are scored, as in disentanglement_lib (800 in the paper).
+//! 10,000 say what latents represent and 5,000 are scored, as in disentanglement_lib (800 in the paper).
 //!
 //! 1 for the factors themselves; about 1 over the number of factors for noise. A rotation moves it only
 //! where factors have their latents in equal parts: a latent that one factor dominates is as good as pure.
@@ -26,7 +26,7 @@ use crate::random::mix;
 const SAMPLES: usize = 64;
 /// Times that the rows are dealt in halves, each of which is learned from once.
 const DEALS: u64 = 4;
-/// Votes of each half that say what latents stand for, and votes to be scored on.
+/// Votes of each half that say what latents represent, and votes to be scored on.
 const TRAIN: u64 = 1250;
 const TEST: u64 = 625;
 

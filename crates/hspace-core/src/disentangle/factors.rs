@@ -129,7 +129,7 @@ pub fn of_columns(columns: &[Column], named: &[String]) -> Result<Vec<Factor>> {
                 let names = || columns.iter().map(|c| c.name.as_str());
                 if columns.is_empty() {
                     return Err(Error::config(format!(
-                        "factor `{name}`: the data have no columns; a table beside them heads factors `factor:NAME`"
+                        "factor `{name}`: the data have no columns; a table next to them heads factors `factor:NAME`"
                     )));
                 }
                 let found = columns.iter().find(|c| c.name == *name);

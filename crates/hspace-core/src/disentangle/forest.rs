@@ -198,7 +198,7 @@ impl Tree {
 }
 
 /// The split of `rows` that lowers `n · Gini` most: `Σ lᶜ² / l + Σ rᶜ² / r − Σ nᶜ² / n` over the counts
-/// of the classes c on both sides. Of equal splits it is a latent's that is drawn anew for each node, so
+/// of the classes c on both sides. Of equal splits it is a latent's that is drawn for each node, so
 /// that none is preferred; `draw` is the seed of that.
 fn best_split(
     latents: &[Vec<u8>],

@@ -29,7 +29,7 @@ pub(super) const GROUP_ROWS: usize = 100;
 /// Rows at least.
 const FEWEST: usize = 50;
 
-/// Measures representations of the same samples. `progress` hears what is being done.
+/// Measures representations of the same samples. `progress` is called with what is being done.
 ///
 /// # Errors
 /// If metrics need factors the data do not have, if names are unknown, or with too few samples, too
@@ -217,7 +217,7 @@ pub fn check_width(r: &Representation) -> Result<()> {
         return Ok(());
     }
     Err(Error::data(format!(
-        "{} has {} dimensions; these metrics look at each alone and beside every other, for up to {WIDEST}. \
+        "{} has {} dimensions; these metrics look at each alone and with every other, for up to {WIDEST}. \
          `hspace probe` measures wider ones",
         r.name, r.features.cols
     )))
@@ -252,6 +252,10 @@ fn estimates(
     let one = |(i, score): (usize, &Score)| {
         let groups: Vec<f64> = groups.iter().map(|g| g[i]).collect();
         let estimate = random_groups(whole[i], &groups, score.bias, score.range);
+        let estimate = match score.has_interval {
+            true => estimate,
+            false => Estimate::without_interval(estimate.mean),
+        };
         (score.name.to_owned(), estimate)
     };
     metric.scores.iter().enumerate().map(one).collect()

@@ -61,7 +61,7 @@ impl Disentanglement {
         }
     }
 
-    /// The first score of the first representation beside that of the others; empty where there is none.
+    /// The first score of the first representation compared with that of the others; empty where there is none.
     pub fn headline(&self) -> String {
         let Some((first, (name, own))) =
             self.rows.first().and_then(|r| Some((r, r.scores.first()?)))
@@ -73,7 +73,7 @@ impl Disentanglement {
             Some(format!("{} {}", row.representation, short(e.mean)))
         });
         let others: Vec<String> = others.collect();
-        let beside = match others.is_empty() {
+        let others_text = match others.is_empty() {
             true => String::new(),
             false => format!("; {}", others.join(", ")),
         };
@@ -82,7 +82,7 @@ impl Disentanglement {
             other => other.replace('_', " "),
         };
         format!(
-            "{}: {title} {}{beside}",
+            "{}: {title} {}{others_text}",
             first.representation,
             short(own.mean)
         )

@@ -15,7 +15,7 @@ use crate::stats::Crossed;
 pub(super) struct Features<'a> {
     pub(super) train: &'a Matrix,
     pub(super) test: &'a Matrix,
-    /// Those of the task's validation rows, where settings are chosen by them.
+    /// Features of the task's validation rows, where settings are chosen by them.
     pub(super) val: Option<&'a Matrix>,
     /// Squared weights on the features that users know, over those on these.
     pub(super) unit: f64,

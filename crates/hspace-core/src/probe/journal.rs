@@ -187,7 +187,7 @@ impl Journal {
         written.map_err(|e| Error::file(&self.path, file::explain(&e)))
     }
 
-    /// Writes the file anew from the lines that are left.
+    /// Writes the file again from the lines that are left.
     fn rewrite(&mut self) -> Result<()> {
         let lines = self.lines.iter().map(|line| as_text(&self.path, line));
         let text: Result<String> = lines.collect();

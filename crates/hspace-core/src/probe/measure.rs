@@ -39,7 +39,7 @@ impl Limits<'_> {
 }
 
 /// Measures every contender on one task. Baselines are contenders like any other; chance is added
-/// here. `progress` is told what is being measured.
+/// here. `progress` is called with what is being measured.
 ///
 /// Test labels are looked at for the final scores alone. Settings are chosen inside the labels of a draw, which
 /// never holds validation rows; with all labels, by the validation rows where they have labels. No choice separates rows of

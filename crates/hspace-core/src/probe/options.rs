@@ -10,7 +10,7 @@ use super::{Labels, PROBES};
 use crate::auto::Auto;
 use crate::error::{Error, Result, unknown};
 
-/// Everything [`measure`](super::measure) can be told.
+/// Options of [`measure`](super::measure).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProbeOptions {

@@ -277,7 +277,7 @@ impl Task {
         test_units(std::slice::from_ref(self))
     }
 
-    /// The probes that learn the task, in the order asked for. Those of classes give way to the first one that learns another
+    /// The probes that learn the task, in the order asked for. Probes of classes give way to the first one that learns another
     /// kind of task; for classes none does.
     pub(super) fn probes(&self, options: &ProbeOptions) -> Result<Vec<&'static Entry>> {
         let kind = self.kind();

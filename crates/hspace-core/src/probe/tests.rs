@@ -162,8 +162,8 @@ fn a_whole_comparison() -> Result<()> {
     for (i, x) in worse.features.data.iter_mut().enumerate() {
         *x += ((i * 31) % 17) as f32 / 5.0;
     }
-    let anew = nearest("supervised", 2, &|| Ok(()));
-    let contenders = vec![Contender::Fixed(data("a")), Contender::Fixed(worse), anew];
+    let again = nearest("supervised", 2, &|| Ok(()));
+    let contenders = vec![Contender::Fixed(data("a")), Contender::Fixed(worse), again];
     let measured = measure(contenders, &short(), "test", &mut |_| ())?;
     // 3 numbers of labels for 2 contenders by 2 probes, and for one by its own head.
     assert_eq!(measured.rows.len(), 15);

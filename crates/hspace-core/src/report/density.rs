@@ -48,7 +48,7 @@ pub(super) fn column(of: Option<&ColumnFits>) -> Markup {
                 At 0 or below, these values show no difference. It has no upper end: a value far out that this sample lacks could make the gap any size." }
             dt { "AIC, BIC" } dd { "Lower is better; only where the number of parameters is fixed." }
             dt { "KS, p" } dd { "The largest gap in the drawing on the right, and how often so large a gap comes about where the density is right. The parameters were fitted to the same values, so tables do not hold: "
-                (fits.resamples) " samples were drawn from the fit and fitted anew (parametric bootstrap). Small p: the density is wrong. A dash: it follows any data, so there is nothing to test, or what is said above." }
+                (fits.resamples) " samples were drawn from the fit and refitted (parametric bootstrap). Small p: the density is wrong. A dash: it follows any data, so there is nothing to test, or what is said above." }
         }
     };
     html! {
@@ -131,7 +131,7 @@ fn answers(fits: &ColumnFits) -> Markup {
     }
     let lede = html! {
         "95 % intervals: of the data exact (Clopper and Pearson), of the fits by bootstrap (" (fits.resamples)
-        " resamples, fitted anew). They hold if the density is right; where fits disagree by more, the disagreement is the uncertainty."
+        " resamples, refitted). They hold if the density is right; where fits disagree by more, the disagreement is the uncertainty."
     };
     let cell = |p: &Probability| {
         html! {

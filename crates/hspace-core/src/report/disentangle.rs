@@ -145,7 +145,7 @@ fn title(score: &str) -> String {
     }
 }
 
-/// Latents by latents, and beside them by factors.
+/// Latents by latents, and next to them by factors.
 fn matrix(of: &Dependence, number: usize) -> Markup {
     let d = of.latents.len();
     let valued = d <= VALUED;
@@ -192,7 +192,7 @@ fn matrix(of: &Dependence, number: usize) -> Markup {
     }
 }
 
-/// One cell: its place, its size, its value in 0..=1, and what a pointer over it is told.
+/// One cell: its place, its size, its value in 0..=1, and what its tooltip says.
 fn square(
     [x, y]: [f64; 2],
     [width, height]: [f64; 2],
@@ -207,7 +207,7 @@ fn square(
         0.0
     };
     let gap = if height > 12.0 { 1.5 } else { 0.4 };
-    // A hundredth of the information should still be told from none.
+    // A hundredth of the information should still be distinguished from none.
     let shade = 0.04 + 0.96 * value.powf(0.7);
     html! {
         rect.share[!own].own[own] x=(format!("{x:.1}")) y=(format!("{y:.1}")) width=(format!("{:.1}", width - gap))

@@ -144,7 +144,7 @@ pub struct Filters {
     pub total: usize,
     /// Channels, height, width of one.
     pub size: [usize; 3],
-    /// Those of the largest norm, in that order.
+    /// Filters of the largest norm, in that order.
     pub tiles: Sprite,
 }
 

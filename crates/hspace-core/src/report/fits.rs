@@ -1,4 +1,4 @@
-//! Charts of densities: fits over the data, and scores of outliers beside those of ordinary rows.
+//! Charts of densities: fits over the data, and scores of outliers next to those of ordinary rows.
 
 use maud::{Markup, html};
 
@@ -156,7 +156,7 @@ pub(super) fn gaps(fits: &ColumnFits) -> Markup {
     }
 }
 
-/// Names of the drawn fits beside their lines, and of the data.
+/// Names of the drawn fits next to their lines, and of the data.
 pub(super) fn legend(fits: &ColumnFits) -> Markup {
     let line = |colour: &str, dash: &str, width: &str| {
         html! { svg.key width="30" height="10" viewBox="0 0 30 10" {

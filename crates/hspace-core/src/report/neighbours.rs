@@ -1,4 +1,4 @@
-//! Nearest training samples of some test samples, in one space beside another.
+//! Nearest training samples of some test samples, in one space next to another.
 //!
 //! What a representation takes to be alike is best seen by looking: the same test image, its
 //! nearest training images by raw pixels, and those in the learned space.
@@ -92,7 +92,7 @@ impl Neighbours {
             Sample::Vector(_) => {
                 let id = &dataset.ids[index];
                 Err(Error::data(format!(
-                    "{id} is a vector; only images can be shown beside their neighbours"
+                    "{id} is a vector; only images can be shown next to their neighbours"
                 )))
             }
         };

@@ -14,7 +14,7 @@ use crate::picture;
 
 /// Longer side of a thumbnail, pixels; smaller images keep their size.
 const LONGEST: u32 = 64;
-/// What lies beside an image that is no square.
+/// What lies next to an image that is no square.
 const BESIDE: image::Rgb<u8> = image::Rgb([240; 3]);
 
 /// Many small images of one size in one PNG, side by side in rows.
@@ -209,7 +209,7 @@ mod tests {
         let tiles = sprite.tiles().expect("tiles");
         assert_eq!((tiles.len(), tiles[1].get_pixel(8, 8).0), (6, [60; 3]));
         assert_eq!(Sprite::of_tiles(&tiles).expect("sprite"), sprite);
-        // One that is wide keeps its shape, with nothing of another's beside it.
+        // One that is wide keeps its shape, with nothing of another's next to it.
         let wide = Image {
             width: 8,
             height: 4,

@@ -1,7 +1,7 @@
 //! Random resized crop: a random part of the image, resized to the input's size.
 //!
 //! The share of the area is uniform in `scale`, the aspect log-uniform in `ratio`; a box that does
-//! not fit is drawn anew up to ten times, then the largest centred box within `ratio` is taken
+//! not fit is drawn again up to ten times, then the largest centred box within `ratio` is taken
 //! (Szegedy et al. 2015; the procedure of torchvision). Two deviations: the box is not rounded to
 //! whole pixels, which matters on small images, and `ratio` is relative to the input's own aspect,
 //! which is the same for square inputs.

@@ -162,7 +162,7 @@ mod tests {
     }
 
     /// The sum over the whole image, written down plainly.
-    fn twin(from: &[u8], source: [usize; 2], box_: [[f64; 2]; 2], target: [usize; 2]) -> Vec<f64> {
+    fn naive(from: &[u8], source: [usize; 2], box_: [[f64; 2]; 2], target: [usize; 2]) -> Vec<f64> {
         let channels = from.len() / (source[0] * source[1]);
         let weight = |axis: usize, i: usize, x: usize| {
             let step = box_[axis][1] / target[axis] as f64;
@@ -199,7 +199,7 @@ mod tests {
             for channels in [1, 2, 3, 5] {
                 let from = ramp(source[0] * source[1] * channels);
                 let pairs = resized(&from, source, box_, target);
-                for (a, b) in pairs.iter().zip(twin(&from, source, box_, target)) {
+                for (a, b) in pairs.iter().zip(naive(&from, source, box_, target)) {
                     assert!((f64::from(*a) - b).abs() < 1e-3, "{a} {b}");
                 }
             }

@@ -13,7 +13,7 @@ use crate::picture;
 ///
 /// Samples are chosen by `seed`, which seeds the views too; those that cannot be read are passed
 /// over. Small pictures are enlarged without smoothing. A vector is drawn as stripes, one a
-/// feature: white at the mean, red above and blue below, darkest at three standard deviations. Beside the sheet: its
+/// feature: white at the mean, red above and blue below, darkest at three standard deviations. Next to the sheet: its
 /// rows, fewer than asked for where there are no more samples that can be read.
 ///
 /// # Errors

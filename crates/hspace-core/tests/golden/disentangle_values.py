@@ -1,4 +1,4 @@
-"""Writes disentangle_values.json, ica.json and shared_factors.json beside itself. Needs numpy, scipy and scikit-learn 1.9.
+"""Writes disentangle_values.json, ica.json and shared_factors.json next to itself. Needs numpy, scipy and scikit-learn 1.9.
 
 Each metric is the published formula, written down here once more.
 """

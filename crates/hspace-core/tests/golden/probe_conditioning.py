@@ -1,4 +1,4 @@
-"""Writes probe_conditioning.json beside itself: probes of features with a large common part. Needs numpy and scikit-learn 1.9.
+"""Writes probe_conditioning.json next to itself: probes of features with a large common part. Needs numpy and scikit-learn 1.9.
 
 The features are single-precision numbers about 4,000,000 with a spread of a few units; scikit-learn sees them in double
 precision, less the mean of the training rows.

@@ -1,4 +1,4 @@
-"""Writes the golden files probe_*.{json,npz,npy,csv} beside itself. Needs numpy and scikit-learn 1.9."""
+"""Writes the golden files probe_*.{json,npz,npy,csv} next to itself. Needs numpy and scikit-learn 1.9."""
 
 import json
 from pathlib import Path

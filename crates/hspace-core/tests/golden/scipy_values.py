@@ -1,4 +1,4 @@
-"""Golden values of densities from scipy.stats, numpy and scikit-learn: scipy_values.json, beside itself.
+"""Golden values of densities from scipy.stats, numpy and scikit-learn: scipy_values.json, next to itself.
 
     pip install numpy scipy scikit-learn mpmath
     python crates/hspace-core/tests/golden/scipy_values.py
@@ -92,7 +92,7 @@ for size, mean in [(0.5, 4.0), (8.0, 30.0), (60.0, 2000.0)]:
     points = np.unique(np.array([0, 1, 2, mean // 1, mean * 1.5 // 1, mean * 3 // 1]))
     families.append(family("negative_binomial", x, stats.nbinom(size, p), [size, p], points, mass=True))
 
-# A shape so small that some values are nothing beside their mean.
+# A shape so small that some values are nothing next to their mean.
 x = np.random.default_rng(11).gamma(0.1, 2.5, 300)
 gap = np.log(x.mean()) - np.log(x).mean()
 shape = optimize.brentq(lambda a: np.log(a) - special.digamma(a) - gap, 0.05, 0.2, xtol=1e-14, rtol=1e-14)

@@ -13,7 +13,7 @@ use crate::partition;
 use crate::scratch::Scratch;
 use crate::shape::{Conv, Source};
 
-/// Numbers of sums that stay in the second-level cache beside few images.
+/// Numbers of sums that stay in the second-level cache together with few images.
 const CACHED_SUMS_BESIDE_IMAGES: usize = 256 << 10;
 /// Numbers of gradients that do.
 const CACHED_GRADIENTS: usize = 128 << 10;

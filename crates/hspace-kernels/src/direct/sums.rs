@@ -123,7 +123,7 @@ impl DirectWeightGrad {
     }
 }
 
-/// Numbers of sums that stay in the second-level cache beside a unit of work.
+/// Numbers of sums that stay in the second-level cache together with a unit of work.
 const CACHED_SUMS_BESIDE_UNIT: usize = 256 << 10;
 /// Numbers of slab and gradients that stay there together.
 const NUMBERS_OF_PAIR: usize = 128 << 10;

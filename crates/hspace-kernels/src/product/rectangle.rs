@@ -214,7 +214,7 @@ impl<S: Simd> Block<S> for Tile<'_> {
                 }
             }
             // Eight addresses, each in a register of its own: known to lie a row apart, they would be
-            // computed from one another in the inner loop, beside the products.
+            // computed from one another in the inner loop, during the products.
             let a = std::hint::black_box(a);
             let sums = product::<S, P, V>(&self.strides, a, self.right);
             for (p, sums) in sums.into_iter().enumerate() {

@@ -75,7 +75,7 @@ impl Scheme {
         })
     }
 
-    /// Those of both axes.
+    /// The products of both axes.
     fn pairs(self) -> impl Iterator<Item = Term> {
         let pair = move |y: Term, x: Term| Term {
             input: y.input * self.inputs() + x.input,

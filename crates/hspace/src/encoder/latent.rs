@@ -2,7 +2,7 @@
 //!
 //! Variational and other autoencoders give a representation a shape of its own; what is embedded and
 //! probed is then the code (the mean of the posterior), not the layer before it. The map's weights are
-//! at `latent` beside the trunk's.
+//! at `latent` next to the trunk's.
 
 use std::ops::Range;
 

@@ -64,14 +64,14 @@ pub enum Features {
     Vector(Tensor<2>),
 }
 
-/// Tokens of a grid of patches, row by row, and before them those that stand for no patch.
+/// Tokens of a grid of patches, row by row, and before them those that belong to no patch.
 #[derive(Clone, Debug)]
 pub struct Tokens {
     /// `[n · count, d]`, those of a sample one after the other.
     pub rows: Tensor<2>,
     /// Tokens of a sample.
     pub count: usize,
-    /// How many of them stand for no patch.
+    /// How many of them belong to no patch.
     pub prefix: usize,
 }
 
@@ -84,7 +84,7 @@ impl Tokens {
 }
 
 impl Features {
-    /// One vector a sample, `[n, d]`: the mean of each map, the first token where one stands for no patch and else their mean, samples
+    /// One vector a sample, `[n, d]`: the mean of each map, the first token where one belongs to no patch and else their mean, samples
     /// as they are.
     pub fn pooled(self) -> Tensor<2> {
         match self {

@@ -55,7 +55,7 @@ impl<'a> Latents<'a> {
         }
     }
 
-    /// Moves them from `start`; `best` hears of the best, and the answer is each sample's lowest error up to some of the steps.
+    /// Moves them from `start`; `best` records the best, and the answer is each sample's lowest error up to some of the steps.
     pub fn optimised(
         mut self,
         start: Matrix,

@@ -8,7 +8,7 @@ use crate::views::{InputSpec, Marginals, Recipe, Recipes, Views, ViewsConfig};
 
 /// Views by recipe.
 pub struct RunViews {
-    /// Those of `[views]`; as they are evaluated, too.
+    /// The views of `[views]`; as they are evaluated, too.
     pub random: Views,
     /// Small views of small parts.
     pub local: Views,
@@ -51,7 +51,7 @@ impl RunViews {
         })
     }
 
-    /// Those of each view of `stream`.
+    /// The views of each view of `stream`.
     pub fn of_stream(&self, stream: &Stream) -> Vec<&Views> {
         let of = |nth: usize| match stream.recipe(nth) {
             Some(Recipe::Local) => &self.local,

@@ -43,7 +43,7 @@ pub fn write_weights(path: &Path, weights: &Weights) -> Result<()> {
     file::write_whole(path, &to_bytes(&tensors, None)?)
 }
 
-/// Reads single-precision tensors as weights. Running statistics are told by their name.
+/// Reads single-precision tensors as weights. Running statistics are known by their name.
 ///
 /// # Errors
 /// Names the file: missing, cut short, not safetensors, or tensors of another type.

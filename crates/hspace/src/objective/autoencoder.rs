@@ -198,7 +198,7 @@ impl Autoencoder {
         let count: usize = axes.iter().product();
         let tensor =
             |values: Vec<f32>| Tensor::<4>::from_data(TensorData::new(values, axes), net.device());
-        // 1 where a value stays, and what stands where it does not.
+        // 1 where a value stays, and what is in its place where it does not.
         let (mut stays, mut instead) = (vec![1.0f32; count], vec![0.0f32; count]);
         match self.settings.corruption {
             Corruption::None => return x,

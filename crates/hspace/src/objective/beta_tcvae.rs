@@ -142,7 +142,7 @@ mod tests {
             mean: rows(x),
             log_variance: rows(vec![noise.ln() as f32; 2 * M]),
         };
-        // As if the batch were drawn anew for each latent: the constant is log M.
+        // As if the batch were drawn again for each latent: the constant is log M.
         let metrics = Decomposed::of(&posterior, rows(z), 1);
         let information = 0.5 * (determinant / (noise * noise)).ln();
         let correlation = 0.5 * (2.0 * variance.ln() - determinant.ln());

@@ -50,7 +50,7 @@ struct Dino {
     momentum: f64,
     /// Share of the old centre in the new one, 0 ≤ m < 1.
     center_momentum: f64,
-    /// Local views of each sample, beside two global ones.
+    /// Local views of each sample, in addition to two global ones.
     local_views: usize,
     /// Hidden units of the head.
     hidden: usize,

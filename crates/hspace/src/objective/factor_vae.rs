@@ -1,4 +1,4 @@
-//! FactorVAE: the total correlation, told by a discriminator, weighs more.
+//! FactorVAE: the total correlation, estimated by a discriminator, weighs more.
 //!
 //! `loss = −ELBO + γ E_q [log D(z) − log(1 − D(z))]` where D tells draws of q(z) from draws whose
 //! dimensions were shuffled over the batch, and is trained for that in a turn of its own (Kim & Mnih
@@ -45,7 +45,7 @@ impl Default for FactorVae {
 
 pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "factor_vae",
-    summary: "variational, with a heavier total correlation, told by a discriminator",
+    summary: "variational, with a heavier total correlation, estimated by a discriminator",
     source: "Kim & Mnih 2018, arXiv:1802.05983",
     item: Configured {
         defaults: latent::defaults::<FactorVae>,

@@ -1,5 +1,4 @@
-//! Squared derivatives of what a network makes of samples, without second derivatives: those of a gradient
-//! are not to be had.
+//! Squared derivatives of what a network makes of samples, without second derivatives, since burn cannot differentiate a gradient.
 //!
 //! `‖J‖²`, the sum of the squared derivatives of all outputs by all numbers of a sample, is the mean of `‖J v‖²`
 //! over directions v from the standard normal distribution (Hutchinson 1990), one of which is drawn a sample;

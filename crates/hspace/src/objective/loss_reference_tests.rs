@@ -298,7 +298,7 @@ fn factor_vae_plays_both_turns() {
     let settings = "gamma = 3.0\ndiscriminator_layers = 1\ndiscriminator_units = 4";
     let plain = ReferenceModel::new("factor_vae", &latents(2, settings), 1.0);
     // Log probabilities of a draw as it is, and of a shuffled one.
-    let told = |z: &Rows| -> Vec<[f64; 2]> {
+    let logits = |z: &Rows| -> Vec<[f64; 2]> {
         let mut hidden = plain.linear("discriminator.0", z);
         hidden
             .iter_mut()
@@ -313,7 +313,7 @@ fn factor_vae_plays_both_turns() {
             .collect()
     };
     let z = plain.z();
-    let own = told(&z);
+    let own = logits(&z);
     let correlation = mean(
         &own.iter()
             .map(|[as_is, mixed]| as_is - mixed)
@@ -328,7 +328,7 @@ fn factor_vae_plays_both_turns() {
     });
     let right = own
         .iter()
-        .zip(told(&mixed))
+        .zip(logits(&mixed))
         .map(|(own, mixed)| own[0] + mixed[1]);
     plain.assert_total(1, -0.5 * mean(&right.collect::<Vec<f64>>()));
 }
@@ -474,19 +474,19 @@ fn a_game_is_played_with_noise_of_its_own_in_each_turn() {
         }),
         ("hinge", &|r| hinge(-r), &hinge, &|d| -d),
     ];
-    for (game, real, drawn, fooled) in games {
+    for (game, real, drawn, generator_loss) in games {
         let settings = format!("game = \"{game}\"\nr1 = 0.6\nlatents = 2\ndecoder_layers = 0");
         let plain = ReferenceModel::new("gan", &settings, 1.0);
-        let told = |x: &Rows| plain.linear("discriminator", x).concat();
+        let logits = |x: &Rows| plain.linear("discriminator", x).concat();
         let generated =
-            |what: &str| told(&plain.linear("generator.0", &plain.normal(what, [N, 2])));
+            |what: &str| logits(&plain.linear("generator.0", &plain.normal(what, [N, 2])));
         let each = |x: Vec<f64>, f: Side| mean(&x.into_iter().map(f).collect::<Vec<f64>>());
         let weight = plain.flat("discriminator.weight");
         let slopes = plain.normal("direction", [N, DIM]);
         let slopes: Vec<f64> = slopes.iter().map(|v| dot(&weight, v).powi(2)).collect();
-        let judged = each(told(&plain.x()), real) + each(generated("drawn"), drawn);
-        plain.assert_total(0, judged + 0.3 * mean(&slopes));
-        plain.assert_total(1, each(generated("drawn again"), fooled));
+        let discriminator = each(logits(&plain.x()), real) + each(generated("drawn"), drawn);
+        plain.assert_total(0, discriminator + 0.3 * mean(&slopes));
+        plain.assert_total(1, each(generated("drawn again"), generator_loss));
     }
 }
 

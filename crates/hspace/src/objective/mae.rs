@@ -131,7 +131,7 @@ impl Objective for Mae {
     }
 }
 
-/// What stands for the representation `[n, d]` of samples of which `seen` patches are visible, from their tokens
+/// What is taken for the representation `[n, d]` of samples of which `seen` patches are visible, from their tokens
 /// `[n, seen (+ 1), d]`: the class token where there is one, or else the mean (here of tokens that are each
 /// normalised; in the representation, their mean is).
 fn pooled(tokens: Tensor<3>, seen: usize) -> Tensor<2> {

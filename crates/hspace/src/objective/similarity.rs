@@ -180,17 +180,17 @@ mod tests {
 
     #[test]
     fn constant_projections_are_named_after_a_tenth_of_the_training() {
-        let told = |spread: f64, progress| {
+        let diagnosed = |spread: f64, progress| {
             let values = BTreeMap::from([("projection_spread".to_owned(), spread)]);
             constant_projections(&values, progress, LEAST_SPREAD, "raise objective.momentum")
         };
-        let (_, text) = told(0.05, 0.5).unwrap();
+        let (_, text) = diagnosed(0.05, 0.5).unwrap();
         assert!(
             text.contains("0.05") && text.ends_with("raise objective.momentum"),
             "{text}"
         );
-        assert_eq!(told(0.05, 0.1), None);
-        assert_eq!(told(0.15, 0.5), None);
+        assert_eq!(diagnosed(0.05, 0.1), None);
+        assert_eq!(diagnosed(0.15, 0.5), None);
         assert_eq!(constant_projections(&BTreeMap::new(), 0.5, 1.0, ""), None);
     }
 }

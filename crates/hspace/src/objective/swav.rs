@@ -1,4 +1,4 @@
-//! SwAV: the code of one view, its assignment to prototypes, must be told from another view.
+//! SwAV: the code of one view, its assignment to prototypes, must be predicted from another view.
 //!
 //! With s the cosines of a projection and the K prototypes, and q(i) the code of global view i:
 //! `loss = mean over i and over the other views v of −Σ_k q_k(i) log softmax(s(v)/τ)_k`. Codes are what
@@ -49,7 +49,7 @@ struct Swav {
     queue: usize,
     /// Share of the training after which they serve, 0 to 1.
     queue_start: f64,
-    /// Local views of each sample, beside two global ones.
+    /// Local views of each sample, in addition to two global ones.
     local_views: usize,
     /// Hidden units of the projector.
     hidden: usize,
@@ -78,7 +78,7 @@ const LEAST_EPSILON: f64 = 1e-6;
 
 pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "swav",
-    summary: "tells one view's assignment to prototypes from another view; multi-crop",
+    summary: "predicts one view's assignment to prototypes from another view; multi-crop",
     source: "Caron et al. 2020, arXiv:2006.09882",
     item: Configured {
         defaults: list::defaults::<Swav>,

@@ -58,7 +58,7 @@ pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     },
 };
 
-/// A word that stands for less than this share of what an average one does is dead.
+/// A code vector that represents less than this share of what an average one does is dead.
 const DEAD: f32 = 0.01;
 
 impl Variant for VqVae {
@@ -117,7 +117,7 @@ impl Variant for VqVae {
         (*values.get("perplexity")? < 1.5 && self.words > 1).then(|| {
             (
                 WarningKind::CodebookCollapse,
-                "the codebook has collapsed: one word stands for nearly everything; lower \
+                "the codebook has collapsed: one code vector represents nearly everything; lower \
              objective.commitment or train.learning_rate"
                     .to_owned(),
             )
@@ -125,7 +125,7 @@ impl Variant for VqVae {
     }
 }
 
-/// The words forward, the latents' gradient on the way back: `hold` lets none through.
+/// The words forward, the latents' gradient on the backward pass: `hold` lets none through.
 fn through(
     latents: &Tensor<2>,
     words: &Tensor<2>,

@@ -3,7 +3,7 @@
 //!
 //! `loss = E ‖x − decoder(code)‖² + λ MMD²(codes, prior)` with the inverse multiquadratic kernel
 //! `k(a, b) = C / (C + ‖a − b‖²)`, summed over C = 2d · (0.1, 0.2, 0.5, 1, 2, 5, 10) (Tolstikhin et al.
-//! 2018, arXiv:1711.01558, section 4). In the place of the squared error stands `−log p(x | code)`:
+//! 2018, arXiv:1711.01558, section 4). In place of the squared error there is `−log p(x | code)`:
 //! with `objective.likelihood=gaussian` and `objective.scale` it is a squared error; the defaults are those
 //! of the variational objectives.
 

@@ -37,7 +37,7 @@ impl Sources<'_> {
     }
 
     /// The representations of named sources, in their order. However many stages of a network are among them, it passes over the
-    /// data once. `progress` hears the name of what is being embedded and how many samples are done.
+    /// data once. `progress` is called with the name of what is being embedded and how many samples are done.
     ///
     /// # Errors
     /// As [`Sources::represent`].

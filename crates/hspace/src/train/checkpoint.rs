@@ -21,7 +21,7 @@ use crate::network::{Weight, Weights};
 use crate::optim::OptimizerState;
 use crate::warning::Warning;
 
-/// Where a run stands.
+/// Where a run is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// Steps done.
@@ -87,7 +87,7 @@ impl Record {
 
 /// All that is needed to go on.
 pub struct Checkpoint {
-    /// Where the run stands.
+    /// Where the run is.
     pub state: State,
     /// Every weight.
     pub weights: Weights,
@@ -95,7 +95,7 @@ pub struct Checkpoint {
     pub optimizers: BTreeMap<String, OptimizerState>,
 }
 
-/// So long after the last checkpoint one is due wherever the run stands.
+/// So long after the last checkpoint one is due wherever the run is.
 const AFTER: Duration = Duration::from_secs(120);
 
 /// Whether a checkpoint is due `since` the last one, which took `writing`: at an epoch's end where that takes no
@@ -148,7 +148,7 @@ impl Checkpoint {
         let state = header.metadata().as_ref().and_then(|m| m.get(STATE));
         let state = state.ok_or_else(|| Error::file(path, "is no checkpoint of hspace"))?;
         let state: State = serde_json::from_str(state).map_err(|e| {
-            let problem = format!("is of another version of hspace ({e}); train anew");
+            let problem = format!("is of another version of hspace ({e}); train again");
             Error::file(path, problem)
         })?;
         let mut weights = Weights::default();

@@ -77,11 +77,11 @@ pub(crate) trait Problem: Send {
     fn after_updates(&mut self, _step: usize, _weights: &mut Weights, _norms: &[f64]) {}
 }
 
-/// Makes the steps `steps`. `batches` gives the micro-batches of a step, whose gradients are averaged; `after` hears of each step
+/// Makes the steps `steps`. `batches` gives the micro-batches of a step, whose gradients are averaged; `after` is called after each step
 /// with the number of steps done, and can end the training.
 ///
 /// # Errors
-/// Those of `batches`, of the problem and of `after`.
+/// Errors of `batches`, of the problem and of `after`.
 pub(crate) fn minimise<P: Problem>(
     problem: &mut P,
     parameters: &mut Parameters,

@@ -29,7 +29,7 @@ pub(super) struct Measured {
     pub samples: usize,
 }
 
-/// Where a training stands, and what it has logged.
+/// Where a training is, and what it has logged.
 pub(super) struct Monitor<'a> {
     job: &'a Job<'a>,
     folder: Option<&'a RunFolder>,

@@ -101,7 +101,7 @@ pub fn few(objective: &str) -> Table {
     let one = |key: &str, value: i64| Table::from_iter([(key.to_owned(), value.into())]);
     let weight = |key: &str, value: f64| Table::from_iter([(key.to_owned(), value.into())]);
     match objective {
-        // No more keys than samples can be told from.
+        // No more keys than samples can be distinguished from.
         "moco" => one("queue", 32),
         // More dimensions than samples are correlated, whatever is learned.
         "barlow_twins" | "vicreg" => one("projection", 6),
@@ -136,14 +136,14 @@ pub const FORMS: &[(&str, &str)] = &[
     ("swav", "queue = 16"),
 ];
 
-/// Those of them that are for images alone.
+/// The ones of them that are for images alone.
 pub const OF_IMAGES: &[&str] = &["corruption = \"salt_and_pepper\"", "decoder = \"resnet\""];
 
 /// An objective in one of its forms, with an encoder and data.
 #[derive(Clone, Copy, Debug)]
 pub struct Choice {
     pub objective: &'static str,
-    /// Settings beside those of [`few`], as TOML.
+    /// settings in addition to those of [`few`], as TOML.
     pub form: &'static str,
     pub encoder: &'static str,
     pub shape: Shape,

@@ -1,4 +1,4 @@
-//! A handful of samples is learned, and told apart.
+//! A handful of samples is learned, and distinguished.
 
 use hspace::embed::to_matrix;
 use hspace::network::weights::Weights;
@@ -46,7 +46,7 @@ fn a_handful_of_samples_is_learned_and_stays_told_apart() {
             last = group.loss;
             let rate = 0.005 * case.trains.rate;
             optimizer.step(&mut weights, group.gradients, &mut state, |_| rate);
-            // A memory would soon hold nothing but the samples that are to be told from it.
+            // A memory would soon hold nothing but the samples that are to be distinguished from it.
             let statistics = group.statistics.into_iter();
             for (name, value) in statistics.filter(|(name, _)| !name.starts_with("memory.")) {
                 weights.set(&name, value.inner());

@@ -169,7 +169,7 @@ def supervised(logits):
 
 
 def swav(scores):
-    """One code, told from two other views: lightly's SwaVLoss has a code for each of two views, so its parts are used."""
+    """One code, predicted from two other views: lightly's SwaVLoss has a code for each of two views, so its parts are used."""
     codes = sinkhorn(matrix(6, 5, 1.1), iterations=3, epsilon=0.05)
     loss = SwaVLoss(temperature=0.1)
     return (loss.subloss(scores, codes) + loss.subloss(matrix(6, 5, 2.3), codes)) / 2

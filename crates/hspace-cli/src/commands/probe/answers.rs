@@ -17,11 +17,11 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// Opens `--answers`, or a file beside `--json` or `--html`, or one in the user's cache for this command.
+    /// Opens `--answers`, or a file next to `--json` or `--html`, or one in the user's cache for this command.
     pub(super) fn open(names: &[String], flags: &ProbeFlags) -> Result<Answers> {
-        let beside = [&flags.json, &flags.html].into_iter().flatten();
-        let mut beside = beside.filter(|path| !is_stream(path));
-        let (path, is_temporary) = match (&flags.answers, beside.next()) {
+        let outputs = [&flags.json, &flags.html].into_iter().flatten();
+        let mut outputs = outputs.filter(|path| !is_stream(path));
+        let (path, is_temporary) = match (&flags.answers, outputs.next()) {
             (Some(path), _) => (Some(path.clone()), false),
             (None, Some(path)) => (Some(path.with_extension("answers.jsonl")), false),
             (None, None) => (cached(names, flags), true),

@@ -43,7 +43,7 @@ impl Work<'_, '_> {
         journal.map_or(&[], |j| j.get(contender.members()[member], labels, number))
     }
 
-    /// Those of `probes` whose answers are not known yet.
+    /// The ones of `probes` whose answers are not known yet.
     fn missing(
         &self,
         study: &Study<'_>,

@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 use crate::{Guarded, Rng, distance, machines, numbers, refused};
 
 /// `(y, dx, dw)` by seven loops.
-fn twin(conv: &Conv, x: &[f32], w: &[f32], dy: &[f32]) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+fn naive(conv: &Conv, x: &[f32], w: &[f32], dy: &[f32]) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
     let (mut y, mut dx, mut dw) = (vec![0.0; dy.len()], vec![0.0; x.len()], vec![0.0; w.len()]);
     let (out_h, out_w, k) = (conv.out_h(), conv.out_w(), conv.kernel);
     for image in 0..conv.n {
@@ -43,7 +43,7 @@ fn check(rng: &mut Rng, conv: Conv) {
     let x = Guarded::new(&numbers(rng, conv.input_len()));
     let w = Guarded::new(&numbers(rng, conv.weight_len()));
     let dy = Guarded::new(&numbers(rng, conv.output_len()));
-    let expected = twin(&conv, x.get(), w.get(), dy.get());
+    let expected = naive(&conv, x.get(), w.get(), dy.get());
     let plain = Source::plain(x.get());
     for on in machines() {
         let mut y = Guarded::new(&vec![f32::NAN; conv.output_len()]);
@@ -66,7 +66,7 @@ fn check(rng: &mut Rng, conv: Conv) {
         ] {
             let off = distance(got.get(), expected);
             assert!(off < 3e-6, "{what} of {conv:?} on {on:?}: off by {off}");
-            assert!(got.intact(), "{what} of {conv:?} on {on:?}: wrote beside");
+            assert!(got.intact(), "{what} of {conv:?} on {on:?}: wrote outside");
         }
 
         let rows = conv.output_len() / conv.outputs;
@@ -158,7 +158,7 @@ fn check_both(rng: &mut Rng, conv: Conv) {
         let (back, _) = Back::new(on, done, &dz, &sums);
         let mut dy = vec![0.0; y.len()];
         back.all(&mut dy);
-        let expected = twin(&conv, &x, &w, &dy);
+        let expected = naive(&conv, &x, &w, &dy);
         for (asks, itself) in [(true, false), (true, true), (false, false)] {
             let nothing = vec![f32::NAN; x.len()];
             let mut dw = Guarded::new(&vec![f32::NAN; w.len()]);
@@ -233,7 +233,7 @@ fn check_line(rng: &mut Rng, conv: Conv) {
         (f64::from(*x) * f64::from(scale[c]) + f64::from(shift[c])).max(0.0) as f32
     };
     let seen: Vec<f32> = x.get().iter().enumerate().map(of).collect();
-    let (expected, _, expected_dw) = twin(&conv, &seen, &w, &dy);
+    let (expected, _, expected_dw) = naive(&conv, &seen, &w, &dy);
     let source = Source {
         numbers: x.get(),
         line: Some((&scale, &shift)),

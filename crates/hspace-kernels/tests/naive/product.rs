@@ -94,7 +94,7 @@ fn check(rng: &mut Rng, sizes: Sizes, finished: Finished) {
             );
             assert!(
                 c.intact(),
-                "{sizes:?} turned {turns} on {on:?}: wrote beside"
+                "{sizes:?} turned {turns} on {on:?}: wrote outside"
             );
         }
     }
