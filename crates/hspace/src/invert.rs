@@ -7,8 +7,8 @@
 //! G(z), and then sees real samples. By both: the optimisation starts from what the encoder says (Zhu et al.
 //! 2016, arXiv:1609.03552).
 
+mod inverse_encoder;
 mod latents;
-mod student;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -23,8 +23,8 @@ use crate::matrix::Matrix;
 use crate::objective::UpdateGroup;
 use crate::optim::{Optimizer, Rule};
 use crate::train::minimise::Update;
+use inverse_encoder::InverseEncoder;
 use latents::Latents;
-use student::InverseEncoder;
 
 /// How latents are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -263,7 +263,8 @@ fn a_gan_is_inverted_and_what_cannot_draw_says_so() {
         assert!(page.contains(part), "{part}");
     }
     for method in ["optimise", "encoder", "both"] {
-        let how = format!("--method {method} --samples 60 --steps 20 --lessons 20 --starts 2");
+        let how =
+            format!("--method {method} --samples 60 --steps 20 --encoder-steps 20 --starts 2");
         let text = ok(
             at,
             &format!("invert g {data} {how} --out z.npz --png z.png --json -"),
@@ -304,7 +305,7 @@ fn a_gan_is_inverted_and_what_cannot_draw_says_so() {
     );
     ok(
         at,
-        &format!("invert g {data} --method encoder --lessons 20"),
+        &format!("invert g {data} --method encoder --encoder-steps 20"),
     );
     ok(
         at,
@@ -390,7 +391,7 @@ fn a_game_on_vectors_draws_in_their_units_and_its_latents_are_found() {
     let (_, rest) = samples.split_once('\n').unwrap();
     std::fs::write(at.join("drawn.csv"), format!("id,a,b,c,d,split\n{rest}")).unwrap();
     let invert = |method: &str| -> (Vec<(usize, f64)>, Vec<Vec<f64>>) {
-        let how = format!("--method {method} --prior 0 --starts 1 --steps 300 --lessons 300");
+        let how = format!("--method {method} --prior 0 --starts 1 --steps 300 --encoder-steps 300");
         let out = format!("--out {method}.csv --json -");
         let text = ok(at, &format!("invert g --data drawn.csv {how} {out}"));
         let found = std::fs::read_to_string(at.join(format!("{method}.csv"))).unwrap();

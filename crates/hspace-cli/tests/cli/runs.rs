@@ -1,17 +1,26 @@
 //! From a folder of images, some of them broken, and from a table, to runs, measurements and reports.
 
-use std::time::{Duration, Instant};
-
 use crate::pictures::{broken, pictures, train};
 use crate::{fails, ok};
 
+/// The accuracy in the row of `name` of the first table in `text`.
+fn accuracy_of(name: &str, text: &str) -> f64 {
+    let rows = text
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<&str>>());
+    let mut rows = rows.filter(|row| row.len() > 1 && row[0] == name);
+    let row = rows
+        .next()
+        .unwrap_or_else(|| panic!("no row of {name}: {text}"));
+    row[1]
+        .parse()
+        .unwrap_or_else(|_| panic!("no accuracy: {text}"))
+}
+
 #[test]
-fn help_is_quick_and_has_examples() {
+fn help_has_examples_and_lists_have_entries() {
     let folder = tempfile::tempdir().unwrap();
-    ok(folder.path(), "--help");
-    let begun = Instant::now();
     let help = ok(folder.path(), "--help");
-    assert!(begun.elapsed() < Duration::from_secs(1));
     assert!(
         help.contains("Examples:") && help.contains("hspace quickstart"),
         "{help}"
@@ -244,12 +253,12 @@ fn weights_come_from_elsewhere_and_go_there() {
     let import = format!("import w.safetensors --out b {vit} --mean {channels} --std {channels}");
     ok(folder, &import);
     let text = ok(folder, "probe b --data data --probe knn --labels 5");
-    assert!(text.contains("b "), "{text}");
+    assert!(accuracy_of("b", &text) > 0.0, "{text}");
     let error = fails(folder, &import);
     assert!(error.contains("--overwrite"), "{error}");
 
     let text = ok(folder, "compare a b --data data --probe knn --labels 5");
-    assert!(text.contains("b "), "{text}");
+    assert!(accuracy_of("b", &text) > 0.0, "{text}");
     for args in ["report b", "train --resume b"] {
         let error = fails(folder, args);
         assert!(error.contains("from elsewhere"), "{error}");

@@ -457,6 +457,7 @@ fn every_flag_that_a_message_names_exists() {
         "study",
         "traverse",
         "fidelity",
+        "maps",
         "invert",
         "export",
         "bench",

@@ -27,8 +27,11 @@ impl Cell {
         self.found() < self.nominal - 3.0 * error
     }
 
-    /// `| what | .95 | 190/200 = .950 | 1.04 |`
+    /// `| what | .95 | 190/200 = .950 | 1.04 |`, or that no interval is shown.
     pub fn line(&self) -> String {
+        if self.of == 0 {
+            return format!("| {} | – | no interval is shown | – |", self.what);
+        }
         let short = |x: f64| format!("{x:.3}").trim_start_matches('0').to_owned();
         let width = self.width.map_or("–".to_owned(), |w| format!("{w:.2}"));
         let mark = if self.is_low() { " low" } else { "" };

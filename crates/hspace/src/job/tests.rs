@@ -197,3 +197,27 @@ fn features_do_not_depend_on_the_shift_of_a_table() {
     assert_ne!(data.samples.get(0).unwrap(), other.samples.get(0).unwrap());
     assert_eq!(features(&data).data, features(&other).data);
 }
+
+/// Without batch normalisation the mean of micro-batches' gradients is the gradient of the whole batch.
+#[test]
+fn accumulated_gradients_are_those_of_the_whole_batch() {
+    let data = dataset(None, SHIFT);
+    let weights = |norm: bool, accumulate: usize| {
+        let sets = [
+            "objective.name=supervised".to_owned(),
+            format!("encoder.norm={norm}"),
+            format!("train.accumulate={accumulate}"),
+        ];
+        outcome(&job(&data, &sets.each_ref().map(String::as_str), None)).0
+    };
+    let apart = |norm: bool| {
+        let (whole, parts) = (weights(norm, 1), weights(norm, 4));
+        let pairs = whole.iter().zip(&parts);
+        let pairs = pairs.flat_map(|((_, a), (_, b))| a.iter().zip(b));
+        pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    };
+    let rounding = apart(false);
+    assert!(rounding < 1e-4, "{rounding}");
+    // With it, each micro-batch has statistics of its own.
+    assert!(apart(true) > 10.0 * rounding);
+}
