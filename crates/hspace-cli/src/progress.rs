@@ -78,7 +78,7 @@ impl TrainingLine {
         }
     }
 
-    /// Shows a step, and on lines of their own what was warnings at it.
+    /// Shows a step, and on lines of their own its warnings.
     pub fn show(&mut self, progress: &Progress) {
         for warning in &progress.warnings {
             self.bar.suspend(|| say::warning(warning));

@@ -1,4 +1,4 @@
-//! Subset data a run learned from: `data.toml` and `samples.jsonl` in its folder.
+//! Which data a run learned from: `data.toml` and `samples.jsonl` in its folder.
 //!
 //! They are written when a training starts. `train --resume` refuses data that have changed since ([`DataRecord::changes`]),
 //! and measurements warn of test samples that the run learned from ([`DataRecord::warnings`]).

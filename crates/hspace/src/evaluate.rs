@@ -241,7 +241,7 @@ pub struct ReportInput<'a> {
     pub feature_maps: Option<FeatureMaps>,
     /// Pictures that the run drew.
     pub drawings: Vec<Drawing>,
-    /// What was warnings.
+    /// Warnings.
     pub warnings: Vec<Warning>,
     /// What could not be read.
     pub bad: Vec<BadFile>,

@@ -17,7 +17,7 @@ pub struct FidelityOptions {
     pub space: Option<String>,
     /// Samples on each side at most; as many test samples as there are, if those are fewer.
     pub samples: usize,
-    /// Subset neighbour's distance counts, ≥ 1.
+    /// Which neighbour's distance counts, ≥ 1.
     pub k: usize,
     /// Seed of the draws, and of spaces that need one.
     pub seed: u64,

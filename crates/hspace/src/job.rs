@@ -175,7 +175,7 @@ impl<'a> Job<'a> {
         })
     }
 
-    /// Subset samples are learned from, which are kept for choosing, and what answers the online probe, in sentences.
+    /// Which samples are learned from, which are kept for choosing, and what answers the online probe, in sentences.
     pub fn samples_used(&self) -> Vec<String> {
         let count = |split| {
             let rows = self.rows.iter();

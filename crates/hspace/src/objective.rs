@@ -26,6 +26,7 @@ mod barlow_twins;
 mod beta_tcvae;
 mod beta_vae;
 mod byol;
+mod data_spec;
 mod decoder;
 mod dino;
 mod dip_vae;
@@ -45,10 +46,12 @@ mod scarf;
 mod simclr;
 mod similarity;
 mod simsiam;
+mod stream;
 mod supcon;
 mod supervised;
 mod swav;
 mod teacher;
+mod update_group;
 mod vae;
 mod vicreg;
 mod vq_vae;
@@ -58,280 +61,19 @@ use std::collections::BTreeMap;
 
 use burn_tensor::Tensor;
 
-use crate::dataset::{Column, Shape, Values};
+use crate::dataset::{Column, Shape};
 use crate::device::Device;
-use crate::encoder::stage::begins;
 use crate::encoder::{self, Encoder};
 use crate::list::{self, Configured, Entry};
 use crate::network::{Mode, Pass, Weights};
 use crate::optim::ema::Export;
 use crate::optim::{self, Gradients};
-use crate::views::Recipe;
 use crate::warning::WarningKind;
 
+pub use data_spec::DataSpec;
 pub use net::Net;
-
-/// Subset samples a stream draws from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subset {
-    /// All training samples.
-    All,
-    /// Those whose label for the task is known and may be used.
-    Labelled,
-    /// Those whose label for the task is not known, or may not be used.
-    Unlabelled,
-    /// Those that have a value in this one of [`DataSpec::columns`].
-    Known(usize),
-    /// Samples of this class (a domain, a hospital) in this one of [`DataSpec::columns`].
-    Class(usize, u32),
-}
-
-impl Subset {
-    /// Whether `row` is one of them.
-    pub fn has(self, spec: &DataSpec, row: usize) -> bool {
-        match self {
-            Subset::All => true,
-            Subset::Labelled => spec.labelled(row),
-            Subset::Unlabelled => !spec.labelled(row),
-            Subset::Known(column) => spec.columns[column].values.is_known(row),
-            Subset::Class(column, class) => match &spec.columns[column].values {
-                Values::Classes { index, .. } => index[row] == Some(class),
-                Values::Numbers(_) | Values::MultiLabel { .. } => false,
-            },
-        }
-    }
-}
-
-/// How a stream shows a sample.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ViewKind {
-    /// A random view of the run's `[views]`; the second of a sample by `[views.second]`, if there is one.
-    Random,
-    /// A small random view of a small part (multi-crop; `[views.crop]` says how small), by `[views.local]`, if there is one.
-    Local,
-    /// A random view that changes little, by `[views.weak]`.
-    Weak,
-    /// A random view that changes much, by `[views.strong]`.
-    Strong,
-    /// As it is, resized to the input.
-    Plain,
-}
-
-/// Samples and views that each step needs.
-///
-/// A stream of fewer samples than it gives a step starts over within the step: 40 labelled samples fill batches of 64.
-///
-/// ```
-/// use hspace::objective::{ViewKind, Stream, Subset};
-///
-/// // FixMatch: 64 labelled samples a step, and 448 of all, whose passes are the epochs.
-/// let labelled = Stream::new(Subset::Labelled, vec![ViewKind::Weak]).cycles();
-/// let all = Stream::new(Subset::All, vec![ViewKind::Weak, ViewKind::Strong]).ratio(7);
-/// assert!(all.counts_epochs && !labelled.counts_epochs);
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stream {
-    /// Subset samples.
-    pub subset: Subset,
-    /// The views of each sample, in the order of [`Batch::views`].
-    pub view_kinds: Vec<ViewKind>,
-    /// Samples of this stream per sample of `train.batch_size`.
-    pub ratio: usize,
-    /// Whether a pass over it is an epoch; the first such stream counts.
-    pub counts_epochs: bool,
-}
-
-impl Stream {
-    /// One sample per sample of `train.batch_size`; its passes are the epochs.
-    pub fn new(subset: Subset, view_kinds: Vec<ViewKind>) -> Stream {
-        Stream {
-            subset,
-            view_kinds,
-            ratio: 1,
-            counts_epochs: true,
-        }
-    }
-
-    /// With so many samples per sample of `train.batch_size`.
-    pub fn ratio(self, ratio: usize) -> Stream {
-        Stream { ratio, ..self }
-    }
-
-    /// Its passes are no epochs: it starts over as often as the others need.
-    pub fn cycles(self) -> Stream {
-        Stream {
-            counts_epochs: false,
-            ..self
-        }
-    }
-
-    /// The recipes of its views that are not `[views]`.
-    pub fn recipes(&self) -> Vec<Recipe> {
-        let all = (0..self.view_kinds.len()).filter_map(|nth| self.recipe(nth));
-        all.collect()
-    }
-
-    /// The recipe of view number `nth`; `None` where that is `[views]`, or the sample as it is.
-    pub fn recipe(&self, nth: usize) -> Option<Recipe> {
-        let random = |kind: &&ViewKind| **kind == ViewKind::Random;
-        match self.view_kinds[nth] {
-            ViewKind::Random if self.view_kinds[..nth].iter().filter(random).count() == 1 => {
-                Some(Recipe::Second)
-            }
-            ViewKind::Random | ViewKind::Plain => None,
-            ViewKind::Local => Some(Recipe::Local),
-            ViewKind::Weak => Some(Recipe::Weak),
-            ViewKind::Strong => Some(Recipe::Strong),
-        }
-    }
-}
-
-/// One stream's samples of one step.
-#[derive(Clone)]
-pub struct Batch {
-    /// One tensor `[n, channels, height, width]` for each look; local views are smaller.
-    pub views: Vec<Tensor<4>>,
-    /// The samples' rows in the dataset, n of them: the key into [`DataSpec::columns`].
-    pub rows: Vec<usize>,
-}
-
-/// What an objective may know of the data.
-#[derive(Clone, Debug)]
-pub struct DataSpec {
-    /// Shape of the encoder's input.
-    pub shape: Shape,
-    /// Shape of local views.
-    pub local: Shape,
-    /// What was taken off each channel (of vectors: each number) of the encoder's input.
-    pub mean: Vec<f32>,
-    /// What it was then divided by.
-    pub std: Vec<f32>,
-    /// Training samples.
-    pub samples: usize,
-    /// Columns of the dataset by row. What must not be used is `None`.
-    pub columns: Vec<Column>,
-    /// Index into `columns` of the task, if there is one.
-    pub task: Option<usize>,
-}
-
-impl DataSpec {
-    /// Shape of a view.
-    pub fn shape_of(&self, kind: ViewKind) -> Shape {
-        match kind {
-            ViewKind::Random | ViewKind::Plain | ViewKind::Weak | ViewKind::Strong => self.shape,
-            ViewKind::Local => self.local,
-        }
-    }
-
-    /// Class names and each row's class, for the task.
-    pub fn classes(&self) -> Option<(&[String], &[Option<u32>])> {
-        match &self.columns[self.task?].values {
-            Values::Classes { names, index } => Some((names, index)),
-            Values::Numbers(_) | Values::MultiLabel { .. } => None,
-        }
-    }
-
-    /// [`DataSpec::classes`], or what to tell the user of `objective`, which needs labels of at least two
-    /// classes.
-    pub fn known_classes(&self, objective: &str) -> Result<(&[String], &[Option<u32>]), String> {
-        let Some((names, labels)) = self.classes() else {
-            return Err(format!(
-                "objective `{objective}` needs classes, but the data have no label column of \
-                 classes; label by sub-folder or labels.csv, or use `simclr`"
-            ));
-        };
-        let mut present = vec![false; names.len()];
-        labels
-            .iter()
-            .flatten()
-            .for_each(|&c| present[c as usize] = true);
-        match present.iter().filter(|&&present| present).count() {
-            0 | 1 => Err(format!(
-                "objective `{objective}` needs labels of at least two classes, but the training \
-                 samples show {}",
-                present.iter().filter(|&&present| present).count()
-            )),
-            _ => Ok((names, labels)),
-        }
-    }
-
-    /// Rows whose value for the task is known.
-    pub fn labelled(&self, row: usize) -> bool {
-        self.task
-            .is_some_and(|task| self.columns[task].values.is_known(row))
-    }
-}
-
-/// Weights trained together, with one optimizer state.
-///
-/// ```
-/// use hspace::objective::UpdateGroup;
-///
-/// // Fine-tuning: the stem stays as it is, the first stage learns at a tenth of the head's rate.
-/// let turn = UpdateGroup {
-///     rates: vec![("encoder.conv1".into(), 0.0), ("encoder.layer1".into(), 0.1)],
-///     ..UpdateGroup::all()
-/// };
-/// assert!(!turn.covers("encoder.conv1.weight"));
-/// assert_eq!(turn.rate_of("encoder.layer1.0.conv1.weight"), 0.1);
-/// assert_eq!(turn.rate_of("head.weight"), 1.0);
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-pub struct UpdateGroup {
-    /// Names the turn in logs and checkpoints; turns of one name share their optimizer state.
-    pub name: String,
-    /// Prefixes of the weights it trains; empty means all of them.
-    pub trains: Vec<String>,
-    /// Its learning rate, of the training's.
-    pub rate: f64,
-    /// Rates of parts of it, of `rate`, by the prefix of their weights; of several that fit the longest counts. At 0 a part stays as it
-    /// is, and no gradient of it is computed.
-    pub rates: Vec<(String, f64)>,
-    /// Its phase, from and to in 0..=1 of the training: warm-up and decay of rate and weight decay are those of this part.
-    pub phase: [f64; 2],
-}
-
-impl UpdateGroup {
-    /// The one turn that trains everything.
-    pub fn all() -> UpdateGroup {
-        UpdateGroup::of("all", &[])
-    }
-
-    /// A turn that trains the weights with these prefixes, all of them without any, all along.
-    pub fn of(name: &str, trains: &[&str]) -> UpdateGroup {
-        UpdateGroup {
-            name: name.to_owned(),
-            trains: trains.iter().map(|prefix| prefix.to_string()).collect(),
-            rate: 1.0,
-            rates: vec![],
-            phase: [0.0, 1.0],
-        }
-    }
-
-    /// Whether it trains the weight of that name.
-    pub fn covers(&self, weight: &str) -> bool {
-        let fits = |prefix: &String| begins(weight, prefix);
-        (self.trains.is_empty() || self.trains.iter().any(fits)) && self.rate_of(weight) > 0.0
-    }
-
-    /// The learning rate of the weight of that name, of the training's.
-    pub fn rate_of(&self, weight: &str) -> f64 {
-        let fit = self
-            .rates
-            .iter()
-            .filter(|(prefix, _)| begins(weight, prefix));
-        let longest = fit.max_by_key(|(prefix, _)| prefix.len());
-        self.rate * longest.map_or(1.0, |(_, rate)| *rate)
-    }
-
-    /// Steps from the first of its phase to `step`, and in the whole phase, of a training of `steps`.
-    pub(crate) fn within(&self, step: usize, steps: usize) -> (usize, usize) {
-        let [from, to] = self
-            .phase
-            .map(|share| (share * steps as f64).round() as usize);
-        (step.saturating_sub(from), to.saturating_sub(from).max(1))
-    }
-}
+pub use stream::{Batch, Stream, Subset, ViewKind};
+pub use update_group::UpdateGroup;
 
 /// The result of [`Objective::loss`].
 pub struct Loss {
@@ -466,7 +208,7 @@ pub trait Objective: Send + Sync {
     fn after_step(&self, _weights: &mut Weights, _progress: f64) {}
 
     /// What to tell the user if the numbers of a logged step (its parts, by name), at `progress` in 0..=1, show this objective's
-    /// own way of failing. Features that collapse are warnings for all objectives.
+    /// own way of failing. Features that collapse are found for all objectives.
     fn diagnose(
         &self,
         _values: &BTreeMap<String, f64>,

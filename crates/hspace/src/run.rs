@@ -42,13 +42,13 @@ pub struct EncoderFile {
     pub hash: String,
     /// Class names of the task the data had, if any.
     pub classes: Vec<String>,
-    /// What was warnings in training, such as collapse.
+    /// Warnings in training, such as collapse.
     #[serde(default)]
     pub warnings: Vec<Warning>,
     /// Latent coordinates after the architecture; 0 for none.
     #[serde(default)]
     pub latents: usize,
-    /// Subset weights of the training it has (`train.export`).
+    /// Which weights of the training it has (`train.export`).
     #[serde(default = "model")]
     pub exported: Export,
     /// The stage that it ends with; `None` for the whole of the architecture.

@@ -334,7 +334,7 @@ impl Study {
         cells
     }
 
-    /// Subset baselines of which dataset.
+    /// Which baselines of which dataset.
     fn baselines(&self) -> Vec<(usize, String)> {
         let untrained = self.plan.encoders.iter().map(|e| format!("random:{e}"));
         let untrained: Vec<String> = untrained.collect();

@@ -47,7 +47,7 @@ pub struct Progress {
     pub loss: f64,
     /// Samples per second, over the last steps.
     pub images_per_s: f64,
-    /// What was warnings at the step, such as collapse; each kind of thing once in a training.
+    /// Warnings at the step, such as collapse; each kind of thing once in a training.
     pub warnings: Vec<Warning>,
 }
 
@@ -63,7 +63,7 @@ pub struct Trained {
     pub seconds: f64,
     /// Samples seen, of all streams.
     pub samples: usize,
-    /// What was warnings (collapse, an objective's own way of failing).
+    /// Warnings (collapse, an objective's own way of failing).
     pub warnings: Vec<Warning>,
     /// Samples that could not be read.
     pub bad: Vec<BadFile>,

@@ -34,7 +34,7 @@ pub struct Args {
     /// Samples on each side, at most
     #[arg(long, default_value_t = FidelityOptions::default().samples)]
     samples: usize,
-    /// Subset neighbour's distance counts
+    /// Which neighbour's distance counts
     #[arg(long, default_value_t = FidelityOptions::default().k)]
     k: usize,
     /// Seed of the draws

@@ -38,7 +38,7 @@ pub struct Args {
     /// A setting of the encoder, such as encoder.patch=16; may be given many times
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Subset weights of a checkpoint to take where several fit: keys or modules around the network, such as teacher,
+    /// Which weights of a checkpoint to take where several fit: keys or modules around the network, such as teacher,
     /// state_dict_ema or module.encoder_q
     #[arg(long, value_name = "KEY")]
     weights_key: Option<String>,

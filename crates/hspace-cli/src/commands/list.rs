@@ -8,7 +8,7 @@ use hspace::list::Entry;
 #[command(after_help = "Example:
   hspace list objectives")]
 pub struct Args {
-    /// Subset list
+    /// Which list
     #[arg(value_enum)]
     what: What,
 }

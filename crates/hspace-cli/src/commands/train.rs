@@ -53,7 +53,7 @@ pub struct Args {
     /// hf:OWNER/NAME (Hugging Face Hub, downloaded once). Samples are standardised as the new data are
     #[arg(long, value_name = "RUN|FILE|hf:…")]
     init_from: Option<String>,
-    /// Subset weights of a checkpoint to take where several fit: keys or modules around the network, such as teacher,
+    /// Which weights of a checkpoint to take where several fit: keys or modules around the network, such as teacher,
     /// state_dict_ema or module.encoder_q
     #[arg(long, value_name = "KEY", requires = "init_from")]
     weights_key: Option<String>,

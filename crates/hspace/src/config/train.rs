@@ -125,7 +125,7 @@ pub struct TrainSettings {
     pub keep_best: Metric,
     /// Decay of an average of the weights (exponential moving average), such as 0.999, 0..1; 0 for none.
     pub ema: f64,
-    /// Subset weights are kept as the encoder: `model`, `ema` for their average, or `teacher` for the momentum teacher of `byol`, `moco`
+    /// Which weights are kept as the encoder: `model`, `ema` for their average, or `teacher` for the momentum teacher of `byol`, `moco`
     /// and `dino`. `auto`: `ema` where there is one, else `model`.
     pub export: Export,
 }

@@ -28,7 +28,7 @@ pub(super) struct InverseEncoder {
     weights: Weights,
 }
 
-/// A student at its encoder_steps.
+/// The inverse encoder in training.
 struct Lessons<'a> {
     encoder: &'a dyn Encoder,
     device: &'a Device,

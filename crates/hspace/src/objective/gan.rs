@@ -141,7 +141,7 @@ const SETTLED: f64 = 0.3;
 const SMALL: usize = 8;
 /// Share of the old in the running mean of recalls.
 const RECENT: f64 = 0.95;
-/// Subset neighbour's distance says how far a drawn sample reaches.
+/// Which neighbour's distance says how far a drawn sample reaches.
 const NEAR: usize = 3;
 /// Where the average of the generator's weights is.
 const AVERAGE: &str = "average.generator";

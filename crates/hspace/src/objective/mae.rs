@@ -205,7 +205,7 @@ impl Mae {
     }
 }
 
-/// Subset patches of each sample are visible.
+/// Which patches of each sample are visible.
 struct Split {
     /// `[n, seen]`, places in the sample, ascending.
     visible: Vec<u32>,

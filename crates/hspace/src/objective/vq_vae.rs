@@ -108,7 +108,7 @@ impl Variant for VqVae {
         false
     }
 
-    /// Subset words follow one another is not learned.
+    /// Which words follow one another is not learned.
     fn has_prior(&self) -> bool {
         false
     }

@@ -13,7 +13,7 @@ use crate::network::{Weight, Weights};
 /// Where the copies are.
 const PLACE: &str = "ema";
 
-/// Subset weights a run keeps as its encoder, with the heads that belong to it.
+/// Which weights a run keeps as its encoder, with the heads that belong to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Export {

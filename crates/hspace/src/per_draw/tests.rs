@@ -52,7 +52,7 @@ fn dataset(changed: &dyn Fn(usize) -> bool) -> Dataset {
 /// Answers for every other test row, learned from every third training row with its label.
 fn answers(data: &Dataset) -> Result<(Vec<f64>, String)> {
     let stop = AtomicBool::new(false);
-    let like = supervised_settings("mlp:width=8", data, "cpu")?;
+    let like = supervised_settings("mlp:width=64", data, "cpu")?;
     let budget = SupervisedBudget {
         steps: 200,
         ..SupervisedBudget::default()

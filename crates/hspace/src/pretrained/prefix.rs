@@ -1,4 +1,4 @@
-//! Subset of a file's tensors are the network's.
+//! Which of a file's tensors are the network's.
 //!
 //! Training code keeps a network in dictionaries (`state_dict`, `teacher`) and modules (`module.encoder_q.`). A
 //! tensor's full name has them all before the network's own name. The prefix with which all names of the network

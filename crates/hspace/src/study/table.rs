@@ -224,7 +224,7 @@ fn short(x: f64) -> String {
     format!("{x:.3}").trim_start_matches('0').to_owned()
 }
 
-/// Subset objectives without labels are better than raw pixels, and which are not, by the comparisons of the table: Holm's
+/// Which objectives without labels are better than raw pixels, and which are not, by the comparisons of the table: Holm's
 /// correction for all its pairs.
 fn standing(lines: &[Line], comparisons: &[Comparison]) -> String {
     let objectives = || {

@@ -39,7 +39,7 @@ pub struct State {
     pub stopping: Record,
     /// Sum and number of what was measured in the epoch under way, by name.
     pub epoch: BTreeMap<String, (f64, usize)>,
-    /// What was warnings so far.
+    /// Warnings so far.
     pub warnings: Vec<Warning>,
 }
 

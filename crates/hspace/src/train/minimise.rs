@@ -23,7 +23,7 @@ pub(crate) struct Parameters {
 
 /// One of the updates of a step.
 pub(crate) struct Update {
-    /// Subset weights, at which part of the learning rate.
+    /// Which weights, at which part of the learning rate.
     pub group: UpdateGroup,
     /// By which rule.
     pub optimizer: Optimizer,
@@ -38,7 +38,7 @@ pub(crate) struct Update {
 pub(crate) struct Place {
     /// Steps done before.
     pub step: usize,
-    /// Subset of the step's updates.
+    /// Which of the step's updates.
     pub update: usize,
     /// Number of the micro-batch, from the first of the training on.
     pub batch: usize,

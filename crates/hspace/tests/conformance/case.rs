@@ -219,7 +219,7 @@ pub struct Case {
     pub choice: Choice,
     pub encoder: Box<dyn Encoder>,
     pub objective: Box<dyn Objective>,
-    /// Subset of a step's turns.
+    /// Which of a step's turns.
     pub group: usize,
     pub trains: objective::UpdateGroup,
     pub device: Device,

@@ -1,4 +1,4 @@
-//! Subset objectives are for which encoders and data, and what is answered where they are not.
+//! Which objectives are for which encoders and data, and what is answered where they are not.
 
 use hspace::dataset::Shape;
 use hspace::encoder::ENCODERS;
