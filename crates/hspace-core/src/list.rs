@@ -23,7 +23,7 @@ use crate::error::unknown;
 /// }];
 /// let curve = find("curve", CURVES, "square").unwrap();
 /// assert_eq!((curve.at)(3.0), 9.0);
-/// assert!(find("curve", CURVES, "sqare").unwrap_err().contains("square"));
+/// assert!(find("curve", CURVES, "sqare").err().is_some_and(|e| e.contains("square")));
 /// ```
 pub struct Entry<T> {
     /// By which it is chosen.

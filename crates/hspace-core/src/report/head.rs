@@ -84,16 +84,16 @@ fn chart(roc: &Roc) -> Markup {
     let bar = |[x, low]: [f64; 2], [to, high]: [f64; 2], colour: &str| {
         html! { line x1=(format!("{:.1}", frame.x(x))) y1=(format!("{:.1}", frame.y(low)))
         x2=(format!("{:.1}", frame.x(to))) y2=(format!("{:.1}", frame.y(high)))
-        style=(format!("stroke:var({colour})")) stroke-width="1.6" {} }
+        style=(format!("stroke:{colour}")) stroke-width="1.6" {} }
     };
     let mark = |[x, y]: [f64; 2], colour: &str, text: &str| {
         html! { circle.mark cx=(format!("{:.1}", frame.x(x))) cy=(format!("{:.1}", frame.y(y))) r="5"
-        style=(format!("fill:var({colour})")) { title { (text) } } }
+        style=(format!("fill:{colour}")) { title { (text) } } }
     };
     // One line of text a mark, in the empty half below the diagonal.
     let line = |row: f64, colour: &str, text: &str, value: &str| {
         html! {
-            circle.mark cx="168" cy=(250.0 + 34.0 * row) r="5" style=(format!("fill:var({colour})")) {}
+            circle.mark cx="168" cy=(250.0 + 34.0 * row) r="5" style=(format!("fill:{colour}")) {}
             text x="180" y=(246.0 + 34.0 * row) { (text) }
             text.heading x="180" y=(262.0 + 34.0 * row) { (value) }
         }
@@ -108,20 +108,20 @@ fn chart(roc: &Roc) -> Markup {
             line.chance x1=(frame.x(0.0)) y1=(frame.y(0.0)) x2=(frame.x(1.0)) y2=(frame.y(1.0)) {}
             line.axis x1=(frame.x(0.05)) x2=(frame.x(0.05)) y1=(frame.y(0.0)) y2=(frame.y(1.0)) stroke-dasharray="3 4" {}
             path.line.strong d=(frame.path(&points)) style="stroke:var(--accent-0)" {}
-            @if at.has_interval() { (bar([0.05, at.low], [0.05, at.high], "--class-1")) }
-            (mark([0.05, at.mean], "--class-1", "at 95 % specificity"))
+            @if at.has_interval() { (bar([0.05, at.low], [0.05, at.high], "var(--class-1)")) }
+            (mark([0.05, at.mean], "var(--class-1)", "at 95 % specificity"))
             @if let (Some(c), Some(text)) = (chosen, &chosen_text) {
                 @let (x, y) = (1.0 - c.specificity.mean, c.sensitivity.mean);
-                @if c.sensitivity.has_interval() { (bar([x, c.sensitivity.low], [x, c.sensitivity.high], "--class-2")) }
-                @if c.specificity.has_interval() { (bar([1.0 - c.specificity.high, y], [1.0 - c.specificity.low, y], "--class-2")) }
-                (mark([x, y], "--class-2", text))
-                (line(1.0, "--class-2", text, &format!(
+                @if c.sensitivity.has_interval() { (bar([x, c.sensitivity.low], [x, c.sensitivity.high], "var(--class-2)")) }
+                @if c.specificity.has_interval() { (bar([1.0 - c.specificity.high, y], [1.0 - c.specificity.low, y], "var(--class-2)")) }
+                (mark([x, y], "var(--class-2)", text))
+                (line(1.0, "var(--class-2)", text, &format!(
                     "sens. {} %, spec. {} %", percent(c.sensitivity.mean), percent(c.specificity.mean)
                 )))
             }
             text x="180" y="212" { "area under the curve" }
             text.heading x="180" y="228" { (in_words(&roc.auroc)) }
-            (line(0.0, "--class-1", "sensitivity at 95 % specificity", &in_words(&at)))
+            (line(0.0, "var(--class-1)", "sensitivity at 95 % specificity", &in_words(&at)))
             text.name.middle x="206" y="368" { "1 − specificity, % of " (grouped(roc.counts[0])) " “" (roc.classes[0]) "”" }
             text.name.middle transform="translate(10 172) rotate(-90)" { "sensitivity, % of " (grouped(roc.counts[1])) " “" (roc.classes[1]) "”" }
         }
