@@ -7,7 +7,7 @@
 //!   and an unlabelled stream, domain adaptation for one a domain);
 //! - [`Objective::update_groups`]: which weights are trained one after the other within a step (a GAN
 //!   has two update groups, each with its own optimizer state) and which are not yet or no longer trained
-//!   (greedy layer-wise pretraining changes its one turn with progress);
+//!   (greedy layer-wise pretraining changes its one update group with progress);
 //! - [`Objective::loss`]: the number to lower, from the streams' batches;
 //! - [`Objective::after_step`]: what follows without gradients (momentum teachers, queues).
 //!
@@ -82,7 +82,7 @@ pub struct Loss {
     /// Named numbers worth a curve (parts of the loss, training accuracy), each `[1]`.
     pub metrics: Vec<(&'static str, Tensor<1>)>,
     /// Features `[n, d]` of this step's samples, of one view or of several, watched for collapse;
-    /// none in a turn that trains something else.
+    /// none in an update group that trains something else.
     pub features: Vec<Tensor<2>>,
 }
 
@@ -180,13 +180,13 @@ pub trait Objective: Send + Sync {
     /// The samples and views of a step.
     fn streams(&self) -> Vec<Stream>;
 
-    /// The turns of a step at `progress` in 0..=1 of the training of `encoder`, whose stages may learn at rates of their own or in
+    /// The update groups of a step at `progress` in 0..=1 of the training of `encoder`, whose stages may learn at rates of their own or in
     /// phases.
     fn update_groups(&self, _progress: f64, _encoder: &dyn Encoder) -> Vec<UpdateGroup> {
         vec![UpdateGroup::all()]
     }
 
-    /// The loss of turn `turn` on one batch per stream.
+    /// The loss of update group `group` on one batch per stream.
     fn loss(&self, net: &Net, batches: &[Batch], group: usize) -> Loss;
 
     /// The [`Loss::metrics`] whose gradients are wanted one by one, for [`Objective::combine`]: tasks that share an encoder. Each costs a
@@ -339,7 +339,7 @@ pub fn cost(
     pass.multiply_adds()
 }
 
-/// Every turn's loss on `n` blank samples.
+/// Every update group's loss on `n` blank samples.
 fn try_once(
     objective: &dyn Objective,
     encoder: &dyn Encoder,

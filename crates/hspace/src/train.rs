@@ -73,7 +73,7 @@ pub struct Trained {
 
 /// Trains. With a `folder`, checkpoints and metrics are written there; without, all stays in
 /// memory. `progress` is called at every step; `stop` asks to finish the step, save and return
-/// [`Error::Interrupted`].
+/// [`Error::Interrupted`](crate::Error::Interrupted).
 ///
 /// # Errors
 /// A loss that is no longer finite, unreadable data, files that cannot be written, an

@@ -1,7 +1,7 @@
 //! FactorVAE: the total correlation, estimated by a discriminator, weighs more.
 //!
 //! `loss = −ELBO + γ E_q [log D(z) − log(1 − D(z))]` where D tells draws of q(z) from draws whose
-//! dimensions were shuffled over the batch, and is trained for that in a turn of its own (Kim & Mnih
+//! dimensions were shuffled over the batch, and is trained for that in an update group of its own (Kim & Mnih
 //! 2018, arXiv:1802.05983, equation 3 and algorithm 1). D is the paper's: six layers of 1000 units with
 //! leaky ReLU, and two outputs. γ is 10, the least that Locatello et al. (2019) try; the
 //! paper's best on dSprites is 35. Deviations: its learning rate is a tenth of the others', which begin twenty
@@ -84,7 +84,7 @@ impl Variant for FactorVae {
         let x = batch.views[0].clone();
         let features = match group {
             0 => net.trunk(x.clone()),
-            // Running statistics have seen these samples in the first turn.
+            // Running statistics have seen these samples in the first update group.
             _ => net.trunk_without_bn_update(x.clone()),
         };
         let posterior = model.posterior_of(net, features);

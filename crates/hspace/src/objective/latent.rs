@@ -67,10 +67,10 @@ pub(super) trait Variant:
         vec![]
     }
 
-    /// The loss of turn `turn`.
+    /// The loss of update group `group`.
     fn loss(&self, model: &Model, net: &Net, batch: &Batch, group: usize) -> Loss;
 
-    /// As [`Objective::turns`].
+    /// As [`Objective::update_groups`].
     fn update_groups(&self) -> Vec<UpdateGroup> {
         vec![UpdateGroup::all()]
     }

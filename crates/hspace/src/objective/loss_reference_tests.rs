@@ -71,7 +71,7 @@ impl ReferenceModel {
         f(&Net::new(&*self.encoder, &pass))
     }
 
-    /// Asserts that turn `turn`'s total is `expected`.
+    /// Asserts that update group `group`'s total is `expected`.
     fn assert_total(&self, group: usize, expected: f64) {
         let batch = Batch {
             views: vec![noise([N, DIM, 1, 1], 0.3)],

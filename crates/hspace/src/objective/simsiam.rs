@@ -7,7 +7,7 @@
 //! The projector ends in a batch normalisation without gain and bias, and the predictor is a
 //! bottleneck of a quarter of its width, as in the authors' code. Its width is 512 rather than 2048,
 //! which goes with encoders smaller than ResNet-50. The predictor's learning rate falls with the others', which the
-//! paper also has; the authors' later runs hold it, for which a turn would need two rates.
+//! paper also has; the authors' later runs hold it, for which an update group would need two rates.
 
 use std::collections::BTreeMap;
 

@@ -18,7 +18,7 @@ use crate::encoder::stage::begins;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct UpdateGroup {
-    /// Names the turn in logs and checkpoints; turns of one name share their optimizer state.
+    /// Names the group in logs and checkpoints; groups of one name share their optimizer state.
     pub name: String,
     /// Prefixes of the weights it trains; empty means all of them.
     pub trains: Vec<String>,
@@ -32,12 +32,12 @@ pub struct UpdateGroup {
 }
 
 impl UpdateGroup {
-    /// The one turn that trains everything.
+    /// The one group that trains everything.
     pub fn all() -> UpdateGroup {
         UpdateGroup::of("all", &[])
     }
 
-    /// A turn that trains the weights with these prefixes, all of them without any, all along.
+    /// A group that trains the weights with these prefixes, all of them without any, all along.
     pub fn of(name: &str, trains: &[&str]) -> UpdateGroup {
         UpdateGroup {
             name: name.to_owned(),

@@ -31,7 +31,7 @@ pub struct State {
     pub samples: usize,
     /// Seconds of training so far, over all resumptions.
     pub seconds: f64,
-    /// Updates that each turn's optimizer has made of each weight, by turn and weight.
+    /// Updates that each update group's optimizer has made of each weight, by group and weight.
     pub updates: BTreeMap<String, BTreeMap<String, u64>>,
     /// Of the metric that `keep_best` names.
     pub kept: Record,
@@ -91,7 +91,7 @@ pub struct Checkpoint {
     pub state: State,
     /// Every weight.
     pub weights: Weights,
-    /// Optimizer state by turn.
+    /// Optimizer state by update group.
     pub optimizers: BTreeMap<String, OptimizerState>,
 }
 

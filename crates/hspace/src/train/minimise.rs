@@ -17,7 +17,7 @@ use crate::optim::{self, Gradients, Optimizer, OptimizerState};
 pub(crate) struct Parameters {
     /// Every weight.
     pub weights: Weights,
-    /// Optimizer state by turn.
+    /// Optimizer state by update group.
     pub optimizers: BTreeMap<String, OptimizerState>,
 }
 
