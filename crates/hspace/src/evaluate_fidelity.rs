@@ -41,7 +41,7 @@ impl Default for FidelityOptions {
 }
 
 /// Compares what `drawer` draws with the test samples of `dataset`, and as many training samples
-/// next to those.
+/// with them too.
 ///
 /// # Errors
 /// A run without a prior, a space that does not fit the data, too few samples.

@@ -18,10 +18,11 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::file;
 use crate::matrix::Matrix;
+use crate::network::Weights;
 use crate::network::weights::values;
 use crate::probe::TaskKind;
 use crate::probe::knn::{LabelledRows, Settings};
-use crate::run::RunFolder;
+use crate::run::{EncoderFile, RunFolder};
 
 /// Where the metadata have it.
 const ABOUT: &str = "hspace_head";
@@ -224,18 +225,29 @@ pub fn of_run_if_any(path: &Path, device: &Device) -> Result<Option<Head>> {
         return Ok(None);
     }
     let weights = folder.read_model(device)?;
-    let (Some(weight), Some(bias)) = (weights.get("head.weight"), weights.get("head.bias")) else {
-        return Ok(None);
-    };
-    let (names, d) = (trained.about.classes.clone(), trained.about.features);
+    let source = (path.display().to_string(), trained.about.hash.clone());
+    let head = of_weights(&weights, &trained.about, label(&folder), source);
+    Ok(head)
+}
+
+/// The head among the weights of a supervised training, whose encoder is `about`, for the column `task`; `None` where there is none for its
+/// classes.
+pub(crate) fn of_weights(
+    weights: &Weights,
+    about: &EncoderFile,
+    task: String,
+    source: (String, String),
+) -> Option<Head> {
+    let (weight, bias) = (weights.get("head.weight")?, weights.get("head.bias")?);
+    let (names, d) = (about.classes.clone(), about.features);
     let outputs = names.len();
     if weight.shape != [outputs, d] || bias.shape != [outputs] {
-        return Ok(None);
+        return None;
     }
     let weight = values(weight.value.clone());
     let data = (0..outputs * d).map(|i| weight[i % outputs * d + i / outputs]);
     let bias = values(bias.value.clone());
-    Ok(Some(Head {
+    Some(Head {
         map: Map::Linear {
             weights: Matrix::new(d, outputs, data.collect()),
             bias: bias.into_iter().map(f64::from).collect(),
@@ -244,17 +256,17 @@ pub fn of_run_if_any(path: &Path, device: &Device) -> Result<Option<Head>> {
         shift: vec![0.0; d],
         factor: vec![1.0; d],
         about: About {
-            task: label(&folder),
+            task,
             kind: TaskKind::Classes,
             names,
-            source: (path.display().to_string(), trained.about.hash),
+            source,
             made: "the run's own".to_owned(),
             samples: 0,
             temperature: 1.0,
             threshold: None,
             scores: Vec::new(),
         },
-    }))
+    })
 }
 
 /// The column that a run learned, as in its settings; `label` where they leave it to the data.

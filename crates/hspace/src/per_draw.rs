@@ -9,11 +9,11 @@ use crate::data_record;
 use crate::dataset::{Column, Dataset};
 use crate::embed::{Embedded, embed};
 use crate::error::{Error, Result};
-use crate::head::{self, Head, Map};
+use crate::head::{self, Head};
 use crate::job::{Job, about};
 use crate::matrix::Matrix;
-use crate::network::weights::{Weights, values};
-use crate::probe::{Contender, Draw, TaskKind};
+use crate::network::Weights;
+use crate::probe::{Contender, Draw};
 use crate::source::represent_rows;
 use crate::train::Start;
 
@@ -123,34 +123,9 @@ fn origin(like: &Config, budget: SupervisedBudget, dataset: &Dataset, rows: &[us
 
 /// The head that a job was trained with.
 fn own_head(model: &Weights, job: &Job<'_>) -> Result<Head> {
-    let missing = || Error::data("the objective has no head that answers");
-    let (weight, bias) = (model.get("head.weight"), model.get("head.bias"));
-    let (weight, bias) = (weight.ok_or_else(missing)?, bias.ok_or_else(missing)?);
-    let about = job.describe();
-    let (d, outputs) = (about.features, about.classes.len());
-    let weight = values(weight.value.clone());
-    let data = (0..outputs * d).map(|i| weight[i % outputs * d + i / outputs]);
-    let bias = values(bias.value.clone()).into_iter().map(f64::from);
-    Ok(Head {
-        map: Map::Linear {
-            weights: Matrix::new(d, outputs, data.collect()),
-            bias: bias.collect(),
-        },
-        offset: Vec::new(),
-        shift: vec![0.0; d],
-        factor: vec![1.0; d],
-        about: head::About {
-            task: job.config.label.clone(),
-            kind: TaskKind::Classes,
-            names: about.classes,
-            source: (String::new(), String::new()),
-            made: "own".to_owned(),
-            samples: 0,
-            temperature: 1.0,
-            threshold: None,
-            scores: Vec::new(),
-        },
-    })
+    let task = job.config.label.clone();
+    head::of_weights(model, &job.describe(), task, (String::new(), String::new()))
+        .ok_or_else(|| Error::data("the objective has no head that answers"))
 }
 
 /// `like` with the objective `supervised` and a length fit for `labelled` samples.

@@ -426,7 +426,7 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// Principal components of the baseline next to samples of that shape, of which `train` are for training: 50, or half
+/// Principal components of the baseline for samples of that shape, of which `train` are for training: 50, or half
 /// of what there could be; `None` where that is one or none.
 pub fn baseline_components(shape: Shape, train: usize) -> Option<usize> {
     let most = match shape {

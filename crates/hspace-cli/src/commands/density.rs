@@ -203,7 +203,7 @@ fn features(args: &Args, data: &str, against: &str) -> Result<()> {
     spinner.done();
     let found: Outliers = found?;
     let page = Page {
-        title: format!("{}: {against} next to {data}", args.source),
+        title: format!("{}: {against} compared with {data}", args.source),
         headline: found.headline(),
         outliers: Some(found.clone()),
         ..Page::default()

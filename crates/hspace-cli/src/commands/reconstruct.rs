@@ -13,7 +13,7 @@ use hspace::{Error, Result, picture};
 use crate::commands::{ending, open};
 use crate::settings::DataFlags;
 
-/// Draw samples again from their latents, next to the originals, and say how far off that is.
+/// Draw samples again from their latents, side by side with the originals, and say how far off that is.
 #[derive(clap::Args)]
 #[command(after_help = "Example:
   hspace reconstruct runs/vae --data photos/ --out reconstructions.png")]

@@ -66,7 +66,7 @@ pub fn run(args: &Args) -> Result<()> {
         draws: args.draws,
         seed: config.seed,
         set: vec![],
-        // They are there to be measured next to.
+        // They are there to compare with.
         no_baselines: !has_task,
         common: false,
         json: None,

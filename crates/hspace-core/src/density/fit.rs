@@ -2,7 +2,7 @@
 //!
 //! The ranking is by held-out log-likelihood: the values are dealt into folds, each fold gets the
 //! densities fitted to the others, and the mean over all values counts, in nats a value. It needs no
-//! number of parameters, so kernel densities stand next to normal ones. AIC = 2p − 2 ln L and
+//! number of parameters, so kernel densities can be compared with normal ones. AIC = 2p − 2 ln L and
 //! BIC = p ln n − 2 ln L, with p fitted parameters, are given where p is fixed.
 //!
 //! A count's probability and a density are different things: the likelihood of the one has no unit, that
@@ -145,7 +145,7 @@ pub struct ColumnFits {
     pub drawing: Drawing,
 }
 
-/// A fit next to what it is still needed for.
+/// A fit, and what it is still needed for.
 pub(super) struct Made {
     pub(super) fit: Fit,
     pub(super) density: Box<dyn Density>,

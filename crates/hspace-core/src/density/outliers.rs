@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn features_that_never_vary_change_no_density_of_the_others() {
         let options = OutlierOptions::default();
-        // A ring, and points in its middle; then the same next to thirty features that are 0.
+        // A ring, and points in its middle; then the same with thirty more features that are 0.
         let ring = |i: usize| {
             let angle = i as f32 * 2.4;
             let radius = 1.0 + 0.1 * (i as f32 * 1.7).sin();

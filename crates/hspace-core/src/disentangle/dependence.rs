@@ -2,7 +2,7 @@
 //!
 //! Two latents depend on each other by their normalised mutual information
 //! `2 I(zᵢ; zⱼ) / (H(zᵢ) + H(zⱼ))`, 0 (independent) to 1 (each a function of the other), which sees what
-//! their correlation, given next to it, does not. A latent knows the share `I(zᵢ; vₖ) / H(vₖ)` of a factor.
+//! their correlation, shown with it, does not. A latent knows the share `I(zᵢ; vₖ) / H(vₖ)` of a factor.
 //! Information between latents is counted in ten intervals of as many rows each, so that neither the extremes, which grow with the number
 //! of rows, nor the scale of a latent matter; that with factors as for MIG. Entropies are jackknifed (`mutual_information`): of
 //! n rows, independent latents show 0 on average, and not 81 / 2n nats.

@@ -145,7 +145,7 @@ fn title(score: &str) -> String {
     }
 }
 
-/// Latents by latents, and next to them by factors.
+/// Latents by latents, and on the right by factors.
 fn matrix(of: &Dependence, number: usize) -> Markup {
     let d = of.latents.len();
     let valued = d <= VALUED;

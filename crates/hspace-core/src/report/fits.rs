@@ -1,4 +1,4 @@
-//! Charts of densities: fits over the data, and scores of outliers next to those of ordinary rows.
+//! Charts of densities: fits over the data, and scores of outliers compared with those of ordinary rows.
 
 use maud::{Markup, html};
 

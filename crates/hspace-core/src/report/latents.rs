@@ -78,7 +78,7 @@ pub(super) fn latents(of: Option<&Latents>) -> Markup {
         return html! {};
     };
     let lede = html! {
-        "Where the encoder puts " (grouped(of.samples)) " test samples (bars), next to the prior (line). "
+        "Where the encoder puts " (grouped(of.samples)) " test samples (bars), and the prior (line). "
         b { (of.active) " of " (of.total) } " latents are in use: they vary by more than " (ACTIVE) "; a latent that lies on 0 tells nothing. "
         "Where samples have posteriors, the bars are the means of those, which spread less than the prior, since each sample has a width of its own."
         @if of.total > of.shown.len() { " Those that vary most are drawn." }

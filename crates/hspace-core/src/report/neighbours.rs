@@ -1,4 +1,4 @@
-//! Nearest training samples of some test samples, in one space next to another.
+//! Nearest training samples of some test samples, in one space and in another.
 //!
 //! What a representation takes to be alike is best seen by looking: the same test image, its
 //! nearest training images by raw pixels, and those in the learned space.

@@ -92,7 +92,7 @@ for size, mean in [(0.5, 4.0), (8.0, 30.0), (60.0, 2000.0)]:
     points = np.unique(np.array([0, 1, 2, mean // 1, mean * 1.5 // 1, mean * 3 // 1]))
     families.append(family("negative_binomial", x, stats.nbinom(size, p), [size, p], points, mass=True))
 
-# A shape so small that some values are nothing next to their mean.
+# A shape so small that some values are nothing compared with their mean.
 x = np.random.default_rng(11).gamma(0.1, 2.5, 300)
 gap = np.log(x.mean()) - np.log(x).mean()
 shape = optimize.brentq(lambda a: np.log(a) - special.digamma(a) - gap, 0.05, 0.2, xtol=1e-14, rtol=1e-14)

@@ -74,7 +74,7 @@ pub fn attention(scope: &Scope, qkv: Tensor<2>, tokens: usize, heads: usize) -> 
 }
 
 /// A block of a Vision Transformer: attention and a perceptron of `4 d` hidden units, each behind
-/// a layer normalisation and next to an identity (timm's names).
+/// a layer normalisation and added to its input (timm's names).
 pub fn transformer_block(scope: &Scope, x: Tensor<2>, tokens: usize, heads: usize) -> Tensor<2> {
     let [_, dim] = x.dims();
     let y = layer_norm(&scope.at("norm1"), x.clone());

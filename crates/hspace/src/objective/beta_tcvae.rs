@@ -66,16 +66,16 @@ impl Variant for BetaTcVae {
         let posterior = model.posterior(net, x.clone());
         let z = posterior.draw(net, "posterior");
         let likelihood = model.log_likelihood(net, x, z.clone());
-        let metrics = Decomposed::of(&posterior, z, model.samples);
-        let cost = metrics.information.clone() * self.alpha
-            + metrics.total_correlation.clone() * self.beta
-            + metrics.own_divergence * self.gamma;
+        let terms = Decomposed::of(&posterior, z, model.samples);
+        let cost = terms.information.clone() * self.alpha
+            + terms.total_correlation.clone() * self.beta
+            + terms.own_divergence * self.gamma;
         let total = cost - likelihood.clone().mean();
         let divergence = sum_columns(posterior.divergence());
         let mut loss = loss_of(total, likelihood, divergence, &posterior);
-        loss.metrics.push(("information", metrics.information));
+        loss.metrics.push(("information", terms.information));
         loss.metrics
-            .push(("total_correlation", metrics.total_correlation));
+            .push(("total_correlation", terms.total_correlation));
         loss
     }
 }
@@ -143,7 +143,7 @@ mod tests {
             log_variance: rows(vec![noise.ln() as f32; 2 * M]),
         };
         // As if the batch were drawn again for each latent: the constant is log M.
-        let metrics = Decomposed::of(&posterior, rows(z), 1);
+        let terms = Decomposed::of(&posterior, rows(z), 1);
         let information = 0.5 * (determinant / (noise * noise)).ln();
         let correlation = 0.5 * (2.0 * variance.ln() - determinant.ln());
         let own_divergence = variance - 1.0 - variance.ln();
@@ -156,9 +156,9 @@ mod tests {
             2.0 * (0.5f64).sqrt() * (variance - 1.0),
         ];
         let found = [
-            metrics.information,
-            metrics.total_correlation,
-            metrics.own_divergence,
+            terms.information,
+            terms.total_correlation,
+            terms.own_divergence,
         ];
         let expected = [information, correlation, own_divergence];
         for ((found, expected), spread) in found.into_iter().zip(expected).zip(spreads) {
@@ -181,8 +181,8 @@ mod tests {
         let whole = posterior.log_density(z.clone()) - standard_normal(z.clone());
         let whole = values(whole.mean())[0];
         for samples in [1, 1000] {
-            let metrics = Decomposed::of(&posterior, z.clone(), samples);
-            let sum = metrics.information + metrics.total_correlation + metrics.own_divergence;
+            let terms = Decomposed::of(&posterior, z.clone(), samples);
+            let sum = terms.information + terms.total_correlation + terms.own_divergence;
             let sum = values(sum)[0];
             assert!((sum - whole).abs() < 1e-4, "{sum} is not {whole}");
         }
@@ -195,10 +195,8 @@ mod tests {
                 mean: matrix([6, 5], 1.1),
                 log_variance: matrix([6, 5], 2.3),
             };
-            let metrics = Decomposed::of(&posterior, z, 1000);
-            metrics.information * 2.0
-                + metrics.total_correlation * 3.0
-                + metrics.own_divergence * 5.0
+            let terms = Decomposed::of(&posterior, z, 1000);
+            terms.information * 2.0 + terms.total_correlation * 3.0 + terms.own_divergence * 5.0
         });
     }
 }

@@ -330,7 +330,7 @@ pub(super) fn learned_number(net: &Net, place: &str, start: f32) -> Tensor<1> {
     net.at(place).weight("value", [1], Init::Constant(start))
 }
 
-/// What the loss is called in logs, next to its parts.
+/// What the loss is called in logs, in addition to its parts.
 pub(super) fn loss_of(
     total: Tensor<1>,
     likelihood: Tensor<1>,

@@ -157,7 +157,7 @@ impl ReferenceModel {
     }
 
     /// Mean log-likelihood of one draw, and mean divergence.
-    fn metrics(&self) -> [f64; 2] {
+    fn terms(&self) -> [f64; 2] {
         let divergences: Vec<f64> = self.divergence().iter().map(|d| d.iter().sum()).collect();
         [mean(&self.log_likelihood(&self.z())), mean(&divergences)]
     }
@@ -227,7 +227,7 @@ fn vae_follows_its_warmup_and_leaves_free_bits() {
     let settings = latents(2, &format!("warmup = 0.2\nfree_bits = {free}"));
     for (progress, weight) in [(0.05, 0.25), (0.2, 1.0), (1.0, 1.0)] {
         let plain = ReferenceModel::new("vae", &settings, progress);
-        let [likelihood, _] = plain.metrics();
+        let [likelihood, _] = plain.terms();
         plain.assert_total(0, weight * paid - likelihood);
     }
 }
@@ -245,14 +245,14 @@ fn a_learned_scale_is_the_weight_of_that_name() {
         .zip(&drawn)
         .map(|(x, m)| log_normal(x, m, f64::from(-0.3f32)));
     let likelihood = mean(&likelihoods.collect::<Vec<f64>>());
-    let [_, divergence] = plain.metrics();
+    let [_, divergence] = plain.terms();
     plain.assert_total(0, divergence - likelihood);
 }
 
 #[test]
 fn beta_vae_weighs_the_divergence_or_what_it_is_off_a_rising_capacity() {
     let plain = ReferenceModel::new("beta_vae", &latents(2, "beta = 3.0"), 0.4);
-    let [likelihood, divergence] = plain.metrics();
+    let [likelihood, divergence] = plain.terms();
     plain.assert_total(0, 3.0 * divergence - likelihood);
     let settings = latents(
         2,
@@ -319,7 +319,7 @@ fn factor_vae_plays_both_turns() {
             .map(|[as_is, mixed]| as_is - mixed)
             .collect::<Vec<f64>>(),
     );
-    let [likelihood, divergence] = plain.metrics();
+    let [likelihood, divergence] = plain.terms();
     plain.assert_total(0, divergence - likelihood + 3.0 * correlation);
     let flat = z.iter().flatten().map(|x| *x as f32).collect();
     let mixed = plain.with_net(|net| {
@@ -350,7 +350,7 @@ fn dip_vae_holds_the_covariance_of_means_or_of_draws() {
                 .map(|j| 3.0 * c[i][j].powi(2))
                 .sum::<f64>();
         }
-        let [likelihood, divergence] = plain.metrics();
+        let [likelihood, divergence] = plain.terms();
         plain.assert_total(0, divergence - likelihood + penalty);
     }
 }

@@ -17,16 +17,16 @@ fn place(part: &str) -> String {
 }
 
 /// The teacher starts as the learner is.
-pub(super) fn init_ema(weights: &mut Weights, metrics: &[&str]) {
-    for part in metrics {
+pub(super) fn init_ema(weights: &mut Weights, parts: &[&str]) {
+    for part in parts {
         weights.follow(part, &place(part), 0.0);
     }
 }
 
 /// The teacher follows, at `progress` in 0..=1 of a training that began with `momentum`.
-pub(super) fn update_ema(weights: &mut Weights, metrics: &[&str], momentum: f64, progress: f64) {
+pub(super) fn update_ema(weights: &mut Weights, parts: &[&str], momentum: f64, progress: f64) {
     let momentum = cosine(momentum, 1.0, progress);
-    for part in metrics {
+    for part in parts {
         weights.follow(part, &place(part), momentum);
     }
 }

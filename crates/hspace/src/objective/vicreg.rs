@@ -95,16 +95,16 @@ impl Objective for VicReg {
 impl VicReg {
     /// The loss of the views' projections, `[n, d]` each, with its parts.
     fn compare(&self, a: Tensor<2>, b: Tensor<2>, device: &Device) -> Loss {
-        let metrics = terms(a, b, device);
+        let terms = terms(a, b, device);
         let weights = [self.invariance, self.variance, self.covariance];
-        let weighted = metrics
+        let weighted = terms
             .iter()
             .zip(weights)
             .map(|(part, weight)| part.clone() * weight);
         let total = weighted.reduce(|a, b| a + b).expect("three terms");
         let names = ["invariance", "variance", "covariance"];
         Loss {
-            metrics: names.into_iter().zip(metrics).collect(),
+            metrics: names.into_iter().zip(terms).collect(),
             ..Loss::of(total, vec![])
         }
     }

@@ -57,7 +57,7 @@ pub fn local(shape: Shape) -> Shape {
 }
 
 /// Channels of images, numbers of vectors.
-pub fn metrics(shape: Shape) -> usize {
+pub fn channels(shape: Shape) -> usize {
     match shape {
         Shape::Image { channels, .. } => channels,
         Shape::Vector { dim } => dim,
@@ -76,8 +76,8 @@ pub fn spec(shape: Shape) -> DataSpec {
     DataSpec {
         shape,
         local: local(shape),
-        mean: vec![0.0; metrics(shape)],
-        std: vec![1.0; metrics(shape)],
+        mean: vec![0.0; channels(shape)],
+        std: vec![1.0; channels(shape)],
         samples: SAMPLES,
         columns: vec![label],
         task: Some(0),
@@ -302,12 +302,12 @@ impl Case {
     }
 
     /// The turn on these weights.
-    pub fn group(&self, weights: &Weights) -> UpdateGroup {
+    pub fn evaluate(&self, weights: &Weights) -> Evaluated {
         let tracked = weights.tracked(|name| self.trains.covers(name));
         let pass = self.pass(&tracked);
         let net = Net::new(&*self.encoder, &pass);
         let loss = self.objective.loss(&net, &self.batches(), self.group);
-        UpdateGroup {
+        Evaluated {
             loss: number(loss.total.clone()),
             gradients: net.gradients(&loss.total),
             constants: pass.constants().into_iter().map(|x| x.inner()).collect(),
@@ -338,7 +338,7 @@ impl Case {
 }
 
 /// A turn of a step.
-pub struct UpdateGroup {
+pub struct Evaluated {
     pub loss: f64,
     /// Of the trained weights.
     pub gradients: Gradients,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn_tensor::Tensor;
 use hspace::device::{DEVICES, Device, device};
 
-use crate::case::{Case, UpdateGroup};
+use crate::case::{Case, Evaluated};
 
 /// How far loss, gradient and running statistics may be apart, as a share of their length: all devices sum in single
 /// precision, each in its own order.
@@ -40,7 +40,7 @@ fn apart(found: &BTreeMap<String, Tensor<1>>, expected: &BTreeMap<String, Tensor
 }
 
 /// Loss, gradients and statistics.
-fn differences(found: &UpdateGroup, expected: &UpdateGroup) -> [f64; 3] {
+fn differences(found: &Evaluated, expected: &Evaluated) -> [f64; 3] {
     [
         (found.loss - expected.loss).abs() / expected.loss.abs().max(1.0),
         apart(&found.gradients, &expected.gradients),
@@ -67,10 +67,10 @@ fn devices_agree() {
         let tested = case.name.clone();
         let mut turn_on = |device: Device, draw| {
             case.device = device;
-            case.group(&case.weights(40 + draw as u64))
+            case.evaluate(&case.weights(40 + draw as u64))
         };
         // On the first device, by draw.
-        let mut expected: Vec<UpdateGroup> = Vec::new();
+        let mut expected: Vec<Evaluated> = Vec::new();
         for (name, other) in &others {
             // Written so that what is no number is off, too.
             let close =

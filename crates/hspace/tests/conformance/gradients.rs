@@ -6,7 +6,7 @@ use burn_tensor::Tensor;
 use hspace::network::weights::Weights;
 use hspace::optim::Gradients;
 
-use crate::case::{Case, Choice, UpdateGroup, number};
+use crate::case::{Case, Choice, Evaluated, number};
 
 fn length(x: &Tensor<1>) -> f64 {
     number((x.clone() * x.clone()).sum()).sqrt()
@@ -16,7 +16,7 @@ fn length(x: &Tensor<1>) -> f64 {
 /// as a millionth, what should not be as a hundredth or more.
 const NOTHING: f64 = 3e-5;
 
-impl UpdateGroup {
+impl Evaluated {
     /// The weights whose gradient is nothing but rounding.
     fn silent(&self) -> BTreeSet<String> {
         let each = self.gradients.iter();
@@ -30,7 +30,7 @@ impl UpdateGroup {
 
     /// Directions along the gradient of one layer each, or of one block of layers. Weights move the farther the shorter
     /// their gradients are, so that each has its share in the slope: any that is 0 changes it by more than [`CLOSE`],
-    /// any of the wrong sign by twice as much. [`UpdateGroup::silent`] ones stay.
+    /// any of the wrong sign by twice as much. [`Evaluated::silent`] ones stay.
     fn layers(&self) -> BTreeMap<String, Gradients> {
         let silent = self.silent();
         let mut layers: BTreeMap<String, Gradients> = BTreeMap::new();
@@ -82,12 +82,12 @@ impl Case {
     fn slope_error(
         &self,
         weights: &Weights,
-        group: &UpdateGroup,
+        evaluated: &Evaluated,
         direction: &Gradients,
         shares: &[f64],
     ) -> f64 {
         let along =
-            |name: &str, way: Tensor<1>| number((way * group.gradients[name].clone()).sum());
+            |name: &str, way: Tensor<1>| number((way * evaluated.gradients[name].clone()).sum());
         // The loss after a step, and what the gradient says of that step: of the one that was made, since small
         // steps of many weights are rounded.
         let moved = |by: f64| {
@@ -98,7 +98,7 @@ impl Case {
                 promised += along(name, after.clone() - before);
                 moved.set(name, after);
             }
-            (self.loss(&moved, &group.constants), promised)
+            (self.loss(&moved, &evaluated.constants), promised)
         };
         let ratio = |step: f64| {
             let (ahead, behind) = (moved(step), moved(-step));
@@ -108,7 +108,7 @@ impl Case {
         let slope: f64 = ways.map(|(name, way)| along(name, way.clone())).sum();
         let mut least = f64::INFINITY;
         for share in shares {
-            let step = share * group.loss.abs().max(1.0) / slope;
+            let step = share * evaluated.loss.abs().max(1.0) / slope;
             // Twice the step takes off most of the curvature.
             let error = ((4.0 * ratio(step) - ratio(2.0 * step)) / 3.0 - 1.0).abs();
             least = least.min(error);
@@ -132,13 +132,13 @@ const CLOSE: f64 = 0.02;
 fn gradients_agree_with_finite_differences() {
     for case in Case::all() {
         let weights = case.weights(3);
-        let group = case.group(&weights);
-        let squares = group.gradients.values().map(|g| length(g).powi(2));
+        let evaluated = case.evaluate(&weights);
+        let squares = evaluated.gradients.values().map(|g| length(g).powi(2));
         let norm = squares.sum::<f64>().sqrt();
         assert!(norm > 0.0, "{}: no gradient", case.name);
         let unit = |(name, g): (&String, &Tensor<1>)| (name.clone(), g.clone() / norm);
-        let direction: Gradients = group.gradients.iter().map(unit).collect();
-        let error = case.slope_error(&weights, &group, &direction, &SHARES[..4]);
+        let direction: Gradients = evaluated.gradients.iter().map(unit).collect();
+        let error = case.slope_error(&weights, &evaluated, &direction, &SHARES[..4]);
         assert!(error < CLOSE, "{}: the slope is off by {error}", case.name);
     }
 }
@@ -151,12 +151,12 @@ fn gradients_of_every_layer_agree_with_finite_differences() {
         // Kinks, and normalisations of next to nothing, are near to some weights, but not to all.
         for draw in 0..6 {
             let weights = case.weights(30 + draw);
-            let group = case.group(&weights);
-            for (layer, direction) in group.layers() {
+            let evaluated = case.evaluate(&weights);
+            for (layer, direction) in evaluated.layers() {
                 if draw > 0 && !off.contains_key(&layer) {
                     continue;
                 }
-                let error = case.slope_error(&weights, &group, &direction, &SHARES);
+                let error = case.slope_error(&weights, &evaluated, &direction, &SHARES);
                 if error < CLOSE {
                     off.remove(&layer);
                 } else {
@@ -175,27 +175,27 @@ fn gradients_of_every_layer_agree_with_finite_differences() {
 fn every_trained_weight_gets_a_gradient_and_no_other_does() {
     for case in Case::all() {
         let weights = case.weights(4);
-        let group = case.group(&weights);
+        let evaluated = case.evaluate(&weights);
         for (name, weight) in weights.iter() {
-            let has = group.gradients.contains_key(name);
+            let has = evaluated.gradients.contains_key(name);
             let wanted = weight.trained && case.trains.covers(name);
             assert_eq!(has, wanted, "{}: gradient of {name}", case.name);
         }
-        let names = group.gradients.keys();
+        let names = evaluated.gradients.keys();
         let without: BTreeSet<String> = names
             .filter(|name| case.choice.has_no_effect(name))
             .cloned()
             .collect();
-        let silent = |group: &UpdateGroup| {
-            let mut silent = group.silent();
+        let silent = |evaluated: &Evaluated| {
+            let mut silent = evaluated.silent();
             silent.retain(|name| !case.choice.may_cancel(name));
             silent
         };
-        let mut found = silent(&group);
+        let mut found = silent(&evaluated);
         // Chance can make slopes cancel at some weights; only a reason can at all.
         for seed in [14, 24] {
             if found != without {
-                found = &found & &silent(&case.group(&case.weights(seed)));
+                found = &found & &silent(&case.evaluate(&case.weights(seed)));
             }
         }
         assert_eq!(found, without, "{}: gradients that are 0", case.name);

@@ -42,12 +42,12 @@ fn a_handful_of_samples_is_learned_and_stays_told_apart() {
         let first = case.loss(&weights, &[]);
         let mut last = first;
         for step in 0..40 {
-            let group = case.group(&weights);
-            last = group.loss;
+            let evaluated = case.evaluate(&weights);
+            last = evaluated.loss;
             let rate = 0.005 * case.trains.rate;
-            optimizer.step(&mut weights, group.gradients, &mut state, |_| rate);
+            optimizer.step(&mut weights, evaluated.gradients, &mut state, |_| rate);
             // A memory would soon hold nothing but the samples that are to be distinguished from it.
-            let statistics = group.statistics.into_iter();
+            let statistics = evaluated.statistics.into_iter();
             for (name, value) in statistics.filter(|(name, _)| !name.starts_with("memory.")) {
                 weights.set(&name, value.inner());
             }

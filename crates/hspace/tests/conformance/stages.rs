@@ -26,8 +26,8 @@ fn stages_one_after_the_other_give_the_features() {
             for cut in 0..=count {
                 let x = Features::Samples(samples(shape, 0.0, &device));
                 let x = forward(forward(x, 0..cut), cut..count);
-                let metrics = encoder.pool(&scope, x);
-                let difference = (whole.clone() - metrics).abs().max().into_scalar::<f32>();
+                let pooled = encoder.pool(&scope, x);
+                let difference = (whole.clone() - pooled).abs().max().into_scalar::<f32>();
                 assert!(difference <= 1e-6, "{name}, cut at {cut}: {difference}");
             }
         }

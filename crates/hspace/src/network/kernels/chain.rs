@@ -248,7 +248,7 @@ mod tests {
         }
     }
 
-    /// Each weight alone has the gradient that it has next to all others.
+    /// Each weight alone has the gradient that it has when all others ask for one too.
     #[test]
     fn what_else_is_trained_changes_no_gradient() {
         fn tracked<const D: usize>(tensor: &Tensor<D>, yes: bool) -> Tensor<D> {
@@ -292,7 +292,7 @@ mod tests {
             for (j, found) in run(Some(i)).iter().enumerate() {
                 match j == i {
                     true => assert_eq!(found, whole, "{i}"),
-                    false => assert!(found.is_none(), "{j} next to {i}"),
+                    false => assert!(found.is_none(), "{j} with {i} alone"),
                 }
             }
         }
