@@ -21,41 +21,69 @@
 //! takes .14 and .05 to .14, DINO .4 and .05 to .4. `view_set=byol` (`dino`, `swav`, …), `train.optimizer`, `train.clip` and `views.*` set
 //! what a paper had; Adam's moments cannot be set.
 
-mod autoencoder;
-mod barlow_twins;
-mod beta_tcvae;
-mod beta_vae;
-mod byol;
 mod data_spec;
 mod decoder;
-mod dino;
-mod dip_vae;
-mod factor_vae;
-mod gan;
 mod heads;
-mod iwae;
 mod jacobian;
-mod latent;
 mod likelihood;
 #[cfg(test)]
 mod loss_reference_tests;
-mod mae;
-mod moco;
 mod net;
-mod scarf;
-mod simclr;
 mod similarity;
-mod simsiam;
 mod stream;
-mod supcon;
-mod supervised;
-mod swav;
 mod teacher;
 mod update_group;
-mod vae;
-mod vicreg;
-mod vq_vae;
-mod wae_mmd;
+
+/// Views of one sample are near, those of others are far.
+mod contrastive {
+    pub(super) mod moco;
+    pub(super) mod scarf;
+    pub(super) mod simclr;
+}
+/// One network learns what another, mostly its own average, predicts.
+mod distillation {
+    pub(super) mod byol;
+    pub(super) mod dino;
+    pub(super) mod simsiam;
+}
+/// Views agree, and no two features say the same.
+mod redundancy_reduction {
+    pub(super) mod barlow_twins;
+    pub(super) mod vicreg;
+}
+/// Views agree on a cluster.
+mod clustering {
+    pub(super) mod swav;
+}
+/// What is hidden is predicted from the rest.
+mod masked {
+    pub(super) mod mae;
+}
+/// A code from which the sample is reconstructed.
+mod reconstruction {
+    pub(super) mod autoencoder;
+}
+/// Codes with a prior.
+mod variational {
+    pub(super) mod beta_tcvae;
+    pub(super) mod beta_vae;
+    pub(super) mod dip_vae;
+    pub(super) mod factor_vae;
+    pub(super) mod iwae;
+    pub(super) mod latent;
+    pub(super) mod vae;
+    pub(super) mod vq_vae;
+    pub(super) mod wae_mmd;
+}
+/// Two networks against each other.
+mod adversarial {
+    pub(super) mod gan;
+}
+/// All samples have labels.
+mod labelled {
+    pub(super) mod supcon;
+    pub(super) mod supervised;
+}
 
 use std::collections::BTreeMap;
 
@@ -228,28 +256,28 @@ pub fn learns_from_labels(objective: &dyn Objective) -> bool {
 
 /// All objectives.
 pub static OBJECTIVES: &[Entry<Configured<dyn Objective>>] = &[
-    supervised::ENTRY,
-    simclr::ENTRY,
-    moco::ENTRY,
-    byol::ENTRY,
-    simsiam::ENTRY,
-    barlow_twins::ENTRY,
-    vicreg::ENTRY,
-    swav::ENTRY,
-    dino::ENTRY,
-    mae::ENTRY,
-    supcon::ENTRY,
-    scarf::ENTRY,
-    autoencoder::ENTRY,
-    vae::ENTRY,
-    beta_vae::ENTRY,
-    beta_tcvae::ENTRY,
-    factor_vae::ENTRY,
-    dip_vae::ENTRY,
-    wae_mmd::ENTRY,
-    iwae::ENTRY,
-    vq_vae::ENTRY,
-    gan::ENTRY,
+    labelled::supervised::ENTRY,
+    contrastive::simclr::ENTRY,
+    contrastive::moco::ENTRY,
+    distillation::byol::ENTRY,
+    distillation::simsiam::ENTRY,
+    redundancy_reduction::barlow_twins::ENTRY,
+    redundancy_reduction::vicreg::ENTRY,
+    clustering::swav::ENTRY,
+    distillation::dino::ENTRY,
+    masked::mae::ENTRY,
+    labelled::supcon::ENTRY,
+    contrastive::scarf::ENTRY,
+    reconstruction::autoencoder::ENTRY,
+    variational::vae::ENTRY,
+    variational::beta_vae::ENTRY,
+    variational::beta_tcvae::ENTRY,
+    variational::factor_vae::ENTRY,
+    variational::dip_vae::ENTRY,
+    variational::wae_mmd::ENTRY,
+    variational::iwae::ENTRY,
+    variational::vq_vae::ENTRY,
+    adversarial::gan::ENTRY,
 ];
 
 /// The objective of that name with its settings (see the entry's defaults for the keys).

@@ -3,14 +3,14 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::DataSpec;
-use super::heads::{must, positive};
 use crate::dataset::Shape;
 use crate::encoder::axes;
 use crate::network::Scope;
 use crate::network::blocks::{Conv, Residual, Shortcut, Unit, residual_blocks};
 use crate::network::layers::{conv, linear, perceptron};
 use crate::network::maps::Maps;
+use crate::objective::DataSpec;
+use crate::objective::heads::{must, positive};
 
 /// What decoders are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

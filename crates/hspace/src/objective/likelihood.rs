@@ -9,7 +9,7 @@ use burn_tensor::activation::sigmoid;
 use burn_tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::latent::{LOG_TWO_PI, learned_number, sum_columns};
+use super::variational::latent::{LOG_TWO_PI, learned_number, sum_columns};
 use super::{DataSpec, Net};
 use crate::auto::Auto;
 use crate::dataset::Shape;

@@ -8,7 +8,7 @@
 use burn_tensor::Tensor;
 use toml::Table;
 
-use super::{Batch, DataSpec, Net, Objective, factor_vae, init, make};
+use super::{Batch, DataSpec, Net, Objective, init, make};
 use crate::dataset::Shape;
 use crate::device::Device;
 use crate::encoder::latent::with_latents;
@@ -16,6 +16,7 @@ use crate::encoder::{self, Encoder};
 use crate::golden::noise;
 use crate::network::weights::{values, vector};
 use crate::network::{Mode, Pass, Weights};
+use crate::objective::variational::factor_vae;
 
 const N: usize = 6;
 const DIM: usize = 5;

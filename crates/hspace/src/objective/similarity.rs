@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use burn_tensor::activation::log_softmax;
 use burn_tensor::{Tensor, TensorData};
 
-use super::heads::projector;
-use super::{Batch, Loss, Net};
 use crate::device::Device;
 use crate::network::layers::l2_normalise;
+use crate::objective::heads::projector;
+use crate::objective::{Batch, Loss, Net};
 use crate::warning::WarningKind;
 
 /// Mean cosine of the rows of `a` and `b`, `[n, d]` each, to `[1]`.

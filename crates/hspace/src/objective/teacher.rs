@@ -3,8 +3,8 @@
 //! `teacher ← m · teacher + (1 − m) · learner` after each step (Tarvainen & Valpola 2017,
 //! arXiv:1703.01780), m rising from its start to 1 on a cosine (Grill et al. 2020).
 
-use super::heads::must;
 use crate::network::Weights;
+use crate::objective::heads::must;
 use crate::optim::ema::Export;
 use crate::optim::schedule::cosine;
 

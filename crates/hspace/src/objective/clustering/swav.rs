@@ -23,14 +23,14 @@ use burn_tensor::Tensor;
 use burn_tensor::activation::log_softmax;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{must, positive, positive_number, projector, share};
-use super::moco::enqueued;
-use super::{Batch, DataSpec, Loss, Net, Objective, Stream, UpdateGroup, multi_crop};
 use crate::encoder::Encoder;
 use crate::list::{self, Configured, Entry};
 use crate::network::Init;
 use crate::network::layers::l2_normalise;
 use crate::network::weights::{values, vector};
+use crate::objective::contrastive::moco::enqueued;
+use crate::objective::heads::{must, positive, positive_number, projector, share};
+use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, UpdateGroup, multi_crop};
 use crate::warning::WarningKind;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -76,7 +76,7 @@ impl Default for Swav {
 /// Below, what single precision leaves of scores ÷ ε says little.
 const LEAST_EPSILON: f64 = 1e-6;
 
-pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
+pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "swav",
     summary: "predicts one view's assignment to prototypes from another view; multi-crop",
     source: "Caron et al. 2020, arXiv:2006.09882",
@@ -208,7 +208,7 @@ fn used(scores: Tensor<2>) -> f32 {
 }
 
 /// Mean cross-entropy of each code with the softmax of the `logits` of every other view, `[1]`.
-pub(super) fn swapped_prediction(
+pub(in crate::objective) fn swapped_prediction(
     codes: &[Tensor<2>],
     views: usize,
     logits: impl Fn(usize) -> Tensor<2>,

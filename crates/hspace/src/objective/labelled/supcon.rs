@@ -6,10 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::heads::{positive, positive_number};
-use super::similarity::contrast_groups;
-use super::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, ViewKind};
 use crate::list::{self, Configured, Entry};
+use crate::objective::heads::{positive, positive_number};
+use crate::objective::similarity::contrast_groups;
+use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, ViewKind};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -37,7 +37,7 @@ struct SupCon {
     labels: Vec<Option<u32>>,
 }
 
-pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
+pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "supcon",
     summary: "contrastive with labels: views of one class attract, different classes repel",
     source: "Khosla et al. 2020, arXiv:2004.11362",

@@ -11,10 +11,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::heads::{positive, positive_number};
-use super::similarity::contrast_groups;
-use super::{Batch, DataSpec, Loss, Net, Objective, Stream, two_views};
 use crate::list::{self, Configured, Entry};
+use crate::objective::heads::{positive, positive_number};
+use crate::objective::similarity::contrast_groups;
+use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, two_views};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -37,7 +37,7 @@ impl Default for SimClr {
     }
 }
 
-pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
+pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "simclr",
     summary: "contrastive: two views of a sample attract, different samples repel",
     source: "Chen et al. 2020, arXiv:2002.05709",

@@ -14,22 +14,22 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use super::decoder::Decoder;
-use super::heads::positive;
-use super::likelihood::Likelihood;
-use super::{
-    Batch, DataSpec, Generator, ImportanceTerms, Loss, Net, Objective, Stream, Subset, UpdateGroup,
-    ViewKind,
-};
 use crate::encoder::Encoder;
 use crate::list;
 use crate::network::Init;
 use crate::network::layers::linear;
+use crate::objective::decoder::Decoder;
+use crate::objective::heads::positive;
+use crate::objective::likelihood::Likelihood;
+use crate::objective::{
+    Batch, DataSpec, Generator, ImportanceTerms, Loss, Net, Objective, Stream, Subset, UpdateGroup,
+    ViewKind,
+};
 use crate::stats::ACTIVE;
 use crate::warning::WarningKind;
 
 /// `log 2π`
-pub(super) const LOG_TWO_PI: f64 = 1.837_877_066_409_345_5;
+pub(in crate::objective) const LOG_TWO_PI: f64 = 1.837_877_066_409_345_5;
 
 /// Share of the training after which a posterior should say something.
 const SETTLED: f64 = 0.3;
@@ -50,16 +50,16 @@ impl Default for Shared {
 
 /// The pieces, for one shape of data.
 #[derive(Clone, Debug)]
-pub(super) struct Model {
-    pub(super) latents: usize,
-    pub(super) decoder: Decoder,
-    pub(super) likelihood: Likelihood,
+pub(in crate::objective) struct Model {
+    pub(in crate::objective) latents: usize,
+    pub(in crate::objective) decoder: Decoder,
+    pub(in crate::objective) likelihood: Likelihood,
     /// Training samples.
-    pub(super) samples: usize,
+    pub(in crate::objective) samples: usize,
 }
 
 /// A method over the shared pieces.
-pub(super) trait Variant:
+pub(in crate::objective) trait Variant:
     Clone + Default + Serialize + DeserializeOwned + Send + Sync + 'static
 {
     /// Every setting that makes no sense, or not with so many latents.
@@ -108,7 +108,7 @@ struct Variational<V> {
 }
 
 /// Every setting of a method with its default.
-pub(super) fn defaults<V: Variant>() -> Table {
+pub(in crate::objective) fn defaults<V: Variant>() -> Table {
     let mut all = list::defaults::<Shared>();
     all.extend(list::defaults::<V>());
     all.extend(list::defaults::<Decoder>());
@@ -120,7 +120,7 @@ pub(super) fn defaults<V: Variant>() -> Table {
 ///
 /// # Errors
 /// Settings that do not fit, with their keys.
-pub(super) fn make<V: Variant>(table: Table) -> Result<Box<dyn Objective>, String> {
+pub(in crate::objective) fn make<V: Variant>(table: Table) -> Result<Box<dyn Objective>, String> {
     let mut left = table;
     let shared: Shared = list::take(&mut left)?;
     let decoder: Decoder = list::take(&mut left)?;
@@ -229,12 +229,12 @@ impl<V: Variant> Generator for Variational<V> {
 
 impl Model {
     /// The posterior of samples, as the encoder takes them.
-    pub(super) fn posterior(&self, net: &Net, x: Tensor<4>) -> Posterior {
+    pub(in crate::objective) fn posterior(&self, net: &Net, x: Tensor<4>) -> Posterior {
         self.posterior_of(net, net.trunk(x))
     }
 
     /// The posterior by the trunk's features.
-    pub(super) fn posterior_of(&self, net: &Net, features: Tensor<2>) -> Posterior {
+    pub(in crate::objective) fn posterior_of(&self, net: &Net, features: Tensor<2>) -> Posterior {
         Posterior {
             mean: net.coordinates(features.clone(), self.latents),
             log_variance: linear(&net.at("log_variance"), features, self.latents, true),
@@ -242,12 +242,17 @@ impl Model {
     }
 
     /// The decoder's outputs for latents `[n, latents]`.
-    pub(super) fn decode(&self, net: &Net, z: Tensor<2>) -> Tensor<4> {
+    pub(in crate::objective) fn decode(&self, net: &Net, z: Tensor<2>) -> Tensor<4> {
         self.decoder.outputs(&net.at("decoder"), z)
     }
 
     /// `log p(x | z)` of samples as the encoder takes them, `[n]`.
-    pub(super) fn log_likelihood(&self, net: &Net, x: Tensor<4>, z: Tensor<2>) -> Tensor<1> {
+    pub(in crate::objective) fn log_likelihood(
+        &self,
+        net: &Net,
+        x: Tensor<4>,
+        z: Tensor<2>,
+    ) -> Tensor<1> {
         let outputs = self.decode(net, z);
         self.likelihood.log_density(net, outputs, x)
     }
@@ -255,14 +260,14 @@ impl Model {
 
 /// Normal distributions `[n, d]`, one a sample, independent over dimensions.
 #[derive(Clone)]
-pub(super) struct Posterior {
-    pub(super) mean: Tensor<2>,
-    pub(super) log_variance: Tensor<2>,
+pub(in crate::objective) struct Posterior {
+    pub(in crate::objective) mean: Tensor<2>,
+    pub(in crate::objective) log_variance: Tensor<2>,
 }
 
 impl Posterior {
     /// The same distributions so many times, all samples' before they come again.
-    pub(super) fn repeated(&self, times: usize) -> Posterior {
+    pub(in crate::objective) fn repeated(&self, times: usize) -> Posterior {
         let repeat = |x: &Tensor<2>| x.clone().repeat_dim(0, times);
         Posterior {
             mean: repeat(&self.mean),
@@ -271,67 +276,67 @@ impl Posterior {
     }
 
     /// `μ + σ ε`, ε from the standard normal: `[n, d]`.
-    pub(super) fn draw(&self, net: &Net, what: &str) -> Tensor<2> {
+    pub(in crate::objective) fn draw(&self, net: &Net, what: &str) -> Tensor<2> {
         let noise = net.normal(what, self.mean.dims());
         self.mean.clone() + (self.log_variance.clone() * 0.5).exp() * noise
     }
 
     /// `KL(q ‖ N(0, I))` by dimension: `½ (μ² + σ² − log σ² − 1)`, `[n, d]`.
-    pub(super) fn divergence(&self) -> Tensor<2> {
+    pub(in crate::objective) fn divergence(&self) -> Tensor<2> {
         let Posterior { mean, log_variance } = self.clone();
         let squares = mean.powi_scalar(2) + log_variance.clone().exp();
         (squares - log_variance - 1.0) * 0.5
     }
 
     /// `log q(z)`, `[n]`.
-    pub(super) fn log_density(&self, z: Tensor<2>) -> Tensor<1> {
+    pub(in crate::objective) fn log_density(&self, z: Tensor<2>) -> Tensor<1> {
         sum_columns(self.log_densities(z))
     }
 
     /// The same by dimension, `[n, d]`.
-    pub(super) fn log_densities(&self, z: Tensor<2>) -> Tensor<2> {
+    pub(in crate::objective) fn log_densities(&self, z: Tensor<2>) -> Tensor<2> {
         let Posterior { mean, log_variance } = self.clone();
         let squares = (z - mean).powi_scalar(2) * (-log_variance.clone()).exp();
         (squares + log_variance + LOG_TWO_PI) * -0.5
     }
 
     /// Latents whose mean varies over the batch, `[1]`.
-    pub(super) fn active_units(&self) -> Tensor<1> {
+    pub(in crate::objective) fn active_units(&self) -> Tensor<1> {
         active_units(self.mean.clone())
     }
 }
 
 /// Columns of `[n, d]` whose variance over rows is above [`ACTIVE`], `[1]`.
-pub(super) fn active_units(mean: Tensor<2>) -> Tensor<1> {
+pub(in crate::objective) fn active_units(mean: Tensor<2>) -> Tensor<1> {
     let off = mean.clone() - mean.mean_dim(0);
     let variance = off.powi_scalar(2).mean_dim(0).detach();
     variance.greater_elem(ACTIVE as f32).float().sum()
 }
 
 /// `log N(z; 0, I)`, `[n]`.
-pub(super) fn standard_normal(z: Tensor<2>) -> Tensor<1> {
+pub(in crate::objective) fn standard_normal(z: Tensor<2>) -> Tensor<1> {
     sum_columns((z.powi_scalar(2) + LOG_TWO_PI) * -0.5)
 }
 
 /// Sums of the rows of `[n, d]`, `[n]`.
-pub(super) fn sum_columns(x: Tensor<2>) -> Tensor<1> {
+pub(in crate::objective) fn sum_columns(x: Tensor<2>) -> Tensor<1> {
     let [n, _] = x.dims();
     x.sum_dim(1).reshape([n])
 }
 
 /// `log Σ exp` along an axis, which stays with length 1.
-pub(super) fn log_sum_exp<const D: usize>(x: Tensor<D>, axis: usize) -> Tensor<D> {
+pub(in crate::objective) fn log_sum_exp<const D: usize>(x: Tensor<D>, axis: usize) -> Tensor<D> {
     let most = x.clone().max_dim(axis).detach();
     (x - most.clone()).exp().sum_dim(axis).log() + most
 }
 
 /// A number that is learned, at `place`, `[1]`.
-pub(super) fn learned_number(net: &Net, place: &str, start: f32) -> Tensor<1> {
+pub(in crate::objective) fn learned_number(net: &Net, place: &str, start: f32) -> Tensor<1> {
     net.at(place).weight("value", [1], Init::Constant(start))
 }
 
 /// What the loss is called in logs, in addition to its parts.
-pub(super) fn loss_of(
+pub(in crate::objective) fn loss_of(
     total: Tensor<1>,
     likelihood: Tensor<1>,
     divergence: Tensor<1>,
@@ -391,7 +396,7 @@ mod tests {
     #[test]
     fn a_collapsed_posterior_is_named_and_the_remedies_are_settings() {
         let mut named = 0;
-        for entry in super::super::OBJECTIVES {
+        for entry in crate::objective::OBJECTIVES {
             let defaults = (entry.defaults)();
             let objective = (entry.make)(defaults.clone()).unwrap();
             let diagnose = |units, progress| {
@@ -441,7 +446,7 @@ mod tests {
             ("likelihood = \"bernoulli\"", "standardised"),
             ("decoder = \"cnn\"", "vectors"),
         ] {
-            let mut made = super::super::make("vae", text.parse().unwrap()).unwrap();
+            let mut made = crate::objective::make("vae", text.parse().unwrap()).unwrap();
             let problems = made.prepare(&spec).concat();
             assert!(problems.contains(part), "{text}: {problems}");
         }
@@ -451,7 +456,7 @@ mod tests {
     fn settings_of_all_pieces_are_taken_and_no_others() {
         let parse = |text: &str| {
             let table: Table = text.parse().unwrap();
-            super::super::make("vae", table).err()
+            crate::objective::make("vae", table).err()
         };
         assert_eq!(
             parse("latents = 3\nwarmup = 0.5\nlikelihood = \"gaussian\"\nscale = 0.1"),

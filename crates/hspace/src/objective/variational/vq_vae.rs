@@ -15,13 +15,13 @@ use burn_tensor::{Tensor, TensorData};
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
-use super::heads::{must, not_negative, positive};
-use super::latent::{self, Model, Variant};
-use super::{Batch, Loss, Net, Objective};
 use crate::device::Device;
 use crate::list::{Configured, Entry};
 use crate::network::Init;
 use crate::network::weights::{values, vector};
+use crate::objective::heads::{must, not_negative, positive};
+use crate::objective::variational::latent::{self, Model, Variant};
+use crate::objective::{Batch, Loss, Net, Objective};
 use crate::warning::WarningKind;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ impl Default for VqVae {
     }
 }
 
-pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
+pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "vq_vae",
     summary: "autoencoder whose code is made of words of a learned codebook",
     source: "van den Oord et al. 2017, arXiv:1711.00937",

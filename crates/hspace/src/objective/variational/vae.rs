@@ -9,10 +9,10 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{not_negative, share};
-use super::latent::{self, Model, Variant, loss_of, sum_columns};
-use super::{Batch, Loss, Net, Objective};
 use crate::list::{Configured, Entry};
+use crate::objective::heads::{not_negative, share};
+use crate::objective::variational::latent::{self, Model, Variant, loss_of, sum_columns};
+use crate::objective::{Batch, Loss, Net, Objective};
 use crate::optim::schedule::ramp;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ impl Default for Vae {
     }
 }
 
-pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
+pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "vae",
     summary: "variational: draws the sample from a latent of standard normal prior",
     source: "Kingma & Welling 2014, arXiv:1312.6114",
@@ -75,9 +75,9 @@ impl Vae {
 
 #[cfg(test)]
 mod tests {
-    use super::super::latent::Posterior;
     use super::*;
     use crate::golden::{check_loss, matrix};
+    use crate::objective::variational::latent::Posterior;
 
     #[test]
     fn free_bits_agree_with_torch() {

@@ -12,10 +12,10 @@ use burn_tensor::Tensor;
 use burn_tensor::activation::relu;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{not_negative, positive, projector};
-use super::{Batch, DataSpec, Loss, Net, Objective, Stream, two_views};
 use crate::device::Device;
 use crate::list::{self, Configured, Entry};
+use crate::objective::heads::{not_negative, positive, projector};
+use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, two_views};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -44,7 +44,7 @@ impl Default for VicReg {
     }
 }
 
-pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
+pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "vicreg",
     summary: "views agree, every dimension varies, no two vary together",
     source: "Bardes et al. 2022, arXiv:2105.04906",

@@ -6,10 +6,12 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::positive;
-use super::latent::{self, Model, Variant, log_sum_exp, loss_of, standard_normal, sum_columns};
-use super::{Batch, Loss, Net, Objective};
 use crate::list::{Configured, Entry};
+use crate::objective::heads::positive;
+use crate::objective::variational::latent::{
+    self, Model, Variant, log_sum_exp, loss_of, standard_normal, sum_columns,
+};
+use crate::objective::{Batch, Loss, Net, Objective};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -24,7 +26,7 @@ impl Default for Iwae {
     }
 }
 
-pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
+pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "iwae",
     summary: "variational, with a tighter bound from several draws",
     source: "Burda et al. 2016, arXiv:1509.00519",

@@ -4,7 +4,7 @@
 //! normalised as the encoder's input (Hinton & Salakhutdinov 2006). What the encoder sees may be
 //! corrupted, the target never is (denoising, Vincent et al. 2010, JMLR 11: masking, Gaussian,
 //! salt-and-pepper noise). The last term is the contractive autoencoder's squared Frobenius norm (Rifai et
-//! al. 2011, ICML), a mean over samples, estimated along random directions ([`super::jacobian`]). The penalty on |h| is
+//! al. 2011, ICML), a mean over samples, estimated along random directions ([`crate::objective::jacobian`]). The penalty on |h| is
 //! the plain one that makes codes sparse (Ng 2011, lecture notes, has a divergence instead). Samples are the run's views
 //! (weak ones by default), unlike the variational objectives', which see them as they are.
 
@@ -12,13 +12,15 @@ use burn_tensor::{Tensor, TensorData};
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use super::decoder::Decoder;
-use super::heads::{must, not_negative};
-use super::jacobian;
-use super::latent::active_units;
-use super::{Batch, DataSpec, Generator, Loss, Net, Objective, Stream, Subset, ViewKind};
 use crate::dataset::Shape;
 use crate::list::{self, Configured, Entry};
+use crate::objective::decoder::Decoder;
+use crate::objective::heads::{must, not_negative};
+use crate::objective::jacobian;
+use crate::objective::variational::latent::active_units;
+use crate::objective::{
+    Batch, DataSpec, Generator, Loss, Net, Objective, Stream, Subset, ViewKind,
+};
 
 /// What is done to what the encoder sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +72,7 @@ struct Autoencoder {
     images: bool,
 }
 
-pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
+pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "autoencoder",
     summary: "a decoder draws the sample from its features; plain, denoising, sparse, contractive",
     source: "Hinton & Salakhutdinov 2006, doi:10.1126/science.1127647",
@@ -230,7 +232,7 @@ impl Generator for Autoencoder {
 
     fn draw(&self, net: &Net, z: Tensor<2>) -> Tensor<4> {
         let outputs = self.decoder.outputs(&net.at("decoder"), z);
-        super::likelihood::plain(outputs, &self.mean, &self.std, self.images)
+        crate::objective::likelihood::plain(outputs, &self.mean, &self.std, self.images)
     }
 }
 

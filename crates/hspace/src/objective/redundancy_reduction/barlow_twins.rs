@@ -10,11 +10,11 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{positive, positive_number, projector};
-use super::{Batch, DataSpec, Loss, Net, Objective, Stream, two_views};
 use crate::device::Device;
 use crate::list::{self, Configured, Entry};
 use crate::network::layers::standardise;
+use crate::objective::heads::{positive, positive_number, projector};
+use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, two_views};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -37,7 +37,7 @@ impl Default for BarlowTwins {
     }
 }
 
-pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
+pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "barlow_twins",
     summary: "dimensions agree between views and do not repeat each other",
     source: "Zbontar et al. 2021, arXiv:2103.03230",

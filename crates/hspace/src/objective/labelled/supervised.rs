@@ -8,11 +8,11 @@ use burn_tensor::Tensor;
 use burn_tensor::activation::log_softmax;
 use serde::{Deserialize, Serialize};
 
-use super::heads::must;
-use super::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, ViewKind};
 use crate::list::{self, Configured, Entry};
 use crate::network::layers::{linear, pick};
 use crate::network::weights::vector;
+use crate::objective::heads::must;
+use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, ViewKind};
 
 /// What a user may set.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ struct Supervised {
     weights: Vec<f32>,
 }
 
-pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
+pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "supervised",
     summary: "softmax classifier on the features, trained with them on the labels",
     source: "label smoothing: Szegedy et al. 2016, arXiv:1512.00567",

@@ -16,13 +16,13 @@ use std::collections::BTreeMap;
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{positive, projector};
-use super::similarity::{
-    LEAST_SPREAD, constant_projections, mean_cosine, projection_spread, symmetric,
-};
-use super::{Batch, DataSpec, Loss, Net, Objective, Stream, teacher, two_views};
 use crate::list::{self, Configured, Entry};
 use crate::network::Weights;
+use crate::objective::heads::{positive, projector};
+use crate::objective::similarity::{
+    LEAST_SPREAD, constant_projections, mean_cosine, projection_spread, symmetric,
+};
+use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, teacher, two_views};
 use crate::optim::ema::Export;
 use crate::warning::WarningKind;
 
@@ -48,7 +48,7 @@ impl Default for Byol {
     }
 }
 
-pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
+pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "byol",
     summary: "predicts a momentum teacher's view of the same sample; no negatives",
     source: "Grill et al. 2020, arXiv:2006.07733",

@@ -15,13 +15,13 @@ use burn_tensor::{Int, Tensor, TensorData};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{must, positive};
-use super::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, ViewKind};
 use crate::device::Device;
 use crate::encoder::{self, Encoder};
 use crate::list::{self, Configured, Entry};
 use crate::network::tokens::{dense, layer_norm, transformer_block};
 use crate::network::{Init, Scope};
+use crate::objective::heads::{must, positive};
+use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, ViewKind};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -50,7 +50,7 @@ impl Default for Mae {
     }
 }
 
-pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
+pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "mae",
     summary: "draws the hidden patches of an image from the visible ones; for vit_*",
     source: "He et al. 2022, arXiv:2111.06377",

@@ -10,10 +10,10 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::positive_number;
-use super::latent::{self, Model, Variant, active_units};
-use super::{Batch, Loss, Net, Objective};
 use crate::list::{Configured, Entry};
+use crate::objective::heads::positive_number;
+use crate::objective::variational::latent::{self, Model, Variant, active_units};
+use crate::objective::{Batch, Loss, Net, Objective};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -28,7 +28,7 @@ impl Default for Wae {
     }
 }
 
-pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
+pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "wae_mmd",
     summary: "autoencoder whose codes are distributed as the prior, by a mean discrepancy",
     source: "Tolstikhin et al. 2018, arXiv:1711.01558",

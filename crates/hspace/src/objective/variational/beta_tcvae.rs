@@ -9,12 +9,12 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::not_negative;
-use super::latent::{
+use crate::list::{Configured, Entry};
+use crate::objective::heads::not_negative;
+use crate::objective::variational::latent::{
     self, LOG_TWO_PI, Model, Posterior, Variant, log_sum_exp, loss_of, standard_normal, sum_columns,
 };
-use super::{Batch, Loss, Net, Objective};
-use crate::list::{Configured, Entry};
+use crate::objective::{Batch, Loss, Net, Objective};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -37,7 +37,7 @@ impl Default for BetaTcVae {
     }
 }
 
-pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
+pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "beta_tcvae",
     summary: "variational, with a heavier total correlation of the latents",
     source: "Chen et al. 2018, arXiv:1802.04942",

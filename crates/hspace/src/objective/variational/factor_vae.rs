@@ -13,11 +13,11 @@ use burn_tensor::{Int, Tensor, TensorData};
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{not_negative, positive, positive_number};
-use super::latent::{self, Model, Variant, loss_of, sum_columns};
-use super::{Batch, Loss, Net, Objective, UpdateGroup};
 use crate::list::{Configured, Entry};
 use crate::network::layers::{linear, linear_leaky};
+use crate::objective::heads::{not_negative, positive, positive_number};
+use crate::objective::variational::latent::{self, Model, Variant, loss_of, sum_columns};
+use crate::objective::{Batch, Loss, Net, Objective, UpdateGroup};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
@@ -43,7 +43,7 @@ impl Default for FactorVae {
     }
 }
 
-pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
+pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "factor_vae",
     summary: "variational, with a heavier total correlation, estimated by a discriminator",
     source: "Kim & Mnih 2018, arXiv:1802.05983",
@@ -135,7 +135,7 @@ fn correlation(own: Tensor<2>) -> Tensor<1> {
 }
 
 /// Each column of `[n, d]` in an order of its own.
-pub(super) fn shuffled(net: &Net, z: Tensor<2>) -> Tensor<2> {
+pub(in crate::objective) fn shuffled(net: &Net, z: Tensor<2>) -> Tensor<2> {
     let [n, d] = z.dims();
     let mut rng = net.rng("shuffled");
     let mut places = vec![0i64; n * d];

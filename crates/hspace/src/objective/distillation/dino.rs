@@ -22,13 +22,13 @@ use burn_tensor::Tensor;
 use burn_tensor::activation::softmax;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{must, positive, positive_number, share};
-use super::swav::swapped_prediction;
-use super::{Batch, DataSpec, Loss, Net, Objective, Stream, multi_crop, teacher};
 use crate::list::{self, Configured, Entry};
 use crate::network::layers::l2_normalise;
 use crate::network::tokens::{dense, gelu};
 use crate::network::{Init, Scope, Weights};
+use crate::objective::clustering::swav::swapped_prediction;
+use crate::objective::heads::{must, positive, positive_number, share};
+use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, multi_crop, teacher};
 use crate::optim::ema::Export;
 use crate::optim::schedule::ramp;
 use crate::warning::WarningKind;
@@ -75,7 +75,7 @@ impl Default for Dino {
     }
 }
 
-pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
+pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "dino",
     summary: "agrees with a momentum teacher on a sharpened, centred distribution; multi-crop",
     source: "Caron et al. 2021, arXiv:2104.14294",

@@ -23,15 +23,15 @@ use std::collections::BTreeMap;
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{positive, positive_number, projector, standardised_projector};
-use super::similarity::{
-    LEAST_CENTRED_SPREAD, constant_projections, info_nce, projection_spread, symmetric,
-};
-use super::{Batch, DataSpec, Loss, Net, Objective, Stream, teacher, two_views};
 use crate::device::Device;
 use crate::list::{self, Configured, Entry};
 use crate::network::layers::{l2_normalise, perceptron};
 use crate::network::{Init, Scope, Weights};
+use crate::objective::heads::{positive, positive_number, projector, standardised_projector};
+use crate::objective::similarity::{
+    LEAST_CENTRED_SPREAD, constant_projections, info_nce, projection_spread, symmetric,
+};
+use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, teacher, two_views};
 use crate::optim::ema::Export;
 use crate::warning::WarningKind;
 
@@ -62,7 +62,7 @@ impl Default for MoCo {
     }
 }
 
-pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
+pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "moco",
     summary: "contrastive: a view finds the momentum teacher's key of the other among a queue of keys",
     source: "He et al. 2020, arXiv:1911.05722; v3: Chen, Xie & He 2021, arXiv:2104.02057",
@@ -198,7 +198,7 @@ impl MoCo {
 
 /// The queue, `[queue, d]`, after a batch's keys `[n, d]` came in: they are its first rows, and as many of its last,
 /// the oldest, are gone.
-pub(super) fn enqueued(queue: Tensor<2>, keys: Tensor<2>) -> Tensor<2> {
+pub(in crate::objective) fn enqueued(queue: Tensor<2>, keys: Tensor<2>) -> Tensor<2> {
     let [size, _] = queue.dims();
     Tensor::cat(vec![keys, queue], 0).narrow(0, 0, size)
 }

@@ -4,7 +4,7 @@
 //! `non_saturating`: the discriminator lowers `softplus(−D(x)) + softplus(D(G(z)))`, the generator
 //! `softplus(−D(G(z)))` (Goodfellow et al. 2014, arXiv:1406.2661). `hinge`: `max(0, 1 − D(x)) + max(0, 1 +
 //! D(G(z)))` and `−D(G(z))` (Lim & Ye 2017, arXiv:1705.02894). R1 adds `γ/2 E ‖∇_x D(x)‖²` on real samples
-//! (Mescheder et al. 2018, arXiv:1801.04406), estimated along random directions ([`super::jacobian`]).
+//! (Mescheder et al. 2018, arXiv:1801.04406), estimated along random directions ([`crate::objective::jacobian`]).
 //! Samples come from an average of the generator's weights over steps. The discriminator is whatever encoder
 //! the run has, the generator its decoder: with `cnn` for both they are convolutional as DCGAN's (Radford et
 //! al. 2016, arXiv:1511.06434), but with upsampling instead of transposed convolutions, as many doublings from at most
@@ -29,18 +29,18 @@ use burn_tensor::activation::{relu, sigmoid, softplus};
 use burn_tensor::module::adaptive_avg_pool2d;
 use serde::{Deserialize, Serialize};
 
-use super::decoder::Decoder;
-use super::heads::{must, not_negative, positive};
-use super::jacobian;
-use super::likelihood::{normalised, plain};
-use super::{
-    Batch, DataSpec, Generator, Loss, Net, Objective, Stream, Subset, UpdateGroup, ViewKind,
-};
 use crate::dataset::Shape;
 use crate::encoder::Encoder;
 use crate::list::{self, Configured, Entry};
 use crate::network::layers::{flatten, linear};
 use crate::network::{Init, Scope, Weights};
+use crate::objective::decoder::Decoder;
+use crate::objective::heads::{must, not_negative, positive};
+use crate::objective::jacobian;
+use crate::objective::likelihood::{normalised, plain};
+use crate::objective::{
+    Batch, DataSpec, Generator, Loss, Net, Objective, Stream, Subset, UpdateGroup, ViewKind,
+};
 use crate::warning::WarningKind;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,7 +100,7 @@ struct Gan {
     std: Vec<f32>,
 }
 
-pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
+pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "gan",
     summary: "a generator against a discriminator, whose features are the representation",
     source: "Goodfellow et al. 2014, arXiv:1406.2661; Radford et al. 2016, arXiv:1511.06434",

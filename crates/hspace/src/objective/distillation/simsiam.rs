@@ -14,13 +14,13 @@ use std::collections::BTreeMap;
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{positive, standardised_projector};
-use super::similarity::{
-    LEAST_CENTRED_SPREAD, constant_projections, mean_cosine, projection_spread, symmetric,
-};
-use super::{Batch, DataSpec, Loss, Net, Objective, Stream, two_views};
 use crate::list::{self, Configured, Entry};
 use crate::network::layers::perceptron;
+use crate::objective::heads::{positive, standardised_projector};
+use crate::objective::similarity::{
+    LEAST_CENTRED_SPREAD, constant_projections, mean_cosine, projection_spread, symmetric,
+};
+use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, two_views};
 use crate::warning::WarningKind;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -41,7 +41,7 @@ impl Default for SimSiam {
     }
 }
 
-pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
+pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "simsiam",
     summary: "predicts the other view, which gets no gradient; no negatives, no teacher",
     source: "Chen & He 2021, arXiv:2011.10566",

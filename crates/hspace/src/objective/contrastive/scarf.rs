@@ -11,11 +11,11 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{positive, positive_number, projector};
-use super::similarity::info_nce;
-use super::{Batch, DataSpec, Loss, Net, Objective, Stream, two_views};
 use crate::dataset::Shape;
 use crate::list::{self, Configured, Entry};
+use crate::objective::heads::{positive, positive_number, projector};
+use crate::objective::similarity::info_nce;
+use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, two_views};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -38,7 +38,7 @@ impl Default for Scarf {
     }
 }
 
-pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
+pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "scarf",
     summary: "contrastive, for vectors: a row attracts itself with some features replaced",
     source: "Bahri et al. 2022, arXiv:2106.15147",

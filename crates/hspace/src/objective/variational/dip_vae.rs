@@ -8,10 +8,12 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::not_negative;
-use super::latent::{self, Model, Posterior, Variant, loss_of, sum_columns};
-use super::{Batch, Loss, Net, Objective};
 use crate::list::{Configured, Entry};
+use crate::objective::heads::not_negative;
+use crate::objective::variational::latent::{
+    self, Model, Posterior, Variant, loss_of, sum_columns,
+};
+use crate::objective::{Batch, Loss, Net, Objective};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Form {
@@ -42,7 +44,7 @@ impl Default for DipVae {
     }
 }
 
-pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
+pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "dip_vae",
     summary: "variational, with uncorrelated latents of variance 1 over the data",
     source: "Kumar et al. 2018, arXiv:1711.00848",

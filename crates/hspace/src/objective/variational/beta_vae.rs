@@ -8,10 +8,10 @@
 use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::heads::{not_negative, share};
-use super::latent::{self, Model, Variant, loss_of, sum_columns};
-use super::{Batch, Loss, Net, Objective};
 use crate::list::{Configured, Entry};
+use crate::objective::heads::{not_negative, share};
+use crate::objective::variational::latent::{self, Model, Variant, loss_of, sum_columns};
+use crate::objective::{Batch, Loss, Net, Objective};
 use crate::optim::schedule::ramp;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ impl Default for BetaVae {
     }
 }
 
-pub(super) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
+pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     name: "beta_vae",
     summary: "variational, with a heavier divergence or a capacity that rises",
     source: "Higgins et al. 2017, ICLR; Burgess et al. 2018, arXiv:1804.03599",
@@ -88,9 +88,9 @@ impl BetaVae {
 
 #[cfg(test)]
 mod tests {
-    use super::super::latent::Posterior;
     use super::*;
     use crate::golden::{check_loss, matrix};
+    use crate::objective::variational::latent::Posterior;
 
     #[test]
     fn the_capacity_agrees_with_torch() {
