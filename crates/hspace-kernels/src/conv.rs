@@ -5,7 +5,9 @@
 //! unless the [`Machine`] says otherwise, everything else directly (`direct.rs`).
 
 mod algorithm;
+pub(crate) mod direct;
 mod gradients;
+pub(crate) mod winograd;
 
 use rayon::prelude::*;
 

@@ -5,6 +5,7 @@
 //! may as well be computed as `Cᵀ = Bᵀ Aᵀ`. So a layer with many weights and few samples packs the
 //! samples, and reads its weights where they are.
 
+pub(crate) mod microkernel;
 mod packed;
 mod rectangle;
 

@@ -1,5 +1,6 @@
 //! The ways to compute a convolution and its gradients: by minimal filtering or directly.
 
+use super::{direct, winograd};
 use crate::buffer::Buffer;
 use crate::epilogue::Epilogue;
 use crate::fetch::Area;
@@ -7,7 +8,6 @@ use crate::machine::Machine;
 use crate::norm::BlockEpilogue;
 use crate::partition::{self, Rows};
 use crate::shape::{Conv, Source};
-use crate::{direct, winograd};
 
 /// A forward convolution, or the gradient for the input, with its weights ready.
 pub(super) struct Algorithm {

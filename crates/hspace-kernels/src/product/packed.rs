@@ -7,8 +7,8 @@ use rayon::prelude::*;
 use super::{Matrix, Sizes};
 use crate::buffer::{Buffer, volume};
 use crate::fetch::needed_soon;
-use crate::gemm_microkernel::column_block;
 use crate::partition;
+use crate::product::microkernel::column_block;
 use crate::simd::{Isa, LANES};
 use crate::transpose::transpose;
 

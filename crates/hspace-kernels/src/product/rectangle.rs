@@ -6,7 +6,7 @@ use super::packed::{AHEAD, DEPTH, Packed, ask_for, pack, runs};
 use super::{Matrix, Sizes};
 use crate::epilogue::RawEpilogue;
 use crate::fetch::needed_soon;
-use crate::gemm_microkernel::{Block, Strides, column_block, over_rows, product};
+use crate::product::microkernel::{Block, Strides, column_block, over_rows, product};
 use crate::scratch::Scratch;
 use crate::simd::{Isa, LANES, Simd, kernel};
 

@@ -1,7 +1,7 @@
 //! Transformed inputs times transformed weights: a matrix product for each pair of them.
 
 use crate::fetch::Fetch;
-use crate::gemm_microkernel::{Block, Strides, column_block, over_rows, product};
+use crate::product::microkernel::{Block, Strides, column_block, over_rows, product};
 use crate::simd::{Isa, LANES, Simd, kernel};
 
 /// Numbers between the end of one place's plane and the next, so that the planes do not compete

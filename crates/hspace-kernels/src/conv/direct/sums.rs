@@ -7,10 +7,10 @@ use rayon::prelude::*;
 
 use super::{Numbers, Taps};
 use crate::buffer::Buffer;
-use crate::gemm_microkernel::{Strides, add_outer};
 use crate::machine::Machine;
 use crate::norm::scale_rows;
 use crate::partition::{self, Rows};
+use crate::product::microkernel::{Strides, add_outer};
 use crate::scratch::Scratch;
 use crate::shape::{Conv, Source};
 use crate::simd::LANES;
