@@ -26,6 +26,8 @@ pub enum WarningKind {
     SaturatedQueue,
     /// The discriminator tells all samples, and the generator has nothing to learn from.
     DiscriminatorWon,
+    /// Nearly all unlabelled samples are taken for one class.
+    OneClass,
     /// The data may spoil what is measured on them.
     Data,
     /// The samples that a run draws could not be measured.

@@ -327,7 +327,8 @@ impl Config {
             }
             _ => 0,
         };
-        train.resolve(about.samples + val, about.shape);
+        let made = objective.as_ref().map(|(made, _)| &**made);
+        train.resolve(about.samples + val, about.shape, made);
         problems.extend(train.validate());
 
         let streams = objective

@@ -11,6 +11,7 @@ mod resnet;
 pub(crate) mod stage;
 mod vit;
 
+pub use mlp::Activation;
 pub use stage::{Exit, Features, Stage, Tokens, features_at};
 
 use std::ops::Range;
@@ -64,6 +65,11 @@ pub trait Encoder: Send + Sync {
         None
     }
 
+    /// Its layers, if it is a perceptron.
+    fn perceptron(&self) -> Option<Perceptron> {
+        None
+    }
+
     /// A weight from elsewhere whose shape is not `wanted`, made to fit where it is known how (position
     /// embeddings).
     fn adapt(&self, _name: &str, _found: &Weight, _wanted: &[usize]) -> Option<Weight> {
@@ -82,6 +88,24 @@ pub trait Encoder: Send + Sync {
 
     /// Problems with the settings, or with samples of this shape; empty if there are none.
     fn validate(&self, shape: Shape) -> Vec<String>;
+}
+
+/// Linear layers, one after the other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Perceptron {
+    /// Units of each layer.
+    pub units: Vec<usize>,
+    /// Whether each is normalised over the batch.
+    pub norm: bool,
+    /// What follows.
+    pub activation: Activation,
+}
+
+impl Perceptron {
+    /// Where the weights of layer `i` are under the encoder's: `3 i`, those of its normalisation at `3 i + 1`; without normalisation `2 i`.
+    pub fn place(&self, i: usize) -> usize {
+        if self.norm { 3 * i } else { 2 * i }
+    }
 }
 
 /// What an encoder that cuts images into patches can do besides.

@@ -306,7 +306,7 @@ fn validate_export(config: &Config, objective: &dyn Objective) -> Option<String>
             names.join(" and ")
         ));
     }
-    (asked == Export::Ema && settings.ema == 0.0).then(|| {
+    (asked == Export::Ema && *settings.ema.get() == 0.0).then(|| {
         "train.export=ema: no average is taken; set its decay, such as train.ema=0.999".to_owned()
     })
 }

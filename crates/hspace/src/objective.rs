@@ -21,6 +21,7 @@
 //! takes .14 and .05 to .14, DINO .4 and .05 to .4. `view_set=byol` (`dino`, `swav`, …), `train.optimizer`, `train.clip` and `views.*` set
 //! what a paper had; Adam's moments cannot be set.
 
+mod classes;
 mod data_spec;
 mod decoder;
 mod heads;
@@ -28,6 +29,7 @@ mod jacobian;
 mod likelihood;
 #[cfg(test)]
 mod loss_reference_tests;
+mod mixup;
 mod net;
 mod similarity;
 mod stream;
@@ -79,10 +81,30 @@ mod variational {
 mod adversarial {
     pub(super) mod gan;
 }
+/// One layer after the other, each on the one below.
+mod layerwise {
+    pub(super) mod dbn;
+    pub(super) mod layers;
+    pub(super) mod stacked_autoencoder;
+}
 /// All samples have labels.
 mod labelled {
+    pub(super) mod finetune;
     pub(super) mod supcon;
     pub(super) mod supervised;
+}
+/// Few samples have labels, and many have none.
+mod semi_supervised {
+    pub(super) mod fixmatch;
+    pub(super) mod joint;
+    pub(super) mod ladder;
+    pub(super) mod m2;
+    pub(super) mod mean_teacher;
+    pub(super) mod mixmatch;
+    pub(super) mod pi_model;
+    pub(super) mod pseudo_label;
+    pub(super) mod thresholds;
+    pub(super) mod vat;
 }
 
 use std::collections::BTreeMap;
@@ -200,9 +222,29 @@ pub trait Objective: Send + Sync {
         None
     }
 
+    /// Whether it trains a head for the classes of the task, `head`: then `NAME:ENCODER` is a source that answers by itself.
+    fn answers(&self) -> bool {
+        false
+    }
+
+    /// Whether, of a run in `NAME:RUN`, it takes the features in place of the samples, instead of going on from the run's weights.
+    fn learns_from_features(&self) -> bool {
+        false
+    }
+
+    /// The decay of the average of weights that is evaluated ([`crate::optim::ema`]), where `train.ema` is `auto`; 0 for none.
+    fn ema(&self) -> f64 {
+        0.0
+    }
+
     /// The weights that a run can keep as its encoder: a momentum teacher's, where there is one.
     fn exports(&self) -> &'static [Export] {
         &[Export::Model, Export::Ema]
+    }
+
+    /// Which of them is kept where `train.export` is `auto` and no average is taken.
+    fn preferred_export(&self) -> Export {
+        Export::Model
     }
 
     /// The samples and views of a step.
@@ -278,6 +320,18 @@ pub static OBJECTIVES: &[Entry<Configured<dyn Objective>>] = &[
     variational::iwae::ENTRY,
     variational::vq_vae::ENTRY,
     adversarial::gan::ENTRY,
+    layerwise::stacked_autoencoder::ENTRY,
+    layerwise::dbn::ENTRY,
+    labelled::finetune::ENTRY,
+    semi_supervised::pseudo_label::ENTRY,
+    semi_supervised::pi_model::ENTRY,
+    semi_supervised::mean_teacher::ENTRY,
+    semi_supervised::vat::ENTRY,
+    semi_supervised::mixmatch::ENTRY,
+    semi_supervised::fixmatch::ENTRY,
+    semi_supervised::ladder::ENTRY,
+    semi_supervised::m2::ENTRY,
+    semi_supervised::joint::ENTRY,
 ];
 
 /// The objective of that name with its settings (see the entry's defaults for the keys).

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auto::Auto;
 use crate::dataset::{Shape, Split};
+use crate::objective::Objective;
 use crate::optim::Rule;
 use crate::optim::ema::Export;
 use crate::optim::schedule::Schedule;
@@ -123,10 +124,11 @@ pub struct TrainSettings {
     pub patience: usize,
     /// Same names: the weights of the best epoch are kept instead of the last.
     pub keep_best: Metric,
-    /// Decay of an average of the weights (exponential moving average), such as 0.999, 0..1; 0 for none.
-    pub ema: f64,
-    /// Which weights are kept as the encoder: `model`, `ema` for their average, or `teacher` for the momentum teacher of `byol`, `moco`
-    /// and `dino`. `auto`: `ema` where there is one, else `model`.
+    /// Decay of an average of the weights (exponential moving average), such as 0.999, 0..1; 0 for none. `auto`: the objective's, which has one
+    /// where its paper evaluates an average (`fixmatch`, `mixmatch`).
+    pub ema: Auto<f64>,
+    /// Which weights are kept as the encoder: `model`, `ema` for their average, or `teacher` for the momentum teacher of `byol`, `moco`,
+    /// `dino` and `mean_teacher`. `auto`: the teacher of `mean_teacher`, `ema` where there is an average, else `model`.
     pub export: Export,
 }
 
@@ -152,15 +154,15 @@ impl Default for TrainSettings {
             stop_on: Metric::None,
             patience: 5,
             keep_best: Metric::None,
-            ema: 0.0,
+            ema: Auto::Auto,
             export: Export::Auto,
         }
     }
 }
 
 impl TrainSettings {
-    /// Gives every `auto` its value for `samples` samples of `shape` that are learned from.
-    pub fn resolve(&mut self, samples: usize, shape: Shape) {
+    /// Gives every `auto` its value for `samples` samples of `shape` that `objective` learns from.
+    pub fn resolve(&mut self, samples: usize, shape: Shape, objective: Option<&dyn Objective>) {
         let half = (samples / 2).max(1);
         self.batch_size
             .or(256.min(1 << half.ilog2()).max(2.min(samples)));
@@ -182,10 +184,12 @@ impl TrainSettings {
             Rule::Lars => 1e-6,
         });
         self.weight_decay_end.or(*self.weight_decay.get());
+        self.ema.or(objective.map_or(0.0, Objective::ema));
         if self.export == Export::Auto {
-            self.export = match self.ema > 0.0 {
-                true => Export::Ema,
-                false => Export::Model,
+            let preferred = objective.map_or(Export::Model, Objective::preferred_export);
+            self.export = match preferred {
+                Export::Model if *self.ema.get() > 0.0 => Export::Ema,
+                preferred => preferred,
             };
         }
     }
@@ -232,7 +236,9 @@ impl TrainSettings {
         }
         from_zero.push(("momentum", self.momentum, 1.0));
         from_zero.push(("warmup", self.warmup, 1.0));
-        from_zero.push(("ema", self.ema, 1.0));
+        if let Auto::Set(ema) = self.ema {
+            from_zero.push(("ema", ema, 1.0));
+        }
         for (key, value, most) in from_zero {
             let range = if most == 1.0 { "in 0..1" } else { "0 or above" };
             check(
@@ -258,12 +264,12 @@ mod tests {
             height: 28,
             width: 28,
         };
-        settings.resolve(10_000, shape);
+        settings.resolve(10_000, shape, None);
         assert_eq!(settings.epochs, Auto::Set(50));
         assert_eq!(settings.batch_size, Auto::Set(256));
         assert_eq!(settings.image_size, Auto::Set(28));
         let mut few = TrainSettings::default();
-        few.resolve(30, shape);
+        few.resolve(30, shape, None);
         assert_eq!(few.batch_size, Auto::Set(8));
         assert_eq!(few.epochs, Auto::Set(200));
     }

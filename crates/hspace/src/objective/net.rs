@@ -1,12 +1,13 @@
 //! The encoder and the weights of one pass, as an objective sees them.
 
 use burn_tensor::{Tensor, TensorData};
+use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::device::Device;
 use crate::encoder::latent::coordinates;
-use crate::encoder::{Encoder, Patches};
+use crate::encoder::{Encoder, Features, Patches, Perceptron};
 use crate::network::{Pass, Scope, Weight};
 use crate::optim::Gradients;
 
@@ -68,6 +69,23 @@ impl<'a> Net<'a> {
         Tensor::from_data(TensorData::new(drawn, [rows, columns]), self.device())
     }
 
+    /// Ones and zeros for `what`, each a one with the probability `share`: `[rows, columns]`.
+    pub fn kept(&self, what: &str, [rows, columns]: [usize; 2], share: f64) -> Tensor<2> {
+        let mut rng = self.rng(what);
+        let draw = |_| f32::from(u8::from(rng.random_bool(share)));
+        let drawn: Vec<f32> = (0..rows * columns).map(draw).collect();
+        Tensor::from_data(TensorData::new(drawn, [rows, columns]), self.device())
+    }
+
+    /// Ones and zeros for `what`, each a one with its own probability: of `[n, d]` the same.
+    pub fn bernoulli(&self, what: &str, probabilities: &Tensor<2>) -> Tensor<2> {
+        let mut rng = self.rng(what);
+        let all = crate::network::weights::values(probabilities.clone().inner());
+        let draw = |p: f32| f32::from(u8::from(rng.random::<f32>() < p));
+        let drawn: Vec<f32> = all.into_iter().map(draw).collect();
+        Tensor::from_data(TensorData::new(drawn, probabilities.dims()), self.device())
+    }
+
     /// Features of several views, each its own batch for batch normalisation.
     pub fn encode_views(&self, views: &[Tensor<4>]) -> Vec<Tensor<2>> {
         views.iter().map(|x| self.encode(x.clone())).collect()
@@ -83,6 +101,34 @@ impl<'a> Net<'a> {
             features.extend((0..same.len()).map(|view| all.clone().narrow(0, view * n, n)));
         }
         features
+    }
+
+    /// What the encoder's stages in `stages` make of vectors `[n, d]` that the stage before gave, or of samples where that is stage 0.
+    pub fn encode_stages(&self, x: Tensor<2>, stages: std::ops::Range<usize>) -> Tensor<2> {
+        let x = Features::Vector(x);
+        let scope = self.pass.at("encoder");
+        self.encoder.forward(&scope, x, stages).pooled()
+    }
+
+    /// Features of several batches, which go through the encoder as one.
+    pub fn encode_together(&self, parts: &[Tensor<4>]) -> Vec<Tensor<2>> {
+        let all = self.encode(Tensor::cat(parts.to_vec(), 0));
+        let mut at = 0;
+        let part = |x: &Tensor<4>| {
+            let n = x.dims()[0];
+            at += n;
+            all.clone().narrow(0, at - n, n)
+        };
+        parts.iter().map(part).collect()
+    }
+
+    /// The encoder's layers.
+    ///
+    /// # Panics
+    /// If it is no perceptron ([`Encoder::perceptron`]).
+    pub fn perceptron(&self) -> Perceptron {
+        let layers = self.encoder.perceptron();
+        layers.expect("the objective asked for a perceptron")
     }
 
     /// The patches of images `[n, c, h, w]` as the encoder cuts them, `[n, t, c · p · p]`.
@@ -127,6 +173,23 @@ impl<'a> Net<'a> {
     pub fn encode_by_teacher(&self, x: Tensor<4>) -> Tensor<2> {
         let scope = self.pass.at("teacher.encoder").frozen();
         self.encoder.features(&scope, x)
+    }
+
+    /// Half the squared distance, `[1]`, of the weights under `part` from their copies under `copies`.
+    pub fn distance_from(&self, part: &str, copies: &str) -> Tensor<1> {
+        let weights = self.pass.weights();
+        let mut sum = Tensor::zeros([1], self.device());
+        for (name, weight) in weights.iter().filter(|(_, weight)| weight.trained) {
+            let inner = name
+                .strip_prefix(part)
+                .and_then(|rest| rest.strip_prefix('.'));
+            let copy = inner.and_then(|inner| weights.get(&format!("{copies}.{inner}")));
+            if let Some(copy) = copy {
+                let difference = weight.value.clone() - copy.value.clone();
+                sum = sum + difference.powi_scalar(2).sum() * 0.5;
+            }
+        }
+        sum
     }
 
     /// Gradients of `loss` by the names of the tracked weights.

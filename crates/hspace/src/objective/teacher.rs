@@ -25,7 +25,11 @@ pub(super) fn init_ema(weights: &mut Weights, parts: &[&str]) {
 
 /// The teacher follows, at `progress` in 0..=1 of a training that began with `momentum`.
 pub(super) fn update_ema(weights: &mut Weights, parts: &[&str], momentum: f64, progress: f64) {
-    let momentum = cosine(momentum, 1.0, progress);
+    follow(weights, parts, cosine(momentum, 1.0, progress));
+}
+
+/// The teacher follows with this momentum.
+pub(super) fn follow(weights: &mut Weights, parts: &[&str], momentum: f64) {
     for part in parts {
         weights.follow(part, &place(part), momentum);
     }

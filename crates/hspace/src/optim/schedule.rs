@@ -43,9 +43,23 @@ pub fn ramp(from: f64, to: f64, over: f64, progress: f64) -> f64 {
     }
 }
 
+/// `exp(−5 (1 − t)²)`, t the share of the first `over` (0..=1) of a training at `progress`; 1 after it (Laine & Aila 2017).
+pub fn sigmoid_ramp(over: f64, progress: f64) -> f64 {
+    let left = 1.0 - ramp(0.0, 1.0, over, progress);
+    (-5.0 * left * left).exp()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_sigmoid_ramp_rises_to_1() {
+        let at = |progress| sigmoid_ramp(0.4, progress);
+        assert!((at(0.0) - (-5.0f64).exp()).abs() < 1e-12);
+        assert!((at(0.2) - (-1.25f64).exp()).abs() < 1e-12);
+        assert_eq!([at(0.4), at(1.0), sigmoid_ramp(0.0, 0.0)], [1.0; 3]);
+    }
 
     #[test]
     fn rises_then_falls() {

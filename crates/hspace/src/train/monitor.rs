@@ -57,7 +57,7 @@ impl<'a> Monitor<'a> {
     ) -> Result<(Monitor<'a>, Parameters)> {
         let (objective, encoder, device) = (&*job.objective, &*job.encoder, &job.device);
         let mut weights = objective::init(objective, encoder, &job.spec, job.config.seed, device);
-        ema::init(&mut weights, job.config.train.ema);
+        ema::init(&mut weights, *job.config.train.ema.get());
         let mut parameters = Parameters {
             weights,
             ..Parameters::default()
@@ -86,7 +86,7 @@ impl<'a> Monitor<'a> {
                 given.check_like(&fresh, &path)?;
                 parameters.weights.extend(given.prefixed("encoder"));
                 objective.after_init(&mut parameters.weights);
-                ema::init(&mut parameters.weights, job.config.train.ema);
+                ema::init(&mut parameters.weights, *job.config.train.ema.get());
             }
             (Start::Resume, None) => {
                 return Err(Error::data("a training without a folder cannot be resumed"));

@@ -124,7 +124,7 @@ impl Problem for Trainer<'_> {
         }
         let progress = self.monitor.share_of(step + 1);
         self.job.objective.after_step(weights, progress);
-        ema::update(weights, self.job.config.train.ema, step + 1);
+        ema::update(weights, *self.job.config.train.ema.get(), step + 1);
         values.insert("loss".into(), self.measured.loss);
         if self.monitor.looks_at_features()
             && self.monitor.is_under_way()

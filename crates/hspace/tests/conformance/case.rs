@@ -39,6 +39,12 @@ pub fn small(name: &str) -> Box<dyn Encoder> {
     encoder::make(name, settings).unwrap()
 }
 
+/// A perceptron without normalisation.
+fn perceptron(activation: &str) -> Box<dyn Encoder> {
+    let settings = format!("width = 6\nnorm = false\nactivation = \"{activation}\"");
+    encoder::make("mlp", settings.parse().unwrap()).unwrap()
+}
+
 pub fn encoders_for(shape: Shape) -> impl Iterator<Item = (&'static str, Box<dyn Encoder>)> {
     let made = ENCODERS.iter().map(|entry| (entry.name, small(entry.name)));
     made.filter(move |(_, encoder)| encoder.validate(shape).is_empty())
@@ -134,7 +140,20 @@ pub const FORMS: &[(&str, &str)] = &[
     ("gan", "game = \"hinge\""),
     ("moco", "queue = 0"),
     ("swav", "queue = 16"),
+    ("finetune", "l2_sp = 0.01\nlayer_decay = 0.5"),
+    ("finetune", "mixup = 0.4"),
+    ("fixmatch", "threshold = 0.1\nthresholds = \"curriculum\""),
+    (
+        "fixmatch",
+        "thresholds = \"self_adaptive\"\nalignment = true\nfairness = 0.05",
+    ),
+    ("vat", "entropy = 1.0\npower_steps = 2"),
+    ("joint", "unsupervised = \"autoencoder\""),
+    ("dbn", "persistent = true\nsteps = 2\nsparsity = 1.0"),
 ];
+
+/// Objectives that train the layers of a perceptron without batch normalisation, one after the other.
+pub const LAYERWISE: [&str; 2] = ["stacked_autoencoder", "dbn"];
 
 /// The ones of them that are for images alone.
 pub const OF_IMAGES: &[&str] = &["corruption = \"salt_and_pepper\"", "decoder = \"resnet\""];
@@ -188,6 +207,8 @@ impl Choice {
             ("mae", Shape::Vector { .. }) => false,
             ("mae", Shape::Image { .. }) => self.encoder.starts_with("vit_"),
             (_, Shape::Vector { .. }) => perceptron,
+            // Its layers are a perceptron's.
+            ("ladder" | "stacked_autoencoder" | "dbn", Shape::Image { .. }) => perceptron,
             ("scarf", Shape::Image { .. }) => false,
             // Local views have fewer numbers.
             ("swav" | "dino", Shape::Image { .. }) => !perceptron,
@@ -200,7 +221,11 @@ impl Choice {
         let mut settings = few(self.objective);
         settings.extend(self.form.parse::<Table>().unwrap());
         let mut objective = objective::make(self.objective, settings).unwrap();
-        let encoder = small(self.encoder);
+        let encoder = match (self.objective, self.encoder) {
+            ("stacked_autoencoder", "mlp") => perceptron("relu"),
+            ("dbn", "mlp") => perceptron("sigmoid"),
+            (_, encoder) => small(encoder),
+        };
         let mut problems = encoder.validate(spec.shape);
         problems.extend(objective.prepare(spec));
         problems.extend(objective::validate(&*objective, &*encoder, spec));
@@ -233,6 +258,9 @@ impl Case {
 
     pub fn new(choice: Choice, group: usize) -> Option<Case> {
         let (objective, encoder, problems) = choice.made(&spec(choice.shape));
+        if !problems.is_empty() {
+            return None;
+        }
         // At the end of a training nothing waits any more.
         let trains = objective
             .update_groups(1.0, &*encoder)
@@ -244,7 +272,7 @@ impl Case {
             encoder: with,
             shape,
         } = choice;
-        problems.is_empty().then(|| Case {
+        Some(Case {
             name: format!("{name} {form} ({group}) on {with} with {shape:?}"),
             choice,
             encoder,
@@ -267,11 +295,20 @@ impl Case {
         cases.next().expect("an objective that suits something")
     }
 
-    /// Fresh weights; but queues that begin empty, and serve only when they are full, are full.
+    /// Fresh weights; but queues that begin empty, and serve only when they are full, are full, and the combinators of a ladder, which begin at 0 or
+    /// 1, are not.
     pub fn weights(&self, seed: u64) -> Weights {
         let spec = spec(self.choice.shape);
         let mut weights =
             objective::init(&*self.objective, &*self.encoder, &spec, seed, &self.device);
+        let combinators = weights.under("combinator");
+        for (name, weight) in combinators.iter() {
+            let number = |i: usize| 0.5 + 0.4 * (0.7 * (i + name.len()) as f32 + seed as f32).sin();
+            let numbers: Vec<f32> = (0..weight.shape[0]).map(number).collect();
+            let numbers = TensorData::new(numbers, [weight.shape[0]]);
+            let numbers = Tensor::from_data(numbers, &self.device);
+            weights.set(&format!("combinator.{name}"), numbers);
+        }
         let queues = weights.under("memory");
         for (name, queue) in queues.iter().filter(|(name, _)| name.starts_with("queue.")) {
             let number = |i: usize| (0.7 * i as f32 + seed as f32).sin();

@@ -85,6 +85,13 @@ impl Failing {
         Failing::new((objective, form), "projections are constant", well, failing)
     }
 
+    /// Of what a network teaches itself.
+    const fn one_class(objective: &'static str) -> Failing {
+        let (well, failing): (Numbers, Numbers) =
+            (&[("largest_share", 0.6)], &[("largest_share", 0.99)]);
+        Failing::new((objective, ""), "taken for one class", well, failing)
+    }
+
     /// Of a game.
     const fn game(text: &'static str, failing: Numbers) -> Failing {
         const WELL: Numbers = &[
@@ -140,6 +147,8 @@ const FAILING: &[Failing] = &[
     Failing::posterior("factor_vae"),
     Failing::posterior("dip_vae"),
     Failing::posterior("iwae"),
+    Failing::one_class("pseudo_label"),
+    Failing::one_class("fixmatch"),
 ];
 
 #[test]

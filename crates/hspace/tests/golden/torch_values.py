@@ -168,6 +168,63 @@ def supervised(logits):
     return F.cross_entropy(logits, labels, weight=weight, label_smoothing=0.1)
 
 
+def consistency(logits):
+    """Tarvainen & Valpola 2017 and Laine & Aila 2017: the mean square of differences of probabilities."""
+    return F.mse_loss(logits.softmax(1), matrix(6, 4, 1.1).softmax(1))
+
+
+def vat(logits):
+    """Miyato et al. 2018, equation 5."""
+    return F.kl_div(logits.log_softmax(1), matrix(6, 4, 1.1).softmax(1), reduction="batchmean")
+
+
+def fixmatch(strong):
+    """Sohn et al. 2020, equation 4, with a threshold of .6."""
+    confidence, label = (2 * matrix(6, 4, 1.1)).softmax(1).max(1)
+    return (F.cross_entropy(strong, label, reduction="none") * (confidence >= 0.6)).mean()
+
+
+def fairness(strong):
+    """Wang et al. 2023, equations 11 and 12, of given averages and frequencies."""
+    answers, often = torch.tensor([0.4, 0.3, 0.2, 0.1]), torch.tensor([0.5, 0.2, 0.2, 0.1])
+    target = F.normalize(answers / often, p=1, dim=0)
+    shares = F.normalize(strong.softmax(1).mean(0) / torch.tensor([0.25, 0.5, 0.125, 0.125]), p=1, dim=0)
+    return (target * shares.log()).sum()
+
+
+def m2(logits):
+    """Kingma et al. 2014, equation 7, of given bounds."""
+    log_q = logits.log_softmax(1)
+    return (log_q.exp() * (3 * matrix(6, 4, 1.1) + log_q)).sum(1).mean()
+
+
+def ladder(z):
+    """The combinator of Rasmus et al. 2015, equation 2, with weights .1 to 1."""
+    u = matrix(6, 4, 1.1)
+    part = lambda a: a[0] * torch.sigmoid(a[1] * u + a[2]) + a[3] * u + a[4]
+    mean, share = part([0.1, 0.2, 0.3, 0.4, 0.5]), part([0.6, 0.7, 0.8, 0.9, 1.0])
+    return ((z - mean) * share + mean).square().mean()
+
+
+def free_energy(gaussian, relu):
+    """Of a restricted Boltzmann machine: Hinton 2010, "A practical guide", equation 25; Gaussian units, section 13.2; rectified ones by the
+    gradient of Nair & Hinton 2010."""
+    weights, hidden, visible = matrix(3, 4, 0.9), matrix(1, 3, 0.2), matrix(1, 4, 1.7)
+
+    def energy(v):
+        x = v @ weights.T + hidden
+        of_hidden = x.relu().square() / 2 if relu else F.softplus(x)
+        of_visible = (v - visible).square() / 2 if gaussian else -v * visible
+        return (of_visible.sum(1) - of_hidden.sum(1)).mean()
+
+    return energy
+
+
+def restored(outputs):
+    """Vincent et al. 2010, equation 5."""
+    return F.binary_cross_entropy_with_logits(outputs, (matrix(6, 4, 1.1) + 1) / 2, reduction="sum") / 6
+
+
 def swav(scores):
     """One code, predicted from two other views: lightly's SwaVLoss has a code for each of two views, so its parts are used."""
     codes = sinkhorn(matrix(6, 5, 1.1), iterations=3, epsilon=0.05)
@@ -380,6 +437,17 @@ def losses():
         "words": words(),
         "positions": positions(),
         "supervised": of(6, 4, supervised),
+        "consistency": of(6, 4, consistency),
+        "vat": of(6, 4, vat),
+        "fixmatch": of(6, 4, fixmatch),
+        "fairness": of(6, 4, fairness),
+        "m2": of(6, 4, m2),
+        "free_energy": of(6, 4, free_energy(False, False)),
+        "free_energy_gaussian": of(6, 4, free_energy(True, False)),
+        "free_energy_relu": of(6, 4, free_energy(True, True)),
+        "restored": of(6, 4, restored),
+        "restored_numbers": of(6, 4, lambda y: F.mse_loss(y, (matrix(6, 4, 1.1) + 1) / 2, reduction="sum") / 12),
+        "ladder": of(6, 4, ladder),
     }
 
 

@@ -1,15 +1,9 @@
 //! Methods that are not built yet, each as a stub of its own file: the traits carry them as they are.
 
 mod dann;
-mod finetune;
-mod fixmatch;
 mod grad_cam;
-mod ladder;
-mod m2;
 mod mask;
 mod pcgrad;
-mod rbm;
-mod vat;
 
 use std::sync::atomic::AtomicBool;
 

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::list::{self, Configured, Entry};
+use crate::objective::classes::Classes;
 use crate::objective::heads::{positive, positive_number};
 use crate::objective::similarity::contrast_groups;
 use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, ViewKind};
@@ -34,7 +35,7 @@ impl Default for Settings {
 
 struct SupCon {
     settings: Settings,
-    labels: Vec<Option<u32>>,
+    classes: Classes,
 }
 
 pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
@@ -53,21 +54,15 @@ pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
                 positive_number("temperature", settings.temperature),
             ];
             list::refuse(problems.concat())?;
-            let labels = vec![];
-            Ok(Box::new(SupCon { settings, labels }))
+            let classes = Classes::default();
+            Ok(Box::new(SupCon { settings, classes }))
         },
     },
 };
 
 impl Objective for SupCon {
     fn prepare(&mut self, spec: &DataSpec) -> Vec<String> {
-        match spec.known_classes("supcon") {
-            Ok((_, labels)) => {
-                self.labels = labels.to_vec();
-                vec![]
-            }
-            Err(problem) => vec![problem],
-        }
+        self.classes.prepare(spec, "supcon")
     }
 
     fn streams(&self) -> Vec<Stream> {
@@ -76,8 +71,7 @@ impl Objective for SupCon {
 
     fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
         let batch = &batches[0];
-        let label = |&row: &usize| self.labels[row].expect("the stream is of labelled samples");
-        let classes: Vec<u32> = batch.rows.iter().map(label).collect();
+        let classes = self.classes.of(batch);
         let Settings {
             temperature,
             hidden,
