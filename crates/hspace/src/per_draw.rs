@@ -1,120 +1,179 @@
-//! Sources that learn from each draw of labels and answer with their own head: `supervised:cnn`.
+//! Sources that learn from each draw of labels and answer with their own head: `METHOD:SUBJECT`, such as `supervised:cnn` or `finetune:runs/a`.
+//!
+//! METHOD is any objective that trains a head ([`crate::objective::Objective::answers`]); SUBJECT is an encoder, which begins from random weights, or a
+//! run, from whose weights it goes on, or whose features take the place of the samples (`m2:runs/vae`). Of the labels of training samples a method sees those of the draw alone, of validation and test samples none; samples
+//! without a label it sees are training samples.
 
+mod features;
+mod learner;
+
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use toml::Table;
+use toml::{Table, Value};
 
-use crate::config::{About, Config};
+pub use learner::{Learner, Subject, is_method, methods};
+
+use crate::config::{About, Config, merge};
 use crate::data_record;
-use crate::dataset::{Column, Dataset};
+use crate::dataset::{Column, Dataset, Values};
+use crate::device::Device;
 use crate::embed::{Embedded, embed};
 use crate::error::{Error, Result};
 use crate::head::{self, Head};
 use crate::job::{Job, about};
 use crate::matrix::Matrix;
 use crate::network::Weights;
+use crate::objective::{self, Objective, learns_from_labels};
 use crate::probe::{Contender, Draw};
+use crate::run::RunFolder;
 use crate::source::represent_rows;
 use crate::train::Start;
 
-/// Such sources: name and summary, for `hspace list encoders`.
-pub const PER_DRAW: &[(&str, &str)] = &[(
-    "supervised:ENCODER",
-    "that encoder, trained on each draw of labels alone and answering with its own head: for probe, compare and study",
-)];
-
-/// How long the supervised baseline is trained on each draw of labels.
+/// How long a method is trained on each draw of labels.
 #[derive(Clone, Copy, Debug)]
-pub struct SupervisedBudget {
-    /// Draws per number of labels; the encoder is trained once for each.
+pub struct Budget {
+    /// Draws per number of labels; it is trained once for each.
     pub draws: usize,
-    /// Steps at least.
+    /// Steps: of methods that see labelled samples alone at least so many, of others exactly.
     pub steps: usize,
-    /// Samples per step at most.
+    /// Labelled samples per step at most.
     pub batch: usize,
-    /// Passes over the labelled samples at least.
+    /// Passes over the labelled samples at least, of methods that see no others.
     pub passes: usize,
 }
 
-impl Default for SupervisedBudget {
-    /// What `supervised:ENCODER` takes.
-    fn default() -> Self {
-        SupervisedBudget {
+impl Budget {
+    /// What `METHOD:SUBJECT` takes, unless its settings say otherwise (`train.steps=`).
+    pub fn of(objective: &dyn Objective) -> Budget {
+        Budget {
             draws: 3,
-            steps: 200,
+            steps: match learns_from_labels(objective) {
+                true => 200,
+                false => 1000,
+            },
             batch: 64,
             passes: 10,
         }
     }
 }
 
-/// The settings of `supervised:ENCODER` on `dataset`, where no run of that encoder lends its own: the defaults.
-///
-/// # Errors
-/// Settings of the encoder that are wrong.
-pub fn supervised_settings(encoder: &str, dataset: &Dataset, device: &str) -> Result<Config> {
-    let mut table = Table::new();
-    table.insert("encoder".into(), crate::config::section(encoder)?.into());
-    table.insert("objective".into(), "supervised".into());
-    table.insert("device".into(), device.into());
-    Config::resolve(table, about(dataset))
+/// A learner and the data, ready to learn from draws.
+pub struct PerDraw<'a> {
+    /// As it is called.
+    pub name: String,
+    /// What it is.
+    pub learner: Learner,
+    /// The settings that its own are laid over ([`Learner::base`]).
+    pub base: Table,
+    /// The data.
+    pub dataset: &'a Dataset,
+    /// The samples that it is measured on, and learns from.
+    pub rows: Vec<usize>,
+    /// How long it is trained.
+    pub budget: Budget,
 }
 
-/// The supervised baseline, called `name`: the encoder of `like`, trained with its views by the objective `supervised` on each draw of the labels
-/// of `task`, and answering with the head it was trained with. It is measured on the samples `rows`.
-///
-/// # Errors
-/// If the task is of another kind than classes.
-pub fn supervised<'a>(
-    name: &str,
-    like: Config,
-    dataset: &'a Dataset,
-    rows: Vec<usize>,
-    task: &Column,
-    budget: SupervisedBudget,
-    stop: &'a AtomicBool,
-) -> Result<Contender<'a>> {
-    if !matches!(task.values, crate::dataset::Values::Classes { .. }) {
-        return Err(Error::config(format!(
-            "{name} learns classes, and `{}` has none; leave it out",
-            task.name
-        )));
+impl<'a> PerDraw<'a> {
+    /// The source as a contender for the task `task`. `stop` ends what it is at.
+    ///
+    /// # Errors
+    /// If the task is of another kind than classes, and everything that is wrong with the settings or the run.
+    pub fn contender(self, task: &Column, stop: &'a AtomicBool) -> Result<Contender<'a>> {
+        let (name, learner) = (&self.name, &self.learner);
+        if !matches!(task.values, Values::Classes { .. }) {
+            return Err(Error::config(format!(
+                "{name} learns classes, and `{}` has none; leave it out",
+                task.name
+            )));
+        }
+        let mut base = self.base.clone();
+        base.insert("label".into(), task.name.clone().into());
+        let problem = |error: Error| Error::config(format!("{name}: {error}"));
+        let plan = Plan {
+            objective: learner.objective().map_err(problem)?,
+            learner: learner.clone(),
+            base,
+            budget: self.budget,
+        };
+        let device = plan.base.get("device").and_then(Value::as_str);
+        let device = crate::device::device(device.unwrap_or("cpu"))?;
+        let made = match &learner.on {
+            Subject::Features(path, _) => {
+                Some(features::of_run(path, self.dataset, &self.rows, &device)?)
+            }
+            Subject::Encoder(_) | Subject::Run(_) => None,
+        };
+        // What is wrong with the settings is said before anything is trained.
+        let given = made.as_ref().unwrap_or(self.dataset);
+        let most = about(given).samples;
+        let config = plan.config(given, most, most, 0).map_err(problem)?;
+        let start = start(&learner.on, &device)?;
+        let samples = Embedded {
+            features: Matrix::new(self.rows.len(), 0, Vec::new()),
+            rows: self.rows.clone(),
+            bad: Vec::new(),
+        };
+        let (dataset, rows) = (self.dataset, self.rows);
+        let origin = origin(&config, self.budget, start.as_ref(), dataset, &rows);
+        let samples = Box::new(represent_rows(dataset, name, samples, String::new()));
+        let answer = move |draw: &Draw<'_>| -> Result<Vec<f64>> {
+            // Features are of these rows alone.
+            let dataset = made.as_ref().unwrap_or(dataset);
+            let is_made = made.is_some();
+            let row = |&i: &usize| if is_made { i } else { rows[i] };
+            let in_dataset = |part: &[usize]| part.iter().map(row).collect::<Vec<_>>();
+            let (labelled, test) = (in_dataset(draw.labelled), in_dataset(draw.test));
+            let config = plan.config(dataset, labelled.len(), draw.train.len(), draw.seed)?;
+            let job = Job::new(config, dataset, Some(&labelled))?;
+            let start = match &start {
+                Some((weights, path, _)) if !is_made => Start::From(weights.clone(), path.clone()),
+                _ => Start::Fresh,
+            };
+            let trained = job.run(None, start, &mut |_| (), stop)?;
+            let (encoder, views, device) = job.encoder();
+            let weights = &trained.encoder;
+            let made = embed(encoder, weights, views, dataset, &test, device, &mut |_| ())?;
+            own_head(&trained.model, &job)?.answer(&made.features)
+        };
+        Ok(Contender::PerDraw {
+            name: name.clone(),
+            samples,
+            origin,
+            draws: self.budget.draws,
+            answer: Box::new(answer),
+        })
     }
-    let like = Config {
-        label: task.name.clone(),
-        ..like
-    };
-    let samples = Embedded {
-        features: Matrix::new(rows.len(), 0, Vec::new()),
-        rows: rows.clone(),
-        bad: Vec::new(),
-    };
-    let origin = origin(&like, budget, dataset, &rows);
-    let answer = move |draw: &Draw<'_>| -> Result<Vec<f64>> {
-        let in_dataset = |part: &[usize]| part.iter().map(|&i| rows[i]).collect::<Vec<_>>();
-        let (labelled, test) = (in_dataset(draw.labelled), in_dataset(draw.test));
-        let config = supervised_config(&like, dataset, labelled.len(), budget, draw.seed)?;
-        let job = Job::new(config, dataset, Some(&labelled))?;
-        let trained = job.run(None, Start::Fresh, &mut |_| (), stop)?;
-        let (encoder, views, device) = job.encoder();
-        let weights = &trained.encoder;
-        let made = embed(encoder, weights, views, dataset, &test, device, &mut |_| ())?;
-        own_head(&trained.model, &job)?.answer(&made.features)
-    };
-    Ok(Contender::PerDraw {
-        name: name.to_owned(),
-        samples: Box::new(represent_rows(dataset, name, samples, String::new())),
-        origin,
-        draws: budget.draws,
-        answer: Box::new(answer),
-    })
 }
 
-/// Hash of everything that the answers depend on: settings, and the values of all samples.
-fn origin(like: &Config, budget: SupervisedBudget, dataset: &Dataset, rows: &[usize]) -> String {
+/// The weights that a subject begins with, where they are, and their hash; `None` where they are random.
+fn start(on: &Subject, device: &Device) -> Result<Option<(Weights, PathBuf, String)>> {
+    let (Subject::Run(path) | Subject::Features(path, _)) = on else {
+        return Ok(None);
+    };
+    let folder = RunFolder::open(path)?;
+    let trained = folder.read_encoder(device)?;
+    Ok(Some((
+        trained.weights,
+        folder.weights(),
+        trained.about.hash,
+    )))
+}
+
+/// Hash of everything that the answers depend on: settings, the weights they begin with, and the values of all samples.
+fn origin(
+    config: &Config,
+    budget: Budget,
+    start: Option<&(Weights, PathBuf, String)>,
+    dataset: &Dataset,
+    rows: &[usize],
+) -> String {
     let mut hash = blake3::Hasher::new();
-    hash.update(like.to_toml().as_bytes());
+    hash.update(config.to_toml().as_bytes());
     hash.update(format!("{budget:?}").as_bytes());
+    if let Some((_, _, of)) = start {
+        hash.update(of.as_bytes());
+    }
     for (row, content) in data_record::contents(dataset, rows) {
         hash.update(format!("{}\0{content}\n", dataset.ids[row]).as_bytes());
     }
@@ -128,37 +187,101 @@ fn own_head(model: &Weights, job: &Job<'_>) -> Result<Head> {
         .ok_or_else(|| Error::data("the objective has no head that answers"))
 }
 
-/// `like` with the objective `supervised` and a length fit for `labelled` samples.
-fn supervised_config(
+/// How each draw is learned from.
+struct Plan {
+    objective: Box<dyn Objective>,
+    learner: Learner,
+    base: Table,
+    budget: Budget,
+}
+
+impl Plan {
+    /// The settings for a draw of `labelled` of `train` samples: as many steps as the budget says, in batches no larger than half of what there is.
+    fn config(
+        &self,
+        dataset: &Dataset,
+        labelled: usize,
+        train: usize,
+        seed: u64,
+    ) -> Result<Config> {
+        let mut table = self.base.clone();
+        let half = |samples: usize| 1usize << (samples / 2).max(2).ilog2();
+        let alone = learns_from_labels(&*self.objective);
+        let batch = match alone {
+            true => half(labelled),
+            // Labelled samples may fill a batch several times over.
+            false => half(train / self.largest_ratio()),
+        };
+        let batch = batch.min(self.budget.batch);
+        let mut own = Table::new();
+        own.insert("batch_size".into(), (batch as i64).into());
+        own.insert("online_probe".into(), false.into());
+        match alone {
+            true => {
+                let epochs = (self.budget.steps * batch).div_ceil(labelled.max(1));
+                let epochs = epochs.max(self.budget.passes);
+                own.insert("epochs".into(), (epochs as i64).into());
+            }
+            false => {
+                own.insert("steps".into(), (self.budget.steps as i64).into());
+            }
+        }
+        let mut over = Table::new();
+        over.insert("train".into(), own.into());
+        over.insert("objective".into(), self.learner.objective_section().into());
+        over.insert("seed".into(), ((seed >> 1) as i64).into());
+        merge(&mut table, over);
+        merge(&mut table, self.learner.settings.clone());
+        let about = About {
+            samples: if alone { labelled } else { train },
+            ..about(dataset)
+        };
+        Config::resolve(table, about)
+    }
+
+    /// Samples of the largest stream per labelled sample.
+    fn largest_ratio(&self) -> usize {
+        let streams = self.objective.streams();
+        let ratios = streams.iter().map(|stream| stream.ratio);
+        ratios.max().unwrap_or(1)
+    }
+}
+
+/// The supervised baseline, called `name`: the encoder of `like`, trained with its views on each draw of the labels of `task`.
+///
+/// # Errors
+/// As [`PerDraw::contender`].
+pub fn supervised<'a>(
+    name: &str,
     like: &Config,
-    dataset: &Dataset,
-    labelled: usize,
-    budget: SupervisedBudget,
-    seed: u64,
-) -> Result<Config> {
-    let mut table: Table = like
+    dataset: &'a Dataset,
+    rows: Vec<usize>,
+    task: &Column,
+    budget: Budget,
+    stop: &'a AtomicBool,
+) -> Result<Contender<'a>> {
+    let learner = Learner::supervised(&like.encoder.name);
+    let run: Table = like
         .to_toml()
         .parse()
         .map_err(|e| Error::data(format!("the run's settings: {e}")))?;
-    let about = About {
-        samples: labelled,
-        ..about(dataset)
+    let per_draw = PerDraw {
+        name: name.to_owned(),
+        base: learner.base(&[run], &like.device)?,
+        learner,
+        dataset,
+        rows,
+        budget,
     };
-    let batch = (1usize << (labelled / 2).max(2).ilog2()).min(budget.batch);
-    let epochs = (budget.steps * batch)
-        .div_ceil(labelled.max(1))
-        .max(budget.passes);
-    let mut train = Table::new();
-    if let Some(size) = table.get("train").and_then(|t| t.get("image_size")) {
-        train.insert("image_size".into(), size.clone());
+    per_draw.contender(task, stop)
+}
+
+impl Default for Budget {
+    /// What the supervised baseline takes.
+    fn default() -> Self {
+        let supervised = objective::make("supervised", Table::new());
+        Budget::of(&*supervised.expect("it is in the list"))
     }
-    train.insert("batch_size".into(), (batch as i64).into());
-    train.insert("epochs".into(), (epochs as i64).into());
-    train.insert("online_probe".into(), false.into());
-    table.insert("train".into(), train.into());
-    table.insert("objective".into(), "supervised".into());
-    table.insert("seed".into(), ((seed >> 1) as i64).into());
-    Config::resolve(table, about)
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use crate::ica;
 use crate::list;
 use crate::matrix::Matrix;
 use crate::pca;
+use crate::per_draw::Learner;
 use crate::pretrained;
 use crate::representation::{self, Representation, Stored};
 use crate::run::{EncoderFile, RunFolder, TrainedEncoder};
@@ -68,8 +69,8 @@ pub enum Source {
     Random(String),
     /// A network up to one of its stages: `runs/a@layer2`.
     At(Box<Source>, String),
-    /// An encoder trained on each draw of labels ([`crate::per_draw`]): its name, and settings after colons. It has no features, only answers.
-    Supervised(String),
+    /// A method that learns from each draw of labels ([`crate::per_draw`]). It has no features, only answers.
+    Learner(Box<Learner>),
 }
 
 impl Source {
@@ -95,16 +96,14 @@ impl Source {
         if text.starts_with(hub::PREFIX) {
             return Ok(Source::Hub(text.to_owned()));
         }
-        for (prefix, source) in [
-            ("random:", Source::Random as fn(String) -> Source),
-            ("supervised:", Source::Supervised),
-        ] {
-            if let Some(name) = text.strip_prefix(prefix) {
-                let section = config::section(name)?;
-                let architecture = section["name"].as_str().unwrap_or_default();
-                list::find("encoder", ENCODERS, architecture).map_err(Error::config)?;
-                return Ok(source(name.to_owned()));
-            }
+        if let Some(name) = text.strip_prefix("random:") {
+            let section = config::section(name)?;
+            let architecture = section["name"].as_str().unwrap_or_default();
+            list::find("encoder", ENCODERS, architecture).map_err(Error::config)?;
+            return Ok(Source::Random(name.to_owned()));
+        }
+        if let Some(learner) = Learner::parse(text) {
+            return Ok(Source::Learner(Box::new(learner?)));
         }
         let path = PathBuf::from(text);
         match (path.is_dir(), path.is_file()) {
@@ -143,27 +142,35 @@ impl Source {
     /// Says where it can be named, and how to train a run instead.
     pub fn check_has_features(&self) -> Result<()> {
         match self {
-            Source::Supervised(encoder) => Err(without_features(encoder)),
+            Source::Learner(learner) => Err(without_features(learner)),
             _ => Ok(()),
         }
     }
 
-    /// The folder of the run that it is, or is a stage of.
+    /// The folder of the run that it is, is a stage of, or begins from.
     pub fn run(&self) -> Option<&Path> {
         match self {
             Source::Run(path) => Some(path),
             Source::At(network, _) => network.run(),
+            Source::Learner(learner) => learner.run(),
             _ => None,
         }
     }
 }
 
-/// Why `supervised:ENCODER` cannot be embedded.
-fn without_features(encoder: &str) -> Error {
-    let name = encoder.split(':').next().unwrap_or_default();
+/// Why a method that learns from draws cannot be embedded.
+fn without_features(learner: &Learner) -> Error {
+    let Learner { method, .. } = learner;
+    let begin = match learner.untrained() {
+        Some(encoder) => format!(
+            "--encoder {}",
+            encoder.split(':').next().unwrap_or_default()
+        ),
+        None => "--init-from RUN".to_owned(),
+    };
     Error::config(format!(
-        "supervised:{encoder} learns from each draw of labels and has no features of its own: `hspace probe`, `compare` and `study` take it; \
-         to train one network and keep it: hspace train --data DATA --objective supervised --encoder {name} --out RUN"
+        "{method}: learns from each draw of labels and has no features of its own: `hspace probe`, `compare` and `study` take it; to train one \
+         network and keep it: hspace train --data DATA --objective {method} {begin} --out RUN"
     ))
 }
 
@@ -255,7 +262,7 @@ impl<'a> Sources<'a> {
         progress: &mut dyn FnMut(usize),
     ) -> Result<Representation> {
         let made = match source {
-            Source::Supervised(encoder) => return Err(without_features(encoder)),
+            Source::Learner(learner) => return Err(without_features(learner)),
             Source::Pixels => self.pixels(name, self.raw)?,
             Source::Pca(dims) => {
                 let pixels = self.pixels(name, false)?;

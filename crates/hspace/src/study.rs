@@ -27,7 +27,7 @@ use crate::job::{Job, about};
 use crate::list;
 use crate::matrix::spaced;
 use crate::objective::{OBJECTIVES, Subset};
-use crate::per_draw::{SupervisedBudget, supervised, supervised_settings};
+use crate::per_draw::{Budget, PerDraw};
 use crate::probe::{Contender, Labels, Measurements, ProbeOptions, measure};
 use crate::source::{Source, Sources, baseline_components, represent_rows};
 use crate::train::Start;
@@ -468,14 +468,20 @@ impl Study {
         let dataset = &self.datasets[index];
         let mut rows = self.rows(dataset);
         let contender = match Source::parse(name)? {
-            Source::Supervised(encoder) => {
+            Source::Learner(learner) => {
                 rows.retain(|&row| dataset.samples.get(row).is_ok());
-                let like = supervised_settings(&encoder, dataset, &self.plan.device)?;
                 let Some(task) = dataset.task() else {
                     return Err(Error::data(format!("{name} needs a label column")));
                 };
-                let budget = SupervisedBudget::default();
-                supervised(name, like, dataset, rows, task, budget, stop)?
+                let per_draw = PerDraw {
+                    name: name.to_owned(),
+                    base: learner.base(&[], &self.plan.device)?,
+                    budget: Budget::of(&*learner.objective()?),
+                    learner: *learner,
+                    dataset,
+                    rows,
+                };
+                per_draw.contender(task, stop)?
             }
             source => {
                 let device = device(&self.plan.device)?;

@@ -32,9 +32,7 @@ pub fn run(args: &Args) -> Result<()> {
     let rows = match args.what {
         What::Encoders => {
             let mut rows = rows(hspace::encoder::ENCODERS, |e| keys(&(e.defaults)()));
-            let closed = hspace::source::CLOSED_FORM
-                .iter()
-                .chain(hspace::per_draw::PER_DRAW);
+            let closed = hspace::source::CLOSED_FORM.iter();
             rows.extend(closed.map(|(name, summary)| (*name, *summary, String::new())));
             rows
         }

@@ -13,6 +13,7 @@ use hspace::evaluate::{
 };
 use hspace::file::quoted;
 use hspace::head::{Head, Map};
+use hspace::per_draw::Learner;
 use hspace::probe::{
     Estimate, Limits, Measurements, ProbeOptions, Row, Scaling, fit_head, measure_within,
 };
@@ -283,7 +284,7 @@ pub struct Represented {
     pub names: Vec<String>,
     pub made: Vec<Representation>,
     /// The sources that learn from each draw: name, and encoder.
-    pub learners: Vec<(String, String)>,
+    pub learners: Vec<(String, Learner)>,
     /// Names of the learned ones.
     pub learned: Vec<String>,
     /// Why measurements of them may mislead.
@@ -354,14 +355,14 @@ pub fn represent_sources(
         })
         .map(|(name, _)| name.clone())
         .collect();
-    let learners: Vec<(String, String)> = sources
+    let learners: Vec<(String, Learner)> = sources
         .iter()
         .filter_map(|(name, source)| match source {
-            Source::Supervised(encoder) => Some((name.clone(), encoder.clone())),
+            Source::Learner(learner) => Some((name.clone(), (**learner).clone())),
             _ => None,
         })
         .collect();
-    sources.retain(|(_, source)| !matches!(source, Source::Supervised(_)));
+    sources.retain(|(_, source)| !matches!(source, Source::Learner(_)));
     let files = sources.iter().filter_map(|(_, source)| match source {
         Source::File(path) => Some(path.as_path()),
         _ => None,
@@ -479,11 +480,9 @@ fn measure_and_keep(
         options.task.clone_from(&task.name);
     }
     let runs = run_settings(names)?;
-    for (name, encoder) in &learners {
+    for (name, of) in &learners {
         spinner.say(&format!("reading for {name}"));
-        contenders.push(learner(
-            name, encoder, &runs, &dataset, &made, &options, flags,
-        )?);
+        contenders.push(learner(name, of, &runs, &dataset, &made, &options, flags)?);
     }
     let mut limits = Limits {
         journal: answers.journal(),
@@ -661,12 +660,12 @@ fn baselines(
     dataset: &Dataset,
     train: usize,
     makers: &Sources,
-    learners: &[(String, String)],
+    learners: &[(String, Learner)],
 ) -> Vec<String> {
     let mut names = vec!["pixels".to_owned()];
     names.extend(baseline_components(dataset.shape, train).map(|dims| format!("pca:{dims}")));
-    let encoders = makers.architectures();
-    let encoders = encoders.chain(learners.iter().map(|(_, encoder)| encoder.as_str()));
+    let encoders = makers.architectures().map(str::to_owned);
+    let encoders = encoders.chain(learners.iter().filter_map(|(_, of)| of.untrained()));
     for name in encoders.map(|name| format!("random:{name}")) {
         if !names.contains(&name) {
             names.push(name);

@@ -9,7 +9,7 @@ use hspace::dataset::{Dataset, OpenOptions, Split};
 use hspace::evaluate::{ReportInput, rows_of, run_facts};
 use hspace::feature_maps::{MapsOptions, feature_maps};
 use hspace::job::{Job, about};
-use hspace::per_draw::{SupervisedBudget, supervised};
+use hspace::per_draw::{Budget, supervised};
 use hspace::probe::{Contender, ProbeOptions, measure};
 use hspace::representation::Representation;
 use hspace::run::RunFolder;
@@ -152,19 +152,18 @@ fn show(
         made.push(makers.represent(name, source, &mut |_| ())?);
     }
     let spaces = vec![made[1].clone(), made[0].clone()];
-    let budget = SupervisedBudget {
+    let budget = Budget {
         // Enough for its own head: on held-out training images of MNIST with 10 labels a class 200 steps reach .84, and 600 .84 too.
         steps: 200,
         passes: 6,
-        ..SupervisedBudget::default()
+        ..Budget::default()
     };
     let rows = rows_of(dataset, &made[0].ids);
     let Some(task) = dataset.task() else {
         return Err(Error::data("the digits have labels"));
     };
     let mut contenders: Vec<Contender> = made.into_iter().map(Contender::Fixed).collect();
-    let like = job.config.clone();
-    let name = "supervised:cnn";
+    let (like, name) = (&job.config, "supervised:cnn");
     contenders.push(supervised(name, like, dataset, rows, task, budget, stop)?);
     let options = ProbeOptions {
         seed: args.seed,

@@ -3,6 +3,8 @@ use crate::dataset::{Kind, Reading, Role, Sample, Samples, Shape, Split, Values}
 
 const ROWS: usize = 90;
 
+const SOURCE: &str = "supervised:mlp:width=64";
+
 struct Table(Vec<[f32; 3]>);
 
 impl Samples for Table {
@@ -50,16 +52,21 @@ fn dataset(changed: &dyn Fn(usize) -> bool) -> Dataset {
 }
 
 /// Answers for every other test row, learned from every third training row with its label.
-fn answers(data: &Dataset) -> Result<(Vec<f64>, String)> {
+fn answers(source: &str, data: &Dataset) -> Result<(Vec<f64>, String)> {
     let stop = AtomicBool::new(false);
-    let like = supervised_settings("mlp:width=64", data, "cpu")?;
-    let budget = SupervisedBudget {
-        steps: 200,
-        ..SupervisedBudget::default()
+    let Some(learner) = Learner::parse(source) else {
+        panic!("{source} is no method");
     };
-    let rows = (0..ROWS).collect();
-    let task = &data.columns[0];
-    let made = supervised("supervised:mlp", like, data, rows, task, budget, &stop)?;
+    let learner = learner?;
+    let per_draw = PerDraw {
+        name: source.to_owned(),
+        base: learner.base(&[], "cpu")?,
+        learner,
+        dataset: data,
+        rows: (0..ROWS).collect(),
+        budget: Budget::default(),
+    };
+    let made = per_draw.contender(&data.columns[0], &stop)?;
     let Contender::PerDraw { answer, origin, .. } = made else {
         panic!("it learns from each draw");
     };
@@ -78,7 +85,7 @@ fn answers(data: &Dataset) -> Result<(Vec<f64>, String)> {
 
 #[test]
 fn answers_are_probabilities_of_what_was_learned() -> Result<()> {
-    let (values, _) = answers(&dataset(&|_| false))?;
+    let (values, _) = answers(SOURCE, &dataset(&|_| false))?;
     let rows = values.chunks_exact(2);
     assert_eq!(rows.len(), 15);
     assert!(rows.clone().all(|p| (p[0] + p[1] - 1.0).abs() < 1e-9));
@@ -91,29 +98,84 @@ fn answers_are_probabilities_of_what_was_learned() -> Result<()> {
     Ok(())
 }
 
-/// Neither a test row that is not asked for nor its label changes an answer by a bit; a training row does, and so does its label where it is in
-/// the draw.
+/// Neither a test row that is not asked for nor its label changes an answer of any method by a bit; a training row does.
 #[test]
-fn a_learner_cannot_see_test_rows() -> Result<()> {
-    let (plain, origin) = answers(&dataset(&|_| false))?;
-    assert_eq!(
-        answers(&dataset(&|_| false))?,
-        (plain.clone(), origin.clone())
-    );
-    let hidden = |row: usize| split(row) == Split::Test && row / 3 % 2 == 1;
-    let (unseen, other) = answers(&dataset(&hidden))?;
-    assert_eq!(unseen, plain);
-    assert_ne!(other, origin, "what is asked for later has changed");
-    let trained = |row: usize| row == 0;
-    assert_ne!(answers(&dataset(&trained))?.0, plain);
+fn no_method_can_see_test_rows() -> Result<()> {
+    for (method, _) in methods() {
+        let source = format!("{method}:mlp:width=8:train.steps=6");
+        let (plain, origin) = answers(&source, &dataset(&|_| false))?;
+        let again = answers(&source, &dataset(&|_| false))?;
+        assert_eq!(again, (plain.clone(), origin.clone()), "{method}");
+        let hidden = |row: usize| split(row) == Split::Test && row / 3 % 2 == 1;
+        let (unseen, other) = answers(&source, &dataset(&hidden))?;
+        assert_eq!(unseen, plain, "{method}");
+        assert_ne!(
+            other, origin,
+            "{method}: what is asked for later has changed"
+        );
+        let trained = |row: usize| row == 0;
+        assert_ne!(answers(&source, &dataset(&trained))?.0, plain, "{method}");
+    }
     Ok(())
+}
+
+/// A training row outside the draw is seen by methods that learn from unlabelled samples, and by no other; its label by none.
+#[test]
+fn labels_outside_the_draw_are_not_seen() -> Result<()> {
+    let outside = |row: usize| row == 3;
+    assert_eq!(split(3), Split::Train);
+    for (method, alone) in [
+        ("supervised", true),
+        ("finetune", true),
+        ("mean_teacher", false),
+        ("fixmatch", false),
+    ] {
+        let source = format!("{method}:mlp:width=8:train.steps=6");
+        let plain = answers(&source, &dataset(&|_| false))?.0;
+        let mut relabelled = dataset(&|_| false);
+        let Values::Classes { index, .. } = &mut relabelled.columns[0].values else {
+            panic!("it has classes");
+        };
+        index[3] = index[3].map(|class| 1 - class);
+        assert_eq!(answers(&source, &relabelled)?.0, plain, "{method}");
+        let moved = answers(&source, &dataset(&outside))?.0;
+        // The input's mean and spread are of all training rows.
+        if !alone {
+            assert_ne!(moved, plain, "{method}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn settings_go_where_they_belong() {
+    let text = "fixmatch:mlp:width=8:ratio=3:train.steps=5:train.ema=0.5";
+    let learner = Learner::parse(text).unwrap().unwrap();
+    assert_eq!(learner.untrained().as_deref(), Some("mlp:width=8"));
+    assert_eq!(learner.objective().unwrap().streams()[1].ratio, 3);
+    assert_eq!(learner.settings["train"]["steps"].as_integer(), Some(5));
+    let refused = |text: &str| Learner::parse(text).unwrap().unwrap_err().to_string();
+    let wrong = refused("fixmatch:mlp:raito=3");
+    assert!(
+        wrong.contains("raito") && wrong.contains("ratio"),
+        "{wrong}"
+    );
+    let wrong = refused("simclr:cnn");
+    assert!(
+        wrong.contains("no head") && wrong.contains("hspace train"),
+        "{wrong}"
+    );
+    let wrong = refused("supervised:cmn");
+    assert!(wrong.contains("cnn"), "{wrong}");
+    let wrong = refused("fixmatch:mlp:threshold=1.5");
+    assert!(wrong.contains("threshold=1.5"), "{wrong}");
 }
 
 #[test]
 fn only_classes_are_learned() -> Result<()> {
     let mut data = dataset(&|_| false);
     data.columns[0].values = Values::Numbers(vec![Some(1.0); ROWS]);
-    let refused = answers(&data).map_or_else(|e| e.to_string(), |_| String::new());
+    let refused = answers(SOURCE, &data).map_or_else(|e| e.to_string(), |_| String::new());
     assert!(refused.contains("learns classes"), "{refused}");
     Ok(())
 }

@@ -16,7 +16,7 @@ impl Source {
             | Source::Pixels
             | Source::Pca(_)
             | Source::Ica(_)
-            | Source::Supervised(_) => None,
+            | Source::Learner(_) => None,
         }
     }
 }

@@ -83,8 +83,10 @@ impl Study {
         names.push(format!("random:{encoder}"));
         for source in &self.plan.sources {
             // Of the encoder of another table.
-            let of_another =
-                matches!(Source::parse(source)?, Source::Supervised(of) if of != encoder);
+            let of_another = match Source::parse(source)? {
+                Source::Learner(learner) => learner.untrained().is_some_and(|of| of != encoder),
+                _ => false,
+            };
             if !of_another && !names.contains(source) {
                 names.push(source.clone());
             }
@@ -92,7 +94,7 @@ impl Study {
         for name in names {
             let path = self.baseline_path(index, &name);
             if let Some(measured) = read_if::<Measurements>(&path)? {
-                let labels = matches!(Source::parse(&name)?, Source::Supervised(_));
+                let labels = matches!(Source::parse(&name)?, Source::Learner(_));
                 lines.push(Line {
                     mark: if labels { " †" } else { "" },
                     speed: None,

@@ -3,11 +3,9 @@
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use hspace::config::Config;
 use hspace::dataset::{self, Dataset};
 use hspace::evaluate::rows_of;
-use hspace::job::about;
-use hspace::per_draw::{SupervisedBudget, supervised, supervised_settings};
+use hspace::per_draw::{Budget, Learner, PerDraw};
 use hspace::probe::{Contender, ProbeOptions};
 use hspace::representation::Representation;
 use hspace::run::RunFolder;
@@ -35,26 +33,16 @@ pub(super) fn run_settings(names: &[String]) -> Result<Vec<Table>> {
     Ok(found)
 }
 
-/// `supervised:ENCODER`, on the samples of `made`. As `random:ENCODER` it has settings, input and views of the first of `runs` with that
-/// encoder, where there is one.
+/// A source that learns from each draw, on the samples of `made`. It takes settings of the first of `runs` with its encoder, where there is one.
 pub(super) fn learner<'a>(
     name: &str,
-    encoder: &str,
+    learner: &Learner,
     runs: &[Table],
     data: &'a Dataset,
     made: &[Representation],
     options: &ProbeOptions,
     flags: &ProbeFlags,
 ) -> Result<Contender<'a>> {
-    let is_same = |run: &&Table| {
-        let own = run.get("encoder").and_then(|e| e.get("name"));
-        own.and_then(|name| name.as_str()) == Some(encoder)
-    };
-    let mut like = match runs.iter().find(is_same) {
-        Some(run) => Config::resolve(run.clone(), about(data))?,
-        None => supervised_settings(encoder, data, &flags.device)?,
-    };
-    like.device.clone_from(&flags.device);
     let rows = match made.first() {
         Some(first) => rows_of(data, &first.ids),
         None => (0..data.len())
@@ -70,10 +58,17 @@ pub(super) fn learner<'a>(
             "{name} learns from labels, and there is no column of them; name it by --label"
         )));
     };
-    let budget = SupervisedBudget::default();
-    let budget = SupervisedBudget {
-        draws: flags.draws.unwrap_or(budget.draws),
-        ..budget
+    let budget = Budget::of(&*learner.objective()?);
+    let per_draw = PerDraw {
+        name: name.to_owned(),
+        learner: learner.clone(),
+        base: learner.base(runs, &flags.device)?,
+        dataset: data,
+        rows,
+        budget: Budget {
+            draws: flags.draws.unwrap_or(budget.draws),
+            ..budget
+        },
     };
-    supervised(name, like, data, rows, task, budget, &NEVER)
+    per_draw.contender(task, &NEVER)
 }
