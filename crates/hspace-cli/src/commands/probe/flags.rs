@@ -66,7 +66,8 @@ pub struct ProbeFlags {
     /// --json or --html, as NAME.answers.jsonl; else in ~/.cache/hspace, until all is measured]
     #[arg(long, value_name = "FILE.jsonl")]
     pub answers: Option<PathBuf>,
-    /// Stop measuring after so many minutes: what is done is shown, and the same command goes on with the rest
+    /// Stop measuring after so many minutes: what is done is shown, and the same command goes on with the rest. No draw of labels is begun that
+    /// would end later by the pace so far; the first one of each kind, whose pace is not known, may
     #[arg(long, value_name = "M", value_parser = minutes)]
     pub minutes: Option<f64>,
     /// cpu (cpu:direct: no Winograd; cpu:avx2, cpu:portable: no better instructions; cpu:burn: without
