@@ -253,6 +253,9 @@ fn print(summary: &Summary, args: &Args) {
     if *abstained > 0 {
         println!("  {abstained:>8}  left open, less probable than --min-confidence");
     }
+    if let Some(text) = head.calibration_text() {
+        println!("probabilities: {text}");
+    }
     if let (Some(threshold), [first, second]) = (head.threshold, &head.names[..]) {
         println!("{second} where its probability is at least {threshold:.3}, else {first}");
     }

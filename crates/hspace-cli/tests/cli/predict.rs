@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::{fails, ok};
 
 /// Vectors around the corner of their class; with the `value` of each class, and a split.
-fn table(rows: usize, from: usize, classes: usize, value: Option<&[&str]>) -> String {
+pub fn table(rows: usize, from: usize, classes: usize, value: Option<&[&str]>) -> String {
     let mut text = String::from("id,a,b,c");
     text += if value.is_some() {
         ",label,split\n"
@@ -41,12 +41,12 @@ fn table(rows: usize, from: usize, classes: usize, value: Option<&[&str]>) -> St
     text
 }
 
-fn write(at: &Path, name: &str, text: &str) {
+pub fn write(at: &Path, name: &str, text: &str) {
     std::fs::write(at.join(name), text).unwrap();
 }
 
 /// The rows of predictions, cell by cell.
-fn rows(at: &Path, name: &str) -> Vec<Vec<String>> {
+pub fn rows(at: &Path, name: &str) -> Vec<Vec<String>> {
     let text = std::fs::read_to_string(at.join(name)).unwrap();
     let cells = |line: &str| line.split(',').map(String::from).collect();
     text.lines().map(cells).collect()

@@ -19,7 +19,9 @@ pub(super) fn head(result: Option<&HeadResult>) -> Markup {
     let lede = html! {
         "What answers for new samples: " (about.made)
         @if about.samples > 0 { ", fitted to " (grouped(about.samples)) " labels of “" (about.task) "”" }
-        ". Measured on " (grouped(evaluation.samples)) " labelled samples, with 95 % intervals for them."
+        "."
+        @if let Some(text) = about.calibration_text() { " Probabilities: " (text) "." }
+        " Measured on " (grouped(evaluation.samples)) " labelled samples, with 95 % intervals for them."
         @if evaluation.unknown > 0 { " " (grouped(evaluation.unknown)) " more have a label that it does not know, and are left out." }
     };
     let body = html! {

@@ -200,6 +200,7 @@ fn head() -> HeadResult {
             made: "linear c=1".into(),
             samples: 400,
             temperature: 1.2,
+            calibration: None,
             threshold: Some(0.4),
             scores: vec![],
         },

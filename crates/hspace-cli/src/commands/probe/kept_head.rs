@@ -20,8 +20,8 @@ pub(super) fn print_head(head: &Head, path: &Path, source: &str) {
         let megabytes = (4 * n * d) as f64 / 1e6;
         println!("  keeps the {n} x {d} labelled features, {megabytes:.1} MB");
     }
-    if about.temperature != 1.0 {
-        println!("  temperature {:.3}", about.temperature);
+    if let Some(text) = about.calibration_text() {
+        println!("  {text}");
     }
     if let (Some(threshold), [_, second]) = (about.threshold, &about.names[..]) {
         println!(
