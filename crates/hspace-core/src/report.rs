@@ -68,8 +68,8 @@ pub struct Page {
     pub projections: Vec<Projection>,
     /// Nearest training images of some test images.
     pub neighbours: Option<Neighbours>,
-    /// Feature maps of the run's network.
-    pub feature_maps: Option<FeatureMaps>,
+    /// Filters and feature maps of networks.
+    pub feature_maps: Vec<FeatureMaps>,
     /// The latents of a run with a prior.
     pub latents: Option<Latents>,
     /// Densities of the learned space.
@@ -212,7 +212,7 @@ pub fn html(page: &Page) -> Result<String> {
                     (head::head(page.head.as_ref()))
                     (sections::projections(&page.projections))
                     (sections::strips(page.neighbours.as_ref()))
-                    (feature_maps::feature_maps(page.feature_maps.as_ref()))
+                    (feature_maps::feature_maps(&page.feature_maps))
                     (latents::latents(page.latents.as_ref()))
                     (density::space(page.space.as_ref()))
                     (sections::drawings(&page.drawings))

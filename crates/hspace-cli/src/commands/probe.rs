@@ -5,6 +5,7 @@ mod flags;
 mod kept_head;
 mod learners;
 mod measuring;
+mod network_maps;
 mod represented;
 
 use std::path::PathBuf;

@@ -162,7 +162,7 @@ pub fn run(args: &Args) -> Result<()> {
         learned: vec![name],
         spaces: &spaces,
         has_prior,
-        feature_maps: maps,
+        feature_maps: maps.into_iter().collect(),
         drawings,
         warnings,
         bad: dataset.bad.clone(),

@@ -258,7 +258,7 @@ mod tests {
             filters: Some(Filters::new("conv0.weight", &weight).expect("filters")),
             notes: vec!["A note.".into()],
         };
-        let page = feature_maps(Some(&of)).into_string();
+        let page = feature_maps(std::slice::from_ref(&of)).into_string();
         for part in [
             "runs/&lt;a&gt;",
             "1 of 9 stages are drawn",
@@ -271,6 +271,23 @@ mod tests {
         }
         // Two images with three maps each, and the filters.
         assert_eq!(page.matches("<use").count(), 2 * 4 + 48);
+        // Each network has pictures of its own.
+        let other = FeatureMaps {
+            network: "runs/b".into(),
+            ..of.clone()
+        };
+        let page = feature_maps(&[of.clone(), other]).into_string();
+        for part in ["<h3>runs/b</h3>", "What each network computes"] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+        let ids = |start: &str| -> std::collections::BTreeSet<&str> {
+            let found = page.split(start).skip(1);
+            found.filter_map(|rest| rest.split('"').next()).collect()
+        };
+        let images = ids("id=\"network-");
+        // The images, the filters and the one stage of each.
+        assert_eq!(images.len(), 2 * 3);
+        assert_eq!(ids("href=\"#network-"), images);
         let sheet = of.sheet().expect("sheet");
         // Four rows of 12 filters of 66 pixels, then two rows of maps of 64 × 32.
         let (filters, stages) = ((4 + 12 * 70, 4 + 4 * 70), 4 + 2 * 36);
@@ -280,7 +297,7 @@ mod tests {
             filters: None,
             ..of
         };
-        assert!(feature_maps(Some(&nothing)).into_string().is_empty());
-        assert!(feature_maps(None).into_string().is_empty());
+        assert!(feature_maps(&[nothing]).into_string().is_empty());
+        assert!(feature_maps(&[]).into_string().is_empty());
     }
 }

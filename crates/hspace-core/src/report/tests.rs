@@ -156,7 +156,7 @@ fn page() -> Page {
             plane: Plane::Tsne,
         }],
         neighbours: None,
-        feature_maps: None,
+        feature_maps: vec![],
         latents: Some(Latents::of(&crate::matrix::Matrix::new(
             2,
             1,

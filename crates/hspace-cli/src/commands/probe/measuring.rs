@@ -16,6 +16,7 @@ use hspace::{Error, Result};
 use super::ProbeFlags;
 use super::answers::{Answers, deadline};
 use super::learners::{learner, run_settings};
+use super::network_maps::network_maps;
 use super::represented::{Represented, represent_sources};
 use crate::commands::write_json;
 use crate::progress::Spinner;
@@ -114,6 +115,7 @@ pub(super) fn measure_and_keep(
             .filter(|r| r.name == "pixels" || learned.contains(&r.name))
             .cloned()
             .collect();
+        let maps = network_maps(names, &groups, &dataset, &measurements.task, flags)?;
         let story = hspace::evaluate::ReportInput {
             title: names.join(", "),
             dataset: &dataset,
@@ -124,7 +126,7 @@ pub(super) fn measure_and_keep(
             learned,
             spaces: &spaces,
             has_prior: false,
-            feature_maps: None,
+            feature_maps: maps,
             drawings: vec![],
             warnings: warnings.into_iter().map(Warning::of_data).collect(),
             bad: dataset.bad.clone(),

@@ -9,32 +9,60 @@ use crate::report::sprite::Sprite;
 use crate::report::tables::grouped;
 
 /// The section of the page.
-pub(in crate::report) fn feature_maps(of: Option<&FeatureMaps>) -> Markup {
-    let Some(of) = of.filter(|of| of.filters.is_some() || !of.stages.is_empty()) else {
+pub(in crate::report) fn feature_maps(all: &[FeatureMaps]) -> Markup {
+    let is_drawn = |of: &&FeatureMaps| of.filters.is_some() || !of.stages.is_empty();
+    let drawn: Vec<&FeatureMaps> = all.iter().filter(is_drawn).collect();
+    let stages = || drawn.iter().flat_map(|of| &of.stages);
+    let Some(first) = drawn.first() else {
         return html! {};
     };
-    let channels = of.stages.iter().map(|stage| stage.shown.len()).max();
+    let channels = stages().map(|stage| stage.shown.len()).max();
     let lede = html! {
         @if let Some(channels) = channels {
-            "What " b { (of.network) } " computes from " (of.images.count) " test images. Each column is a channel, its number above; drawn are the "
-            (channels) " channels of a stage with the largest variance over the places of " (of.chosen_on) " test images. Colours go from a channel’s lowest value in the images shown "
-            span.scale style=(gradient()) {} " to its highest: compare images by them, not channels. "
-            @if of.stages.len() < of.depth { (of.stages.len()) " of " (of.depth) " stages are drawn. " }
+            @if drawn.len() == 1 { "What " b { (first.network) } " computes" } @else { "What each network computes" }
+            " from " (first.images.count) " test images. Each column is a channel, its number above; drawn are the "
+            (channels) " channels of a stage with the largest variance over the places of " (first.chosen_on) " test images. Colours go from a channel’s lowest value in the images shown "
+            span.scale style=(gradient()) {} " to its highest: compare images by them, not channels"
+            @if drawn.len() > 1 { ", and not networks, whose channels are in no common order" } ". "
         }
-        @for note in &of.notes { (note) " " }
+        @if drawn.len() == 1 { (remarks(first)) }
     };
     let body = html! {
-        svg.hidden aria-hidden="true" {
-            (of.images.image("network-input"))
-            @if let Some(filters) = &of.filters { (filters.tiles.image("network-filters")) }
-            @for (i, stage) in of.stages.iter().enumerate() { (stage.maps.image(&format!("network-maps-{i}"))) }
-        }
-        div.panels {
-            @if let Some(filters) = &of.filters { (filter_panel(filters)) }
-            @for (i, stage) in of.stages.iter().enumerate() { (stage_panel(of, stage, &format!("#network-maps-{i}"))) }
+        @for (i, of) in drawn.iter().enumerate() {
+            @if drawn.len() > 1 {
+                div.network {
+                    h3 { (of.network) }
+                    p.caption { (remarks(of)) }
+                    (network(of, &format!("network-{i}")))
+                }
+            } @else { (network(of, "network")) }
         }
     };
     section("Filters and feature maps", lede, body)
+}
+
+/// What is not drawn of a network.
+fn remarks(of: &FeatureMaps) -> Markup {
+    html! {
+        @if of.stages.len() < of.depth { (of.stages.len()) " of " (of.depth) " stages are drawn. " }
+        @for note in &of.notes { (note) " " }
+    }
+}
+
+/// The panels of one network, whose pictures have identifiers that begin with `id`.
+fn network(of: &FeatureMaps, id: &str) -> Markup {
+    let stages = || of.stages.iter().enumerate();
+    html! {
+        svg.hidden aria-hidden="true" {
+            (of.images.image(&format!("{id}-input")))
+            @if let Some(filters) = &of.filters { (filters.tiles.image(&format!("{id}-filters"))) }
+            @for (i, stage) in stages() { (stage.maps.image(&format!("{id}-maps-{i}"))) }
+        }
+        div.panels {
+            @if let Some(filters) = &of.filters { (filter_panel(filters, &format!("#{id}-filters"))) }
+            @for (i, stage) in stages() { (stage_panel(of, stage, &format!("#{id}-input"), &format!("#{id}-maps-{i}"))) }
+        }
+    }
 }
 
 /// The colours of the heat maps as a CSS background.
@@ -56,7 +84,7 @@ fn window(sprite: &Sprite, href: &str, index: usize, place: [f64; 2], side: f64)
     }
 }
 
-fn filter_panel(filters: &Filters) -> Markup {
+fn filter_panel(filters: &Filters, href: &str) -> Markup {
     const ACROSS: usize = 12;
     const BETWEEN: f64 = 4.0;
     let side = (PANEL - BETWEEN * (ACROSS - 1) as f64) / ACROSS as f64;
@@ -78,7 +106,7 @@ fn filter_panel(filters: &Filters) -> Markup {
                 title { "Filters of the first layer" }
                 @for i in 0..count {
                     @let place = [(i % ACROSS) as f64, (i / ACROSS) as f64].map(|step| step * (side + BETWEEN));
-                    (window(&filters.tiles, "#network-filters", i, place, side))
+                    (window(&filters.tiles, href, i, place, side))
                 }
             }
             p.caption {
@@ -89,7 +117,7 @@ fn filter_panel(filters: &Filters) -> Markup {
     }
 }
 
-fn stage_panel(of: &FeatureMaps, stage: &StageMaps, href: &str) -> Markup {
+fn stage_panel(of: &FeatureMaps, stage: &StageMaps, input: &str, href: &str) -> Markup {
     const BETWEEN: f64 = 5.0;
     /// Between an image and its maps.
     const APART: f64 = 14.0;
@@ -114,7 +142,7 @@ fn stage_panel(of: &FeatureMaps, stage: &StageMaps, href: &str) -> Markup {
                 @for row in 0..rows {
                     g {
                         title { (class(row).unwrap_or("a test image")) }
-                        (window(&of.images, "#network-input", row, [0.0, top(row)], side))
+                        (window(&of.images, input, row, [0.0, top(row)], side))
                         @for column in 0..columns {
                             (window(&stage.maps, href, row * columns + column, [left(column), top(row)], side))
                         }
