@@ -18,6 +18,7 @@ mod look;
 mod neighbours;
 mod projection;
 mod reliability;
+mod roc_picture;
 mod sections;
 mod sprite;
 mod tables;
@@ -29,6 +30,7 @@ pub use feature_maps::{CHANNELS, FeatureMaps, Filters, Maps, StageMaps};
 pub use latents::Latents;
 pub use neighbours::{Neighbours, Query, Thumb, neighbours};
 pub use projection::{Plane, Projection, project};
+pub use roc_picture::roc_picture;
 pub use sprite::Sprite;
 
 use crate::dataset::BadFile;

@@ -20,7 +20,7 @@ use crate::commands::apart;
 use crate::progress::Spinner;
 pub use flags::ProbeFlags;
 use kept_head::print_head;
-pub use kept_head::print_scores;
+pub use kept_head::{print_scores, roc_picture};
 use measuring::measure_and_keep;
 pub use measuring::{measure_sources, print_measurements};
 pub use represented::{data_warnings, represent_sources};
@@ -40,6 +40,7 @@ pub use represented::{data_warnings, represent_sources};
   hspace probe runs/a supervised:cnn --data photos/ --json p.json --minutes 30  # the same command goes on later
   hspace probe pixels pca:20 --data few.csv --folds 5         # every labelled sample tested once
   hspace probe runs/a --data photos/ --save-head head.safetensors  # then hspace predict, or export
+  hspace probe runs/a --data chests/ --save-head head.safetensors --roc roc.png  # of two classes
   hspace probe pixels --data fashion/ --probe knn --set knn.k=5 --set knn.metric=euclidean
   hspace probe pixels --data fashion/ --probe linear --set linear.c=0.01")]
 pub struct Args {
@@ -52,6 +53,9 @@ pub struct Args {
     /// `--probe knn` all labelled features, 4 bytes a number. The page of --html shows how right it is
     #[arg(long, value_name = "FILE.safetensors")]
     save_head: Option<PathBuf>,
+    /// Draw the receiver operating characteristic of the head of --save-head as a picture, of two classes
+    #[arg(long, value_name = "FILE.png", requires = "save_head")]
+    roc: Option<PathBuf>,
     #[command(flatten)]
     pub flags: ProbeFlags,
 }
@@ -69,7 +73,14 @@ pub fn run(args: &Args) -> Result<()> {
     };
     Source::parse(source)?.check_has_features()?;
     super::ending(path, "safetensors")?;
-    apart(&[("--save-head", Some(path))], &[("source", source)])?;
+    if let Some(roc) = &args.roc {
+        super::ending(roc, "png")?;
+    }
+    let outputs = [
+        ("--save-head", Some(path.as_path())),
+        ("--roc", args.roc.as_deref()),
+    ];
+    apart(&outputs, &[("source", source)])?;
     let mut kept = None;
     let mut keep = |measured: &Measurements, made: &[Representation]| {
         let options = ProbeOptions {
@@ -86,12 +97,23 @@ pub fn run(args: &Args) -> Result<()> {
         };
         hspace::head::write(path, &head)?;
         let about = head.about.clone();
-        kept = Some(head);
+        kept = Some((head, evaluation.clone()));
         Ok(Some(HeadResult { about, evaluation }))
     };
     measure_and_keep(&args.sources, &args.flags, &options, &mut keep)?;
-    if let Some(head) = kept.filter(|_| args.flags.json.as_deref() != Some("-".as_ref())) {
+    let Some((head, evaluation)) = kept else {
+        return Ok(());
+    };
+    let is_quiet = args.flags.json.as_deref() == Some("-".as_ref());
+    if !is_quiet {
         print_head(&head, path, source);
+    }
+    if let Some(roc) = &args.roc {
+        let picture = roc_picture(&head.about, &evaluation)?;
+        hspace::file::write_whole(roc, &picture)?;
+        if !is_quiet {
+            println!("curve: {}", roc.display());
+        }
     }
     Ok(())
 }

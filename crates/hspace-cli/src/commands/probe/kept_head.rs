@@ -1,10 +1,12 @@
-//! What is printed about a head that was kept.
+//! What is printed and drawn of a head.
 
 use std::path::Path;
 
 use hspace::file::quoted;
-use hspace::head::{Head, Map};
+use hspace::head::{About, Head, Map};
 use hspace::probe::Estimate;
+use hspace::probe::evaluation::Evaluation;
+use hspace::{Error, Result, picture, report};
 
 /// What was kept, and what it scored.
 pub(super) fn print_head(head: &Head, path: &Path, source: &str) {
@@ -45,4 +47,19 @@ pub fn print_scores(scores: &[(String, Estimate)]) {
         };
         println!("  {:<32}{:.3}{interval}", name.replace('_', " "), e.mean);
     }
+}
+
+/// The bytes of a PNG file of the receiver operating characteristic.
+///
+/// # Errors
+/// Where there are no two classes that both occur.
+pub fn roc_picture(about: &About, evaluation: &Evaluation) -> Result<Vec<u8>> {
+    let Some(roc) = &evaluation.roc else {
+        return Err(Error::config(format!(
+            "--roc draws how one of two classes is found, which takes samples of both; `{}` has {} classes, and the samples no such curve",
+            about.task,
+            about.names.len()
+        )));
+    };
+    picture::png(&report::roc_picture(roc))
 }
