@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use dependence::Dependence;
 pub use factors::{Factor, of_columns};
-pub use measure::{check_options, check_width, measure, noise, sample};
+pub use measure::{check_width, measure, noise, sample, validate};
 
 use crate::error::Result;
 use crate::list::Entry;

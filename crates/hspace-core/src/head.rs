@@ -10,7 +10,10 @@
 
 mod calibration;
 mod predictions;
+mod temperature;
+mod threshold;
 
+pub use calibration::{Calibration, HeldOut};
 pub use predictions::{Prediction, Predictions};
 
 use serde::{Deserialize, Serialize};
@@ -20,7 +23,7 @@ use crate::matrix::Matrix;
 use crate::probe::knn::LabelledRows;
 use crate::probe::{CEILING, Estimate, TaskKind};
 
-pub(crate) use calibration::{temperature, threshold};
+pub(crate) use threshold::threshold;
 
 /// A head and what is known of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +71,9 @@ pub struct About {
     pub samples: usize,
     /// Logits are divided by it; 1 of neighbours.
     pub temperature: f64,
+    /// Whether it was chosen, and by what; `None` of numbers, and of heads that earlier versions made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
     /// Of two classes the second is answered where its probability is at least this.
     pub threshold: Option<f64>,
     /// What it scored on test samples, if any were labelled.

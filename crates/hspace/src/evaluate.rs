@@ -237,8 +237,8 @@ pub struct ReportInput<'a> {
     pub spaces: &'a [Representation],
     /// Whether what was learned has a standard normal prior.
     pub has_prior: bool,
-    /// Feature maps of the run's network.
-    pub feature_maps: Option<FeatureMaps>,
+    /// Filters and feature maps of networks.
+    pub feature_maps: Vec<FeatureMaps>,
     /// Pictures that the run drew.
     pub drawings: Vec<Drawing>,
     /// Warnings.

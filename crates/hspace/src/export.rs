@@ -49,6 +49,8 @@ pub fn write(
     device: &Device,
 ) -> Result<()> {
     let mut about = encoder.about.clone();
+    // The head that is written is a file of its own.
+    about.head = None;
     about.features = encoder::features_after(
         &*encoder.encoder,
         about.input.shape,

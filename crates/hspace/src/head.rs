@@ -1,4 +1,4 @@
-//! Heads as files, and the head of a supervised run.
+//! Heads as files.
 //!
 //! A head is a safetensors file with `shift` and `factor` `[d]`, which scale the features (less `offset`, if there is one), and what is known of it as JSON in the metadata. A
 //! linear map is `weight` `[outputs, d]` and `bias` `[outputs]`, as `torch.nn.Linear` has them. Labelled rows whose nearest vote are
@@ -7,22 +7,21 @@
 //!
 //! An encoder that was exported with a head ([`crate::export`]) has it as head.safetensors in its folder.
 
+mod own;
+
 use std::collections::HashMap;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-pub use hspace_core::head::{About, Head, Map, Prediction, Predictions};
+pub use hspace_core::head::{About, Calibration, Head, HeldOut, Map, Prediction, Predictions};
+pub(crate) use own::of_weights;
+pub use own::{of_run, of_run_if_any};
 
-use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::file;
 use crate::matrix::Matrix;
-use crate::network::Weights;
-use crate::network::weights::values;
-use crate::probe::TaskKind;
 use crate::probe::knn::{LabelledRows, Settings};
-use crate::run::{EncoderFile, RunFolder};
 
 /// Where the metadata have it.
 const ABOUT: &str = "hspace_head";
@@ -194,94 +193,11 @@ fn labelled_rows(
     })
 }
 
-/// The head that a supervised run was trained with, or that an encoder was exported with.
-///
-/// # Errors
-/// When there is none: the run learned without labels, or was made by a version that did not keep it.
-pub fn of_run(path: &Path, device: &Device) -> Result<Head> {
-    of_run_if_any(path, device)?.ok_or_else(|| {
-        let run = file::quoted(path.display());
-        Error::file(
-            path,
-            format!(
-                "has no head of its own; fit one to its features: hspace probe {run} --data DATA --save-head head.safetensors, and \
-                 predict with --head"
-            ),
-        )
-    })
-}
-
-/// [`of_run`], or `None` where there is no head.
-///
-/// # Errors
-/// When the files cannot be read.
-pub fn of_run_if_any(path: &Path, device: &Device) -> Result<Option<Head>> {
-    let folder = RunFolder::open(path)?;
-    if path.join(FILE).is_file() {
-        return read(&path.join(FILE)).map(Some);
-    }
-    let trained = folder.read_encoder(device)?;
-    if !folder.has_model() {
-        return Ok(None);
-    }
-    let weights = folder.read_model(device)?;
-    let source = (path.display().to_string(), trained.about.hash.clone());
-    let head = of_weights(&weights, &trained.about, label(&folder), source);
-    Ok(head)
-}
-
-/// The head among the weights of a supervised training, whose encoder is `about`, for the column `task`; `None` where there is none for its
-/// classes.
-pub(crate) fn of_weights(
-    weights: &Weights,
-    about: &EncoderFile,
-    task: String,
-    source: (String, String),
-) -> Option<Head> {
-    let (weight, bias) = (weights.get("head.weight")?, weights.get("head.bias")?);
-    let (names, d) = (about.classes.clone(), about.features);
-    let outputs = names.len();
-    if weight.shape != [outputs, d] || bias.shape != [outputs] {
-        return None;
-    }
-    let weight = values(weight.value.clone());
-    let data = (0..outputs * d).map(|i| weight[i % outputs * d + i / outputs]);
-    let bias = values(bias.value.clone());
-    Some(Head {
-        map: Map::Linear {
-            weights: Matrix::new(d, outputs, data.collect()),
-            bias: bias.into_iter().map(f64::from).collect(),
-        },
-        offset: Vec::new(),
-        shift: vec![0.0; d],
-        factor: vec![1.0; d],
-        about: About {
-            task,
-            kind: TaskKind::Classes,
-            names,
-            source,
-            made: "the run's own".to_owned(),
-            samples: 0,
-            temperature: 1.0,
-            threshold: None,
-            scores: Vec::new(),
-        },
-    })
-}
-
-/// The column that a run learned, as in its settings; `label` where they leave it to the data.
-fn label(folder: &RunFolder) -> String {
-    let settings = folder.read_config().unwrap_or_default();
-    let label = settings.get("label").and_then(toml::Value::as_str);
-    let label = label.filter(|label| *label != "auto");
-    label.unwrap_or("label").to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::probe::Estimate;
     use crate::probe::knn::{Metric, Weights};
+    use crate::probe::{Estimate, TaskKind};
 
     fn head(map: Map, names: &[&str], kind: TaskKind) -> Head {
         Head {
@@ -297,6 +213,7 @@ mod tests {
                 made: "linear c=1".into(),
                 samples: 100,
                 temperature: 1.3,
+                calibration: None,
                 threshold: Some(0.4),
                 scores: vec![("accuracy".into(), Estimate::without_interval(0.9))],
             },

@@ -255,6 +255,7 @@ impl<'a> Job<'a> {
             latents: self.objective.latents(),
             exported: self.config.train.export,
             stage: None,
+            head: None,
             settings: self.config.encoder.settings.clone(),
             input: self.views.random.input().clone(),
         }

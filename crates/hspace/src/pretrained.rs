@@ -126,6 +126,7 @@ pub fn encoder(
         latents: 0,
         exported: Export::Model,
         stage: None,
+        head: None,
         settings,
         input,
     };

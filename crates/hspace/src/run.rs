@@ -5,11 +5,12 @@ mod metrics;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::device::Device;
+use hspace_core::head::Calibration;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::dataset::{BadFile, Dataset, Shape};
+use crate::device::Device;
 use crate::encoder::latent::with_latents;
 use crate::encoder::{self, Encoder, Exit};
 use crate::error::{Error, Result};
@@ -54,10 +55,22 @@ pub struct EncoderFile {
     /// The stage that it ends with; `None` for the whole of the architecture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<String>,
+    /// How the head of a supervised training is calibrated; `None` where there is none, and of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<OwnHead>,
     /// The architecture's settings.
     pub settings: toml::Table,
     /// Shape and normalisation of the input.
     pub input: InputSpec,
+}
+
+/// How the head among the weights of model.safetensors is calibrated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OwnHead {
+    /// Its logits are divided by it.
+    pub temperature: f64,
+    /// Whether that was chosen, and by what.
+    pub calibration: Calibration,
 }
 
 /// What version 0.1.0 kept.
@@ -96,6 +109,8 @@ impl TrainedEncoder {
             about: EncoderFile {
                 hash: format!("{}@{stage}", self.about.hash),
                 stage: Some(stage.to_owned()),
+                // The head is for the features of the end.
+                head: None,
                 ..self.about
             },
             ..self
@@ -416,6 +431,7 @@ mod tests {
             latents: 0,
             exported: Export::Model,
             stage: None,
+            head: None,
             settings: toml::toml! { width = 4 },
             input: InputSpec {
                 shape: Shape::Vector { dim: 1 },

@@ -6,97 +6,33 @@
 //! and these numbers, whatever else the machine does meanwhile. Every result is a file of its own; a
 //! study that was stopped goes on where it left off.
 
+mod files;
+mod measuring;
+mod plan;
 mod table;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use crate::config::{self, Config};
 use crate::dataset::{Dataset, Split};
-use crate::device::device;
-use crate::embed::embed;
 use crate::encoder::ENCODERS;
 use crate::error::{Error, Result};
-use crate::evaluate::scaling;
 use crate::file;
-use crate::job::{Job, about};
 use crate::list;
-use crate::matrix::spaced;
-use crate::objective::{OBJECTIVES, Subset};
-use crate::per_draw::{Budget, PerDraw};
-use crate::probe::{Contender, Labels, Measurements, ProbeOptions, measure};
-use crate::source::{Source, Sources, baseline_components, represent_rows};
-use crate::train::Start;
-use crate::warning::Warning;
+use crate::objective::OBJECTIVES;
+use crate::source::Source;
+use files::{read, read_if, write};
+use measuring::{FEW, Found, Outcome};
+pub use plan::StudyPlan;
+use plan::{Cell, name, plain};
 
 /// Seconds for which a combination's speed is measured.
 const PACE: f64 = 2.0;
-/// Labels a class of the few-label columns, and the points of the baseline's curve.
-const FEW: usize = 10;
-const CURVE: [usize; 6] = [1, 5, FEW, 50, 100, 500];
-
-/// What is compared, and for how long.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StudyPlan {
-    /// Datasets, as `--data` takes them.
-    pub data: Vec<String>,
-    /// Encoders: a name, and settings after colons, such as `resnet18:width=16`.
-    pub encoders: Vec<String>,
-    /// Objectives.
-    pub objectives: Vec<String>,
-    /// Seconds of training for each.
-    pub seconds: f64,
-    /// Seeds 0, 1, … of each.
-    pub seeds: u64,
-    /// Training samples that probes learn from, at most.
-    pub samples: usize,
-    /// Sources of `hspace probe` that are measured besides.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub sources: Vec<String>,
-    /// Settings for all, as `--set` takes them.
-    pub set: Vec<String>,
-    /// Where to compute.
-    pub device: String,
-}
-
-/// One combination.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Cell {
-    data: String,
-    encoder: String,
-    objective: String,
-}
-
-impl Cell {
-    fn key(&self) -> String {
-        let Cell {
-            data,
-            encoder,
-            objective,
-        } = self;
-        [data, encoder, objective].map(|name| plain(name)).join(".")
-    }
-}
-
-/// What a name leaves in the name of a file.
-fn plain(name: &str) -> String {
-    let keep = |c: char| c.is_ascii_alphanumeric() || "-=_".contains(c);
-    let text: String = name
-        .chars()
-        .map(|c| if keep(c) { c } else { '-' })
-        .collect();
-    text.trim_matches('-').to_owned()
-}
-
-/// The name in `name:key=value`.
-fn name(text: &str) -> Result<String> {
-    let section = config::section(text)?;
-    Ok(section["name"].as_str().unwrap_or_default().to_owned())
-}
 
 /// How fast a combination is, or why there is none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -104,30 +40,6 @@ fn name(text: &str) -> Result<String> {
 enum Pace {
     ImagesPerSecond(f64),
     Unsuitable(String),
-}
-
-/// One training, measured.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Outcome {
-    cell: Cell,
-    seed: u64,
-    /// Whether it saw the training labels.
-    labels: bool,
-    steps: usize,
-    batch: usize,
-    images_per_s: f64,
-    warnings: Vec<Warning>,
-    measured: Measurements,
-}
-
-/// What came of a training.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(untagged)]
-enum Found {
-    /// It ended.
-    Measured(Box<Outcome>),
-    /// It could not go on, and why.
-    Diverged { diverged: String },
 }
 
 /// A study in its folder.
@@ -313,51 +225,6 @@ impl Study {
         write(path, &make()?)
     }
 
-    /// Every combination, in the order of the plan.
-    fn cells(&self) -> Vec<Cell> {
-        let StudyPlan {
-            data,
-            encoders,
-            objectives,
-            ..
-        } = &self.plan;
-        let mut cells = Vec::new();
-        for data in data {
-            for encoder in encoders {
-                cells.extend(objectives.iter().map(|objective| Cell {
-                    data: data.clone(),
-                    encoder: encoder.clone(),
-                    objective: objective.clone(),
-                }));
-            }
-        }
-        cells
-    }
-
-    /// Which baselines of which dataset.
-    fn baselines(&self) -> Vec<(usize, String)> {
-        let untrained = self.plan.encoders.iter().map(|e| format!("random:{e}"));
-        let untrained: Vec<String> = untrained.collect();
-        let of = |data: usize| {
-            let mut names = self.closed_forms(data);
-            for name in untrained.iter().chain(&self.plan.sources) {
-                if !names.contains(name) {
-                    names.push(name.clone());
-                }
-            }
-            names.into_iter().map(move |name| (data, name))
-        };
-        (0..self.plan.data.len()).flat_map(of).collect()
-    }
-
-    /// Sources of a dataset that need no encoder.
-    fn closed_forms(&self, data: usize) -> Vec<String> {
-        let dataset = &self.datasets[data];
-        let train = dataset.indices(Split::Train).len().min(self.plan.samples);
-        let pca = baseline_components(dataset.shape, train).map(|dims| format!("pca:{dims}"));
-        std::iter::once("pixels".to_owned()).chain(pca).collect()
-    }
-
     /// The speed of every combination: those written down, and the others measured now.
     fn paces(
         &self,
@@ -397,153 +264,5 @@ impl Study {
             return Err(Error::config(format!("{}: {reason}", cell.key())));
         }
         Ok(known.into_iter().collect())
-    }
-
-    fn dataset(&self, cell: &Cell) -> &Dataset {
-        let place = self.plan.data.iter().position(|data| *data == cell.data);
-        &self.datasets[place.expect("cells are made of the plan's data")]
-    }
-
-    fn job(&self, cell: &Cell, seed: u64, steps: usize) -> Result<Job<'_>> {
-        let dataset = self.dataset(cell);
-        let mut table = Table::new();
-        table.insert("data".into(), cell.data.clone().into());
-        table.insert("device".into(), self.plan.device.clone().into());
-        table.insert("seed".into(), (seed as i64).into());
-        for (key, text) in [("encoder", &cell.encoder), ("objective", &cell.objective)] {
-            table.insert(key.into(), config::section(text)?.into());
-        }
-        let train = [
-            ("steps", Value::from(steps as i64)),
-            ("online_probe", false.into()),
-        ];
-        let train = train.map(|(key, value)| (key.to_owned(), value));
-        table.insert("train".into(), Table::from_iter(train).into());
-        let assign = |assignment: &String| config::set(&mut table, assignment).err();
-        let problems: Vec<String> = self.plan.set.iter().filter_map(assign).collect();
-        if !problems.is_empty() {
-            return Err(Error::Config(problems));
-        }
-        Job::new(Config::resolve(table, about(dataset))?, dataset, None)
-    }
-
-    /// The rows that are measured: training samples spread over all, and every val and test sample.
-    fn rows(&self, dataset: &Dataset) -> Vec<usize> {
-        let train = dataset.indices(Split::Train);
-        let picked = spaced(train.len(), self.plan.samples.min(train.len()));
-        let mut rows: Vec<usize> = picked.into_iter().map(|i| train[i]).collect();
-        rows.extend(dataset.indices(Split::Val));
-        rows.extend(dataset.indices(Split::Test));
-        rows.sort_unstable();
-        rows
-    }
-
-    fn train(&self, cell: &Cell, rate: f64, seed: u64, stop: &AtomicBool) -> Result<Outcome> {
-        let batch = *self.job(cell, seed, 0)?.config.train.batch_size.get();
-        let steps = ((self.plan.seconds * rate / batch as f64) as usize).max(1);
-        let job = self.job(cell, seed, steps)?;
-        let trained = job.run(None, Start::Fresh, &mut |_| (), stop)?;
-        let (encoder, views, device) = job.encoder();
-        let dataset = self.dataset(cell);
-        let rows = self.rows(dataset);
-        let weights = &trained.encoder;
-        let embedded = embed(encoder, weights, views, dataset, &rows, device, &mut |_| ())?;
-        let name = cell.objective.clone();
-        let learned = represent_rows(dataset, &name, embedded, cell.key());
-        let options = options(dataset, &[FEW])?;
-        let contender = vec![Contender::Fixed(learned)];
-        Ok(Outcome {
-            cell: cell.clone(),
-            seed,
-            labels: job.streams().iter().any(|s| s.subset == Subset::Labelled),
-            steps,
-            batch,
-            images_per_s: rate,
-            warnings: trained.warnings,
-            measured: measure(contender, &options, &cell.data, &mut |_| ())?,
-        })
-    }
-
-    fn baseline(&self, index: usize, name: &str, stop: &AtomicBool) -> Result<Measurements> {
-        let dataset = &self.datasets[index];
-        let mut rows = self.rows(dataset);
-        let contender = match Source::parse(name)? {
-            Source::Learner(learner) => {
-                rows.retain(|&row| dataset.samples.get(row).is_ok());
-                let Some(task) = dataset.task() else {
-                    return Err(Error::data(format!("{name} needs a label column")));
-                };
-                let per_draw = PerDraw {
-                    name: name.to_owned(),
-                    base: learner.base(&[], &self.plan.device)?,
-                    budget: Budget::of(&*learner.objective()?),
-                    learner: *learner,
-                    dataset,
-                    rows,
-                };
-                per_draw.contender(task, stop)?
-            }
-            source => {
-                let device = device(&self.plan.device)?;
-                let sources = Sources::new(dataset, device, 0).only(rows);
-                Contender::Fixed(
-                    sources
-                        .raw_vectors()
-                        .represent(name, &source, &mut |_| ())?,
-                )
-            }
-        };
-        let options = options(dataset, if name == "pixels" { &CURVE } else { &[FEW] })?;
-        let contender = vec![contender];
-        measure(contender, &options, &self.plan.data[index], &mut |_| ())
-    }
-}
-
-fn options(dataset: &Dataset, few: &[usize]) -> Result<ProbeOptions> {
-    let mut labels: Vec<Labels> = few.iter().map(|&n| Labels::PerClass(n)).collect();
-    labels.push(Labels::All);
-    Ok(ProbeOptions {
-        probes: ["linear", "knn"].map(String::from).to_vec(),
-        labels,
-        scaling: scaling(dataset)?,
-        ..ProbeOptions::default()
-    })
-}
-
-fn write(path: &Path, value: &impl Serialize) -> Result<()> {
-    let text = serde_json::to_string_pretty(value).map_err(|e| Error::file(path, e))?;
-    file::write_whole(path, text.as_bytes())
-}
-
-fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    serde_json::from_str(&file::read_text(path)?).map_err(|e| {
-        Error::file(
-            path,
-            format!("is no result of this version ({e}); delete it, and it is made again"),
-        )
-    })
-}
-
-fn read_if<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    path.exists().then(|| read(path)).transpose()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_become_files() {
-        assert_eq!(plain("../shared/data/fashion/"), "shared-data-fashion");
-    }
-
-    /// A study that goes on computes with the speeds it reads.
-    #[test]
-    fn speeds_are_read_as_they_were_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pace.json");
-        let speeds: Vec<f64> = (1..2000).map(|i| 1e4 / f64::from(i).sqrt()).collect();
-        write(&path, &speeds).unwrap();
-        assert_eq!(read::<Vec<f64>>(&path).unwrap(), speeds);
     }
 }

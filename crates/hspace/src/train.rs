@@ -1,5 +1,6 @@
 //! Training: batches, losses, updates, checkpoints. It knows no objective by name.
 
+mod calibration;
 pub mod checkpoint;
 pub mod loader;
 pub(crate) mod minimise;
@@ -17,7 +18,7 @@ use crate::dataset::BadFile;
 use crate::error::Result;
 use crate::job::Job;
 use crate::network::Weights;
-use crate::run::{Line, RunFolder};
+use crate::run::{Line, OwnHead, RunFolder};
 use crate::warning::Warning;
 use loader::{Loader, LoaderPlan};
 use minimise::minimise;
@@ -65,6 +66,8 @@ pub struct Trained {
     pub samples: usize,
     /// Warnings (collapse, an objective's own way of failing).
     pub warnings: Vec<Warning>,
+    /// How the head of a supervised training is calibrated, where there is a folder.
+    pub head: Option<OwnHead>,
     /// Samples that could not be read.
     pub bad: Vec<BadFile>,
     /// The logged lines.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use hspace::dataset::{Dataset, Shape};
 use hspace::device::device;
 use hspace::disentangle::{self, Disentanglement, Options, WIDEST, measure};
+use hspace::error::valid;
 use hspace::report::Page;
 use hspace::representation::{self, Representation};
 use hspace::run::RunFolder;
@@ -103,7 +104,11 @@ pub fn run(args: &Args) -> Result<()> {
         runs: same_settings(&sources, args.metric.iter().any(|name| name == "udr"))?,
     };
     // Said before anything is encoded.
-    disentangle::check_options(&dataset.columns, &options, &args.data)?;
+    valid(disentangle::validate(
+        &dataset.columns,
+        &options,
+        &args.data,
+    ))?;
     let rows = disentangle::sample(dataset.len(), args.samples, args.seed);
     let count = rows.len();
     let makers = args.reading.sources(&dataset, device, args.seed);

@@ -13,7 +13,7 @@ use hspace::warning::Warning;
 use hspace::{Error, Result};
 use serde::Serialize;
 
-use crate::commands::probe::print_scores;
+use crate::commands::probe::{print_scores, roc_picture};
 use crate::commands::{apart, open, write_json};
 use crate::progress::Spinner;
 use crate::say;
@@ -29,13 +29,14 @@ use crate::settings::DataFlags;
   hspace predict winner --data new/ --out predictions.csv
   hspace predict runs/a --head head.safetensors --data new/ --min-confidence 0.9 --out sure.csv
   hspace predict runs/a --head head.safetensors --data chests/ --threshold 0.2 --out sensitive.csv
-  hspace predict winner --data other-hospital/ --out predictions.csv --html how-right.html   # where labels are known")]
+  hspace predict winner --data other-hospital/ --out predictions.csv --html how-right.html   # where labels are known
+  hspace predict winner --data other-hospital/ --out predictions.csv --roc roc.png    # of two classes, as a picture")]
 pub struct Args {
     /// A run, what `hspace export` wrote, a features file (.npz, .npy, .csv), a model of the Hugging Face Hub (hf:OWNER/NAME), or `pixels`: that which the head was
     /// fitted on
     #[arg(value_name = "SOURCE")]
     source: String,
-    /// The samples; labels that they may have are looked at for --html alone
+    /// The samples; labels that they may have are looked at for --html and --roc alone
     #[arg(long)]
     data: String,
     /// The table to write: id, predicted, confidence, and the probability of each class or label
@@ -53,6 +54,9 @@ pub struct Args {
     /// Where the samples are labelled: write a page on how right the answers are, of two classes with the receiver operating characteristic
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Where the samples are labelled, by two classes: draw the receiver operating characteristic as a picture
+    #[arg(long, value_name = "FILE.png")]
+    roc: Option<PathBuf>,
     /// Write what was asked, and how often each answer was given, as JSON to this file (`-`: standard output)
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -78,7 +82,7 @@ struct Summary<'a> {
     samples: usize,
     abstained: usize,
     answers: Vec<(String, usize)>,
-    /// How right they are, with `--html`.
+    /// How right they are, with `--html` or `--roc`.
     #[serde(skip_serializing_if = "Option::is_none")]
     evaluation: Option<Evaluation>,
 }
@@ -93,10 +97,14 @@ pub fn run(args: &Args) -> Result<()> {
     let outputs = [
         ("--out", Some(args.out.as_path())),
         ("--html", args.html.as_deref()),
+        ("--roc", args.roc.as_deref()),
         ("--json", args.json.as_deref()),
     ];
     apart(&outputs, &inputs)?;
     super::ending(&args.out, "csv")?;
+    if let Some(path) = &args.roc {
+        super::ending(path, "png")?;
+    }
     let source = Source::parse(&args.source)?;
     refuse_fitted_to_data(&args.source, &source)?;
     let on = device(&args.device)?;
@@ -129,11 +137,19 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let made = made.with_shift(&head.offset);
     let predictions = Predictions::of(&head, &made.ids, &made.features, args.min_confidence)?;
-    let evaluation = args.html.as_ref().map(|_| evaluate(&head, &made));
-    let evaluation = evaluation.transpose().map_err(|e| in_html(&e))?;
+    let evaluated = args.html.is_some() || args.roc.is_some();
+    let evaluation = evaluated.then(|| evaluate(&head, &made));
+    let evaluation = evaluation.transpose().map_err(|e| needs_labels(&e))?;
+    let picture = match (&args.roc, &evaluation) {
+        (Some(path), Some(evaluation)) => Some((path, roc_picture(&head.about, evaluation)?)),
+        _ => None,
+    };
     write_whole(&args.out, predictions.csv()?.as_bytes())?;
     if let (Some(path), Some(evaluation)) = (&args.html, &evaluation) {
         write_page(path, args, &head, evaluation)?;
+    }
+    if let Some((path, picture)) = picture {
+        write_whole(path, &picture)?;
     }
     let summary = Summary {
         head: &head.about,
@@ -152,10 +168,10 @@ pub fn run(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Why the page cannot be made.
-fn in_html(error: &Error) -> Error {
+/// Why neither page nor picture can be made.
+fn needs_labels(error: &Error) -> Error {
     Error::data(format!(
-        "--html shows how right the answers are, which takes labels: {error}; leave it out where there are none"
+        "--html and --roc show how right the answers are, which takes labels: {error}; leave them out where there are none"
     ))
 }
 
@@ -253,12 +269,19 @@ fn print(summary: &Summary, args: &Args) {
     if *abstained > 0 {
         println!("  {abstained:>8}  left open, less probable than --min-confidence");
     }
+    if let Some(text) = head.calibration_text() {
+        println!("probabilities: {text}");
+    }
     if let (Some(threshold), [first, second]) = (head.threshold, &head.names[..]) {
         println!("{second} where its probability is at least {threshold:.3}, else {first}");
     }
-    if let (Some(evaluation), Some(path)) = (&summary.evaluation, &args.html) {
+    if let Some(evaluation) = &summary.evaluation {
         println!("on {} labelled samples:", evaluation.samples);
         print_scores(&evaluation.scores);
-        println!("page: {}", path.display());
+    }
+    for (what, path) in [("page", &args.html), ("curve", &args.roc)] {
+        if let Some(path) = path {
+            println!("{what}: {}", path.display());
+        }
     }
 }

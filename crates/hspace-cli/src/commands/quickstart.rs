@@ -193,7 +193,7 @@ fn show(
         learned: vec![learned],
         spaces: &spaces,
         has_prior: false,
-        feature_maps: maps,
+        feature_maps: maps.into_iter().collect(),
         drawings: vec![],
         warnings: trained.warnings,
         bad: trained.bad,

@@ -1,16 +1,21 @@
 //! `hspace report`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::slice;
 
 use hspace::config::Config;
-use hspace::device::device;
+use hspace::dataset::Split;
+use hspace::device::{Device, device};
 use hspace::drawings::for_report;
 use hspace::evaluate::{ReportInput, run_facts};
 use hspace::evaluate_fidelity::{FidelityOptions, evaluate_fidelity};
 use hspace::feature_maps::{MapsOptions, feature_maps};
 use hspace::generate::{GenerativeModel, draws};
+use hspace::head;
 use hspace::job::about;
+use hspace::probe::evaluation::evaluate;
+use hspace::report::{HeadResult, Page};
+use hspace::representation::Representation;
 use hspace::run::Line;
 use hspace::run::RunFolder;
 use hspace::warning::{Warning, WarningKind};
@@ -105,6 +110,12 @@ pub fn run(args: &Args) -> Result<()> {
     warnings.extend(trained.about.warnings);
     let found = findings(&dataset)?.warnings.into_iter();
     warnings.extend(found.map(Warning::of_data));
+    let own_head = match (&measurements, made.iter().find(|r| r.name == name)) {
+        (Some(measurements), Some(space)) => {
+            own_head(&args.run, &measurements.task, space, &device, &mut warnings)?
+        }
+        _ => None,
+    };
     let mut spaces: Vec<_> = made
         .into_iter()
         .filter(|r| r.name == "pixels" || r.name == name)
@@ -151,22 +162,55 @@ pub fn run(args: &Args) -> Result<()> {
         learned: vec![name],
         spaces: &spaces,
         has_prior,
-        feature_maps: maps,
+        feature_maps: maps.into_iter().collect(),
         drawings,
         warnings,
         bad: dataset.bad.clone(),
     };
-    write(&folder, &story.page()?)
+    let page = Page {
+        head: own_head,
+        ..story.page()?
+    };
+    write(&folder, &page)
+}
+
+/// How right the head of a supervised run is on the test samples of `space`, whose labels are the column `task`; `None` where it has no head.
+fn own_head(
+    run: &Path,
+    task: &str,
+    space: &Representation,
+    device: &Device,
+    warnings: &mut Vec<Warning>,
+) -> Result<Option<HeadResult>> {
+    let Some(mut head) = head::of_run_if_any(run, device)? else {
+        return Ok(None);
+    };
+    head.about.task = task.to_owned();
+    let rows = 0..space.ids.len();
+    let test: Vec<usize> = rows.filter(|&i| space.split[i] == Split::Test).collect();
+    match evaluate(&head, &space.select(&test).with_shift(&head.offset)) {
+        Ok(evaluation) => Ok(Some(HeadResult {
+            about: head.about,
+            evaluation,
+        })),
+        // Of data with other classes, for instance.
+        Err(error) => {
+            let text = format!("the run's own head was not measured: {error}");
+            warnings.push(Warning::new(WarningKind::Unmeasured, text));
+            Ok(None)
+        }
+    }
 }
 
 /// Writes report.html and summary.json into the run's folder and says so.
-pub fn write(folder: &RunFolder, page: &hspace::report::Page) -> Result<()> {
+pub fn write(folder: &RunFolder, page: &Page) -> Result<()> {
     folder.write("report.html", &hspace::report::html(page)?)?;
     let summary = serde_json::json!({
         "headline": page.headline,
         "run": page.run,
         "warnings": page.warnings,
         "measurements": page.measurements,
+        "head": page.head,
     });
     let text = serde_json::to_string_pretty(&summary).map_err(|e| Error::file(folder.path(), e))?;
     folder.write("summary.json", &text)?;

@@ -243,5 +243,9 @@ fn summary(trained: &Trained, folder: &RunFolder, stepped: bool) {
         false => format!("already finished: {length}"),
     };
     println!("{outcome}; the encoder is {run}/encoder.safetensors");
+    if let Some(head) = &trained.head {
+        let text = head.calibration.text(head.temperature);
+        println!("the head in {run}/model.safetensors: {text}");
+    }
     println!("measure it: hspace report {}", quoted(run));
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::{fails, ok};
 
 /// Vectors around the corner of their class; with the `value` of each class, and a split.
-fn table(rows: usize, from: usize, classes: usize, value: Option<&[&str]>) -> String {
+pub fn table(rows: usize, from: usize, classes: usize, value: Option<&[&str]>) -> String {
     let mut text = String::from("id,a,b,c");
     text += if value.is_some() {
         ",label,split\n"
@@ -41,12 +41,12 @@ fn table(rows: usize, from: usize, classes: usize, value: Option<&[&str]>) -> St
     text
 }
 
-fn write(at: &Path, name: &str, text: &str) {
+pub fn write(at: &Path, name: &str, text: &str) {
     std::fs::write(at.join(name), text).unwrap();
 }
 
 /// The rows of predictions, cell by cell.
-fn rows(at: &Path, name: &str) -> Vec<Vec<String>> {
+pub fn rows(at: &Path, name: &str) -> Vec<Vec<String>> {
     let text = std::fs::read_to_string(at.join(name)).unwrap();
     let cells = |line: &str| line.split(',').map(String::from).collect();
     text.lines().map(cells).collect()
@@ -108,6 +108,15 @@ fn a_head_that_a_probe_fitted_answers_for_new_samples() {
         (
             format!("{predict} --out no.csv --html no.html"),
             "takes labels",
+        ),
+        (
+            "predict pixels --head head.safetensors --data old.csv --out no.csv --roc no.png"
+                .into(),
+            "`label` has 3 classes",
+        ),
+        (
+            format!("{predict} --out no.csv --roc no.svg"),
+            "ends in .png",
         ),
         (
             "predict pixels --data new.csv --out no.csv".into(),
@@ -371,13 +380,16 @@ fn labelled_samples_have_a_page_of_how_right_the_answers_are() {
         "new.csv",
         &table(200, 1000, 2, Some(&["healthy", "ill"])),
     );
-    let save = "--save-head two.safetensors --html probe.html";
+    let save = "--save-head two.safetensors --html probe.html --roc probe.png";
     ok(
         at,
         &format!("probe pixels --data two.csv --probe linear {save}"),
     );
     let predict = "predict pixels --head two.safetensors --data new.csv --out new-answers.csv";
-    let said = ok(at, &format!("{predict} --html new.html --json new.json"));
+    let said = ok(
+        at,
+        &format!("{predict} --html new.html --json new.json --roc new.png"),
+    );
     assert!(said.contains("on 200 labelled samples:"), "{said}");
     for (page, samples) in [("probe.html", "100 labelled"), ("new.html", "200 labelled")] {
         let text = std::fs::read_to_string(at.join(page)).unwrap();
@@ -389,6 +401,10 @@ fn labelled_samples_have_a_page_of_how_right_the_answers_are() {
             assert!(text.contains(part), "{page}: {part}");
         }
     }
+    // The curves are of other samples, and drawn alike.
+    let pictures = ["probe.png", "new.png"].map(|name| image::open(at.join(name)).unwrap());
+    let [probe, new] = pictures.each_ref().map(|picture| picture.as_bytes());
+    assert!(probe.len() == new.len() && probe != new);
     let json = std::fs::read_to_string(at.join("new.json")).unwrap();
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let rows = rows(at, "new-answers.csv");

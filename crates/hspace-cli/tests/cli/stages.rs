@@ -98,6 +98,20 @@ fn filters_and_feature_maps_are_drawn() {
         "vit_tiny --set encoder.width=16 --set encoder.depth=8",
         "vit",
     );
+    // Of each network once on pages about several, however many stages of it are measured.
+    let compare = "compare cnn cnn@conv1 vit --no-baselines --data builtin:mnist-mini --probe knn";
+    ok(at, &format!("{compare} --html compare.html"));
+    let page = std::fs::read_to_string(at.join("compare.html")).unwrap();
+    for (part, count) in [
+        ("<h3>cnn</h3>", 1),
+        ("<h3>vit</h3>", 1),
+        ("Feature maps of conv2", 1),
+        ("Feature maps of blocks.7", 1),
+        ("<title>Filters of the first layer</title>", 2),
+    ] {
+        assert_eq!(page.matches(part).count(), count, "{part}");
+    }
+    assert!(page.len() < 3_000_000, "{} bytes", page.len());
     let text = maps("vit", "--stages 3");
     for part in [
         "patch_embed.proj.weight: 16 of 16 filters of 4x4",

@@ -12,16 +12,16 @@
 //! 4. Its cells. In a table of vectors numbers are features and text that repeats is a label; in a table of labels both are
 //!    labels. Text that differs in every row, and a column without a value, are ignored.
 
-use super::header::{Header, PREFIXES, Reading, Use};
-use super::names::{GROUPS, MASKS, SPLITS, plain, rank, task_reading};
+mod flags;
+mod ids;
+mod usual_names;
+
+use super::header::{Header, Reading, Use};
 use super::profile::Profile;
 use super::{Role, Values};
-use crate::error::unknown;
 
 /// Rows from which a column of text that differs in each is no class.
 const MANY: usize = 10;
-/// Rows from which whole numbers in order count the rows.
-const COUNTED: usize = 8;
 
 /// What the user says about columns.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -91,18 +91,6 @@ fn named(title: &str) -> String {
         "" => "the untitled column".to_owned(),
         title => format!("`{title}`"),
     }
-}
-
-/// The place of a column by its title or, without prefixes, its name; in any case, where no other fits better.
-fn find(titles: &[String], wanted: &str) -> Option<usize> {
-    let name = |title: &String| Header::parse(title).name;
-    let exact = titles.iter().position(|title| title == wanted);
-    exact
-        .or_else(|| titles.iter().position(|title| name(title) == wanted))
-        .or_else(|| {
-            let same = |title: &String| name(title).to_lowercase() == wanted.to_lowercase();
-            titles.iter().position(same)
-        })
 }
 
 struct Assigning<'a> {
@@ -204,71 +192,6 @@ impl Assigning<'_> {
         }
     }
 
-    /// The column that a flag names; all columns of a one-hot encoding, if it names that.
-    fn find(&self, what: &str, wanted: &str) -> Result<Vec<usize>, String> {
-        if let Some(i) = find(self.titles, wanted) {
-            return Ok(vec![i]);
-        }
-        let is_part = |i: &usize| {
-            let name = Header::parse(&self.titles[*i]).name;
-            name.split_once('=')
-                .is_some_and(|(name, _)| name.trim() == wanted)
-        };
-        let parts: Vec<usize> = (0..self.titles.len()).filter(is_part).collect();
-        let known = || self.titles.iter().map(String::as_str);
-        match parts.is_empty() {
-            true => Err(unknown(what, wanted, known())),
-            false => Ok(parts),
-        }
-    }
-
-    fn flags(&mut self, rules: &Rules) -> Result<(), String> {
-        let found =
-            |assigning: &Self, what: &str, wanted: &String| match assigning.find(what, wanted) {
-                Err(_) if rules.optional => Ok(Vec::new()),
-                found => found,
-            };
-        for (wanted, role) in &rules.roles {
-            for i in found(self, "column in --role", wanted)? {
-                let name = Header::parse(&self.titles[i]).name;
-                let header = Header::parse(&format!("{role}:{name}"));
-                let Some(usage) = header.usage else {
-                    return Err(unknown("role in --role", role, PREFIXES));
-                };
-                self.done[i] = Some(Assigned {
-                    header: Header { name, ..header },
-                    usage,
-                    why: format!("--role {role}"),
-                    by: By::Flag,
-                    one_hot: None,
-                });
-            }
-        }
-        for (flag, wanted, usage) in [
-            ("--id", &rules.id, Use::Id),
-            ("--split-column", &rules.split, Use::Split),
-        ] {
-            if let Some(wanted) = wanted {
-                for i in found(self, &format!("column in {flag}"), wanted)? {
-                    self.set(i, By::Flag, usage, Reading::Text, flag);
-                }
-            }
-        }
-        // Of a one-hot encoding the columns are put together first.
-        if let Some(wanted) = &rules.label
-            && let [i] = found(self, "column", wanted)?[..]
-        {
-            let header = Header::parse(&self.titles[i]);
-            let reading = match (&self.done[i], header.usage, task_reading(&self.titles[i])) {
-                (Some(assigned), ..) => assigned.header.reading,
-                (None, Some(Use::Known(_)), _) => header.reading,
-                (None, _, usual) => usual.unwrap_or(Reading::Guess),
-            };
-            self.set(i, By::Task, Use::Known(Role::Label), reading, "--label");
-        }
-        Ok(())
-    }
-
     fn prefixes(&mut self) {
         for i in 0..self.titles.len() {
             let header = Header::parse(&self.titles[i]);
@@ -282,74 +205,6 @@ impl Assigning<'_> {
         }
     }
 
-    /// Columns `NAME=VALUE` of 0 and 1, at least two of a name.
-    fn one_hot(&mut self) {
-        let parts = |title: &str| {
-            let header = Header::parse(title);
-            let (name, value) = header.name.split_once('=')?;
-            let (name, value) = (name.trim(), value.trim());
-            let whole = !name.is_empty() && !value.is_empty() && !value.contains('|');
-            whole.then(|| (name.to_owned(), value.to_owned()))
-        };
-        let split: Vec<Option<(String, String)>> = (0..self.titles.len())
-            .map(|i| {
-                let open = self.done[i]
-                    .as_ref()
-                    .is_none_or(|a| matches!(a.usage, Use::Known(_)) && !a.why.starts_with("--"));
-                parts(&self.titles[i]).filter(|_| open && self.profiles[i].is_binary())
-            })
-            .collect();
-        for i in 0..split.len() {
-            let Some((name, value)) = &split[i] else {
-                continue;
-            };
-            let same = split
-                .iter()
-                .flatten()
-                .filter(|(other, _)| other == name)
-                .count();
-            if same < 2 {
-                continue;
-            }
-            if self.done[i].is_none() {
-                let why = format!("one of {same} columns `{name}=…`");
-                let usage = Use::Known(Role::Label);
-                self.set(i, By::Name, usage, Reading::MultiLabel, why);
-            }
-            if let Some(assigned) = &mut self.done[i] {
-                assigned.one_hot = Some((name.clone(), value.clone()));
-            }
-        }
-    }
-
-    fn split(&mut self) -> Result<(), String> {
-        let has = |all: &Assigning, usage: Use| all.done.iter().flatten().any(|a| a.usage == usage);
-        if has(self, Use::Split) {
-            self.only_one(Use::Split, "split", "--split-column")?;
-            let why = "another column is the split";
-            let is_split = |title: &str| plain(title) == "split";
-            self.each(is_split, Use::Ignored, Reading::Text, why);
-            return Ok(());
-        }
-        let all_splits = |p: &Profile| p.known() > 0 && p.splits == p.known();
-        let named: Vec<usize> = (0..self.titles.len())
-            .filter(|&i| self.done[i].is_none() && plain(&self.titles[i]) == "split")
-            .collect();
-        let guessed = (0..self.titles.len()).filter(|&i| {
-            let usual = SPLITS.contains(&plain(&self.titles[i]).as_str());
-            self.done[i].is_none() && usual && all_splits(&self.profiles[i])
-        });
-        let found = match named.is_empty() {
-            true => guessed.collect(),
-            false => named,
-        };
-        for i in found {
-            let why = format!("title {}", named_title(&self.titles[i]));
-            self.set(i, By::Name, Use::Split, Reading::Text, why);
-        }
-        self.only_one(Use::Split, "split", "--split-column")
-    }
-
     /// Refuses two columns of one use.
     fn only_one(&self, usage: Use, what: &str, flag: &str) -> Result<(), String> {
         let is = |i: &usize| self.done[*i].as_ref().is_some_and(|a| a.usage == usage);
@@ -357,156 +212,6 @@ impl Assigning<'_> {
         match &places[..] {
             [first, second, ..] => Err(self.both(*first, *second, what, flag)),
             _ => Ok(()),
-        }
-    }
-
-    fn both(&self, first: usize, second: usize, what: &str, flag: &str) -> String {
-        let [a, b] = [first, second].map(|i| self.titles[i].trim());
-        format!(
-            "two columns can be the {what}: {} and {}; say which is with {flag} {}",
-            named(a),
-            named(b),
-            crate::file::quoted(a)
-        )
-    }
-
-    fn id(&mut self) -> Result<(), String> {
-        self.only_one(Use::Id, "id", "--id")?;
-        let given = self.done.iter().flatten().any(|a| a.usage == Use::Id);
-        let chosen = match given {
-            true => None,
-            false => self.choose_id()?,
-        };
-        if let Some((i, why)) = chosen {
-            if why.contains("counts") || self.titles[i].trim().is_empty() {
-                let name = named(&self.titles[i]);
-                self.notes.push(format!("{name} is taken as the id: {why}"));
-            }
-            self.set(i, By::Name, Use::Id, Reading::Text, why);
-        }
-        let has_id = given || self.done.iter().flatten().any(|a| a.usage == Use::Id);
-        // What names samples or counts rows is no feature and no task, whether it is the id or not.
-        for i in 0..self.titles.len() {
-            if self.done[i].is_some() {
-                continue;
-            }
-            let (title, profile) = (&self.titles[i], &self.profiles[i]);
-            let why = match rank(title) {
-                Some(0) if has_id => "names samples; another column is the id",
-                Some(1) if has_id && profile.is_unique() => {
-                    "names samples; another column is the id"
-                }
-                Some(2) => "numbers of rows",
-                _ if self.counts(i) => "counts the rows",
-                _ => continue,
-            };
-            let advice = match title.trim() {
-                "" => String::new(),
-                title => format!(" (--role {}=ROLE uses it)", crate::file::quoted(title)),
-            };
-            self.notes
-                .push(format!("{} is ignored: {why}{advice}", named(title)));
-            self.set(i, By::Name, Use::Ignored, Reading::Text, why);
-        }
-        Ok(())
-    }
-
-    /// Whether a column counts the rows, and is not the only one that could be a feature.
-    fn counts(&self, i: usize) -> bool {
-        let counts = |i: usize| {
-            let p = &self.profiles[i];
-            p.rows >= COUNTED && p.counts_rows()
-        };
-        let is_number = |i: usize| {
-            let (p, title) = (&self.profiles[i], &self.titles[i]);
-            let open = self.done[i].is_none() && rank(title).is_none();
-            open && (p.is_numeric() || p.is_boolean()) && task_reading(title).is_none()
-        };
-        let is_feature = |a: &Assigned| a.usage == Use::Feature;
-        let others = || {
-            (0..self.titles.len()).any(|j| {
-                self.done[j].as_ref().is_some_and(is_feature) || (is_number(j) && !counts(j))
-            })
-        };
-        counts(i)
-            && task_reading(&self.titles[i]).is_none()
-            && (self.holds == Holds::Labels || others())
-    }
-
-    /// The column of ids and why it is.
-    fn choose_id(&self) -> Result<Option<(usize, String)>, String> {
-        let open = || (0..self.titles.len()).filter(|&i| self.done[i].is_none());
-        // Where samples are files, the column that names them.
-        let matches = |&i: &usize| {
-            let usual = rank(&self.titles[i]).is_some_and(|rank| rank < 2);
-            (self.profiles[i].matches, usual, std::cmp::Reverse(i))
-        };
-        let is_mask = |i: &usize| MASKS.contains(&plain(&self.titles[*i]).as_str());
-        let most = open().filter(|i| !is_mask(i)).max_by_key(matches);
-        if let Some(i) = most
-            && self.profiles[i].matches > 0
-        {
-            let count = self.profiles[i].matches;
-            return Ok(Some((i, format!("names {count} of the pictures"))));
-        }
-        let unique = |i: &usize| self.profiles[*i].is_unique();
-        for (wanted, only_unique) in [(0, false), (1, true)] {
-            let ranked: Vec<usize> = open()
-                .filter(|&i| rank(&self.titles[i]) == Some(wanted))
-                .collect();
-            let best: Vec<usize> = ranked.iter().copied().filter(unique).collect();
-            let best = match (best.is_empty(), only_unique) {
-                (true, false) => ranked,
-                _ => best,
-            };
-            match best[..] {
-                [] => {}
-                [i] => return Ok(Some((i, format!("title {}", named(&self.titles[i]))))),
-                [first, second, ..] => return Err(self.both(first, second, "id", "--id")),
-            }
-        }
-        let untitled = open().find(|i| rank(&self.titles[*i]) == Some(2) && unique(i));
-        let counting = || open().find(|&i| self.counts(i));
-        Ok(match (untitled, counting()) {
-            (Some(i), _) if self.titles[i].trim().is_empty() => Some((
-                i,
-                "it has no title, and a value of its own in each row".into(),
-            )),
-            (Some(i), _) => Some((i, format!("title {}", named(&self.titles[i])))),
-            (None, Some(i)) => Some((i, "it counts the rows".into())),
-            (None, None) => None,
-        })
-    }
-
-    fn usual_names(&mut self) {
-        for i in 0..self.titles.len() {
-            if self.done[i].is_some() || self.profiles[i].known() == 0 {
-                continue;
-            }
-            let (title, profile) = (plain(&self.titles[i]), &self.profiles[i]);
-            let why = format!("title {}", named(&self.titles[i]));
-            let known = |role| (Use::Known(role), Reading::Classes);
-            let (usage, reading) = match title.as_str() {
-                "labels" | "tags" if profile.bars > 0 => {
-                    (Use::Known(Role::Label), Reading::MultiLabel)
-                }
-                title if task_reading(title).is_some() => (
-                    Use::Known(Role::Label),
-                    task_reading(title).unwrap_or(Reading::Guess),
-                ),
-                title if GROUPS.contains(&title) => known(Role::Group),
-                "domain" => known(Role::Domain),
-                title if MASKS.contains(&title) && profile.numbers == 0 => known(Role::Mask),
-                _ => continue,
-            };
-            self.set(i, By::Name, usage, reading, why);
-            if let Some(assigned) = &mut self.done[i] {
-                // Plurals are what arrays are called.
-                let name = assigned.header.name.to_lowercase();
-                if let "labels" | "targets" = name.as_str() {
-                    assigned.header.name = name.trim_end_matches('s').to_owned();
-                }
-            }
         }
     }
 
@@ -545,10 +250,6 @@ impl Assigning<'_> {
         self.set(i, By::Cells, usage, reading, why);
         Ok(())
     }
-}
-
-fn named_title(title: &str) -> String {
-    format!("`{}`", title.trim())
 }
 
 /// Columns in the order in which tasks are chosen: the first label is the default task; so where that would be one only

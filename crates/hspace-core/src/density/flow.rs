@@ -6,24 +6,25 @@
 //! perceptron of two hidden layers. Which coordinates are A is drawn again for every second coupling; the
 //! one between takes the other half.
 //!
-//! Deviations: s is kept in ±[`REACH`] by a hyperbolic tangent, so that no coupling overflows; there is
+//! Deviations: s is kept in ±2 by a hyperbolic tangent, so that no coupling overflows; there is
 //! no normalisation over batches, since features are standardised first and fresh couplings change
 //! nothing (their last layer is zero).
 //!
 //! It learns from at most 10,000 training rows. A tenth of them is held out; the map is that of the pass that was best on them. The
 //! gradient is written down by hand: this crate has no tensor engine.
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+mod coupling;
+mod layer;
+mod map;
+
+use rand::SeedableRng;
 use rand::seq::SliceRandom;
-use rand::{RngExt, SeedableRng};
-use rayon::prelude::*;
 
 use super::gaussian::floored;
-use super::rows::{BLOCK, means, minus};
-use super::special::HALF_LN_2PI;
+use super::rows::{means, minus};
 use super::{FeatureDensity, FeatureEntry, FeatureFit, FittedFeatures, OutlierOptions, Random};
-use crate::matrix::{settle, spaced};
+use crate::matrix::spaced;
+use map::Map;
 
 /// The line in the list.
 pub const ENTRY: FeatureEntry = FeatureEntry {
@@ -35,12 +36,8 @@ pub const ENTRY: FeatureEntry = FeatureEntry {
     },
 };
 
-/// Largest |s|.
-const REACH: f64 = 2.0;
 /// Rows of a step.
 const BATCH: usize = 256;
-/// Rows whose gradient one thread computes at a time; sums are added in their order.
-const PART: usize = 64;
 /// Rows that it learns from, at most, spread over all.
 const MOST_ROWS: usize = 10_000;
 /// One of so many rows is held out.
@@ -60,38 +57,6 @@ struct Flow {
     map: Map,
     weights: Vec<f64>,
     passes: usize,
-}
-
-/// The couplings' shapes. Their weights are one slice, coupling after coupling.
-struct Map {
-    couplings: Vec<Coupling>,
-}
-
-/// One affine coupling.
-struct Coupling {
-    /// Coordinates that stay and decide.
-    fixed: Vec<usize>,
-    /// Coordinates that change.
-    moved: Vec<usize>,
-    /// `[|A|, units]`, `[units, units]`, `[units, 2 |B|]`.
-    layers: [Layer; 3],
-}
-
-/// A linear layer: weights `[inputs, outputs]`, then biases.
-#[derive(Clone, Copy)]
-struct Layer {
-    inputs: usize,
-    outputs: usize,
-}
-
-/// What a coupling's backward pass needs, for `n` rows.
-struct Trace {
-    /// The inputs of the three layers.
-    seen: [Vec<f64>; 3],
-    /// x_B before, `[n, |B|]`.
-    before: Vec<f64>,
-    /// s, `[n, |B|]`.
-    s: Vec<f64>,
 }
 
 fn fit(rows: &[f64], d: usize, options: &OutlierOptions) -> FittedFeatures {
@@ -194,277 +159,13 @@ fn step(weights: &mut [f64], gradient: &[f64], moments: &mut [[f64; 2]], steps: 
     }
 }
 
-impl Map {
-    fn new(d: usize, couplings: usize, units: usize, random: &mut Random) -> Map {
-        let mut order: Vec<usize> = (0..d).collect();
-        let halves = |i: usize| {
-            if i.is_multiple_of(2) {
-                order.shuffle(random);
-            }
-            let (a, b) = order.split_at(d / 2);
-            match i % 2 {
-                0 => Coupling::new(a, b, units),
-                _ => Coupling::new(b, a, units),
-            }
-        };
-        Map {
-            couplings: (0..couplings).map(halves).collect(),
-        }
-    }
-
-    /// Weights of couplings that change nothing: uniform in ±1/√inputs, zero in the last layers.
-    fn fresh(&self, random: &mut Random) -> Vec<f64> {
-        let mut weights = Vec::new();
-        for coupling in &self.couplings {
-            let [a, b, last] = coupling.layers;
-            for layer in [a, b] {
-                let bound = 1.0 / (layer.inputs as f64).sqrt();
-                weights.extend((0..layer.len()).map(|_| random.random_range(-bound..bound)));
-            }
-            weights.extend(std::iter::repeat_n(0.0, last.len()));
-        }
-        weights
-    }
-
-    /// Each coupling with its weights.
-    fn with<'a>(
-        &'a self,
-        mut weights: &'a [f64],
-    ) -> impl DoubleEndedIterator<Item = (&'a Coupling, &'a [f64])> {
-        let parts = self.couplings.iter().map(move |coupling| {
-            let (own, rest) = weights.split_at(coupling.len());
-            weights = rest;
-            (coupling, own)
-        });
-        parts.collect::<Vec<_>>().into_iter()
-    }
-
-    /// ln p of standardised rows `[n, d]`.
-    fn ln_density(&self, weights: &[f64], rows: &[f64], d: usize) -> Vec<f64> {
-        let block = |block: &[f64]| {
-            let mut x = block.to_vec();
-            let mut sums = vec![0.0; x.len() / d];
-            for (coupling, own) in self.with(weights) {
-                let trace = coupling.forward(own, &mut x, d);
-                let added = trace.s.chunks_exact(coupling.moved.len());
-                for (sum, s) in sums.iter_mut().zip(added) {
-                    *sum += s.iter().sum::<f64>();
-                }
-            }
-            settle();
-            let normal = |row: &[f64]| {
-                -0.5 * row.iter().map(|z| z * z).sum::<f64>() - d as f64 * HALF_LN_2PI
-            };
-            let rows = x.chunks_exact(d).zip(sums);
-            rows.map(|(row, sum)| normal(row) + sum).collect()
-        };
-        let blocks: Vec<Vec<f64>> = rows.par_chunks(BLOCK * d).map(block).collect();
-        blocks.concat()
-    }
-
-    /// Gradient by the weights of the mean of −ln p over standardised rows `[n, d]`.
-    fn gradient(&self, weights: &[f64], rows: &[f64], d: usize) -> Vec<f64> {
-        let share = d as f64 / rows.len() as f64;
-        let part = |part: &[f64]| {
-            let mut x = part.to_vec();
-            let traces: Vec<Trace> = self
-                .with(weights)
-                .map(|(coupling, own)| coupling.forward(own, &mut x, d))
-                .collect();
-            // −ln p is ½ z² − Σ s.
-            x.iter_mut().for_each(|z| *z *= share);
-            let mut gradient = vec![0.0; weights.len()];
-            let mut end = weights.len();
-            for ((coupling, own), trace) in self.with(weights).rev().zip(traces.iter().rev()) {
-                let start = end - coupling.len();
-                coupling.back(own, trace, share, &mut x, d, &mut gradient[start..end]);
-                end = start;
-            }
-            settle();
-            gradient
-        };
-        let parts: Vec<Vec<f64>> = rows.par_chunks(PART * d).map(part).collect();
-        let mut parts = parts.into_iter();
-        let mut total = parts.next().unwrap_or_default();
-        for part in parts {
-            total.iter_mut().zip(part).for_each(|(a, b)| *a += b);
-        }
-        total
-    }
-}
-
-impl Coupling {
-    fn new(fixed: &[usize], moved: &[usize], units: usize) -> Coupling {
-        let layer = |inputs, outputs| Layer { inputs, outputs };
-        Coupling {
-            fixed: fixed.to_vec(),
-            moved: moved.to_vec(),
-            layers: [
-                layer(fixed.len(), units),
-                layer(units, units),
-                layer(units, 2 * moved.len()),
-            ],
-        }
-    }
-
-    /// Number of weights.
-    fn len(&self) -> usize {
-        self.layers.iter().map(|layer| layer.len()).sum()
-    }
-
-    /// The weights of each layer.
-    fn split<'a>(&self, weights: &'a [f64]) -> [&'a [f64]; 3] {
-        let (first, rest) = weights.split_at(self.layers[0].len());
-        let (second, third) = rest.split_at(self.layers[1].len());
-        [first, second, third]
-    }
-
-    /// Maps rows `x [n, d]` in place.
-    fn forward(&self, weights: &[f64], x: &mut [f64], d: usize) -> Trace {
-        let [first, second, third] = self.split(weights);
-        let given = columns(x, d, &self.fixed);
-        let one = above_zero(self.layers[0].apply(first, &given));
-        let two = above_zero(self.layers[1].apply(second, &one));
-        let mut out = self.layers[2].apply(third, &two);
-        let before = columns(x, d, &self.moved);
-        let wide = self.moved.len();
-        let mut s = Vec::with_capacity(before.len());
-        for (row, out) in x.chunks_exact_mut(d).zip(out.chunks_exact_mut(2 * wide)) {
-            let (raw, t) = out.split_at(wide);
-            for ((&j, raw), t) in self.moved.iter().zip(raw).zip(t) {
-                let by = REACH * (raw / REACH).tanh();
-                row[j] = row[j] * by.exp() + t;
-                s.push(by);
-            }
-        }
-        Trace {
-            seen: [given, one, two],
-            before,
-            s,
-        }
-    }
-
-    /// From the gradient for the outputs `dx [n, d]` to that for the inputs, in place, and for the
-    /// weights; each row's log-determinant counts `share`.
-    fn back(
-        &self,
-        weights: &[f64],
-        trace: &Trace,
-        share: f64,
-        dx: &mut [f64],
-        d: usize,
-        gradient: &mut [f64],
-    ) {
-        let wide = self.moved.len();
-        let mut dout = vec![0.0; 2 * trace.s.len()];
-        let rows = dx.chunks_exact_mut(d).zip(dout.chunks_exact_mut(2 * wide));
-        let seen = trace
-            .s
-            .chunks_exact(wide)
-            .zip(trace.before.chunks_exact(wide));
-        for ((row, dout), (s, before)) in rows.zip(seen) {
-            let (draw, dt) = dout.split_at_mut(wide);
-            for (i, &j) in self.moved.iter().enumerate() {
-                let grown = s[i].exp();
-                dt[i] = row[j];
-                let ds = row[j] * before[i] * grown - share;
-                draw[i] = ds * (1.0 - (s[i] / REACH).powi(2));
-                row[j] *= grown;
-            }
-        }
-        let [first, second, third] = self.split(weights);
-        let (to_first, rest) = gradient.split_at_mut(first.len());
-        let (to_second, to_third) = rest.split_at_mut(second.len());
-        let [given, one, two] = &trace.seen;
-        let mut dtwo = self.layers[2].back(third, two, &dout, to_third);
-        gate(&mut dtwo, two);
-        let mut done = self.layers[1].back(second, one, &dtwo, to_second);
-        gate(&mut done, one);
-        let dgiven = self.layers[0].back(first, given, &done, to_first);
-        let narrow = self.fixed.len();
-        for (row, dgiven) in dx.chunks_exact_mut(d).zip(dgiven.chunks_exact(narrow)) {
-            for (&j, g) in self.fixed.iter().zip(dgiven) {
-                row[j] += g;
-            }
-        }
-    }
-}
-
-impl Layer {
-    fn len(&self) -> usize {
-        (self.inputs + 1) * self.outputs
-    }
-
-    /// `x W + b` of rows `x [n, inputs]`.
-    fn apply(&self, weights: &[f64], x: &[f64]) -> Vec<f64> {
-        let (n, k, m) = (x.len() / self.inputs, self.inputs, self.outputs);
-        let (weight, bias) = weights.split_at(k * m);
-        let mut out = bias.repeat(n);
-        matmul(
-            MatMut::from_row_major_slice_mut(&mut out, n, m),
-            Accum::Add,
-            MatRef::from_row_major_slice(x, n, k),
-            MatRef::from_row_major_slice(weight, k, m),
-            1.0,
-            Par::Seq,
-        );
-        out
-    }
-
-    /// The gradient for the input, and in `gradient` that for the weights.
-    fn back(&self, weights: &[f64], x: &[f64], dout: &[f64], gradient: &mut [f64]) -> Vec<f64> {
-        let (n, k, m) = (x.len() / self.inputs, self.inputs, self.outputs);
-        let (to_weight, to_bias) = gradient.split_at_mut(k * m);
-        let dout_matrix = MatRef::from_row_major_slice(dout, n, m);
-        matmul(
-            MatMut::from_row_major_slice_mut(to_weight, k, m),
-            Accum::Replace,
-            MatRef::from_row_major_slice(x, n, k).transpose(),
-            dout_matrix,
-            1.0,
-            Par::Seq,
-        );
-        for row in dout.chunks_exact(m) {
-            to_bias.iter_mut().zip(row).for_each(|(b, g)| *b += g);
-        }
-        let mut dx = vec![0.0; n * k];
-        matmul(
-            MatMut::from_row_major_slice_mut(&mut dx, n, k),
-            Accum::Replace,
-            dout_matrix,
-            MatRef::from_row_major_slice(&weights[..k * m], k, m).transpose(),
-            1.0,
-            Par::Seq,
-        );
-        dx
-    }
-}
-
-/// Some columns of `x [n, d]`.
-fn columns(x: &[f64], d: usize, which: &[usize]) -> Vec<f64> {
-    let rows = x.chunks_exact(d);
-    rows.flat_map(|row| which.iter().map(|j| row[*j])).collect()
-}
-
-fn above_zero(mut x: Vec<f64>) -> Vec<f64> {
-    x.iter_mut().for_each(|x| *x = x.max(0.0));
-    x
-}
-
-/// The backward pass through [`above_zero`], whose output was `y`.
-fn gate(dy: &mut [f64], y: &[f64]) {
-    let pairs = dy.iter_mut().zip(y);
-    pairs
-        .filter(|(_, y)| **y <= 0.0)
-        .for_each(|(d, _)| *d = 0.0);
-}
-
 #[cfg(test)]
 mod tests {
     use rand_distr::{Distribution, StandardNormal};
 
     use super::*;
     use crate::density::gaussian::full;
+    use crate::density::special::HALF_LN_2PI;
 
     fn normal(random: &mut Random) -> f64 {
         StandardNormal.sample(random)

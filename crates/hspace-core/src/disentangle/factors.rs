@@ -1,7 +1,7 @@
 //! Generating factors as the metrics take them: a few values, each row having one.
 
 use crate::dataset::{Column, Values, factors};
-use crate::error::{Error, Result, unknown};
+use crate::error::{Error, Result, unknown, valid};
 
 /// A numeric factor of more distinct values is cut into [`BINS`] intervals of equal width.
 const MOST_VALUES: usize = 100;
@@ -128,20 +128,22 @@ pub fn of_columns(columns: &[Column], named: &[String]) -> Result<Vec<Factor>> {
             let find = |name: &String| {
                 let names = || columns.iter().map(|c| c.name.as_str());
                 if columns.is_empty() {
-                    return Err(Error::config(format!(
+                    return Err(format!(
                         "factor `{name}`: the data have no columns; a table next to them heads factors `factor:NAME`"
-                    )));
+                    ));
                 }
                 let found = columns.iter().find(|c| c.name == *name);
-                found.ok_or_else(|| Error::config(unknown("factor", name, names())))
+                found.ok_or_else(|| unknown("factor", name, names()))
             };
-            if let Some(twice) = (1..named.len()).find(|&i| named[..i].contains(&named[i])) {
-                return Err(Error::config(format!(
-                    "factor `{}` is named twice, and would count twice; name it once",
-                    named[twice]
-                )));
-            }
-            named.iter().map(find).collect::<Result<_>>()?
+            let is_twice = |i: &usize| named[..*i].contains(&named[*i]);
+            let twice = (1..named.len()).filter(is_twice).map(|i| {
+                let name = &named[i];
+                format!("factor `{name}` is named twice, and would count twice; name it once")
+            });
+            let mut problems: Vec<String> = twice.collect();
+            problems.extend(named.iter().filter_map(|name| find(name).err()));
+            valid(problems)?;
+            named.iter().filter_map(|name| find(name).ok()).collect()
         }
     };
     chosen.into_iter().map(Factor::new).collect()

@@ -15,7 +15,7 @@ use super::{
     Row, SHOWN, Score, WIDEST, of_columns, udr,
 };
 use crate::dataset::Column;
-use crate::error::{Error, Result, unknown};
+use crate::error::{Error, Result, unknown, valid};
 use crate::list::Entry;
 use crate::matrix::Matrix;
 use crate::random::{mix, shuffled};
@@ -108,12 +108,13 @@ pub fn measure(
     })
 }
 
-/// Says what is wrong with `options` for data with these columns, before anything is encoded.
-///
-/// # Errors
-/// As [`measure`], as far as the columns tell.
-pub fn check_options(columns: &[Column], options: &Options, data: &str) -> Result<()> {
-    prepare(columns, options, data).map(|_| ())
+/// What is wrong with `options` for data with these columns, all of it, before anything is encoded.
+pub fn validate(columns: &[Column], options: &Options, data: &str) -> Vec<String> {
+    match prepare(columns, options, data) {
+        Ok(_) => Vec::new(),
+        Err(Error::Config(problems)) => problems,
+        Err(other) => vec![other.to_string()],
+    }
 }
 
 /// The rows to measure on: `count` of `n` at random, ascending; all where there are no more.
@@ -142,44 +143,54 @@ fn prepare(
     options: &Options,
     data: &str,
 ) -> Result<(Vec<&'static Entry<Metric>>, Vec<Factor>)> {
-    let chosen = choose(&options.metrics)?;
-    let factors = of_columns(columns, &options.factors)?;
+    let (chosen, mut problems) = choose(&options.metrics);
+    let factors = match of_columns(columns, &options.factors) {
+        Ok(factors) => Some(factors),
+        Err(Error::Config(found)) => {
+            problems.extend(found);
+            None
+        }
+        Err(other) => return Err(other),
+    };
     let needing = chosen
         .iter()
         .filter(|m| matches!(m.measure, Measure::Factors(_)));
     let needing: Vec<&str> = needing.map(|m| m.name).collect();
-    if !needing.is_empty() && factors.len() < 2 {
-        return Err(no_factors(data, &needing, factors.len()));
+    let too_few = factors.as_ref().map(Vec::len).filter(|&there| there < 2);
+    if let Some(there) = too_few.filter(|_| !needing.is_empty()) {
+        problems.push(no_factors(data, &needing, there));
     }
-    if options.metrics.iter().any(|name| name == "udr") && options.runs.is_empty() {
-        udr::udr(&[])?;
+    if options.metrics.iter().any(|name| name == "udr")
+        && options.runs.is_empty()
+        && let Err(Error::Config(found)) = udr::udr(&[])
+    {
+        problems.extend(found);
     }
-    Ok((chosen, factors))
+    valid(problems)?;
+    Ok((chosen, factors.unwrap_or_default()))
 }
 
-/// The metrics by name, each once; all of them where none is named.
-fn choose(names: &[String]) -> Result<Vec<&'static Entry<Metric>>> {
-    for name in names {
-        if METRICS.iter().all(|m| m.name != name) {
-            let valid = METRICS.iter().map(|m| m.name);
-            return Err(Error::config(unknown("metric", name, valid)));
-        }
-    }
+/// The metrics by name, each once, all of them where none is named; and unknown names.
+fn choose(names: &[String]) -> (Vec<&'static Entry<Metric>>, Vec<String>) {
+    let is_unknown = |name: &&String| METRICS.iter().all(|m| m.name != **name);
+    let known = || METRICS.iter().map(|m| m.name);
+    let problems = names.iter().filter(is_unknown);
+    let problems = problems.map(|name| unknown("metric", name, known()));
     let wanted = |m: &&Entry<Metric>| names.is_empty() || names.iter().any(|name| name == m.name);
-    Ok(METRICS.iter().filter(wanted).collect())
+    (METRICS.iter().filter(wanted).collect(), problems.collect())
 }
 
-fn no_factors(data: &str, needing: &[&str], there: usize) -> Error {
+fn no_factors(data: &str, needing: &[&str], there: usize) -> String {
     let what = match there {
         0 => "has no known factors",
         _ => "has one known factor, and two are needed",
     };
-    Error::config(format!(
+    format!(
         "{data} {what}, which {} look at. Without factors, --metric total_correlation,dependence can be \
          measured, and of several runs with the same settings udr. Factors are the columns that a table \
          heads `factor:NAME`; --factors NAME,NAME takes other columns",
         needing.join(", ")
-    ))
+    )
 }
 
 fn check(of: &[Representation], first: &Representation) -> Result<()> {

@@ -403,6 +403,33 @@ fn without_factors_it_says_what_can_be_measured() -> Result<()> {
 }
 
 #[test]
+fn all_problems_are_said_at_once() {
+    let columns = representation("a", noise(), true).columns;
+    let options = Options {
+        metrics: ["mug", "sap", "udr", "dcu"].map(String::from).to_vec(),
+        factors: ["x", "y?", "x"].map(String::from).to_vec(),
+        ..Options::default()
+    };
+    let problems = validate(&columns, &options, "photos/");
+    for part in [
+        "`mug`",
+        "`dcu`",
+        "`x` is named twice",
+        "`y?`",
+        "udr compares runs",
+    ] {
+        let found = problems.iter().filter(|problem| problem.contains(part));
+        assert_eq!(found.count(), 1, "{part}: {problems:?}");
+    }
+    assert_eq!(problems.len(), 5, "{problems:?}");
+    let right = Options {
+        metrics: vec!["dependence".into()],
+        ..Options::default()
+    };
+    assert!(validate(&columns, &right, "photos/").is_empty());
+}
+
+#[test]
 fn constants_become_zeros() {
     let latents = Matrix::new(3, 2, vec![1e4, 1.0, 1e4, 2.0, 1e4, 3.0]);
     let standard = standardised(&latents);

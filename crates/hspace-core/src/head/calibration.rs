@@ -1,168 +1,247 @@
-//! Temperature and threshold, from held-out probabilities.
+//! Calibration of a head: whether its temperature was chosen, by what, and what became of the calibration error.
 
-use argmin::core::{CostFunction, Executor, State};
-use argmin::solver::brent::BrentOpt;
+use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use super::temperature::temperature;
+use super::{About, Head};
+use crate::error::Result;
+use crate::matrix::Matrix;
 use crate::probe::TaskKind;
+use crate::probe::scores::{calibration_error, largest};
 
-/// Temperatures are searched between this power of e and its inverse.
-const WIDEST: f64 = 3.0;
-/// The least probability in a logarithm.
-const LEAST: f64 = 1e-12;
+/// Samples by which a run's own head is calibrated, at least.
+const FEWEST: usize = 20;
 
-/// Mean log loss of held-out probabilities at a temperature.
-struct LogLoss<'a> {
-    probabilities: &'a [f64],
-    /// For each probability of a label whether it has it; of classes one true place a row.
-    truth: &'a [bool],
-    kind: TaskKind,
-    outputs: usize,
+/// Whether the temperature of a head was chosen, and by what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Calibration {
+    /// It has the lowest log loss on answers for samples that the head was not fitted to.
+    Calibrated {
+        /// How many samples.
+        samples: usize,
+        /// Which samples.
+        held_out: HeldOut,
+        /// Of classes: their calibration error (root mean square, in 0..=1) at temperature 1 and at the chosen one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        errors: Option<[f64; 2]>,
+    },
+    /// It is 1.
+    Uncalibrated {
+        /// Why.
+        reason: String,
+    },
 }
 
-impl CostFunction for LogLoss<'_> {
-    type Param = f64;
-    type Output = f64;
+/// Samples that a head was not fitted to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeldOut {
+    /// The val split.
+    Validation,
+    /// Each fold of the training samples, answered by a fit to the others.
+    Folds,
+}
 
-    /// At the temperature e^`logarithm`. A probability to the power 1/T is that of logits over T, but for a factor.
-    fn cost(&self, logarithm: &f64) -> std::result::Result<f64, argmin::core::Error> {
-        let power = (-logarithm).exp();
-        let rows = self.probabilities.chunks_exact(self.outputs);
-        let truth = self.truth.chunks_exact(self.outputs);
-        let sum: f64 = rows
-            .zip(truth)
-            .map(|(row, truth)| match self.kind {
-                TaskKind::LabelSets => row
-                    .iter()
-                    .zip(truth)
-                    .map(|(p, has)| {
-                        let (yes, no) =
-                            (p.max(LEAST).powf(power), (1.0 - p).max(LEAST).powf(power));
-                        -(if *has { yes } else { no } / (yes + no)).max(LEAST).ln()
-                    })
-                    .sum(),
-                _ => {
-                    let powers = row.iter().map(|p| p.max(LEAST).powf(power));
-                    let total: f64 = powers.clone().sum();
-                    let own: f64 = powers
-                        .zip(truth)
-                        .map(|(p, t)| if *t { p } else { 0.0 })
-                        .sum();
-                    -(own / total).max(LEAST).ln()
-                }
-            })
-            .sum();
-        Ok(sum)
+impl About {
+    /// Chooses the temperature by held-out `probabilities` `[m, outputs]` at temperature 1, which `truth` says are of what is there; says
+    /// whether it did in [`About::calibration`]. Numbers have none.
+    pub(crate) fn calibrate(
+        &mut self,
+        probabilities: &[f64],
+        truth: &[bool],
+        held_out: HeldOut,
+    ) -> Result<()> {
+        let outputs = self.names.len().max(1);
+        self.temperature = temperature(self.kind, probabilities, truth, outputs)?;
+        let uncalibrated = |reason: &str| Calibration::Uncalibrated {
+            reason: reason.to_owned(),
+        };
+        self.calibration = match (self.kind, probabilities.len() / outputs) {
+            (TaskKind::Numbers, _) => None,
+            (_, 0) => Some(uncalibrated("too few samples to hold any out")),
+            (kind, samples) => Some(Calibration::Calibrated {
+                samples,
+                held_out,
+                errors: match kind {
+                    TaskKind::Classes => errors(probabilities, truth, outputs, self.temperature),
+                    _ => None,
+                },
+            }),
+        };
+        Ok(())
+    }
+
+    /// The temperature and where it comes from, in a few words; `None` of numbers.
+    pub fn calibration_text(&self) -> Option<String> {
+        match &self.calibration {
+            _ if self.kind == TaskKind::Numbers => None,
+            Some(calibration) => Some(calibration.text(self.temperature)),
+            // Heads of earlier versions.
+            None if self.temperature == 1.0 => Some("not calibrated".to_owned()),
+            None => Some(format!("temperature {:.3}", self.temperature)),
+        }
     }
 }
 
-/// The temperature of the lowest log loss of held-out `probabilities` `[m, outputs]`, which `truth` says are of what is there; 1 of numbers
-/// and where nothing was held out.
-///
-/// # Errors
-/// When probabilities are not finite.
-pub(crate) fn temperature(
-    kind: TaskKind,
+impl Calibration {
+    /// With the `temperature` that it is about, in a few words.
+    pub fn text(&self, temperature: f64) -> String {
+        let percent = |x: f64| format!("{:.1} %", 100.0 * x);
+        match self {
+            Calibration::Uncalibrated { reason } => format!("not calibrated: {reason}"),
+            Calibration::Calibrated {
+                samples,
+                held_out,
+                errors,
+            } => {
+                let of = match held_out {
+                    HeldOut::Validation => "validation samples",
+                    HeldOut::Folds => "samples in held-out folds",
+                };
+                let errors = errors.map_or(String::new(), |[before, after]| {
+                    let (before, after) = (percent(before), percent(after));
+                    format!("; calibration error on them {after}, uncalibrated {before}")
+                });
+                format!("temperature {temperature:.3}, chosen on {samples} {of}{errors}")
+            }
+        }
+    }
+}
+
+impl Head {
+    /// Chooses the temperature by samples that neither the head nor the encoder before it was fitted to: their `features` `[m, d]` and `classes`
+    /// `[m]`. It stays 1 where they are fewer than 20 or none is answered wrong; [`About::calibration`] says so.
+    ///
+    /// # Errors
+    /// As [`Head::answer`].
+    pub fn calibrate(&mut self, features: &Matrix, classes: &[u32]) -> Result<()> {
+        self.about.temperature = 1.0;
+        let probabilities = self.answer(features)?;
+        let (outputs, samples) = (self.outputs(), classes.len());
+        let rows = probabilities.chunks_exact(outputs).zip(classes);
+        let wrong = rows.filter(|(row, class)| largest(row) != **class).count();
+        let reason = match samples {
+            0..FEWEST => format!("{samples} validation samples, and {FEWEST} are needed"),
+            // The log loss falls with the temperature without end.
+            _ if wrong == 0 => format!("all answers for {samples} validation samples are right"),
+            _ => {
+                let is = |&class: &u32| (0..outputs as u32).map(move |c| c == class);
+                let truth: Vec<bool> = classes.iter().flat_map(is).collect();
+                return self
+                    .about
+                    .calibrate(&probabilities, &truth, HeldOut::Validation);
+            }
+        };
+        self.about.calibration = Some(Calibration::Uncalibrated { reason });
+        Ok(())
+    }
+}
+
+/// Calibration errors of class probabilities at temperature 1 and at `temperature`.
+fn errors(
     probabilities: &[f64],
     truth: &[bool],
-    outputs: usize,
-) -> Result<f64> {
-    if kind == TaskKind::Numbers || probabilities.is_empty() {
-        return Ok(1.0);
-    }
-    let loss = LogLoss {
-        probabilities,
-        truth,
-        kind,
-        outputs,
-    };
-    let failed = |e: argmin::core::Error| Error::data(format!("no temperature was found: {e}"));
-    let found = Executor::new(loss, BrentOpt::new(-WIDEST, WIDEST))
-        .configure(|state| state.max_iters(60))
-        .ctrlc(false)
-        .run()
-        .map_err(failed)?;
-    Ok(found
-        .state()
-        .get_best_param()
-        .map_or(1.0, |best| best.exp()))
-}
-
-/// The probability of the second of two classes from which on it is to be answered so that the balanced accuracy on held-out samples is
-/// highest (Youden's index): the middle between the last probability left out and the first one taken. A half where one class is missing.
-pub(crate) fn threshold(probabilities: &[f64], is_second: &[bool]) -> f64 {
-    let mut pairs: Vec<(f64, bool)> = probabilities
-        .iter()
-        .copied()
-        .zip(is_second.iter().copied())
-        .collect();
-    pairs.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let positives = pairs.iter().filter(|pair| pair.1).count() as f64;
-    let negatives = pairs.len() as f64 - positives;
-    if positives == 0.0 || negatives == 0.0 {
-        return 0.5;
-    }
-    // Youden's index of all probabilities: everything is taken for the second class.
-    let (mut index, mut best, mut at) = (0.0, 0.0, vec![0.0]);
-    for pair in pairs.windows(2) {
-        index += match pair[0].1 {
-            true => -1.0 / positives,
-            false => 1.0 / negatives,
-        };
-        if pair[0].0 == pair[1].0 {
-            continue;
-        }
-        let middle = 0.5 * (pair[0].0 + pair[1].0);
-        if index > best + 1e-12 {
-            (best, at) = (index, vec![middle]);
-        } else if index > best - 1e-12 {
-            at.push(middle);
-        }
-    }
-    // Of equally good ones that nearest to a half.
-    let off = |t: &f64| (t - 0.5).abs();
-    at.into_iter()
-        .min_by(|a, b| off(a).total_cmp(&off(b)))
-        .unwrap_or(0.5)
+    classes: usize,
+    temperature: f64,
+) -> Option<[f64; 2]> {
+    let own = |row: &[bool]| row.iter().position(|is| *is).unwrap_or(0) as u32;
+    let truth: Vec<u32> = truth.chunks_exact(classes).map(own).collect();
+    let tempered = probabilities.chunks_exact(classes).flat_map(|row| {
+        let powers: Vec<f64> = row.iter().map(|p| p.powf(1.0 / temperature)).collect();
+        let sum: f64 = powers.iter().sum();
+        powers.into_iter().map(move |p| p / sum)
+    });
+    Some([
+        calibration_error(probabilities, &truth, classes)?,
+        calibration_error(&tempered.collect::<Vec<_>>(), &truth, classes)?,
+    ])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::head::Map;
 
-    #[test]
-    fn the_temperature_undoes_what_sharpened_the_logits() -> Result<()> {
-        // Three classes; a class is right as often as its probability says, and logits are three times too large.
-        let (mut p, mut truth) = (Vec::new(), Vec::new());
-        for i in 0..3000 {
-            let fair = [0.6, 0.3, 0.1];
-            let own = match i % 10 {
-                0..6 => 0,
-                6..9 => 1,
-                _ => 2,
-            };
-            let sharp = fair.map(|p: f64| p.powi(3));
-            let sum: f64 = sharp.iter().sum();
-            p.extend(sharp.map(|p| p / sum));
-            truth.extend((0..3).map(|class| class == own));
+    /// Of two classes, whose logits are ± the one feature.
+    fn head() -> Head {
+        Head {
+            map: Map::Linear {
+                weights: Matrix::new(1, 2, vec![-0.5, 0.5]),
+                bias: vec![0.0; 2],
+            },
+            offset: vec![],
+            shift: vec![0.0],
+            factor: vec![1.0],
+            about: About {
+                task: "side".into(),
+                kind: TaskKind::Classes,
+                names: vec!["left".into(), "right".into()],
+                source: (String::new(), String::new()),
+                made: "the run's own".into(),
+                samples: 0,
+                temperature: 1.0,
+                calibration: None,
+                threshold: None,
+                scores: vec![],
+            },
         }
-        let found = temperature(TaskKind::Classes, &p, &truth, 3)?;
-        assert!((found - 3.0).abs() < 1e-3, "{found}");
-        let labels: Vec<f64> = p.iter().map(|p| p.clamp(0.2, 0.8)).collect();
-        assert!(temperature(TaskKind::LabelSets, &labels, &truth, 3)?.is_finite());
-        assert_eq!(temperature(TaskKind::Numbers, &p, &truth, 1)?, 1.0);
-        assert_eq!(temperature(TaskKind::Classes, &[], &[], 2)?, 1.0);
+    }
+
+    /// The logit 4 claims 98.2 %; three of four are right, whose logit is ln 3.
+    #[test]
+    fn overconfident_answers_are_made_as_sure_as_they_are_right() -> Result<()> {
+        let mut head = head();
+        let features = Matrix::new(400, 1, vec![4.0; 400]);
+        let classes: Vec<u32> = (0..400).map(|i| u32::from(i % 4 != 0)).collect();
+        head.calibrate(&features, &classes)?;
+        let wanted = 4.0 / 3f64.ln();
+        let found = head.about.temperature;
+        assert!((found - wanted).abs() < 1e-3, "{found}, not {wanted}");
+        assert!((head.answer(&features)?[1] - 0.75).abs() < 1e-3);
+        let Some(Calibration::Calibrated {
+            samples,
+            held_out,
+            errors: Some([before, after]),
+        }) = head.about.calibration
+        else {
+            panic!("{:?}", head.about.calibration);
+        };
+        assert_eq!((samples, held_out), (400, HeldOut::Validation));
+        assert!(
+            (before - 0.232).abs() < 2e-3 && after < 0.01,
+            "{before} {after}"
+        );
+        let text = head.about.calibration_text().unwrap_or_default();
+        assert!(
+            text.contains("chosen on 400 validation samples") && text.contains("uncalibrated 23."),
+            "{text}"
+        );
+        // Calibrated once more it is the same: the temperature of before does not count.
+        head.calibrate(&features, &classes)?;
+        assert_eq!(head.about.temperature, found);
         Ok(())
     }
 
     #[test]
-    fn the_threshold_balances_both_classes() {
-        // One in ten is of the second class, and has a probability above .3.
-        let p: Vec<f64> = (0..100).map(|i| f64::from(i) / 300.0).collect();
-        let second: Vec<bool> = (0..100).map(|i| i >= 90).collect();
-        let found = threshold(&p, &second);
-        assert!((found - 89.5 / 300.0).abs() < 1e-12, "{found}");
-        assert_eq!(threshold(&p, &[false; 100]), 0.5);
-        assert_eq!(threshold(&[0.2, 0.9], &[false, true]), 0.55);
+    fn without_a_lowest_log_loss_the_temperature_stays_one() -> Result<()> {
+        for (classes, why) in [
+            (vec![1, 0, 1], "3 validation samples, and 20 are needed"),
+            (
+                vec![1; 30],
+                "all answers for 30 validation samples are right",
+            ),
+        ] {
+            let mut head = head();
+            head.about.temperature = 2.0;
+            head.calibrate(
+                &Matrix::new(classes.len(), 1, vec![4.0; classes.len()]),
+                &classes,
+            )?;
+            assert_eq!(head.about.temperature, 1.0);
+            let text = head.about.calibration_text();
+            assert_eq!(text, Some(format!("not calibrated: {why}")));
+        }
+        Ok(())
     }
 }

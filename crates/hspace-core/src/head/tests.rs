@@ -27,6 +27,7 @@ fn head(kind: TaskKind, outputs: usize) -> Head {
             made: "linear".into(),
             samples: 10,
             temperature: 1.0,
+            calibration: None,
             threshold: None,
             scores: vec![],
         },

@@ -8,7 +8,7 @@ use super::scaling::Transform;
 use super::task::{Task, Truth, task_column};
 use crate::dataset::Split;
 use crate::error::{Error, Result, valid};
-use crate::head::{About, Head, Map, temperature, threshold};
+use crate::head::{About, Calibration, Head, HeldOut, Map, threshold};
 use crate::matrix::Matrix;
 use crate::representation::Representation;
 
@@ -53,19 +53,29 @@ pub fn fit_head(r: &Representation, options: &ProbeOptions) -> Result<(Head, Eva
             made: format!("{} {settings}", entry.name),
             samples: task.train.len(),
             temperature: 1.0,
+            calibration: None,
             threshold: None,
             scores: Vec::new(),
         },
     };
     let held = fits.held_out(&task, &head)?;
     let outputs = head.outputs();
-    if matches!(head.map, Map::Linear { .. }) {
-        head.about.temperature = temperature(
-            task.kind(),
-            &held.probabilities,
-            &held.truth(&task),
-            outputs,
-        )?;
+    let held_out = match task.val.is_empty() {
+        true => HeldOut::Folds,
+        false => HeldOut::Validation,
+    };
+    match &head.map {
+        Map::Linear { .. } => {
+            let truth = held.truth(&task);
+            head.about
+                .calibrate(&held.probabilities, &truth, held_out)?;
+        }
+        Map::Neighbours(_) if task.kind() == TaskKind::Numbers => {}
+        Map::Neighbours(_) => {
+            head.about.calibration = Some(Calibration::Uncalibrated {
+                reason: "probabilities are the votes of neighbours".to_owned(),
+            });
+        }
     }
     if task.kind() == TaskKind::Classes && outputs == 2 && !held.rows.is_empty() {
         let second: Vec<bool> = held

@@ -2,8 +2,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
+use std::time::Instant;
 
 use super::measure::Part;
+use super::measure::pace::Schedule;
 use crate::error::{Error, Result};
 use crate::random::mix;
 
@@ -24,6 +26,17 @@ pub struct Draw<'a> {
 /// once.
 pub type LearnAndAnswer<'a> = dyn Fn(&Draw<'_>) -> Result<Vec<f64>> + Sync + 'a;
 
+/// A draw that a source is to learn from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DrawToLearn {
+    /// Number of its plan.
+    pub(super) plan: usize,
+    /// Number of the draw in it.
+    pub(super) number: usize,
+    /// About how long it takes, compared with others.
+    pub(super) weight: f64,
+}
+
 /// A source, and what it learns from.
 pub(super) struct Learning<'a> {
     pub(super) name: &'a str,
@@ -35,13 +48,13 @@ pub(super) struct Learning<'a> {
 }
 
 impl Learning<'_> {
-    /// Answers to `jobs`, plans with numbers of draws, on as many threads as there are cores; `heard` is given each as it comes. None is begun
-    /// once `is_over`.
+    /// Answers to `draws`, on as many threads as there are cores; `on_answer` is called with each as it comes. One that would end after the
+    /// deadline of `schedule` is left out.
     pub(super) fn answers(
         &self,
-        jobs: &[(usize, usize)],
-        is_over: &(dyn Fn() -> bool + Sync),
-        heard: &mut dyn FnMut((usize, usize), Vec<f64>) -> Result<()>,
+        draws: &[DrawToLearn],
+        schedule: &Schedule,
+        on_answer: &mut dyn FnMut(&DrawToLearn, Vec<f64>) -> Result<()>,
     ) -> Result<()> {
         let next = AtomicUsize::new(0);
         let (send, receive) = channel();
@@ -50,13 +63,16 @@ impl Learning<'_> {
                 let send = send.clone();
                 let next = &next;
                 scope.spawn(move || {
-                    while !is_over()
-                        && let Some(&job) = jobs.get(next.fetch_add(1, Ordering::Relaxed))
-                    {
-                        let result = self.one(job);
+                    while let Some(draw) = draws.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if !schedule.allows(draw.weight) {
+                            continue;
+                        }
+                        let begun = Instant::now();
+                        let result = self.one(draw);
+                        schedule.did(draw.weight, begun.elapsed());
                         let failed = result.is_err();
-                        if send.send((job, result)).is_err() || failed {
-                            next.fetch_add(jobs.len(), Ordering::Relaxed);
+                        if send.send((draw, result)).is_err() || failed {
+                            next.fetch_add(draws.len(), Ordering::Relaxed);
                             return;
                         }
                     }
@@ -64,10 +80,10 @@ impl Learning<'_> {
             }
             drop(send);
             let mut outcome = Ok(());
-            for (job, result) in receive {
-                if let Err(error) = result.and_then(|values| heard(job, values)) {
-                    // Nothing more is begun; what is under way is still heard.
-                    next.fetch_add(jobs.len(), Ordering::Relaxed);
+            for (draw, result) in receive {
+                if let Err(error) = result.and_then(|values| on_answer(draw, values)) {
+                    // Nothing more is begun; what is under way is still received.
+                    next.fetch_add(draws.len(), Ordering::Relaxed);
                     outcome = outcome.and(Err(error));
                 }
             }
@@ -75,7 +91,7 @@ impl Learning<'_> {
         })
     }
 
-    fn one(&self, (plan, number): (usize, usize)) -> Result<Vec<f64>> {
+    fn one(&self, &DrawToLearn { plan, number, .. }: &DrawToLearn) -> Result<Vec<f64>> {
         let task = &self.part.task;
         let values = (self.answer)(&Draw {
             labelled: &self.part.plans[plan].draws[number],

@@ -1,6 +1,6 @@
 //! Contenders × probes × numbers of labels → [`Measurements`], by one protocol for all.
 
-mod pace;
+pub(super) mod pace;
 mod rows;
 mod run;
 
@@ -27,7 +27,8 @@ use run::Work;
 pub struct Limits<'a> {
     /// Answers of a measurement that was stopped, which are not measured again; what is measured now is added.
     pub journal: Option<&'a mut Journal>,
-    /// When to stop: no further draw is begun then, and [`Measurements::left_out`] says what is missing.
+    /// When to stop: no draw is begun that would end later, by the pace of those before it, and [`Measurements::left_out`] says what is missing.
+    /// The first draws, whose pace is not known, may end later.
     pub deadline: Option<Instant>,
 }
 

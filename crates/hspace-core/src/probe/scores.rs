@@ -189,6 +189,24 @@ impl<'a> ClassAnswers<'a> {
     }
 }
 
+/// Root mean square difference of confidence and accuracy, in 0..=1, of class `probabilities` `[n, classes]` for samples whose true classes
+/// are `truth` `[n]`; `None` without samples.
+pub(crate) fn calibration_error(
+    probabilities: &[f64],
+    truth: &[u32],
+    classes: usize,
+) -> Option<f64> {
+    let answers = ClassAnswers {
+        probabilities,
+        truth,
+        classes,
+        answered: probabilities.chunks_exact(classes).map(largest).collect(),
+        ranking: Vec::new(),
+    };
+    let square = answers.squared_calibration_error()?;
+    Some(square.value.clamp(0.0, 1.0).sqrt())
+}
+
 /// The samples `0..n` by rising score.
 pub(super) fn ranked(n: usize, score: impl Fn(u32) -> f64) -> Vec<u32> {
     let mut order: Vec<u32> = (0..n as u32).collect();

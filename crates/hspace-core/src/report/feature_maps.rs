@@ -1,28 +1,22 @@
 //! Feature maps of a network, stage by stage, and the filters of its first layer.
 
-use image::imageops::{self, FilterType};
-use image::{GrayImage, Luma, Rgb, RgbImage};
-use maud::{Markup, html};
+mod colours;
+mod section;
+mod sheet;
+
+use image::{Rgb, RgbImage};
 use serde::{Deserialize, Serialize};
 
-use super::sections::section;
 use super::sprite::Sprite;
-use super::tables::grouped;
-use crate::error::{Error, Result};
-use crate::picture::{self, shown};
+use crate::error::Result;
+use crate::picture::shown;
+use colours::{heat_map, range};
+pub(super) use section::feature_maps;
 
 /// Channels of a stage that are drawn, unless said otherwise.
 pub const CHANNELS: usize = 6;
 /// Filters drawn at most.
 const FILTERS: usize = 48;
-/// Longer side of a map in the page, pixels; larger ones are made smaller.
-const LONGEST: usize = 48;
-/// Colours of a heat map; few of them make the page small.
-const LEVELS: f32 = 31.0;
-/// Smallest side of a tile of [`FeatureMaps::sheet`], pixels.
-const TILE: u32 = 64;
-/// White between the stages of [`FeatureMaps::sheet`], pixels.
-const GAP: u32 = 16;
 
 /// Numbers `[images, channels, height, width]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -179,237 +173,10 @@ impl Filters {
     }
 }
 
-/// The smallest and the largest finite number; a little apart where all are alike.
-fn range<'a>(numbers: impl IntoIterator<Item = &'a f32>) -> [f32; 2] {
-    let finite = numbers.into_iter().filter(|x| x.is_finite());
-    let [low, high] = finite.fold([f32::INFINITY, f32::NEG_INFINITY], |[low, high], &x| {
-        [low.min(x), high.max(x)]
-    });
-    match low < high {
-        true => [low, high],
-        false if low.is_finite() => [low, low + 1.0],
-        false => [0.0, 1.0],
-    }
-}
-
-/// Numbers `[height, width]` in colours from `low` to `high`, at most 48 pixels long.
-fn heat_map(numbers: &[f32], [height, width]: [usize; 2], [low, high]: [f32; 2]) -> RgbImage {
-    let byte = |x: f32| (((x - low) / (high - low)).clamp(0.0, 1.0) * 255.0).round() as u8;
-    let mut grey = GrayImage::from_fn(width as u32, height as u32, |x, y| {
-        Luma([byte(numbers[y as usize * width + x as usize])])
-    });
-    let longest = height.max(width);
-    if longest > LONGEST {
-        let side = |length: usize| (length * LONGEST / longest).max(1) as u32;
-        grey = imageops::resize(&grey, side(width), side(height), FilterType::Triangle);
-    }
-    RgbImage::from_fn(grey.width(), grey.height(), |x, y| {
-        let share = f32::from(grey.get_pixel(x, y).0[0]) / 255.0;
-        viridis((share * LEVELS).round() / LEVELS)
-    })
-}
-
-/// Matplotlib's viridis at nine places.
-const VIRIDIS: [[u8; 3]; 9] = [
-    [68, 1, 84],
-    [71, 44, 122],
-    [59, 81, 139],
-    [44, 113, 142],
-    [33, 144, 141],
-    [39, 173, 129],
-    [92, 200, 99],
-    [170, 220, 50],
-    [253, 231, 37],
-];
-
-/// The colour of a number in 0..=1.
-fn viridis(share: f32) -> Rgb<u8> {
-    let place = share * (VIRIDIS.len() - 1) as f32;
-    let below = (place as usize).min(VIRIDIS.len() - 2);
-    let rest = place - below as f32;
-    let mix = |i: usize| {
-        let (a, b) = (VIRIDIS[below][i], VIRIDIS[below + 1][i]);
-        (f32::from(a) + rest * (f32::from(b) - f32::from(a))).round() as u8
-    };
-    Rgb([mix(0), mix(1), mix(2)])
-}
-
-impl FeatureMaps {
-    /// All as one picture: the filters, then of each stage a row for each image, which comes first.
-    ///
-    /// # Errors
-    /// If there is nothing to draw.
-    pub fn sheet(&self) -> Result<RgbImage> {
-        let large = |tile: &RgbImage, [width, height]: [u32; 2]| {
-            imageops::resize(tile, width, height, FilterType::Nearest)
-        };
-        let mut parts = Vec::new();
-        if let Some(filters) = &self.filters {
-            let tiles = filters.tiles.tiles()?;
-            let times = TILE.div_ceil(filters.tiles.width.max(filters.tiles.height).max(1));
-            let size = [filters.tiles.width, filters.tiles.height].map(|side| side * times);
-            let tiles: Vec<RgbImage> = tiles.iter().map(|tile| large(tile, size)).collect();
-            let rows: Vec<Vec<RgbImage>> = tiles.chunks(12).map(<[_]>::to_vec).collect();
-            parts.push(picture::sheet(&rows, false)?);
-        }
-        let images = self.images.tiles()?;
-        for stage in &self.stages {
-            let maps = stage.maps.tiles()?;
-            // The smallest multiple of the maps' size that is as large as the images and the tiles.
-            let least = TILE.max(self.images.width).max(self.images.height);
-            let times = least.div_ceil(stage.maps.width.max(stage.maps.height).max(1));
-            let size = [stage.maps.width, stage.maps.height].map(|side| side * times);
-            let rows: Vec<Vec<RgbImage>> = images
-                .iter()
-                .zip(maps.chunks(stage.shown.len().max(1)))
-                .map(|(image, maps)| {
-                    let row = [image].into_iter().chain(maps);
-                    row.map(|tile| large(tile, size)).collect()
-                })
-                .collect();
-            parts.push(picture::sheet(&rows, true)?);
-        }
-        if parts.is_empty() {
-            return Err(Error::data(
-                "there are no filters and no feature maps to draw",
-            ));
-        }
-        Ok(stacked(&parts))
-    }
-}
-
-/// Pictures below one another on white.
-fn stacked(parts: &[RgbImage]) -> RgbImage {
-    let width = parts.iter().map(RgbImage::width).max().unwrap_or(0);
-    let heights: u32 = parts.iter().map(|part| part.height() + GAP).sum();
-    let mut all = RgbImage::from_pixel(width, heights.saturating_sub(GAP), Rgb([255; 3]));
-    let mut top = 0;
-    for part in parts {
-        imageops::replace(&mut all, part, 0, i64::from(top));
-        top += part.height() + GAP;
-    }
-    all
-}
-
-/// The section of the page.
-pub(super) fn feature_maps(of: Option<&FeatureMaps>) -> Markup {
-    let Some(of) = of.filter(|of| of.filters.is_some() || !of.stages.is_empty()) else {
-        return html! {};
-    };
-    let channels = of.stages.iter().map(|stage| stage.shown.len()).max();
-    let lede = html! {
-        @if let Some(channels) = channels {
-            "What " b { (of.network) } " computes from " (of.images.count) " test images. Each column is a channel, its number above; drawn are the "
-            (channels) " channels of a stage with the largest variance over the places of " (of.chosen_on) " test images. Colours go from a channel’s lowest value in the images shown "
-            span.scale style=(gradient()) {} " to its highest: compare images by them, not channels. "
-            @if of.stages.len() < of.depth { (of.stages.len()) " of " (of.depth) " stages are drawn. " }
-        }
-        @for note in &of.notes { (note) " " }
-    };
-    let body = html! {
-        svg.hidden aria-hidden="true" {
-            (of.images.image("network-input"))
-            @if let Some(filters) = &of.filters { (filters.tiles.image("network-filters")) }
-            @for (i, stage) in of.stages.iter().enumerate() { (stage.maps.image(&format!("network-maps-{i}"))) }
-        }
-        div.panels {
-            @if let Some(filters) = &of.filters { (filter_panel(filters)) }
-            @for (i, stage) in of.stages.iter().enumerate() { (stage_panel(of, stage, &format!("#network-maps-{i}"))) }
-        }
-    };
-    section("Filters and feature maps", lede, body)
-}
-
-/// The colours of the heat maps as a CSS background.
-fn gradient() -> String {
-    let colours = VIRIDIS.map(|[r, g, b]| format!("#{r:02x}{g:02x}{b:02x}"));
-    format!("background:linear-gradient(90deg,{})", colours.join(","))
-}
-
-/// Width of a panel, in units of its drawing.
-const PANEL: f64 = 480.0;
-
-/// A window onto picture `index` of `sprite` at `href`.
-fn window(sprite: &Sprite, href: &str, index: usize, place: [f64; 2], side: f64) -> Markup {
-    let [x, y] = place.map(|length| format!("{length:.1}"));
-    html! {
-        svg.tile x=(x) y=(y) width=(format!("{side:.1}")) height=(format!("{side:.1}")) viewBox=(sprite.view_box(index as u32)) {
-            use href=(href) {}
-        }
-    }
-}
-
-fn filter_panel(filters: &Filters) -> Markup {
-    const ACROSS: usize = 12;
-    const BETWEEN: f64 = 4.0;
-    let side = (PANEL - BETWEEN * (ACROSS - 1) as f64) / ACROSS as f64;
-    let count = filters.tiles.count as usize;
-    let height = count.div_ceil(ACROSS) as f64 * (side + BETWEEN);
-    let [channels, rows, columns] = filters.size;
-    let colours = match channels {
-        1 => "in grey",
-        2 => "with their two channels as red and green",
-        3 => "in colour",
-        _ => "with their first three channels as colours",
-    };
-    html! {
-        figure {
-            figcaption { "Filters of the first layer"
-                span { (grouped(filters.total)) " of " (columns) "×" (rows) ", " (filters.name) }
-            }
-            svg.chart viewBox=(format!("0 0 {PANEL} {height:.1}")) role="img" {
-                title { "Filters of the first layer" }
-                @for i in 0..count {
-                    @let place = [(i % ACROSS) as f64, (i / ACROSS) as f64].map(|step| step * (side + BETWEEN));
-                    (window(&filters.tiles, "#network-filters", i, place, side))
-                }
-            }
-            p.caption {
-                @if count < filters.total { "The " (count) " of the largest norm" } @else { "By norm" }
-                ", the largest first, " (colours) ". Each goes from its own lowest weight (dark) to its highest (bright): how large its weights are cannot be seen."
-            }
-        }
-    }
-}
-
-fn stage_panel(of: &FeatureMaps, stage: &StageMaps, href: &str) -> Markup {
-    const BETWEEN: f64 = 5.0;
-    /// Between an image and its maps.
-    const APART: f64 = 14.0;
-    /// Where the tiles begin, below the channels' numbers.
-    const TOP: f64 = 20.0;
-    let columns = stage.shown.len();
-    let side = (PANEL - APART - BETWEEN * (CHANNELS - 1) as f64) / (CHANNELS + 1) as f64;
-    let left = |column: usize| side + APART + column as f64 * (side + BETWEEN);
-    let top = |row: usize| TOP + row as f64 * (side + BETWEEN);
-    let rows = of.images.count as usize;
-    let [height, width] = stage.size;
-    let class = |row: usize| of.classes.get(row).and_then(Option::as_deref);
-    let frame = [PANEL.max(left(columns) - BETWEEN), top(rows) - BETWEEN];
-    html! {
-        figure {
-            figcaption { (stage.name) span { (grouped(stage.channels)) " channels of " (width) "×" (height) } }
-            svg.chart viewBox=(format!("0 0 {:.1} {:.1}", frame[0], frame[1])) role="img" {
-                title { "Feature maps of " (stage.name) }
-                @for (column, channel) in stage.shown.iter().enumerate() {
-                    text.middle.name x=(format!("{:.1}", left(column) + side / 2.0)) y="13" { (channel) }
-                }
-                @for row in 0..rows {
-                    g {
-                        title { (class(row).unwrap_or("a test image")) }
-                        (window(&of.images, "#network-input", row, [0.0, top(row)], side))
-                        @for column in 0..columns {
-                            (window(&stage.maps, href, row * columns + column, [left(column), top(row)], side))
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::colours::{VIRIDIS, viridis};
+    use super::sheet::GAP;
     use super::*;
 
     /// Two images of three channels of 1 × 2: the last varies most, the first not at all.
@@ -491,7 +258,7 @@ mod tests {
             filters: Some(Filters::new("conv0.weight", &weight).expect("filters")),
             notes: vec!["A note.".into()],
         };
-        let page = feature_maps(Some(&of)).into_string();
+        let page = feature_maps(std::slice::from_ref(&of)).into_string();
         for part in [
             "runs/&lt;a&gt;",
             "1 of 9 stages are drawn",
@@ -504,6 +271,23 @@ mod tests {
         }
         // Two images with three maps each, and the filters.
         assert_eq!(page.matches("<use").count(), 2 * 4 + 48);
+        // Each network has pictures of its own.
+        let other = FeatureMaps {
+            network: "runs/b".into(),
+            ..of.clone()
+        };
+        let page = feature_maps(&[of.clone(), other]).into_string();
+        for part in ["<h3>runs/b</h3>", "What each network computes"] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+        let ids = |start: &str| -> std::collections::BTreeSet<&str> {
+            let found = page.split(start).skip(1);
+            found.filter_map(|rest| rest.split('"').next()).collect()
+        };
+        let images = ids("id=\"network-");
+        // The images, the filters and the one stage of each.
+        assert_eq!(images.len(), 2 * 3);
+        assert_eq!(ids("href=\"#network-"), images);
         let sheet = of.sheet().expect("sheet");
         // Four rows of 12 filters of 66 pixels, then two rows of maps of 64 × 32.
         let (filters, stages) = ((4 + 12 * 70, 4 + 4 * 70), 4 + 2 * 36);
@@ -513,7 +297,7 @@ mod tests {
             filters: None,
             ..of
         };
-        assert!(feature_maps(Some(&nothing)).into_string().is_empty());
-        assert!(feature_maps(None).into_string().is_empty());
+        assert!(feature_maps(&[nothing]).into_string().is_empty());
+        assert!(feature_maps(&[]).into_string().is_empty());
     }
 }

@@ -19,7 +19,9 @@ pub(super) fn head(result: Option<&HeadResult>) -> Markup {
     let lede = html! {
         "What answers for new samples: " (about.made)
         @if about.samples > 0 { ", fitted to " (grouped(about.samples)) " labels of “" (about.task) "”" }
-        ". Measured on " (grouped(evaluation.samples)) " labelled samples, with 95 % intervals for them."
+        "."
+        @if let Some(text) = about.calibration_text() { " Probabilities: " (text) "." }
+        " Measured on " (grouped(evaluation.samples)) " labelled samples, with 95 % intervals for them."
         @if evaluation.unknown > 0 { " " (grouped(evaluation.unknown)) " more have a label that it does not know, and are left out." }
     };
     let body = html! {
@@ -50,7 +52,7 @@ fn row(name: &str, estimate: &Estimate) -> Markup {
 }
 
 /// `91.2 (88.0 to 93.9) %`
-fn in_words(e: &Estimate) -> String {
+pub(super) fn in_words(e: &Estimate) -> String {
     let percent = |x: f64| Measure::of("accuracy").number(x);
     match e.has_interval() {
         true => format!(
@@ -61,6 +63,11 @@ fn in_words(e: &Estimate) -> String {
         ),
         false => format!("{} %", percent(e.mean)),
     }
+}
+
+/// Without a unit, whole.
+pub(super) fn percent(x: f64) -> String {
+    format!("{:.0}", 100.0 * x)
 }
 
 /// At most [`POINTS`] of them, the ends among them.
@@ -78,7 +85,6 @@ fn chart(roc: &Roc) -> Markup {
         y: [0.0, 1.0],
     };
     let ticks = [0.0, 0.25, 0.5, 0.75, 1.0];
-    let percent = |x: f64| format!("{:.0}", 100.0 * x);
     let columns: Vec<(f64, String)> = ticks.iter().map(|&x| (x, percent(x))).collect();
     let (at, points) = (roc.sensitivity_at_95, thinned(&roc.points));
     let bar = |[x, low]: [f64; 2], [to, high]: [f64; 2], colour: &str| {

@@ -3,8 +3,7 @@ use std::sync::atomic::AtomicBool;
 use super::*;
 use crate::dataset::{Column, Kind, Reading, Role, Samples};
 use crate::embed::embed;
-use crate::run::Line;
-use crate::run::TrainedEncoder;
+use crate::run::{Line, RunFolder, TrainedEncoder};
 use crate::train::Start;
 
 const ROWS: usize = 96;
@@ -140,6 +139,27 @@ fn with_few_labels_val_labels_are_not_read() {
     let sets = ["objective=supervised", "train.keep_best=online_probe"];
     let of = |data| outcome(&job(data, &sets, Some(&labelled)));
     assert_eq!(of(&data), of(&swapped));
+}
+
+/// The head is calibrated by val labels, and not where they may not be read.
+#[test]
+fn with_few_labels_the_head_is_not_calibrated() {
+    let data = dataset(None, SHIFT);
+    let labelled: Vec<usize> = data.indices(Split::Train)[..24].to_vec();
+    let folder = tempfile::tempdir().unwrap();
+    let said = |name: &str, labelled: Option<&[usize]>| {
+        let run = RunFolder::create(&folder.path().join(name), false).unwrap();
+        let stop = AtomicBool::new(false);
+        let job = job(&data, &["objective=supervised"], labelled);
+        let trained = job.run(Some(&run), Start::Fresh, &mut |_| (), &stop);
+        let head = trained.unwrap().head.unwrap();
+        assert_eq!(head.temperature, 1.0);
+        head.calibration.text(1.0)
+    };
+    let few = "not calibrated: 16 validation samples, and 20 are needed";
+    assert_eq!(said("all", None), few);
+    let unread = "not calibrated: no validation labels that may be read";
+    assert_eq!(said("few", Some(&labelled)), unread);
 }
 
 #[test]

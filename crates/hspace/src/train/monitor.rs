@@ -319,6 +319,7 @@ impl<'a> Monitor<'a> {
             seconds: self.state.seconds,
             samples: self.state.samples,
             warnings: self.state.warnings,
+            head: None,
             bad,
             lines: self.lines,
         }

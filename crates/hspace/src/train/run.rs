@@ -56,16 +56,18 @@ impl Job<'_> {
             };
             self.data_record(earlier.as_ref())?.write(folder)?;
         }
-        let trained = train(self, folder, start, progress, stop)?;
+        let mut trained = train(self, folder, start, progress, stop)?;
         if let Some(folder) = folder {
             let mut bad = self.dataset.bad.clone();
             bad.extend(trained.bad.iter().cloned());
             folder.add_bad_files(&bad)?;
             folder.write_model(&trained.model)?;
-            let about = EncoderFile {
+            let mut about = EncoderFile {
                 warnings: trained.warnings.clone(),
                 ..self.describe()
             };
+            trained.head = self.calibrated(&trained, &about);
+            about.head.clone_from(&trained.head);
             folder.write_encoder(about, &trained.encoder)?;
         }
         Ok(trained)

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::time::Instant;
 
-use super::pace::{Kind, Pace};
+use super::pace::{Kind, Pace, Schedule, ends_before};
 use super::{Limits, Part, Study, rows};
 use crate::error::{Error, Result};
 use crate::probe::answer::{self, ProbeAnswer};
@@ -164,7 +164,9 @@ impl Study<'_> {
             let missing = work.missing(self, contender, &probes, cell);
             let mut answers = work.known(self, contender, cell).to_vec();
             if !missing.is_empty() {
-                if work.limits.are_over() {
+                let weight = self.weight(contender, cell) * missing.len() as f64;
+                let expected = work.pace.expected(Kind::Probed, weight);
+                if !ends_before(work.limits.deadline, expected) {
                     continue;
                 }
                 let [member, plan, number] = cell;
@@ -185,7 +187,6 @@ impl Study<'_> {
                     .collect();
                 let fresh = fresh?;
                 work.keep(self, contender, cell, &fresh)?;
-                let weight = self.weight(contender, cell) * missing.len() as f64;
                 work.pace.did(Kind::Probed, weight, begun.elapsed());
                 answers.extend(fresh);
             }
@@ -265,9 +266,13 @@ impl Study<'_> {
         }
         // The largest first, so that no thread waits long at the end; of one size in the order of the draws.
         jobs.sort_by_key(|&[_, plan, number]| (std::cmp::Reverse(plan), number));
-        let draws: Vec<(usize, usize)> = jobs.iter().map(|&[_, plan, n]| (plan, n)).collect();
-        let deadline = work.limits.deadline;
-        let is_over = move || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        let draw = |&cell: &Cell| learner::DrawToLearn {
+            plan: cell[1],
+            number: cell[2],
+            weight: self.weight(contender, cell),
+        };
+        let draws: Vec<learner::DrawToLearn> = jobs.iter().map(draw).collect();
+        let schedule = Schedule::new(work.limits.deadline);
         let learning = learner::Learning {
             name,
             answer: &**answer,
@@ -278,13 +283,12 @@ impl Study<'_> {
         work.say(&format!("{name}: learning from {} draws", draws.len()));
         let mut last = Instant::now();
         let (mut done, all) = (0, draws.len());
-        learning.answers(&draws, &is_over, &mut |(plan, number), values| {
-            let cell = [0, plan, number];
+        learning.answers(&draws, &schedule, &mut |draw, values| {
+            let cell = [0, draw.plan, draw.number];
             let fresh = vec![self.scored(HEAD, &values, String::new(), 0)];
             work.keep(self, contender, cell, &fresh)?;
             found.insert(cell, fresh);
-            work.pace
-                .did(Kind::Learned, self.weight(contender, cell), last.elapsed());
+            work.pace.did(Kind::Learned, draw.weight, last.elapsed());
             last = Instant::now();
             done += 1;
             work.say(&format!("{name}: learned from {done} of {all} draws"));

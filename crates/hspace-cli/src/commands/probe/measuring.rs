@@ -1,0 +1,216 @@
+//! Sources measured: tables, JSON and a page.
+
+use std::path::Path;
+
+use hspace::evaluate::{
+    contenders, group_name, leak_warnings, same_but_for_seed, saw_labels, scaling,
+};
+use hspace::probe::{Limits, Measurements, ProbeOptions, Row, Scaling, measure_within};
+use hspace::report::{HeadResult, Page};
+use hspace::representation::Representation;
+use hspace::run::RunFolder;
+use hspace::source::Source;
+use hspace::warning::Warning;
+use hspace::{Error, Result};
+
+use super::ProbeFlags;
+use super::answers::{Answers, deadline};
+use super::learners::{learner, run_settings};
+use super::network_maps::network_maps;
+use super::represented::{Represented, represent_sources};
+use crate::commands::write_json;
+use crate::progress::Spinner;
+use crate::say;
+
+/// Fits a head once all is measured, for the page.
+type KeepHead<'a> =
+    &'a mut dyn FnMut(&Measurements, &[Representation]) -> Result<Option<HeadResult>>;
+
+/// Everything `probe`, `compare` and `report` do alike: sources, baselines, measurement, outputs.
+pub fn measure_sources(
+    names: &[String],
+    flags: &ProbeFlags,
+    options: &ProbeOptions,
+) -> Result<(Measurements, Vec<Representation>)> {
+    measure_and_keep(names, flags, options, &mut |_, _| Ok(None))
+}
+
+pub(super) fn measure_and_keep(
+    names: &[String],
+    flags: &ProbeFlags,
+    options: &ProbeOptions,
+    keep_head: KeepHead,
+) -> Result<(Measurements, Vec<Representation>)> {
+    let deadline = flags.minutes.map(deadline);
+    let mut answers = Answers::open(names, flags)?;
+    let spinner = Spinner::new("reading");
+    let represented = represent_sources(names, flags, &spinner)?;
+    let Represented {
+        dataset,
+        names,
+        made,
+        learned,
+        learners,
+        warnings,
+    } = represented;
+    let names = &names[..];
+    let mut options = options.clone();
+    if options.scaling == Scaling::Auto {
+        options.scaling = scaling(&dataset)?;
+    }
+    let groups = seed_groups(names, flags)?;
+    let warnings = match options.folds {
+        1 => warnings,
+        folds => [warnings, fold_warnings(names, folds)?].concat(),
+    };
+    let mut contenders = contenders(&made, &groups);
+    let learned: Vec<String> = learned
+        .into_iter()
+        .chain(groups.iter().map(|g| group_name(g)))
+        .collect();
+    if options.task != "auto"
+        && let Some(task) = dataset.task()
+    {
+        // It may have been named by its title.
+        options.task.clone_from(&task.name);
+    }
+    let runs = run_settings(names)?;
+    for (name, encoder) in &learners {
+        spinner.say(&format!("reading for {name}"));
+        contenders.push(learner(
+            name, encoder, &runs, &dataset, &made, &options, flags,
+        )?);
+    }
+    let mut limits = Limits {
+        journal: answers.journal(),
+        deadline,
+    };
+    let measurements = measure_within(
+        contenders,
+        &options,
+        flags.data()?,
+        &mut limits,
+        &mut |text| spinner.say(text),
+    );
+    spinner.done();
+    let measurements = measurements?;
+    answers.done(&measurements, flags)?;
+    let leaks = leak_warnings(&dataset, &made);
+    leaks.iter().for_each(say::warning);
+    let warnings = [warnings, leaks].concat();
+    if let Some(path) = &flags.json {
+        write_json(path, &measurements)?;
+    }
+    let quiet = flags.json.as_deref() == Some("-".as_ref());
+    if !quiet {
+        print_measurements(&measurements);
+        if let Some(note) = one_seed(&measurements, &learned) {
+            println!("{note}");
+        }
+    }
+    let head = keep_head(&measurements, &made)?;
+    if let Some(path) = &flags.html {
+        let spaces: Vec<Representation> = made
+            .iter()
+            .filter(|r| r.name == "pixels" || learned.contains(&r.name))
+            .cloned()
+            .collect();
+        let maps = network_maps(names, &groups, &dataset, &measurements.task, flags)?;
+        let story = hspace::evaluate::ReportInput {
+            title: names.join(", "),
+            dataset: &dataset,
+            run: None,
+            lines: &[],
+            measurements: Some(measurements.clone()),
+            seed: measurements.seed,
+            learned,
+            spaces: &spaces,
+            has_prior: false,
+            feature_maps: maps,
+            drawings: vec![],
+            warnings: warnings.into_iter().map(Warning::of_data).collect(),
+            bad: dataset.bad.clone(),
+        };
+        let page = Page {
+            head,
+            ..story.page()?
+        };
+        let page = hspace::report::html(&page)?;
+        hspace::file::write_whole(path, page.as_bytes())?;
+        if !quiet {
+            println!("\npage: {}", path.display());
+        }
+    }
+    Ok((measurements, made))
+}
+
+/// The tables, and the headline.
+pub fn print_measurements(measurements: &Measurements) {
+    println!("{}", measurements.table());
+    let headline = measurements.headline();
+    if !headline.is_empty() {
+        println!("\n{headline}");
+    }
+}
+
+/// What the intervals of a single training do not hold.
+fn one_seed(measurements: &Measurements, learned: &[String]) -> Option<String> {
+    let is_single = |row: &&Row| {
+        let trained =
+            learned.contains(&row.representation) && Path::new(&row.representation).is_dir();
+        trained
+            && row
+                .answers
+                .as_ref()
+                .is_some_and(|answers| answers.seeds() == 1)
+    };
+    let row = measurements.rows.iter().find(is_single)?;
+    Some(format!(
+        "note: the intervals of {} hold labels and test samples, not the training: train with other seeds, and name all runs",
+        row.representation
+    ))
+}
+
+/// Names of the runs that are one but for their seeds.
+fn seed_groups(names: &[String], flags: &ProbeFlags) -> Result<Vec<Vec<String>>> {
+    if flags.seeds_apart {
+        return Ok(Vec::new());
+    }
+    let groups = same_but_for_seed(names)?;
+    let named = |group: Vec<usize>| {
+        group
+            .into_iter()
+            .map(|place| names[place].clone())
+            .collect()
+    };
+    Ok(groups.into_iter().map(named).collect())
+}
+
+/// What folds do to runs: they are tested on samples that they learned from.
+///
+/// # Errors
+/// Of runs that learned from labels: their scores would mean nothing.
+fn fold_warnings(names: &[String], folds: usize) -> Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    for name in names {
+        let source = Source::parse(name)?;
+        let Some(path) = source.run() else {
+            continue;
+        };
+        let folder = RunFolder::open(path)?;
+        if !folder.has_config() {
+            continue;
+        }
+        if saw_labels(&folder)? {
+            return Err(Error::config(format!(
+                "--folds {folds}: {name} learned from the labels of samples that folds test; leave --folds out"
+            )));
+        }
+        let text = format!(
+            "{name} learned, without labels, from samples that the {folds} folds test: its scores may be too high"
+        );
+        say::warning(&text);
+        warnings.push(text);
+    }
+    Ok(warnings)
+}
