@@ -1,28 +1,30 @@
 //! What the columns of a table are for: one grammar, through which every table is read and written.
 //!
 //! A column has a [`Role`] and [`Values`]. Both follow from its title and its cells, by the rules of
-//! [`header`] (titles), [`cells`] (values) and [`roles`] (all columns of a table together). Whatever holds
+//! [`header`] (titles), cells (values) and [`roles`] (all columns of a table together). Whatever holds
 //! columns goes through them: vectors in `.csv`, `.npz`, `.npy`; the table of labels of an image folder; files of
 //! features; the column of a density.
 //!
 //! The result is listed column by column in a [`Reading`], which `hspace check` prints.
 
 mod arrays;
-pub mod cells;
+pub(crate) mod cells;
 mod csv;
 pub mod header;
-pub mod names;
+pub(crate) mod names;
 mod profile;
 pub mod roles;
 mod table;
 mod write;
 
-pub use arrays::{Samples, read_npy, read_npz};
-pub use csv::{Csv, Place};
-pub use profile::Profile;
-pub use roles::{Holds, Rules, assign};
-pub use table::{Missing, Table, TableOptions, read_csv};
-pub use write::{Rows, write_csv, write_npz};
+pub(crate) use arrays::{Samples, read_npy, read_npz};
+pub(crate) use csv::Csv;
+pub use csv::Place;
+pub use roles::Rules;
+pub(crate) use roles::{Holds, assign};
+pub(crate) use table::read_csv;
+pub use table::{Missing, Table, TableOptions};
+pub(crate) use write::{Rows, write_csv, write_npz};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 //! Densities: fitted to columns of numbers and to representations, ranked, tested, asked.
 //!
 //! - A column: [`mod@column`] reads it, [`fit`](fit::fit) fits every one of [`DENSITIES`] that its values
-//!   allow, ranks them by held-out log-likelihood, tests them ([`goodness`]) and answers questions
+//!   allow, ranks them by held-out log-likelihood, tests them and answers questions
 //!   ([`questions`]).
 //! - A representation: [`outliers`](outliers::outliers) fits each of [`FEATURE_DENSITIES`] to training
 //!   features and scores how well it tells other data from the test features.
@@ -19,16 +19,16 @@ mod exponential;
 pub mod fit;
 mod flow;
 mod gamma;
-pub mod gaussian;
-pub mod goodness;
+pub(crate) mod gaussian;
+pub(crate) mod goodness;
 mod histogram;
-pub mod kde;
-pub mod kernel;
+pub(crate) mod kde;
+pub(crate) mod kernel;
 mod knn;
-pub mod mixture;
+pub(crate) mod mixture;
 mod mixture_start;
 mod negative_binomial;
-pub mod neighbours;
+pub(crate) mod neighbours;
 mod normal;
 mod options;
 pub mod outliers;
@@ -45,6 +45,7 @@ mod weibull;
 use crate::list;
 pub(crate) use table::number;
 
+pub use kernel::Kernel;
 pub use options::{
     Bandwidth, Covariance, DensityOptions, FlowOptions, HistogramOptions, KdeOptions, Kind,
     KnnOptions, MixtureOptions, OutlierOptions,

@@ -5,20 +5,20 @@
 //! answers for test rows: it is measured by its own head.
 
 mod answer;
-pub mod cluster;
+pub(crate) mod cluster;
 pub mod comparison;
 mod conditioning;
 mod entry;
 mod estimates;
 pub mod evaluation;
-pub mod few_labels;
+pub(crate) mod few_labels;
 mod fitted;
-pub mod folds;
+pub(crate) mod folds;
 pub mod geometry;
 mod joined;
 mod journal;
 pub mod knn;
-pub mod label_scores;
+pub(crate) mod label_scores;
 mod learner;
 pub mod linear;
 mod measure;
@@ -37,6 +37,7 @@ pub use comparison::Comparison;
 pub(crate) use conditioning::CEILING;
 pub use entry::{Entry, ProbeKind};
 pub use fitted::fit_head;
+pub use folds::Selection;
 pub use joined::join;
 pub use journal::Journal;
 pub use learner::{Draw, LearnAndAnswer};

@@ -9,7 +9,7 @@
 mod choice;
 pub(super) mod probe;
 
-pub use choice::{choose, choose_for_label_sets};
+pub(crate) use choice::{choose, choose_for_label_sets};
 pub use probe::LabelledRows;
 
 use rayon::prelude::*;
@@ -89,7 +89,7 @@ pub fn neighbours(
 
 /// As [`neighbours`], leaving out the training rows of the query's own group: `groups` `[n]` are those of the training rows,
 /// `own` `[m]` those of the queries.
-pub fn neighbours_in_other_groups(
+pub(crate) fn neighbours_in_other_groups(
     train: &Matrix,
     queries: &Matrix,
     metric: Metric,
@@ -194,7 +194,7 @@ pub fn probabilities(
 }
 
 /// Each label's share `[m, labels]` of the votes of the first `k` neighbours, whose label sets `sets` `[n]` are.
-pub fn label_probabilities(
+pub(crate) fn label_probabilities(
     found: &Neighbours,
     sets: &[Vec<u32>],
     labels: usize,

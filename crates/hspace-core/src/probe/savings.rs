@@ -6,7 +6,7 @@
 //!
 //! A saving is reported only where the paired difference to the baseline with as many labels is seen ([`super::comparison`]);
 //! else the answer is "no difference seen". Its interval holds draws of labels, test samples and, with several runs, training
-//! seeds: the representation's score and the baseline's curve are resampled together 2,000 times ([`Joint`]), and the ends are
+//! seeds: the representation's score and the baseline's curve are resampled together 2,000 times (`Joint`), and the ends are
 //! the quantiles at 2.5 and 97.5 %. Where an end lies beyond the baseline's curve, that end is open, and the other is a bound.
 
 use super::comparison::Comparison;
