@@ -24,6 +24,21 @@ const MANY: usize = 10;
 const COUNTED: usize = 8;
 
 /// What the user says about columns.
+///
+/// ```
+/// use hspace_core::columns::Rules;
+/// use hspace_core::dataset::OpenOptions;
+///
+/// // The same as `--role site=domain --label age`.
+/// let options = OpenOptions {
+///     roles: vec!["site=domain".into()],
+///     label: "age".into(),
+///     ..OpenOptions::default()
+/// };
+/// let rules: Rules = options.table().rules;
+/// assert_eq!(rules.roles, [("site".to_owned(), "domain".to_owned())]);
+/// assert_eq!(rules.label.as_deref(), Some("age"));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rules {
     /// Title of the column of ids.
