@@ -58,6 +58,19 @@ use serde::{Deserialize, Serialize};
 pub type Random = Xoshiro256PlusPlus;
 
 /// A fitted density of one number; a probability mass for counts.
+///
+/// ```
+/// use hspace_core::density::{DENSITIES, DensityOptions};
+/// use hspace_core::list::find;
+///
+/// let values: Vec<f64> = (0..100).map(|i| f64::from(i % 10)).collect();
+/// let normal = find("density", DENSITIES, "normal")?;
+/// let fitted = (normal.fit)(&values, &DensityOptions::default())?;
+/// assert!((fitted.cdf(4.5) - 0.5).abs() < 1e-9);
+/// assert!((fitted.cdf(7.0) + fitted.above(7.0) - 1.0).abs() < 1e-9);
+/// assert!(fitted.ln_density(4.5) > fitted.ln_density(9.0));
+/// # Ok::<(), String>(())
+/// ```
 pub trait Density: Send + Sync {
     /// What was fitted, by name, in the units of the formula in its file.
     fn parameters(&self) -> Vec<(&'static str, f64)>;
@@ -96,6 +109,19 @@ pub trait Density: Send + Sync {
 pub type Fitted = Result<Box<dyn Density>, String>;
 
 /// A density of feature rows.
+///
+/// ```
+/// use hspace_core::density::{FEATURE_DENSITIES, OutlierOptions};
+/// use hspace_core::list::find;
+///
+/// // Ten rows of two features.
+/// let rows = [0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.5, 0.4, 0.2, 0.8, 0.9, 0.3, 0.4, 0.1, 0.6, 0.7, 0.3, 0.5];
+/// let diagonal = find("density", FEATURE_DENSITIES, "normal_diagonal")?;
+/// let fitted = (diagonal.fit)(&rows, 2, &OutlierOptions::default())?;
+/// let ln = fitted.ln_density(&[0.5, 0.5, 9.0, 9.0]);
+/// assert!(ln[0] > ln[1] + 100.0);
+/// # Ok::<(), String>(())
+/// ```
 pub trait FeatureDensity: Send + Sync {
     /// What was chosen, as text: `8 components, diagonal`.
     fn chosen(&self) -> String;
@@ -116,6 +142,14 @@ pub type FittedFeatures = Result<Box<dyn FeatureDensity>, String>;
 const COUNTABLE: f64 = 9_007_199_254_740_992.0;
 
 /// Where a density lies.
+///
+/// ```
+/// use hspace_core::density::Support;
+///
+/// assert_eq!(Support::Counts.problem(&[0.0, 3.0]), None);
+/// assert!(Support::Counts.problem(&[0.5]).is_some());
+/// assert!(Support::Positive.problem(&[0.0]).is_some());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Support {
@@ -152,6 +186,14 @@ impl Support {
 }
 
 /// How a density of a column is fitted.
+///
+/// ```
+/// use hspace_core::density::{DENSITIES, Support};
+///
+/// let counts = DENSITIES.iter().filter(|entry| entry.support == Support::Counts);
+/// let names: Vec<&str> = counts.map(|entry| entry.name).collect();
+/// assert_eq!(names, ["poisson", "negative_binomial"]);
+/// ```
 pub struct ColumnFit {
     /// Where it lies.
     pub support: Support,
@@ -178,6 +220,13 @@ pub static DENSITIES: &[Entry] = &[
 ];
 
 /// How a density of features is fitted.
+///
+/// ```
+/// use hspace_core::density::FEATURE_DENSITIES;
+///
+/// let names: Vec<&str> = FEATURE_DENSITIES.iter().map(|entry| entry.name).collect();
+/// assert_eq!(names, ["normal", "normal_diagonal", "normal_shrunk", "mixture", "kde", "knn", "flow"]);
+/// ```
 pub struct FeatureFit {
     /// Fits it to training rows `[n, d]` of `d` features.
     pub fit: fn(rows: &[f64], d: usize, options: &OutlierOptions) -> FittedFeatures,

@@ -53,6 +53,14 @@ use serde::{Deserialize, Serialize};
 pub const ALPHA: f64 = 0.05;
 
 /// A value with its 95 % interval. Both ends equal the value where no honest interval is known.
+///
+/// ```
+/// use hspace_core::stats::Estimate;
+///
+/// let accuracy = Estimate { mean: 0.9, low: 0.86, high: 0.93 };
+/// assert!(accuracy.has_interval());
+/// assert!(!Estimate::without_interval(0.9).has_interval());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The value: of a measure, its mean over draws.

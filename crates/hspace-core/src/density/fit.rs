@@ -108,6 +108,20 @@ pub(super) fn equals(simpler: &str) -> String {
 }
 
 /// Everything found about one column. Written as JSON, read by the report.
+///
+/// ```
+/// use hspace_core::density::column::Column;
+/// use hspace_core::density::{DensityOptions, fit::fit};
+///
+/// let values = (1..200).map(|i| -(f64::from(i) / 200.0).ln()).collect();
+/// let waits = Column { name: "minutes".into(), values, missing: 0 };
+/// let candidates = ["normal", "exponential"].map(String::from).to_vec();
+/// let options = DensityOptions { candidates, resamples: 0, ..DensityOptions::default() };
+/// let fits = fit(&waits, "waits.csv", &[], &options, &mut |_| ())?;
+/// assert_eq!(fits.fits[0].name, "exponential");
+/// assert!(fits.headline().contains("exponential") && fits.table().contains("normal"));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ColumnFits {
     /// hspace's version.
@@ -154,6 +168,21 @@ pub(super) struct Made {
 }
 
 /// Fits, ranks, tests and asks. `data` is the file's name; `progress` is called with what is being done.
+///
+/// ```
+/// use hspace_core::density::column::Column;
+/// use hspace_core::density::questions::Question;
+/// use hspace_core::density::{DensityOptions, fit::fit};
+///
+/// // Visits a day.
+/// let values = (0..200).map(|i| f64::from(i * 7 % 5)).collect();
+/// let visits = Column { name: "visits".into(), values, missing: 0 };
+/// let options = DensityOptions { resamples: 0, ..DensityOptions::default() };
+/// let fits = fit(&visits, "visits.csv", &[Question::Above(3.0)], &options, &mut |_| ())?;
+/// assert!(fits.fits.iter().any(|fit| fit.name == "poisson"));
+/// assert_eq!(fits.answers[0].observed, 40);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 ///
 /// # Errors
 /// Options that cannot be, fewer than two values, or values that no candidate can be fitted to: every
