@@ -24,6 +24,13 @@ pub const PER_DRAW: &[(&str, &str)] = &[(
 )];
 
 /// How long the supervised baseline is trained on each draw of labels.
+///
+/// ```
+/// use hspace::per_draw::SupervisedBudget;
+///
+/// let budget = SupervisedBudget { draws: 1, ..SupervisedBudget::default() };
+/// assert_eq!((budget.steps, budget.batch), (200, 64));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct SupervisedBudget {
     /// Draws per number of labels; the encoder is trained once for each.
@@ -50,6 +57,17 @@ impl Default for SupervisedBudget {
 
 /// The settings of `supervised:ENCODER` on `dataset`, where no run of that encoder lends its own: the defaults.
 ///
+/// ```
+/// use hspace::dataset::{Dataset, OpenOptions};
+/// use hspace::per_draw::supervised_settings;
+///
+/// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// let config = supervised_settings("cnn:width=8", &shapes, "cpu")?;
+/// assert_eq!(config.objective.name, "supervised");
+/// assert_eq!(config.encoder.settings["width"].as_integer(), Some(8));
+/// # Ok::<(), hspace::Error>(())
+/// ```
+///
 /// # Errors
 /// Settings of the encoder that are wrong.
 pub fn supervised_settings(encoder: &str, dataset: &Dataset, device: &str) -> Result<Config> {
@@ -62,6 +80,25 @@ pub fn supervised_settings(encoder: &str, dataset: &Dataset, device: &str) -> Re
 
 /// The supervised baseline, called `name`: the encoder of `like`, trained with its views by the objective `supervised` on each draw of the labels
 /// of `task`, and answering with the head it was trained with. It is measured on the samples `rows`.
+///
+/// ```
+/// use hspace::dataset::{Dataset, OpenOptions};
+/// use hspace::per_draw::{SupervisedBudget, supervised, supervised_settings};
+/// use hspace::probe::{HEAD, Labels, ProbeOptions, measure};
+/// use std::sync::atomic::AtomicBool;
+///
+/// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// let like = supervised_settings("cnn:width=4", &shapes, "cpu")?;
+/// let task = shapes.task().expect("a label");
+/// let budget = SupervisedBudget { draws: 1, steps: 2, batch: 8, passes: 1 };
+/// let (rows, stop) = ((0..1600).step_by(8).collect(), AtomicBool::new(false));
+/// let baseline = supervised("supervised:cnn", like, &shapes, rows, task, budget, &stop)?;
+///
+/// let options = ProbeOptions { labels: vec![Labels::PerClass(5)], ..ProbeOptions::default() };
+/// let found = measure(vec![baseline], &options, "builtin:shapes", &mut |_| ())?;
+/// assert_eq!((found.rows[0].probe.as_str(), found.rows[0].labelled), (HEAD, 10));
+/// # Ok::<(), hspace::Error>(())
+/// ```
 ///
 /// # Errors
 /// If the task is of another kind than classes.
