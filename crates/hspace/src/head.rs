@@ -68,6 +68,21 @@ fn tensors(map: &Map, outputs: usize) -> Vec<Tensor> {
 
 /// Writes a head, whole.
 ///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (_, run) = short_run(folder.path(), "supervised")?;
+/// use hspace::device::Device;
+/// use hspace::head::{of_run, read, write};
+///
+/// let head = of_run(run.path(), &Device::cpu())?;
+/// let path = folder.path().join("head.safetensors");
+/// write(&path, &head)?;
+/// assert_eq!(read(&path)?, head);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// Names the file.
 pub fn write(path: &Path, head: &Head) -> Result<()> {
@@ -95,6 +110,25 @@ pub fn write(path: &Path, head: &Head) -> Result<()> {
 }
 
 /// Reads a head.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// use hspace::dataset::{Dataset, OpenOptions};
+/// use hspace::device::Device;
+/// use hspace::head::{read, write};
+/// use hspace::probe::{ProbeOptions, fit_head};
+/// use hspace::source::{Source, Sources};
+///
+/// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// let rows = (0..1600).step_by(8).collect();
+/// let mut sources = Sources::new(&shapes, Device::cpu(), 0).only(rows);
+/// let pixels = sources.represent("pca:5", &Source::Pca(5), &mut |_| ())?;
+/// let (head, _) = fit_head(&pixels, &ProbeOptions::default())?;
+/// let path = folder.path().join("head.safetensors");
+/// write(&path, &head)?;
+/// assert_eq!(read(&path)?.about.names, ["circle", "square"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// Names the file: missing, cut short, or something else.
@@ -196,6 +230,19 @@ fn labelled_rows(
 
 /// The head that a supervised run was trained with, or that an encoder was exported with.
 ///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (_, run) = short_run(folder.path(), "supervised")?;
+/// use hspace::device::Device;
+/// use hspace::head::of_run;
+///
+/// let head = of_run(run.path(), &Device::cpu())?;
+/// assert_eq!(head.about.names, ["circle", "square"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// When there is none: the run learned without labels, or was made by a version that did not keep it.
 pub fn of_run(path: &Path, device: &Device) -> Result<Head> {
@@ -212,6 +259,19 @@ pub fn of_run(path: &Path, device: &Device) -> Result<Head> {
 }
 
 /// [`of_run`], or `None` where there is no head.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (_, run) = short_run(folder.path(), "simclr")?;
+/// use hspace::device::Device;
+/// use hspace::head::of_run_if_any;
+///
+/// // It learned without labels.
+/// assert!(of_run_if_any(run.path(), &Device::cpu())?.is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// When the files cannot be read.

@@ -40,6 +40,27 @@ const FEW: usize = 10;
 const CURVE: [usize; 6] = [1, 5, FEW, 50, 100, 500];
 
 /// What is compared, and for how long.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// use hspace::study::{Study, StudyPlan};
+///
+/// let plan = StudyPlan {
+///     data: vec!["builtin:shapes".into()],
+///     encoders: vec!["cnn:width=4".into()],
+///     objectives: vec!["simclr".into(), "vicreg".into()],
+///     seconds: 60.0,
+///     seeds: 3,
+///     samples: 1000,
+///     sources: vec!["pca:5".into()],
+///     set: vec!["train.batch_size=16".into()],
+///     device: "cpu".into(),
+/// };
+/// assert!(Study::open(folder.path(), plan.clone()).is_ok());
+/// // A folder has one study.
+/// assert!(Study::open(folder.path(), StudyPlan { seeds: 5, ..plan }).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StudyPlan {
     /// Datasets, as `--data` takes them.
@@ -131,6 +152,31 @@ enum Found {
 }
 
 /// A study in its folder.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// use hspace::study::{Study, StudyPlan};
+/// # use std::sync::atomic::AtomicBool;
+///
+/// let plan = StudyPlan {
+///     data: vec!["builtin:shapes".into()],
+///     encoders: vec!["cnn:width=4".into()],
+///     objectives: vec!["simclr".into()],
+///     seconds: 60.0,
+///     seeds: 1,
+///     samples: 1000,
+///     sources: vec![],
+///     set: vec![],
+///     device: "cpu".into(),
+/// };
+/// let study = Study::open(folder.path(), plan)?;
+/// assert!(study.val_notes().is_empty()); // There are no val samples.
+/// # // Stopped at once.
+/// # let stop = AtomicBool::new(true);
+/// assert!(study.run(&mut |_doing, _done, _all| (), &stop).is_err());
+/// let _table = study.markdown()?; // Of the results so far: none.
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Study {
     folder: PathBuf,
     plan: StudyPlan,
