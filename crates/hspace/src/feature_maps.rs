@@ -24,13 +24,6 @@ const LONGEST: usize = 64;
 const CHOSEN_ON: usize = 16;
 
 /// How much is drawn.
-///
-/// ```
-/// use hspace::feature_maps::MapsOptions;
-///
-/// let options = MapsOptions { channels: 2, ..MapsOptions::default() };
-/// assert!(options.images > 0 && options.stages > 1);
-/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct MapsOptions {
     /// Test images.

@@ -39,13 +39,6 @@ pub enum Method {
 }
 
 /// How long, and from where.
-///
-/// ```
-/// use hspace::invert::{Inversion, Method};
-///
-/// let how = Inversion { method: Method::Optimise, steps: 200, starts: 3, encoder_steps: 0, prior: 0.01, seed: 0 };
-/// assert!(how.starts > 1); // The best start is kept.
-/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Inversion {
     /// How latents are found.

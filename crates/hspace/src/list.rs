@@ -33,7 +33,7 @@ pub struct Configured<T: ?Sized> {
 /// use hspace::config::TrainSettings;
 /// use hspace::list::defaults;
 ///
-/// assert_eq!(defaults::<TrainSettings>()["log_every"].as_integer().map(|n| n > 0), Some(true));
+/// assert_eq!(defaults::<TrainSettings>()["log_every"].as_integer(), Some(10));
 /// ```
 ///
 /// # Panics

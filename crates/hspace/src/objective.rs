@@ -186,7 +186,15 @@ pub struct ImportanceTerms {
 ///
 /// // The loss of SimCLR on two views of eight vectors.
 /// let (device, shape) = (Device::cpu(), Shape::Vector { dim: 4 });
-/// let spec = DataSpec { shape, local: shape, mean: vec![0.0; 4], std: vec![1.0; 4], samples: 8, columns: vec![], task: None };
+/// let spec = DataSpec {
+///     shape,
+///     local: shape,
+///     mean: vec![0.0; 4],
+///     std: vec![1.0; 4],
+///     samples: 8,
+///     columns: vec![],
+///     task: None,
+/// };
 /// let mut simclr = objective::make("simclr", Default::default())?;
 /// assert!(simclr.prepare(&spec).is_empty());
 /// let mlp = encoder::make("mlp", Default::default())?;
@@ -333,11 +341,12 @@ pub fn make(name: &str, settings: toml::Table) -> Result<Box<dyn Objective>, Str
 ///
 /// ```
 /// use hspace::dataset::Shape;
-/// use hspace::objective::{self, DataSpec};
+/// use hspace::objective;
 /// use hspace::encoder;
 ///
 /// let shape = Shape::Image { channels: 3, height: 16, width: 16 };
-/// let spec = DataSpec { shape, local: shape, mean: vec![0.0; 3], std: vec![1.0; 3], samples: 8, columns: vec![], task: None };
+/// # use hspace::objective::DataSpec;
+/// # let spec = DataSpec { shape, local: shape, mean: vec![0.0; 3], std: vec![1.0; 3], samples: 8, columns: vec![], task: None };
 /// // A masked autoencoder needs patches.
 /// let mae = objective::make("mae", Default::default())?;
 /// let [cnn, vit] = ["cnn", "vit_tiny"].map(|name| encoder::make(name, Default::default()));
@@ -398,10 +407,11 @@ pub fn validate(objective: &dyn Objective, encoder: &dyn Encoder, spec: &DataSpe
 /// use hspace::dataset::Shape;
 /// use hspace::device::Device;
 /// use hspace::encoder;
-/// use hspace::objective::{self, DataSpec};
+/// use hspace::objective;
 ///
 /// let shape = Shape::Vector { dim: 4 };
-/// let spec = DataSpec { shape, local: shape, mean: vec![0.0; 4], std: vec![1.0; 4], samples: 8, columns: vec![], task: None };
+/// # use hspace::objective::DataSpec;
+/// # let spec = DataSpec { shape, local: shape, mean: vec![0.0; 4], std: vec![1.0; 4], samples: 8, columns: vec![], task: None };
 /// let byol = objective::make("byol", Default::default())?;
 /// let mlp = encoder::make("mlp", Default::default())?;
 /// let weights = objective::init(&*byol, &*mlp, &spec, 0, &Device::cpu());
@@ -432,10 +442,11 @@ pub fn init(
 /// use hspace::dataset::Shape;
 /// use hspace::device::Device;
 /// use hspace::encoder;
-/// use hspace::objective::{self, DataSpec};
+/// use hspace::objective;
 ///
 /// let shape = Shape::Vector { dim: 4 };
-/// let spec = DataSpec { shape, local: shape, mean: vec![0.0; 4], std: vec![1.0; 4], samples: 8, columns: vec![], task: None };
+/// # use hspace::objective::DataSpec;
+/// # let spec = DataSpec { shape, local: shape, mean: vec![0.0; 4], std: vec![1.0; 4], samples: 8, columns: vec![], task: None };
 /// let simclr = objective::make("simclr", Default::default())?;
 /// let mlp = encoder::make("mlp", Default::default())?;
 /// let [one, two] = [1, 2].map(|n| objective::cost(&*simclr, &*mlp, &spec, 8 * n, &Device::cpu()));

@@ -71,7 +71,7 @@ pub struct Read {
 /// let (weights, _) = encoder::init(&*mlp, Shape::Vector { dim: 4 }, 0, &device);
 /// write_weights(&path, &weights)?;
 /// assert!(pretrained::read(&path, None, &*mlp, &weights, &device).is_ok());
-/// // Those of vectors of another length do not fit.
+/// // Weights for vectors of another length do not fit.
 /// let (other, _) = encoder::init(&*mlp, Shape::Vector { dim: 5 }, 0, &device);
 /// assert!(pretrained::read(&path, None, &*mlp, &other, &device).is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -44,12 +44,15 @@ impl Items {
         let text = std::fs::read_to_string(file).expect("a source");
         let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or("");
         let is_public = |name: &str| only.is_none_or(|names| names.contains(name));
-        let (mut has_example, mut of) = (false, None);
+        let (mut has_example, mut in_block, mut of) = (false, false, None);
         for line in text.lines() {
             let bare = line.trim_start();
             let inner = line.len() - bare.len() == 4;
             if bare.starts_with("///") {
-                has_example |= bare == "/// ```";
+                if bare.starts_with("/// ```") {
+                    has_example |= !in_block && bare == "/// ```";
+                    in_block = !in_block;
+                }
                 continue;
             }
             if bare.starts_with("#[") {
@@ -155,7 +158,7 @@ fn examples_and_exports_are_recognised() {
     );
     write(
         "open.rs",
-        "/// Fields say all.\npub struct Plain;\n/// ```text\npub fn bare() {}\n#[cfg(test)]\nmod tests {\n    pub fn c() {}\n}\n",
+        "/// Fields say all.\npub struct Plain;\n/// ```text\n/// x\n/// ```\npub fn bare() {}\n#[cfg(test)]\nmod tests {\n    pub fn c() {}\n}\n",
     );
     let mut items = Items::default();
     items.add(&folder.path().join("lib.rs"), folder.path(), None);

@@ -19,7 +19,7 @@ use crate::matrix::Matrix;
 /// use hspace_core::probe::{ProbeOptions, Scaling};
 ///
 /// let options = ProbeOptions { scaling: Scaling::Columns, ..ProbeOptions::default() };
-/// assert_ne!(options.scaling.text(), Scaling::Overall.text());
+/// assert_eq!(options.scaling.text(), "features of every source standardised by column");
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -62,15 +62,6 @@ pub fn dense_block(linear: &Scope, norm: &Scope, x: Tensor<2>, out: usize) -> Te
 }
 
 /// What a [`conv_block`] does.
-///
-/// ```
-/// use hspace::network::blocks::Conv;
-///
-/// // The first layer of a ResNet, and a grouped convolution of a ResNeXt.
-/// let stem = Conv { out: 64, kernel: 7, stride: 2, groups: 1, relu: true };
-/// let grouped = Conv { out: 128, kernel: 3, stride: 1, groups: 32, relu: true };
-/// assert!(grouped.out % grouped.groups == 0 && stem.groups == 1);
-/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Conv {
     /// Output channels.
