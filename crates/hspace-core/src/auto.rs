@@ -3,6 +3,15 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A value, or `auto`: chosen from the data. Written as the string `"auto"`.
+///
+/// ```
+/// use hspace_core::auto::Auto;
+///
+/// let mut width: Auto<usize> = Auto::Auto;
+/// width.or(64);
+/// width.or(128); // It has a value by now.
+/// assert_eq!(*width.get(), 64);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Auto<T> {
     /// Choose it.

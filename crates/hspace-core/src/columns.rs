@@ -1,28 +1,30 @@
 //! What the columns of a table are for: one grammar, through which every table is read and written.
 //!
 //! A column has a [`Role`] and [`Values`]. Both follow from its title and its cells, by the rules of
-//! [`header`] (titles), [`cells`] (values) and [`roles`] (all columns of a table together). Whatever holds
+//! [`header`] (titles), cells (values) and [`roles`] (all columns of a table together). Whatever holds
 //! columns goes through them: vectors in `.csv`, `.npz`, `.npy`; the table of labels of an image folder; files of
 //! features; the column of a density.
 //!
 //! The result is listed column by column in a [`Reading`], which `hspace check` prints.
 
 mod arrays;
-pub mod cells;
+pub(crate) mod cells;
 mod csv;
 pub mod header;
-pub mod names;
+pub(crate) mod names;
 mod profile;
 pub mod roles;
 mod table;
 mod write;
 
-pub use arrays::{Samples, read_npy, read_npz};
-pub use csv::{Csv, Place};
-pub use profile::Profile;
-pub use roles::{Holds, Rules, assign};
-pub use table::{Missing, Table, TableOptions, read_csv};
-pub use write::{Rows, write_csv, write_npz};
+pub(crate) use arrays::{Samples, read_npy, read_npz};
+pub(crate) use csv::Csv;
+pub use csv::Place;
+pub use roles::Rules;
+pub(crate) use roles::{Holds, assign};
+pub(crate) use table::read_csv;
+pub use table::{Missing, Table, TableOptions};
+pub(crate) use write::{Rows, write_csv, write_npz};
 
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +47,22 @@ pub enum Role {
 }
 
 /// A column of known values, one per sample; `None` where unknown.
+///
+/// ```
+/// use hspace_core::columns::Values;
+///
+/// let mut ages = Values::Numbers(vec![Some(3.0), None, Some(7.0)]);
+/// assert!(ages.is_known(0) && !ages.is_known(1));
+/// assert_eq!(ages.select(&[2, 0]), Values::Numbers(vec![Some(7.0), Some(3.0)]));
+/// ages.mask(&[false, true, true]);
+/// assert!(!ages.is_known(0));
+/// let mut classes = Values::Classes {
+///     names: vec!["cat".into(), "cow".into(), "dog".into()],
+///     index: vec![Some(2), None, Some(0)],
+/// };
+/// classes.drop_unused_names();
+/// assert!(matches!(classes, Values::Classes { names, .. } if names == ["cat", "dog"]));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
     /// One of several names: classes, domains, groups, paths of masks.
@@ -66,6 +84,17 @@ pub enum Values {
 }
 
 /// A named column.
+///
+/// ```
+/// use hspace_core::columns::{Column, Role, Values};
+///
+/// let age = Column {
+///     name: "age".into(),
+///     role: Role::Label,
+///     values: Values::Numbers(vec![Some(61.0), Some(38.0), None]),
+/// };
+/// assert_eq!(age.select(&[1]).values, Values::Numbers(vec![Some(38.0)]));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {
     /// `label` where the data give no name.
@@ -178,6 +207,16 @@ impl Column {
 
 /// The generating factors among `columns`: where one is marked as a factor, those and the labels,
 /// since what data with known factors are labelled with is one of them; else none.
+///
+/// ```
+/// # use hspace_core::dataset::{Dataset, OpenOptions};
+/// use hspace_core::columns::factors;
+///
+/// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// let names: Vec<&str> = factors(&shapes.columns).iter().map(|c| c.name.as_str()).collect();
+/// assert_eq!(names, ["shape", "colour", "x", "y", "size"]);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 pub fn factors(columns: &[Column]) -> Vec<&Column> {
     let known = columns.iter().any(|c| c.role == Role::Factor);
     let fits = |c: &&Column| known && matches!(c.role, Role::Factor | Role::Label);
@@ -186,12 +225,37 @@ pub fn factors(columns: &[Column]) -> Vec<&Column> {
 
 /// Place of the task among `columns` where none is named: the first label. Tables put one whose header says so before
 /// those whose header says nothing.
+///
+/// ```
+/// # use hspace_core::dataset::{Dataset, OpenOptions};
+/// use hspace_core::columns::task;
+///
+/// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// let place = task(&shapes.columns).expect("a label");
+/// assert_eq!(shapes.columns[place].name, "shape");
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 pub fn task(columns: &[Column]) -> Option<usize> {
     columns.iter().position(|c| c.role == Role::Label)
 }
 
 /// The group of each sample, by the first column that says groups: `None` where no column does. A sample whose
 /// group is unknown is a group of its own.
+///
+/// ```
+/// use hspace_core::columns::{Column, Role, Values, groups};
+///
+/// let patient = Column {
+///     name: "patient".into(),
+///     role: Role::Group,
+///     values: Values::Classes {
+///         names: vec!["ann".into(), "bob".into()],
+///         index: vec![Some(0), Some(1), Some(0), None],
+///     },
+/// };
+/// // The last sample belongs to nobody else.
+/// assert_eq!(groups(&[patient]), Some(vec![0, 1, 0, 2]));
+/// ```
 pub fn groups(columns: &[Column]) -> Option<Vec<u32>> {
     let column = columns.iter().find(|c| c.role == Role::Group)?;
     let Values::Classes { names, index } = &column.values else {
@@ -208,6 +272,18 @@ pub fn groups(columns: &[Column]) -> Option<Vec<u32>> {
 }
 
 /// How a table was understood.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("data.csv");
+/// use hspace_core::dataset::{Dataset, OpenOptions};
+///
+/// std::fs::write(&path, "id,width,nuisance:scanner,label\na,1.5,A,cat\nb,2.5,B,dog\n")?;
+/// let reading = Dataset::open(&path.display().to_string(), &OpenOptions::default())?.reading;
+/// let roles: Vec<&str> = reading.columns.iter().map(|c| c.role.as_str()).collect();
+/// assert_eq!(roles, ["id", "feature", "nuisance", "label"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Reading {
     /// One entry per column of the table, in its order.

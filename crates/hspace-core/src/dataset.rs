@@ -38,6 +38,13 @@ use crate::error::{Error, Result, unknown};
 use crate::list;
 
 /// The shape of one sample.
+///
+/// ```
+/// use hspace_core::dataset::Shape;
+///
+/// assert_eq!(Shape::Vector { dim: 30 }.what(), "vectors of 30 numbers");
+/// assert_eq!(Shape::Image { channels: 3, height: 32, width: 32 }.what(), "images");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Shape {
     /// An image, `[channels, height, width]`.
@@ -81,6 +88,13 @@ pub enum Kind {
 }
 
 /// Which part of the data a sample belongs to.
+///
+/// ```
+/// use hspace_core::dataset::Split;
+///
+/// assert_eq!(Split::parse("validation"), Some(Split::Val));
+/// assert_eq!(Split::ALL.map(Split::name), ["train", "val", "test"]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
@@ -124,6 +138,35 @@ pub enum Sample<'a> {
 }
 
 /// Where samples come from. `get` may be called from many threads at once.
+///
+/// ```
+/// use hspace_core::dataset::{Dataset, Kind, Sample, Samples, Shape, Split};
+/// use hspace_core::Result;
+///
+/// /// Row i is (i, i²).
+/// struct Squares;
+///
+/// impl Samples for Squares {
+///     fn get(&self, index: usize) -> Result<Sample<'_>> {
+///         let i = index as f32;
+///         Ok(Sample::Vector(vec![i, i * i].into()))
+///     }
+/// }
+///
+/// let dataset = Dataset {
+///     name: "squares".into(),
+///     kind: Kind::Vectors,
+///     shape: Shape::Vector { dim: 2 },
+///     ids: (0..10).map(|i| i.to_string()).collect(),
+///     columns: vec![],
+///     split: vec![Split::Train; 10],
+///     bad: vec![],
+///     reading: Default::default(),
+///     samples: Box::new(Squares),
+/// };
+/// assert_eq!(dataset.samples.get(3)?, Sample::Vector(vec![3.0, 9.0].into()));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 pub trait Samples: Send + Sync {
     /// Sample `index`, decoded.
     ///
@@ -148,6 +191,19 @@ pub struct BadFile {
 }
 
 /// Samples with their ids, columns and split. All vectors have one entry per sample.
+///
+/// ```
+/// use hspace_core::dataset::{Dataset, OpenOptions, Sample, Split};
+///
+/// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// assert_eq!(shapes.len(), 1600);
+/// assert!(!shapes.indices(Split::Test).is_empty());
+/// assert_eq!(shapes.task().map(|task| task.name.as_str()), Some("shape"));
+/// assert_eq!(shapes.column("colour")?.values.len(), 1600);
+/// let Sample::Image(image) = shapes.samples.get(0)? else { panic!("an image") };
+/// assert_eq!((image.channels, image.height, image.width), (3, 24, 24));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 pub struct Dataset {
     /// As given to `--data`.
     pub name: String,
@@ -170,6 +226,15 @@ pub struct Dataset {
 }
 
 /// How data are to be read. Kept in a run's config.toml, so that the run's data are read the same way again.
+///
+/// ```
+/// use hspace_core::dataset::{Dataset, OpenOptions};
+///
+/// let options = OpenOptions { label: "size".into(), ..OpenOptions::default() };
+/// let shapes = Dataset::open("builtin:shapes", &options)?;
+/// assert_eq!(shapes.task().map(|task| task.name.as_str()), Some("size"));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OpenOptions {
@@ -247,6 +312,13 @@ impl OpenOptions {
 pub type Open = fn(source: &str, options: &OpenOptions) -> Option<Result<Dataset>>;
 
 /// A format of data that hspace can read.
+///
+/// ```
+/// use hspace_core::dataset::DATASETS;
+///
+/// let names: Vec<&str> = DATASETS.iter().map(|entry| entry.name).collect();
+/// assert!(names.contains(&"builtin:mnist-mini"));
+/// ```
 pub struct Format {
     /// Recognises and opens it.
     pub open: Open,
@@ -269,6 +341,17 @@ pub static DATASETS: &[Entry] = &[
 
 impl Dataset {
     /// Opens `builtin:NAME`, a folder or a file: the first of [`DATASETS`] that recognises it.
+    ///
+    /// ```
+    /// use hspace_core::dataset::{Dataset, Kind, OpenOptions};
+    ///
+    /// let digits = Dataset::open("builtin:mnist-mini", &OpenOptions::default())?;
+    /// assert_eq!((digits.len(), digits.kind), (12_000, Kind::Digits));
+    ///
+    /// let error = Dataset::open("builtin:mnist-mimi", &OpenOptions::default()).err().unwrap();
+    /// assert!(error.to_string().contains("did you mean `builtin:mnist-mini`?"));
+    /// # Ok::<(), hspace_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If nothing is there, if no format fits, if the data are broken as a whole, or if the
@@ -319,6 +402,15 @@ impl Dataset {
 
     /// Place of the column that is the task: the one called `label`, or the first label column where that is `auto`; `None` without
     /// labels.
+    ///
+    /// ```
+    /// # use hspace_core::dataset::{Dataset, OpenOptions};
+    /// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+    /// assert_eq!(shapes.task_of("auto")?, Some(0));
+    /// assert_eq!(shapes.task_of("size")?, Some(4));
+    /// assert!(shapes.task_of("weight").is_err());
+    /// # Ok::<(), hspace_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If the name is none of the columns.
@@ -391,6 +483,13 @@ impl Dataset {
 }
 
 /// The text of `bad_files.csv`: a header `path,reason` and one line per file.
+///
+/// ```
+/// use hspace_core::dataset::{BadFile, bad_files_csv};
+///
+/// let bad = BadFile { path: "a,b.png".into(), reason: "cut short".into() };
+/// assert_eq!(bad_files_csv(&[bad]), "path,reason\n\"a,b.png\",cut short\n");
+/// ```
 pub fn bad_files_csv(bad: &[BadFile]) -> String {
     let field = |text: &str| {
         if text.contains([',', '"', '\n', '\r']) {

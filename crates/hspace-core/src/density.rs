@@ -1,7 +1,7 @@
 //! Densities: fitted to columns of numbers and to representations, ranked, tested, asked.
 //!
 //! - A column: [`mod@column`] reads it, [`fit`](fit::fit) fits every one of [`DENSITIES`] that its values
-//!   allow, ranks them by held-out log-likelihood, tests them ([`goodness`]) and answers questions
+//!   allow, ranks them by held-out log-likelihood, tests them and answers questions
 //!   ([`questions`]).
 //! - A representation: [`outliers`](outliers::outliers) fits each of [`FEATURE_DENSITIES`] to training
 //!   features and scores how well it tells other data from the test features.
@@ -19,16 +19,16 @@ mod exponential;
 pub mod fit;
 mod flow;
 mod gamma;
-pub mod gaussian;
-pub mod goodness;
+pub(crate) mod gaussian;
+pub(crate) mod goodness;
 mod histogram;
-pub mod kde;
-pub mod kernel;
+pub(crate) mod kde;
+pub(crate) mod kernel;
 mod knn;
-pub mod mixture;
+pub(crate) mod mixture;
 mod mixture_start;
 mod negative_binomial;
-pub mod neighbours;
+pub(crate) mod neighbours;
 mod normal;
 mod options;
 pub mod outliers;
@@ -45,6 +45,7 @@ mod weibull;
 use crate::list;
 pub(crate) use table::number;
 
+pub use kernel::Kernel;
 pub use options::{
     Bandwidth, Covariance, DensityOptions, FlowOptions, HistogramOptions, KdeOptions, Kind,
     KnnOptions, MixtureOptions, OutlierOptions,
@@ -57,6 +58,19 @@ use serde::{Deserialize, Serialize};
 pub type Random = Xoshiro256PlusPlus;
 
 /// A fitted density of one number; a probability mass for counts.
+///
+/// ```
+/// use hspace_core::density::{DENSITIES, DensityOptions};
+/// use hspace_core::list::find;
+///
+/// let values: Vec<f64> = (0..100).map(|i| f64::from(i % 10)).collect();
+/// let normal = find("density", DENSITIES, "normal")?;
+/// let fitted = (normal.fit)(&values, &DensityOptions::default())?;
+/// assert!((fitted.cdf(4.5) - 0.5).abs() < 1e-9);
+/// assert!((fitted.cdf(7.0) + fitted.above(7.0) - 1.0).abs() < 1e-9);
+/// assert!(fitted.ln_density(4.5) > fitted.ln_density(9.0));
+/// # Ok::<(), String>(())
+/// ```
 pub trait Density: Send + Sync {
     /// What was fitted, by name, in the units of the formula in its file.
     fn parameters(&self) -> Vec<(&'static str, f64)>;
@@ -95,6 +109,19 @@ pub trait Density: Send + Sync {
 pub type Fitted = Result<Box<dyn Density>, String>;
 
 /// A density of feature rows.
+///
+/// ```
+/// use hspace_core::density::{FEATURE_DENSITIES, OutlierOptions};
+/// use hspace_core::list::find;
+///
+/// // Ten rows of two features.
+/// let rows = [0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.5, 0.4, 0.2, 0.8, 0.9, 0.3, 0.4, 0.1, 0.6, 0.7, 0.3, 0.5];
+/// let diagonal = find("density", FEATURE_DENSITIES, "normal_diagonal")?;
+/// let fitted = (diagonal.fit)(&rows, 2, &OutlierOptions::default())?;
+/// let ln = fitted.ln_density(&[0.5, 0.5, 9.0, 9.0]);
+/// assert!(ln[0] > ln[1] + 100.0);
+/// # Ok::<(), String>(())
+/// ```
 pub trait FeatureDensity: Send + Sync {
     /// What was chosen, as text: `8 components, diagonal`.
     fn chosen(&self) -> String;
@@ -115,6 +142,14 @@ pub type FittedFeatures = Result<Box<dyn FeatureDensity>, String>;
 const COUNTABLE: f64 = 9_007_199_254_740_992.0;
 
 /// Where a density lies.
+///
+/// ```
+/// use hspace_core::density::Support;
+///
+/// assert_eq!(Support::Counts.problem(&[0.0, 3.0]), None);
+/// assert!(Support::Counts.problem(&[0.5]).is_some());
+/// assert!(Support::Positive.problem(&[0.0]).is_some());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Support {
@@ -151,6 +186,14 @@ impl Support {
 }
 
 /// How a density of a column is fitted.
+///
+/// ```
+/// use hspace_core::density::{DENSITIES, Support};
+///
+/// let counts = DENSITIES.iter().filter(|entry| entry.support == Support::Counts);
+/// let names: Vec<&str> = counts.map(|entry| entry.name).collect();
+/// assert_eq!(names, ["poisson", "negative_binomial"]);
+/// ```
 pub struct ColumnFit {
     /// Where it lies.
     pub support: Support,
@@ -177,6 +220,13 @@ pub static DENSITIES: &[Entry] = &[
 ];
 
 /// How a density of features is fitted.
+///
+/// ```
+/// use hspace_core::density::FEATURE_DENSITIES;
+///
+/// let names: Vec<&str> = FEATURE_DENSITIES.iter().map(|entry| entry.name).collect();
+/// assert_eq!(names, ["normal", "normal_diagonal", "normal_shrunk", "mixture", "kde", "knn", "flow"]);
+/// ```
 pub struct FeatureFit {
     /// Fits it to training rows `[n, d]` of `d` features.
     pub fit: fn(rows: &[f64], d: usize, options: &OutlierOptions) -> FittedFeatures,

@@ -44,6 +44,14 @@ const HELD_OUT: usize = 4;
 pub type OfFactors = fn(&Matrix, &[Factor], u64) -> Result<Vec<f64>>;
 
 /// What a metric looks at.
+///
+/// ```
+/// use hspace_core::disentangle::{METRICS, Measure};
+///
+/// // Metrics that need no factors.
+/// let of_latents = METRICS.iter().filter(|metric| matches!(metric.measure, Measure::Latents(_)));
+/// assert!(of_latents.map(|metric| metric.name).any(|name| name == "dependence"));
+/// ```
 pub enum Measure {
     /// Latents and the factors behind them.
     Factors(OfFactors),
@@ -96,6 +104,13 @@ impl Score {
 }
 
 /// A metric: one or more scores that are taken together. A line of [`METRICS`] is called as in `--metric mig`.
+///
+/// ```
+/// use hspace_core::disentangle::METRICS;
+///
+/// let dci = METRICS.iter().find(|metric| metric.name == "dci").expect("DCI");
+/// assert!(dci.scores.len() > 1 && !dci.low_is_good);
+/// ```
 pub struct Metric {
     /// Its scores, in the order of the function's values.
     pub scores: &'static [Score],
@@ -231,6 +246,18 @@ pub static METRICS: &[Entry<Metric>] = &[
 ];
 
 /// What is to be measured.
+///
+/// ```
+/// use hspace_core::dataset::{Dataset, OpenOptions};
+/// use hspace_core::disentangle::{Options, check_options};
+///
+/// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// let options = Options { metrics: vec!["mig".into(), "dci".into()], ..Options::default() };
+/// check_options(&shapes.columns, &options, "builtin:shapes")?;
+/// let wrong = Options { factors: vec!["weight".into()], ..options };
+/// assert!(check_options(&shapes.columns, &wrong, "builtin:shapes").is_err());
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
     /// Columns that are the factors; none: those the data mark.
@@ -244,6 +271,20 @@ pub struct Options {
 }
 
 /// The scores of one representation.
+///
+/// ```
+/// use hspace_core::disentangle::Row;
+/// use hspace_core::stats::Estimate;
+///
+/// let mig = Estimate { mean: 0.31, low: 0.28, high: 0.34 };
+/// let row = Row {
+///     representation: "runs/vae".into(),
+///     origin: String::new(),
+///     dim: 10,
+///     scores: vec![("mig".into(), mig)],
+/// };
+/// assert!(row.scores.iter().all(|(_, score)| score.has_interval()));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Name of the representation.
@@ -266,6 +307,37 @@ pub struct FactorFacts {
 }
 
 /// Everything measured. Written as JSON, read by the report.
+///
+/// ```
+/// # use hspace_core::dataset::{Column, Role, Split, Values};
+/// # use hspace_core::{matrix::Matrix, representation::Representation};
+/// # let n = 600;
+/// # let factor = |name: &str, of: &dyn Fn(usize) -> usize| Column {
+/// #     name: name.into(),
+/// #     role: Role::Factor,
+/// #     values: Values::Numbers((0..n).map(|i| Some(of(i) as f64)).collect()),
+/// # };
+/// # let columns = vec![factor("x", &|i| i % 5), factor("y", &|i| i / 5 % 4)];
+/// # let latents = Representation {
+/// #     name: "runs/vae".into(),
+/// #     features: Matrix::new(n, 2, (0..n).flat_map(|i| [(i % 5) as f32, (i / 5 % 4) as f32]).collect()),
+/// #     ids: (0..n).map(|i| i.to_string()).collect(),
+/// #     columns,
+/// #     split: vec![Split::Train; n],
+/// #     origin: String::new(),
+/// #     shift: vec![],
+/// # };
+/// use hspace_core::disentangle::{Options, measure, noise};
+///
+/// // Two latents that are the two factors, compared with noise.
+/// let guess = noise(&latents, 0);
+/// let options = Options { metrics: vec!["mig".into()], ..Options::default() };
+/// let found = measure(&[latents, guess], &options, "shapes", &mut |_| ())?;
+/// assert!(found.rows[0].scores[0].1.mean > 0.99);
+/// assert!(found.rows[1].scores[0].1.mean < 0.1);
+/// assert!(found.table().contains("mig") && found.headline().contains("runs/vae"));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Disentanglement {
     /// [`PROTOCOL`].

@@ -3,6 +3,15 @@
 use std::path::{Path, PathBuf};
 
 /// What can go wrong, by who has to act on it.
+///
+/// ```
+/// use hspace_core::Error;
+///
+/// let error = Error::file("data/a.png", "cut short");
+/// assert_eq!(error.to_string(), "data/a.png: cut short");
+/// let error = Error::Config(vec!["epochs must be at least 1".into(), "no data".into()]);
+/// assert!(error.to_string().starts_with("2 problems with the settings"));
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file or folder that cannot be read, written or understood.
@@ -28,6 +37,13 @@ pub enum Error {
 }
 
 /// What `validate` found as a result.
+///
+/// ```
+/// use hspace_core::error::valid;
+///
+/// assert!(valid(vec![]).is_ok());
+/// assert!(valid(vec!["warmup: must be in 0..1".into()]).is_err());
+/// ```
 ///
 /// # Errors
 /// [`Error::Config`] with all problems, if there are any.
@@ -78,6 +94,13 @@ fn list(problems: &[String]) -> String {
 /// Answers an unknown name with the nearest valid one and the whole list.
 ///
 /// `what` is the noun, such as `"encoder"` or `"key in [train]"`.
+///
+/// ```
+/// use hspace_core::error::unknown;
+///
+/// let text = unknown("encoder", "resnet81", ["cnn", "resnet18"]);
+/// assert!(text.contains("did you mean `resnet18`?"));
+/// ```
 pub fn unknown<'a>(what: &str, name: &str, valid: impl IntoIterator<Item = &'a str>) -> String {
     let valid: Vec<&str> = valid.into_iter().collect();
     let nearest = valid

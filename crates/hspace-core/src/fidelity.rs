@@ -30,6 +30,25 @@ pub struct Scores {
 }
 
 /// Everything found about samples that a model drew.
+///
+/// ```
+/// use hspace_core::fidelity::{Fidelity, Scores};
+///
+/// let scores = |recall| Scores { precision: 0.8, recall, frechet: 3.0 };
+/// let fidelity = Fidelity {
+///     code_version: "0.2.0".into(),
+///     model: "runs/gan".into(),
+///     data: "photos".into(),
+///     space: "pca:50".into(),
+///     dim: 50,
+///     samples: 1000,
+///     k: 5,
+///     drawn: scores(0.02),
+///     real: scores(0.9),
+/// };
+/// // Next to none of the real samples lies near a generated one.
+/// assert!(fidelity.diagnose().is_some_and(|warning| warning.text.contains("mode collapse")));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fidelity {
     /// hspace's version.
@@ -71,6 +90,20 @@ impl Fidelity {
 }
 
 /// Scores of `drawn` compared with `real`, both `[n, d]`; `k` ≥ 1.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::fidelity::scores;
+///
+/// let real = blobs("real", 0.2).features;
+/// // A model that draws one corner of the triangle alone.
+/// let corner: Vec<usize> = (0..160).step_by(3).collect();
+/// let drawn = scores(&real, &real.select(&corner), 3)?;
+/// assert!(drawn.precision == 1.0 && drawn.recall < 0.5);
+/// assert!(scores(&real, &real, 3)?.frechet < 1e-3);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 ///
 /// # Errors
 /// Other widths, or no more rows on a side than `k`.

@@ -8,6 +8,17 @@ use crate::error::{Error, Result};
 
 /// Hash of a file's bytes: the first 16 digits of blake3.
 ///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// use hspace_core::file::{hash, hash_of, write_whole};
+///
+/// let path = folder.path().join("a.bin");
+/// write_whole(&path, b"abc")?;
+/// assert_eq!(hash(&path)?, hash_of(b"abc"));
+/// assert_eq!(hash(&path)?.len(), 16);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// Names the file that cannot be read.
 pub fn hash(path: &Path) -> Result<String> {
@@ -15,11 +26,28 @@ pub fn hash(path: &Path) -> Result<String> {
 }
 
 /// The first 16 digits of blake3.
+///
+/// ```
+/// use hspace_core::file::hash_of;
+///
+/// assert_eq!(hash_of(b"abc"), "6437b3ac38465133");
+/// ```
 pub fn hash_of(bytes: &[u8]) -> String {
     blake3::hash(bytes).to_hex()[..16].to_owned()
 }
 
 /// Writes `bytes` to `path`, or leaves what was there untouched.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// use hspace_core::file::{read, write_whole};
+///
+/// let path = folder.path().join("a.bin");
+/// write_whole(&path, b"first")?;
+/// write_whole(&path, b"second")?;
+/// assert_eq!(read(&path)?, b"second");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// Names the file; a full disk says so.
@@ -29,6 +57,17 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Lets `fill` write `path`, or leaves what was there untouched. A symbolic link stays, and what it leads to is
 /// written; a device or a FIFO is written as it is.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// use hspace_core::file::{read_text, write_with};
+/// use std::io::Write;
+///
+/// let path = folder.path().join("numbers.txt");
+/// write_with(&path, |file| (1..4).try_for_each(|i| writeln!(file, "{i}")))?;
+/// assert_eq!(read_text(&path)?, "1\n2\n3\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// As [`write_whole`].
@@ -69,6 +108,16 @@ fn replace(
 }
 
 /// Lets `fill` write the files of a new folder, which then takes the place of `path`, or leaves what was there untouched.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// use hspace_core::file::{read_text, write_folder, write_whole};
+///
+/// let path = folder.path().join("export");
+/// write_folder(&path, |new| write_whole(&new.join("a.txt"), b"a"))?;
+/// assert_eq!(read_text(&path.join("a.txt"))?, "a");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// Names the folder; whatever `fill` answers.
@@ -118,6 +167,17 @@ fn behind_links(path: &Path) -> PathBuf {
 /// Keeps other processes out that ask for the same folder, until what it gives is dropped or the process ends: a lock
 /// on the file `lock` in it. Where the file system knows no locks, nobody is kept out.
 ///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// use hspace_core::file::occupy;
+///
+/// let lock = occupy(folder.path())?;
+/// assert!(occupy(folder.path()).is_err());
+/// drop(lock);
+/// assert!(occupy(folder.path()).is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// If another process has it, or the file cannot be made.
 pub fn occupy(folder: &Path) -> Result<File> {
@@ -133,6 +193,13 @@ pub fn occupy(folder: &Path) -> Result<File> {
 }
 
 /// A word of a command as a POSIX shell takes it: in single quotes, where it needs them.
+///
+/// ```
+/// use hspace_core::file::quoted;
+///
+/// assert_eq!(quoted("runs/a"), "runs/a");
+/// assert_eq!(quoted("my run"), "'my run'");
+/// ```
 pub fn quoted(word: impl std::fmt::Display) -> String {
     let word = word.to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-+:,=@%".contains(c);
@@ -143,6 +210,13 @@ pub fn quoted(word: impl std::fmt::Display) -> String {
 }
 
 /// An input/output error in words that say what to do.
+///
+/// ```
+/// use hspace_core::file::explain;
+/// use std::io::{Error, ErrorKind};
+///
+/// assert_eq!(explain(&Error::from(ErrorKind::PermissionDenied)), "permission denied");
+/// ```
 pub fn explain(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::StorageFull => {
@@ -156,6 +230,15 @@ pub fn explain(error: &io::Error) -> String {
 
 /// Reads a whole file.
 ///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// use hspace_core::file::read;
+///
+/// let error = read(&folder.path().join("a.bin")).unwrap_err();
+/// assert!(error.to_string().ends_with("a.bin: there is no such file or folder"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// Names the file.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
@@ -163,6 +246,16 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Reads a text file.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// use hspace_core::file::{read_text, write_whole};
+///
+/// let path = folder.path().join("a.txt");
+/// write_whole(&path, "naïve".as_bytes())?;
+/// assert_eq!(read_text(&path)?, "naïve");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// Names the file.

@@ -26,6 +26,21 @@ use crate::probe::{CEILING, Estimate, TaskKind};
 pub(crate) use threshold::threshold;
 
 /// A head and what is known of it.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::matrix::Matrix;
+/// use hspace_core::probe::{ProbeOptions, fit_head};
+///
+/// let (head, _) = fit_head(&blobs("runs/a", 0.2), &ProbeOptions::default())?;
+/// assert_eq!((head.features(), head.outputs()), (2, 3));
+/// assert_eq!(head.about.names, ["cat", "cow", "dog"]);
+/// // Two new samples: probabilities of the three classes of each.
+/// let answer = head.answer(&Matrix::new(2, 2, vec![0.0, 0.0, 0.5, 0.9]))?;
+/// assert!(answer[0] > 0.8 && answer[5] > 0.8);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Head {
     /// What answers for scaled features.

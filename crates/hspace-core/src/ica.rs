@@ -30,6 +30,22 @@ const BLOCK: usize = 1024;
 const NORMAL: f64 = 0.374_567_207_491_438;
 
 /// A fitted projection onto independent components.
+///
+/// ```
+/// use hspace_core::ica::Ica;
+/// use hspace_core::matrix::Matrix;
+///
+/// // Two independent square waves, mixed.
+/// let waves = (0..400).map(|i| ((i / 5 % 2) as f32, (i / 7 % 2) as f32));
+/// let mixed = waves.flat_map(|(a, b)| [a + 0.5 * b, 0.3 * a - b]).collect();
+/// let x = Matrix::new(400, 2, mixed);
+/// let ica = Ica::fit(&x, 2, 0)?;
+/// assert!(ica.converged);
+/// // Each component is one of the waves: it has two values, 1 apart in standard deviations from its mean.
+/// let sources = ica.transform(&x);
+/// assert!(sources.data.iter().all(|s| (s.abs() - 1.0).abs() < 0.2));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Ica {
     /// Steps it took.

@@ -11,6 +11,16 @@ const RESTARTS: u64 = 3;
 const STEPS: usize = 100;
 
 /// Cluster of each row of `features` `[n, d]` among `k` (fewer where n < k).
+///
+/// ```
+/// use hspace_core::kmeans::kmeans;
+/// use hspace_core::matrix::Matrix;
+///
+/// let x = Matrix::new(4, 1, vec![0.0, 10.0, 0.1, 10.1]);
+/// let cluster = kmeans(&x, 2, 0);
+/// assert_eq!(cluster[0], cluster[2]);
+/// assert_ne!(cluster[0], cluster[1]);
+/// ```
 pub fn kmeans(features: &Matrix, k: usize, seed: u64) -> Vec<u32> {
     let centred = features.minus(&features.column_means());
     (0..RESTARTS)

@@ -46,6 +46,15 @@ impl<T> Deref for Entry<T> {
 
 /// Finds an entry by name.
 ///
+/// ```
+/// use hspace_core::density::DENSITIES;
+/// use hspace_core::list::find;
+///
+/// assert!(find("density", DENSITIES, "gamma").is_ok());
+/// let text = find("density", DENSITIES, "gama").err().unwrap();
+/// assert!(text.contains("did you mean `gamma`?"));
+/// ```
+///
 /// # Errors
 /// The nearest valid name and the whole list.
 pub fn find<T>(

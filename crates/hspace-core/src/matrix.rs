@@ -15,6 +15,18 @@ use crate::error::{Error, Result};
 const BLOCK: usize = 256;
 
 /// Row-major `[rows, cols]` single-precision numbers.
+///
+/// ```
+/// use hspace_core::matrix::Matrix;
+///
+/// let x = Matrix::new(3, 2, vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+/// assert_eq!(x.row(1), [3.0, 4.0]);
+/// assert_eq!(x.select(&[2, 0]).data, [5.0, 6.0, 1.0, 2.0]);
+/// assert_eq!(x.column_means(), [3.0, 4.0]);
+/// assert_eq!(x.minus(&[3.0, 4.0]).row(0), [-2.0, -2.0]);
+/// assert_eq!(x.times(&Matrix::new(2, 1, vec![1.0, -1.0])).data, [-1.0; 3]);
+/// assert_eq!(x.times_transposed(&x).rows, 3);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Matrix {
     /// Number of rows (samples).
@@ -156,6 +168,13 @@ pub(crate) fn power_to_one(largest: f64) -> f64 {
 }
 
 /// At most `limit` of the indices `0..n`, evenly spaced, ascending.
+///
+/// ```
+/// use hspace_core::matrix::spaced;
+///
+/// assert_eq!(spaced(100, 4).len(), 4);
+/// assert_eq!(spaced(3, 10), [0, 1, 2]);
+/// ```
 pub fn spaced(n: usize, limit: usize) -> Vec<usize> {
     if n <= limit {
         return (0..n).collect();

@@ -14,6 +14,20 @@ use crate::matrix::{Matrix, gram_eigen, power_to_one};
 pub const LIMIT: usize = 2048;
 
 /// A fitted projection onto principal components.
+///
+/// ```
+/// use hspace_core::matrix::Matrix;
+/// use hspace_core::pca::Pca;
+///
+/// // Nearly all variance lies along the diagonal.
+/// let x = Matrix::new(4, 2, vec![0.0, 0.0, 1.0, 1.0, 2.0, 2.0, 3.0, 3.1]);
+/// let pca = Pca::fit(&x, 1)?;
+/// assert_eq!(pca.transform(&x).cols, 1);
+/// let [a, b] = [pca.components.row(0)[0], pca.components.row(1)[0]];
+/// assert!((a - b).abs() < 0.05);
+/// assert_eq!(Pca::full(&x)?.variances.len(), 2);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Pca {
     /// Mean of the training rows, `[d]`.

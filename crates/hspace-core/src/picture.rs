@@ -19,6 +19,16 @@ const FRAME: u32 = 120;
 
 /// One sample of `shape`: images from values in 0..1, channels first, small ones enlarged without
 /// smoothing, coloured as [`shown`] says; a vector as stripes, one a number: white at 0, red above and blue below, darkest at 3.
+///
+/// ```
+/// use hspace_core::dataset::Shape;
+/// use hspace_core::picture::tile;
+///
+/// let grey = tile(Shape::Image { channels: 1, height: 1, width: 2 }, &[0.0, 1.0]);
+/// assert_eq!(grey.get_pixel(0, 0).0, [0; 3]);
+/// let vector = tile(Shape::Vector { dim: 2 }, &[3.0, -3.0]);
+/// assert_eq!(vector.get_pixel(0, 0).0, [255, 0, 0]);
+/// ```
 pub fn tile(shape: Shape, values: &[f32]) -> RgbImage {
     match shape {
         Shape::Image {
@@ -44,6 +54,13 @@ pub fn tile(shape: Shape, values: &[f32]) -> RgbImage {
 
 /// Which of so many channels are shown as red, green and blue: 1 as grey, 2 as red and green with no blue, of 3 and more the
 /// first three.
+///
+/// ```
+/// use hspace_core::picture::shown;
+///
+/// assert_eq!(shown(1), [Some(0), Some(0), Some(0)]);
+/// assert_eq!(shown(13), [Some(0), Some(1), Some(2)]);
+/// ```
 pub fn shown(channels: usize) -> [Option<usize>; 3] {
     match channels {
         1 => [Some(0); 3],
@@ -71,6 +88,17 @@ fn blank(width: usize, height: usize, pixel: impl Fn(usize, usize) -> Rgb<u8>) -
 
 /// Rows of tiles of one size on white; the first column is set apart, if asked for.
 ///
+/// ```
+/// use hspace_core::dataset::Shape;
+/// use hspace_core::picture::{sheet, tile};
+///
+/// let shape = Shape::Image { channels: 1, height: 64, width: 64 };
+/// let black = tile(shape, &[0.0; 64 * 64]);
+/// let picture = sheet(&[vec![black.clone(), black.clone()], vec![black]], false)?;
+/// assert!(picture.width() >= 128 && picture.height() >= 128);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
+///
 /// # Errors
 /// If there is no tile.
 pub fn sheet(rows: &[Vec<RgbImage>], apart: bool) -> Result<RgbImage> {
@@ -94,6 +122,15 @@ pub fn sheet(rows: &[Vec<RgbImage>], apart: bool) -> Result<RgbImage> {
 
 /// As the bytes of a PNG file.
 ///
+/// ```
+/// use hspace_core::dataset::Shape;
+/// use hspace_core::picture::{png, tile};
+///
+/// let picture = tile(Shape::Vector { dim: 3 }, &[0.0, 1.0, -1.0]);
+/// assert!(png(&picture)?.starts_with(b"\x89PNG"));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
+///
 /// # Errors
 /// If it cannot be encoded.
 pub fn png(picture: &RgbImage) -> Result<Vec<u8>> {
@@ -104,6 +141,15 @@ pub fn png(picture: &RgbImage) -> Result<Vec<u8>> {
 }
 
 /// Pictures one after the other, back and forth without end, as the bytes of a GIF file.
+///
+/// ```
+/// use hspace_core::dataset::Shape;
+/// use hspace_core::picture::{animation, tile};
+///
+/// let frame = |value| tile(Shape::Image { channels: 1, height: 1, width: 1 }, &[value]);
+/// assert!(animation(&[frame(0.0), frame(0.5), frame(1.0)])?.starts_with(b"GIF89a"));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 ///
 /// # Errors
 /// If they cannot be encoded.

@@ -5,20 +5,20 @@
 //! answers for test rows: it is measured by its own head.
 
 mod answer;
-pub mod cluster;
+pub(crate) mod cluster;
 pub mod comparison;
 mod conditioning;
 mod entry;
 mod estimates;
 pub mod evaluation;
-pub mod few_labels;
+pub(crate) mod few_labels;
 mod fitted;
-pub mod folds;
+pub(crate) mod folds;
 pub mod geometry;
 mod joined;
 mod journal;
 pub mod knn;
-pub mod label_scores;
+pub(crate) mod label_scores;
 mod learner;
 pub mod linear;
 mod measure;
@@ -37,6 +37,7 @@ pub use comparison::Comparison;
 pub(crate) use conditioning::CEILING;
 pub use entry::{Entry, ProbeKind};
 pub use fitted::fit_head;
+pub use folds::Selection;
 pub use joined::join;
 pub use journal::Journal;
 pub use learner::{Draw, LearnAndAnswer};
@@ -75,6 +76,23 @@ pub static PROBES: &[Entry] = &[
 pub const HEAD: &str = "head";
 
 /// Something to be measured.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::probe::{Contender, Draw};
+///
+/// let guessing = Contender::PerDraw {
+///     name: "guessing".into(),
+///     samples: Box::new(blobs("samples", 0.2)),
+///     origin: "guessing".into(),
+///     draws: 3,
+///     // A third for each of three classes, whatever the labels of the draw.
+///     answer: Box::new(|draw: &Draw<'_>| Ok(vec![1.0 / 3.0; 3 * draw.test.len()])),
+/// };
+/// assert_eq!(guessing.name(), "guessing");
+/// assert_eq!(Contender::Fixed(blobs("runs/a", 0.2)).name(), "runs/a");
+/// ```
 pub enum Contender<'a> {
     /// Features that do not depend on the labels.
     Fixed(Representation),
@@ -101,6 +119,14 @@ pub enum Contender<'a> {
 }
 
 /// How many labels a probe was given.
+///
+/// ```
+/// use hspace_core::probe::Labels;
+///
+/// assert_eq!("10".parse::<Labels>()?, Labels::PerClass(10));
+/// assert_eq!(Labels::All.to_string(), "all");
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Labels {
@@ -111,6 +137,13 @@ pub enum Labels {
 }
 
 /// What the values of a task are.
+///
+/// ```
+/// use hspace_core::probe::TaskKind;
+///
+/// assert_eq!(TaskKind::Numbers.scores(), ["r2", "mean_absolute_error"]);
+/// assert_eq!(TaskKind::Classes.scores()[0], "accuracy");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskKind {
@@ -143,6 +176,21 @@ impl TaskKind {
 }
 
 /// One line of the results: one representation, one probe, one number of labels.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::probe::{Contender, Labels, ProbeOptions, measure};
+///
+/// let labels = vec![Labels::PerClass(5), Labels::All];
+/// let options = ProbeOptions { probes: vec!["linear".into()], labels, ..ProbeOptions::default() };
+/// let found = measure(vec![Contender::Fixed(blobs("runs/a", 0.5))], &options, "animals", &mut |_| ())?;
+/// let row = &found.rows[0];
+/// assert!(row.is_under("linear") && row.labelled == 15 && row.draws.len() == 10);
+/// let (name, accuracy) = row.main_score().expect("accuracy");
+/// assert!(name == "accuracy" && accuracy.low < accuracy.mean && accuracy.mean < accuracy.high);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// Name of the representation.
@@ -215,6 +263,23 @@ impl Row {
 }
 
 /// "`labels` labels on this representation do what `equals` labels do on `baseline`."
+///
+/// ```
+/// use hspace_core::probe::Savings;
+///
+/// let savings = Savings {
+///     representation: "runs/a".into(),
+///     baseline: "pixels".into(),
+///     probe: "linear".into(),
+///     labels: 100,
+///     seen: true,
+///     equals: Some((520.0, 520.0)),
+///     at_least: Some(410.0),
+///     at_most: Some(690.0),
+/// };
+/// let text = savings.amount(&|labels| format!("{labels:.0}"));
+/// assert_eq!(text.as_deref(), Some("520 (95 % interval 410 to 690)"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Savings {
     /// Name of the representation.
@@ -314,6 +379,24 @@ pub struct Confusion {
 }
 
 /// Everything measured on one task. Written as JSON, read by the report.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::probe::{Contender, Labels, ProbeOptions, TaskKind, measure};
+///
+/// let contenders = vec![
+///     Contender::Fixed(blobs("pixels", 0.9)),
+///     Contender::Fixed(blobs("runs/a", 0.2)),
+/// ];
+/// let labels = vec![Labels::PerClass(5), Labels::All];
+/// let options = ProbeOptions { labels, ..ProbeOptions::default() };
+/// let found = measure(contenders, &options, "animals", &mut |_| ())?;
+/// assert_eq!((found.kind(), found.test), (TaskKind::Classes, 40));
+/// assert!(found.table().contains("runs/a") && found.headline().contains("pixels"));
+/// assert_eq!(found.without(), None); // Nothing was left out.
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measurements {
     /// [`PROTOCOL`].
@@ -376,6 +459,17 @@ pub struct Measurements {
 }
 
 /// The probes of `rows`, in the order in which they first appear; [`HEAD`] where there is none else.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::probe::{Contender, Labels, ProbeOptions, measure, probes_of};
+///
+/// let options = ProbeOptions { labels: vec![Labels::PerClass(5)], ..ProbeOptions::default() };
+/// let found = measure(vec![Contender::Fixed(blobs("runs/a", 0.2))], &options, "animals", &mut |_| ())?;
+/// assert_eq!(probes_of(&found.rows), ["linear", "knn"]);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 pub fn probes_of(rows: &[Row]) -> Vec<&str> {
     let mut probes: Vec<&str> = Vec::new();
     for row in rows.iter().filter(|row| row.probe != HEAD) {

@@ -46,6 +46,23 @@ use crate::warning::Warning;
 use look::Looks;
 
 /// All that a report shows. A part that is absent or empty leaves its section out.
+///
+/// ```
+/// use hspace_core::report::{Curve, Page, html};
+/// use hspace_core::warning::Warning;
+///
+/// let page = Page {
+///     title: "runs/a".into(),
+///     headline: "The loss falls.".into(),
+///     training: vec![Curve { name: "loss".into(), x: vec![1.0, 2.0, 3.0], y: vec![5.0, 4.0, 3.5] }],
+///     warnings: vec![Warning::of_data("3 test images are in the training set".into())],
+///     ..Page::default()
+/// };
+/// let text = html(&page)?;
+/// assert!(text.contains("The loss falls.") && text.contains("<svg"));
+/// assert!(text.contains("3 test images are in the training set"));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Page {
@@ -175,6 +192,21 @@ where
 
 /// The page as one HTML document. All text is escaped; numbers that are not finite show as a dash
 /// or a gap.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::probe::{Contender, Labels, ProbeOptions, measure};
+/// use hspace_core::report::{Page, html};
+///
+/// let options = ProbeOptions { labels: vec![Labels::PerClass(5)], ..ProbeOptions::default() };
+/// let found = measure(vec![Contender::Fixed(blobs("runs/a", 0.2))], &options, "animals", &mut |_| ())?;
+/// let page = Page { title: "animals".into(), measurements: Some(found), ..Page::default() };
+/// let text = html(&page)?;
+/// assert!(text.starts_with("<!DOCTYPE html>") && text.contains("runs/a"));
+/// assert!(!text.contains("<script"));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 ///
 /// # Errors
 /// None at present; a page that cannot be drawn would be one.

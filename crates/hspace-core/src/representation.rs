@@ -16,6 +16,33 @@ use crate::file::write_with;
 use crate::matrix::Matrix;
 
 /// Features `[n, d]` of n samples, and what is known about those samples.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("features.npz");
+/// use hspace_core::dataset::{Column, Role, Split, Values};
+/// use hspace_core::matrix::Matrix;
+/// use hspace_core::representation::{Representation, read};
+///
+/// let features = Representation {
+///     name: "mine".into(),
+///     features: Matrix::new(3, 2, vec![0.1, 0.2, 0.3, 0.4, 0.5, 0.6]),
+///     ids: vec!["a.png".into(), "b.png".into(), "c.png".into()],
+///     columns: vec![Column {
+///         name: "age".into(),
+///         role: Role::Label,
+///         values: Values::Numbers(vec![Some(61.0), None, Some(38.5)]),
+///     }],
+///     split: vec![Split::Train, Split::Train, Split::Test],
+///     origin: String::new(),
+///     shift: vec![],
+/// };
+/// features.check()?;
+/// features.write(&path)?;
+/// assert_eq!(read(&path, &Default::default())?.table.features, features.features);
+/// assert_eq!(features.select(&[2]).ids, ["c.png"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Representation {
     /// How tables call it: `pixels`, `pca:50`, `runs/a`, `emb.npz`.
@@ -35,6 +62,19 @@ pub struct Representation {
 }
 
 /// Features as a file holds them: a file of another tool may lack ids, labels and split.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("features.csv");
+/// use hspace_core::dataset::Split;
+/// use hspace_core::representation::read;
+///
+/// std::fs::write(&path, "filename,embedding_0\nb.png,2\na.png,1\n")?;
+/// let ids = ["a.png", "b.png"].map(String::from);
+/// let features = read(&path, &Default::default())?.align(&ids, &[], &[Split::Train; 2], false)?;
+/// assert_eq!(features.features.data, [1.0, 2.0]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Stored {
     /// The path as given.
@@ -53,6 +93,18 @@ pub struct Stored {
 /// - `.npy`: the array; ids and columns are those of the `.csv` of the same name, if there is one.
 ///
 /// Of what `options` say about columns that are not there, nothing is heeded: they may be those of the data.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("features.csv");
+/// use hspace_core::representation::read;
+///
+/// std::fs::write(&path, "filename,embedding_0,embedding_1\na.png,0.5,1\nb.png,2,3\n")?;
+/// let stored = read(&path, &Default::default())?;
+/// assert_eq!(stored.table.features.data, [0.5, 1.0, 2.0, 3.0]);
+/// assert_eq!(stored.table.ids, Some(vec!["a.png".into(), "b.png".into()]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// When the file cannot be read, holds no features, or its arrays differ in length.
@@ -228,6 +280,13 @@ impl Representation {
 }
 
 /// Whether features can be written to such a file: asked before they are computed.
+///
+/// ```
+/// use hspace_core::representation::check_ending;
+///
+/// assert!(check_ending("features.npz".as_ref()).is_ok());
+/// assert!(check_ending("features.txt".as_ref()).is_err());
+/// ```
 ///
 /// # Errors
 /// When they cannot.

@@ -11,13 +11,13 @@
 //!
 //! with s² the variances of the marginal means, r² the residual mean square of the two-way table, and c the correlation of two draws from one
 //! finite pool that have the share ρ of their rows in common (Nadeau & Bengio 2003, "Inference for the generalization error", eq. 8,
-//! take c = ρ, which was measured to be too much). Numbers of labels that are drawn a few times only, or once because they are all, borrow σ²_draws from others ([`smooth_draws`]). Degrees of freedom are
+//! take c = ρ, which was measured to be too much). Numbers of labels that are drawn a few times only, or once because they are all, borrow σ²_draws from others (`smooth_draws`). Degrees of freedom are
 //! Satterthwaite's (1946). Measures that are no means of samples enter by their influence function: the score
 //! plus the influence of a unit, whose mean is the score (the infinitesimal jackknife; of the area under the ROC curve it is
 //! DeLong's method).
 //!
 //! Shares get Wilson's interval with as many units as give the variance ([`Spread::interval`]); pairs of
-//! representations are compared on differences of units and draws, with Holm's correction over a family ([`holm`]).
+//! representations are compared on differences of units and draws, with Holm's correction over a family (Holm 1979).
 //! What the intervals hold is measured by `examples/coverage.rs`.
 
 mod components;
@@ -27,11 +27,12 @@ mod isotonic;
 mod joint;
 mod spread;
 
-pub use components::{Components, smooth_draws};
+pub use components::Components;
+pub(crate) use components::smooth_draws;
 pub use crossed::{Crossed, MIN_LEVELS, MIN_PER_CLASS, MIN_UNITS, Unknown};
-pub use holm::{Step, holm};
-pub use isotonic::isotonic;
-pub use joint::Joint;
+pub(crate) use holm::{Step, holm};
+pub(crate) use isotonic::isotonic;
+pub(crate) use joint::Joint;
 pub use spread::{Range, Spread};
 
 /// Variance of the means from which on a latent is in use (Burda et al. 2016, arXiv:1509.00519).
@@ -43,7 +44,8 @@ pub mod roc;
 
 mod random_groups;
 
-pub use random_groups::{Bias, random_groups};
+pub use random_groups::Bias;
+pub(crate) use random_groups::random_groups;
 
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +53,14 @@ use serde::{Deserialize, Serialize};
 pub const ALPHA: f64 = 0.05;
 
 /// A value with its 95 % interval. Both ends equal the value where no honest interval is known.
+///
+/// ```
+/// use hspace_core::stats::Estimate;
+///
+/// let accuracy = Estimate { mean: 0.9, low: 0.86, high: 0.93 };
+/// assert!(accuracy.has_interval());
+/// assert!(!Estimate::without_interval(0.9).has_interval());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The value: of a measure, its mean over draws.

@@ -19,7 +19,7 @@
 
 pub mod affine;
 pub mod blur;
-pub mod canvas;
+pub(crate) mod canvas;
 pub mod color;
 pub mod config;
 pub mod corrupt;
@@ -54,6 +54,18 @@ use canvas::Scratch;
 ///
 /// A kind implements one of `frame` and `image`, or `vector`, or both of the latter; what it does
 /// not implement changes nothing.
+///
+/// ```
+/// use hspace_core::views::{VIEWS, ViewsConfig};
+///
+/// let flip = VIEWS.iter().find(|entry| entry.name == "flip").expect("mirroring");
+/// let mut config = ViewsConfig::none();
+/// assert!(!(flip.of)(&config).on());
+/// config.flip.horizontal = 0.5;
+/// assert!((flip.of)(&config).on());
+/// config.flip.horizontal = 2.0;
+/// assert_eq!((flip.of)(&config).validate().len(), 1);
+/// ```
 pub trait View {
     /// Whether it does anything at all.
     fn on(&self) -> bool;
@@ -111,6 +123,25 @@ pub static VIEWS: &[ViewEntry] = &[
 ];
 
 /// Makes views of samples for one encoder. Shared by all threads.
+///
+/// ```
+/// use hspace_core::dataset::{Dataset, Kind, OpenOptions};
+/// use hspace_core::views::{InputSpec, Key, Views, ViewsConfig, sample_key};
+///
+/// let digits = Dataset::open("builtin:mnist-mini", &OpenOptions::default())?;
+/// let input = InputSpec { shape: digits.shape, mean: vec![0.13], std: vec![0.31], shift: vec![] };
+/// let views = Views::new(ViewsConfig::preset(Kind::Digits, 28), input, None)?;
+///
+/// let sample = digits.samples.get(0)?;
+/// let mut key = Key { seed: 0, epoch: 0, stream: 0, sample: sample_key(&digits.ids[0]), view: 0 };
+/// let [mut first, mut again, mut second] = [(); 3].map(|()| vec![0.0; views.input().len()]);
+/// views.random(&sample, key, &mut first)?;
+/// views.random(&sample, key, &mut again)?;
+/// key.view = 1;
+/// views.random(&sample, key, &mut second)?;
+/// assert!(first == again && first != second);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 pub struct Views {
     config: ViewsConfig,
     input: InputSpec,

@@ -5,6 +5,13 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// What went wrong.
+///
+/// ```
+/// use hspace_core::warning::{Warning, WarningKind};
+///
+/// let warning = Warning::of_data("3 test images are in the training set".into());
+/// assert_eq!(warning.kind, WarningKind::Data);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WarningKind {

@@ -24,6 +24,17 @@ pub use train::{LearnFrom, Metric, TrainSettings};
 const AUTO: &str = "auto";
 
 /// A name and its settings.
+///
+/// ```
+/// use hspace::config::{Config, section};
+///
+/// // The objective of a table of settings, as `Config` has it in `Config::objective`.
+/// let mut table = hspace::toml::Table::new();
+/// table.insert("objective".into(), section("vae:beta=4.0")?.into());
+/// let (name, settings) = Config::objective_of(&table).expect("an objective");
+/// assert_eq!((name.as_str(), settings["beta"].as_float()), ("vae", Some(4.0)));
+/// # Ok::<(), hspace::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choice {
     /// Name in its list.
@@ -45,6 +56,22 @@ pub struct Init {
 }
 
 /// Every setting of a run, resolved.
+///
+/// ```
+/// use hspace::config::Config;
+/// use hspace::dataset::{Dataset, OpenOptions};
+/// use hspace::job::about;
+///
+/// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// let settings = "objective = 'vicreg'\n[encoder]\nname = 'resnet18'\nwidth = 16\n".parse()?;
+/// let config = Config::resolve(settings, about(&shapes))?;
+/// assert_eq!(config.encoder.settings["width"].as_integer(), Some(16));
+/// assert!(*config.train.batch_size.get() > 0); // `auto` has a value by now.
+///
+/// // As it is in a run's config.toml: the same again.
+/// assert_eq!(Config::resolve(config.to_toml().parse()?, about(&shapes))?, config);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// As given to `--data`.

@@ -75,6 +75,24 @@ struct Entry(
 );
 
 /// What a run learned from.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (mut shapes, run) = short_run(folder.path(), "simclr")?;
+/// use hspace::data_record::DataRecord;
+/// use hspace::dataset::Split;
+///
+/// let record = DataRecord::read(&run)?.expect("runs have one");
+/// assert!(record.changes(&shapes).is_empty());
+/// // A training sample has become a test sample.
+/// let moved = shapes.indices(Split::Train)[0];
+/// shapes.split[moved] = Split::Test;
+/// assert!(record.changes(&shapes)[0].contains("was train, is test"));
+/// assert!(record.warnings("runs/a", &shapes)[0].contains("runs/a"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataRecord {
     /// data.toml.

@@ -34,6 +34,16 @@ pub const DEVICES: &[&str] = &[
 ];
 
 /// A place for burn's tensors, and our kernels if they run there.
+///
+/// ```
+/// use hspace::device::Device;
+///
+/// let cpu = Device::cpu();
+/// assert!(cpu.kernels().is_some());
+/// assert_eq!(cpu.run(|| 6 * 7), 42);
+/// // Everything left to burn: slow, and there to compare with.
+/// assert!(Device::cpu_with(None).kernels().is_none());
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Device {
     place: burn_tensor::Device,
@@ -125,6 +135,15 @@ pub(crate) fn on_cpu(place: &burn_tensor::Device) -> bool {
 
 /// Computes with so many threads from here on. Results do not depend on it.
 ///
+/// ```
+/// use hspace::device::{threads, use_threads};
+///
+/// use_threads(1)?;
+/// assert_eq!(threads(), 1);
+/// assert!(use_threads(2).is_err()); // They have been started already.
+/// # Ok::<(), hspace::Error>(())
+/// ```
+///
 /// # Errors
 /// When threads have been started already.
 pub fn use_threads(count: usize) -> Result<()> {
@@ -134,11 +153,22 @@ pub fn use_threads(count: usize) -> Result<()> {
 }
 
 /// Threads that are computed with.
+///
+/// ```
+/// assert!(hspace::device::threads() >= 1);
+/// ```
 pub fn threads() -> usize {
     rayon::current_num_threads()
 }
 
 /// The device of that name.
+///
+/// ```
+/// use hspace::device::device;
+///
+/// assert!(device("cpu").is_ok());
+/// assert!(device("cpuu").err().unwrap().to_string().contains("cpu"));
+/// ```
 ///
 /// # Errors
 /// If this build or this machine does not have it.

@@ -28,6 +28,17 @@ const SPAN: f32 = 2.5;
 const COLUMNS: usize = 12;
 
 /// How latents lie: what a traversal goes through.
+///
+/// ```
+/// use hspace::drawings::{Spread, axes};
+/// use hspace::matrix::Matrix;
+///
+/// let latents = Matrix::new(2, 3, vec![0.0, -5.0, 1.0, 0.0, 5.0, 3.0]);
+/// let spread = Spread::of(&latents);
+/// assert_eq!(spread.mean, [0.0, 0.0, 2.0]);
+/// assert_eq!(spread.order, [1, 2, 0]);
+/// assert_eq!(axes(&spread), [1, 2]);
+/// ```
 pub struct Spread {
     /// Their mean, by latent.
     pub mean: Vec<f32>,
@@ -85,6 +96,22 @@ fn largest_first(values: &[f64]) -> Vec<usize> {
 }
 
 /// A way from one sample's latents to another's: the weights of both, 0 to 1 of the way along.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (shapes, run) = short_run(folder.path(), "vae")?;
+/// use hspace::device::Device;
+/// use hspace::drawings::{Interpolation, interpolations};
+/// use hspace::generate::GenerativeModel;
+///
+/// let model = GenerativeModel::open(&run, &Device::cpu())?;
+/// let ends = model.prior(2, 0)?;
+/// let tiles = interpolations(&model, &ends.select(&[0]), &ends.select(&[1]), (5, Interpolation::Arc));
+/// assert_eq!((tiles.len(), tiles[0].len()), (1, 5));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interpolation {
     /// Straight.
@@ -131,6 +158,22 @@ fn pictures(drawer: &GenerativeModel, values: &Matrix) -> Vec<RgbImage> {
 
 /// Rows of samples, each above what its latents look like.
 ///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (shapes, run) = short_run(folder.path(), "vae")?;
+/// use hspace::device::Device;
+/// use hspace::drawings::reconstructions;
+/// use hspace::generate::GenerativeModel;
+///
+/// let model = GenerativeModel::open(&run, &Device::cpu())?;
+/// let picture = reconstructions(&model, &shapes, &[0, 1, 2])?;
+/// picture.save(folder.path().join("reconstructions.png"))?;
+/// assert!(picture.width() > picture.height());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// As [`GenerativeModel::latents`].
 pub fn reconstructions(
@@ -147,6 +190,22 @@ pub fn reconstructions(
 }
 
 /// The same for latents `[n, d]` of the rows that were found elsewhere.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (shapes, run) = short_run(folder.path(), "gan")?;
+/// use hspace::device::Device;
+/// use hspace::drawings::side_by_side;
+/// use hspace::generate::GenerativeModel;
+///
+/// // Latents found by inversion, here those of the prior.
+/// let model = GenerativeModel::open(&run, &Device::cpu())?;
+/// let picture = side_by_side(&model, &shapes, &[0, 1, 2], &model.prior(3, 0)?)?;
+/// assert!(picture.width() > picture.height());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// If the samples cannot be read.
@@ -165,6 +224,21 @@ pub fn side_by_side(
 
 /// What latents `[n, d]` look like, in a square as far as they go.
 ///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (_, run) = short_run(folder.path(), "vae")?;
+/// use hspace::device::Device;
+/// use hspace::drawings::gallery;
+/// use hspace::generate::GenerativeModel;
+///
+/// let model = GenerativeModel::open(&run, &Device::cpu())?;
+/// let picture = gallery(&model, &model.prior(16, 0)?)?;
+/// assert_eq!(picture.width(), picture.height());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// If there are none.
 pub fn gallery(drawer: &GenerativeModel, latents: &Matrix) -> Result<RgbImage> {
@@ -176,6 +250,23 @@ pub fn gallery(drawer: &GenerativeModel, latents: &Matrix) -> Result<RgbImage> {
 
 /// For each of the `most` latents that are to be moved first: the sample of latents `base` with that latent moved in
 /// `steps` steps from `span` standard deviations below its mean to as many above. Rows are latents.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (shapes, run) = short_run(folder.path(), "vae")?;
+/// use hspace::device::Device;
+/// use hspace::drawings::{Spread, traversal};
+/// use hspace::generate::GenerativeModel;
+///
+/// let model = GenerativeModel::open(&run, &Device::cpu())?;
+/// let latents = model.latents(&shapes, &[0, 1, 2, 3])?.features;
+/// // Three latents, each in 7 steps over ± 2 standard deviations.
+/// let tiles = traversal(&model, latents.row(0), &Spread::of(&latents), (7, 2.0, 3));
+/// assert_eq!((tiles.len(), tiles[0].len()), (3, 7));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn traversal(
     drawer: &GenerativeModel,
     base: &[f32],
@@ -196,6 +287,13 @@ pub fn traversal(
 
 /// The two latents that are to be moved first, in the order of their numbers: one from left to right, the other upwards.
 ///
+/// ```
+/// use hspace::drawings::{Spread, axes};
+///
+/// let spread = Spread { mean: vec![0.0; 3], deviation: vec![1.0, 3.0, 2.0], order: vec![1, 2, 0] };
+/// assert_eq!(axes(&spread), [1, 2]);
+/// ```
+///
 /// # Panics
 /// If there is but one latent.
 pub fn axes(spread: &Spread) -> [usize; 2] {
@@ -205,6 +303,22 @@ pub fn axes(spread: &Spread) -> [usize; 2] {
 
 /// The sample of latents `base` with the two latents of [`axes`] moved, each in `steps` steps from `span`
 /// standard deviations below its mean to as many above. The first row is the highest.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (_, run) = short_run(folder.path(), "vae")?;
+/// use hspace::device::Device;
+/// use hspace::drawings::{Spread, plane};
+/// use hspace::generate::GenerativeModel;
+///
+/// let model = GenerativeModel::open(&run, &Device::cpu())?;
+/// let base = vec![0.0; model.dims()];
+/// let tiles = plane(&model, &base, &Spread::of_prior(&model, &base), (5, 2.0));
+/// assert_eq!((tiles.len(), tiles[0].len()), (5, 5));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn plane(
     drawer: &GenerativeModel,
     base: &[f32],
@@ -229,6 +343,22 @@ pub fn plane(
 }
 
 /// Each row from one sample's latents to another's, in `steps` steps.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (shapes, run) = short_run(folder.path(), "vae")?;
+/// use hspace::device::Device;
+/// use hspace::drawings::{Interpolation, interpolations};
+/// use hspace::generate::GenerativeModel;
+///
+/// let model = GenerativeModel::open(&run, &Device::cpu())?;
+/// let [from, to] = [[0, 1], [2, 3]].map(|rows| model.latents(&shapes, &rows));
+/// let tiles = interpolations(&model, &from?.features, &to?.features, (4, Interpolation::Line));
+/// assert_eq!((tiles.len(), tiles[0].len()), (2, 4));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn interpolations(
     drawer: &GenerativeModel,
     from: &Matrix,
@@ -250,6 +380,20 @@ pub fn interpolations(
 
 /// The frames of an animation of [`traversal`]: in each, all latents are at the same step.
 ///
+/// ```
+/// use hspace::dataset::Shape;
+/// use hspace::drawings::frames;
+/// use hspace::picture::{animation, tile};
+///
+/// let dot = |value| tile(Shape::Image { channels: 1, height: 1, width: 1 }, &[value]);
+/// // Two latents, three steps each.
+/// let row = || vec![dot(0.0), dot(0.5), dot(1.0)];
+/// let frames = frames(&[row(), row()])?;
+/// assert_eq!(frames.len(), 3);
+/// assert!(animation(&frames)?.starts_with(b"GIF89a"));
+/// # Ok::<(), hspace::Error>(())
+/// ```
+///
 /// # Errors
 /// If there is nothing to draw.
 pub fn frames(rows: &[Vec<RgbImage>]) -> Result<Vec<RgbImage>> {
@@ -266,6 +410,24 @@ pub fn frames(rows: &[Vec<RgbImage>]) -> Result<Vec<RgbImage>> {
 /// The pictures of a report: traversals of latents, still and moving, the plane of two, interpolations; where the
 /// encoder gives latents, reconstructions of test samples, which are then what is moved; where there is a
 /// prior, samples of it, with how they were judged.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (shapes, run) = short_run(folder.path(), "vae")?;
+/// use hspace::device::Device;
+/// use hspace::drawings::for_report;
+/// use hspace::generate::GenerativeModel;
+/// use hspace::report::{Page, html};
+///
+/// let model = GenerativeModel::open(&run, &Device::cpu())?;
+/// let drawings = for_report(&model, &shapes, None, 0)?;
+/// let title = drawings[0].title.clone();
+/// let page = Page { drawings, ..Page::default() };
+/// assert!(html(&page)?.contains(&title));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// Samples that cannot be read.

@@ -16,6 +16,23 @@ use crate::views::Views;
 const BATCH: usize = 256;
 
 /// Features of some rows of a dataset.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (shapes, run) = short_run(folder.path(), "simclr")?;
+/// use hspace::device::Device;
+/// use hspace::embed::embed;
+///
+/// let device = Device::cpu();
+/// let of = run.read_encoder(&device)?;
+/// let views = of.views(&shapes)?;
+/// let embedded = embed(&*of.encoder, &of.weights, &views, &shapes, &[7, 3], &device, &mut |_| ())?;
+/// assert_eq!((embedded.features.rows, embedded.features.cols), (2, of.about.features));
+/// assert!(embedded.rows == [7, 3] && embedded.bad.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Embedded {
     /// One row of features per entry of `rows`.
@@ -27,6 +44,15 @@ pub struct Embedded {
 }
 
 /// A tensor `[n, d]` as a plain matrix.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::device::Device;
+/// use hspace::embed::to_matrix;
+///
+/// let x = Tensor::<2>::ones([2, 3], &Device::cpu());
+/// assert_eq!(to_matrix(x).data, [1.0; 6]);
+/// ```
 pub fn to_matrix(tensor: Tensor<2>) -> Matrix {
     let [n, d] = tensor.dims();
     Matrix::new(n, d, values(tensor))
@@ -34,6 +60,20 @@ pub fn to_matrix(tensor: Tensor<2>) -> Matrix {
 
 /// Samples of `rows` as the encoder's input, without random views: `[n, input]`. The inputs'
 /// rows and the unreadable samples come with it.
+///
+/// ```
+/// use hspace::dataset::{Dataset, OpenOptions};
+/// use hspace::embed::inputs;
+/// use hspace::views::{InputSpec, Views, ViewsConfig};
+///
+/// let digits = Dataset::open("builtin:mnist-mini", &OpenOptions::default())?;
+/// let input = InputSpec { shape: digits.shape, mean: vec![0.0], std: vec![1.0], shift: vec![] };
+/// let views = Views::new(ViewsConfig::none(), input, None)?;
+/// let pixels = inputs(&views, &digits, &[0, 1])?.features;
+/// assert_eq!((pixels.rows, pixels.cols), (2, 28 * 28));
+/// assert!(pixels.data.iter().all(|x| (0.0..=1.0).contains(x)));
+/// # Ok::<(), hspace::Error>(())
+/// ```
 ///
 /// # Errors
 /// If no sample can be read.
@@ -79,6 +119,26 @@ pub struct Network<'a> {
 /// Features `[n, d]` of `rows`, evaluated with running statistics. `progress` is called with how many
 /// are done.
 ///
+/// ```
+/// use hspace::dataset::{Dataset, OpenOptions};
+/// use hspace::device::Device;
+/// use hspace::views::{InputSpec, Views, ViewsConfig};
+/// use hspace::{embed::embed, encoder};
+///
+/// let digits = Dataset::open("builtin:mnist-mini", &OpenOptions::default())?;
+/// let input = InputSpec { shape: digits.shape, mean: vec![0.13], std: vec![0.31], shift: vec![] };
+/// let views = Views::new(ViewsConfig::none(), input, None)?;
+///
+/// // An untrained encoder.
+/// let device = Device::cpu();
+/// let cnn = encoder::make("cnn", "width = 4".parse()?)?;
+/// let (weights, features) = encoder::init(&*cnn, digits.shape, 0, &device);
+/// let rows = [0, 1, 2];
+/// let embedded = embed(&*cnn, &weights, &views, &digits, &rows, &device, &mut |_| ())?;
+/// assert_eq!((embedded.features.rows, embedded.features.cols), (3, features));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// If no sample can be read.
 pub fn embed(
@@ -100,6 +160,26 @@ pub fn embed(
 }
 
 /// The same at each of `exits`, in one pass over the samples.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (shapes, run) = short_run(folder.path(), "simclr")?;
+/// use hspace::device::Device;
+/// use hspace::embed::{Network, embed_at};
+/// use hspace::encoder::Exit;
+///
+/// let device = Device::cpu();
+/// let of = run.read_encoder(&device)?;
+/// let views = of.views(&shapes)?;
+/// let network = Network { encoder: &*of.encoder, weights: &of.weights, views: &views };
+/// let exits = [Exit::After(1), Exit::End];
+/// let made = embed_at(&exits, network, &shapes, &[0, 1], &device, &mut |_| ())?;
+/// // The first stage has fewer channels than the last.
+/// assert!(made[0].features.cols < made[1].features.cols);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// If no sample can be read.

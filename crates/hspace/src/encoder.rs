@@ -5,7 +5,7 @@
 //! are in [`crate::source`], since they are features of a dataset more than networks.
 
 mod cnn;
-pub mod latent;
+pub(crate) mod latent;
 mod mlp;
 mod resnet;
 pub(crate) mod stage;
@@ -24,6 +24,28 @@ use crate::list::{self, Configured, Entry};
 use crate::network::{Mode, Pass, Scope, Weight, Weights};
 
 /// A network from samples to features.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::dataset::Shape;
+/// use hspace::device::Device;
+/// use hspace::embed::to_matrix;
+/// use hspace::encoder;
+/// use hspace::network::{Mode, Pass};
+///
+/// let device = Device::cpu();
+/// let shape = Shape::Image { channels: 3, height: 16, width: 16 };
+/// let cnn = encoder::make("cnn", "width = 4".parse()?)?;
+/// assert_eq!(cnn.stages(shape).len(), 4);
+/// let (weights, d) = encoder::init(&*cnn, shape, 0, &device);
+///
+/// let weights = weights.prefixed("encoder");
+/// let pass = Pass::new(&weights, Mode::Eval, &device);
+/// let images = Tensor::ones([2, 3, 16, 16], &device);
+/// let features = to_matrix(cnn.features(&pass.at("encoder"), images));
+/// assert_eq!((features.rows, features.cols), (2, d));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Encoder: Send + Sync {
     /// Its stages, in order, for samples of that shape. None: the samples themselves are pooled.
     fn stages(&self, shape: Shape) -> Vec<Stage>;
@@ -55,7 +77,7 @@ pub trait Encoder: Send + Sync {
         self.pool(scope, self.forward(scope, Features::Samples(x), stages))
     }
 
-    /// The encoder before its latent coordinates, if it has those ([`latent`]).
+    /// The encoder before its latent coordinates, if it has those.
     fn trunk(&self) -> Option<&dyn Encoder> {
         None
     }
@@ -109,6 +131,19 @@ impl Perceptron {
 }
 
 /// What an encoder that cuts images into patches can do besides.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::device::Device;
+/// use hspace::encoder;
+///
+/// let vit = encoder::make("vit_tiny", "patch = 4".parse()?)?;
+/// let patches = vit.patches().expect("a transformer has patches");
+/// assert_eq!(patches.side(16, 16), 4);
+/// let images = Tensor::zeros([2, 3, 16, 16], &Device::cpu());
+/// assert_eq!(patches.cut(images).dims(), [2, 16, 3 * 4 * 4]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Patches {
     /// Height and width of a patch of images so high and wide.
     fn side(&self, height: usize, width: usize) -> usize;
@@ -142,6 +177,16 @@ pub static ENCODERS: &[Entry<Configured<dyn Encoder>>] = &[
 
 /// The encoder of that name with its settings (see the entry's defaults for the keys).
 ///
+/// ```
+/// use hspace::encoder;
+///
+/// assert!(encoder::make("resnet18", "width = 16".parse()?).is_ok());
+/// let error = encoder::make("resnet81", Default::default()).err().unwrap();
+/// assert!(error.contains("did you mean `resnet18`?"));
+/// assert!(encoder::make("cnn", "widht = 16".parse()?).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// Unknown names and settings that do not fit.
 pub fn make(name: &str, settings: toml::Table) -> std::result::Result<Box<dyn Encoder>, String> {
@@ -150,11 +195,25 @@ pub fn make(name: &str, settings: toml::Table) -> std::result::Result<Box<dyn En
 }
 
 /// Zeros in the shape of `n` samples, `[n, channels, height, width]`.
+///
+/// ```
+/// use hspace::{dataset::Shape, device::Device, encoder::blank};
+///
+/// let vectors = blank(4, Shape::Vector { dim: 7 }, &Device::cpu());
+/// assert_eq!(vectors.dims(), [4, 7, 1, 1]);
+/// ```
 pub fn blank(n: usize, shape: Shape, device: &Device) -> Tensor<4> {
     Tensor::zeros(axes(n, shape), device)
 }
 
 /// The four axes of a batch of `n` samples.
+///
+/// ```
+/// use hspace::{dataset::Shape, encoder::axes};
+///
+/// assert_eq!(axes(8, Shape::Image { channels: 3, height: 32, width: 24 }), [8, 3, 32, 24]);
+/// assert_eq!(axes(8, Shape::Vector { dim: 7 }), [8, 7, 1, 1]);
+/// ```
 pub fn axes(n: usize, shape: Shape) -> [usize; 4] {
     match shape {
         Shape::Image {
@@ -167,6 +226,15 @@ pub fn axes(n: usize, shape: Shape) -> [usize; 4] {
 }
 
 /// Fresh weights of an encoder, names without a prefix, and its number of features.
+///
+/// ```
+/// use hspace::{dataset::Shape, device::Device, encoder};
+///
+/// let mlp = encoder::make("mlp", Default::default())?;
+/// let (weights, features) = encoder::init(&*mlp, Shape::Vector { dim: 7 }, 0, &Device::cpu());
+/// assert!(features > 0 && weights.trained_values() > 7 * features);
+/// # Ok::<(), String>(())
+/// ```
 pub fn init(encoder: &dyn Encoder, shape: Shape, seed: u64, device: &Device) -> (Weights, usize) {
     let none = Weights::default();
     let pass = Pass::new(&none, Mode::Init(seed), device);
@@ -177,6 +245,19 @@ pub fn init(encoder: &dyn Encoder, shape: Shape, seed: u64, device: &Device) -> 
 }
 
 /// How many features an encoder gives at `exit` for samples of that shape.
+///
+/// ```
+/// use hspace::encoder::{self, Exit, features_after};
+/// use hspace::{dataset::Shape, device::Device};
+///
+/// let shape = Shape::Image { channels: 3, height: 32, width: 32 };
+/// let resnet = encoder::make("resnet18", "width = 8".parse()?)?;
+/// let exit = Exit::after("layer2", &resnet.stages(shape))?;
+/// // Each of the four layers has twice as many channels as the one before.
+/// let [second, last] = [exit, Exit::End].map(|at| features_after(&*resnet, shape, at, &Device::cpu()));
+/// assert_eq!((second, last), (16, 64));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn features_after(encoder: &dyn Encoder, shape: Shape, exit: Exit, device: &Device) -> usize {
     let none = Weights::default();
     let pass = Pass::new(&none, Mode::Init(0), device);

@@ -37,6 +37,22 @@ const UNITS: f32 = 30.0;
 /// How probes scale features on these data: by column where the largest standard deviation of a feature of the vectors is 30
 /// times the median one, so that they have different units; else all by one number.
 ///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("data.csv");
+/// use hspace::dataset::{Dataset, OpenOptions};
+/// use hspace::evaluate::scaling;
+/// use hspace::probe::Scaling;
+///
+/// // Metres and grams.
+/// std::fs::write(&path, "length,depth,mass\n1,2,5000\n2,1,80000\n1,3,200\n2,2,90\n3,1,7000\n")?;
+/// let mixed = Dataset::open(&path.display().to_string(), &OpenOptions::default())?;
+/// assert_eq!(scaling(&mixed)?, Scaling::Columns);
+/// let images = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// assert_eq!(scaling(&images)?, Scaling::Overall);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// If training samples cannot be read.
 pub fn scaling(dataset: &Dataset) -> Result<Scaling> {
@@ -53,6 +69,23 @@ pub fn scaling(dataset: &Dataset) -> Result<Scaling> {
 }
 
 /// The runs among the sources `names` that have the same settings but for the seed: places in `names`, of two or more.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (_, run) = short_run(folder.path(), "simclr")?;
+/// use hspace::evaluate::same_but_for_seed;
+/// use hspace::run::RunFolder;
+///
+/// // The same settings with another seed.
+/// let again = RunFolder::create(&folder.path().join("b"), false)?;
+/// again.write("config.toml", &run.read("config.toml")?.replace("seed = 0", "seed = 1"))?;
+/// again.write("encoder.toml", &run.read("encoder.toml")?)?;
+/// let names = [run.path().display().to_string(), "pixels".into(), again.path().display().to_string()];
+/// assert_eq!(same_but_for_seed(&names)?, [[0, 2]]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// Runs that cannot be read.
@@ -90,6 +123,17 @@ pub fn same_but_for_seed(names: &[String]) -> Result<Vec<Vec<usize>>> {
 
 /// Whether a run learned from labels, by its settings; not where it has none, as weights from elsewhere.
 ///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (_, run) = short_run(folder.path(), "simclr")?;
+/// use hspace::evaluate::saw_labels;
+///
+/// assert!(!saw_labels(&run)?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// A run that cannot be read.
 pub fn saw_labels(folder: &RunFolder) -> Result<bool> {
@@ -111,6 +155,22 @@ pub fn saw_labels(folder: &RunFolder) -> Result<bool> {
 
 /// Contenders of the representations `made`, those of each of `groups` (names) being runs of one; named after the first with
 /// the number of seeds.
+///
+/// ```
+/// use hspace::dataset::{Dataset, OpenOptions};
+/// use hspace::device::Device;
+/// use hspace::evaluate::contenders;
+/// use hspace::source::{Source, Sources};
+///
+/// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// let mut sources = Sources::new(&shapes, Device::cpu(), 0).only(vec![0, 1, 2]);
+/// let made = ["pixels", "runs/a", "runs/b"].map(|name| sources.represent(name, &Source::Pixels, &mut |_| ()));
+/// let made = made.into_iter().collect::<Result<Vec<_>, _>>()?;
+/// let groups = [vec!["runs/a".into(), "runs/b".into()]];
+/// let names: Vec<String> = contenders(&made, &groups).iter().map(|c| c.name().into()).collect();
+/// assert_eq!(names, ["pixels", "runs/a (2 seeds)"]);
+/// # Ok::<(), hspace::Error>(())
+/// ```
 pub fn contenders<'a>(made: &[Representation], groups: &[Vec<String>]) -> Vec<Contender<'a>> {
     let mut out = Vec::new();
     for r in made {
@@ -131,12 +191,31 @@ pub fn contenders<'a>(made: &[Representation], groups: &[Vec<String>]) -> Vec<Co
 }
 
 /// How tables call runs that differ in their seeds.
+///
+/// ```
+/// use hspace::evaluate::group_name;
+///
+/// assert_eq!(group_name(&["runs/a".into(), "runs/b".into()]), "runs/a (2 seeds)");
+/// ```
 pub fn group_name(group: &[String]) -> String {
     format!("{} ({} seeds)", group[0], group.len())
 }
 
 /// Warnings about leaks in what is compared: groups in two splits; and what [`Leaks`] finds in features that were not learned here,
 /// namely files of features and vectors as they are.
+///
+/// ```
+/// use hspace::dataset::{Column, Dataset, OpenOptions, Role, Values};
+/// use hspace::evaluate::leak_warnings;
+///
+/// let mut shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// assert!(leak_warnings(&shapes, &[]).is_empty());
+/// // One patient in training and test samples alike.
+/// let values = Values::Classes { names: vec!["ann".into()], index: vec![Some(0); shapes.len()] };
+/// shapes.columns.push(Column { name: "patient".into(), role: Role::Group, values });
+/// assert!(leak_warnings(&shapes, &[])[0].contains("patient"));
+/// # Ok::<(), hspace::Error>(())
+/// ```
 pub fn leak_warnings(dataset: &Dataset, spaces: &[Representation]) -> Vec<String> {
     let names = feature_names(dataset);
     let is_vectors = matches!(dataset.shape, Shape::Vector { .. });
@@ -154,6 +233,16 @@ pub fn leak_warnings(dataset: &Dataset, spaces: &[Representation]) -> Vec<String
 }
 
 /// Rows of the dataset that bear `ids`.
+///
+/// ```
+/// use hspace::dataset::{Dataset, OpenOptions};
+/// use hspace::evaluate::rows_of;
+///
+/// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// let ids = [shapes.ids[5].clone(), "gone".into(), shapes.ids[2].clone()];
+/// assert_eq!(rows_of(&shapes, &ids), [5, 2]);
+/// # Ok::<(), hspace::Error>(())
+/// ```
 pub fn rows_of(dataset: &Dataset, ids: &[String]) -> Vec<usize> {
     let index: std::collections::HashMap<&str, usize> = (0..dataset.len())
         .map(|row| (dataset.ids[row].as_str(), row))
@@ -164,6 +253,21 @@ pub fn rows_of(dataset: &Dataset, ids: &[String]) -> Vec<usize> {
 }
 
 /// How an encoder came about, from what its run left behind.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (shapes, run) = short_run(folder.path(), "simclr")?;
+/// use hspace::config::Config;
+/// use hspace::evaluate::run_facts;
+/// use hspace::job::about;
+///
+/// let config = Config::resolve(run.read_config()?, about(&shapes))?;
+/// let facts = run_facts(&config, &run.read_metrics(usize::MAX)?, 1000);
+/// assert_eq!((facts.objective.as_str(), facts.steps), ("simclr", 2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn run_facts(config: &Config, lines: &[Line], parameters: usize) -> RunFacts {
     let (steps, seconds) = lines.last().map_or((0, 0.0), |l| (l.step, l.seconds));
     let samples = steps * config.train.batch_size.get();
@@ -181,6 +285,18 @@ pub fn run_facts(config: &Config, lines: &[Line], parameters: usize) -> RunFacts
 }
 
 /// Curves worth a picture, from the log of a training.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (_, run) = short_run(folder.path(), "simclr")?;
+/// use hspace::evaluate::curves;
+///
+/// let curves = curves(&run.read_metrics(usize::MAX)?);
+/// assert_eq!(curves[0].name, "loss");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn curves(lines: &[Line]) -> Vec<Curve> {
     let first = [
         "loss",
@@ -218,6 +334,33 @@ const UNMEASURED: &str = "These data have no label column, so no task was measur
      below; a few hundred labels (sub-folders, labels.csv or an array `labels`) are enough to measure.";
 
 /// What a page is made from.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (shapes, run) = short_run(folder.path(), "simclr")?;
+/// use hspace::evaluate::ReportInput;
+/// use hspace::report::html;
+///
+/// let page = ReportInput {
+///     title: "runs/a".into(),
+///     dataset: &shapes,
+///     run: None,
+///     lines: &run.read_metrics(usize::MAX)?,
+///     measurements: None,
+///     seed: 0,
+///     learned: vec![],
+///     spaces: &[],
+///     has_prior: false,
+///     feature_maps: None,
+///     drawings: vec![],
+///     warnings: vec![],
+///     bad: vec![],
+/// };
+/// assert!(html(&page.page()?)?.contains("loss"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct ReportInput<'a> {
     /// The page's title.
     pub title: String,

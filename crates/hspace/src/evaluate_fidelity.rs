@@ -11,6 +11,13 @@ use crate::matrix::{Matrix, spaced};
 use crate::source::{Source, Sources};
 
 /// How a run's samples are judged.
+///
+/// ```
+/// use hspace::evaluate_fidelity::FidelityOptions;
+///
+/// let options = FidelityOptions { space: Some("pca:10".into()), ..FidelityOptions::default() };
+/// assert_eq!((options.samples, options.k), (2000, 3));
+/// ```
 #[derive(Clone, Debug)]
 pub struct FidelityOptions {
     /// The space, as `hspace probe` takes it; `None`: `pca:50`, of small data `pixels`.
@@ -42,6 +49,25 @@ impl Default for FidelityOptions {
 
 /// Compares what `drawer` draws with the test samples of `dataset`, and as many training samples
 /// with them too.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (shapes, run) = short_run(folder.path(), "vae")?;
+/// use hspace::device::Device;
+/// use hspace::evaluate_fidelity::{FidelityOptions, evaluate_fidelity};
+/// use hspace::generate::GenerativeModel;
+///
+/// let device = Device::cpu();
+/// let model = GenerativeModel::open(&run, &device)?;
+/// let space = Some("random:cnn:width=4".into());
+/// let options = FidelityOptions { space, samples: 50, ..FidelityOptions::default() };
+/// let found = evaluate_fidelity(&model, shapes, &options, &device, &mut |_| ())?;
+/// // After two steps it draws nothing that looks like a sample.
+/// assert!(found.samples == 50 && found.drawn.frechet > found.real.frechet);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// A run without a prior, a space that does not fit the data, too few samples.

@@ -17,6 +17,22 @@ use crate::source::Source;
 
 /// The encoder that a source is.
 ///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (_, run) = short_run(folder.path(), "simclr")?;
+/// use hspace::device::Device;
+/// use hspace::export::encoder_of;
+/// use hspace::source::Source;
+///
+/// let name = run.path().display().to_string();
+/// let encoder = encoder_of(&name, &Source::parse(&name)?, &Device::cpu())?;
+/// assert_eq!(encoder.about.architecture, "cnn");
+/// assert!(encoder_of("pixels", &Source::Pixels, &Device::cpu()).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// When it is no run, no model of the Hub and none of them up to a stage; when it cannot be read.
 pub fn encoder_of(name: &str, source: &Source, device: &Device) -> Result<TrainedEncoder> {
@@ -39,6 +55,25 @@ pub fn encoder_of(name: &str, source: &Source, device: &Device) -> Result<Traine
 }
 
 /// Writes the folder, whole, in the place of an earlier one.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (_, run) = short_run(folder.path(), "simclr")?;
+/// use hspace::device::Device;
+/// use hspace::export::write;
+/// use hspace::run::RunFolder;
+///
+/// let device = Device::cpu();
+/// let path = folder.path().join("export");
+/// let encoder = run.read_encoder(&device)?;
+/// write(&path, &encoder, None, &device)?;
+/// // It is a source as the run is.
+/// let again = RunFolder::open(&path)?.read_encoder(&device)?;
+/// assert_eq!(again.about.hash, encoder.about.hash);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// Names the file.

@@ -47,6 +47,23 @@ impl Default for MapsOptions {
 /// Feature maps of the network called `name` on test images of `dataset` (on any, where there is no test split), evenly spaced
 /// over them, with their classes by the column `task`. `None` where its samples are no images.
 ///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (shapes, run) = short_run(folder.path(), "simclr")?;
+/// use hspace::device::Device;
+/// use hspace::feature_maps::{MapsOptions, feature_maps};
+///
+/// let device = Device::cpu();
+/// let encoder = run.read_encoder(&device)?;
+/// let options = MapsOptions { images: 3, channels: 2, stages: 2 };
+/// let maps = feature_maps("runs/a", &encoder, &shapes, "shape", options, &device)?;
+/// let maps = maps.expect("samples are images");
+/// assert_eq!((maps.images.count, maps.stages.len(), maps.stages[0].shown.len()), (3, 2, 2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// If no image can be read, or the dataset's are of another kind than those it was trained on.
 pub fn feature_maps(

@@ -26,6 +26,25 @@ const BATCH: usize = 100;
 const DRAWS: usize = 10;
 
 /// A run that learned to draw, read back.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (shapes, run) = short_run(folder.path(), "vae")?;
+/// use hspace::device::Device;
+/// use hspace::generate::GenerativeModel;
+///
+/// let model = GenerativeModel::open(&run, &Device::cpu())?;
+/// assert!(model.has_latents() && model.has_prior());
+/// // From samples to latents and back, and from the prior to new samples.
+/// let latents = model.latents(&shapes, &[0, 1, 2])?.features;
+/// assert_eq!((latents.rows, latents.cols), (3, model.dims()));
+/// let drawn = model.draw(&latents);
+/// assert_eq!((drawn.rows, drawn.cols), (3, 3 * 24 * 24));
+/// assert!(model.draw(&model.prior(5, 0)?).data.iter().all(|x| (0.0..=1.0).contains(x)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct GenerativeModel {
     objective: Box<dyn Objective>,
     trained: TrainedEncoder,
@@ -34,6 +53,21 @@ pub struct GenerativeModel {
 }
 
 /// How well a model explains samples, in nats a sample, means over the samples.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (shapes, run) = short_run(folder.path(), "vae")?;
+/// use hspace::device::Device;
+/// use hspace::generate::GenerativeModel;
+///
+/// let model = GenerativeModel::open(&run, &Device::cpu())?;
+/// let found = model.explain(&shapes, &[0, 1, 2, 3], 8, 0, &mut |_| ())?;
+/// // Several draws bound the likelihood more tightly than one.
+/// assert!(found.samples == 4 && found.log_likelihood >= found.elbo);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Explained {
     /// How many samples.
@@ -61,6 +95,14 @@ pub struct Explained {
 }
 
 /// Whether an objective with these settings draws.
+///
+/// ```
+/// use hspace::config::Choice;
+/// use hspace::generate::draws;
+///
+/// let choice = |name: &str| Choice { name: name.into(), settings: Default::default() };
+/// assert!(draws(&choice("vae")) && !draws(&choice("simclr")));
+/// ```
 pub fn draws(choice: &Choice) -> bool {
     let made = objective::make(&choice.name, choice.settings.clone());
     made.is_ok_and(|objective| objective.generator().is_some())
@@ -338,6 +380,14 @@ fn log_mean_exp(weights: &[f64]) -> f64 {
 }
 
 /// Standard deviation of each column.
+///
+/// ```
+/// use hspace::generate::deviations;
+/// use hspace::matrix::Matrix;
+///
+/// let x = Matrix::new(2, 2, vec![1.0, 5.0, 3.0, 5.0]);
+/// assert_eq!(deviations(&x), [1.0, 0.0]);
+/// ```
 pub fn deviations(x: &Matrix) -> Vec<f64> {
     let off = x.minus(&x.column_means());
     let mut squares = vec![0.0f64; x.cols];

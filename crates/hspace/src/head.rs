@@ -67,6 +67,21 @@ fn tensors(map: &Map, outputs: usize) -> Vec<Tensor> {
 
 /// Writes a head, whole.
 ///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (_, run) = short_run(folder.path(), "supervised")?;
+/// use hspace::device::Device;
+/// use hspace::head::{of_run, read, write};
+///
+/// let head = of_run(run.path(), &Device::cpu())?;
+/// let path = folder.path().join("head.safetensors");
+/// write(&path, &head)?;
+/// assert_eq!(read(&path)?, head);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// Names the file.
 pub fn write(path: &Path, head: &Head) -> Result<()> {
@@ -94,6 +109,25 @@ pub fn write(path: &Path, head: &Head) -> Result<()> {
 }
 
 /// Reads a head.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// use hspace::dataset::{Dataset, OpenOptions};
+/// use hspace::device::Device;
+/// use hspace::head::{read, write};
+/// use hspace::probe::{ProbeOptions, fit_head};
+/// use hspace::source::{Source, Sources};
+///
+/// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// let rows = (0..1600).step_by(8).collect();
+/// let mut sources = Sources::new(&shapes, Device::cpu(), 0).only(rows);
+/// let pixels = sources.represent("pca:5", &Source::Pca(5), &mut |_| ())?;
+/// let (head, _) = fit_head(&pixels, &ProbeOptions::default())?;
+/// let path = folder.path().join("head.safetensors");
+/// write(&path, &head)?;
+/// assert_eq!(read(&path)?.about.names, ["circle", "square"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// Names the file: missing, cut short, or something else.

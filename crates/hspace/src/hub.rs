@@ -43,6 +43,20 @@ struct TimmInput {
 }
 
 /// A model as one of our encoders.
+///
+/// ```
+/// use hspace::device::Device;
+/// use hspace::{hub, pretrained};
+///
+/// fn resnet() -> hspace::Result<hspace::run::TrainedEncoder> {
+///     let model = hub::model("timm/resnet18.a1_in1k")?; // Downloads it, once.
+///     let settings = model.settings;
+///     let made = pretrained::encoder(&model.weights, None, model.encoder, settings, model.input, &Device::cpu());
+///     Ok(made?.0)
+/// }
+/// # // What a name without an owner is answered with.
+/// # assert!(hub::model("resnet18").is_err());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Model {
     /// File of its weights.
@@ -56,6 +70,12 @@ pub struct Model {
 }
 
 /// The file of a model's weights, in the cache.
+///
+/// ```
+/// // A name is OWNER/NAME, or OWNER/NAME@REVISION.
+/// let error = hspace::hub::weights("resnet18").unwrap_err();
+/// assert!(error.to_string().contains("resnet18"));
+/// ```
 ///
 /// # Errors
 /// A name that is none, a model that does not exist, no network and no copy in the cache, a file that
@@ -76,6 +96,11 @@ pub fn weights(name: &str) -> Result<PathBuf> {
 }
 
 /// A model of timm's: its weights, and what encoder of ours it is.
+///
+/// ```
+/// let error = hspace::hub::model("resnet18").unwrap_err();
+/// assert!(error.to_string().contains("owner and name of a model"));
+/// ```
 ///
 /// # Errors
 /// As [`weights`], and if its architecture is none of ours.

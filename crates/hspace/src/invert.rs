@@ -72,6 +72,25 @@ const BATCH: usize = 128;
 /// Finds the latents of some rows of a dataset. `progress` is called with what is done, and how far it is in
 /// 0..=1.
 ///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (shapes, run) = short_run(folder.path(), "gan")?;
+/// use hspace::device::Device;
+/// use hspace::generate::GenerativeModel;
+/// use hspace::invert::{Inversion, Method, invert};
+/// use std::sync::atomic::AtomicBool;
+///
+/// let model = GenerativeModel::open(&run, &Device::cpu())?;
+/// let how = Inversion { method: Method::Optimise, steps: 3, starts: 2, encoder_steps: 0, prior: 0.01, seed: 0 };
+/// let found = invert(&model, &shapes, &[0, 1], &how, &mut |_, _| (), &AtomicBool::new(false))?;
+/// assert_eq!((found.latents.rows, found.latents.cols), (2, model.dims()));
+/// let [first, last] = [found.errors.first(), found.errors.last()].map(|error| error.unwrap().1);
+/// assert!(last <= first);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// Data of another kind than the run's; an interruption.
 pub fn invert(

@@ -16,7 +16,7 @@ use crate::optim::ema::Export;
 use crate::run::EncoderFile;
 use crate::views::{InputSpec, Marginals, Recipe, Views};
 
-pub use run_views::RunViews;
+pub(crate) use run_views::RunViews;
 
 /// Training samples, and val samples, that the online probe looks at.
 pub(crate) const PROBED: usize = 1000;
@@ -24,6 +24,25 @@ pub(crate) const PROBED: usize = 1000;
 const STATISTICS: usize = 2000;
 
 /// A training, ready to start: nothing has been written yet.
+///
+/// ```
+/// use hspace::config::Config;
+/// use hspace::dataset::{Dataset, OpenOptions};
+/// use hspace::job::{Job, about};
+/// use hspace::train::Start;
+/// use std::sync::atomic::AtomicBool;
+///
+/// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// let settings = "objective = 'simclr'\n[encoder]\nname = 'cnn'\nwidth = 4\n[train]\nsteps = 2\nbatch_size = 16";
+/// let job = Job::new(Config::resolve(settings.parse()?, about(&shapes))?, &shapes, None)?;
+/// assert!(job.parameters() > 0 && job.streams().len() == 1);
+/// assert_eq!(job.describe().architecture, "cnn");
+///
+/// let mut losses = vec![];
+/// let trained = job.run(None, Start::Fresh, &mut |now| losses.push(now.loss), &AtomicBool::new(false))?;
+/// assert_eq!((trained.steps, losses.len()), (2, 2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Job<'a> {
     /// The resolved configuration.
     pub config: Config,
@@ -46,6 +65,16 @@ pub struct Job<'a> {
 }
 
 /// What a configuration needs to know of a dataset.
+///
+/// ```
+/// use hspace::dataset::{Dataset, Kind, OpenOptions};
+/// use hspace::job::about;
+///
+/// let digits = Dataset::open("builtin:mnist-mini", &OpenOptions::default())?;
+/// let about = about(&digits);
+/// assert_eq!((about.kind, about.samples, about.val), (Kind::Digits, 10_000, 0));
+/// # Ok::<(), hspace::Error>(())
+/// ```
 pub fn about(dataset: &Dataset) -> About {
     About {
         kind: dataset.kind,
@@ -92,6 +121,41 @@ impl<'a> Job<'a> {
     }
 
     /// [`Job::new`] with an objective of any origin in place of the one that `config` names.
+    ///
+    /// ```
+    /// use burn_tensor::Tensor;
+    /// use hspace::config::Config;
+    /// use hspace::dataset::{Dataset, OpenOptions};
+    /// use hspace::job::{Job, about};
+    /// use hspace::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, ViewKind};
+    /// # use hspace::train::Start;
+    /// # use std::sync::atomic::AtomicBool;
+    ///
+    /// /// Views of a sample should have the same features. (They all become the same: an objective needs more.)
+    /// struct Agree;
+    ///
+    /// impl Objective for Agree {
+    ///     fn prepare(&mut self, _: &DataSpec) -> Vec<String> {
+    ///         vec![]
+    ///     }
+    ///     fn streams(&self) -> Vec<Stream> {
+    ///         vec![Stream::new(Subset::All, vec![ViewKind::Random; 2])]
+    ///     }
+    ///     fn loss(&self, net: &Net, batches: &[Batch], _group: usize) -> Loss {
+    ///         let features = net.encode_views(&batches[0].views);
+    ///         let difference: Tensor<2> = features[0].clone() - features[1].clone();
+    ///         Loss::of(difference.powi_scalar(2).mean(), features)
+    ///     }
+    /// }
+    ///
+    /// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+    /// let settings = "[encoder]\nname = 'cnn'\nwidth = 4\n[train]\nsteps = 2\nbatch_size = 16".parse()?;
+    /// let config = Config::resolve(settings, about(&shapes))?;
+    /// let job = Job::with_objective(config, &shapes, None, Ok(Box::new(Agree)))?;
+    /// # let trained = job.run(None, Start::Fresh, &mut |_| (), &AtomicBool::new(false))?;
+    /// # assert_eq!(trained.steps, 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Job::new`]; what is wrong with the objective among them.

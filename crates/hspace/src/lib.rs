@@ -9,22 +9,95 @@
 //!                             Representation → Probe → Report  measure, show
 //! ```
 //!
+//! An untrained network, two steps of training, and what they are worth compared with raw pixels (`hspace train` and `hspace probe` do
+//! the same at full length):
+//!
+//! ```
+//! use hspace::config::Config;
+//! use hspace::dataset::{Dataset, OpenOptions};
+//! use hspace::embed::embed;
+//! use hspace::job::{Job, about};
+//! use hspace::probe::{Contender, Labels, ProbeOptions, measure};
+//! use hspace::source::{Source, Sources, represent_rows};
+//! use hspace::train::Start;
+//! use std::sync::atomic::AtomicBool;
+//!
+//! // Data, and a small CNN that learns from them by SimCLR.
+//! let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+//! let settings = "objective = 'simclr'\n[encoder]\nname = 'cnn'\nwidth = 4\n[train]\nsteps = 2\nbatch_size = 16";
+//! let config = Config::resolve(settings.parse()?, about(&shapes))?;
+//! let job = Job::new(config, &shapes, None)?;
+//! let trained = job.run(None, Start::Fresh, &mut |_| (), &AtomicBool::new(false))?;
+//!
+//! // Features of every eighth sample, and their raw pixels.
+//! let rows: Vec<usize> = (0..shapes.len()).step_by(8).collect();
+//! let (encoder, views, device) = job.encoder();
+//! let features = embed(encoder, &trained.encoder, views, &shapes, &rows, device, &mut |_| ())?;
+//! let learned = represent_rows(&shapes, "simclr", features, "two steps, seed 0".into());
+//! let mut sources = Sources::new(&shapes, device.clone(), 0).only(rows);
+//! let pixels = sources.represent("pixels", &Source::Pixels, &mut |_| ())?;
+//!
+//! // How easy each one makes the task: a linear probe with five labels a class.
+//! let labels = vec![Labels::PerClass(5)];
+//! let options = ProbeOptions { probes: vec!["linear".into()], labels, ..ProbeOptions::default() };
+//! let contenders = vec![Contender::Fixed(pixels), Contender::Fixed(learned)];
+//! let found = measure(contenders, &options, "builtin:shapes", &mut |_| ())?;
+//! println!("{}{}", found.table(), found.headline());
+//! # assert!(found.table().contains("simclr") && found.rows.len() == 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Data and measuring are in the crate `hspace-core`, re-exported here; learning is in this one.
 //!
-//! - [`dataset`]: samples, ids, columns, splits. Knows nothing of training.
-//! - [`views`]: random views of a sample, a pure function of (seed, epoch, sample id, view).
-//! - [`encoder`]: samples to features. Knows no objective.
-//! - [`objective`]: what an encoder learns from. Knows no probe.
-//! - [`representation`]: features with ids and columns, also read from any other tool's file.
-//! - [`probe`]: a representation's measurements. Sees no encoder.
-//! - [`disentangle`]: whether latents keep known factors apart.
-//! - [`density`]: densities of columns and of representations, ranked, tested, asked.
-//! - [`report`]: measurements to HTML. Sees nothing else.
+//! | data | |
+//! | --- | --- |
+//! | [`dataset`] | samples, ids, columns, splits, readers of every format, and a check for what spoils a measurement |
+//! | [`columns`] | what the columns of a table are for, by their titles |
+//! | [`views`] | random views (augmentations) of a sample, a pure function of (seed, epoch, sample id, view) |
+//! | [`data_record`] | which data a run learned from, and what has changed since |
 //!
-//! Around them: [`network`] holds the named weights and layers, [`optim`] the rules that move them, [`mod@train`] the loop, [`config`]
-//! the settings, [`run`] the folder on disk, [`data_record`] which data a run learned from, [`pretrained`] and [`hub`] weights made elsewhere,
-//! [`job`] puts a configuration and a dataset together,
-//! [`export`] writes encoder and head for use elsewhere, [`generate`] draws samples from a run that learned to, [`drawings`] shows them, [`invert`] finds the latents of samples, [`evaluate`] has the contenders of a comparison, and [`study`] compares objectives.
+//! | learning | |
+//! | --- | --- |
+//! | [`config`] | the settings of a run |
+//! | [`job`] | a configuration and a dataset, ready to train |
+//! | [`mod@train`] | the training loop and its result |
+//! | [`encoder`] | networks from samples to features, and their stages. They know no objective |
+//! | [`objective`] | what an encoder learns from: streams, losses, heads, teachers. Knows no probe |
+//! | [`network`] | named weights, layers, blocks; weights as files |
+//! | [`optim`] | optimizers, schedules, averages of weights |
+//! | [`device`] | the devices to compute on |
+//! | [`run`] | the folder of a run |
+//! | [`pretrained`], [`hub`] | weights trained elsewhere, from files and from the Hugging Face Hub |
+//!
+//! | features | |
+//! | --- | --- |
+//! | [`embed`] | features of a dataset by an encoder |
+//! | [`source`] | names of sources to representations: runs and their stages, files, `pixels`, `pca:D`, `ica:D`, `random:ENCODER` |
+//! | [`representation`] | features with ids and columns, also from a file of any other tool |
+//! | [`pca`], [`ica`], [`kmeans`], [`matrix`] | principal and independent components, clusters, plain matrices |
+//!
+//! | measuring | |
+//! | --- | --- |
+//! | [`probe`] | how easy a representation makes a task, with how few labels; pairs and label savings. Sees no encoder |
+//! | [`per_draw`] | sources that learn from each draw of labels: the supervised baseline |
+//! | [`evaluate`] | the contenders of a comparison, and the page about it |
+//! | [`study`] | objectives side by side |
+//! | [`disentangle`] | whether latents keep known factors apart |
+//! | [`density`] | densities of columns and of representations: ranked, tested, asked; outliers |
+//! | [`stats`] | intervals and tests |
+//!
+//! | showing and shipping | |
+//! | --- | --- |
+//! | [`report`], [`picture`] | measurements as one HTML page; samples as pictures |
+//! | [`feature_maps`] | filters and feature maps of a network |
+//! | [`generate`], [`drawings`] | samples, latents and likelihoods of a generative run, and their pictures |
+//! | [`invert`] | the latents of samples, by inversion of a generator |
+//! | [`fidelity`], [`evaluate_fidelity`] | how real generated samples are |
+//! | [`head`] | from features to answers: classes, labels, numbers, with their confidence |
+//! | [`export`] | encoder and head as one folder, for use elsewhere |
+//!
+//! Every part that can be chosen by name is an entry of a static list ([`list`]). Errors ([`error`]) name the file or the value and say
+//! what to do; [`warning`]s say what a training or a measurement suffers from.
 
 pub mod config;
 pub mod data_record;

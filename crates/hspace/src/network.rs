@@ -32,6 +32,23 @@ use weights::rng_for;
 pub use weights::{Weight, Weights};
 
 /// What a pass through a network is for.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::device::Device;
+/// use hspace::network::{Mode, Pass, Weights, layers::linear};
+///
+/// let device = Device::cpu();
+/// let x = || Tensor::<2>::ones([4, 8], &device);
+/// // The same function makes its weights, and applies them.
+/// let none = Weights::default();
+/// let making = Pass::new(&none, Mode::Init(0), &device);
+/// linear(&making.at("head"), x(), 3, true);
+/// let weights = making.into_fresh();
+/// assert_eq!(weights.get("head.weight").map(|w| &w.shape[..]), Some(&[3, 8][..]));
+/// let pass = Pass::new(&weights, Mode::Eval, &device);
+/// assert_eq!(linear(&pass.at("head"), x(), 3, true).dims(), [4, 3]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Make the weights that are missing, from this seed. Each weight's values depend on the seed
@@ -62,6 +79,19 @@ pub enum Init {
 }
 
 /// One run of the networks over the same weights.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::device::Device;
+/// use hspace::network::{Mode, Pass, Weights, layers::linear};
+///
+/// let (device, none) = (Device::cpu(), Weights::default());
+/// let pass = Pass::new(&none, Mode::Init(0), &device).with_seed(7).with_progress(0.5);
+/// linear(&pass.at("head"), Tensor::ones([4, 8], &device), 3, false);
+/// assert_eq!(pass.multiply_adds(), 4 * 8 * 3);
+/// assert_eq!(pass.progress(), 0.5);
+/// assert_eq!(pass.into_fresh().trained_values(), 8 * 3);
+/// ```
 pub struct Pass<'a> {
     weights: &'a Weights,
     mode: Mode,
@@ -177,6 +207,23 @@ impl<'a> Pass<'a> {
 }
 
 /// A place in the tree of weights, such as `encoder.layer1.0`.
+///
+/// ```
+/// use hspace::device::Device;
+/// use hspace::network::{Init, Mode, Pass, Weights};
+///
+/// let none = Weights::default();
+/// let pass = Pass::new(&none, Mode::Init(0), &Device::cpu());
+/// let scope = pass.at("encoder").at("conv1");
+/// let kernel = scope.weight("weight", [8, 3, 3, 3], Init::KaimingFanOut);
+/// scope.buffer("steps", 1, Init::Constant(0.0));
+/// assert_eq!(kernel.dims(), [8, 3, 3, 3]);
+/// let made = pass.into_fresh();
+/// let names: Vec<&str> = made.iter().map(|(name, _)| name).collect();
+/// assert_eq!(names, ["encoder.conv1.steps", "encoder.conv1.weight"]);
+/// // Gradients change the kernel alone.
+/// assert_eq!(made.trained_values(), 8 * 3 * 3 * 3);
+/// ```
 #[derive(Clone)]
 pub struct Scope<'a> {
     pass: &'a Pass<'a>,

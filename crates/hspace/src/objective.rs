@@ -126,6 +126,18 @@ pub use stream::{Batch, Stream, Subset, ViewKind};
 pub use update_group::UpdateGroup;
 
 /// The result of [`Objective::loss`].
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::device::Device;
+/// use hspace::objective::Loss;
+///
+/// let number = |x: f32| Tensor::<1>::from_floats([x], &Device::cpu());
+/// let mut loss = Loss::of(number(3.0), vec![]);
+/// loss.metrics = vec![("reconstruction", number(2.0)), ("divergence", number(1.0))];
+/// let part = |name| loss.metric(name).clone().into_scalar::<f32>();
+/// assert_eq!((part(Some(&"divergence")), part(None)), (1.0, 3.0));
+/// ```
 pub struct Loss {
     /// What the optimizer lowers, `[1]`, a mean over samples.
     pub total: Tensor<1>,
@@ -160,6 +172,18 @@ impl Loss {
 }
 
 /// What an objective that learns to draw samples can do besides.
+///
+/// ```
+/// use hspace::objective;
+///
+/// // A GAN draws from latents that its encoder does not give; those of a VAE are its representation.
+/// let latents = |name: &str| -> Result<Option<usize>, String> {
+///     let objective = objective::make(name, Default::default())?;
+///     Ok(objective.generator().expect("it draws").latents())
+/// };
+/// assert!(latents("gan")?.is_some() && latents("vae")?.is_none());
+/// # Ok::<(), String>(())
+/// ```
 pub trait Generator {
     /// Dimensions of the latents that it draws from, where they are not the representation: then there
     /// is no way from a sample to its latents but inversion.
@@ -201,6 +225,40 @@ pub struct ImportanceTerms {
 }
 
 /// What an encoder learns from.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::dataset::Shape;
+/// use hspace::device::Device;
+/// use hspace::encoder;
+/// use hspace::network::{Mode, Pass};
+/// use hspace::objective::{self, Batch, DataSpec, Net};
+///
+/// // The loss of SimCLR on two views of eight vectors.
+/// let (device, shape) = (Device::cpu(), Shape::Vector { dim: 4 });
+/// let spec = DataSpec {
+///     shape,
+///     local: shape,
+///     mean: vec![0.0; 4],
+///     std: vec![1.0; 4],
+///     samples: 8,
+///     columns: vec![],
+///     task: None,
+/// };
+/// let mut simclr = objective::make("simclr", Default::default())?;
+/// assert!(simclr.prepare(&spec).is_empty());
+/// let mlp = encoder::make("mlp", Default::default())?;
+/// let weights = objective::init(&*simclr, &*mlp, &spec, 0, &device);
+///
+/// let pass = Pass::new(&weights, Mode::Train, &device);
+/// let x: Vec<f32> = (0..32).map(|i| (i as f32).sin()).collect();
+/// let view = Tensor::<1>::from_floats(&x[..], &device).reshape([8, 4, 1, 1]);
+/// let batch = Batch { views: vec![view.clone(), view], rows: (0..8).collect() };
+/// let loss = simclr.loss(&Net::new(&*mlp, &pass), &[batch], 0).total.into_scalar::<f32>();
+/// // Each of 16 views has one of 15 others as its positive: ln 15 by guessing.
+/// assert!(loss > 0.0 && loss < 15f32.ln());
+/// # Ok::<(), String>(())
+/// ```
 pub trait Objective: Send + Sync {
     /// Takes what it needs to know of the data; answers with the problems, such as missing
     /// labels.
@@ -289,6 +347,14 @@ pub trait Objective: Send + Sync {
 }
 
 /// Whether an objective sees labelled samples alone.
+///
+/// ```
+/// use hspace::objective::{learns_from_labels, make};
+///
+/// assert!(learns_from_labels(&*make("supervised", Default::default())?));
+/// assert!(!learns_from_labels(&*make("byol", Default::default())?));
+/// # Ok::<(), String>(())
+/// ```
 pub fn learns_from_labels(objective: &dyn Objective) -> bool {
     let streams = objective.streams();
     streams
@@ -336,6 +402,16 @@ pub static OBJECTIVES: &[Entry<Configured<dyn Objective>>] = &[
 
 /// The objective of that name with its settings (see the entry's defaults for the keys).
 ///
+/// ```
+/// use hspace::objective::make;
+///
+/// assert!(make("simclr", "temperature = 0.2".parse()?).is_ok());
+/// let error = make("simclr", "temprature = 0.2".parse()?).err().unwrap();
+/// assert!(error.contains("temprature"));
+/// assert!(make("simlcr", Default::default()).err().unwrap().contains("did you mean `simclr`?"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// Unknown names and settings that do not fit.
 pub fn make(name: &str, settings: toml::Table) -> Result<Box<dyn Objective>, String> {
@@ -344,6 +420,22 @@ pub fn make(name: &str, settings: toml::Table) -> Result<Box<dyn Objective>, Str
 }
 
 /// Why an objective, prepared, does not suit an encoder; empty if it does.
+///
+/// ```
+/// use hspace::dataset::Shape;
+/// use hspace::objective;
+/// use hspace::encoder;
+///
+/// let shape = Shape::Image { channels: 3, height: 16, width: 16 };
+/// # use hspace::objective::DataSpec;
+/// # let spec = DataSpec { shape, local: shape, mean: vec![0.0; 3], std: vec![1.0; 3], samples: 8, columns: vec![], task: None };
+/// // A masked autoencoder needs patches.
+/// let mae = objective::make("mae", Default::default())?;
+/// let [cnn, vit] = ["cnn", "vit_tiny"].map(|name| encoder::make(name, Default::default()));
+/// assert!(!objective::validate(&*mae, &*cnn?, &spec).is_empty());
+/// assert!(objective::validate(&*mae, &*vit?, &spec).is_empty());
+/// # Ok::<(), String>(())
+/// ```
 pub fn validate(objective: &dyn Objective, encoder: &dyn Encoder, spec: &DataSpec) -> Vec<String> {
     let mut problems = objective.validate(encoder, spec);
     let streams = objective.streams();
@@ -392,6 +484,25 @@ pub fn validate(objective: &dyn Objective, encoder: &dyn Encoder, spec: &DataSpe
 
 /// Fresh weights of everything that objective and encoder need: the loss is evaluated once on
 /// blank samples, which makes each weight where it is first used.
+///
+/// ```
+/// use hspace::dataset::Shape;
+/// use hspace::device::Device;
+/// use hspace::encoder;
+/// use hspace::objective;
+///
+/// let shape = Shape::Vector { dim: 4 };
+/// # use hspace::objective::DataSpec;
+/// # let spec = DataSpec { shape, local: shape, mean: vec![0.0; 4], std: vec![1.0; 4], samples: 8, columns: vec![], task: None };
+/// let byol = objective::make("byol", Default::default())?;
+/// let mlp = encoder::make("mlp", Default::default())?;
+/// let weights = objective::init(&*byol, &*mlp, &spec, 0, &Device::cpu());
+/// // The encoder, heads, and a teacher's copy.
+/// for part in ["encoder", "projector", "predictor", "teacher.encoder"] {
+///     assert!(weights.under(part).iter().count() > 0, "{part}");
+/// }
+/// # Ok::<(), String>(())
+/// ```
 pub fn init(
     objective: &dyn Objective,
     encoder: &dyn Encoder,
@@ -408,6 +519,22 @@ pub fn init(
 }
 
 /// Multiply-adds of one step's loss on `samples` samples, forward.
+///
+/// ```
+/// use hspace::dataset::Shape;
+/// use hspace::device::Device;
+/// use hspace::encoder;
+/// use hspace::objective;
+///
+/// let shape = Shape::Vector { dim: 4 };
+/// # use hspace::objective::DataSpec;
+/// # let spec = DataSpec { shape, local: shape, mean: vec![0.0; 4], std: vec![1.0; 4], samples: 8, columns: vec![], task: None };
+/// let simclr = objective::make("simclr", Default::default())?;
+/// let mlp = encoder::make("mlp", Default::default())?;
+/// let [one, two] = [1, 2].map(|n| objective::cost(&*simclr, &*mlp, &spec, 8 * n, &Device::cpu()));
+/// assert!(one > 0 && two >= 2 * one);
+/// # Ok::<(), String>(())
+/// ```
 pub fn cost(
     objective: &dyn Objective,
     encoder: &dyn Encoder,

@@ -18,6 +18,15 @@ use crate::network::{Weight, Weights};
 pub type Gradients = BTreeMap<String, Tensor<1>>;
 
 /// The update rule.
+///
+/// ```
+/// use hspace::config::TrainSettings;
+/// use hspace::optim::Rule;
+///
+/// let settings: TrainSettings = hspace::list::parse("optimizer = 'lars'".parse()?)?;
+/// assert_eq!(settings.optimizer, Rule::Lars);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rule {
@@ -33,6 +42,24 @@ pub enum Rule {
 }
 
 /// An update rule with its constants.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::device::Device;
+/// use hspace::embed::to_matrix;
+/// use hspace::network::{Weight, Weights};
+/// use hspace::optim::{Gradients, Optimizer, OptimizerState, Rule};
+///
+/// let number = |x: f32| Tensor::<1>::from_floats([x], &Device::cpu());
+/// let mut weights = Weights::default();
+/// weights.insert("bias".into(), Weight { value: number(1.0), shape: vec![1], trained: true });
+///
+/// let sgd = Optimizer { rule: Rule::Sgd, weight_decay: 0.0, momentum: 0.0 };
+/// let gradients = Gradients::from([("bias".to_owned(), number(2.0))]);
+/// sgd.step(&mut weights, gradients, &mut OptimizerState::new(), |_| 0.1);
+/// let value = weights.get("bias").expect("it is there").value.clone();
+/// assert!((to_matrix(value.unsqueeze()).data[0] - 0.8).abs() < 1e-6);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Optimizer {
     /// The rule.
@@ -47,6 +74,24 @@ pub struct Optimizer {
 pub type OptimizerState = BTreeMap<String, WeightState>;
 
 /// What an optimizer remembers of a weight.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::device::Device;
+/// use hspace::network::{Weight, Weights};
+/// use hspace::optim::{Gradients, Optimizer, OptimizerState, Rule};
+///
+/// let number = |x: f32| Tensor::<1>::from_floats([x], &Device::cpu());
+/// let mut weights = Weights::default();
+/// weights.insert("bias".into(), Weight { value: number(1.0), shape: vec![1], trained: true });
+/// let adam = Optimizer { rule: Rule::AdamW, weight_decay: 0.0, momentum: 0.0 };
+/// let mut state = OptimizerState::new();
+/// for _ in 0..3 {
+///     let gradients = Gradients::from([("bias".to_owned(), number(2.0))]);
+///     adam.step(&mut weights, gradients, &mut state, |_| 0.1);
+/// }
+/// assert_eq!((state["bias"].updates, state["bias"].moments.len()), (3, 2));
+/// ```
 #[derive(Clone, Default)]
 pub struct WeightState {
     /// Number of updates made: fewer than steps, if it was not trained from the first on.
@@ -152,6 +197,17 @@ fn each<T: Send, U: Send>(all: Vec<T>, on_cpu: bool, of: impl Fn(T) -> U + Sync 
 }
 
 /// Length of all gradients together; scales them down to `limit` if it is longer and not 0.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::device::Device;
+/// use hspace::optim::{Gradients, clip};
+///
+/// let vector = Tensor::<1>::from_floats([3.0, 4.0], &Device::cpu());
+/// let mut gradients = Gradients::from([("bias".to_owned(), vector)]);
+/// assert!((clip(&mut gradients, 1.0) - 5.0).abs() < 1e-6);
+/// assert!((clip(&mut gradients, 0.0) - 1.0).abs() < 1e-5); // 0 is no limit.
+/// ```
 pub fn clip(gradients: &mut Gradients, limit: f64) -> f64 {
     let square = |g: &Tensor<1>| f64::from((g.clone() * g.clone()).sum().into_scalar::<f32>());
     let all: Vec<&Tensor<1>> = gradients.values().collect();
@@ -166,6 +222,17 @@ pub fn clip(gradients: &mut Gradients, limit: f64) -> f64 {
 }
 
 /// Mean of several micro-batches' gradients.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::device::Device;
+/// use hspace::embed::to_matrix;
+/// use hspace::optim::{Gradients, mean};
+///
+/// let of = |x: f32| Gradients::from([("bias".to_owned(), Tensor::<1>::from_floats([x], &Device::cpu()))]);
+/// let found = mean(vec![of(1.0), of(3.0)])["bias"].clone();
+/// assert_eq!(to_matrix(found.unsqueeze()).data, [2.0]);
+/// ```
 pub fn mean(parts: Vec<Gradients>) -> Gradients {
     let n = parts.len();
     let mut sum = sum(parts);
@@ -176,6 +243,18 @@ pub fn mean(parts: Vec<Gradients>) -> Gradients {
 }
 
 /// Sum of several gradients; a weight may be missing in some.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::device::Device;
+/// use hspace::embed::to_matrix;
+/// use hspace::optim::{Gradients, sum};
+///
+/// let of = |name: &str, x: f32| Gradients::from([(name.to_owned(), Tensor::<1>::from_floats([x], &Device::cpu()))]);
+/// let found = sum(vec![of("a", 1.0), of("a", 3.0), of("b", 5.0)]);
+/// assert_eq!(to_matrix(found["a"].clone().unsqueeze()).data, [4.0]);
+/// assert_eq!(found.len(), 2);
+/// ```
 pub fn sum(mut parts: Vec<Gradients>) -> Gradients {
     let mut sum = parts.pop().unwrap_or_default();
     for part in parts {
@@ -190,6 +269,21 @@ pub fn sum(mut parts: Vec<Gradients>) -> Gradients {
 }
 
 /// Whether every value of every weight is a finite number.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::device::Device;
+/// use hspace::network::{Weight, Weights};
+/// use hspace::optim::finite;
+///
+/// let of = |x: f32| {
+///     let value = Tensor::from_floats([x], &Device::cpu());
+///     let mut weights = Weights::default();
+///     weights.insert("bias".into(), Weight { value, shape: vec![1], trained: true });
+///     weights
+/// };
+/// assert!(finite(&of(1.0)) && !finite(&of(f32::NAN)));
+/// ```
 pub fn finite(weights: &Weights) -> bool {
     let sum = |w: &crate::network::Weight| values(w.value.clone().sum())[0];
     weights.iter().all(|(_, weight)| sum(weight).is_finite())

@@ -31,6 +31,15 @@ use crate::source::represent_rows;
 use crate::train::Start;
 
 /// How long a method is trained on each draw of labels.
+///
+/// ```
+/// use hspace::per_draw::{Budget, Learner};
+///
+/// let learner = Learner::parse("fixmatch:cnn").expect("a method")?;
+/// assert_eq!(Budget::of(&*learner.objective()?).steps, 1000);
+/// assert_eq!(Budget::default().steps, 200);
+/// # Ok::<(), hspace::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Budget {
     /// Draws per number of labels; it is trained once for each.
@@ -59,6 +68,31 @@ impl Budget {
 }
 
 /// A learner and the data, ready to learn from draws.
+///
+/// ```
+/// use hspace::dataset::{Dataset, OpenOptions};
+/// use hspace::per_draw::{Budget, Learner, PerDraw};
+/// use hspace::probe::{Labels, ProbeOptions, measure};
+/// use std::sync::atomic::AtomicBool;
+///
+/// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// let name = "fixmatch:cnn:width=4:ratio=2:train.steps=2";
+/// let learner = Learner::parse(name).expect("a method")?;
+/// let fixmatch = PerDraw {
+///     name: name.to_owned(),
+///     base: learner.base(&[], "cpu")?,
+///     budget: Budget { draws: 1, ..Budget::of(&*learner.objective()?) },
+///     learner,
+///     dataset: &shapes,
+///     rows: (0..1600).step_by(8).collect(),
+/// };
+/// let stop = AtomicBool::new(false);
+/// let contender = fixmatch.contender(shapes.task().expect("a label"), &stop)?;
+/// let options = ProbeOptions { labels: vec![Labels::PerClass(5)], ..ProbeOptions::default() };
+/// let found = measure(vec![contender], &options, "builtin:shapes", &mut |_| ())?;
+/// assert_eq!(found.rows[0].labelled, 10);
+/// # Ok::<(), hspace::Error>(())
+/// ```
 pub struct PerDraw<'a> {
     /// As it is called.
     pub name: String,
@@ -248,6 +282,27 @@ impl Plan {
 }
 
 /// The supervised baseline, called `name`: the encoder of `like`, trained with its views on each draw of the labels of `task`.
+///
+/// ```
+/// use hspace::config::Config;
+/// use hspace::dataset::{Dataset, OpenOptions};
+/// use hspace::job::about;
+/// use hspace::per_draw::{Budget, supervised};
+/// use hspace::probe::{HEAD, Labels, ProbeOptions, measure};
+/// use std::sync::atomic::AtomicBool;
+///
+/// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// let like = Config::resolve("encoder = {name = 'cnn', width = 4}".parse()?, about(&shapes))?;
+/// let task = shapes.task().expect("a label");
+/// let budget = Budget { draws: 1, steps: 2, batch: 8, passes: 1 };
+/// let (rows, stop) = ((0..1600).step_by(8).collect(), AtomicBool::new(false));
+/// let baseline = supervised("supervised:cnn", &like, &shapes, rows, task, budget, &stop)?;
+///
+/// let options = ProbeOptions { labels: vec![Labels::PerClass(5)], ..ProbeOptions::default() };
+/// let found = measure(vec![baseline], &options, "builtin:shapes", &mut |_| ())?;
+/// assert_eq!((found.rows[0].probe.as_str(), found.rows[0].labelled), (HEAD, 10));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// As [`PerDraw::contender`].

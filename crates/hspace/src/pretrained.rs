@@ -25,6 +25,24 @@ use crate::run::{EncoderFile, TrainedEncoder};
 use crate::views::InputSpec;
 
 /// Weights from a file.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (_, run) = short_run(folder.path(), "simclr")?;
+/// use hspace::device::Device;
+/// use hspace::pretrained::read;
+///
+/// // All weights of a run, of which the encoder's are under `encoder.`.
+/// let device = Device::cpu();
+/// let of = run.read_encoder(&device)?;
+/// let path = run.path().join("model.safetensors");
+/// let found = read(&path, None, &*of.encoder, &of.weights, &device)?;
+/// assert_eq!(found.weights.iter().count(), of.weights.iter().count());
+/// assert!(found.notes.iter().any(|note| note.contains("encoder")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Read {
     /// All weights of the encoder.
@@ -40,6 +58,24 @@ pub struct Read {
 /// `module.encoder_q.`; what lies outside the prefix, heads and counters are left out. If several prefixes fit, `key`
 /// is the wanted one or some of its components (`teacher`, `encoder_q`). A latent space that the file does
 /// not have keeps the weights of `like`.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// use hspace::dataset::Shape;
+/// use hspace::device::Device;
+/// use hspace::network::files::write_weights;
+/// use hspace::{encoder, pretrained};
+///
+/// let (device, path) = (Device::cpu(), folder.path().join("weights.safetensors"));
+/// let mlp = encoder::make("mlp", Default::default())?;
+/// let (weights, _) = encoder::init(&*mlp, Shape::Vector { dim: 4 }, 0, &device);
+/// write_weights(&path, &weights)?;
+/// assert!(pretrained::read(&path, None, &*mlp, &weights, &device).is_ok());
+/// // Weights for vectors of another length do not fit.
+/// let (other, _) = encoder::init(&*mlp, Shape::Vector { dim: 5 }, 0, &device);
+/// assert!(pretrained::read(&path, None, &*mlp, &other, &device).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// Names the file: missing, damaged, of another kind; no or several prefixes fit; tensors that are missing, extra or of
@@ -98,6 +134,28 @@ pub fn read(
 
 /// An encoder of that architecture and these settings, for that input, with weights from elsewhere, and notes on them
 /// ([`Read`]).
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (_, run) = short_run(folder.path(), "simclr")?;
+/// use hspace::dataset::Shape;
+/// use hspace::device::Device;
+/// use hspace::pretrained;
+/// use hspace::views::InputSpec;
+///
+/// let input = InputSpec {
+///     shape: Shape::Image { channels: 3, height: 24, width: 24 },
+///     mean: vec![0.5; 3],
+///     std: vec![0.25; 3],
+///     shift: vec![],
+/// };
+/// let settings = "width = 4".parse()?;
+/// let (cnn, _) = pretrained::encoder(&run.weights(), None, "cnn", settings, input, &Device::cpu())?;
+/// assert_eq!(cnn.about.features, run.read_encoder(&Device::cpu())?.about.features);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// As [`read`]; settings or an input that cannot be.

@@ -27,12 +27,41 @@ const WEIGHTS: &str = "encoder.safetensors";
 const ABOUT: &str = "encoder.toml";
 
 /// The folder of a run.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (_, run) = short_run(folder.path(), "simclr")?;
+/// use hspace::device::Device;
+/// use hspace::run::RunFolder;
+///
+/// let run = RunFolder::open(run.path())?;
+/// assert!(run.has_config() && run.has_model() && run.weights().is_file());
+/// assert_eq!(run.read_config()?["objective"]["name"].as_str(), Some("simclr"));
+/// assert_eq!(run.read_encoder(&Device::cpu())?.about.architecture, "cnn");
+/// assert!(RunFolder::create(run.path(), false).is_err()); // It is there already.
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     path: PathBuf,
 }
 
 /// encoder.toml: all that is needed to use encoder.safetensors.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (_, run) = short_run(folder.path(), "simclr")?;
+/// use hspace::run::EncoderFile;
+///
+/// let about: EncoderFile = hspace::toml::from_str(&run.read("encoder.toml")?)?;
+/// assert_eq!((about.architecture.as_str(), &about.classes), ("cnn", &vec!["circle".into(), "square".into()]));
+/// assert_eq!(about.make()?.stages(about.input.shape).len(), 4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EncoderFile {
     /// Name of the architecture.
@@ -90,6 +119,22 @@ impl EncoderFile {
 }
 
 /// A trained encoder, read back.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (shapes, run) = short_run(folder.path(), "simclr")?;
+/// use hspace::device::Device;
+/// use hspace::encoder::Exit;
+///
+/// let encoder = run.read_encoder(&Device::cpu())?;
+/// assert_eq!(encoder.exit()?, Exit::End);
+/// assert_eq!(encoder.views(&shapes)?.input().shape, shapes.shape);
+/// let part = encoder.until("conv1")?;
+/// assert_eq!(part.exit()?, Exit::After(2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct TrainedEncoder {
     /// What it is.
     pub about: EncoderFile,
@@ -158,6 +203,22 @@ impl TrainedEncoder {
 }
 
 /// Writes encoder.safetensors and encoder.toml into a folder; the hash of its weights.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (_, run) = short_run(folder.path(), "simclr")?;
+/// use hspace::device::Device;
+/// use hspace::run::{RunFolder, write_encoder};
+///
+/// let encoder = run.read_encoder(&Device::cpu())?;
+/// let copy = folder.path().join("copy");
+/// std::fs::create_dir(&copy)?;
+/// let hash = write_encoder(&copy, encoder.about, &encoder.weights)?;
+/// assert_eq!(RunFolder::open(&copy)?.read_encoder(&Device::cpu())?.about.hash, hash);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// Names the file.

@@ -51,6 +51,22 @@ pub const CLOSED_FORM: &[(&str, &str)] = &[
 ];
 
 /// Something with features.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (_, run) = short_run(folder.path(), "simclr")?;
+/// use hspace::source::Source;
+///
+/// assert_eq!(Source::parse("pca:50")?, Source::Pca(50));
+/// assert_eq!(Source::parse("random:resnet18:width=16")?, Source::Random("resnet18:width=16".into()));
+/// let stage = Source::parse(&run.path().display().to_string())?.at("conv1")?;
+/// assert_eq!(stage.run(), Some(run.path()));
+/// assert!(Source::parse("supervised:cnn")?.check_has_features().is_err());
+/// assert!(Source::parse("pxiels").unwrap_err().to_string().contains("did you mean `pixels`?"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum Source {
     /// The encoder of a run.
@@ -186,6 +202,19 @@ fn components(text: &str, prefix: &str) -> Option<Result<usize>> {
 }
 
 /// Makes representations of one dataset.
+///
+/// ```
+/// use hspace::dataset::{Dataset, OpenOptions};
+/// use hspace::device::Device;
+/// use hspace::source::{Source, Sources};
+///
+/// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// let mut sources = Sources::new(&shapes, Device::cpu(), 0).only((0..1600).step_by(8).collect());
+/// let components = sources.represent("pca:5", &Source::Pca(5), &mut |_| ())?;
+/// assert_eq!((components.features.rows, components.features.cols), (200, 5));
+/// assert_eq!(components.ids[1], shapes.ids[8]);
+/// # Ok::<(), hspace::Error>(())
+/// ```
 pub struct Sources<'a> {
     dataset: &'a Dataset,
     device: Device,
@@ -435,6 +464,16 @@ impl<'a> Sources<'a> {
 
 /// Principal components of the baseline for samples of that shape, of which `train` are for training: 50, or half
 /// of what there could be; `None` where that is one or none.
+///
+/// ```
+/// use hspace::dataset::Shape;
+/// use hspace::source::baseline_components;
+///
+/// let images = Shape::Image { channels: 3, height: 32, width: 32 };
+/// assert_eq!(baseline_components(images, 10_000), Some(50));
+/// assert_eq!(baseline_components(Shape::Vector { dim: 8 }, 10_000), Some(4));
+/// assert_eq!(baseline_components(Shape::Vector { dim: 2 }, 10_000), None);
+/// ```
 pub fn baseline_components(shape: Shape, train: usize) -> Option<usize> {
     let most = match shape {
         Shape::Image { .. } => train,
@@ -452,6 +491,22 @@ fn training(of: &Representation) -> Matrix {
 }
 
 /// Features of some rows with what the dataset knows about them.
+///
+/// ```
+/// use hspace::dataset::{Dataset, OpenOptions};
+/// use hspace::embed::Embedded;
+/// use hspace::matrix::Matrix;
+/// use hspace::source::represent_rows;
+///
+/// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// // Features of two samples, computed elsewhere.
+/// let features = Matrix::new(2, 1, vec![0.5, 0.7]);
+/// let embedded = Embedded { features, rows: vec![3, 9], bad: vec![] };
+/// let mine = represent_rows(&shapes, "mine", embedded, "a hash".into());
+/// assert_eq!(mine.ids, [shapes.ids[3].clone(), shapes.ids[9].clone()]);
+/// assert_eq!(mine.columns.len(), shapes.columns.len());
+/// # Ok::<(), hspace::Error>(())
+/// ```
 pub fn represent_rows(
     dataset: &Dataset,
     name: &str,

@@ -43,6 +43,31 @@ enum Pace {
 }
 
 /// A study in its folder.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// use hspace::study::{Study, StudyPlan};
+/// # use std::sync::atomic::AtomicBool;
+///
+/// let plan = StudyPlan {
+///     data: vec!["builtin:shapes".into()],
+///     encoders: vec!["cnn:width=4".into()],
+///     objectives: vec!["simclr".into()],
+///     seconds: 60.0,
+///     seeds: 1,
+///     samples: 1000,
+///     sources: vec![],
+///     set: vec![],
+///     device: "cpu".into(),
+/// };
+/// let study = Study::open(folder.path(), plan)?;
+/// assert!(study.val_notes().is_empty()); // There are no val samples.
+/// # // Stopped at once.
+/// # let stop = AtomicBool::new(true);
+/// assert!(study.run(&mut |_doing, _done, _all| (), &stop).is_err());
+/// let _table = study.markdown()?; // Of the results so far: none.
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Study {
     folder: PathBuf,
     plan: StudyPlan,

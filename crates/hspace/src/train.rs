@@ -1,8 +1,8 @@
 //! Training: batches, losses, updates, checkpoints. It knows no objective by name.
 
 mod calibration;
-pub mod checkpoint;
-pub mod loader;
+pub(crate) mod checkpoint;
+pub(crate) mod loader;
 pub(crate) mod minimise;
 mod monitor;
 mod online;
@@ -26,6 +26,24 @@ use monitor::{Measured, Monitor};
 use trainer::Trainer;
 
 /// Where training starts.
+///
+/// ```
+/// use hspace::config::Config;
+/// use hspace::dataset::{Dataset, OpenOptions};
+/// use hspace::job::{Job, about};
+/// use hspace::train::Start;
+/// use std::sync::atomic::AtomicBool;
+///
+/// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// let settings = "objective = 'simclr'\n[encoder]\nname = 'cnn'\nwidth = 4\n[train]\nsteps = 1\nbatch_size = 16";
+/// let job = Job::new(Config::resolve(settings.parse()?, about(&shapes))?, &shapes, None)?;
+/// let stop = AtomicBool::new(false);
+/// let first = job.run(None, Start::Fresh, &mut |_| (), &stop)?;
+/// // Another training of the encoder that the first one made.
+/// let second = job.run(None, Start::From(first.encoder, "runs/a".into()), &mut |_| (), &stop)?;
+/// assert_eq!(second.steps, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub enum Start {
     /// From fresh weights.
     Fresh,
@@ -36,6 +54,27 @@ pub enum Start {
 }
 
 /// What the user sees while it runs.
+///
+/// ```
+/// # use hspace::config::Config;
+/// # use hspace::dataset::{Dataset, OpenOptions};
+/// # use hspace::job::{Job, about};
+/// # use std::sync::atomic::{AtomicBool, Ordering};
+/// # let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// # let settings = "objective = 'simclr'\n[encoder]\nname = 'cnn'\nwidth = 4\n[train]\nsteps = 9\nbatch_size = 16";
+/// # let job = Job::new(Config::resolve(settings.parse()?, about(&shapes))?, &shapes, None)?;
+/// use hspace::train::{Progress, Start};
+///
+/// // Stops after two of nine steps.
+/// let stop = AtomicBool::new(false);
+/// let mut watch = |now: &Progress| {
+///     println!("step {} of {}: loss {:.3}", now.step, now.steps, now.loss);
+///     stop.store(now.step == 2, Ordering::Relaxed);
+/// };
+/// let result = job.run(None, Start::Fresh, &mut watch, &stop);
+/// assert!(matches!(result, Err(hspace::Error::Interrupted(_))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
     /// Steps done.
@@ -53,6 +92,22 @@ pub struct Progress {
 }
 
 /// The result of training.
+///
+/// ```
+/// # use hspace::config::Config;
+/// # use hspace::dataset::{Dataset, OpenOptions};
+/// # use hspace::job::{Job, about};
+/// # use hspace::train::Start;
+/// # use std::sync::atomic::AtomicBool;
+/// # let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// # let settings = "objective = 'vae'\n[encoder]\nname = 'cnn'\nwidth = 4\n[train]\nsteps = 2\nbatch_size = 16";
+/// # let job = Job::new(Config::resolve(settings.parse()?, about(&shapes))?, &shapes, None)?;
+/// let trained = job.run(None, Start::Fresh, &mut |_| (), &AtomicBool::new(false))?;
+/// assert_eq!((trained.steps, trained.samples), (2, 32));
+/// // The decoder is in the model, not in the encoder.
+/// assert!(trained.encoder.trained_values() < trained.model.trained_values());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Trained {
     /// The encoder's weights, names without prefix.
     pub encoder: Weights,
@@ -77,6 +132,22 @@ pub struct Trained {
 /// Trains. With a `folder`, checkpoints and metrics are written there; without, all stays in
 /// memory. `progress` is called at every step; `stop` asks to finish the step, save and return
 /// [`Error::Interrupted`](crate::Error::Interrupted).
+///
+/// ```
+/// use hspace::config::Config;
+/// use hspace::dataset::{Dataset, OpenOptions};
+/// use hspace::job::{Job, about};
+/// use hspace::train::{Start, train};
+/// use std::sync::atomic::AtomicBool;
+///
+/// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// let settings = "objective = 'byol'\n[encoder]\nname = 'cnn'\nwidth = 4\n[train]\nsteps = 2\nbatch_size = 16\nlog_every = 1";
+/// let job = Job::new(Config::resolve(settings.parse()?, about(&shapes))?, &shapes, None)?;
+/// let trained = train(&job, None, Start::Fresh, &mut |_| (), &AtomicBool::new(false))?;
+/// assert_eq!(trained.lines.len(), 2);
+/// assert!(trained.lines[0].values["loss"].is_finite() && trained.bad.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// A loss that is no longer finite, unreadable data, files that cannot be written, an

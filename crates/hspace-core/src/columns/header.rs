@@ -54,6 +54,20 @@ pub enum Reading {
 }
 
 /// A title, taken apart.
+///
+/// ```
+/// use hspace_core::columns::header::{Header, Reading, Use};
+/// use hspace_core::columns::{Column, Role, Values};
+///
+/// let header = Header::parse("nuisance:target:dose");
+/// assert_eq!(header.name, "dose");
+/// assert_eq!(header.usage, Some(Use::Known(Role::Nuisance)));
+/// assert_eq!(header.reading, Reading::Numbers);
+///
+/// let values = Values::Numbers(vec![Some(0.5), None]);
+/// let column = Column { name: "age".into(), role: Role::Label, values };
+/// assert_eq!(Header::of(&column), "target:age");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The name without prefixes.

@@ -176,16 +176,6 @@ impl Profile {
         self.is_boolean() || self.is_numeric() && self.few.iter().all(|v| *v == 0.0 || *v == 1.0)
     }
 
-    /// Whether its numbers are classes by the rule of 20: whole, and no more distinct ones.
-    pub fn has_few_whole_numbers(&self) -> bool {
-        self.is_numeric() && self.fractions == 0 && self.few.len() <= MOST_CLASSES
-    }
-
-    /// Whether it has one value.
-    pub fn is_constant(&self) -> bool {
-        self.distinct() == Some(1)
-    }
-
     /// Standard deviation of its numbers.
     pub fn deviation(&self) -> f64 {
         (self.squares / self.numbers.max(1) as f64).max(0.0).sqrt()
@@ -217,7 +207,7 @@ mod tests {
         assert_eq!((p.distinct(), p.first_missing), (Some(6), Some(2)));
         assert!(!p.is_unique() && !p.is_numeric());
         let p = Profile::of(&["7", "8", "9"]);
-        assert!(p.counts_rows() && p.is_unique() && p.has_few_whole_numbers());
+        assert!(p.counts_rows() && p.is_unique() && p.is_numeric());
         assert!(!Profile::of(&["7", "9"]).counts_rows());
         assert!(Profile::of(&["0", "1", ""]).is_binary() && !Profile::of(&["0", "2"]).is_binary());
         let p = Profile::of(&["1e9", "1000000002"]);
@@ -229,6 +219,6 @@ mod tests {
         let mut p = Profile::new(false);
         (0..20_000).for_each(|i| p.add(&i.to_string()));
         assert_eq!(p.distinct(), None);
-        assert!(p.texts.is_empty() && !p.has_few_whole_numbers());
+        assert!(p.texts.is_empty() && p.few.len() > MOST_CLASSES);
     }
 }

@@ -3,7 +3,7 @@
 //! 1. What `--role`, `--id`, `--split-column` and `--label` say.
 //! 2. A prefix of the title, see [`header`](super::header).
 //! 3. A usual name, in any case:
-//!    - id: [`NAMES`](super::names::NAMES), by preference. Two of one preference are an error. An untitled column, or one that counts the
+//!    - id: see `columns/names.rs`, by preference. Two of one preference are an error. An untitled column, or one that counts the
 //!      rows, is the id where nothing better is, and else ignored. It is no feature, unless there is no other.
 //!    - split: `split`; `subset`, `partition`, `set` or `fold` where all cells are names of splits.
 //!    - tasks: `label`, `class`, `category`; `target` and `y`. One-hot columns `NAME=VALUE`.
@@ -24,6 +24,21 @@ use super::{Role, Values};
 const MANY: usize = 10;
 
 /// What the user says about columns.
+///
+/// ```
+/// use hspace_core::columns::Rules;
+/// use hspace_core::dataset::OpenOptions;
+///
+/// // The same as `--role site=domain --label age`.
+/// let options = OpenOptions {
+///     roles: vec!["site=domain".into()],
+///     label: "age".into(),
+///     ..OpenOptions::default()
+/// };
+/// let rules: Rules = options.table().rules;
+/// assert_eq!(rules.roles, [("site".to_owned(), "domain".to_owned())]);
+/// assert_eq!(rules.label.as_deref(), Some("age"));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rules {
     /// Title of the column of ids.
@@ -40,7 +55,7 @@ pub struct Rules {
 
 /// What a table holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holds {
+pub(crate) enum Holds {
     /// Vectors: numbers without a name that says otherwise are features.
     Vectors,
     /// What is known about samples that are elsewhere.
@@ -49,7 +64,7 @@ pub enum Holds {
 
 /// The kinds of rules, by falling authority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum By {
+pub(crate) enum By {
     /// `--label`
     Task,
     /// Another flag.
@@ -64,7 +79,7 @@ pub enum By {
 
 /// A column with its use.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Assigned {
+pub(crate) struct Assigned {
     /// Its title, taken apart.
     pub header: Header,
     /// What it is used for.
@@ -78,7 +93,7 @@ pub struct Assigned {
 }
 
 /// The columns of a table with their uses, and what was guessed or ignored.
-pub struct Assignment {
+pub(crate) struct Assignment {
     /// In the order of the table.
     pub columns: Vec<Assigned>,
     /// In words.
@@ -106,7 +121,7 @@ struct Assigning<'a> {
 /// # Errors
 /// A flag that names no column or no role; two columns that claim to be the id or the split; a column of numbers
 /// that holds text too.
-pub fn assign(
+pub(crate) fn assign(
     titles: &[String],
     profiles: &[Profile],
     rules: &Rules,
@@ -153,7 +168,7 @@ pub fn assign(
 
 /// Why it cannot be said what columns are for.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Problem {
+pub(crate) enum Problem {
     /// In words.
     Table(String),
     /// Of one row: its number, the column's title, and what is wrong.
@@ -255,7 +270,7 @@ impl Assigning<'_> {
 /// Columns in the order in which tasks are chosen: the first label is the default task; so where that would be one only
 /// by its cells, the first that is named as a task goes before it. A table may have many `target:`; they do not.
 /// `--label` goes before all.
-pub fn task_first(columns: &mut [(Assigned, Values)]) {
+pub(crate) fn task_first(columns: &mut [(Assigned, Values)]) {
     let is_label = |(a, _): &(Assigned, Values)| a.usage == Use::Known(Role::Label);
     let is_named = |(a, _): &(Assigned, Values)| match a.by {
         By::Prefix => a.header.reading != Reading::Numbers,

@@ -37,6 +37,19 @@ pub enum Missing {
 }
 
 /// How a table is to be read.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("data.csv");
+/// use hspace_core::columns::{Missing, TableOptions};
+/// use hspace_core::representation::read;
+///
+/// std::fs::write(&path, "width,height\n1,2\n,4\n5,6\n")?;
+/// let options = TableOptions { missing: Missing::Drop, ..TableOptions::default() };
+/// let table = read(&path, &options)?.table;
+/// assert_eq!((table.rows(), table.features.row(1)), (2, &[5.0, 6.0][..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TableOptions {
     /// What is said of its columns.
@@ -48,6 +61,20 @@ pub struct TableOptions {
 }
 
 /// A table in memory.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("data.csv");
+/// use hspace_core::representation::read;
+///
+/// std::fs::write(&path, "id,width,height,label\na,1,2,cat\nb,3,4,dog\n")?;
+/// let table = read(&path, &Default::default())?.table;
+/// assert_eq!(table.rows(), 2);
+/// assert_eq!(table.feature_titles, ["width", "height"]);
+/// let last = table.select(&[1]);
+/// assert_eq!((last.features.row(0), last.ids), (&[3.0, 4.0][..], Some(vec!["b".into()])));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Table {
     /// `[rows, features]`; no columns in a table of labels. NaN where a value is missing.

@@ -42,6 +42,18 @@ const PAIRS: [[Split; 2]; 3] = [
 ];
 
 /// All that [`check`] found.
+///
+/// ```
+/// use hspace_core::dataset::check::check;
+/// use hspace_core::dataset::{Dataset, OpenOptions};
+///
+/// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// let findings = check(&shapes, &|_done, _all| ())?;
+/// assert_eq!(findings.train + findings.test, 1600);
+/// assert_eq!(findings.sizes.map(|sizes| sizes.max), Some([24, 24]));
+/// assert_eq!(findings.duplicates.across, 0);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Findings {
     /// As given to `--data`.
@@ -172,6 +184,21 @@ pub struct Duplicates {
 /// `progress(done, all)` is called now and then, from any thread. A sample that cannot be decoded
 /// is listed in [`Findings::bad`].
 ///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("data.csv");
+/// use hspace_core::dataset::check::check;
+/// use hspace_core::dataset::{Dataset, OpenOptions};
+///
+/// // The test row repeats the first training row.
+/// std::fs::write(&path, "x,y,label,split\n1,2,a,train\n3,4,b,train\n1,2,a,test\n")?;
+/// let dataset = Dataset::open(&path.display().to_string(), &OpenOptions::default())?;
+/// let findings = check(&dataset, &|_done, _all| ())?;
+/// assert_eq!(findings.duplicates.across, 1);
+/// assert!(findings.warnings.iter().any(|text| text.contains("training")));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// If not one sample can be read.
 pub fn check(dataset: &Dataset, progress: &(dyn Fn(usize, usize) + Sync)) -> Result<Findings> {
@@ -244,6 +271,16 @@ pub fn check(dataset: &Dataset, progress: &(dyn Fn(usize, usize) + Sync)) -> Res
 /// of vectors, in its own unit. The deviation of what never varies is given as 1.
 ///
 /// At most `limit` training samples, evenly spaced, are looked at.
+///
+/// ```
+/// use hspace_core::dataset::check::channel_statistics;
+/// use hspace_core::dataset::{Dataset, OpenOptions};
+///
+/// let digits = Dataset::open("builtin:mnist-mini", &OpenOptions::default())?;
+/// let (mean, std) = channel_statistics(&digits, usize::MAX)?;
+/// assert!((mean[0] - 0.13).abs() < 0.01 && (std[0] - 0.31).abs() < 0.01);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 ///
 /// # Errors
 /// If there is no readable training sample among them.

@@ -9,6 +9,19 @@ impl Dataset {
     /// in 0..1, stored in 8 bits as pictures are. `shift` is what the vectors are less (see
     /// [`Samples::shift`]); empty for nothing, and for images.
     ///
+    /// ```
+    /// use hspace_core::dataset::{Dataset, Kind, Sample, Shape, Split};
+    /// use hspace_core::matrix::Matrix;
+    ///
+    /// let shape = Shape::Vector { dim: 2 };
+    /// let rows = Matrix::new(3, 2, vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    /// let drawn = Dataset::of_values("drawn", Kind::Vectors, shape, rows, vec![]);
+    /// assert_eq!(drawn.ids[1], "drawn/000001");
+    /// assert_eq!(drawn.samples.get(1)?, Sample::Vector(vec![3.0, 4.0].into()));
+    /// assert_eq!(drawn.indices(Split::Test), [0, 1, 2]);
+    /// # Ok::<(), hspace_core::Error>(())
+    /// ```
+    ///
     /// # Panics
     /// If rows are not as long as the shape says.
     pub fn of_values(

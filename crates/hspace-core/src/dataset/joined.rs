@@ -47,6 +47,19 @@ impl Dataset {
     /// the training split (means, principal components) is learned from this one alone. Kind and shape
     /// are this one's; columns are left out. Ids of `other` get a prefix.
     ///
+    /// ```
+    /// use hspace_core::dataset::{Dataset, OpenOptions, Split};
+    ///
+    /// let shapes = || Dataset::open("builtin:shapes", &OpenOptions::default());
+    /// let train = shapes()?.indices(Split::Train);
+    /// let both = shapes()?.joined_with(shapes()?)?;
+    /// assert_eq!(both.len(), 3200);
+    /// // Nothing is learned from the second one.
+    /// assert_eq!(both.indices(Split::Train), train);
+    /// assert!(both.ids[1600].starts_with("other:"));
+    /// # Ok::<(), hspace_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If one has images and the other vectors, or vectors of another length.
     pub fn joined_with(self, other: Dataset) -> Result<Dataset> {

@@ -8,6 +8,16 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, unknown};
 
 /// How a TIFF with several pages is read. Other formats have one page.
+///
+/// ```
+/// use hspace_core::dataset::{OpenOptions, Pages};
+///
+/// let pages: Pages = "channels".parse()?;
+/// assert_eq!(pages, Pages::Channels);
+/// let options = OpenOptions { pages, ..OpenOptions::default() };
+/// assert_eq!(options.pages.to_string(), "channels");
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pages {

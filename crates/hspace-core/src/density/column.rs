@@ -7,6 +7,17 @@ use crate::columns::{Csv, Holds, Rules, assign, cells};
 use crate::error::{Result, unknown};
 
 /// The values of a column.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("visits.csv");
+/// use hspace_core::density::column::read;
+///
+/// std::fs::write(&path, "day,visits\nMon,3\nTue,\nWed,5\n")?;
+/// let column = read(&path, Some("visits"))?;
+/// assert_eq!((column.values, column.missing), (vec![3.0, 5.0], 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Column {
     /// The header's name for it.
@@ -18,6 +29,17 @@ pub struct Column {
 }
 
 /// Reads the column `name`, a title or the name within one, or the only one of numbers there is.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("visits.csv");
+/// use hspace_core::density::column::read;
+///
+/// std::fs::write(&path, "day,visits\nMon,3\nTue,many\n")?;
+/// let error = read(&path, Some("visits")).unwrap_err().to_string();
+/// assert!(error.contains("line 3") && error.contains("many"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// When the file cannot be read, has no header or no such column, or a value is no finite number; the error names

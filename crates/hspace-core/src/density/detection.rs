@@ -17,6 +17,15 @@ use crate::stats::{Estimate, roc};
 pub const DETECTION_SCORES: [&str; 4] = ["auroc", "aupr", "fpr95", "missed95"];
 
 /// [`DETECTION_SCORES`] of the scores of ordinary samples and of outliers, at least one of each and none of them NaN.
+///
+/// ```
+/// use hspace_core::density::detection::detection;
+///
+/// let [auroc, aupr, fpr95, missed95] = detection(&[0.1, 0.4, 0.2], &[0.3, 0.9]);
+/// assert!((auroc.mean - 5.0 / 6.0).abs() < 1e-9);
+/// assert!((aupr.mean - 5.0 / 6.0).abs() < 1e-9);
+/// assert!((fpr95.mean - 1.0 / 3.0).abs() < 1e-9 && missed95.mean <= 0.5);
+/// ```
 pub fn detection(ordinary: &[f64], outliers: &[f64]) -> [Estimate; 4] {
     let negated = |scores: &[f64]| scores.iter().map(|s| -s).collect::<Vec<f64>>();
     [

@@ -25,6 +25,21 @@ pub use results::{ColumnFits, Fit, Summary, Unfit};
 
 /// Fits, ranks, tests and asks. `data` is the file's name; `progress` is called with what is being done.
 ///
+/// ```
+/// use hspace_core::density::column::Column;
+/// use hspace_core::density::questions::Question;
+/// use hspace_core::density::{DensityOptions, fit::fit};
+///
+/// // Visits a day.
+/// let values = (0..200).map(|i| f64::from(i * 7 % 5)).collect();
+/// let visits = Column { name: "visits".into(), values, missing: 0 };
+/// let options = DensityOptions { resamples: 0, ..DensityOptions::default() };
+/// let fits = fit(&visits, "visits.csv", &[Question::Above(3.0)], &options, &mut |_| ())?;
+/// assert!(fits.fits.iter().any(|fit| fit.name == "poisson"));
+/// assert_eq!(fits.answers[0].observed, 40);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
+///
 /// # Errors
 /// Options that cannot be, fewer than two values, or values that no candidate can be fitted to: every
 /// reason is given.

@@ -19,6 +19,14 @@ use super::Random;
 use super::special::{HALF_LN_2PI, normal_cdf};
 
 /// A kernel by name.
+///
+/// ```
+/// use hspace_core::density::Kernel;
+///
+/// assert_eq!(Kernel::Tophat.cdf(0.0), 0.5);
+/// assert_eq!(Kernel::Linear.ln(0.0), 0.0);
+/// assert!(Kernel::Epanechnikov.width() > Kernel::Gaussian.width());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kernel {

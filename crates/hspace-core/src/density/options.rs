@@ -8,6 +8,19 @@ use crate::auto::Auto;
 use crate::error::unknown;
 
 /// Options of [`fit`](super::fit::fit).
+///
+/// ```
+/// use hspace_core::auto::Auto;
+/// use hspace_core::density::{Bandwidth, DensityOptions, Kernel};
+///
+/// let mut options = DensityOptions::default();
+/// options.kde.kernel = Kernel::Epanechnikov;
+/// options.kde.bandwidth = Bandwidth::Scott;
+/// options.mixture.components = Auto::Set(3);
+/// assert!(options.validate().is_empty());
+/// options.folds = 1;
+/// assert_eq!(options.validate().len(), 1);
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DensityOptions {
@@ -48,6 +61,15 @@ impl Default for DensityOptions {
 }
 
 /// Options of [`outliers`](super::outliers::outliers).
+///
+/// ```
+/// use hspace_core::density::OutlierOptions;
+///
+/// let options = OutlierOptions { candidates: vec!["knn".into()], ..OutlierOptions::default() };
+/// assert!(options.validate().is_empty());
+/// let wrong = OutlierOptions { candidates: vec!["knm".into()], ..options };
+/// assert!(wrong.validate()[0].contains("did you mean `knn`?"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OutlierOptions {

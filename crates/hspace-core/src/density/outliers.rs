@@ -43,6 +43,22 @@ pub struct OutlierRow {
 }
 
 /// Everything found about outliers in one representation. Written as JSON, read by the report.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::density::{OutlierOptions, outliers::outliers};
+/// use hspace_core::matrix::Matrix;
+///
+/// let candidates = vec!["normal".into(), "knn".into()];
+/// let options = OutlierOptions { candidates, ..OutlierOptions::default() };
+/// let far = Matrix::new(20, 2, vec![8.0; 40]);
+/// let found = outliers(&blobs("runs/a", 0.2), &far, ["animals", "cars"], &options, &mut |_| ())?;
+/// assert_eq!(found.rows[0].scores[0].0, "auroc");
+/// assert!(found.rows.iter().all(|row| row.scores[0].1.mean == 1.0));
+/// assert!(found.table().contains("knn") && !found.headline().is_empty());
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outliers {
     /// hspace's version.
@@ -73,6 +89,19 @@ pub struct Outliers {
 
 /// Fits to the training rows of `inside`, scores its test rows against all rows of `outside` `[n, d]`.
 /// `data` and `against` are what the two are called.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::density::{OutlierOptions, outliers::outliers};
+///
+/// let inside = blobs("runs/a", 0.2);
+/// let options = OutlierOptions { candidates: vec!["normal".into()], ..OutlierOptions::default() };
+/// // The same data again: nothing tells them.
+/// let found = outliers(&inside, &inside.features, ["a", "a"], &options, &mut |_| ())?;
+/// assert!((found.rows[0].scores[0].1.mean - 0.5).abs() < 0.1);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 ///
 /// # Errors
 /// Options that cannot be, widths that differ, a side without rows, or no density that can be fitted.

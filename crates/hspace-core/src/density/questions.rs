@@ -24,6 +24,19 @@ use crate::random::{mix, shuffled};
 use crate::stats::proportion::{self, NORMAL_95};
 
 /// Something to ask, in units of the values.
+///
+/// ```
+/// use hspace_core::density::questions::Question;
+/// use hspace_core::density::{DENSITIES, DensityOptions};
+/// use hspace_core::list::find;
+///
+/// let question = Question::Between(2.0, 7.0);
+/// assert!(question.holds(7.0) && question.validate().is_empty());
+/// let values: Vec<f64> = (0..100).map(|i| f64::from(i % 10)).collect();
+/// let normal = (find("density", DENSITIES, "normal")?.fit)(&values, &DensityOptions::default())?;
+/// assert!((question.probability(&*normal, false) - 0.61).abs() < 0.01);
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Question {
@@ -113,6 +126,20 @@ pub struct Answer {
 const PARTS: usize = 50;
 
 /// The answers of one fit to all questions; `values` are those that it was fitted to.
+///
+/// ```
+/// use hspace_core::density::questions::{Question, ask};
+/// use hspace_core::density::{DENSITIES, DensityOptions};
+/// use hspace_core::list::find;
+///
+/// let values: Vec<f64> = (0..100).map(|i| f64::from(i % 10)).collect();
+/// let normal = (find("density", DENSITIES, "normal")?.fit)(&values, &DensityOptions::default())?;
+/// let questions = [Question::Above(4.5)];
+/// let answers = ask(&questions, "normal", &*normal, &values, false, (100, 0));
+/// let [low, high] = answers[0].interval.expect("an interval");
+/// assert!(low < 0.5 && 0.5 < high);
+/// # Ok::<(), String>(())
+/// ```
 pub fn ask(
     questions: &[Question],
     name: &str,
@@ -212,6 +239,13 @@ fn interval(mut again: Vec<f64>, estimate: f64, acceleration: f64) -> [f64; 2] {
 }
 
 /// How many of the values are such, and their share with its exact interval.
+///
+/// ```
+/// use hspace_core::density::questions::{Question, observed};
+///
+/// let (count, share) = observed(Question::Below(2.0), &[1.0, 2.0, 3.0, 0.5]);
+/// assert_eq!((count, share.probability), (2, 0.5));
+/// ```
 pub fn observed(question: Question, values: &[f64]) -> (usize, Probability) {
     let count = values.iter().filter(|x| question.holds(**x)).count();
     let share = proportion::exact(count, values.len());

@@ -32,6 +32,21 @@ const WIDEST: usize = 64;
 const SAMPLES: usize = 2000;
 
 /// Densities of a space.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::density::OutlierOptions;
+/// use hspace_core::density::space::SpaceFits;
+///
+/// let candidates = vec!["normal".into(), "mixture".into()];
+/// let options = OutlierOptions { candidates, ..OutlierOptions::default() };
+/// let fits = SpaceFits::of(&blobs("runs/a", 0.1), &options)?;
+/// // Three clusters are no normal distribution.
+/// assert_eq!(fits.fits[0].name, "mixture");
+/// assert!(fits.headline().contains("mixture") && fits.table().contains("normal"));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SpaceFits {
     /// Name of the representation.

@@ -20,6 +20,21 @@ use crate::error::Result;
 use crate::matrix::{Matrix, gram};
 
 /// How latents depend on one another, and on the factors.
+///
+/// ```
+/// use hspace_core::disentangle::Dependence;
+/// use hspace_core::matrix::Matrix;
+///
+/// // The second latent is the first one's square: not correlated, but dependent.
+/// let rows = (0..1000).flat_map(|i| {
+///     let z = i as f32 / 500.0 - 1.0;
+///     [z, z * z]
+/// });
+/// let dependence = Dependence::of("runs/a", &Matrix::new(1000, 2, rows.collect()), &[]);
+/// assert!(dependence.correlations[0][1].abs() < 0.01);
+/// assert!(dependence.latents[0][1] > 0.5);
+/// assert!(!dependence.table().is_empty());
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Dependence {
     /// Name of the representation.

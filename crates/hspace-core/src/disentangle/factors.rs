@@ -8,6 +8,22 @@ const MOST_VALUES: usize = 100;
 const BINS: usize = 20;
 
 /// A factor and the value each row has.
+///
+/// ```
+/// use hspace_core::dataset::{Column, Role, Values};
+/// use hspace_core::disentangle::Factor;
+///
+/// let size = Column {
+///     name: "size".into(),
+///     role: Role::Factor,
+///     values: Values::Numbers(vec![Some(0.5), Some(2.0), Some(0.5)]),
+/// };
+/// let factor = Factor::new(&size)?;
+/// assert_eq!((factor.count, &factor.index[..]), (2, &[0, 1, 0][..]));
+/// assert_eq!(factor.members(), [vec![0, 2], vec![1]]);
+/// assert_eq!(factor.select(&[1]).index, [1]);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Factor {
     /// The column's name.
@@ -118,6 +134,17 @@ impl Factor {
 
 /// The factors among `columns`: those named, or where none is named all that are known; see
 /// [`crate::dataset::factors`]. Empty where the data have none.
+///
+/// ```
+/// use hspace_core::dataset::{Dataset, OpenOptions};
+/// use hspace_core::disentangle::of_columns;
+///
+/// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// let counts: Vec<usize> = of_columns(&shapes.columns, &[])?.iter().map(|f| f.count).collect();
+/// assert_eq!(counts, [2, 2, 10, 10, 4]);
+/// assert_eq!(of_columns(&shapes.columns, &["size".into()])?[0].name, "size");
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 ///
 /// # Errors
 /// If a named column is not there, or one does not serve.

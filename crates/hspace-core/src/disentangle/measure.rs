@@ -31,6 +31,37 @@ const FEWEST: usize = 50;
 
 /// Measures representations of the same samples. `progress` is called with what is being done.
 ///
+/// ```
+/// # use hspace_core::dataset::{Column, Role, Split, Values};
+/// # use hspace_core::{matrix::Matrix, representation::Representation};
+/// # let n = 600;
+/// # let factor = |name: &str, of: &dyn Fn(usize) -> usize| Column {
+/// #     name: name.into(),
+/// #     role: Role::Factor,
+/// #     values: Values::Numbers((0..n).map(|i| Some(of(i) as f64)).collect()),
+/// # };
+/// # let entangled = Representation {
+/// #     name: "runs/vae".into(),
+/// #     features: Matrix::new(n, 2, (0..n).flat_map(|i| {
+/// #         let [x, y] = [(i % 5) as f32, (i / 5 % 5) as f32];
+/// #         [x + y, x - y]
+/// #     }).collect()),
+/// #     ids: (0..n).map(|i| i.to_string()).collect(),
+/// #     columns: vec![factor("x", &|i| i % 5), factor("y", &|i| i / 5 % 5)],
+/// #     split: vec![Split::Train; n],
+/// #     origin: String::new(),
+/// #     shift: vec![],
+/// # };
+/// use hspace_core::disentangle::{Options, measure};
+///
+/// // Latents x + y and x − y: both know as much of either factor.
+/// let options = Options { metrics: vec!["mig".into()], ..Options::default() };
+/// let found = measure(&[entangled], &options, "shapes", &mut |_| ())?;
+/// let (name, mig) = &found.rows[0].scores[0];
+/// assert!(name == "mig" && mig.mean < 0.1);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
+///
 /// # Errors
 /// If metrics need factors the data do not have, if names are unknown, or with too few samples, too
 /// many latents or features that are not finite.
@@ -109,6 +140,16 @@ pub fn measure(
 }
 
 /// What is wrong with `options` for data with these columns, all of it, before anything is encoded.
+///
+/// ```
+/// use hspace_core::disentangle::{Options, validate};
+///
+/// // Without known factors only the latents can be looked at.
+/// let of_latents = Options { metrics: vec!["dependence".into()], ..Options::default() };
+/// assert!(validate(&[], &of_latents, "data").is_empty());
+/// let of_factors = Options { metrics: vec!["mig".into()], ..Options::default() };
+/// assert!(!validate(&[], &of_factors, "data").is_empty());
+/// ```
 pub fn validate(columns: &[Column], options: &Options, data: &str) -> Vec<String> {
     match prepare(columns, options, data) {
         Ok(_) => Vec::new(),
@@ -118,6 +159,14 @@ pub fn validate(columns: &[Column], options: &Options, data: &str) -> Vec<String
 }
 
 /// The rows to measure on: `count` of `n` at random, ascending; all where there are no more.
+///
+/// ```
+/// use hspace_core::disentangle::sample;
+///
+/// let rows = sample(1000, 10, 0);
+/// assert!(rows.len() == 10 && rows.is_sorted());
+/// assert_eq!(sample(3, 10, 0), [0, 1, 2]);
+/// ```
 pub fn sample(n: usize, count: usize, seed: u64) -> Vec<usize> {
     let mut rows = shuffled((0..n).collect(), mix(&[seed, 2]));
     rows.truncate(count);
@@ -126,6 +175,17 @@ pub fn sample(n: usize, count: usize, seed: u64) -> Vec<usize> {
 }
 
 /// As many latents as `like` has, of normal numbers that know nothing: what guessing looks like.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::disentangle::noise;
+///
+/// let latents = blobs("runs/vae", 0.2);
+/// let guess = noise(&latents, 0);
+/// assert_eq!((guess.name.as_str(), &guess.ids), ("noise", &latents.ids));
+/// assert!(guess.features.column_means().iter().all(|mean| mean.abs() < 0.3));
+/// ```
 pub fn noise(like: &Representation, seed: u64) -> Representation {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(mix(&[seed, 3]));
     let numbers = (0..like.features.data.len()).map(|_| random.sample(StandardNormal));
@@ -220,6 +280,18 @@ fn check(of: &[Representation], first: &Representation) -> Result<()> {
 }
 
 /// Says where a representation is too wide, before others are made.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::disentangle::check_width;
+/// use hspace_core::matrix::Matrix;
+///
+/// let mut latents = blobs("runs/vae", 0.2);
+/// assert!(check_width(&latents).is_ok());
+/// latents.features = Matrix::zeros(160, 2048);
+/// assert!(check_width(&latents).is_err());
+/// ```
 ///
 /// # Errors
 /// Where it has more than [`WIDEST`] dimensions.

@@ -17,6 +17,24 @@ pub struct Prediction {
 }
 
 /// Answers of a head for samples.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::head::Predictions;
+/// use hspace_core::matrix::Matrix;
+/// use hspace_core::probe::{ProbeOptions, fit_head};
+///
+/// let (head, _) = fit_head(&blobs("runs/a", 0.2), &ProbeOptions::default())?;
+/// let ids = ["new.png", "between.png"].map(String::from);
+/// // The second sample lies between two classes: at least 80 % are asked for.
+/// let features = Matrix::new(2, 2, vec![0.0, 0.0, 0.5, 0.0]);
+/// let predictions = Predictions::of(&head, &ids, &features, Some(0.8))?;
+/// assert_eq!(predictions.answers[0].answer.as_deref(), Some("cat"));
+/// assert_eq!((predictions.abstained(), &predictions.answers[1].answer), (1, &None));
+/// assert!(predictions.csv()?.starts_with("id,predicted,confidence,p:cat,p:cow,p:dog\nnew.png,cat,"));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Predictions {
     /// What was asked.

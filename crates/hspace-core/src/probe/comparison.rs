@@ -11,6 +11,22 @@ use super::{Labels, Row, probes_of};
 use crate::stats::{ALPHA, Components, Estimate, Range, Spread, Step, holm, smooth_draws};
 
 /// Two representations under one probe with the same labels.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::probe::{Contender, Labels, ProbeOptions, measure};
+///
+/// let contenders = vec![
+///     Contender::Fixed(blobs("pixels", 0.9)),
+///     Contender::Fixed(blobs("runs/a", 0.2)),
+/// ];
+/// let options = ProbeOptions { labels: vec![Labels::PerClass(5)], ..ProbeOptions::default() };
+/// let pair = &measure(contenders, &options, "animals", &mut |_| ())?.comparisons[0];
+/// assert!(pair.seen && pair.a == "runs/a" && pair.difference.low > 0.0);
+/// assert!(pair.verdict().starts_with("better by"));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// Name of the one representation: of the better one, where there is one.
@@ -57,6 +73,22 @@ struct Pair<'a> {
 
 /// All pairs of `rows`, family by family in the order of the rows. Rows without scores of test samples and pairs of which no interval is
 /// known are left out.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::probe::comparison::compare;
+/// use hspace_core::probe::{Contender, Labels, ProbeOptions, measure};
+///
+/// let contenders = ["a", "b", "c"].map(|name| Contender::Fixed(blobs(name, 0.5)));
+/// let labels = vec![Labels::PerClass(5)];
+/// let options = ProbeOptions { probes: vec!["knn".into()], labels, ..ProbeOptions::default() };
+/// let found = measure(contenders.into(), &options, "animals", &mut |_| ())?;
+/// let pairs = compare(&found.rows);
+/// // Equal features: three pairs, and no difference.
+/// assert!(pairs.len() == 3 && pairs.iter().all(|pair| !pair.seen));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 pub fn compare(rows: &[Row]) -> Vec<Comparison> {
     let mut families: Vec<(&str, Labels)> = Vec::new();
     let mut curves: Vec<(&str, &str)> = Vec::new();

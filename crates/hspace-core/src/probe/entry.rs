@@ -13,6 +13,13 @@ use crate::matrix::Matrix;
 pub type Entry = list::Entry<ProbeKind>;
 
 /// A probe: a simple model that is fitted to the labelled rows of a representation, and answers for others.
+///
+/// ```
+/// use hspace_core::probe::{PROBES, TaskKind};
+///
+/// let ridge = PROBES.iter().find(|probe| probe.name == "ridge").expect("ridge regression");
+/// assert_eq!(ridge.tasks, [TaskKind::Numbers]);
+/// ```
 pub struct ProbeKind {
     /// For the headings of reports.
     pub title: &'static str,

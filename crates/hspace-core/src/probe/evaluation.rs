@@ -15,6 +15,18 @@ use crate::stats::proportion::exact;
 use crate::stats::roc::{curve, share_at_95};
 
 /// How right the answers of a head are.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::probe::{ProbeOptions, fit_head};
+///
+/// let (_, evaluation) = fit_head(&blobs("runs/a", 0.2), &ProbeOptions::default())?;
+/// let (name, accuracy) = &evaluation.scores[0];
+/// assert!(evaluation.samples == 40 && name == "accuracy" && accuracy.mean > 0.9);
+/// assert!(evaluation.roc.is_none()); // There are three classes.
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Labelled samples that were asked.
@@ -56,6 +68,20 @@ pub struct Operation {
 }
 
 /// How right the answers of `head` are for the samples of `r` whose label is known; its features are less [`Head::offset`].
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::probe::evaluation::evaluate;
+/// use hspace_core::probe::{ProbeOptions, fit_head};
+///
+/// let (head, _) = fit_head(&blobs("runs/a", 0.2), &ProbeOptions::default())?;
+/// // Other data, noisier.
+/// let found = evaluate(&head, &blobs("runs/a", 1.5))?;
+/// assert_eq!(found.samples, 160);
+/// assert!(found.scores[0].1.mean < head.about.scores[0].1.mean);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 ///
 /// # Errors
 /// When there is no such column, when it is of another kind, or when no sample has a label that the head knows.

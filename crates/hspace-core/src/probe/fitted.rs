@@ -19,6 +19,20 @@ const FOLDS: usize = 5;
 /// temperature and, of two classes, its threshold are chosen by the validation labels, or where there are none by the held-out answers of
 /// five folds; it is scored on the test labels once, at the end, which is what comes with it.
 ///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::matrix::Matrix;
+/// use hspace_core::probe::{ProbeOptions, fit_head};
+///
+/// let options = ProbeOptions { task: "width".into(), probes: vec!["ridge".into()], ..ProbeOptions::default() };
+/// let (head, evaluation) = fit_head(&blobs("runs/a", 0.1), &options)?;
+/// assert!(evaluation.scores[0].0 == "r2" && evaluation.scores[0].1.mean > 0.9);
+/// let width = head.answer(&Matrix::new(1, 2, vec![1.0, 0.0]))?;
+/// assert!((width[0] - 1.0).abs() < 0.1);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
+///
 /// # Errors
 /// When the task is unknown or a split has no labels, or features are not finite.
 pub fn fit_head(r: &Representation, options: &ProbeOptions) -> Result<(Head, Evaluation)> {

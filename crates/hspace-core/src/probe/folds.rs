@@ -11,6 +11,20 @@ use crate::random::{mix, shuffled};
 
 /// What the settings of a probe are chosen by: validation rows where there are any, else training rows that are held
 /// out or left out.
+///
+/// ```
+/// use hspace_core::auto::Auto;
+/// use hspace_core::matrix::Matrix;
+/// use hspace_core::probe::{Selection, ridge::Ridge};
+///
+/// let x = Matrix::new(4, 1, vec![0.0, 1.0, 2.0, 3.0]);
+/// let (val, truth) = (Matrix::new(2, 1, vec![0.5, 2.5]), [1.0, 5.0]);
+/// // The penalty is chosen by the validation rows.
+/// let selection = Selection { groups: None, val: Some((&val, &truth[..])) };
+/// let ridge = Ridge::fit(&x, &[0.0, 2.0, 4.0, 6.0], Auto::Auto, selection, 0)?;
+/// assert!((ridge.predict(&val)[1] - 5.0).abs() < 0.1);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Selection<'a, T> {
     /// Group of each training row `[n]`, which is held out whole.

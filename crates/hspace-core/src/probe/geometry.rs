@@ -32,6 +32,17 @@ const LIMIT: usize = 1024;
 
 /// RankMe of `features` `[n, d]`, from 1 to min(n, d); `None` where all features are zero.
 ///
+/// ```
+/// use hspace_core::matrix::Matrix;
+/// use hspace_core::probe::geometry::effective_rank;
+///
+/// let one = Matrix::new(3, 2, vec![1.0, 1.0, 2.0, 2.0, 3.0, 3.0]);
+/// assert!((effective_rank(&one)?.expect("a rank") - 1.0).abs() < 1e-3);
+/// let two = Matrix::new(2, 2, vec![1.0, 0.0, 0.0, 1.0]);
+/// assert!((effective_rank(&two)?.expect("a rank") - 2.0).abs() < 1e-6);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
+///
 /// # Errors
 /// When features are not finite.
 pub fn effective_rank(features: &Matrix) -> Result<Option<f64>> {
@@ -70,6 +81,17 @@ fn rescale(values: &mut [f32]) {
 
 /// (alignment, uniformity) of `features` `[n, d]`: alignment only with `labels` `[n]` and at least one
 /// pair of a class, uniformity only with a pair. Rows of zeros have no direction, and are left out.
+///
+/// ```
+/// use hspace_core::matrix::Matrix;
+/// use hspace_core::probe::geometry::alignment_and_uniformity;
+///
+/// let x = Matrix::new(3, 2, vec![1.0, 0.0, 2.0, 0.0, 0.0, 5.0]);
+/// let (alignment, uniformity) = alignment_and_uniformity(&x, Some(&[0, 0, 1]));
+/// // The two samples of a class point the same way.
+/// assert_eq!(alignment, Some(0.0));
+/// assert!(uniformity.is_some_and(|u| u < 0.0));
+/// ```
 pub fn alignment_and_uniformity(
     features: &Matrix,
     labels: Option<&[u32]>,

@@ -8,6 +8,24 @@ use crate::error::{Error, Result};
 /// The measurements `of` (where from, what), which are about the same labelled samples, as one: pairs across files are compared, and label
 /// savings counted against `baseline`. A name that has other results in another file is followed by where it is from.
 ///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::probe::{Contender, Labels, ProbeOptions, join, measure};
+///
+/// let options = ProbeOptions { labels: vec![Labels::PerClass(5)], ..ProbeOptions::default() };
+/// let of = |name, noise| {
+///     measure(vec![Contender::Fixed(blobs(name, noise))], &options, "animals", &mut |_| ())
+/// };
+/// let files = vec![
+///     ("monday.json".to_owned(), of("pixels", 0.9)?),
+///     ("today.json".to_owned(), of("runs/a", 0.2)?),
+/// ];
+/// let joined = join(files, "pixels")?;
+/// assert!(joined.comparisons.iter().all(|pair| pair.a == "runs/a" && pair.b == "pixels"));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
+///
 /// # Errors
 /// When they are of another protocol, or of other samples, labels, folds or draws, so that nothing can be paired.
 pub fn join(of: Vec<(String, Measurements)>, baseline: &str) -> Result<Measurements> {

@@ -41,6 +41,28 @@ struct Line {
 }
 
 /// A file of answers.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// # let folder = tempfile::tempdir()?;
+/// use hspace_core::probe::{Contender, Journal, Labels, Limits, ProbeOptions, measure_within};
+///
+/// let options = ProbeOptions { labels: vec![Labels::PerClass(5)], ..ProbeOptions::default() };
+/// let path = folder.path().join("answers.jsonl");
+/// let mut known = Vec::new();
+/// for _ in 0..2 {
+///     let mut journal = Journal::open(&path)?;
+///     let mut limits = Limits { journal: Some(&mut journal), deadline: None };
+///     let contenders = vec![Contender::Fixed(blobs("runs/a", 0.2))];
+///     measure_within(contenders, &options, "animals", &mut limits, &mut |_| ())?;
+///     assert!(journal.notes().is_empty() && journal.path() == path);
+///     known.push(journal.known());
+/// }
+/// // The second measurement has nothing left to do.
+/// assert_eq!(known, [0, 10]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,

@@ -9,7 +9,7 @@
 mod choice;
 pub(super) mod probe;
 
-pub use choice::{choose, choose_for_label_sets};
+pub(crate) use choice::{choose, choose_for_label_sets};
 pub use probe::LabelledRows;
 
 use rayon::prelude::*;
@@ -45,6 +45,13 @@ pub enum Weights {
 }
 
 /// Everything a kNN probe needs besides rows.
+///
+/// ```
+/// use hspace_core::probe::knn::{Metric, Settings, Weights};
+///
+/// let settings = Settings { k: 5, metric: Metric::Cosine, weights: Weights::Uniform };
+/// assert!(settings.to_string().starts_with("k=5 cosine"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
     /// Number of neighbours.
@@ -74,6 +81,17 @@ pub type Neighbours = Vec<Vec<(f32, u32)>>;
 
 /// The `k` nearest rows of `train` `[n, d]` to each row of `queries` `[m, d]`. Where `own` is given,
 /// `own[i]` is query i's row in `train`, which is left out.
+///
+/// ```
+/// use hspace_core::matrix::Matrix;
+/// use hspace_core::probe::knn::{Metric, neighbours};
+///
+/// let train = Matrix::new(3, 1, vec![0.0, 9.0, 4.0]);
+/// let query = Matrix::new(1, 1, vec![5.0]);
+/// let found = neighbours(&train, &query, Metric::Euclidean, 2, None);
+/// let rows: Vec<u32> = found[0].iter().map(|(_, row)| *row).collect();
+/// assert_eq!(rows, [2, 1]);
+/// ```
 pub fn neighbours(
     train: &Matrix,
     queries: &Matrix,
@@ -89,7 +107,7 @@ pub fn neighbours(
 
 /// As [`neighbours`], leaving out the training rows of the query's own group: `groups` `[n]` are those of the training rows,
 /// `own` `[m]` those of the queries.
-pub fn neighbours_in_other_groups(
+pub(crate) fn neighbours_in_other_groups(
     train: &Matrix,
     queries: &Matrix,
     metric: Metric,
@@ -181,6 +199,17 @@ fn nearest(
 }
 
 /// Class probabilities `[m, classes]`: shares of the votes of the first `k` neighbours.
+///
+/// ```
+/// use hspace_core::probe::knn::{Weights, probabilities};
+///
+/// // One query with three neighbours: (distance, training row).
+/// let found = vec![vec![(0.1, 0), (0.2, 2), (0.9, 1)]];
+/// let labels = [1, 0, 1];
+/// assert_eq!(probabilities(&found, &labels, 2, 2, Weights::Uniform), [0.0, 1.0]);
+/// let all = probabilities(&found, &labels, 2, 3, Weights::Uniform);
+/// assert!((all[1] - 2.0 / 3.0).abs() < 1e-6);
+/// ```
 pub fn probabilities(
     found: &Neighbours,
     labels: &[u32],
@@ -194,7 +223,7 @@ pub fn probabilities(
 }
 
 /// Each label's share `[m, labels]` of the votes of the first `k` neighbours, whose label sets `sets` `[n]` are.
-pub fn label_probabilities(
+pub(crate) fn label_probabilities(
     found: &Neighbours,
     sets: &[Vec<u32>],
     labels: usize,

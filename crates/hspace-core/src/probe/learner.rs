@@ -10,6 +10,30 @@ use crate::error::{Error, Result};
 use crate::random::mix;
 
 /// What a source may learn from, and what it is asked.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::probe::{Contender, Draw, HEAD, Labels, ProbeOptions, linear, measure};
+///
+/// // A source that learns from each draw of labels: here a softmax regression of its own.
+/// let data = blobs("samples", 0.2);
+/// let learner = Contender::PerDraw {
+///     name: "mine".into(),
+///     samples: Box::new(data.clone()),
+///     origin: "softmax".into(),
+///     draws: 3,
+///     answer: Box::new(|draw: &Draw<'_>| {
+///         let labels: Vec<u32> = draw.labelled.iter().map(|&row| row as u32 % 3).collect();
+///         let learned = linear::fit(&data.features.select(draw.labelled), &labels, 3, 100.0)?;
+///         Ok(learned.probabilities(&data.features.select(draw.test)))
+///     }),
+/// };
+/// let options = ProbeOptions { labels: vec![Labels::PerClass(5)], ..ProbeOptions::default() };
+/// let found = measure(vec![learner], &options, "animals", &mut |_| ())?;
+/// assert!(found.rows[0].probe == HEAD && found.rows[0].scores[0].1.mean > 0.9);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Draw<'a> {
     /// Training rows whose labels may be read, ascending.

@@ -48,6 +48,20 @@ const FIT_ROWS: usize = 20_000;
 const FALLBACK: f64 = 3.0;
 
 /// A fitted linear classifier.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::matrix::Matrix;
+/// use hspace_core::probe::linear::fit;
+///
+/// let data = blobs("runs/a", 0.2);
+/// let labels: Vec<u32> = (0..160).map(|i| i % 3).collect();
+/// let classifier = fit(&data.features, &labels, 3, 1.0)?;
+/// let p = classifier.probabilities(&Matrix::new(1, 2, vec![0.0, 0.0]));
+/// assert!(p[0] > 0.5 && (p.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Softmax {
     /// `[d, classes]`, on the features as they are.
@@ -72,6 +86,18 @@ impl Softmax {
 
 /// Fits `features` `[n, d]` with `labels` `[n]` below `classes` at scikit-learn's `c`.
 ///
+/// ```
+/// use hspace_core::matrix::Matrix;
+/// use hspace_core::probe::linear::fit;
+///
+/// let x = Matrix::new(4, 1, vec![-2.0, -1.0, 1.0, 2.0]);
+/// let [weak, strong] = [0.01, 100.0].map(|c| fit(&x, &[0, 0, 1, 1], 2, c));
+/// // A strong penalty (small C) keeps weights small.
+/// assert!(weak?.weights.data[1] < strong?.weights.data[1]);
+/// assert!(fit(&x, &[0, 0, 0, 0], 2, 1.0).is_err());
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
+///
 /// # Errors
 /// When fewer than two classes have a label, or features are not finite.
 pub fn fit(features: &Matrix, labels: &[u32], classes: usize, c: f64) -> Result<Softmax> {
@@ -82,6 +108,19 @@ pub fn fit(features: &Matrix, labels: &[u32], classes: usize, c: f64) -> Result<
 
 /// Fits with C chosen by the log loss of the validation rows of `selection` or by cross-validation inside `labels`;
 /// returns that C, in the units of [`fit`].
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::probe::{Selection, linear::fit_auto};
+///
+/// let data = blobs("runs/a", 0.2);
+/// let labels: Vec<u32> = (0..160).map(|i| i % 3).collect();
+/// // C by cross-validation.
+/// let (classifier, c) = fit_auto(&data.features, &labels, 3, Selection::default(), 0)?;
+/// assert!(c > 0.0 && classifier.weights.cols == 3);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`fit`].

@@ -23,6 +23,20 @@ use pace::Pace;
 use run::Work;
 
 /// What bounds a measurement, and what it goes on from.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::probe::{Contender, Limits, ProbeOptions, measure_within};
+/// use std::time::Instant;
+///
+/// // No time at all: everything is left out, and that is said.
+/// let mut limits = Limits { journal: None, deadline: Some(Instant::now()) };
+/// let contenders = vec![Contender::Fixed(blobs("runs/a", 0.2))];
+/// let found = measure_within(contenders, &ProbeOptions::default(), "animals", &mut limits, &mut |_| ())?;
+/// assert!(!found.left_out.is_empty() && found.without().is_some());
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Limits<'a> {
     /// Answers of a measurement that was stopped, which are not measured again; what is measured now is added.
@@ -47,6 +61,23 @@ impl Limits<'_> {
 /// one group. With a numeric task the linear and kNN probes give way to ridge regression. All features are scaled alike
 /// (`scaling.rs`). With `folds` every labelled sample, of whatever split, is tested once by what was learned from the other folds.
 ///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::probe::{Contender, Labels, ProbeOptions, measure};
+///
+/// let contenders = vec![
+///     Contender::Fixed(blobs("pixels", 0.9)),
+///     Contender::Fixed(blobs("runs/a", 0.2)),
+/// ];
+/// let labels = vec![Labels::PerClass(1), Labels::PerClass(10), Labels::All];
+/// let options = ProbeOptions { labels, ..ProbeOptions::default() };
+/// let found = measure(contenders, &options, "animals", &mut |_| ())?;
+/// println!("{}{}", found.table(), found.headline());
+/// assert_eq!(found.rows.len(), 2 * 2 * 3); // Sources, probes, numbers of labels.
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
+///
 /// # Errors
 /// When options are out of range, the task is unknown, a split has no labels, all training labels are
 /// of one class, or contenders differ in their ids, columns or split, or hold NaN or infinite features.
@@ -66,6 +97,21 @@ pub fn measure(
 }
 
 /// [`measure`] within `limits`: it goes on from what a stopped measurement left, and ends early.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::probe::{Contender, Labels, Limits, ProbeOptions, measure_within};
+/// use std::time::{Duration, Instant};
+///
+/// let deadline = Some(Instant::now() + Duration::from_secs(60));
+/// let mut limits = Limits { journal: None, deadline };
+/// let options = ProbeOptions { labels: vec![Labels::PerClass(5)], ..ProbeOptions::default() };
+/// let contenders = vec![Contender::Fixed(blobs("runs/a", 0.2))];
+/// let found = measure_within(contenders, &options, "animals", &mut limits, &mut |_| ())?;
+/// assert!(found.left_out.is_empty()); // There was time for all.
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`measure`], and when answers cannot be kept.

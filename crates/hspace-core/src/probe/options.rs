@@ -11,6 +11,19 @@ use crate::auto::Auto;
 use crate::error::{Error, Result, unknown};
 
 /// Options of [`measure`](super::measure).
+///
+/// ```
+/// use hspace_core::auto::Auto;
+/// use hspace_core::probe::{KnnMetric, Labels, ProbeOptions};
+///
+/// let mut options = ProbeOptions { draws: 20, ..ProbeOptions::default() };
+/// options.labels = vec![Labels::PerClass(1), Labels::All];
+/// options.knn.k = Auto::Set(5);
+/// options.knn.metric = KnnMetric::Cosine;
+/// assert!(options.validate().is_empty());
+/// options.probes = vec!["liner".into()];
+/// assert!(options.validate()[0].contains("did you mean `linear`?"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ProbeOptions {

@@ -86,6 +86,20 @@ const GRID: std::ops::RangeInclusive<i32> = -12..=8;
 const FOLDS: usize = 5;
 
 /// A fitted regression.
+///
+/// ```
+/// use hspace_core::auto::Auto;
+/// use hspace_core::matrix::Matrix;
+/// use hspace_core::probe::{Selection, ridge::Ridge};
+///
+/// // y = 2 x + 1
+/// let x = Matrix::new(4, 1, vec![0.0, 1.0, 2.0, 3.0]);
+/// let y = [1.0, 3.0, 5.0, 7.0];
+/// let ridge = Ridge::fit(&x, &y, Auto::Set(1e-6), Selection::default(), 0)?;
+/// let predicted = ridge.predict(&Matrix::new(1, 1, vec![10.0]));
+/// assert!((predicted[0] - 21.0).abs() < 1e-3);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Ridge {
     /// The penalty that was used.

@@ -6,7 +6,7 @@
 //!
 //! A saving is reported only where the paired difference to the baseline with as many labels is seen ([`super::comparison`]);
 //! else the answer is "no difference seen". Its interval holds draws of labels, test samples and, with several runs, training
-//! seeds: the representation's score and the baseline's curve are resampled together 2,000 times ([`Joint`]), and the ends are
+//! seeds: the representation's score and the baseline's curve are resampled together 2,000 times (`Joint`), and the ends are
 //! the quantiles at 2.5 and 97.5 %. Where an end lies beyond the baseline's curve, that end is open, and the other is a bound.
 
 use super::comparison::Comparison;
@@ -34,6 +34,25 @@ fn curve<'a>(rows: &[&'a Row]) -> Vec<Point<'a>> {
 
 /// Savings of every row of `of` over the curve of `baseline`, both of one probe; rows without an interval, or that were not
 /// compared with the baseline, have none.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::probe::savings::savings;
+/// use hspace_core::probe::{Contender, Labels, ProbeOptions, measure};
+///
+/// let contenders = vec![
+///     Contender::Fixed(blobs("pixels", 0.9)),
+///     Contender::Fixed(blobs("runs/a", 0.2)),
+/// ];
+/// let labels = [1, 5, 10, 20].map(Labels::PerClass).to_vec();
+/// let options = ProbeOptions { probes: vec!["knn".into()], labels, ..ProbeOptions::default() };
+/// let found = measure(contenders, &options, "animals", &mut |_| ())?;
+/// let (baseline, of): (Vec<_>, Vec<_>) = found.rows.iter().partition(|r| r.representation == "pixels");
+/// let savings = savings(&of, &baseline, &found.comparisons, 0)?;
+/// assert!(savings.iter().any(|s| s.seen && s.at_least.is_some_and(|n| n > s.labels as f64)));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 ///
 /// # Errors
 /// When scores are not finite.

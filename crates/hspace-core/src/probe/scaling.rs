@@ -14,6 +14,13 @@ use super::conditioning::{CEILING, Columns, Conditioning};
 use crate::matrix::Matrix;
 
 /// `scaling`
+///
+/// ```
+/// use hspace_core::probe::{ProbeOptions, Scaling};
+///
+/// let options = ProbeOptions { scaling: Scaling::Columns, ..ProbeOptions::default() };
+/// assert_eq!(options.scaling.text(), "features of every source standardised by column");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scaling {

@@ -29,6 +29,16 @@ pub const NUMBER_SCORES: [&str; 2] = ["r2", "mean_absolute_error"];
 const BINS: usize = 15;
 
 /// A measure of answers.
+///
+/// ```
+/// use hspace_core::probe::scores::{Answers, NumberAnswers};
+///
+/// let answers = NumberAnswers { predicted: &[1.0, 2.0, 4.0], truth: &[1.0, 2.0, 3.0] };
+/// let scores = answers.scores();
+/// let r2 = scores[0].as_ref().expect("R²");
+/// assert!((r2.value - 0.5).abs() < 1e-9);
+/// assert!(r2.influence.iter().sum::<f64>().abs() < 1e-9);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Score {
     /// The measure; of the calibration error its square, which can be below 0.
@@ -70,6 +80,15 @@ impl Score {
 }
 
 /// Answers to be scored, whatever the kind of task.
+///
+/// ```
+/// use hspace_core::probe::scores::{Answers, CLASS_SCORES, ClassAnswers};
+///
+/// // All test samples are of one class: the area under the curve is undefined.
+/// let answers = ClassAnswers::new(&[0.9, 0.1, 0.2, 0.8], &[0, 0], 2);
+/// let auroc = CLASS_SCORES.iter().position(|name| *name == "macro_auroc").expect("AUROC");
+/// assert!(answers.scores()[auroc].is_none());
+/// ```
 pub trait Answers: Sync {
     /// The measures; `None` where one is undefined for the test samples.
     fn scores(&self) -> Vec<Option<Score>>;
@@ -95,6 +114,17 @@ pub(super) fn shown(name: &str, estimate: Estimate) -> Estimate {
 }
 
 /// Class probabilities and the truth.
+///
+/// ```
+/// use hspace_core::probe::scores::{Answers, ClassAnswers};
+///
+/// // Three samples of two classes; the last one is answered wrongly.
+/// let answers = ClassAnswers::new(&[0.9, 0.1, 0.2, 0.8, 0.6, 0.4], &[0, 1, 1], 2);
+/// assert_eq!(answers.confusion(), [[1, 0], [1, 1]]);
+/// let accuracy = answers.scores()[0].as_ref().map(|score| score.value);
+/// assert!(accuracy.is_some_and(|value| (value - 2.0 / 3.0).abs() < 1e-9));
+/// assert_eq!(answers.reliability().iter().map(|bin| bin.2).sum::<usize>(), 3);
+/// ```
 pub struct ClassAnswers<'a> {
     probabilities: &'a [f64],
     truth: &'a [u32],
@@ -312,6 +342,14 @@ impl Answers for ClassAnswers<'_> {
 }
 
 /// Predicted and true numbers.
+///
+/// ```
+/// use hspace_core::probe::scores::{Answers, NumberAnswers};
+///
+/// let answers = NumberAnswers { predicted: &[1.0, 2.0], truth: &[1.5, 2.0] };
+/// let error = answers.scores()[1].as_ref().map(|score| score.value);
+/// assert_eq!(error, Some(0.25));
+/// ```
 pub struct NumberAnswers<'a> {
     /// Predictions `[n]`.
     pub predicted: &'a [f64],
@@ -353,6 +391,12 @@ pub(super) fn ratio(above: f64, below: f64) -> Option<f64> {
 }
 
 /// Index of the largest value; the first of equals.
+///
+/// ```
+/// use hspace_core::probe::scores::largest;
+///
+/// assert_eq!(largest(&[0.1, 0.6, 0.3]), 1);
+/// ```
 pub fn largest(row: &[f64]) -> u32 {
     let mut best = 0;
     for (i, &v) in row.iter().enumerate() {

@@ -6,6 +6,22 @@ use crate::stats::Crossed;
 
 /// The rows of `runs`, which were measured by one protocol on the same data, seed by seed; named `name`. Their intervals hold the
 /// training too. Other measures than the main one are left out, and so are rows that a run lacks.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::probe::{Contender, Labels, ProbeOptions, measure, over_seeds};
+///
+/// let labels = vec![Labels::PerClass(5)];
+/// let options = ProbeOptions { probes: vec!["knn".into()], labels, ..ProbeOptions::default() };
+/// let contenders = [0.5, 0.6, 0.7].map(|noise| Contender::Fixed(blobs(&format!("runs/{noise}"), noise)));
+/// let found = measure(contenders.into(), &options, "animals", &mut |_| ())?;
+/// // Three trainings as one.
+/// let runs: Vec<_> = found.rows.iter().map(std::slice::from_ref).collect();
+/// let rows = over_seeds(&runs, "runs, 3 seeds");
+/// assert_eq!((rows.len(), &*rows[0].representation), (1, "runs, 3 seeds"));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 pub fn over_seeds(runs: &[&[Row]], name: &str) -> Vec<Row> {
     let Some((first, others)) = runs.split_first() else {
         return Vec::new();

@@ -19,6 +19,20 @@ pub const CHANNELS: usize = 6;
 const FILTERS: usize = 48;
 
 /// Numbers `[images, channels, height, width]`.
+///
+/// ```
+/// use hspace_core::report::{Filters, Maps, StageMaps};
+///
+/// // One image, two channels of 2 × 2; the second varies more.
+/// let maps = Maps { dims: [1, 2, 2, 2], data: vec![0.0, 0.1, 0.0, 0.1, 0.0, 9.0, 9.0, 0.0] };
+/// let stage = StageMaps::new("layer1", &maps, &[0], 1)?;
+/// assert_eq!((stage.channels, &stage.shown[..], stage.size), (2, &[1][..], [2, 2]));
+/// assert_eq!(stage.maps.tiles()?.len(), 1);
+/// // The same numbers as filters of a first layer.
+/// let filters = Filters::new("conv1.weight", &maps)?;
+/// assert_eq!((filters.total, filters.size), (1, [2, 2, 2]));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Maps {
     /// The axes.
@@ -64,6 +78,27 @@ fn largest(numbers: impl Iterator<Item = f64>, count: usize) -> Vec<usize> {
 }
 
 /// What a network computes from some test images.
+///
+/// ```
+/// use hspace_core::dataset::{Image, Pixels};
+/// use hspace_core::report::{FeatureMaps, Maps, Sprite, StageMaps};
+///
+/// let image = Image { width: 2, height: 2, channels: 1, pixels: Pixels::U8(vec![0, 99, 200, 255].into()) };
+/// let maps = Maps { dims: [1, 1, 2, 2], data: vec![0.0, 1.0, 2.0, 3.0] };
+/// let found = FeatureMaps {
+///     network: "runs/a".into(),
+///     images: Sprite::new(&[image])?,
+///     classes: vec![Some("cat".into())],
+///     chosen_on: 1,
+///     depth: 1,
+///     stages: vec![StageMaps::new("layer1", &maps, &[0], 1)?],
+///     filters: None,
+///     notes: vec![],
+/// };
+/// let sheet = found.sheet()?;
+/// assert!(sheet.width() > sheet.height()); // The image and its map side by side.
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FeatureMaps {
@@ -86,6 +121,16 @@ pub struct FeatureMaps {
 }
 
 /// The feature maps of one stage.
+///
+/// ```
+/// use hspace_core::report::{Maps, StageMaps};
+///
+/// // Two images of three channels, of which the last varies most.
+/// let maps = Maps { dims: [2, 3, 1, 1], data: vec![0.0, 1.0, -5.0, 0.0, 2.0, 5.0] };
+/// let stage = StageMaps::new("layer4", &maps, &[0, 1], 2)?;
+/// assert_eq!((stage.shown, stage.maps.count), (vec![2, 1], 4));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StageMaps {
     /// Its name.
@@ -130,6 +175,16 @@ impl StageMaps {
 }
 
 /// Filters of a first layer.
+///
+/// ```
+/// use hspace_core::report::{Filters, Maps};
+///
+/// // Two filters of a layer of three channels, 1 × 1 pixels.
+/// let weight = Maps { dims: [2, 3, 1, 1], data: vec![0.1, 0.2, 0.3, 1.0, 2.0, 3.0] };
+/// let filters = Filters::new("conv1.weight", &weight)?;
+/// assert_eq!((filters.total, filters.size, filters.tiles.count), (2, [3, 1, 1], 2));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Filters {
     /// Name of the weight.

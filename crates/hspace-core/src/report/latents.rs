@@ -16,6 +16,17 @@ const BARS: usize = 32;
 const REACH: f64 = 4.0;
 
 /// How the codes of some samples (where they have posteriors, the means) lie, latent by latent.
+///
+/// ```
+/// use hspace_core::matrix::Matrix;
+/// use hspace_core::report::Latents;
+///
+/// // The first latent varies, the second is always 0: the model does not use it.
+/// let means = Matrix::new(4, 2, vec![-1.0, 0.0, 1.0, 0.0, -1.0, 0.0, 1.0, 0.0]);
+/// let latents = Latents::of(&means);
+/// assert_eq!((latents.total, latents.active), (2, 1));
+/// assert_eq!((latents.shown[0].index, latents.shown[0].deviation), (0, 1.0));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Latents {
     /// Samples.

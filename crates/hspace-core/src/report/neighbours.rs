@@ -16,6 +16,15 @@ use crate::matrix::Matrix;
 /// similar first, as indices into `train`. A row of zeros is similar to nothing (0); NaN comes last.
 ///
 /// Brute force, m × n × d multiplications on all cores.
+///
+/// ```
+/// use hspace_core::matrix::Matrix;
+/// use hspace_core::report::neighbours;
+///
+/// let train = Matrix::new(3, 2, vec![1.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
+/// let query = Matrix::new(1, 2, vec![2.0, 0.1]);
+/// assert_eq!(neighbours(&train, &query, 2), [[0, 2]]);
+/// ```
 pub fn neighbours(train: &Matrix, query: &Matrix, k: usize) -> Vec<Vec<usize>> {
     let dot = |a: &[f32], b: &[f32]| -> f32 { a.iter().zip(b).map(|(x, y)| x * y).sum() };
     let scale = |row: &[f32]| 1.0 / dot(row, row).sqrt().max(1e-12);
@@ -57,6 +66,19 @@ pub struct Query {
 }
 
 /// Nearest training images of some test images.
+///
+/// ```
+/// use hspace_core::dataset::{Dataset, OpenOptions};
+/// use hspace_core::report::Neighbours;
+///
+/// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// // Of image 0 the nearest two by pixels, as `neighbours` finds them.
+/// let spaces = [("pixels".to_owned(), vec![vec![1, 2]])];
+/// let strip = Neighbours::new(&shapes, "shape", &[0], &spaces)?;
+/// assert_eq!(strip.sprite.count, 3);
+/// assert_eq!(strip.agreement(0), Some(1.0)); // All three are circles.
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Neighbours {
     /// All images that are shown.

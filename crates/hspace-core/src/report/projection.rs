@@ -42,6 +42,21 @@ pub enum Plane {
 }
 
 /// Points of one representation on a plane.
+///
+/// ```
+/// use hspace_core::report::{Page, Plane, Projection, html};
+///
+/// let projection = Projection {
+///     name: "runs/a".into(),
+///     points: vec![[0.0, 0.0], [1.0, 0.5], [0.2, 0.9]],
+///     class: vec![Some(0), Some(1), None],
+///     classes: vec!["cat".into(), "dog".into()],
+///     plane: Plane::Tsne,
+/// };
+/// let page = Page { projections: vec![projection], ..Page::default() };
+/// assert!(html(&page)?.contains("t-SNE"));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Projection {
     /// Name of the representation.
@@ -75,6 +90,20 @@ where
 ///
 /// The same features and seed give the same points, bit for bit, whatever the number of threads.
 /// Meant for some 1,000 points, which take about a second; time grows with n² d for the neighbours.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::report::project;
+///
+/// let points = project(&blobs("runs/a", 0.1).features, 0)?;
+/// let distance = |a: usize, b: usize| {
+///     (points[a][0] - points[b][0]).hypot(points[a][1] - points[b][1])
+/// };
+/// // Samples 0 and 3 are of one class, 0 and 1 are not.
+/// assert!(points.len() == 160 && distance(0, 3) < distance(0, 1));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 ///
 /// # Errors
 /// If a feature is NaN or infinite.

@@ -18,6 +18,18 @@ const LONGEST: u32 = 64;
 const BESIDE: image::Rgb<u8> = image::Rgb([240; 3]);
 
 /// Many small images of one size in one PNG, side by side in rows.
+///
+/// ```
+/// use hspace_core::dataset::Shape;
+/// use hspace_core::picture::tile;
+/// use hspace_core::report::Sprite;
+///
+/// let dot = |value| tile(Shape::Image { channels: 1, height: 1, width: 1 }, &[value]);
+/// let sprite = Sprite::of_tiles(&[dot(0.0), dot(0.5), dot(1.0)])?;
+/// assert_eq!(sprite.count, 3);
+/// assert_eq!(sprite.tiles()?[2].get_pixel(0, 0).0, [255; 3]);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sprite {
     /// The PNG, base64.

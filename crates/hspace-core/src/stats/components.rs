@@ -4,6 +4,16 @@ use super::crossed::MIN_LEVELS;
 use super::{MIN_UNITS, Spread, Unknown, mean, variance};
 
 /// What test units, draws of labels and training seeds contribute to the variance of a mean.
+///
+/// ```
+/// use hspace_core::stats::{Crossed, Range};
+///
+/// // One training, one draw of labels, 100 test samples of which 80 are right.
+/// let right = (0..100).map(|i| f64::from(u8::from(i % 5 > 0))).collect();
+/// let spread = Crossed::new(&[vec![right]], None).components().expect("enough samples").spread();
+/// let accuracy = spread.interval(0.8, Range::Share);
+/// assert!(accuracy.low > 0.7 && accuracy.high < 0.88);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Components {
     /// Variance of the mean over units.

@@ -29,6 +29,21 @@ pub enum Unknown {
 }
 
 /// A score for each training seed, draw of labels and test unit: their mean is the measure.
+///
+/// ```
+/// use hspace_core::stats::{Crossed, Unknown};
+///
+/// // Right or wrong: one training, three draws of labels, 40 test samples.
+/// let draw = |wrong: usize| (0..40).map(|i| f64::from(u8::from(i >= wrong))).collect();
+/// let a = Crossed::new(&[vec![draw(4), draw(8), draw(6)]], Some(0.1));
+/// assert_eq!((a.seeds(), a.draws(), a.units()), (1, 3, 40));
+/// assert!((a.mean() - 0.85).abs() < 1e-6 && a.spread().is_ok());
+/// let two = Crossed::new(&[vec![draw(4), draw(8)]], Some(0.1));
+/// assert_eq!(two.spread().unwrap_err(), Unknown::FewDraws(2));
+/// // Paired: the same draws and test samples.
+/// let b = Crossed::new(&[vec![draw(14), draw(18), draw(16)]], Some(0.1));
+/// assert!((a.minus(&b).0 - 0.25).abs() < 1e-6);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Crossed {
     pub(super) seeds: usize,

@@ -24,6 +24,15 @@ pub struct MeanGap {
 }
 
 /// The mean of at least two differences with its bound, one of `comparisons` with the best; `None` of fewer differences.
+///
+/// ```
+/// use hspace_core::stats::mean_gap::mean_gap;
+///
+/// let differences: Vec<f64> = (0..50).map(|i| 0.2 + 0.01 * f64::from(i % 5)).collect();
+/// let gap = mean_gap(&differences, 1).expect("two differences at least");
+/// assert!(gap.at_least > 0.0 && gap.at_least < gap.mean);
+/// assert_eq!(mean_gap(&[0.3], 1), None);
+/// ```
 pub fn mean_gap(differences: &[f64], comparisons: usize) -> Option<MeanGap> {
     let n = differences.len() as f64;
     let t = StudentsT::new(0.0, 1.0, n - 1.0).ok()?;

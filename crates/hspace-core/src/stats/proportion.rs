@@ -8,6 +8,14 @@ pub(crate) const NORMAL_95: f64 = 1.959_963_984_540_054;
 
 /// Share of `count` in `n ≥ 1` samples with the interval of Clopper & Pearson (1934), which holds the true share in at
 /// least 95 % of samples. Wilson's is narrower and does so in as few as 84 % where one such sample is rare.
+///
+/// ```
+/// use hspace_core::stats::proportion::exact;
+///
+/// let share = exact(0, 20);
+/// assert_eq!((share.mean, share.low), (0.0, 0.0));
+/// assert!((share.high - 0.168).abs() < 0.001);
+/// ```
 pub fn exact(count: usize, n: usize) -> Estimate {
     let (k, rest) = (count as f64, (n - count) as f64);
     // P(X ≥ k) and P(X ≤ k) of a binomial X with probability p.

@@ -17,6 +17,15 @@ const FEWEST: usize = 10;
 /// that of exponential scores at θ (Hanley & McNeil 1982). Deviation: where the variance of DeLong, DeLong &
 /// Clarke-Pearson (1988), which assumes no distribution, is larger, the model's is multiplied by their ratio. No interval of
 /// fewer than ten samples a side.
+///
+/// ```
+/// use hspace_core::stats::roc::auroc;
+///
+/// let negatives: Vec<f64> = (0..20).map(f64::from).collect();
+/// let positives: Vec<f64> = (10..30).map(f64::from).collect();
+/// let area = auroc(&negatives, &positives);
+/// assert!((area.mean - 0.875).abs() < 1e-9 && area.low > 0.7);
+/// ```
 pub fn auroc(negatives: &[f64], positives: &[f64]) -> Estimate {
     let (low, high) = (ascending(negatives), ascending(positives));
     // Of each sample, the share of the other side that it is on the right side of.
@@ -51,6 +60,13 @@ pub fn auroc(negatives: &[f64], positives: &[f64]) -> Estimate {
 
 /// The curve: `[share of negatives, share of positives]` at or above each threshold, from (0, 0) to (1, 1), of at least one score a side.
 /// Points on the line between their neighbours are left out.
+///
+/// ```
+/// use hspace_core::stats::roc::curve;
+///
+/// let points = curve(&[0.1, 0.2], &[0.3, 0.4]);
+/// assert_eq!(points, [[0.0, 0.0], [0.0, 1.0], [1.0, 1.0]]);
+/// ```
 pub fn curve(negatives: &[f64], positives: &[f64]) -> Vec<[f64; 2]> {
     let labelled = |of: &[f64], side: usize| of.iter().map(move |x| (*x, side)).collect();
     let mut all: Vec<(f64, usize)> = labelled(negatives, 0);
@@ -80,6 +96,15 @@ pub fn curve(negatives: &[f64], positives: &[f64]) -> Vec<[f64; 2]> {
 /// The interval adds the squared distances of two: Wilson's at this threshold, and the shares at both ends of the
 /// threshold's own distribution-free interval between order statistics (MOVER, Zou & Donner 2008). Of
 /// fewer than 72 reference scores that has no lower end, so there is no interval.
+///
+/// ```
+/// use hspace_core::stats::roc::share_at_95;
+///
+/// let reference: Vec<f64> = (0..100).map(f64::from).collect();
+/// // Five of a hundred reference scores are below 5.
+/// let share = share_at_95(&reference, &[1.0, 2.0, 50.0, 60.0]);
+/// assert_eq!(share.mean, 0.5);
+/// ```
 pub fn share_at_95(reference: &[f64], scores: &[f64]) -> Estimate {
     let (reference, scores) = (ascending(reference), ascending(scores));
     let n = reference.len();

@@ -6,6 +6,15 @@ use super::proportion::wilson;
 use super::{ALPHA, Estimate};
 
 /// Variance of an estimate, known with so many degrees of freedom.
+///
+/// ```
+/// use hspace_core::stats::{Range, Spread};
+///
+/// let spread = Spread { variance: 0.02 * 0.02, freedom: 50.0, units: 300 };
+/// let difference = spread.interval(0.1, Range::Any);
+/// assert!((difference.high - difference.low - 2.0 * 2.009 * 0.02).abs() < 1e-4);
+/// assert!(spread.p_value(0.1) < 0.001 && spread.p_value(0.0) == 1.0);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
     /// Squared standard error.

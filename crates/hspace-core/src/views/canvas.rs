@@ -5,6 +5,16 @@ use crate::error::{Error, Result};
 use crate::views::resize::{Taps, resize};
 
 /// Which part of the source image becomes the picture, in source pixels.
+///
+/// ```
+/// use hspace_core::views::Frame;
+///
+/// // A square picture of a wide photograph.
+/// let mut frame = Frame::centred([100, 200], [32, 32]);
+/// assert_eq!((frame.left, frame.width), (50.0, 100.0));
+/// frame.look_at(190.0, 0.0, 40.0, 40.0);
+/// assert_eq!(frame.left, 160.0);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Frame {
     /// The whole source, `[height, width]`.

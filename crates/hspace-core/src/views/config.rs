@@ -20,6 +20,17 @@ use crate::dataset::Kind;
 pub const SMALL: usize = 64;
 
 /// The settings of every kind of view; each is off by default, with the strength of its paper.
+///
+/// ```
+/// use hspace_core::dataset::Kind;
+/// use hspace_core::views::ViewsConfig;
+///
+/// let mut views = ViewsConfig::preset(Kind::Photo, 224);
+/// assert!(views.crop.p == 1.0 && views.color.p > 0.0);
+/// assert_eq!(ViewsConfig::preset(Kind::Digits, 28).flip.horizontal, 0.0);
+/// views.blur.p = 7.0;
+/// assert!(views.validate()[0].starts_with("views.blur.p"));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ViewsConfig {

@@ -76,6 +76,15 @@ impl View for Corrupt {
 }
 
 /// The values features usually have: rows of training vectors.
+///
+/// ```
+/// use hspace_core::matrix::Matrix;
+/// use hspace_core::views::Marginals;
+///
+/// let rows = Matrix::new(2, 3, vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+/// assert_eq!(Marginals::new(rows).map(|marginals| marginals.dim()), Some(3));
+/// assert!(Marginals::new(Matrix::zeros(0, 3)).is_none());
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Marginals(Matrix);
 

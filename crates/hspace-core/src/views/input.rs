@@ -6,6 +6,22 @@ use crate::dataset::Shape;
 
 /// What an encoder takes: the shape and the normalisation, `x → (x - mean) / std`, where pixels
 /// have first been scaled to 0..1. Kept in `encoder.toml`.
+///
+/// ```
+/// use hspace_core::dataset::Shape;
+/// use hspace_core::views::InputSpec;
+///
+/// let input = InputSpec {
+///     shape: Shape::Image { channels: 3, height: 32, width: 32 },
+///     mean: vec![0.5; 3],
+///     std: vec![0.25; 3],
+///     shift: vec![],
+/// };
+/// assert_eq!(input.len(), 3 * 32 * 32);
+/// assert!(input.validate().is_empty());
+/// let wrong = InputSpec { std: vec![0.0; 3], ..input };
+/// assert!(!wrong.validate().is_empty());
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputSpec {

@@ -5,6 +5,14 @@ use rand_distr::StandardNormal;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 /// Names one view of one sample in one epoch of one stream.
+///
+/// ```
+/// use hspace_core::views::{Key, sample_key};
+///
+/// let key = Key { seed: 0, epoch: 3, stream: 0, sample: sample_key("a.png"), view: 1 };
+/// assert_eq!(key.draws("crop").uniform(), key.draws("crop").uniform());
+/// assert_ne!(key.draws("crop").uniform(), key.draws("flip").uniform());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Key {
     /// Seed of the run.
@@ -20,6 +28,13 @@ pub struct Key {
 }
 
 /// A number for a sample's id, the same on every machine: the first 8 bytes of its BLAKE3 hash.
+///
+/// ```
+/// use hspace_core::views::sample_key;
+///
+/// assert_eq!(sample_key("a.png"), sample_key("a.png"));
+/// assert_ne!(sample_key("a.png"), sample_key("b.png"));
+/// ```
 pub fn sample_key(id: &str) -> u64 {
     let hash = blake3::hash(id.as_bytes());
     hash.as_bytes()[..8]
@@ -50,6 +65,15 @@ fn mix(x: u64) -> u64 {
 }
 
 /// Random numbers, one after the other.
+///
+/// ```
+/// use hspace_core::views::Key;
+///
+/// let mut draws = Key { seed: 1, epoch: 0, stream: 0, sample: 2, view: 0 }.draws("noise");
+/// assert!((3.0..5.0).contains(&draws.between([3.0, 5.0])));
+/// assert!(draws.below(6) < 6);
+/// assert!(draws.chance(1.0) && !draws.chance(0.0));
+/// ```
 pub struct Draws {
     rng: Xoshiro256PlusPlus,
     view: u64,

@@ -10,6 +10,18 @@ use crate::error::Result;
 /// Samples per second, each fetched (decoded, if it is a file) and turned into two random views,
 /// by `threads` threads that work for `seconds`. Goes through the first `count` samples in turn.
 ///
+/// ```
+/// use hspace_core::dataset::{Dataset, Kind, OpenOptions};
+/// use hspace_core::views::measure::samples_per_second;
+/// use hspace_core::views::{InputSpec, Views, ViewsConfig};
+///
+/// let digits = Dataset::open("builtin:mnist-mini", &OpenOptions::default())?;
+/// let input = InputSpec { shape: digits.shape, mean: vec![0.13], std: vec![0.31], shift: vec![] };
+/// let views = Views::new(ViewsConfig::preset(Kind::Digits, 28), input, None)?;
+/// assert!(samples_per_second(&views, &*digits.samples, 100, 1, 0.05)? > 10.0);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
+///
 /// # Errors
 /// The first sample that cannot be fetched or does not fit.
 pub fn samples_per_second(

@@ -11,6 +11,12 @@ use crate::dataset::Kind;
 use crate::list::Entry;
 
 /// A recipe other than `[views]`.
+///
+/// ```
+/// use hspace_core::views::Recipe;
+///
+/// assert_eq!(Recipe::ALL.map(Recipe::name), ["second", "local", "weak", "strong"]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Recipe {
     /// The second random view of a sample.
@@ -39,6 +45,20 @@ impl Recipe {
 }
 
 /// The random views of a run.
+///
+/// ```
+/// use hspace_core::dataset::Kind;
+/// use hspace_core::views::{PRESETS, Recipe, Recipes, ViewsConfig};
+///
+/// let recipes = Recipes::of(ViewsConfig::preset(Kind::Photo, 32));
+/// let strong = recipes.default_of(Recipe::Strong, Kind::Photo);
+/// assert_eq!((Recipe::Strong.name(), strong.rand_augment.operations), ("strong", 2));
+///
+/// // BYOL solarises the second view of a sample alone.
+/// let byol = PRESETS.iter().find(|preset| preset.name == "byol").expect("BYOL's views");
+/// let recipes = (byol.make)(Kind::Photo, 224);
+/// assert!(recipes.random.solarize.p == 0.0 && recipes.named[&Recipe::Second].solarize.p > 0.0);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recipes {
     /// Those without a recipe of their own.

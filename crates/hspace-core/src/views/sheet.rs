@@ -16,6 +16,19 @@ use crate::picture;
 /// feature: white at the mean, red above and blue below, darkest at three standard deviations. Next to the sheet: its
 /// rows, fewer than asked for where there are no more samples that can be read.
 ///
+/// ```
+/// use hspace_core::dataset::{Dataset, Kind, OpenOptions};
+/// use hspace_core::views::sheet::contact_sheet;
+/// use hspace_core::views::{InputSpec, Views, ViewsConfig};
+///
+/// let digits = Dataset::open("builtin:mnist-mini", &OpenOptions::default())?;
+/// let input = InputSpec { shape: digits.shape, mean: vec![0.13], std: vec![0.31], shift: vec![] };
+/// let views = Views::new(ViewsConfig::preset(Kind::Digits, 28), input, None)?;
+/// let (picture, rows) = contact_sheet(&digits, &[&views], 3, 4, 0)?;
+/// assert!(rows == 3 && picture.width() > picture.height());
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
+///
 /// # Errors
 /// If the dataset or the sheet has no tile, the samples do not fit the views, or none can be read.
 pub fn contact_sheet(

@@ -8,6 +8,18 @@ use crate::list;
 
 /// Sets `key` (dotted) to `text` read as a TOML value, or as a string if it is none.
 ///
+/// ```
+/// use hspace::config::set;
+///
+/// let mut settings = hspace::toml::Table::new();
+/// set(&mut settings, "encoder=cnn")?;
+/// set(&mut settings, "encoder.width=16")?;
+/// assert_eq!(settings["encoder"]["name"].as_str(), Some("cnn"));
+/// assert_eq!(settings["encoder"]["width"].as_integer(), Some(16));
+/// assert!(set(&mut settings, "encoder.width").is_err());
+/// # Ok::<(), String>(())
+/// ```
+///
 /// # Errors
 /// If `assignment` is not `key=value`, or goes through something that is no section.
 pub fn set(table: &mut Table, assignment: &str) -> std::result::Result<(), String> {
@@ -42,6 +54,15 @@ pub(super) fn spell_out(key: &str, value: &mut Value) {
 /// The section `[encoder]` or `[objective]` from a name with settings after colons, such as
 /// `resnet18:width=16`.
 ///
+/// ```
+/// use hspace::config::section;
+///
+/// let encoder = section("resnet18:width=16")?;
+/// assert_eq!(encoder["name"].as_str(), Some("resnet18"));
+/// assert_eq!(encoder["width"].as_integer(), Some(16));
+/// # Ok::<(), hspace::Error>(())
+/// ```
+///
 /// # Errors
 /// If what follows a colon is not `key=value`.
 pub fn section(text: &str) -> Result<Table> {
@@ -59,6 +80,17 @@ pub fn section(text: &str) -> Result<Table> {
 }
 
 /// Lays `over` onto `base`, section by section.
+///
+/// ```
+/// use hspace::config::merge;
+/// use hspace::toml::Table;
+///
+/// let mut base: Table = "seed = 1\n[train]\nsteps = 10\nema = 0.9".parse()?;
+/// merge(&mut base, "[train]\nsteps = 20".parse()?);
+/// assert_eq!(base["train"]["steps"].as_integer(), Some(20));
+/// assert_eq!(base["train"]["ema"].as_float(), Some(0.9));
+/// # Ok::<(), hspace::toml::de::Error>(())
+/// ```
 pub fn merge(base: &mut Table, over: Table) {
     for (key, value) in over {
         if let Some(old) = base.get_mut(&key) {
@@ -75,6 +107,19 @@ pub fn merge(base: &mut Table, over: Table) {
 
 /// Lays `user` onto `defaults`, whose keys are the only ones accepted; notes each unknown key and
 /// each value of the wrong type under `path`.
+///
+/// ```
+/// use hspace::config::overlay;
+/// use hspace::toml::Table;
+///
+/// let mut settings: Table = "temperature = 0.5".parse()?;
+/// let mut problems = Vec::new();
+/// overlay(&mut settings, "temprature = 1".parse()?, "objective", &mut problems);
+/// assert!(problems[0].contains("did you mean `temperature`?"));
+/// overlay(&mut settings, "temperature = 1".parse()?, "objective", &mut vec![]);
+/// assert_eq!(settings["temperature"].as_float(), Some(1.0));
+/// # Ok::<(), hspace::toml::de::Error>(())
+/// ```
 pub fn overlay(defaults: &mut Table, user: Table, path: &str, problems: &mut Vec<String>) {
     for (key, value) in user {
         let full = match path {
@@ -159,6 +204,17 @@ pub(super) fn parse<C: Default + Serialize + serde::de::DeserializeOwned>(
 }
 
 /// A struct of settings: its defaults with `user` laid over them. `problems` are those found before.
+///
+/// ```
+/// use hspace::config::options;
+/// use hspace::probe::ProbeOptions;
+///
+/// let options: ProbeOptions = options("draws = 20\n[knn]\nk = 5".parse()?, vec![])?;
+/// assert_eq!((options.draws, *options.knn.k.get()), (20, 5));
+/// let wrong = hspace::config::options::<ProbeOptions>("drows = 20".parse()?, vec![]);
+/// assert!(wrong.unwrap_err().to_string().contains("did you mean `draws`?"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// Those, every unknown key and every value that does not fit: all at once.

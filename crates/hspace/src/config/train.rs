@@ -12,6 +12,14 @@ use crate::optim::ema::Export;
 use crate::optim::schedule::Schedule;
 
 /// Samples of which splits are learned from.
+///
+/// ```
+/// use hspace::config::LearnFrom;
+/// use hspace::dataset::Split;
+///
+/// assert!(LearnFrom::TrainVal.has(Split::Val) && !LearnFrom::Train.has(Split::Val));
+/// assert!(!LearnFrom::TrainVal.has(Split::Test));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LearnFrom {
     /// Train samples.
@@ -79,6 +87,18 @@ impl Metric {
 }
 
 /// How to train. `[train]` in config.toml.
+///
+/// ```
+/// use hspace::config::TrainSettings;
+/// use hspace::dataset::Shape;
+///
+/// let mut settings = TrainSettings { warmup: 0.1, ..TrainSettings::default() };
+/// settings.resolve(50_000, Shape::Image { channels: 3, height: 32, width: 32 });
+/// assert_eq!((*settings.epochs.get(), *settings.batch_size.get()), (10, 256));
+/// assert!(settings.validate().is_empty());
+/// settings.warmup = 2.0;
+/// assert!(settings.validate()[0].contains("warmup"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainSettings {

@@ -52,6 +52,15 @@ pub(crate) fn begins(name: &str, prefix: &str) -> bool {
 }
 
 /// What the first stage is given, and every stage passes on.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::device::Device;
+/// use hspace::encoder::Features;
+///
+/// let vectors = Features::Samples(Tensor::ones([2, 7, 1, 1], &Device::cpu()));
+/// assert_eq!(vectors.pooled().dims(), [2, 7]);
+/// ```
 #[derive(Clone, Debug)]
 pub enum Features {
     /// Samples `[n, channels, height, width]`; vectors are `[n, dim, 1, 1]`.
@@ -65,6 +74,17 @@ pub enum Features {
 }
 
 /// Tokens of a grid of patches, row by row, and before them those that belong to no patch.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::device::Device;
+/// use hspace::encoder::{Features, Tokens};
+///
+/// // Two samples, each of a class token and four patches.
+/// let tokens = || Tokens { rows: Tensor::ones([10, 8], &Device::cpu()), count: 5, prefix: 1 };
+/// assert_eq!(tokens().by_sample().dims(), [2, 5, 8]);
+/// assert_eq!(Features::Tokens(tokens()).pooled().dims(), [2, 8]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Tokens {
     /// `[n · count, d]`, those of a sample one after the other.
@@ -118,6 +138,17 @@ impl Features {
 }
 
 /// Where features leave an encoder.
+///
+/// ```
+/// use hspace::encoder::{self, Exit};
+/// use hspace::dataset::Shape;
+///
+/// let shape = Shape::Image { channels: 3, height: 32, width: 32 };
+/// let stages = encoder::make("resnet18", Default::default())?.stages(shape);
+/// assert!(Exit::after("layer2", &stages).is_ok());
+/// assert!(Exit::after("layer9", &stages).is_err());
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// After so many of its stages, pooled by [`Features::pooled`].
@@ -141,6 +172,25 @@ impl Exit {
 }
 
 /// Features `[n, d]` of samples `[n, channels, height, width]` of `shape` at each of `exits`. Each stage is computed once.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::dataset::Shape;
+/// use hspace::device::Device;
+/// use hspace::encoder::{self, Exit, features_at};
+/// use hspace::network::{Mode, Pass};
+///
+/// let device = Device::cpu();
+/// let shape = Shape::Image { channels: 1, height: 16, width: 16 };
+/// let cnn = encoder::make("cnn", "width = 4".parse()?)?;
+/// let (weights, d) = encoder::init(&*cnn, shape, 0, &device);
+/// let weights = weights.prefixed("encoder");
+/// let pass = Pass::new(&weights, Mode::Eval, &device);
+/// let images = Tensor::ones([2, 1, 16, 16], &device);
+/// let made = features_at(&*cnn, &pass.at("encoder"), images, shape, &[Exit::After(1), Exit::End]);
+/// assert_eq!((made[0].dims()[0], made[1].dims()), (2, [2, d]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn features_at(
     encoder: &dyn Encoder,
     scope: &Scope,

@@ -16,6 +16,19 @@ use crate::run::{EncoderFile, RunFolder};
 
 /// The head that a supervised run was trained with, or that an encoder was exported with.
 ///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (_, run) = short_run(folder.path(), "supervised")?;
+/// use hspace::device::Device;
+/// use hspace::head::of_run;
+///
+/// let head = of_run(run.path(), &Device::cpu())?;
+/// assert_eq!(head.about.names, ["circle", "square"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// When there is none: the run learned without labels, or was made by a version that did not keep it.
 pub fn of_run(path: &Path, device: &Device) -> Result<Head> {
@@ -32,6 +45,19 @@ pub fn of_run(path: &Path, device: &Device) -> Result<Head> {
 }
 
 /// [`of_run`], or `None` where there is no head.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (_, run) = short_run(folder.path(), "simclr")?;
+/// use hspace::device::Device;
+/// use hspace::head::of_run_if_any;
+///
+/// // It learned without labels.
+/// assert!(of_run_if_any(run.path(), &Device::cpu())?.is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// When the files cannot be read.

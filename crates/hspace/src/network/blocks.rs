@@ -17,6 +17,20 @@ use super::{Init, Scope};
 
 /// Linear layer without bias, batch normalisation, ReLU: `[n, in]` to `[n, out]`. `linear` and
 /// `norm` are where the two layers keep their weights.
+///
+/// ```
+/// # use burn_tensor::Tensor;
+/// # use hspace::device::Device;
+/// # use hspace::embed::to_matrix;
+/// # use hspace::network::{Mode, Pass, Weights};
+/// use hspace::network::blocks::dense_block;
+///
+/// # let (device, none) = (Device::cpu(), Weights::default());
+/// # let pass = Pass::new(&none, Mode::Init(0), &device);
+/// let x = Tensor::ones([4, 8], &device);
+/// let y = to_matrix(dense_block(&pass.at("fc1"), &pass.at("bn1"), x, 16));
+/// assert!((y.rows, y.cols) == (4, 16) && y.data.iter().all(|&y| y >= 0.0));
+/// ```
 pub fn dense_block(linear: &Scope, norm: &Scope, x: Tensor<2>, out: usize) -> Tensor<2> {
     let Some(on) = linear.device().kernels() else {
         return relu(batch_norm(norm, layers::linear(linear, x, out, false)));
@@ -66,6 +80,20 @@ pub struct Conv {
 
 /// Convolution without bias, batch normalisation, optional ReLU: `[n, c, h, w]` to
 /// `[n, out, ⌈h/stride⌉, ⌈w/stride⌉]`. `conv` and `norm` are where the two layers keep their weights.
+///
+/// ```
+/// # use burn_tensor::Tensor;
+/// # use hspace::device::Device;
+/// # use hspace::network::{Mode, Pass, Weights};
+/// use hspace::network::{blocks::{Conv, conv_block}, maps::Maps};
+///
+/// # let (device, none) = (Device::cpu(), Weights::default());
+/// # let pass = Pass::new(&none, Mode::Init(0), &device);
+/// let scope = pass.at("");
+/// let maps = Maps::from_images(&scope, Tensor::ones([2, 3, 9, 9], &device));
+/// let block = Conv { out: 8, kernel: 3, stride: 2, groups: 1, relu: true };
+/// assert_eq!(conv_block(&pass.at("conv1"), &pass.at("bn1"), maps, block).dims(), [2, 8, 5, 5]);
+/// ```
 pub fn conv_block(conv: &Scope, norm: &Scope, x: Maps, block: Conv) -> Maps {
     let unit = Unit {
         conv: conv.clone(),
@@ -88,6 +116,27 @@ pub struct Unit<'a> {
 
 /// One or more [`conv_block`]s, each the next one's input, with a shortcut around them: a residual
 /// block (He et al. 2016).
+///
+/// ```
+/// # use burn_tensor::Tensor;
+/// # use hspace::device::Device;
+/// # use hspace::network::{Mode, Pass, Weights};
+/// use hspace::network::blocks::{Conv, Residual, Shortcut, Unit, residual_blocks};
+/// use hspace::network::maps::Maps;
+///
+/// # let (device, none) = (Device::cpu(), Weights::default());
+/// # let pass = Pass::new(&none, Mode::Init(0), &device);
+/// // The basic block of ResNet-18.
+/// let unit = |conv: &str, norm: &str| Unit {
+///     conv: pass.at(conv),
+///     norm: pass.at(norm),
+///     block: Conv { out: 8, kernel: 3, stride: 1, groups: 1, relu: true },
+/// };
+/// let branch = vec![unit("conv1", "bn1"), unit("conv2", "bn2")];
+/// let block = Residual { branch, shortcut: Shortcut::Input };
+/// let maps = Maps::from_images(&pass.at(""), Tensor::ones([2, 8, 6, 6], &device));
+/// assert_eq!(residual_blocks(vec![block], maps).dims(), [2, 8, 6, 6]);
+/// ```
 pub struct Residual<U> {
     /// The convolutions: at least one, and on the CPU at most 24 with the shortcut's.
     pub branch: Vec<U>,
@@ -137,6 +186,26 @@ impl<U> Residual<U> {
 }
 
 /// [`Residual`] blocks, each the next one's input.
+///
+/// ```
+/// # use burn_tensor::Tensor;
+/// # use hspace::device::Device;
+/// # use hspace::network::{Mode, Pass, Weights};
+/// use hspace::network::blocks::{Conv, Residual, Unit, residual_blocks};
+/// use hspace::network::maps::Maps;
+///
+/// # let (device, none) = (Device::cpu(), Weights::default());
+/// # let pass = Pass::new(&none, Mode::Init(0), &device);
+/// let unit = |out: usize| Unit {
+///     conv: pass.at(&format!("conv{out}")),
+///     norm: pass.at(&format!("bn{out}")),
+///     block: Conv { out, kernel: 3, stride: 2, groups: 1, relu: true },
+/// };
+/// // Two convolutions without shortcuts, one operation on the CPU.
+/// let chain = [8, 16].map(|out| Residual::plain(unit(out)));
+/// let maps = Maps::from_images(&pass.at(""), Tensor::ones([2, 3, 8, 8], &device));
+/// assert_eq!(residual_blocks(chain.into(), maps).dims(), [2, 16, 2, 2]);
+/// ```
 pub fn residual_blocks(chain: Vec<Residual<Unit>>, x: Maps) -> Maps {
     let first = chain.first().and_then(|residual| residual.branch.first());
     let first = first.expect("at least one convolution");

@@ -9,6 +9,20 @@ use crate::device::Device;
 
 /// `Σ x l − log(1 + eˡ)` over the columns of `logits [n, d]` and `x [n, d]`: `[n]`. No gradient flows
 /// through x.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::device::Device;
+/// use hspace::embed::to_matrix;
+/// use hspace::network::cross_entropy::cross_entropy;
+///
+/// let device = Device::cpu();
+/// // Two values of probability ½ each: log ¼.
+/// let logits = Tensor::<2>::zeros([1, 2], &device);
+/// let x = Tensor::from_floats([[0.0, 1.0]], &device);
+/// let found = to_matrix(cross_entropy(&device, logits, x).unsqueeze());
+/// assert!((found.data[0] - 0.25f32.ln()).abs() < 1e-6);
+/// ```
 pub fn cross_entropy(device: &Device, logits: Tensor<2>, x: Tensor<2>) -> Tensor<1> {
     if let Some(on) = device.kernels() {
         return kernels::cross_entropy(on, logits, x);

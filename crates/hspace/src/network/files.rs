@@ -33,6 +33,21 @@ pub(crate) fn to_bytes(
 
 /// Writes weights alone, whole.
 ///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// use hspace::dataset::Shape;
+/// use hspace::device::Device;
+/// use hspace::encoder;
+/// use hspace::network::files::{read_weights, write_weights};
+///
+/// let path = folder.path().join("encoder.safetensors");
+/// let mlp = encoder::make("mlp", Default::default())?;
+/// let (weights, _) = encoder::init(&*mlp, Shape::Vector { dim: 4 }, 0, &Device::cpu());
+/// write_weights(&path, &weights)?;
+/// read_weights(&path, &Device::cpu())?.check_like(&weights, &path)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// Names the file.
 pub fn write_weights(path: &Path, weights: &Weights) -> Result<()> {
@@ -44,6 +59,18 @@ pub fn write_weights(path: &Path, weights: &Weights) -> Result<()> {
 }
 
 /// Reads single-precision tensors as weights. Running statistics are known by their name.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// use hspace::device::Device;
+/// use hspace::network::files::read_weights;
+///
+/// let path = folder.path().join("encoder.safetensors");
+/// std::fs::write(&path, "not safetensors")?;
+/// let error = read_weights(&path, &Device::cpu()).unwrap_err();
+/// assert!(error.to_string().contains("encoder.safetensors"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// Names the file: missing, cut short, not safetensors, or tensors of another type.

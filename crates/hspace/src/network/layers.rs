@@ -14,6 +14,21 @@ use super::maps::Maps;
 use super::{Init, Scope, kernels};
 
 /// `x Wᵀ + b`: `[n, in]` to `[n, out]`. Weights `weight [out, in]` and, if asked, `bias [out]`.
+///
+/// ```
+/// # use burn_tensor::Tensor;
+/// # use hspace::device::Device;
+/// # use hspace::network::{Mode, Pass, Weights};
+/// use hspace::network::layers::linear;
+///
+/// # let (device, none) = (Device::cpu(), Weights::default());
+/// # let pass = Pass::new(&none, Mode::Init(0), &device);
+/// let x = Tensor::ones([4, 8], &device);
+/// assert_eq!(linear(&pass.at("head"), x, 3, true).dims(), [4, 3]);
+/// let weights = pass.into_fresh();
+/// assert_eq!(weights.get("head.weight").map(|w| &w.shape[..]), Some(&[3, 8][..]));
+/// assert_eq!(weights.get("head.bias").map(|w| &w.shape[..]), Some(&[3][..]));
+/// ```
 pub fn linear(scope: &Scope, x: Tensor<2>, out: usize, bias: bool) -> Tensor<2> {
     let [_, dim] = x.dims();
     let init = Init::UniformFanIn(dim);
@@ -23,11 +38,39 @@ pub fn linear(scope: &Scope, x: Tensor<2>, out: usize, bias: bool) -> Tensor<2> 
 }
 
 /// [`linear`] with bias, then a ReLU.
+///
+/// ```
+/// # use burn_tensor::Tensor;
+/// # use hspace::device::Device;
+/// # use hspace::embed::to_matrix;
+/// # use hspace::network::{Mode, Pass, Weights};
+/// use hspace::network::layers::linear_relu;
+///
+/// # let (device, none) = (Device::cpu(), Weights::default());
+/// # let pass = Pass::new(&none, Mode::Init(0), &device);
+/// let y = to_matrix(linear_relu(&pass.at("hidden"), Tensor::ones([4, 8], &device), 16));
+/// assert!(y.data.iter().all(|&y| y >= 0.0) && y.data.contains(&0.0));
+/// ```
 pub fn linear_relu(scope: &Scope, x: Tensor<2>, out: usize) -> Tensor<2> {
     linear_leaky(scope, x, out, 0.0)
 }
 
 /// [`linear`] with bias, then a leaky ReLU: what is below 0 times `slope`, which is in 0..1.
+///
+/// ```
+/// # use burn_tensor::Tensor;
+/// # use hspace::device::Device;
+/// # use hspace::embed::to_matrix;
+/// # use hspace::network::{Mode, Pass, Weights};
+/// use hspace::network::layers::{linear_leaky, linear_relu};
+///
+/// # let (device, none) = (Device::cpu(), Weights::default());
+/// # let pass = Pass::new(&none, Mode::Init(0), &device);
+/// let x = || Tensor::ones([4, 8], &device);
+/// let [leaky, relu] = [linear_leaky(&pass.at("a"), x(), 16, 0.2), linear_relu(&pass.at("a"), x(), 16)];
+/// let (leaky, relu) = (to_matrix(leaky).data, to_matrix(relu).data);
+/// assert!(leaky.iter().zip(&relu).all(|(l, r)| if *r > 0.0 { l == r } else { *l <= 0.0 }));
+/// ```
 pub fn linear_leaky(scope: &Scope, x: Tensor<2>, out: usize, slope: f32) -> Tensor<2> {
     let [_, dim] = x.dims();
     let init = Init::UniformFanIn(dim);
@@ -65,6 +108,19 @@ pub(crate) fn affine(
 }
 
 /// Convolution with bias and nothing else, for the last layer of decoders.
+///
+/// ```
+/// # use burn_tensor::Tensor;
+/// # use hspace::device::Device;
+/// # use hspace::network::{Mode, Pass, Weights};
+/// use hspace::network::{layers::conv, maps::Maps};
+///
+/// # let (device, none) = (Device::cpu(), Weights::default());
+/// # let pass = Pass::new(&none, Mode::Init(0), &device);
+/// let scope = pass.at("last");
+/// let maps = Maps::from_images(&scope, Tensor::ones([2, 8, 6, 6], &device));
+/// assert_eq!(conv(&scope, maps, 3, 3).dims(), [2, 3, 6, 6]);
+/// ```
 pub fn conv(scope: &Scope, x: Maps, out: usize, kernel: usize) -> Maps {
     let [n, channels, h, w] = x.dims();
     let shape = [out, channels, kernel, kernel];
@@ -85,6 +141,14 @@ pub fn conv(scope: &Scope, x: Maps, out: usize, kernel: usize) -> Maps {
 }
 
 /// Everything but the first axis in one, `[n, c, h, w]` to `[n, c·h·w]`.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::{device::Device, network::layers::flatten};
+///
+/// let images = Tensor::zeros([4, 3, 8, 8], &Device::cpu());
+/// assert_eq!(flatten(images).dims(), [4, 192]);
+/// ```
 pub fn flatten(x: Tensor<4>) -> Tensor<2> {
     let [n, c, h, w] = x.dims();
     x.reshape([n, c * h * w])
@@ -93,6 +157,20 @@ pub fn flatten(x: Tensor<4>) -> Tensor<2> {
 /// A multilayer perceptron: linear layers to each of `dims`, with batch normalisation (if
 /// `norm`) and ReLU between them but not after the last. Layers are numbered as in a
 /// `torch.nn.Sequential` of linear, normalisation, activation.
+///
+/// ```
+/// # use burn_tensor::Tensor;
+/// # use hspace::device::Device;
+/// # use hspace::network::{Mode, Pass, Weights};
+/// use hspace::network::layers::perceptron;
+///
+/// # let (device, none) = (Device::cpu(), Weights::default());
+/// # let pass = Pass::new(&none, Mode::Init(0), &device);
+/// // A projector of SimCLR.
+/// let features = Tensor::ones([4, 64], &device);
+/// assert_eq!(perceptron(&pass.at("projector"), features, &[64, 16], true).dims(), [4, 16]);
+/// assert!(pass.into_fresh().get("projector.3.weight").is_some());
+/// ```
 pub fn perceptron(scope: &Scope, mut x: Tensor<2>, dims: &[usize], norm: bool) -> Tensor<2> {
     let step = if norm { 3 } else { 2 };
     let (last, hidden) = dims.split_last().expect("at least one layer");
@@ -108,6 +186,14 @@ pub fn perceptron(scope: &Scope, mut x: Tensor<2>, dims: &[usize], norm: bool) -
 
 /// Rows scaled to length 1, `[n, d]`. The constant under the root keeps the gradient of a row of
 /// zeros finite.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::{device::Device, embed::to_matrix, network::layers::l2_normalise};
+///
+/// let x = to_matrix(l2_normalise(Tensor::from_floats([[3.0, 4.0]], &Device::cpu())));
+/// assert!((x.data[0] - 0.6).abs() < 1e-6 && (x.data[1] - 0.8).abs() < 1e-6);
+/// ```
 pub fn l2_normalise(x: Tensor<2>) -> Tensor<2> {
     let squares = x.clone().powi_scalar(2).sum_dim(1);
     x / (squares + 1e-12).sqrt()
@@ -115,6 +201,14 @@ pub fn l2_normalise(x: Tensor<2>) -> Tensor<2> {
 
 /// Each column brought to mean 0 and variance 1 over the rows of the batch, `[n, d]`: batch
 /// normalisation without gain, bias and memory.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::{device::Device, embed::to_matrix, network::layers::standardise};
+///
+/// let x = to_matrix(standardise(Tensor::from_floats([[1.0], [3.0]], &Device::cpu())));
+/// assert!((x.data[0] + 1.0).abs() < 1e-3 && (x.data[1] - 1.0).abs() < 1e-3);
+/// ```
 pub fn standardise(x: Tensor<2>) -> Tensor<2> {
     let x = x.clone() - x.mean_dim(0);
     let variance = x.clone().powi_scalar(2).mean_dim(0);
@@ -122,6 +216,14 @@ pub fn standardise(x: Tensor<2>) -> Tensor<2> {
 }
 
 /// Picks one column per row: `[n, k]` and n indices to `[n]`.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::{device::Device, embed::to_matrix, network::layers::pick};
+///
+/// let x = Tensor::from_floats([[1.0, 2.0], [3.0, 4.0]], &Device::cpu());
+/// assert_eq!(to_matrix(pick(x, &[1, 0]).unsqueeze()).data, [2.0, 3.0]);
+/// ```
 pub fn pick(x: Tensor<2>, columns: &[u32]) -> Tensor<1> {
     let n = columns.len();
     let index: Vec<i64> = columns.iter().map(|&c| i64::from(c)).collect();
@@ -131,6 +233,12 @@ pub fn pick(x: Tensor<2>, columns: &[u32]) -> Tensor<1> {
 }
 
 /// Floating-point operations per second of square products of `size`, measured for `seconds`.
+///
+/// ```
+/// use hspace::{device::Device, network::layers::product_rate};
+///
+/// assert!(product_rate(64, 0.01, &Device::cpu()) > 1e6);
+/// ```
 pub fn product_rate(size: usize, seconds: f64, device: &Device) -> f64 {
     let ones = Tensor::<2>::ones([size, size], device);
     let once = || ones.clone().matmul(ones.clone()).sum().into_scalar::<f32>();

@@ -9,6 +9,21 @@ use hspace_kernels::Machine;
 use super::{Scope, kernels};
 
 /// Feature maps of n samples: c channels of h × w numbers each.
+///
+/// ```
+/// # use burn_tensor::Tensor;
+/// # use hspace::device::Device;
+/// # use hspace::network::{Mode, Pass, Weights};
+/// use hspace::network::maps::Maps;
+///
+/// # let (device, none) = (Device::cpu(), Weights::default());
+/// # let pass = Pass::new(&none, Mode::Eval, &device);
+/// let maps = Maps::from_images(&pass.at(""), Tensor::ones([2, 3, 8, 8], &device));
+/// assert_eq!(maps.clone().max_pool().dims(), [2, 3, 4, 4]);
+/// assert_eq!(maps.clone().upsample([16, 16]).dims(), [2, 3, 16, 16]);
+/// assert_eq!(maps.clone().mean().dims(), [2, 3]);
+/// assert_eq!(maps.into_images().dims(), [2, 3, 8, 8]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Maps {
     numbers: Tensor<4>,

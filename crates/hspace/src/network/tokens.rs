@@ -18,6 +18,19 @@ const EPSILON: f64 = 1e-6;
 /// A linear layer with bias, `[n, in]` to `[n, out]`, added to `residual` if there is one. Fresh
 /// weights are those of Dosovitskiy et al. 2021: unlike timm's, which spread by 0.02 whatever the
 /// width, they suit narrow networks too.
+///
+/// ```
+/// # use burn_tensor::Tensor;
+/// # use hspace::device::Device;
+/// # use hspace::network::{Mode, Pass, Weights};
+/// use hspace::network::tokens::dense;
+///
+/// # let (device, none) = (Device::cpu(), Weights::default());
+/// # let pass = Pass::new(&none, Mode::Init(0), &device);
+/// // Ten tokens of 16 numbers, and the same ones added to the result.
+/// let x = || Tensor::ones([10, 16], &device);
+/// assert_eq!(dense(&pass.at("proj"), x(), 16, Some(x())).dims(), [10, 16]);
+/// ```
 pub fn dense(scope: &Scope, x: Tensor<2>, out: usize, residual: Option<Tensor<2>>) -> Tensor<2> {
     let [_, dim] = x.dims();
     let weight = scope.weight("weight", [out, dim], Init::XavierUniform);
@@ -26,6 +39,20 @@ pub fn dense(scope: &Scope, x: Tensor<2>, out: usize, residual: Option<Tensor<2>
 }
 
 /// Layer normalisation (Ba et al. 2016): each row of `[n, d]` by its own mean and variance.
+///
+/// ```
+/// # use burn_tensor::Tensor;
+/// # use hspace::device::Device;
+/// # use hspace::embed::to_matrix;
+/// # use hspace::network::{Mode, Pass, Weights};
+/// use hspace::network::tokens::layer_norm;
+///
+/// # let (device, none) = (Device::cpu(), Weights::default());
+/// # let pass = Pass::new(&none, Mode::Init(0), &device);
+/// let x = Tensor::from_floats([[1.0, 3.0], [10.0, 30.0]], &device);
+/// let y = to_matrix(layer_norm(&pass.at("norm"), x));
+/// assert!(y.data.iter().all(|y| (y.abs() - 1.0).abs() < 1e-3));
+/// ```
 pub fn layer_norm(scope: &Scope, x: Tensor<2>) -> Tensor<2> {
     let [_, dim] = x.dims();
     let gain = scope.weight("weight", [dim], Init::Constant(1.0));
@@ -39,6 +66,19 @@ pub fn layer_norm(scope: &Scope, x: Tensor<2>) -> Tensor<2> {
 }
 
 /// Gaussian error linear unit, exact.
+///
+/// ```
+/// # use burn_tensor::Tensor;
+/// # use hspace::device::Device;
+/// # use hspace::embed::to_matrix;
+/// # use hspace::network::{Mode, Pass, Weights};
+/// use hspace::network::tokens::gelu;
+///
+/// # let (device, none) = (Device::cpu(), Weights::default());
+/// # let pass = Pass::new(&none, Mode::Eval, &device);
+/// let y = to_matrix(gelu(&pass.at(""), Tensor::from_floats([[0.0, 1.0, -9.0]], &device)));
+/// assert!(y.data[0] == 0.0 && (y.data[1] - 0.8413).abs() < 1e-3 && y.data[2].abs() < 1e-6);
+/// ```
 pub fn gelu(scope: &Scope, x: Tensor<2>) -> Tensor<2> {
     match scope.device().kernels() {
         Some(on) => kernels::gelu(on, x),
@@ -49,6 +89,19 @@ pub fn gelu(scope: &Scope, x: Tensor<2>) -> Tensor<2> {
 
 /// Self-attention of `heads` heads among the `tokens` tokens of each sample; queries, keys and
 /// values come side by side in `qkv [n · t, 3 d]`: to `[n · t, d]`.
+///
+/// ```
+/// # use burn_tensor::Tensor;
+/// # use hspace::device::Device;
+/// # use hspace::network::{Mode, Pass, Weights};
+/// use hspace::network::tokens::attention;
+///
+/// # let (device, none) = (Device::cpu(), Weights::default());
+/// # let pass = Pass::new(&none, Mode::Eval, &device);
+/// // Two samples of five tokens; queries, keys and values of 8 numbers each.
+/// let qkv = Tensor::ones([2 * 5, 3 * 8], &device);
+/// assert_eq!(attention(&pass.at("attn"), qkv, 5, 2).dims(), [2 * 5, 8]);
+/// ```
 pub fn attention(scope: &Scope, qkv: Tensor<2>, tokens: usize, heads: usize) -> Tensor<2> {
     let [rows, width] = qkv.dims();
     let shape = Attention {
@@ -75,6 +128,19 @@ pub fn attention(scope: &Scope, qkv: Tensor<2>, tokens: usize, heads: usize) -> 
 
 /// A block of a Vision Transformer: attention and a perceptron of `4 d` hidden units, each behind
 /// a layer normalisation and added to its input (timm's names).
+///
+/// ```
+/// # use burn_tensor::Tensor;
+/// # use hspace::device::Device;
+/// # use hspace::network::{Mode, Pass, Weights};
+/// use hspace::network::tokens::transformer_block;
+///
+/// # let (device, none) = (Device::cpu(), Weights::default());
+/// # let pass = Pass::new(&none, Mode::Init(0), &device);
+/// let tokens = Tensor::ones([2 * 5, 16], &device);
+/// assert_eq!(transformer_block(&pass.at("blocks.0"), tokens, 5, 2).dims(), [10, 16]);
+/// assert!(pass.into_fresh().get("blocks.0.attn.qkv.weight").is_some());
+/// ```
 pub fn transformer_block(scope: &Scope, x: Tensor<2>, tokens: usize, heads: usize) -> Tensor<2> {
     let [_, dim] = x.dims();
     let y = layer_norm(&scope.at("norm1"), x.clone());

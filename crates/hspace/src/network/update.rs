@@ -10,6 +10,20 @@ pub use hspace_kernels::update::{Adam, Momentum};
 use crate::device::on_cpu;
 
 /// Weight and velocity after a step with momentum.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::device::Device;
+/// use hspace::embed::to_matrix;
+/// use hspace::network::update::{Momentum, momentum};
+///
+/// let number = |x: f32| Tensor::<1>::from_floats([x], &Device::cpu());
+/// // Velocity 0.5 · 2 + 1, weight 10 − 0.1 · 2.
+/// let by = Momentum { momentum: 0.5, scale: 1.0, decay: 0.0, rate: 0.1 };
+/// let (weight, velocity) = momentum(&by, number(10.0), number(1.0), number(2.0));
+/// assert!((to_matrix(weight.unsqueeze()).data[0] - 9.8).abs() < 1e-5);
+/// assert_eq!(to_matrix(velocity.unsqueeze()).data, [2.0]);
+/// ```
 pub fn momentum(
     by: &Momentum,
     weight: Tensor<1>,
@@ -29,6 +43,21 @@ pub fn momentum(
 }
 
 /// Weight, mean and square after a step of Adam.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::device::Device;
+/// use hspace::embed::to_matrix;
+/// use hspace::network::update::{Adam, adam};
+///
+/// let number = |x: f32| Tensor::<1>::from_floats([x], &Device::cpu());
+/// // The first step of Adam with learning rate 0.1 is 0.1 long, whatever the gradient.
+/// let (rate, correction) = (0.1 / (1.0 - 0.9), 1.0 / (1.0 - 0.999));
+/// let by = Adam { keep: [0.9, 0.999], shrink: 1.0, rate, correction, epsilon: 1e-8 };
+/// let (weight, mean, _) = adam(&by, number(1.0), number(5.0), number(0.0), number(0.0));
+/// assert!((to_matrix(weight.unsqueeze()).data[0] - 0.9).abs() < 1e-4);
+/// assert!((to_matrix(mean.unsqueeze()).data[0] - 0.5).abs() < 1e-5);
+/// ```
 pub fn adam(
     by: &Adam,
     weight: Tensor<1>,
@@ -52,6 +81,17 @@ pub fn adam(
 }
 
 /// `momentum · weight + (1 − momentum) · source`.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::device::Device;
+/// use hspace::embed::to_matrix;
+/// use hspace::network::update::follow;
+///
+/// let number = |x: f32| Tensor::<1>::from_floats([x], &Device::cpu());
+/// let teacher = follow(number(1.0), &number(3.0), 0.75);
+/// assert_eq!(to_matrix(teacher.unsqueeze()).data, [1.5]);
+/// ```
 pub fn follow(weight: Tensor<1>, source: &Tensor<1>, momentum: f64) -> Tensor<1> {
     if let Some(on) = kernels(&weight) {
         let (mut weight, source) = (numbers(weight), numbers(source.clone()));

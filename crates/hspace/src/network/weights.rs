@@ -12,6 +12,19 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 
 /// One weight. Its values are kept flat: optimizers, teachers and files need no axes.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::device::Device;
+/// use hspace::network::Weight;
+///
+/// let weight = |shape: &[usize]| Weight {
+///     value: Tensor::zeros([shape.iter().product::<usize>()], &Device::cpu()),
+///     shape: shape.to_vec(),
+///     trained: true,
+/// };
+/// assert!(weight(&[3, 8]).decays() && !weight(&[3]).decays());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Weight {
     /// `[product of shape]`, row-major.
@@ -109,6 +122,25 @@ pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 
 /// Weights by full name (`encoder.conv1.weight`), in alphabetical order. Cloning shares the
 /// values.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::device::Device;
+/// use hspace::network::{Weight, Weights};
+///
+/// let device = Device::cpu();
+/// let mut weights = Weights::default();
+/// let value = Tensor::from_floats([1.0, 2.0], &device);
+/// weights.insert("encoder.bias".into(), Weight { value, shape: vec![2], trained: true });
+/// assert!(weights.under("encoder").get("bias").is_some());
+///
+/// // A momentum teacher: a copy that follows.
+/// weights.extend(weights.clone().prefixed("teacher"));
+/// weights.set("encoder.bias", Tensor::from_floats([3.0, 4.0], &device));
+/// weights.follow("encoder", "teacher.encoder", 0.5);
+/// let teacher = weights.get("teacher.encoder.bias").expect("a copy").value.clone();
+/// assert_eq!(teacher.into_data().to_vec::<f32>().unwrap(), [2.0, 3.0]);
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Weights(BTreeMap<String, Weight>);
 

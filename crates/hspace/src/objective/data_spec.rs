@@ -4,6 +4,26 @@ use super::ViewKind;
 use crate::dataset::{Column, Shape, Values};
 
 /// What an objective may know of the data.
+///
+/// ```
+/// use hspace::dataset::{Column, Role, Shape, Values};
+/// use hspace::objective::DataSpec;
+///
+/// let shape = Shape::Vector { dim: 4 };
+/// let values = Values::Classes { names: vec!["a".into(), "b".into()], index: vec![Some(0), None, Some(1)] };
+/// let spec = DataSpec {
+///     shape,
+///     local: shape,
+///     mean: vec![0.0; 4],
+///     std: vec![1.0; 4],
+///     samples: 3,
+///     columns: vec![Column { name: "label".into(), role: Role::Label, values }],
+///     task: Some(0),
+/// };
+/// assert!(spec.labelled(0) && !spec.labelled(1));
+/// assert_eq!(spec.classes().map(|(names, _)| names.len()), Some(2));
+/// assert!(spec.known_classes("supervised").is_ok());
+/// ```
 #[derive(Clone, Debug)]
 pub struct DataSpec {
     /// Shape of the encoder's input.

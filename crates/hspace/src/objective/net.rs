@@ -12,6 +12,28 @@ use crate::network::{Pass, Scope, Weight};
 use crate::optim::Gradients;
 
 /// The encoder and the weights of one pass.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::dataset::Shape;
+/// use hspace::device::Device;
+/// use hspace::encoder;
+/// use hspace::network::{Mode, Pass};
+/// use hspace::objective::Net;
+///
+/// let device = Device::cpu();
+/// let mlp = encoder::make("mlp", Default::default())?;
+/// let (weights, d) = encoder::init(&*mlp, Shape::Vector { dim: 4 }, 0, &device);
+/// let weights = weights.prefixed("encoder").tracked(|_| true);
+/// let pass = Pass::new(&weights, Mode::Train, &device);
+/// let net = Net::new(&*mlp, &pass);
+/// let features = net.encode(Tensor::ones([8, 4, 1, 1], &device));
+/// assert_eq!(features.dims(), [8, d]);
+/// // Gradients of any number that was computed from them.
+/// let gradients = net.gradients(&features.powi_scalar(2).mean());
+/// assert!(gradients.keys().all(|name| name.starts_with("encoder.")));
+/// # Ok::<(), String>(())
+/// ```
 pub struct Net<'a> {
     encoder: &'a dyn Encoder,
     pass: &'a Pass<'a>,

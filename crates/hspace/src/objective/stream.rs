@@ -7,6 +7,20 @@ use crate::dataset::Values;
 use crate::views::Recipe;
 
 /// Which samples a stream draws from.
+///
+/// ```
+/// use hspace::dataset::{Column, Role, Shape, Values};
+/// use hspace::objective::{DataSpec, Subset};
+///
+/// let shape = Shape::Vector { dim: 1 };
+/// let values = Values::Classes { names: vec!["a".into(), "b".into()], index: vec![Some(0), None, Some(1)] };
+/// let columns = vec![Column { name: "label".into(), role: Role::Label, values }];
+/// let spec = DataSpec { shape, local: shape, mean: vec![0.0], std: vec![1.0], samples: 3, columns, task: Some(0) };
+/// let rows = |subset: Subset| (0..3).filter(|&row| subset.has(&spec, row)).collect::<Vec<_>>();
+/// assert_eq!(rows(Subset::Labelled), [0, 2]);
+/// assert_eq!(rows(Subset::Unlabelled), [1]);
+/// assert_eq!(rows(Subset::Class(0, 1)), [2]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subset {
     /// All training samples.

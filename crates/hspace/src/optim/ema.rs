@@ -14,6 +14,22 @@ use crate::network::{Weight, Weights};
 const PLACE: &str = "ema";
 
 /// Which weights a run keeps as its encoder, with the heads that belong to it.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+/// # use data::short_run;
+/// # let folder = tempfile::tempdir()?;
+/// # let (_, run) = short_run(folder.path(), "simclr")?;
+/// use hspace::device::Device;
+/// use hspace::optim::ema::Export;
+///
+/// let all = run.read_model(&Device::cpu())?;
+/// let encoder = Export::Model.encoder(&all);
+/// assert_eq!(encoder.trained_values(), run.read_encoder(&Device::cpu())?.weights.trained_values());
+/// assert_eq!(Export::Model.model(&all).trained_values(), all.trained_values());
+/// assert_eq!(Export::Ema.name(), "ema");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Export {
@@ -77,6 +93,19 @@ fn is_copy(name: &str) -> bool {
 }
 
 /// Begins the average of fresh weights, if `decay` is above 0: copies of what is trained and of running statistics.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::device::Device;
+/// use hspace::network::{Weight, Weights};
+/// use hspace::optim::ema;
+///
+/// let value = Tensor::from_floats([1.0], &Device::cpu());
+/// let mut weights = Weights::default();
+/// weights.insert("encoder.bias".into(), Weight { value, shape: vec![1], trained: true });
+/// ema::init(&mut weights, 0.999);
+/// assert!(weights.get("ema.encoder.bias").is_some_and(|copy| !copy.trained));
+/// ```
 pub fn init(weights: &mut Weights, decay: f64) {
     if decay == 0.0 {
         return;
@@ -98,6 +127,24 @@ pub fn init(weights: &mut Weights, decay: f64) {
 }
 
 /// The average after `step`, from 1, of a training with this `decay`; of 0 there is none.
+///
+/// ```
+/// use burn_tensor::Tensor;
+/// use hspace::device::Device;
+/// use hspace::embed::to_matrix;
+/// use hspace::network::{Weight, Weights};
+/// use hspace::optim::ema;
+///
+/// let number = |x: f32| Tensor::<1>::from_floats([x], &Device::cpu());
+/// let mut weights = Weights::default();
+/// weights.insert("encoder.bias".into(), Weight { value: number(0.0), shape: vec![1], trained: true });
+/// ema::init(&mut weights, 0.999);
+/// weights.set("encoder.bias", number(11.0));
+/// ema::update(&mut weights, 0.999, 1);
+/// // After step 1 the decay is 2 / 11.
+/// let copy = weights.get("ema.encoder.bias").expect("a copy").value.clone();
+/// assert!((to_matrix(copy.unsqueeze()).data[0] - 9.0).abs() < 1e-4);
+/// ```
 pub fn update(weights: &mut Weights, decay: f64, step: usize) {
     let t = step as f64;
     if decay > 0.0 {

@@ -3,6 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 /// Shape of the learning rate after warm-up.
+///
+/// ```
+/// use hspace::optim::schedule::Schedule;
+///
+/// let factor = |step| Schedule::Cosine.factor(step, 100, 10);
+/// assert!(factor(0) < factor(5) && factor(5) < factor(10) && factor(99) < 0.01);
+/// assert_eq!(Schedule::Constant.factor(99, 100, 10), 1.0);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
@@ -30,12 +38,27 @@ impl Schedule {
 
 /// A number on its way from `from` to `to` on half a cosine, at `share` in 0..=1 of it; after that it
 /// stays.
+///
+/// ```
+/// use hspace::optim::schedule::cosine;
+///
+/// assert_eq!(cosine(1.0, 3.0, 0.0), 1.0);
+/// assert!((cosine(1.0, 3.0, 0.5) - 2.0).abs() < 1e-12);
+/// assert_eq!(cosine(1.0, 3.0, 2.0), 3.0);
+/// ```
 pub fn cosine(from: f64, to: f64, share: f64) -> f64 {
     let left = 0.5 * (1.0 + (std::f64::consts::PI * share.clamp(0.0, 1.0)).cos());
     to + (from - to) * left
 }
 
 /// The same on a straight line, over the first `over` (0..=1) of a training at `progress`.
+///
+/// ```
+/// use hspace::optim::schedule::ramp;
+///
+/// assert_eq!(ramp(0.0, 4.0, 0.5, 0.25), 2.0);
+/// assert_eq!(ramp(0.0, 4.0, 0.5, 0.9), 4.0);
+/// ```
 pub fn ramp(from: f64, to: f64, over: f64, progress: f64) -> f64 {
     match progress < over {
         true => from + (to - from) * progress / over,
@@ -44,6 +67,13 @@ pub fn ramp(from: f64, to: f64, over: f64, progress: f64) -> f64 {
 }
 
 /// `exp(−5 (1 − t)²)`, t the share of the first `over` (0..=1) of a training at `progress`; 1 after it (Laine & Aila 2017).
+///
+/// ```
+/// use hspace::optim::schedule::sigmoid_ramp;
+///
+/// assert!(sigmoid_ramp(0.4, 0.0) < 0.01);
+/// assert_eq!(sigmoid_ramp(0.4, 0.4), 1.0);
+/// ```
 pub fn sigmoid_ramp(over: f64, progress: f64) -> f64 {
     let left = 1.0 - ramp(0.0, 1.0, over, progress);
     (-5.0 * left * left).exp()

@@ -12,7 +12,7 @@ use crate::list;
 use crate::objective::{self, OBJECTIVES, Objective};
 use crate::run::RunFolder;
 
-/// What a method is applied to.
+/// What a method is applied to ([`Learner::on`]).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Subject {
     /// An encoder that begins from random weights: its section in the configuration.
@@ -45,6 +45,11 @@ pub struct Learner {
 }
 
 /// The objectives that train a head of their own: names and summaries.
+///
+/// ```
+/// let mut methods = hspace::per_draw::methods();
+/// assert!(methods.any(|(name, _summary)| name == "fixmatch"));
+/// ```
 pub fn methods() -> impl Iterator<Item = (&'static str, &'static str)> {
     let answers = |entry: &&list::Entry<list::Configured<dyn Objective>>| {
         (entry.make)((entry.defaults)()).is_ok_and(|objective| objective.answers())
@@ -54,6 +59,12 @@ pub fn methods() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// Whether it is the name of one of them.
+///
+/// ```
+/// use hspace::per_draw::is_method;
+///
+/// assert!(is_method("finetune") && !is_method("simclr"));
+/// ```
 pub fn is_method(name: &str) -> bool {
     methods().any(|(method, _)| method == name)
 }

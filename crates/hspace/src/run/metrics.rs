@@ -11,6 +11,19 @@ use crate::error::{Error, Result};
 use crate::file;
 
 /// A line of metrics.jsonl.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// use hspace::run::{Line, RunFolder};
+///
+/// let run = RunFolder::create(&folder.path().join("a"), false)?;
+/// let line = |step, loss| Line { step, epoch: 1, seconds: 0.1, values: [("loss".to_owned(), loss)].into() };
+/// run.write_metrics(&[line(1, 5.0)])?;
+/// run.append_metrics(&line(2, 4.5))?;
+/// let lines = run.read_metrics(usize::MAX)?;
+/// assert_eq!((lines.len(), lines[1].values["loss"]), (2, 4.5));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Line {
     /// Steps done.

@@ -24,6 +24,19 @@ impl Source {
 impl Sources<'_> {
     /// The stages of a network, in order; none of another source.
     ///
+    /// ```
+    /// use hspace::dataset::{Dataset, OpenOptions};
+    /// use hspace::device::Device;
+    /// use hspace::source::{Source, Sources};
+    ///
+    /// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+    /// let mut sources = Sources::new(&shapes, Device::cpu(), 0);
+    /// let stages = sources.stages(&Source::parse("random:cnn:width=4")?)?;
+    /// assert_eq!((stages.len(), stages[0].name.as_str()), (4, "conv0"));
+    /// assert!(sources.stages(&Source::Pixels)?.is_empty());
+    /// # Ok::<(), hspace::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When the network cannot be read.
     pub fn stages(&mut self, of: &Source) -> Result<Vec<Stage>> {
@@ -38,6 +51,20 @@ impl Sources<'_> {
 
     /// The representations of named sources, in their order. However many stages of a network are among them, it passes over the
     /// data once. `progress` is called with the name of what is being embedded and how many samples are done.
+    ///
+    /// ```
+    /// use hspace::dataset::{Dataset, OpenOptions};
+    /// use hspace::device::Device;
+    /// use hspace::source::{Source, Sources};
+    ///
+    /// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+    /// let mut sources = Sources::new(&shapes, Device::cpu(), 0).only(vec![0, 1, 2]);
+    /// let cnn = Source::parse("random:cnn:width=4")?;
+    /// let named = [("first".to_owned(), cnn.clone().at("conv0")?), ("whole".to_owned(), cnn)];
+    /// let made = sources.represent_all(&named, &mut |_, _| ())?;
+    /// assert!(made[0].features.cols < made[1].features.cols);
+    /// # Ok::<(), hspace::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Sources::represent`].

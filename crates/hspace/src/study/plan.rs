@@ -9,6 +9,27 @@ use crate::error::Result;
 use crate::source::baseline_components;
 
 /// What is compared, and for how long.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// use hspace::study::{Study, StudyPlan};
+///
+/// let plan = StudyPlan {
+///     data: vec!["builtin:shapes".into()],
+///     encoders: vec!["cnn:width=4".into()],
+///     objectives: vec!["simclr".into(), "vicreg".into()],
+///     seconds: 60.0,
+///     seeds: 3,
+///     samples: 1000,
+///     sources: vec!["pca:5".into()],
+///     set: vec!["train.batch_size=16".into()],
+///     device: "cpu".into(),
+/// };
+/// assert!(Study::open(folder.path(), plan.clone()).is_ok());
+/// // A folder has one study.
+/// assert!(Study::open(folder.path(), StudyPlan { seeds: 5, ..plan }).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StudyPlan {
     /// Datasets, as `--data` takes them.

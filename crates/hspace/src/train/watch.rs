@@ -5,6 +5,18 @@ use crate::matrix::Matrix;
 use crate::probe::geometry::{alignment_and_uniformity, effective_rank};
 
 /// The health of a batch of features.
+///
+/// ```
+/// use hspace::matrix::Matrix;
+/// use hspace::train::watch::health;
+///
+/// // Four samples with the same features: collapse.
+/// let same = Matrix::new(4, 3, [1.0, 2.0, 3.0].repeat(4));
+/// let found = health(&[same])?;
+/// assert!(found.spread < 1e-6 && found.collapse(3).is_some());
+/// assert!(found.values().any(|(name, _)| name == "spread"));
+/// # Ok::<(), hspace::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Health {
     /// Mean over dimensions of the standard deviation over samples, divided by the root mean
@@ -26,6 +38,16 @@ const LEAST_SPREAD: f64 = 1e-2;
 const LEAST_RANK: f64 = 1.5;
 
 /// Measures features `[n, d]` of one or several views of the same samples.
+///
+/// ```
+/// use hspace::matrix::Matrix;
+/// use hspace::train::watch::health;
+///
+/// let views = [[1.0, 0.0, 0.0, 1.0], [0.9, 0.1, 0.1, 0.9]].map(|x| Matrix::new(2, 2, x.to_vec()));
+/// let found = health(&views)?;
+/// assert!(found.spread > 0.5 && found.alignment.is_some_and(|a| a < 0.1));
+/// # Ok::<(), hspace::Error>(())
+/// ```
 ///
 /// # Errors
 /// Features that are not finite numbers.

@@ -36,6 +36,21 @@ const OTHERS: f64 = 0.95;
 const LABELS: usize = 20;
 
 /// What is wrong with single features.
+///
+/// ```
+/// use hspace_core::dataset::check::FeatureFindings;
+///
+/// let found = FeatureFindings {
+///     rows: 100,
+///     features: 30,
+///     constant: 0,
+///     constant_names: vec![],
+///     telling: vec![],
+///     row_numbers: vec!["id".into()],
+///     sorted_tasks: vec![],
+/// };
+/// assert!(found.warnings()[0].contains("id"));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct FeatureFindings {
     /// Rows that were looked at.

@@ -8,6 +8,20 @@ use super::{EXAMPLES, PAIRS};
 use crate::dataset::{Column, Role, Split, Values};
 
 /// Groups that two splits share.
+///
+/// ```
+/// use hspace_core::dataset::Split;
+/// use hspace_core::dataset::check::SharedGroups;
+///
+/// let shared = SharedGroups {
+///     column: "patient".into(),
+///     splits: [Split::Train, Split::Test],
+///     groups: 1,
+///     samples: 3,
+///     first: vec!["ann".into()],
+/// };
+/// assert!(shared.warning().contains("patient") && shared.warning().contains("ann"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SharedGroups {
     /// The column that says the groups.

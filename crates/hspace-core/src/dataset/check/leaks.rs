@@ -14,6 +14,20 @@ use crate::matrix::Matrix;
 use crate::representation::Representation;
 
 /// What was found.
+///
+/// ```
+/// use hspace_core::dataset::check::Leaks;
+/// use hspace_core::dataset::{Column, Role, Split, Values};
+///
+/// let patient = Column {
+///     name: "patient".into(),
+///     role: Role::Group,
+///     values: Values::Classes { names: vec!["ann".into()], index: vec![Some(0), Some(0)] },
+/// };
+/// let leaks = Leaks::of_groups(&[patient], &[Split::Train, Split::Test]);
+/// assert_eq!((leaks.groups[0].groups, leaks.groups[0].samples), (1, 1));
+/// assert!(leaks.warnings()[0].contains("ann"));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Leaks {
     /// Groups with samples in two splits.
@@ -44,6 +58,36 @@ impl Leaks {
     /// Near-identical vectors and single features of features as a file holds them. `names` of the features may be empty.
     ///
     /// Not for learned features: those of an encoder may well say the task, and are equal where it sees no difference.
+    ///
+    /// ```
+    /// # use hspace_core::dataset::{Column, Role, Split, Values};
+    /// # use hspace_core::{matrix::Matrix, representation::Representation};
+    /// # let n = 200;
+    /// # let class = |i: usize| (i * 7 % 11 % 2) as u32;
+    /// # let noise = |i: usize, j: usize| ((i * 7919 + j * 104_729) % 1009) as f32;
+    /// # let features = Representation {
+    /// #     name: "data.csv".into(),
+    /// #     features: Matrix::new(n, 3, (0..n).flat_map(|i| [noise(i, 1), noise(i, 2), class(i) as f32]).collect()),
+    /// #     ids: (0..n).map(|i| i.to_string()).collect(),
+    /// #     columns: vec![Column {
+    /// #         name: "label".into(),
+    /// #         role: Role::Label,
+    /// #         values: Values::Classes {
+    /// #             names: vec!["ill".into(), "well".into()],
+    /// #             index: (0..n).map(|i| Some(class(i))).collect(),
+    /// #         },
+    /// #     }],
+    /// #     split: (0..n).map(|i| if i % 4 == 0 { Split::Test } else { Split::Train }).collect(),
+    /// #     origin: String::new(),
+    /// #     shift: vec![],
+    /// # };
+    /// use hspace_core::dataset::check::Leaks;
+    ///
+    /// let names = ["weight", "height", "diagnosis_code"].map(String::from);
+    /// let leaks = Leaks::of_features(&features, &names);
+    /// let telling = &leaks.features.as_ref().expect("features").telling;
+    /// assert!(telling[0].feature.contains("diagnosis_code") && telling.len() == 1);
+    /// ```
     pub fn of_features(features: &Representation, names: &[String]) -> Leaks {
         let get = |row: usize| Some(Cow::Borrowed(features.features.row(row)));
         let rows: Vec<usize> = (0..features.features.rows).collect();
@@ -117,6 +161,18 @@ impl Leaks {
 }
 
 /// What the features of a table are called; empty where that is not known.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("data.csv");
+/// use hspace_core::dataset::check::feature_names;
+/// use hspace_core::dataset::{Dataset, OpenOptions};
+///
+/// std::fs::write(&path, "id,width,height\na,1,2\nb,3,5\n")?;
+/// let dataset = Dataset::open(&path.display().to_string(), &OpenOptions::default())?;
+/// assert_eq!(feature_names(&dataset), ["width", "height"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn feature_names(dataset: &Dataset) -> Vec<String> {
     let features = dataset
         .reading

@@ -41,6 +41,19 @@ const ASKED: usize = 200;
 const AMONG: usize = 10_000;
 
 /// Samples that are near-identical, but not equal, in two splits.
+///
+/// ```
+/// use hspace_core::dataset::Split;
+/// use hspace_core::dataset::check::NearIdentical;
+///
+/// let near = NearIdentical {
+///     splits: [Split::Train, Split::Test],
+///     samples: 1,
+///     of: 40,
+///     examples: vec![["a.png".into(), "b.png".into()]],
+/// };
+/// assert!(near.warning().contains("a.png") && near.warning().contains("b.png"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct NearIdentical {
     /// The two splits.

@@ -87,6 +87,20 @@ impl Unfit {
 }
 
 /// Everything found about one column. Written as JSON, read by the report.
+///
+/// ```
+/// use hspace_core::density::column::Column;
+/// use hspace_core::density::{DensityOptions, fit::fit};
+///
+/// let values = (1..200).map(|i| -(f64::from(i) / 200.0).ln()).collect();
+/// let waits = Column { name: "minutes".into(), values, missing: 0 };
+/// let candidates = ["normal", "exponential"].map(String::from).to_vec();
+/// let options = DensityOptions { candidates, resamples: 0, ..DensityOptions::default() };
+/// let fits = fit(&waits, "waits.csv", &[], &options, &mut |_| ())?;
+/// assert_eq!(fits.fits[0].name, "exponential");
+/// assert!(fits.headline().contains("exponential") && fits.table().contains("normal"));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ColumnFits {
     /// hspace's version.

@@ -15,6 +15,15 @@ use crate::probe::folds::{Selection, balanced};
 use crate::random::mix;
 
 /// The fitted regressions.
+///
+/// ```
+/// use hspace_core::matrix::Matrix;
+/// use hspace_core::probe::linear::label_sets::LabelClassifiers;
+///
+/// // Two labels of one feature, the second of which all training samples have.
+/// let found = LabelClassifiers { weights: Matrix::new(1, 2, vec![1.0, 0.0]), bias: vec![0.0, f64::INFINITY] };
+/// assert_eq!(found.probabilities(&Matrix::new(1, 1, vec![0.0])), [0.5, 1.0]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct LabelClassifiers {
     /// `[d, labels]`, on the features as they are.
@@ -37,6 +46,18 @@ impl LabelClassifiers {
 
 /// Fits `features` `[n, d]` with each row's set of `labels` labels at scikit-learn's `c`.
 ///
+/// ```
+/// use hspace_core::matrix::Matrix;
+/// use hspace_core::probe::linear::label_sets::fit;
+///
+/// // Each sample has any of two labels: the first where the first feature is 1, the second likewise.
+/// let x = Matrix::new(4, 2, vec![0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
+/// let sets = [vec![], vec![0], vec![1], vec![0, 1]];
+/// let p = fit(&x, &sets, 2, 100.0)?.probabilities(&Matrix::new(1, 2, vec![1.0, 0.0]));
+/// assert!(p[0] > 0.9 && p[1] < 0.1);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
+///
 /// # Errors
 /// When features are not finite.
 pub fn fit(
@@ -52,6 +73,18 @@ pub fn fit(
 
 /// Fits with the C of the lowest mean log loss over labels, of the validation rows of `selection` or by cross-validation;
 /// returns that C, in the units of [`fit`]. A label takes part where at least two rows have it and two have not.
+///
+/// ```
+/// use hspace_core::matrix::Matrix;
+/// use hspace_core::probe::{Selection, linear::label_sets::fit_auto};
+///
+/// let x = Matrix::new(40, 1, (0..40).map(|i| i as f32).collect());
+/// let sets: Vec<Vec<u32>> = (0..40).map(|i| if i < 20 { vec![] } else { vec![0] }).collect();
+/// // C by cross-validation.
+/// let (found, c) = fit_auto(&x, &sets, 1, Selection::default(), 0)?;
+/// assert!(c > 0.0 && found.probabilities(&Matrix::new(1, 1, vec![35.0]))[0] > 0.9);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`fit`].
