@@ -334,12 +334,16 @@ impl<'a> Job<'a> {
     pub fn random_views(&self) -> Vec<(&'static str, &Views)> {
         let mut found: Vec<(&'static str, &Views)> = Vec::new();
         for stream in self.streams() {
-            let views = self.views.of_stream(&stream).into_iter().enumerate();
-            for (nth, views) in views.filter(|(nth, _)| stream.view_kinds[*nth] != ViewKind::Plain)
-            {
-                let name = match stream.recipe(nth) {
-                    Some(Recipe::Second) if std::ptr::eq(views, &self.views.random) => continue,
-                    recipe => recipe.map_or("random", Recipe::name),
+            for (nth, kind) in stream.view_kinds.iter().enumerate() {
+                let (name, views) = match (kind, stream.recipe(nth)) {
+                    (ViewKind::Plain, _) => continue,
+                    (_, None) => ("random", &self.views.random),
+                    (_, Some(recipe)) => match self.views.by_recipe(recipe) {
+                        Some(views) => (recipe.name(), views),
+                        // Without a recipe of its own the second view is one more of `[views]`.
+                        None if recipe == Recipe::Second => continue,
+                        None => (recipe.name(), &self.views.random),
+                    },
                 };
                 if !found.iter().any(|(known, _)| *known == name) {
                     found.push((name, views));

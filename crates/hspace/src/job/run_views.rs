@@ -51,13 +51,18 @@ impl RunViews {
         })
     }
 
-    /// The views of each view of `stream`.
+    /// The views by this recipe, if the run has them: small ones it always has, others where `[views.NAME]` says how.
+    pub fn by_recipe(&self, recipe: Recipe) -> Option<&Views> {
+        match recipe {
+            Recipe::Local => Some(&self.local),
+            recipe => self.named.get(&recipe),
+        }
+    }
+
+    /// The views of each view of `stream`: those of `[views]` where it has no recipe, or the run none of that name.
     pub fn of_stream(&self, stream: &Stream) -> Vec<&Views> {
-        let of = |nth: usize| match stream.recipe(nth) {
-            Some(Recipe::Local) => &self.local,
-            Some(recipe) => self.named.get(&recipe).unwrap_or(&self.random),
-            None => &self.random,
-        };
-        (0..stream.view_kinds.len()).map(of).collect()
+        let of = |nth| stream.recipe(nth).and_then(|recipe| self.by_recipe(recipe));
+        let all = (0..stream.view_kinds.len()).map(of);
+        all.map(|views| views.unwrap_or(&self.random)).collect()
     }
 }

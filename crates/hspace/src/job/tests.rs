@@ -241,3 +241,22 @@ fn accumulated_gradients_are_those_of_the_whole_batch() {
     // With it, each micro-batch has statistics of its own.
     assert!(apart(true) > 10.0 * rounding);
 }
+
+#[test]
+fn random_views_are_named_by_recipe_each_once() {
+    let data = dataset(None, None);
+    let names = |sets: &[&str]| -> Vec<&str> {
+        let job = job(&data, sets, None);
+        let views = job.random_views().into_iter();
+        views.map(|(name, _)| name).collect()
+    };
+    // Two random views of a sample, both of `[views]`, until the second has settings of its own.
+    assert_eq!(names(&["objective=simclr"]), ["random"]);
+    let second = "views.second.noise.std=0.3";
+    assert_eq!(names(&["objective=simclr", second]), ["random", "second"]);
+    // Small views are always their own.
+    let dino = names(&["objective=dino"]);
+    assert_eq!(dino, ["random", "local"]);
+    // An objective of plain views shows those of `[views]`.
+    assert_eq!(names(&["objective=autoencoder"]), ["random"]);
+}

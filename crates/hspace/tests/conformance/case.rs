@@ -1,6 +1,7 @@
 //! Small networks, a handful of samples, and every combination that is tested.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use burn_tensor::{Tensor, TensorData};
 use hspace::dataset::{Column, Role, Shape, Values};
@@ -48,6 +49,33 @@ fn perceptron(activation: &str) -> Box<dyn Encoder> {
 pub fn encoders_for(shape: Shape) -> impl Iterator<Item = (&'static str, Box<dyn Encoder>)> {
     let made = ENCODERS.iter().map(|entry| (entry.name, small(entry.name)));
     made.filter(move |(_, encoder)| encoder.validate(shape).is_empty())
+}
+
+/// Encoders that differ, by name: of those that are the same network once they are small (ResNet-18 and ResNet-34, which
+/// have one or two blocks a stage here, all ViTs) the first.
+fn distinct() -> &'static [&'static str] {
+    static DISTINCT: LazyLock<Vec<&str>> = LazyLock::new(|| {
+        let mut seen = BTreeSet::new();
+        let names = ENCODERS.iter().map(|entry| entry.name);
+        names.filter(|name| seen.insert(network(name))).collect()
+    });
+    &DISTINCT
+}
+
+/// What a small encoder is: the names and shapes of its weights, and the bits of what it makes of images.
+fn network(name: &str) -> (Vec<(String, Vec<usize>)>, Vec<u64>) {
+    // burn's own operations compute in whatever precision the process has.
+    let (encoder, device) = (small(name), Device::cpu_with(None));
+    let (weights, _) = encoder::init(&*encoder, IMAGE, 7, &device);
+    let shapes = weights
+        .iter()
+        .map(|(name, w)| (name.into(), w.shape.clone()));
+    let shapes = shapes.collect();
+    let weights = weights.prefixed("encoder");
+    let pass = Pass::new(&weights, Mode::Eval, &device);
+    let features = encoder.features(&pass.at("encoder"), samples(IMAGE, 0.0, &device));
+    let features: Vec<f64> = features.into_data_as::<f64>().try_into_vec().unwrap();
+    (shapes, features.into_iter().map(f64::to_bits).collect())
 }
 
 /// Local views of images are smaller.
@@ -283,8 +311,19 @@ impl Case {
         })
     }
 
+    /// Every case that differs from the others.
     pub fn all() -> impl Iterator<Item = Case> {
-        Choice::all().into_iter().flat_map(Case::each)
+        let choices = Choice::all().into_iter();
+        choices
+            .filter(|choice| distinct().contains(&choice.encoder))
+            .flat_map(Case::each)
+    }
+
+    /// Leaves the weights under these prefixes as they are: no gradient of them is computed.
+    pub fn freeze(&mut self, what: &str, prefixes: impl IntoIterator<Item = String>) {
+        let still = prefixes.into_iter().map(|prefix| (prefix, 0.0));
+        self.trains.rates.extend(still);
+        self.name = format!("{} with {what} frozen", self.name);
     }
 
     /// The first turn of an objective, with the first kind of encoder that it can teach.
@@ -386,5 +425,5 @@ pub struct Evaluated {
 }
 
 pub fn number(x: Tensor<1>) -> f64 {
-    f64::from(x.inner().into_scalar::<f32>())
+    x.inner().into_scalar::<f64>()
 }
