@@ -113,6 +113,17 @@ pub trait Encoder: Send + Sync {
 }
 
 /// Linear layers, one after the other.
+///
+/// ```
+/// use hspace::encoder::make;
+///
+/// let mlp = make("mlp", "units = [100, 20]".parse()?)?;
+/// let layers = mlp.perceptron().expect("layers");
+/// assert_eq!(layers.units, [100, 20]);
+/// // Linear at 0 and 3, normalised at 1 and 4.
+/// assert_eq!(layers.place(1), 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Perceptron {
     /// Units of each layer.

@@ -116,6 +116,7 @@ pub mod head;
 pub mod hub;
 pub mod invert;
 pub mod job;
+pub mod learner;
 pub mod list;
 pub mod network;
 pub mod objective;

@@ -5,14 +5,11 @@
 //! without a label it sees are training samples.
 
 mod features;
-mod learner;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use toml::{Table, Value};
-
-pub use learner::{Learner, Subject, is_method, methods};
 
 use crate::config::{About, Config, merge};
 use crate::data_record;
@@ -22,6 +19,7 @@ use crate::embed::{Embedded, embed};
 use crate::error::{Error, Result};
 use crate::head::{self, Head};
 use crate::job::{Job, about};
+use crate::learner::{Learner, Subject};
 use crate::matrix::Matrix;
 use crate::network::Weights;
 use crate::objective::{self, Objective, learns_from_labels};
@@ -33,7 +31,8 @@ use crate::train::Start;
 /// How long a method is trained on each draw of labels.
 ///
 /// ```
-/// use hspace::per_draw::{Budget, Learner};
+/// use hspace::learner::Learner;
+/// use hspace::per_draw::Budget;
 ///
 /// let learner = Learner::parse("fixmatch:cnn").expect("a method")?;
 /// assert_eq!(Budget::of(&*learner.objective()?).steps, 1000);
@@ -71,7 +70,8 @@ impl Budget {
 ///
 /// ```
 /// use hspace::dataset::{Dataset, OpenOptions};
-/// use hspace::per_draw::{Budget, Learner, PerDraw};
+/// use hspace::learner::Learner;
+/// use hspace::per_draw::{Budget, PerDraw};
 /// use hspace::probe::{Labels, ProbeOptions, measure};
 /// use std::sync::atomic::AtomicBool;
 ///

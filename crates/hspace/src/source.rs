@@ -22,7 +22,7 @@ use crate::ica;
 use crate::list;
 use crate::matrix::Matrix;
 use crate::pca;
-use crate::per_draw::Learner;
+use crate::learner::Learner;
 use crate::pretrained;
 use crate::representation::{self, Representation, Stored};
 use crate::run::{EncoderFile, RunFolder, TrainedEncoder};

@@ -57,6 +57,9 @@ fn config_with(
             hspace::config::set(&mut table, &format!("encoder.{key}={small}")).unwrap();
         }
     }
+    if LAYERWISE.contains(&objective) {
+        hspace::config::set(&mut table, "encoder.norm=false").unwrap();
+    }
     Config::resolve(table, about(dataset)).unwrap()
 }
 
@@ -91,12 +94,15 @@ fn bits(weights: &Weights) -> Bits {
     weights.iter().map(bits).collect()
 }
 
+/// Objectives that teach perceptrons without normalisation.
+const LAYERWISE: [&str; 2] = ["stacked_autoencoder", "dbn"];
+
 /// The encoder that an objective teaches here from vectors, or from images; `None` where it is not for these data.
 fn encoder_for(objective: &str, vectors: bool) -> Option<&'static str> {
     match (objective, vectors) {
         ("mae", true) | ("scarf", false) => None,
         ("mae", false) => Some("vit_tiny"),
-        (_, true) => Some("mlp"),
+        ("ladder" | "stacked_autoencoder" | "dbn", _) | (_, true) => Some("mlp"),
         (_, false) => Some("cnn"),
     }
 }
@@ -186,7 +192,7 @@ fn stopped_and_resumed_is_the_same_as_never_stopped() {
             let encoder = match (objective.0, vectors, of_images) {
                 ("mae", false, "cnn") | ("scarf", false, _) | (_, true, "vit_tiny") => continue,
                 ("mae", true, _) => continue,
-                (_, true, _) => "mlp",
+                ("ladder" | "stacked_autoencoder" | "dbn", ..) | (_, true, _) => "mlp",
                 (_, false, encoder) => encoder,
             };
             let config = config(objective, encoder, &dataset);
@@ -283,7 +289,7 @@ fn averages_and_teachers_are_exported_and_resume_to_the_bit() {
             let run = format!("{i}-{way}");
             left(folder.path(), &run, name, encoder, dataset, train)
         };
-        let plain = of(0, "");
+        let plain = of(0, "ema = 0.0\nexport = \"model\"");
         let with_ema = of(1, "ema = 0.9\nexport = \"model\"");
         assert_eq!(plain.exported, Export::Model, "{name}");
         assert_eq!(

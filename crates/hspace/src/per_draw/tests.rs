@@ -1,4 +1,5 @@
 use super::*;
+use crate::learner::methods;
 use crate::dataset::{Kind, Reading, Role, Sample, Samples, Shape, Split, Values};
 
 const ROWS: usize = 90;

@@ -41,8 +41,8 @@ pub fn small(name: &str) -> Box<dyn Encoder> {
 }
 
 /// A perceptron without normalisation.
-fn perceptron(activation: &str) -> Box<dyn Encoder> {
-    let settings = format!("width = 6\nnorm = false\nactivation = \"{activation}\"");
+fn perceptron(more: &str) -> Box<dyn Encoder> {
+    let settings = format!("width = 6\nnorm = false\n{more}");
     encoder::make("mlp", settings.parse().unwrap()).unwrap()
 }
 
@@ -180,9 +180,6 @@ pub const FORMS: &[(&str, &str)] = &[
     ("dbn", "persistent = true\nsteps = 2\nsparsity = 1.0"),
 ];
 
-/// Objectives that train the layers of a perceptron without batch normalisation, one after the other.
-pub const LAYERWISE: [&str; 2] = ["stacked_autoencoder", "dbn"];
-
 /// The ones of them that are for images alone.
 pub const OF_IMAGES: &[&str] = &["corruption = \"salt_and_pepper\"", "decoder = \"resnet\""];
 
@@ -250,8 +247,9 @@ impl Choice {
         settings.extend(self.form.parse::<Table>().unwrap());
         let mut objective = objective::make(self.objective, settings).unwrap();
         let encoder = match (self.objective, self.encoder) {
-            ("stacked_autoencoder", "mlp") => perceptron("relu"),
-            ("dbn", "mlp") => perceptron("sigmoid"),
+            ("stacked_autoencoder", "mlp") => perceptron("layers = 3"),
+            // Above logistic units that were not trained, samples hardly differ.
+            ("dbn", "mlp") => perceptron("layers = 1\nactivation = \"sigmoid\""),
             (_, encoder) => small(encoder),
         };
         let mut problems = encoder.validate(spec.shape);

@@ -4,7 +4,7 @@ use hspace::dataset::Shape;
 use hspace::encoder::ENCODERS;
 use hspace::objective::{DataSpec, OBJECTIVES};
 
-use crate::case::{Case, Choice, IMAGE, LAYERWISE, OF_IMAGES, VECTOR, spec};
+use crate::case::{Case, Choice, IMAGE, OF_IMAGES, VECTOR, spec};
 
 #[test]
 fn objectives_meet_the_encoders_and_data_that_they_are_for_and_no_others() {
@@ -15,7 +15,8 @@ fn objectives_meet_the_encoders_and_data_that_they_are_for_and_no_others() {
             (false, _) => &[],
             (true, "factor_vae") => &["model", "discriminator"],
             (true, "gan") => &["discriminator", "generator"],
-            (true, objective) if LAYERWISE.contains(&objective) => &["layer2"],
+            (true, "stacked_autoencoder") => &["layer2"],
+            (true, "dbn") => &["layer0"],
             (true, _) => &["all"],
         };
         assert_eq!(update_groups, wanted, "{choice:?}");

@@ -5,7 +5,8 @@ use std::sync::atomic::AtomicBool;
 
 use hspace::dataset::{self, Dataset};
 use hspace::evaluate::rows_of;
-use hspace::per_draw::{Budget, Learner, PerDraw};
+use hspace::learner::Learner;
+use hspace::per_draw::{Budget, PerDraw};
 use hspace::probe::{Contender, ProbeOptions};
 use hspace::representation::Representation;
 use hspace::run::RunFolder;

@@ -7,7 +7,7 @@ use hspace::columns::TableOptions;
 use hspace::data_record::DataRecord;
 use hspace::dataset::{Dataset, Split};
 use hspace::device::device;
-use hspace::per_draw::Learner;
+use hspace::learner::Learner;
 use hspace::representation::{self, Representation};
 use hspace::run::RunFolder;
 use hspace::source::{Source, Sources, baseline_components};

@@ -26,7 +26,7 @@ pub enum Subject {
 /// A source that learns from each draw of labels.
 ///
 /// ```
-/// use hspace::per_draw::{Learner, Subject};
+/// use hspace::learner::{Learner, Subject};
 ///
 /// let learner = Learner::parse("supervised:resnet18:width=16:label_smoothing=0.1").unwrap().unwrap();
 /// assert_eq!(learner.method, "supervised");
@@ -47,7 +47,7 @@ pub struct Learner {
 /// The objectives that train a head of their own: names and summaries.
 ///
 /// ```
-/// let mut methods = hspace::per_draw::methods();
+/// let mut methods = hspace::learner::methods();
 /// assert!(methods.any(|(name, _summary)| name == "fixmatch"));
 /// ```
 pub fn methods() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -61,7 +61,7 @@ pub fn methods() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// Whether it is the name of one of them.
 ///
 /// ```
-/// use hspace::per_draw::is_method;
+/// use hspace::learner::is_method;
 ///
 /// assert!(is_method("finetune") && !is_method("simclr"));
 /// ```
