@@ -15,6 +15,7 @@ mod head;
 mod latents;
 mod layers;
 mod look;
+mod masks;
 mod neighbours;
 mod projection;
 mod reliability;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 
 pub use feature_maps::{CHANNELS, FeatureMaps, Filters, Maps, StageMaps};
 pub use latents::Latents;
+pub use masks::mask_examples;
 pub use neighbours::{Neighbours, Query, Thumb, neighbours};
 pub use projection::{Plane, Projection, project};
 pub use sprite::Sprite;
@@ -68,6 +70,8 @@ pub struct Page {
     pub projections: Vec<Projection>,
     /// Nearest training images of some test images.
     pub neighbours: Option<Neighbours>,
+    /// Masks of test images and what sources answer.
+    pub masks: Option<Drawing>,
     /// Feature maps of the run's network.
     pub feature_maps: Option<FeatureMaps>,
     /// The latents of a run with a prior.
@@ -209,6 +213,7 @@ pub fn html(page: &Page) -> Result<String> {
                         (layers::layers(m, &looks))
                         (comparison::pairs(m, &looks))
                     }
+                    (masks::masks(page.masks.as_ref()))
                     (head::head(page.head.as_ref()))
                     (sections::projections(&page.projections))
                     (sections::strips(page.neighbours.as_ref()))
@@ -308,6 +313,7 @@ mod tests {
             test: 100,
             classes: classes.clone(),
             labels: Vec::new(),
+            mask_classes: Vec::new(),
             chance: 0.5,
             origins: names.map(|n| (n.to_string(), "hash".to_string())).to_vec(),
             rows,
@@ -383,6 +389,7 @@ mod tests {
             }),
             measurements: Some(measurements),
             head: Some(head()),
+            masks: None,
             training: vec![
                 curve("loss", vec![2.0, f64::NAN, 1.0]),
                 curve("lr", vec![f64::NAN; 3]),

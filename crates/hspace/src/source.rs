@@ -3,7 +3,10 @@
 //! A source is a run, a file of features made by any tool, or a closed-form encoder. Here each
 //! becomes a [`Representation`] of a dataset; from there on nobody knows where it came from.
 
+mod maps;
 mod stages;
+
+pub use maps::MapSources;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};

@@ -31,6 +31,7 @@ use crate::settings::{DataFlags, seed};
 
 mod answers;
 mod learners;
+mod masks;
 
 use answers::{Answers, deadline, minutes};
 use learners::{learner, run_settings};
@@ -48,6 +49,7 @@ use learners::{learner, run_settings};
   hspace probe runs/seed0 runs/seed1 runs/seed2 --data photos/  # one row, whose intervals hold the training
   hspace probe runs/a supervised:cnn --data photos/ --labels 10,100,all  # against the labels alone
   hspace probe runs/a supervised:cnn --data photos/ --json p.json --minutes 30  # the same command goes on later
+  hspace probe runs/a runs/a@layer2 pixels --data photos/ --label mask --labels 3,10,all  # masks, on feature maps
   hspace probe pixels pca:20 --data few.csv --folds 5         # every labelled sample tested once
   hspace probe runs/a --data photos/ --save-head head.safetensors  # then hspace predict, or export
   hspace probe pixels --data fashion/ --probe knn --set knn.k=5 --set knn.metric=euclidean
@@ -75,13 +77,13 @@ pub struct ProbeFlags {
     #[arg(
         long,
         value_name = "COUNTS",
-        help = "Labels a class, such as 1,10,100,all; for numbers and several labels a sample: labelled samples in total [default: all]"
+        help = "Labels a class, such as 1,10,100,all; for numbers, masks and several labels a sample: labelled samples in total [default: all]"
     )]
     pub labels: Option<String>,
     /// Probes, such as linear,knn: see `hspace list probes`
     #[arg(long, value_name = "PROBES")]
     pub probe: Option<String>,
-    /// Column that is the task
+    /// Column that is the task; one of masks is measured on feature maps
     #[arg(long, value_name = "COLUMN")]
     pub label: Option<String>,
     /// Random draws of few labels [default: 10; 5 from 50 labels a class (500 in total) on, 3 from 100 (1000) on]
@@ -162,7 +164,7 @@ pub fn run(args: &Args) -> Result<()> {
         kept = Some(head);
         Ok(Some(HeadResult { about, evaluation }))
     };
-    measure_and_keep(&args.sources, &args.flags, &options, &mut keep)?;
+    measure_and_keep(&args.sources, &args.flags, &options, Some(&mut keep))?;
     if let Some(head) = kept.filter(|_| args.flags.json.as_deref() != Some("-".as_ref())) {
         print_head(&head, path, source);
     }
@@ -311,6 +313,13 @@ pub fn represent_sources(
     flags: &ProbeFlags,
     spinner: &Spinner,
 ) -> Result<Represented> {
+    let sources = parsed(names)?;
+    let dataset = open(flags.data()?, &flags.open_options())?;
+    represent_opened(sources, dataset, flags, spinner)
+}
+
+/// The sources of these names.
+fn parsed(names: &[String]) -> Result<Vec<(String, Source)>> {
     let mut sources = Vec::new();
     let mut problems = Vec::new();
     for name in names {
@@ -320,11 +329,21 @@ pub fn represent_sources(
             Err(other) => return Err(other),
         }
     }
-    if !problems.is_empty() {
-        return Err(Error::Config(problems));
+    match problems.is_empty() {
+        true => Ok(sources),
+        false => Err(Error::Config(problems)),
     }
+}
+
+/// The representations of `sources`, of `dataset`.
+fn represent_opened(
+    mut sources: Vec<(String, Source)>,
+    dataset: Dataset,
+    flags: &ProbeFlags,
+    spinner: &Spinner,
+) -> Result<Represented> {
+    let names: Vec<String> = sources.iter().map(|(name, _)| name.clone()).collect();
     let device = device(&flags.device)?;
-    let dataset = open(flags.data()?, &flags.open_options())?;
     for (name, source) in &sources {
         if let Source::Run(path) = source {
             let folder = RunFolder::open(path)?;
@@ -336,7 +355,7 @@ pub fn represent_sources(
             }
         }
     }
-    let warnings = data_warnings(names, &dataset)?;
+    let warnings = data_warnings(&names, &dataset)?;
     warnings.iter().for_each(say::warning);
     let makers = flags.reading.sources(&dataset, device, flags.seed);
     let mut makers = makers.raw_vectors();
@@ -432,7 +451,7 @@ pub fn measure_sources(
     flags: &ProbeFlags,
     options: &ProbeOptions,
 ) -> Result<(Measurements, Vec<Representation>)> {
-    measure_and_keep(names, flags, options, &mut |_, _| Ok(None))
+    measure_and_keep(names, flags, options, None)
 }
 
 /// Fits a head once all is measured, for the page.
@@ -443,12 +462,27 @@ fn measure_and_keep(
     names: &[String],
     flags: &ProbeFlags,
     options: &ProbeOptions,
-    keep_head: KeepHead,
+    keep_head: Option<KeepHead>,
 ) -> Result<(Measurements, Vec<Representation>)> {
     let deadline = flags.minutes.map(deadline);
     let mut answers = Answers::open(names, flags)?;
     let spinner = Spinner::new("reading");
-    let represented = represent_sources(names, flags, &spinner)?;
+    let sources = parsed(names)?;
+    let dataset = open(flags.data()?, &flags.open_options())?;
+    if let Some(label) = &flags.label
+        && let Some(column) = dataset.mask_column(label)
+    {
+        if keep_head.is_some() {
+            return Err(Error::config(format!(
+                "--save-head: `{}` holds masks, whose heads are measured and not kept; leave it out",
+                column.name
+            )));
+        }
+        let name = &column.name;
+        let found = masks::measure(sources, &dataset, name, flags, options, answers, spinner)?;
+        return Ok((found, Vec::new()));
+    }
+    let represented = represent_opened(sources, dataset, flags, &spinner)?;
     let Represented {
         dataset,
         names,
@@ -512,7 +546,10 @@ fn measure_and_keep(
             println!("{note}");
         }
     }
-    let head = keep_head(&measurements, &made)?;
+    let head = match keep_head {
+        Some(keep_head) => keep_head(&measurements, &made)?,
+        None => None,
+    };
     if let Some(path) = &flags.html {
         let spaces: Vec<Representation> = made
             .iter()

@@ -39,6 +39,7 @@ impl Dataset {
                     width,
                     height,
                     channels,
+                    masks: Vec::new(),
                 })
             }
             Shape::Vector { dim } => {

@@ -6,7 +6,6 @@ mod fixmatch;
 mod grad_cam;
 mod ladder;
 mod m2;
-mod mask;
 mod pcgrad;
 mod rbm;
 mod vat;
