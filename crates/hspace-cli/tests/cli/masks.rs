@@ -160,7 +160,7 @@ fn a_table_names_the_masks_of_a_folder() {
         ),
         (
             "probe pixels --data photos --label lesions",
-            "did you mean `lesion`?",
+            "unknown column `lesions`",
         ),
     ] {
         let error = fails(at, args);
