@@ -40,7 +40,7 @@ pub enum Role {
     Factor,
     /// Where a sample comes from (hospital, laboratory).
     Domain,
-    /// Path of a picture of the same size as the sample, with a class for each pixel.
+    /// Path or name of a mask: a class for each pixel of the sample ([`Mask`](crate::dataset::Mask)).
     Mask,
     /// What belongs together (patient, video): never cut by a split or a fold.
     Group,
@@ -65,7 +65,7 @@ pub enum Role {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
-    /// One of several names: classes, domains, groups, paths of masks.
+    /// One of several names: classes, domains, groups, names of masks.
     Classes {
         /// Distinct names, in natural order.
         names: Vec<String>,

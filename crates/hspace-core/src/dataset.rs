@@ -17,6 +17,7 @@ mod image_folder;
 mod joined;
 mod labels;
 mod latents;
+pub mod mask;
 mod memory;
 mod npz;
 mod pages;
@@ -28,6 +29,7 @@ mod tiff;
 use std::borrow::Cow;
 use std::path::Path;
 
+pub use mask::Mask;
 pub use pages::Pages;
 use serde::{Deserialize, Serialize};
 
@@ -178,6 +180,19 @@ pub trait Samples: Send + Sync {
     /// parts, which would cost the digits that matter. `None` where nothing was.
     fn shift(&self) -> Option<&[f64]> {
         None
+    }
+
+    /// The mask of sample `index` by the column of masks called `column`.
+    ///
+    /// # Errors
+    /// When its file cannot be read or has another size than the sample, which the error names; when the data are of a kind whose
+    /// masks are not read.
+    fn mask(&self, index: usize, column: &str) -> Result<Mask> {
+        let _ = index;
+        Err(Error::data(format!(
+            "the masks of `{column}` cannot be read: masks are read for folders of images with a table (labels.csv), .npz archives of \
+             images and builtin:shapes"
+        )))
     }
 }
 
@@ -413,12 +428,15 @@ impl Dataset {
     /// ```
     ///
     /// # Errors
-    /// If the name is none of the columns.
+    /// If the name is none of the columns, or that of a column of masks, which no objective learns from.
     pub fn task_of(&self, label: &str) -> Result<Option<usize>> {
         if label == "auto" {
             return Ok(task(&self.columns));
         }
         match self.columns.iter().position(|c| c.name == label) {
+            Some(column) if self.columns[column].role == Role::Mask => Err(Error::config(format!(
+                "`{label}` holds masks, which no objective learns from; `hspace probe --label {label}` measures them"
+            ))),
             Some(column) => Ok(Some(column)),
             None => Err(Error::config(unknown(
                 "column",
@@ -455,8 +473,18 @@ impl Dataset {
             return self.column(name).map(|_| ());
         };
         self.columns[..=place].rotate_right(1);
-        self.columns[0].role = Role::Label;
+        // A task of masks remains one.
+        if self.columns[0].role != Role::Mask {
+            self.columns[0].role = Role::Label;
+        }
         Ok(())
+    }
+
+    /// The column of masks that is called `label`, with or without the prefix of its title; `None` where that is no column of masks.
+    pub fn mask_column(&self, label: &str) -> Option<&Column> {
+        let bare = Header::parse(label).name;
+        let mut columns = self.columns.iter();
+        columns.find(|c| c.role == Role::Mask && [label, &bare].contains(&c.name.as_str()))
     }
 
     /// [`Dataset::bad`] as the text of `bad_files.csv`.

@@ -139,7 +139,7 @@ impl Head {
             .flat_map(|row| row.iter().zip(bias).map(|(&z, b)| f64::from(z) + b))
             .collect();
         match self.about.kind {
-            TaskKind::Numbers => {}
+            TaskKind::Numbers | TaskKind::Masks => {}
             TaskKind::LabelSets => {
                 for z in &mut z {
                     *z = 1.0 / (1.0 + (-*z / self.about.temperature).exp());

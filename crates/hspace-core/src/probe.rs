@@ -21,6 +21,7 @@ pub mod knn;
 pub(crate) mod label_scores;
 mod learner;
 pub mod linear;
+pub mod mask;
 mod measure;
 mod member;
 mod nuisance;
@@ -41,7 +42,8 @@ pub use folds::Selection;
 pub use joined::join;
 pub use journal::Journal;
 pub use learner::{Draw, LearnAndAnswer};
-pub use measure::{Limits, measure, measure_within};
+pub use mask::{FeatureMaps, MapSource, MaskExample, MaskTask};
+pub use measure::{Limits, measure, measure_masks, measure_within};
 pub use options::{KnnMetric, KnnOptions, KnnWeights, LinearOptions, ProbeOptions, RidgeOptions};
 pub use scaling::Scaling;
 pub use seeds::over_seeds;
@@ -69,6 +71,7 @@ pub static PROBES: &[Entry] = &[
     linear::probe::ENTRY,
     knn::probe::ENTRY,
     ridge::ENTRY,
+    mask::ENTRY,
     geometry::ENTRY,
 ];
 
@@ -103,6 +106,13 @@ pub enum Contender<'a> {
         /// The features of each run.
         runs: Vec<Representation>,
     },
+    /// Feature maps, for a task of masks: of one source, or of several runs that differ in their training seed alone.
+    Maps {
+        /// How tables call it.
+        name: String,
+        /// The maps of each run.
+        runs: Vec<MapSource<'a>>,
+    },
     /// A source that learns from each draw of labels, and answers with its own head.
     PerDraw {
         /// How tables call it.
@@ -130,7 +140,7 @@ pub enum Contender<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Labels {
-    /// So many of each class; in total where the task is a number or samples have several labels.
+    /// So many of each class; in total where the task is a number or a mask, or samples have several labels.
     PerClass(usize),
     /// Every training label. Settings are then chosen by the validation labels, where there are any.
     All,
@@ -153,6 +163,8 @@ pub enum TaskKind {
     Numbers,
     /// Any number of labels a sample.
     LabelSets,
+    /// A class for each pixel of a sample.
+    Masks,
 }
 
 impl TaskKind {
@@ -162,6 +174,7 @@ impl TaskKind {
             TaskKind::Classes => "classes",
             TaskKind::Numbers => "numeric targets",
             TaskKind::LabelSets => "several labels a sample",
+            TaskKind::Masks => "masks",
         }
     }
 
@@ -171,6 +184,7 @@ impl TaskKind {
             TaskKind::Classes => &scores::CLASS_SCORES,
             TaskKind::Numbers => &scores::NUMBER_SCORES,
             TaskKind::LabelSets => &label_scores::LABEL_SET_SCORES,
+            TaskKind::Masks => &mask::scores::MASK_SCORES,
         }
     }
 }
@@ -206,7 +220,7 @@ pub struct Row {
     pub val_labels: usize,
     /// Measures by name, in a fixed order: `accuracy`, `balanced_accuracy`, `macro_f1`,
     /// `macro_auroc`, `log_loss`, `calibration_error`; or `r2`, `mean_absolute_error`; or `macro_auroc`,
-    /// `macro_average_precision`, `macro_f1`, `subset_accuracy`. Those that the test samples leave undefined are absent:
+    /// `macro_average_precision`, `macro_f1`, `subset_accuracy`; or `mean_iou`, `mean_dice`, `pixel_accuracy`. Those that the test samples leave undefined are absent:
     /// the area under the curve of one class, R² of a constant.
     pub scores: Vec<(String, Estimate)>,
     /// The measures of each label, where a sample has several.
@@ -252,9 +266,14 @@ impl Row {
         self.probe == probe || self.probe == HEAD
     }
 
-    /// The main measure by name, accuracy, R² or macro AUROC; `None` where it is undefined.
+    /// The main measure by name, accuracy, R², macro AUROC or mean IoU; `None` where it is undefined.
     pub fn main_score(&self) -> Option<&(String, Estimate)> {
-        let kinds = [TaskKind::Classes, TaskKind::Numbers, TaskKind::LabelSets];
+        let kinds = [
+            TaskKind::Classes,
+            TaskKind::Numbers,
+            TaskKind::LabelSets,
+            TaskKind::Masks,
+        ];
         let main = kinds.map(|kind| kind.scores()[0]);
         self.scores
             .first()
@@ -423,8 +442,11 @@ pub struct Measurements {
     /// Names of the labels where a sample has several; else empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
+    /// Numbers of the classes of masks; else empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mask_classes: Vec<String>,
     /// The main measure by guessing: the share of the commonest class (accuracy), 0 for a numeric target (R²), a half for
-    /// several labels a sample (macro AUROC).
+    /// several labels a sample (macro AUROC), the mean IoU of masks that are all of the commonest class.
     pub chance: f64,
     /// How features were scaled.
     #[serde(default)]
@@ -491,6 +513,7 @@ impl Measurements {
     /// What the task's values are.
     pub fn kind(&self) -> TaskKind {
         match (self.classes.is_empty(), self.labels.is_empty()) {
+            _ if !self.mask_classes.is_empty() => TaskKind::Masks,
             (false, _) => TaskKind::Classes,
             (true, false) => TaskKind::LabelSets,
             (true, true) => TaskKind::Numbers,

@@ -15,6 +15,7 @@ mod head;
 mod latents;
 mod layers;
 mod look;
+mod masks;
 mod neighbours;
 mod projection;
 mod reliability;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 pub use feature_maps::{CHANNELS, FeatureMaps, Filters, Maps, StageMaps};
 pub use latents::Latents;
+pub use masks::mask_examples;
 pub use neighbours::{Neighbours, Query, Thumb, neighbours};
 pub use projection::{Plane, Projection, project};
 pub use roc_picture::roc_picture;
@@ -87,6 +89,8 @@ pub struct Page {
     pub projections: Vec<Projection>,
     /// Nearest training images of some test images.
     pub neighbours: Option<Neighbours>,
+    /// Masks of test images and what sources answer.
+    pub masks: Option<Drawing>,
     /// Filters and feature maps of networks.
     pub feature_maps: Vec<FeatureMaps>,
     /// The latents of a run with a prior.
@@ -243,6 +247,7 @@ pub fn html(page: &Page) -> Result<String> {
                         (layers::layers(m, &looks))
                         (comparison::pairs(m, &looks))
                     }
+                    (masks::masks(page.masks.as_ref()))
                     (head::head(page.head.as_ref()))
                     (sections::projections(&page.projections))
                     (sections::strips(page.neighbours.as_ref()))

@@ -13,7 +13,7 @@ use crate::disentangle::{self, Disentanglement, Options, SHOWN};
 use crate::error::{Error, Result};
 use crate::matrix::{Matrix, spaced};
 use crate::objective::{self, learns_from_labels};
-use crate::probe::{Contender, Measurements, Scaling};
+use crate::probe::{Contender, MapSource, Measurements, Scaling};
 use crate::report::{
     Curve, Drawing, FeatureMaps, Latents, Neighbours, Page, Plane, Projection, RunFacts,
     neighbours, project,
@@ -188,6 +188,24 @@ pub fn contenders<'a>(made: &[Representation], groups: &[Vec<String>]) -> Vec<Co
         }
     }
     out
+}
+
+/// Contenders of feature maps, those of each of `groups` (names) being runs of one, as [`contenders`].
+pub fn map_contenders<'a>(made: Vec<MapSource<'a>>, groups: &[Vec<String>]) -> Vec<Contender<'a>> {
+    let mut out: Vec<(String, Vec<MapSource<'a>>)> = Vec::new();
+    for source in made {
+        let own = &source.samples.name;
+        let name = match groups.iter().find(|group| group.contains(own)) {
+            None => own.clone(),
+            Some(group) => group_name(group),
+        };
+        match out.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, runs)) => runs.push(source),
+            None => out.push((name, vec![source])),
+        }
+    }
+    let contender = |(name, runs)| Contender::Maps { name, runs };
+    out.into_iter().map(contender).collect()
 }
 
 /// How tables call runs that differ in their seeds.
@@ -409,6 +427,7 @@ impl ReportInput<'_> {
             projections: projections.collect::<Result<_>>()?,
             neighbours: self.neighbours(&task)?,
             head: None,
+            masks: None,
             disentanglement: self.dependence(seed),
             latents: self.latents(),
             space: self.density(seed),

@@ -3,7 +3,10 @@
 //! A source is a run, a file of features made by any tool, or a closed-form encoder. Here each
 //! becomes a [`Representation`] of a dataset; from there on nobody knows where it came from.
 
+mod maps;
 mod stages;
+
+pub use maps::MapSources;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -19,10 +22,10 @@ use crate::encoder::{self, ENCODERS};
 use crate::error::{Error, Result, unknown};
 use crate::hub;
 use crate::ica;
+use crate::learner::Learner;
 use crate::list;
 use crate::matrix::Matrix;
 use crate::pca;
-use crate::learner::Learner;
 use crate::pretrained;
 use crate::representation::{self, Representation, Stored};
 use crate::run::{EncoderFile, RunFolder, TrainedEncoder};

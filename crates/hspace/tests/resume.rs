@@ -276,7 +276,7 @@ fn averages_and_teachers_are_exported_and_resume_to_the_bit() {
     let [vectors, pictures] = sources(folder.path());
     let open = |source: &str| Dataset::open(source, &OpenOptions::default()).unwrap();
     let (vectors, pictures) = (open(&vectors), open(&pictures));
-    let teachers = ["byol", "moco", "dino"];
+    let teachers = ["byol", "moco", "dino", "mean_teacher"];
     for (i, entry) in OBJECTIVES.iter().enumerate() {
         let name = entry.name;
         let (dataset, encoder) = match name {
@@ -297,7 +297,8 @@ fn averages_and_teachers_are_exported_and_resume_to_the_bit() {
             bits(&with_ema.trained.model),
             "{name}"
         );
-        let average = of(2, "ema = 0.9");
+        // Of a teacher that is kept by default, too.
+        let average = of(2, "ema = 0.9\nexport = \"ema\"");
         assert_eq!(average.exported, Export::Ema, "{name}");
         assert_eq!(
             bits(&average.kept),

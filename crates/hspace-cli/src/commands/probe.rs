@@ -4,6 +4,7 @@ mod answers;
 mod flags;
 mod kept_head;
 mod learners;
+mod masks;
 mod measuring;
 mod network_maps;
 mod represented;
@@ -38,6 +39,7 @@ pub use represented::{data_warnings, represent_sources};
   hspace probe runs/seed0 runs/seed1 runs/seed2 --data photos/  # one row, whose intervals hold the training
   hspace probe runs/a supervised:cnn --data photos/ --labels 10,100,all  # against the labels alone
   hspace probe runs/a supervised:cnn --data photos/ --json p.json --minutes 30  # the same command goes on later
+  hspace probe runs/a runs/a@layer2 pixels --data photos/ --label mask --labels 3,10,all  # masks, on feature maps
   hspace probe pixels pca:20 --data few.csv --folds 5         # every labelled sample tested once
   hspace probe runs/a --data photos/ --save-head head.safetensors  # then hspace predict, or export
   hspace probe runs/a --data chests/ --save-head head.safetensors --roc roc.png  # of two classes
@@ -100,7 +102,7 @@ pub fn run(args: &Args) -> Result<()> {
         kept = Some((head, evaluation.clone()));
         Ok(Some(HeadResult { about, evaluation }))
     };
-    measure_and_keep(&args.sources, &args.flags, &options, &mut keep)?;
+    measure_and_keep(&args.sources, &args.flags, &options, Some(&mut keep))?;
     let Some((head, evaluation)) = kept else {
         return Ok(());
     };

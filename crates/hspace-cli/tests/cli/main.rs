@@ -10,6 +10,7 @@ mod habits;
 mod hub;
 mod intervals;
 mod leaks;
+mod masks;
 mod pictures;
 mod predict;
 mod refusals;

@@ -3,6 +3,8 @@
 //! - One array has the samples: `features`, `embeddings`, `X`, `data`, `images`, `arr_0`, … in any case, or the only
 //!   one of two or more dimensions. `[n, d]` are vectors; what `[n, h, w]` and `[n, h, w, c]` are, the caller says.
 //! - Or there is one for each split: `train_images`, `val_images`, `test_images` (MedMNIST), `x_train`, `x_test` (Keras).
+//! - An array `[n, h, w]` next to images is a column of masks if it is called `mask`, `masks` or `mask:NAME`, or a flag says so. The cells of
+//!   the column name the masks: `NAME/000012`.
 //! - Every other array of n values is a column, its name the title; in archives by splits the name less the split's.
 //!   `[n, k]` of 0 and 1 is `NAME=0` to `NAME=k−1`, one-hot; of other values k columns `NAME_0`, ….
 //!
@@ -15,13 +17,14 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use super::header::Use;
+use super::header::{Header, Use};
+use super::names::{MASKS, plain};
 use super::profile::Profile;
 use super::roles::{Assigned, Holds, Problem, assign};
 use super::table::{
     Missing, Table, TableOptions, known_columns, read_csv, reading, shift_note, shifts,
 };
-use super::{ColumnReading, Reading};
+use super::{ColumnReading, Reading, Role};
 use crate::dataset::Split;
 use crate::error::{Error, Result};
 use crate::npz::NpzReader;
@@ -33,8 +36,13 @@ use known::Found;
 pub enum Samples {
     /// In the table's features.
     Vectors,
-    /// `[n, h, w]` or `[n, h, w, c]` of 8 or 16 bits.
-    Images(Array),
+    /// Images, and what is known of their pixels.
+    Images {
+        /// `[n, h, w]` or `[n, h, w, c]` of 8 or 16 bits.
+        images: Array,
+        /// Names of columns of masks with their arrays, of two or more dimensions after the first.
+        masks: Vec<(String, Array)>,
+    },
 }
 
 /// Reads an archive. `images`: whether arrays of three and four dimensions of 8- or 16-bit numbers are images; else they
@@ -52,10 +60,21 @@ pub fn read_npz(path: &Path, images: bool, options: &TableOptions) -> Result<(Ta
         path,
     };
     let parts = archive.parts()?;
-    let (mut table, samples) = archive.samples(&parts, images)?;
+    let (mut table, mut samples) = archive.samples(&parts, images)?;
     let rows: Vec<usize> = parts.iter().map(|part| part.rows).collect();
     let (mut titles, mut cells, mut ignored) = (Vec::new(), Vec::new(), Vec::new());
     for title in archive.titles(&parts) {
+        if let Samples::Images { masks, .. } = &mut samples
+            && is_mask(&title, options)
+            && let Some(array) = archive.masks(&title, &parts)?
+        {
+            let name = Header::parse(&title).name;
+            let number = |row: usize| format!("{name}/{row:06}");
+            cells.push((0..array.dims[0]).map(number).collect());
+            titles.push(format!("mask:{name}"));
+            masks.push((name, array));
+            continue;
+        }
         match archive.column(&title, &parts, &rows)? {
             Found::Columns(columns) => {
                 for (title, own) in columns {
@@ -218,4 +237,15 @@ fn fill(
     }
     table.columns = known_columns(known, options.keep_na).map_err(failed)?;
     Ok(())
+}
+
+/// Whether an array of several numbers a sample holds masks, by its title or a flag.
+fn is_mask(title: &str, options: &TableOptions) -> bool {
+    let header = Header::parse(title);
+    let is_named = |named: &String| *named == title || *named == header.name;
+    let mut roles = options.rules.roles.iter();
+    let usual = MASKS.contains(&plain(title).as_str());
+    header.usage == Some(Use::Known(Role::Mask))
+        || usual && header.usage.is_none()
+        || roles.any(|(named, role)| role == "mask" && is_named(named))
 }

@@ -52,6 +52,7 @@ impl Dataset {
                     width,
                     height,
                     channels,
+                    masks: Vec::new(),
                 })
             }
             Shape::Vector { dim } => {

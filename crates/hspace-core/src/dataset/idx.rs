@@ -227,6 +227,7 @@ pub fn assemble(parts: Vec<Part>) -> Result<Dataset> {
         width,
         height,
         channels,
+        masks: Vec::new(),
     };
     let known = labels.iter().any(|l| !l.is_empty());
     let columns = known.then(|| Column {

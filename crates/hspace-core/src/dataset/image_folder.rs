@@ -21,9 +21,10 @@ use walkdir::{DirEntry, WalkDir};
 use self::layout::{Layout, by_folders};
 use crate::columns::cells;
 use crate::dataset::decode::{self, Header};
+use crate::dataset::mask::{self, MaskFiles};
 use crate::dataset::pages::{Pages, Part, unread_pages};
 use crate::dataset::{
-    BadFile, Column, Dataset, Entry, Format, Kind, OpenOptions, Role, Sample, Samples,
+    BadFile, Column, Dataset, Entry, Format, Kind, Mask, OpenOptions, Role, Sample, Samples,
 };
 use crate::dataset::{Shape, channels, labels, split};
 use crate::error::{Error, Result};
@@ -63,10 +64,15 @@ fn open_folder(root: &Path, options: &OpenOptions) -> Result<Dataset> {
     }
     let images = read_headers(root, wanted, options, &mut bad);
     let paths: Vec<String> = images.iter().map(|image| image.file.clone()).collect();
+    let mut masks = Vec::new();
     let mut layout = match table {
         Some(table) => {
             bad.extend(table.bad.iter().cloned());
-            let (columns, split) = table.select(&paths, root, &mut bad);
+            let (columns, split) = table.select(&paths);
+            masks = MaskFiles::of(&columns, |path| table.mask_path(path, root));
+            for missing in masks.iter().flat_map(|masks| masks.missing(&paths)) {
+                bad.push(missing);
+            }
             let layout = Layout {
                 kept: (0..paths.len()).collect(),
                 columns,
@@ -92,6 +98,8 @@ fn open_folder(root: &Path, options: &OpenOptions) -> Result<Dataset> {
         .iter()
         .map(|image| image.part.id(&image.file))
         .collect();
+    // A table lists every image, so that all are kept and their masks are in the same order.
+    debug_assert!(masks.is_empty() || layout.kept.len() == paths.len());
     let shape = most_common(kept.iter().map(|image| &image.header));
     if options.pages == Pages::Samples && !layout.columns.iter().any(|c| c.role == Role::Group) {
         layout.columns.extend(files_as_groups(&kept));
@@ -111,6 +119,11 @@ fn open_folder(root: &Path, options: &OpenOptions) -> Result<Dataset> {
         samples: Box::new(Files {
             root: root.to_path_buf(),
             images: kept.iter().map(|i| (i.file.clone(), i.part)).collect(),
+            sizes: kept
+                .iter()
+                .map(|i| [i.header.height, i.header.width])
+                .collect(),
+            masks,
             max_pixels: options.max_pixels,
         }),
         ids,
@@ -263,6 +276,9 @@ fn nothing_found(root: &Path, bad: &[BadFile]) -> Error {
 struct Files {
     root: PathBuf,
     images: Vec<(String, Part)>,
+    /// Height and width of each.
+    sizes: Vec<[usize; 2]>,
+    masks: Vec<MaskFiles>,
     max_pixels: u64,
 }
 
@@ -276,6 +292,20 @@ impl Samples for Files {
         image
             .map(Sample::Image)
             .map_err(|reason| Error::file(path, reason))
+    }
+
+    fn mask(&self, index: usize, column: &str) -> Result<Mask> {
+        let mut masks = self.masks.iter();
+        let own = masks.find(|masks| masks.column == column);
+        let path = own.and_then(|masks| masks.paths.get(index)?.as_deref());
+        match (path, self.images.get(index), self.sizes.get(index)) {
+            (Some(path), Some((file, _)), Some(&size)) => {
+                mask::read(path, size, file, self.max_pixels)
+            }
+            _ => Err(Error::data(format!(
+                "sample number {index} has no mask of `{column}`"
+            ))),
+        }
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Labels {
     rows: HashMap<String, usize>,
     /// Files that a column of masks names.
     pub masks: HashSet<String>,
+    /// The folder that it lies in.
+    folder: PathBuf,
     /// Rows that are of no image.
     pub bad: Vec<BadFile>,
 }
@@ -178,6 +180,7 @@ fn read(path: &Path, names: &Names, files: &[String], options: &OpenOptions) -> 
         table,
         rows,
         masks,
+        folder: path.parent().map(Path::to_owned).unwrap_or_default(),
         bad,
     })
 }
@@ -219,32 +222,20 @@ impl Labels {
         self.table.reading.clone()
     }
 
-    /// Columns and split of these files, each of which has a row. Masks that do not exist in `root` are added to `bad`.
-    pub fn select(
-        &self,
-        files: &[String],
-        root: &Path,
-        bad: &mut Vec<BadFile>,
-    ) -> (Vec<Column>, Option<Vec<Split>>) {
+    /// Columns and split of these files, each of which has a row.
+    pub fn select(&self, files: &[String]) -> (Vec<Column>, Option<Vec<Split>>) {
         let rows: Vec<usize> = files.iter().map(|file| self.rows[file]).collect();
         let table = self.table.select(&rows);
-        for column in table.columns.iter().filter(|c| c.role == Role::Mask) {
-            let Values::Classes { names, index } = &column.values else {
-                continue;
-            };
-            for (file, mask) in files.iter().zip(index) {
-                let Some(mask) = mask.map(|mask| &names[mask as usize]) else {
-                    continue;
-                };
-                if !root.join(mask).is_file() {
-                    bad.push(BadFile {
-                        path: mask.clone(),
-                        reason: format!("no such file: `{}` of {file}", column.name),
-                    });
-                }
-            }
-        }
         (table.columns, table.split)
+    }
+
+    /// Where the path of a mask lies: relative to the table's folder, or else to the folder of images, `root`.
+    pub fn mask_path(&self, path: &str, root: &Path) -> PathBuf {
+        let own = self.folder.join(path);
+        match own.is_file() {
+            true => own,
+            false => root.join(path),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::dataset::{Image, Pixels, Sample, Samples, Shape};
+use crate::dataset::{Image, Mask, Pixels, Sample, Samples, Shape};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 
@@ -16,6 +16,8 @@ pub struct Images {
     pub height: usize,
     /// 1 (grey), 3 (RGB) or any other number.
     pub channels: usize,
+    /// Names of columns of masks, and class numbers `[samples, height, width]` of each.
+    pub masks: Vec<(String, Vec<u8>)>,
 }
 
 impl Images {
@@ -44,6 +46,20 @@ impl Samples for Images {
             channels: self.channels,
             pixels,
         }))
+    }
+
+    fn mask(&self, index: usize, column: &str) -> Result<Mask> {
+        let size = self.width * self.height;
+        let own = self.masks.iter().find(|(name, _)| name == column);
+        let classes = own.and_then(|(_, all)| all.get(index * size..(index + 1) * size));
+        let classes = classes.ok_or_else(|| {
+            Error::data(format!("sample number {index} has no mask of `{column}`"))
+        })?;
+        Ok(Mask {
+            width: self.width,
+            height: self.height,
+            classes: classes.to_vec(),
+        })
     }
 }
 

@@ -7,13 +7,15 @@
 //! - `.npy` with the features, and where there is a `.csv` of the same name, its columns.
 //!
 //! Arrays `[samples, features]` are vectors; 8- or 16-bit whole numbers of rank 3 `[samples, height, width]` or
-//! 4 `[samples, height, width, channels]` are images. What the other arrays are is said by the grammar of
+//! 4 `[samples, height, width, channels]` are images, and may have masks, whole numbers `[samples, height, width]` in an array called `mask`,
+//! `masks` or `mask:NAME`, or one that `--role NAME=mask` says. What the other arrays are is said by the grammar of
 //! [`columns`](crate::columns).
 
 use std::borrow::Cow;
 use std::path::Path;
 
 use crate::columns::{Samples, read_npy, read_npz};
+use crate::dataset::mask::other_size;
 use crate::dataset::memory::Images;
 use crate::dataset::table::{assemble, of_vectors};
 use crate::dataset::{Dataset, Entry, Format, Kind, OpenOptions, Pixels, Shape};
@@ -66,8 +68,17 @@ fn open_npz(path: &Path, options: &OpenOptions) -> Result<Dataset> {
     let (table, samples) = read_npz(path, true, &options.table())?;
     match samples {
         Samples::Vectors => of_vectors(path, table, options),
-        Samples::Images(array) => {
-            let images = images(array).map_err(|problem| Error::file(path, problem))?;
+        Samples::Images {
+            images: array,
+            masks,
+        } => {
+            let mut images = images(array).map_err(|problem| Error::file(path, problem))?;
+            for (name, array) in masks {
+                let classes = classes(array, &images);
+                let wrong =
+                    |problem| Error::file(path, format!("array of masks `{name}`: {problem}"));
+                images.masks.push((name.clone(), classes.map_err(wrong)?));
+            }
             let shape = images.shape();
             let kind = match shape {
                 Shape::Image { channels: 3, .. } => Kind::Photo,
@@ -75,6 +86,39 @@ fn open_npz(path: &Path, options: &OpenOptions) -> Result<Dataset> {
             };
             assemble(path, table, kind, shape, options, |_| Box::new(images))
         }
+    }
+}
+
+/// Class numbers of masks `[samples, height, width]`, of the size of `images`.
+fn classes(array: Array, images: &Images) -> std::result::Result<Vec<u8>, String> {
+    let size = [images.height, images.width];
+    match array.dims[..] {
+        [_, height, width] | [_, height, width, 1] if [height, width] == size => {}
+        [_, height, width] | [_, height, width, 1] => {
+            return Err(other_size([height, width], size, "of the same row"));
+        }
+        _ => {
+            return Err(format!(
+                "of shape {:?}; [samples, height, width] is needed",
+                array.dims
+            ));
+        }
+    }
+    let class = |value: i64| {
+        u8::try_from(value)
+            .map_err(|_| format!("holds {value}; classes are 0 to 254, and 255 is ignored"))
+    };
+    match array.data {
+        Data::U8(values) => Ok(values),
+        Data::U16(values) => values.into_iter().map(|v| class(v.into())).collect(),
+        Data::Integers(values) => values.into_iter().map(class).collect(),
+        Data::Unsigned(values) => {
+            let clamped = values
+                .into_iter()
+                .map(|v| i64::try_from(v).unwrap_or(i64::MAX));
+            clamped.map(class).collect()
+        }
+        _ => Err("is no array of whole numbers; save class numbers as uint8".into()),
     }
 }
 
@@ -108,6 +152,7 @@ fn images(x: Array) -> std::result::Result<Images, String> {
         width,
         height,
         channels,
+        masks: Vec::new(),
     })
 }
 
@@ -116,7 +161,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::dataset::{Image, Sample, Split, Values};
+    use crate::dataset::{Image, Role, Sample, Split, Values};
     use crate::npz::array::tests::npy;
 
     fn npz(arrays: &[(&str, Vec<u8>)]) -> tempfile::NamedTempFile {
@@ -185,6 +230,61 @@ mod tests {
         let first = npz(&[("images", npy("|u1", false, "1, 3, 8, 8", &[0; 192]))]);
         let text = open(first.path()).err().unwrap().to_string();
         assert!(text.contains("transpose(0, 2, 3, 1)"), "{text}");
+    }
+
+    #[test]
+    fn masks_are_arrays_of_the_images_size() {
+        let images = |name: &str| (name.to_owned(), npy("|u1", false, "2, 2, 3", &[9; 12]));
+        let long = |values: &[i64]| {
+            values
+                .iter()
+                .flat_map(|v| v.to_le_bytes())
+                .collect::<Vec<u8>>()
+        };
+        let numbers: Vec<i64> = (0..11).chain([255]).collect();
+        let opened = |masks: Vec<u8>, title: &str, roles: &[&str]| {
+            let (name, images) = images("images");
+            let file = npz(&[(&name, images), (title, masks)]);
+            let options = OpenOptions {
+                roles: roles.iter().map(|role| role.to_string()).collect(),
+                ..OpenOptions::default()
+            };
+            Dataset::open(file.path().to_str().unwrap(), &options)
+        };
+        let array = || npy("<i8", false, "2, 2, 3", &long(&numbers));
+        for (title, name, roles) in [
+            ("mask:parts", "parts", &[][..]),
+            ("masks", "masks", &[]),
+            ("lesion", "lesion", &["lesion=mask"]),
+        ] {
+            let dataset = opened(array(), title, roles).unwrap();
+            assert_eq!(dataset.columns[0].role, Role::Mask);
+            assert_eq!(dataset.columns[0].name, name);
+            let mask = dataset.samples.mask(1, name).unwrap();
+            assert_eq!((mask.width, mask.height), (3, 2));
+            assert_eq!(mask.classes, [6, 7, 8, 9, 10, 255]);
+        }
+        let plain = opened(array(), "lesion", &[]).unwrap();
+        assert!(plain.columns.is_empty());
+        let large = npy("<i8", false, "2, 2, 3", &long(&[300; 12]));
+        for (masks, why) in [
+            (
+                npy("|u1", false, "2, 3, 2", &[0; 12]),
+                "is 2x3 pixels large",
+            ),
+            (
+                npy("|u1", false, "1, 2, 3", &[0; 6]),
+                "of shape [1, 2, 3] for 2 samples",
+            ),
+            (large, "holds 300"),
+            (
+                npy("<f4", false, "2, 2, 3", &floats(&[0.0; 12])),
+                "no array of whole numbers",
+            ),
+        ] {
+            let text = opened(masks, "masks", &[]).err().unwrap().to_string();
+            assert!(text.contains("`masks`") && text.contains(why), "{text}");
+        }
     }
 
     #[test]

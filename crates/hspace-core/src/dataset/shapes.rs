@@ -4,11 +4,15 @@
 //! combination of colour, shape, position and size occurs exactly once, so the factors are
 //! independent. Square and circle of one size have the same area, so that brightness alone does
 //! not tell them apart. Images are drawn when asked for, antialiased, on black.
+//!
+//! The column `mask` holds a mask for each image: 0 for the background, 1 for a circle, 2 for a square, at pixels of which at least half lies
+//! inside.
 
 use std::borrow::Cow;
 
+use crate::columns::cells;
 use crate::dataset::{
-    Column, Dataset, Entry, Format, Image, Kind, OpenOptions, Pixels, Role, Sample,
+    Column, Dataset, Entry, Format, Image, Kind, Mask, OpenOptions, Pixels, Role, Sample,
 };
 use crate::dataset::{Samples, Shape, Values, split};
 use crate::error::{Error, Result};
@@ -21,6 +25,8 @@ pub const ENTRY: Entry = Entry {
     item: Format { open },
 };
 
+/// Name of the column of masks.
+const MASK: &str = "mask";
 const SIDE: usize = 24;
 const COLOURS: [&str; 2] = ["blue", "red"];
 const SHAPES: [&str; 2] = ["circle", "square"];
@@ -90,6 +96,11 @@ fn shapes(options: &OpenOptions) -> Dataset {
         numbers("x", |f| f.x),
         numbers("y", |f| f.y),
         numbers("size", |f| f.size),
+        Column {
+            name: MASK.into(),
+            role: Role::Mask,
+            values: cells::classes(&ids),
+        },
     ];
     Dataset {
         name: ENTRY.name.into(),
@@ -110,10 +121,16 @@ fn shapes(options: &OpenOptions) -> Dataset {
 
 struct Drawn(Vec<Factors>);
 
+impl Drawn {
+    fn factors(&self, index: usize) -> Result<&Factors> {
+        let factors = self.0.get(index);
+        factors.ok_or_else(|| Error::data(format!("there is no sample {index}")))
+    }
+}
+
 impl Samples for Drawn {
     fn get(&self, index: usize) -> Result<Sample<'_>> {
-        let factors = self.0.get(index);
-        let factors = factors.ok_or_else(|| Error::data(format!("there is no sample {index}")))?;
+        let factors = self.factors(index)?;
         Ok(Sample::Image(Image {
             width: SIDE,
             height: SIDE,
@@ -121,26 +138,48 @@ impl Samples for Drawn {
             pixels: Pixels::U8(Cow::Owned(draw(factors))),
         }))
     }
+
+    fn mask(&self, index: usize, _: &str) -> Result<Mask> {
+        let factors = self.factors(index)?;
+        let class = |points: usize| match 2 * points >= POINTS * POINTS {
+            true => 1 + factors.shape as u8,
+            false => 0,
+        };
+        Ok(Mask {
+            width: SIDE,
+            height: SIDE,
+            classes: points_inside(factors).map(class).collect(),
+        })
+    }
+}
+
+/// Points along each side of a pixel.
+const POINTS: usize = 4;
+
+/// Of each pixel `[24, 24]` how many of its 4×4 points lie inside the shape.
+fn points_inside(f: &Factors) -> impl Iterator<Item = usize> {
+    let f = *f;
+    let radius = f.size as f32;
+    let half_side = radius * std::f32::consts::PI.sqrt() / 2.0;
+    let inside = move |x: f32, y: f32| match SHAPES[f.shape] {
+        "circle" => x * x + y * y <= radius * radius,
+        _ => x.abs().max(y.abs()) <= half_side,
+    };
+    let offset = move |i: usize, centre: usize| (i as f32 + 0.5) / POINTS as f32 - centre as f32;
+    (0..SIDE * SIDE).map(move |i| {
+        let (row, col) = (i / SIDE * POINTS, i % SIDE * POINTS);
+        let point =
+            |k: &usize| inside(offset(col + k % POINTS, f.x), offset(row + k / POINTS, f.y));
+        (0..POINTS * POINTS).filter(point).count()
+    })
 }
 
 /// Draws one image `[24, 24, 3]`; each pixel is the mean of 4×4 points in it.
 fn draw(f: &Factors) -> Vec<u8> {
-    const POINTS: usize = 4;
-    let radius = f.size as f32;
-    let half_side = radius * std::f32::consts::PI.sqrt() / 2.0;
-    let inside = |x: f32, y: f32| match SHAPES[f.shape] {
-        "circle" => x * x + y * y <= radius * radius,
-        _ => x.abs().max(y.abs()) <= half_side,
-    };
-    let offset = |i: usize, centre: usize| (i as f32 + 0.5) / POINTS as f32 - centre as f32;
     let channel = if COLOURS[f.colour] == "red" { 0 } else { 2 };
     let mut pixels = vec![0; SIDE * SIDE * 3];
-    for (i, pixel) in pixels.chunks_exact_mut(3).enumerate() {
-        let (row, col) = (i / SIDE * POINTS, i % SIDE * POINTS);
-        let point =
-            |k: &usize| inside(offset(col + k % POINTS, f.x), offset(row + k / POINTS, f.y));
-        let hits = (0..POINTS * POINTS).filter(point).count();
-        pixel[channel] = (255 * hits / (POINTS * POINTS)) as u8;
+    for (pixel, points) in pixels.chunks_exact_mut(3).zip(points_inside(f)) {
+        pixel[channel] = (255 * points / (POINTS * POINTS)) as u8;
     }
     pixels
 }
@@ -164,6 +203,21 @@ mod tests {
                 .iter()
                 .all(|c| c.name != "shape" || c.role == Role::Label)
         );
+    }
+
+    #[test]
+    fn a_mask_has_the_class_of_the_shape_where_the_image_is_bright() {
+        let dataset = shapes(&OpenOptions::default());
+        assert_eq!(dataset.columns.last().map(|c| c.role), Some(Role::Mask));
+        for index in [0, 777, 1_599] {
+            let mask = dataset.samples.mask(index, MASK).unwrap();
+            let f = lattice()[index];
+            assert!(mask.classes.contains(&(1 + f.shape as u8)) && mask.classes.contains(&0));
+            for (class, pixel) in mask.classes.iter().zip(draw(&f).chunks_exact(3)) {
+                let bright = pixel.iter().any(|&x| x >= 127);
+                assert_eq!(*class, u8::from(bright) * (1 + f.shape as u8));
+            }
+        }
     }
 
     #[test]

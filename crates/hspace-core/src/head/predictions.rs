@@ -61,7 +61,7 @@ impl Predictions {
         let values = head.answer(features)?;
         let outputs = head.outputs();
         let one = |values: &[f64]| match kind {
-            TaskKind::Numbers => Prediction {
+            TaskKind::Numbers | TaskKind::Masks => Prediction {
                 answer: Some(values[0].to_string()),
                 confidence: None,
                 probabilities: Vec::new(),

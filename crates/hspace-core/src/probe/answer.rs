@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{Entry, Labelled};
 use super::label_scores::LabelAnswers;
+use super::mask::scores::MaskAnswers;
 use super::options::ProbeOptions;
 use super::scores::{Answers, ClassAnswers, NumberAnswers, Score};
 use super::task::{Task, Truth};
@@ -87,7 +88,8 @@ pub(super) struct Scored {
     pub(super) reliability: Vec<(f64, usize, usize)>,
 }
 
-/// Scores the predictions `values` for test rows whose true values are `truth`; `classes` or labels there are.
+/// Scores the predictions `values` for test rows whose true values are `truth`; `classes` or labels there are. Of masks, they are pixels right
+/// and answered `[m, classes, 2]`.
 pub(super) fn score(truth: &Truth, values: &[f64], classes: usize) -> Scored {
     let plain = |answers: &dyn Answers| Scored {
         scores: answers.scores(),
@@ -108,5 +110,10 @@ pub(super) fn score(truth: &Truth, values: &[f64], classes: usize) -> Scored {
             }
         }
         Truth::LabelSets(sets) => plain(&LabelAnswers::new(values, sets, classes)),
+        Truth::Masks(masks) => plain(&MaskAnswers {
+            counts: values,
+            truth: masks,
+            classes,
+        }),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::answer::Scored;
 use super::label_scores::LABEL_SET_SCORES;
+use super::mask::scores::MASK_SCORES;
 use super::scores::{CLASS_SCORES, Score, range, shown};
 use super::task::Truth;
 use crate::stats::{
@@ -9,11 +10,13 @@ use crate::stats::{
 };
 
 /// Measures that are means over classes or labels, each of which is known by its own test samples only.
-const OVER_CLASSES: [&str; 4] = [
+const OVER_CLASSES: [&str; 6] = [
     "balanced_accuracy",
     "macro_f1",
     "macro_auroc",
     "macro_average_precision",
+    "mean_iou",
+    "mean_dice",
 ];
 
 /// How the scores of a row were sampled.
@@ -42,6 +45,12 @@ impl Sampling {
                 let sides = sides(&own(index.len()), classes, |i, class| index[i] == class);
                 let fewest = sides.iter().map(|side| side[1]).filter(|&n| n > 0).min();
                 CLASS_SCORES.iter().map(|name| over(name, fewest)).collect()
+            }
+            Truth::Masks(masks) => {
+                let has = |i: usize, class: u32| masks[i].pixels[class as usize] > 0;
+                let sides = sides(&own(masks.len()), classes, has);
+                let fewest = sides.iter().map(|side| side[1]).filter(|&n| n > 0).min();
+                MASK_SCORES.iter().map(|name| over(name, fewest)).collect()
             }
             Truth::LabelSets(sets) => {
                 let sides = sides(&own(sets.len()), classes, |i, label| {

@@ -5,7 +5,7 @@
 //! same number, which smooths the few-label curve.
 //!
 //! Of classes a draw has so many rows a class ([`draw`]). Of samples with several labels it has so many rows in total
-//! ([`draw_label_sets`]): first one row of each label, the rarest label first, so that a draw of at least as many rows as there are labels
+//! ([`draw_label_sets`]), and so of masks, whose labels are the classes of their pixels: first one row of each label, the rarest label first, so that a draw of at least as many rows as there are labels
 //! has all of them; then always a row of the label that is furthest below its share of the data, after the iterative
 //! stratification of Sechidis, Tsoumakas & Vlahavas 2011, "On the stratification of multi-label data".
 
@@ -154,7 +154,7 @@ pub fn draw_label_sets(
 /// spread over draws falls as labels grow, and the cost rises. What is counted in total counts as ten classes do.
 pub fn draws(count: usize, kind: TaskKind, asked: usize) -> usize {
     let by_class = match kind {
-        TaskKind::Numbers | TaskKind::LabelSets => count / 10,
+        TaskKind::Numbers | TaskKind::LabelSets | TaskKind::Masks => count / 10,
         TaskKind::Classes => count,
     };
     match by_class {

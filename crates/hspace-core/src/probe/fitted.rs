@@ -125,7 +125,7 @@ impl Held {
             match &task.truth {
                 Truth::Classes(index) => (0..outputs).map(|c| index[*row] == c).collect(),
                 Truth::LabelSets(sets) => (0..outputs).map(|l| sets[*row].contains(&l)).collect(),
-                Truth::Numbers(_) => Vec::new(),
+                Truth::Numbers(_) | Truth::Masks(_) => Vec::new(),
             }
         };
         self.rows.iter().flat_map(flags).collect()

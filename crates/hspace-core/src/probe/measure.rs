@@ -1,5 +1,6 @@
 //! Contenders × probes × numbers of labels → [`Measurements`], by one protocol for all.
 
+mod maps;
 pub(super) mod pace;
 mod rows;
 mod run;
@@ -10,12 +11,13 @@ use super::answer::ProbeAnswer;
 use super::entry::Entry;
 use super::estimates::Sampling;
 use super::journal::{Conditions, Journal, hash_of_features};
+use super::mask::{MapSource, MaskExample, MaskTask};
 use super::nuisance::read_off;
 use super::options::ProbeOptions;
 use super::task::{DrawPlan, FEWEST, SharedSchema, Task, Truth, task_column, test_units};
 use super::{Contender, Labels, Measurements, PROTOCOL, TaskKind, geometry};
 use crate::dataset::{Role, Split};
-use crate::error::{Error, Result, valid};
+use crate::error::{Error, Result, unknown, valid};
 use crate::file;
 use crate::representation::Representation;
 use crate::stats::Crossed;
@@ -122,15 +124,98 @@ pub fn measure_within(
     limits: &mut Limits<'_>,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Measurements> {
-    valid(options.validate())?;
+    let known = checked(&contenders, options)?;
     let first = first_samples(&contenders)?;
-    let known = SharedSchema::of(first);
-    check_names(&contenders)?;
+    let column = task_column(first, &options.task)?;
+    let task = Task::new(column, &first.columns, &known.split)?;
+    if let Some(maps) = contenders.iter().find(|c| c.is_maps()) {
+        return Err(Error::config(format!(
+            "{}: feature maps are measured on masks, and `{}` is no column of them",
+            maps.name(),
+            column.name
+        )));
+    }
+    let scope = Scope {
+        known: &known,
+        name: column.name.clone(),
+        data: data_name,
+        masks: None,
+    };
+    Ok(measure_task(&contenders, task, scope, options, limits, progress)?.0)
+}
+
+/// Measures every contender, each of which is [`Contender::Maps`], on the column of masks that `options.task` names, which `masks` reads; and
+/// returns what sources answer for some test images. Otherwise as [`measure_within`].
+///
+/// # Errors
+/// As [`measure_within`]; when a contender has no maps, the column is none of masks, or a mask or a map cannot be read.
+pub fn measure_masks(
+    contenders: Vec<Contender<'_>>,
+    masks: MaskTask<'_>,
+    options: &ProbeOptions,
+    data_name: &str,
+    limits: &mut Limits<'_>,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(Measurements, Vec<MaskExample>)> {
+    let known = checked(&contenders, options)?;
+    let first = first_samples(&contenders)?;
+    let mut columns = first.columns.iter();
+    let column = columns.find(|c| c.role == Role::Mask && c.name == options.task);
+    let column = column.ok_or_else(|| {
+        let masks = first.columns.iter().filter(|c| c.role == Role::Mask);
+        let names = masks.map(|c| c.name.as_str());
+        Error::config(unknown("column of masks", &options.task, names))
+    })?;
+    if let Some(other) = contenders.iter().find(|c| !c.is_maps()) {
+        return Err(Error::config(format!(
+            "{} has no feature maps, so it says nothing of the masks `{}`; name a network (a run, a stage of one, hf:MODEL, random:ENCODER) or \
+             pixels",
+            other.name(),
+            column.name
+        )));
+    }
+    progress("reading masks");
+    let task = Task::of_masks(column, &first.columns, &known.split, masks)?;
+    let scope = Scope {
+        known: &known,
+        name: column.name.clone(),
+        data: data_name,
+        masks: Some(masks),
+    };
+    measure_task(&contenders, task, scope, options, limits, progress)
+}
+
+/// What is measured, but for the contenders.
+struct Scope<'a> {
+    known: &'a SharedSchema,
+    /// The task's name.
+    name: String,
+    /// The data's name.
+    data: &'a str,
+    masks: Option<MaskTask<'a>>,
+}
+
+/// What all contenders share.
+fn checked(contenders: &[Contender<'_>], options: &ProbeOptions) -> Result<SharedSchema> {
+    valid(options.validate())?;
+    let known = SharedSchema::of(first_samples(contenders)?);
+    check_names(contenders)?;
     for r in contenders.iter().flat_map(Contender::samples) {
         known.check(r)?;
     }
-    let column = task_column(first, &options.task)?;
-    let task = Task::new(column, &first.columns, &known.split)?;
+    Ok(known)
+}
+
+fn measure_task(
+    contenders: &[Contender<'_>],
+    task: Task,
+    scope: Scope<'_>,
+    options: &ProbeOptions,
+    limits: &mut Limits<'_>,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(Measurements, Vec<MaskExample>)> {
+    let Scope { known, name, .. } = &scope;
+    let first = first_samples(contenders)?;
     let names = |of: TaskKind| match task.kind() == of {
         true => task.names.clone(),
         false => Vec::new(),
@@ -138,8 +223,8 @@ pub fn measure_within(
     let mut out = Measurements {
         protocol: PROTOCOL,
         code_version: env!("CARGO_PKG_VERSION").into(),
-        data: data_name.into(),
-        task: column.name.clone(),
+        data: scope.data.into(),
+        task: name.clone(),
         split_hash: known.split_hash(),
         labels_hash: task.hash(&first.ids),
         seed: options.seed,
@@ -148,6 +233,7 @@ pub fn measure_within(
         test: task.test.len(),
         classes: names(TaskKind::Classes),
         labels: names(TaskKind::LabelSets),
+        mask_classes: names(TaskKind::Masks),
         chance: task.chance(),
         scaling: options.scaling,
         folds: options.folds,
@@ -170,9 +256,9 @@ pub fn measure_within(
         split: out.split_hash.clone(),
         labels_hash: out.labels_hash.clone(),
         groups: task.groups_hash(),
-        options: options_hash(options, &task, &column.name),
+        options: options_hash(options, &task, name),
     };
-    let study = Study::new(task, options)?;
+    let study = Study::new(task, options, scope.masks)?;
     if options.folds > 1 {
         let rows = study.parts.iter().map(|part| part.task.test.len()).sum();
         (out.train, out.val, out.test) = (rows, 0, rows);
@@ -186,12 +272,13 @@ pub fn measure_within(
         train: &learned_from,
         limits,
         progress,
+        examples: Vec::new(),
     };
-    for contender in &contenders {
+    for contender in contenders {
         work.expect(&study, contender);
     }
     let geometry_wanted = options.probes.iter().any(|p| p == geometry::ENTRY.name);
-    for contender in &contenders {
+    for contender in contenders {
         study.run(contender, &mut out, &mut work)?;
         out.origins
             .push((contender.name().into(), contender.origin()));
@@ -212,8 +299,9 @@ pub fn measure_within(
         }
     }
     (work.progress)("comparing");
+    let examples = work.examples;
     out.compare(&options.baseline)?;
-    Ok(out)
+    Ok((out, examples))
 }
 
 /// Hash of the settings that an answer depends on: not of which probes and numbers of labels are asked for.
@@ -234,7 +322,9 @@ impl Contender<'_> {
     pub fn name(&self) -> &str {
         match self {
             Contender::Fixed(r) => &r.name,
-            Contender::Seeds { name, .. } | Contender::PerDraw { name, .. } => name,
+            Contender::Seeds { name, .. }
+            | Contender::Maps { name, .. }
+            | Contender::PerDraw { name, .. } => name,
         }
     }
 
@@ -243,15 +333,20 @@ impl Contender<'_> {
         match self {
             Contender::Fixed(r) => std::slice::from_ref(r),
             Contender::Seeds { runs, .. } => runs,
-            Contender::PerDraw { .. } => &[],
+            Contender::Maps { .. } | Contender::PerDraw { .. } => &[],
         }
     }
 
+    fn is_maps(&self) -> bool {
+        matches!(self, Contender::Maps { .. })
+    }
+
     /// The samples that it is measured on.
-    fn samples(&self) -> &[Representation] {
+    fn samples(&self) -> Vec<&Representation> {
         match self {
-            Contender::PerDraw { samples, .. } => std::slice::from_ref(samples),
-            _ => self.fixed(),
+            Contender::PerDraw { samples, .. } => vec![samples],
+            Contender::Maps { runs, .. } => runs.iter().map(|run| &run.samples).collect(),
+            _ => self.fixed().iter().collect(),
         }
     }
 
@@ -259,8 +354,9 @@ impl Contender<'_> {
     fn origin(&self) -> String {
         match self {
             Contender::Fixed(r) => r.origin.clone(),
-            Contender::Seeds { runs, .. } => {
-                let origins: Vec<&str> = runs.iter().map(|r| r.origin.as_str()).collect();
+            Contender::Seeds { .. } | Contender::Maps { .. } => {
+                let samples = self.samples();
+                let origins: Vec<&str> = samples.iter().map(|r| r.origin.as_str()).collect();
                 origins.join(" ")
             }
             Contender::PerDraw { origin, .. } => {
@@ -273,6 +369,10 @@ impl Contender<'_> {
     fn sources(&self) -> Vec<(String, String)> {
         match self {
             Contender::PerDraw { name, origin, .. } => vec![(name.clone(), origin.clone())],
+            Contender::Maps { runs, .. } => {
+                let of = |run: &MapSource<'_>| (run.samples.name.clone(), run.hash.clone());
+                runs.iter().map(of).collect()
+            }
             _ => {
                 let of = |r: &Representation| (r.name.clone(), hash_of_features(r));
                 self.fixed().iter().map(of).collect()
@@ -284,7 +384,7 @@ impl Contender<'_> {
     fn members(&self) -> Vec<&str> {
         match self {
             Contender::PerDraw { name, .. } => vec![name],
-            _ => self.fixed().iter().map(|r| r.name.as_str()).collect(),
+            _ => self.samples().iter().map(|r| r.name.as_str()).collect(),
         }
     }
 }
@@ -325,6 +425,8 @@ pub(super) struct Study<'a> {
     grouped: bool,
     /// How the scores are sampled, but for the draws.
     sampling: Sampling,
+    /// The masks of a task of masks.
+    masks: Option<MaskTask<'a>>,
 }
 
 /// Rows to learn from and rows to test on.
@@ -344,7 +446,11 @@ impl Part {
 }
 
 impl<'a> Study<'a> {
-    fn new(task: Task, options: &'a ProbeOptions) -> Result<Study<'a>> {
+    fn new(
+        task: Task,
+        options: &'a ProbeOptions,
+        masks: Option<MaskTask<'a>>,
+    ) -> Result<Study<'a>> {
         let probes = task.probes(options)?;
         let tasks = match options.folds {
             1 => vec![task],
@@ -393,6 +499,7 @@ impl<'a> Study<'a> {
             sampling: Sampling::new(&truth, parts[0].task.names.len(), units),
             truth,
             parts,
+            masks,
         })
     }
 

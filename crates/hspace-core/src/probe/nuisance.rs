@@ -58,7 +58,7 @@ pub(super) fn read_off(
             let seen = (0..task.names.len() as u32).filter(is_there).count();
             1.0 / seen.max(1) as f64
         }
-        TaskKind::Numbers | TaskKind::LabelSets => task.chance(),
+        TaskKind::Numbers | TaskKind::LabelSets | TaskKind::Masks => task.chance(),
     };
     let readable = decodability.has_interval() && decodability.low > chance;
     Ok(Some(Nuisance {

@@ -30,7 +30,7 @@ pub struct ProbeOptions {
     /// Names from [`PROBES`].
     pub probes: Vec<String>,
     /// Labels a class, as numbers and `"all"`. For a numeric target and for several labels a sample: labelled samples in total, of which
-    /// fewer than 3 are not measured.
+    /// fewer than 3 are not measured. For masks: masks in total.
     #[serde(with = "label_list")]
     pub labels: Vec<Labels>,
     /// Random draws of few labels; at most 5 from 50 labels a class (500 in total) on, 3 from 100 (1,000) on, 1 for all.

@@ -57,6 +57,20 @@ impl Score {
         Some(Score { value, influence })
     }
 
+    /// The sum of the first numbers over that of the second ones, `[a, b]` for each sample: by the delta method.
+    pub(super) fn ratio(pairs: impl Iterator<Item = [f64; 2]>) -> Option<Score> {
+        let pairs: Vec<[f64; 2]> = pairs.collect();
+        let sum = |side: usize| pairs.iter().map(|pair| pair[side]).sum::<f64>();
+        let below = sum(1);
+        let value = ratio(sum(0), below)?;
+        let n = pairs.len() as f64;
+        let influence = pairs.iter().map(|[a, b]| n * (a - value * b) / below);
+        Some(Score {
+            value,
+            influence: influence.collect(),
+        })
+    }
+
     /// The mean of those `scores` that are defined.
     pub(super) fn average(scores: impl Iterator<Item = Option<Score>>) -> Option<Score> {
         let mut sum: Option<Score> = None;

@@ -168,6 +168,7 @@ impl Measurements {
             TaskKind::Classes => "labels a class",
             TaskKind::Numbers => "labels",
             TaskKind::LabelSets => "labelled samples",
+            TaskKind::Masks => "masks",
         }
     }
 
@@ -456,6 +457,7 @@ mod tests {
             test: 0,
             classes: vec![],
             labels: vec![],
+            mask_classes: vec![],
             chance: 0.0,
             origins: vec![],
             rows: vec![],

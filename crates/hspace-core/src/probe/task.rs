@@ -3,6 +3,8 @@
 use super::entry::{Entry, find, first_for};
 use super::few_labels::{draw, draw_label_sets, draws, overlap};
 use super::folds::{balanced, units};
+use super::mask::scores::chance;
+use super::mask::{MaskSummary, MaskTask, check_two_classes, summarised};
 use super::options::ProbeOptions;
 use super::{Labels, TaskKind};
 use crate::dataset::{self, Column, Role, Split, Values, groups};
@@ -75,7 +77,10 @@ pub(super) fn task_column<'a>(r: &'a Representation, task: &str) -> Result<&'a C
     })
     .and_then(|column| match column.role {
         Role::Group => Err(Error::config(format!("`{}` says which samples belong together; a group is no task", column.name))),
-        Role::Mask => Err(Error::config(format!("`{}` holds masks of pixels, which are no task of a probe", column.name))),
+        Role::Mask => Err(Error::config(format!(
+            "`{}` holds masks of pixels, which `hspace probe` and `compare` measure, on feature maps; one vector a sample says nothing of pixels",
+            column.name
+        ))),
         _ => Ok(column),
     })
 }
@@ -98,6 +103,8 @@ pub(super) enum Truth {
     Classes(Vec<u32>),
     Numbers(Vec<f64>),
     LabelSets(Vec<Vec<u32>>),
+    /// The pixels of masks; the masks themselves are read when they are needed.
+    Masks(Vec<MaskSummary>),
 }
 
 impl Truth {
@@ -133,8 +140,13 @@ impl Truth {
             Truth::LabelSets(sets) => {
                 Truth::LabelSets(rows.iter().map(|&i| sets[i].clone()).collect())
             }
+            Truth::Masks(masks) => Truth::Masks(pick(masks, rows)),
         }
     }
+}
+
+fn pick(masks: &[MaskSummary], rows: &[usize]) -> Vec<MaskSummary> {
+    rows.iter().map(|&row| masks[row].clone()).collect()
 }
 
 /// Places of test rows that belong together, in the test rows of all `tasks`, one after the other; `None` where each is alone.
@@ -174,8 +186,37 @@ impl Task {
                 Truth::LabelSets(sets.iter().map(|s| s.clone().unwrap_or_default()).collect()),
             ),
         };
+        Task::of_known(column, names, truth, columns, split)
+    }
+
+    /// The task that `column`, one of `columns`, is, whose masks are read by `masks`.
+    pub(super) fn of_masks(
+        column: &Column,
+        columns: &[Column],
+        split: &[Split],
+        masks: MaskTask<'_>,
+    ) -> Result<Task> {
+        let known = |row: &usize| column.values.is_known(*row);
+        let rows: Vec<usize> = (0..split.len()).filter(known).collect();
+        if rows.is_empty() {
+            let text = format!("no sample has a mask of `{}`", column.name);
+            return Err(Error::data(text));
+        }
+        let (names, summaries) = summarised(&rows, split.len(), &column.name, masks)?;
+        Task::of_known(column, names, Truth::Masks(summaries), columns, split)
+    }
+
+    fn of_known(
+        column: &Column,
+        names: Vec<String>,
+        truth: Truth,
+        columns: &[Column],
+        split: &[Split],
+    ) -> Result<Task> {
         let usable = |row: usize| match &truth {
             Truth::Numbers(values) => column.values.is_known(row) && values[row].is_finite(),
+            // Where all pixels are ignored, nothing is known.
+            Truth::Masks(masks) => masks[row].pixels.iter().any(|&n| n > 0),
             _ => column.values.is_known(row),
         };
         let rows = |part: Split| -> Vec<usize> {
@@ -253,6 +294,9 @@ impl Task {
                     )));
                 }
             }
+            Truth::Masks(masks) => {
+                check_two_classes(&pick(masks, &self.train), name, &self.names)?;
+            }
             Truth::Numbers(_) => {}
         }
         Ok(())
@@ -263,6 +307,7 @@ impl Task {
             Truth::Classes(_) => TaskKind::Classes,
             Truth::Numbers(_) => TaskKind::Numbers,
             Truth::LabelSets(_) => TaskKind::LabelSets,
+            Truth::Masks(_) => TaskKind::Masks,
         }
     }
 
@@ -304,12 +349,16 @@ impl Task {
     }
 
     /// The main measure by guessing: accuracy on the test rows by always answering the commonest training class; R² of 0;
-    /// of label sets an area under the curve of a half.
+    /// of label sets an area under the curve of a half; of masks the mean IoU by the commonest class of training pixels everywhere.
     pub(super) fn chance(&self) -> f64 {
         let index = match &self.truth {
             Truth::Classes(index) => index,
             Truth::Numbers(_) => return 0.0,
             Truth::LabelSets(_) => return 0.5,
+            Truth::Masks(masks) => {
+                let [train, test] = [&self.train, &self.test].map(|rows| pick(masks, rows));
+                return chance(&train, &test, self.names.len());
+            }
         };
         let count =
             |rows: &[usize], class: u32| rows.iter().filter(|&&i| index[i] == class).count();
@@ -326,10 +375,11 @@ impl Task {
         wanted.sort_unstable();
         wanted.dedup();
         let mut plans: Vec<DrawPlan> = Vec::new();
+        let needs_several = matches!(self.kind(), TaskKind::Numbers | TaskKind::LabelSets);
         for labels in wanted {
             let mut drawn = match labels {
                 Labels::All => vec![self.train.clone()],
-                Labels::PerClass(k) if self.kind() != TaskKind::Classes && k < FEWEST => continue,
+                Labels::PerClass(k) if needs_several && k < FEWEST => continue,
                 Labels::PerClass(k) => (0..draws(k, self.kind(), options.draws) as u64)
                     .map(|number| self.draw(k, options.seed, number))
                     .collect(),
@@ -374,6 +424,7 @@ impl Task {
             Truth::Classes(index) => vec![index[row]],
             Truth::Numbers(_) => vec![0],
             Truth::LabelSets(sets) => sets[row].clone(),
+            Truth::Masks(masks) => masks[row].classes(),
         };
         let labels = self.names.len().max(1);
         let folds = balanced(&rows, &labels_of, labels, groups, count, seed);
@@ -408,6 +459,7 @@ impl Task {
                 Truth::Classes(index) => self.names[index[row] as usize].clone(),
                 Truth::Numbers(values) => values[row].to_string(),
                 Truth::LabelSets(sets) => format!("{:?}", sets[row]),
+                Truth::Masks(masks) => masks[row].hash.clone(),
             };
             hash.update(format!("\0{value}\n").as_bytes());
         }
@@ -429,6 +481,10 @@ impl Task {
             Truth::Classes(classes) => draw(train, &classes, groups, k, seed, number),
             Truth::Numbers(_) => draw(train, &vec![0; train.len()], groups, k, seed, number),
             Truth::LabelSets(sets) => {
+                draw_label_sets(train, &sets, self.names.len(), groups, k, seed, number)
+            }
+            Truth::Masks(masks) => {
+                let sets: Vec<Vec<u32>> = masks.iter().map(MaskSummary::classes).collect();
                 draw_label_sets(train, &sets, self.names.len(), groups, k, seed, number)
             }
         }

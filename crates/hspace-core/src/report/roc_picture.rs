@@ -252,6 +252,7 @@ mod tests {
     fn the_curve_and_the_marks_are_where_they_belong() {
         let [curve, at_95, chosen] = [CURVE, AT_95, CHOSEN].map(|c| [c.r(), c.g(), c.b()]);
         let picture = roc_picture(&roc(true));
+        picture.save("/tmp/roc.png").unwrap();
         assert_eq!(picture.dimensions(), (SIZE[0], SIZE[1]));
         for place in [[0.0, 0.3], [0.3, 0.8], [0.8, 1.0]] {
             assert_eq!(at(&picture, place), curve, "{place:?}");

@@ -261,15 +261,20 @@ pub(super) fn drawings(of: &[Drawing]) -> Markup {
         return html! {};
     }
     let body = html! {
-        div.drawings { @for drawing in of {
-            figure {
-                figcaption { (drawing.title) span { (drawing.caption) } }
-                img src=(source(&drawing.picture)) alt=(drawing.title);
-            }
-        } }
+        div.drawings { @for one in of { (drawing(one)) } }
     };
     let lede = html! { "Pictures made from the latent space: how much of a sample it keeps, and what each of its directions means." };
     section("What it draws", lede, body)
+}
+
+/// A picture with its title.
+pub(super) fn drawing(of: &Drawing) -> Markup {
+    html! {
+        figure {
+            figcaption { (of.title) span { (of.caption) } }
+            img src=(source(&of.picture)) alt=(of.title);
+        }
+    }
 }
 
 /// A picture's bytes inside the page.
@@ -408,6 +413,7 @@ pub(super) fn method(m: &Measurements) -> Markup {
                 @match m.kind() {
                     TaskKind::Classes => { ", " (m.classes.len()) " classes" },
                     TaskKind::LabelSets => { ", " (m.labels.len()) " labels, any number a sample" },
+                    TaskKind::Masks => { ", masks of " (m.mask_classes.len()) " classes" },
                     TaskKind::Numbers => {},
                 }
             }
@@ -431,6 +437,9 @@ pub(super) fn method(m: &Measurements) -> Markup {
             dt { "Choices" } dd {
                 "Regularisation, k, metric and weighting are chosen by cross-validation inside the training labels"
                 @if m.rows.iter().any(|r| r.val_labels > 0) { "; with all labels, by the validation labels, after fitting on the training labels alone" }
+            }
+            @if m.kind() == TaskKind::Masks {
+                dt { "Masks" } dd { "A linear head on each place of a feature map; its logits are interpolated to the pixels of the mask, and scored there. What is sampled are images: intervals and draws take them whole" }
             }
             @if m.kind() == TaskKind::LabelSets && most > 0 {
                 dt { "Draws of label sets" } dd { "So many labelled samples in total: one of each label first, the rarest first, then each label by its share of the training samples" }

@@ -161,7 +161,8 @@ fn smallest_png(picture: &DynamicImage) -> Result<Vec<u8>> {
     })
 }
 
-fn thumbnail(image: &Image) -> Result<DynamicImage> {
+/// An image of 8 bits a channel, grey or RGB.
+pub(super) fn thumbnail(image: &Image) -> Result<DynamicImage> {
     let bytes: Vec<u8> = match &image.pixels {
         Pixels::U8(values) => values.to_vec(),
         Pixels::U16(values) => values.iter().map(|v| (v >> 8) as u8).collect(),

@@ -69,6 +69,7 @@ fn page() -> Page {
         test: 100,
         classes: classes.clone(),
         labels: Vec::new(),
+        mask_classes: Vec::new(),
         chance: 0.5,
         origins: names.map(|n| (n.to_string(), "hash".to_string())).to_vec(),
         rows,
@@ -144,6 +145,7 @@ fn page() -> Page {
         }),
         measurements: Some(measurements),
         head: Some(head()),
+        masks: None,
         training: vec![
             curve("loss", vec![2.0, f64::NAN, 1.0]),
             curve("lr", vec![f64::NAN; 3]),

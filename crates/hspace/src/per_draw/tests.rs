@@ -1,6 +1,6 @@
 use super::*;
-use crate::learner::methods;
 use crate::dataset::{Kind, Reading, Role, Sample, Samples, Shape, Split, Values};
+use crate::learner::methods;
 
 const ROWS: usize = 90;
 

@@ -2,7 +2,6 @@
 
 mod dann;
 mod grad_cam;
-mod mask;
 mod pcgrad;
 
 use std::sync::atomic::AtomicBool;

@@ -21,13 +21,13 @@ pub struct ProbeFlags {
     #[arg(
         long,
         value_name = "COUNTS",
-        help = "Labels a class, such as 1,10,100,all; for numbers and several labels a sample: labelled samples in total [default: all]"
+        help = "Labels a class, such as 1,10,100,all; for numbers, masks and several labels a sample: labelled samples in total [default: all]"
     )]
     pub labels: Option<String>,
     /// Probes, such as linear,knn: see `hspace list probes`
     #[arg(long, value_name = "PROBES")]
     pub probe: Option<String>,
-    /// Column that is the task
+    /// Column that is the task; one of masks is measured on feature maps
     #[arg(long, value_name = "COLUMN")]
     pub label: Option<String>,
     /// Random draws of few labels [default: 10; 5 from 50 labels a class (500 in total) on, 3 from 100 (1000) on]

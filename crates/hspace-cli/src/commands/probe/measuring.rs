@@ -16,9 +16,10 @@ use hspace::{Error, Result};
 use super::ProbeFlags;
 use super::answers::{Answers, deadline};
 use super::learners::{learner, run_settings};
+use super::masks;
 use super::network_maps::network_maps;
-use super::represented::{Represented, represent_sources};
-use crate::commands::write_json;
+use super::represented::{Represented, parsed, represent_opened};
+use crate::commands::{open, write_json};
 use crate::progress::Spinner;
 use crate::say;
 
@@ -32,19 +33,34 @@ pub fn measure_sources(
     flags: &ProbeFlags,
     options: &ProbeOptions,
 ) -> Result<(Measurements, Vec<Representation>)> {
-    measure_and_keep(names, flags, options, &mut |_, _| Ok(None))
+    measure_and_keep(names, flags, options, None)
 }
 
 pub(super) fn measure_and_keep(
     names: &[String],
     flags: &ProbeFlags,
     options: &ProbeOptions,
-    keep_head: KeepHead,
+    keep_head: Option<KeepHead>,
 ) -> Result<(Measurements, Vec<Representation>)> {
     let deadline = flags.minutes.map(deadline);
     let mut answers = Answers::open(names, flags)?;
     let spinner = Spinner::new("reading");
-    let represented = represent_sources(names, flags, &spinner)?;
+    let sources = parsed(names)?;
+    let dataset = open(flags.data()?, &flags.open_options())?;
+    if let Some(label) = &flags.label
+        && let Some(column) = dataset.mask_column(label)
+    {
+        if keep_head.is_some() {
+            return Err(Error::config(format!(
+                "--save-head: `{}` holds masks, whose heads are measured and not kept; leave it out",
+                column.name
+            )));
+        }
+        let name = &column.name;
+        let found = masks::measure(sources, &dataset, name, flags, options, answers, spinner)?;
+        return Ok((found, Vec::new()));
+    }
+    let represented = represent_opened(sources, dataset, flags, &spinner)?;
     let Represented {
         dataset,
         names,
@@ -108,7 +124,10 @@ pub(super) fn measure_and_keep(
             println!("{note}");
         }
     }
-    let head = keep_head(&measurements, &made)?;
+    let head = match keep_head {
+        Some(keep_head) => keep_head(&measurements, &made)?,
+        None => None,
+    };
     if let Some(path) = &flags.html {
         let spaces: Vec<Representation> = made
             .iter()
@@ -154,7 +173,7 @@ pub fn print_measurements(measurements: &Measurements) {
 }
 
 /// What the intervals of a single training do not hold.
-fn one_seed(measurements: &Measurements, learned: &[String]) -> Option<String> {
+pub(super) fn one_seed(measurements: &Measurements, learned: &[String]) -> Option<String> {
     let is_single = |row: &&Row| {
         let trained =
             learned.contains(&row.representation) && Path::new(&row.representation).is_dir();
@@ -172,7 +191,7 @@ fn one_seed(measurements: &Measurements, learned: &[String]) -> Option<String> {
 }
 
 /// Names of the runs that are one but for their seeds.
-fn seed_groups(names: &[String], flags: &ProbeFlags) -> Result<Vec<Vec<String>>> {
+pub(super) fn seed_groups(names: &[String], flags: &ProbeFlags) -> Result<Vec<Vec<String>>> {
     if flags.seeds_apart {
         return Ok(Vec::new());
     }
@@ -190,7 +209,7 @@ fn seed_groups(names: &[String], flags: &ProbeFlags) -> Result<Vec<Vec<String>>>
 ///
 /// # Errors
 /// Of runs that learned from labels: their scores would mean nothing.
-fn fold_warnings(names: &[String], folds: usize) -> Result<Vec<String>> {
+pub(super) fn fold_warnings(names: &[String], folds: usize) -> Result<Vec<String>> {
     let mut warnings = Vec::new();
     for name in names {
         let source = Source::parse(name)?;

@@ -54,6 +54,13 @@ pub fn represent_sources(
     flags: &ProbeFlags,
     spinner: &Spinner,
 ) -> Result<Represented> {
+    let sources = parsed(names)?;
+    let dataset = open(flags.data()?, &flags.open_options())?;
+    represent_opened(sources, dataset, flags, spinner)
+}
+
+/// The sources of these names.
+pub(super) fn parsed(names: &[String]) -> Result<Vec<(String, Source)>> {
     let mut sources = Vec::new();
     let mut problems = Vec::new();
     for name in names {
@@ -63,11 +70,21 @@ pub fn represent_sources(
             Err(other) => return Err(other),
         }
     }
-    if !problems.is_empty() {
-        return Err(Error::Config(problems));
+    match problems.is_empty() {
+        true => Ok(sources),
+        false => Err(Error::Config(problems)),
     }
+}
+
+/// The representations of `sources`, of `dataset`.
+pub(super) fn represent_opened(
+    mut sources: Vec<(String, Source)>,
+    dataset: Dataset,
+    flags: &ProbeFlags,
+    spinner: &Spinner,
+) -> Result<Represented> {
+    let names: Vec<String> = sources.iter().map(|(name, _)| name.clone()).collect();
     let device = device(&flags.device)?;
-    let dataset = open(flags.data()?, &flags.open_options())?;
     for (name, source) in &sources {
         if let Source::Run(path) = source {
             let folder = RunFolder::open(path)?;
@@ -79,7 +96,7 @@ pub fn represent_sources(
             }
         }
     }
-    let warnings = data_warnings(names, &dataset)?;
+    let warnings = data_warnings(&names, &dataset)?;
     warnings.iter().for_each(say::warning);
     let makers = flags.reading.sources(&dataset, device, flags.seed);
     let mut makers = makers.raw_vectors();

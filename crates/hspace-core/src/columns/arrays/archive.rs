@@ -72,7 +72,7 @@ impl Archive<'_> {
         Error::file(self.path, format!("array `{name}`: {problem}"))
     }
 
-    fn dims(&mut self, name: &str) -> Result<Vec<usize>> {
+    pub(super) fn dims(&mut self, name: &str) -> Result<Vec<usize>> {
         let layout = self.reader.array(name).map_err(|e| e.to_string());
         let layout = layout.and_then(|mut entry| {
             let size = entry.size();
@@ -180,7 +180,11 @@ impl Archive<'_> {
                 shift: Vec::new(),
                 gaps: Vec::new(),
             };
-            return Ok((bare(none), Samples::Images(joined)));
+            let samples = Samples::Images {
+                images: joined,
+                masks: Vec::new(),
+            };
+            return Ok((bare(none), samples));
         }
         let mut all: Option<Features> = None;
         // The first part says what is subtracted from all.
@@ -221,7 +225,7 @@ impl Archive<'_> {
 }
 
 /// Appends arrays of one type along their first axis.
-fn join(arrays: Vec<Array>) -> std::result::Result<Array, String> {
+pub(super) fn join(arrays: Vec<Array>) -> std::result::Result<Array, String> {
     let mut all = arrays.into_iter();
     let mut first = all.next().ok_or("holds no array")?;
     for mut next in all {

@@ -1,6 +1,6 @@
 //! The columns of an archive: every array that has a value, or k, for each sample.
 
-use super::archive::{Archive, Part, without_split};
+use super::archive::{Archive, Part, join, without_split};
 use crate::columns::header::Header;
 use crate::columns::profile::Profile;
 use crate::error::Result;
@@ -30,6 +30,35 @@ impl Archive<'_> {
             }
         }
         titles
+    }
+
+    /// The array of masks `[n, h, w, …]` over all parts; `None` where it has fewer dimensions.
+    pub(super) fn masks(&mut self, title: &str, parts: &[Part]) -> Result<Option<Array>> {
+        let mut arrays = Vec::new();
+        for part in parts {
+            let name = match part.split {
+                None => Some(title.to_owned()),
+                Some(_) => {
+                    let fits = |name: &&String| without_split(name, &part.word) == Some(title);
+                    self.names.iter().find(fits).cloned()
+                }
+            };
+            let Some(name) = name else {
+                let text = format!("there is none for {}", part.samples);
+                return Err(self.wrong(title, text));
+            };
+            let dims = self.dims(&name)?;
+            if dims.len() < 3 {
+                return Ok(None);
+            }
+            if dims[0] != part.rows {
+                let text = format!("of shape {dims:?} for {} samples", part.rows);
+                return Err(self.wrong(&name, text));
+            }
+            arrays.push(self.load(&name)?);
+        }
+        let joined = join(arrays).map_err(|e| self.wrong(title, e))?;
+        Ok(Some(joined))
     }
 
     /// The cells of a column over all parts.

@@ -3,7 +3,7 @@
 use super::{Assigned, Assigning, By, Rules};
 use crate::columns::Role;
 use crate::columns::header::{Header, PREFIXES, Reading, Use};
-use crate::columns::names::task_reading;
+use crate::columns::names::{MASKS, plain, task_reading};
 use crate::error::unknown;
 
 /// The place of a column by its title or, without prefixes, its name; in any case, where no other fits better.
@@ -79,8 +79,22 @@ impl Assigning<'_> {
                 (None, Some(Use::Known(_)), _) => header.reading,
                 (None, _, usual) => usual.unwrap_or(Reading::Guess),
             };
-            self.set(i, By::Task, Use::Known(Role::Label), reading, "--label");
+            // A task of masks remains one.
+            let is_mask = match &self.done[i] {
+                Some(assigned) => assigned.usage == Use::Known(Role::Mask),
+                None => self.is_mask(i),
+            };
+            let role = if is_mask { Role::Mask } else { Role::Label };
+            self.set(i, By::Task, Use::Known(role), reading, "--label");
         }
         Ok(())
+    }
+
+    /// Whether a column holds masks, by its prefix, or by a usual name and its cells.
+    fn is_mask(&self, i: usize) -> bool {
+        let usage = Header::parse(&self.titles[i]).usage;
+        let usual = MASKS.contains(&plain(&self.titles[i]).as_str());
+        usage == Some(Use::Known(Role::Mask))
+            || usage.is_none() && usual && self.profiles[i].numbers == 0
     }
 }

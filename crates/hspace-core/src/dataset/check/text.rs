@@ -80,7 +80,7 @@ impl fmt::Display for Findings {
                     if matches!(column.role, Role::Mask | Role::Group) =>
                 {
                     let what = if column.role == Role::Mask {
-                        "files"
+                        "masks"
                     } else {
                         "groups"
                     };

@@ -42,7 +42,11 @@ enum Model {
     LabelSets(LabelClassifiers),
 }
 
-fn of_classes(labelled: &Labelled<'_>, labels: &[u32]) -> Result<Box<dyn Fitted>> {
+/// Fitted to one class a row.
+pub(in crate::probe) fn of_classes(
+    labelled: &Labelled<'_>,
+    labels: &[u32],
+) -> Result<Box<dyn Fitted>> {
     let Labelled {
         features,
         classes,

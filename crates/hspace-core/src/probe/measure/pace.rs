@@ -18,7 +18,7 @@ impl Kind {
     pub(super) fn of(contender: &Contender<'_>) -> Kind {
         match contender {
             Contender::PerDraw { .. } => Kind::Learned,
-            Contender::Fixed(_) | Contender::Seeds { .. } => Kind::Probed,
+            Contender::Fixed(_) | Contender::Seeds { .. } | Contender::Maps { .. } => Kind::Probed,
         }
     }
 }

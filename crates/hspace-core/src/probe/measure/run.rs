@@ -11,10 +11,10 @@ use crate::probe::answer::{self, ProbeAnswer};
 use crate::probe::entry::Entry;
 use crate::probe::learner;
 use crate::probe::member::Member;
-use crate::probe::{Contender, HEAD, Measurements};
+use crate::probe::{Contender, HEAD, MaskExample, Measurements};
 
 /// A run of a contender, a plan, and the number of a draw.
-type Cell = [usize; 3];
+pub(super) type Cell = [usize; 3];
 
 /// What is being done, and what it is bounded by.
 pub(super) struct Work<'w, 'j> {
@@ -23,6 +23,8 @@ pub(super) struct Work<'w, 'j> {
     pub(super) train: &'w [usize],
     pub(super) limits: &'w mut Limits<'j>,
     pub(super) progress: &'w mut dyn FnMut(&str),
+    /// Answers that are returned whole.
+    pub(super) examples: Vec<MaskExample>,
 }
 
 impl Work<'_, '_> {
@@ -36,7 +38,12 @@ impl Work<'_, '_> {
         }
     }
 
-    fn known(&self, study: &Study<'_>, contender: &Contender<'_>, cell: Cell) -> &[ProbeAnswer] {
+    pub(super) fn known(
+        &self,
+        study: &Study<'_>,
+        contender: &Contender<'_>,
+        cell: Cell,
+    ) -> &[ProbeAnswer] {
         let [member, plan, number] = cell;
         let labels = study.parts[0].plans[plan].labels;
         let journal = self.limits.journal.as_deref();
@@ -44,7 +51,7 @@ impl Work<'_, '_> {
     }
 
     /// The ones of `probes` whose answers are not known yet.
-    fn missing(
+    pub(super) fn missing(
         &self,
         study: &Study<'_>,
         contender: &Contender<'_>,
@@ -56,7 +63,7 @@ impl Work<'_, '_> {
         probes.iter().filter(is_missing).copied().collect()
     }
 
-    fn keep(
+    pub(super) fn keep(
         &mut self,
         study: &Study<'_>,
         contender: &Contender<'_>,
@@ -83,7 +90,7 @@ impl Work<'_, '_> {
 
 impl Study<'_> {
     /// Names of what answers for a contender: the probes, or its own head, which is not measured where no probe is.
-    fn answered_by(&self, contender: &Contender<'_>) -> Vec<&'static str> {
+    pub(super) fn answered_by(&self, contender: &Contender<'_>) -> Vec<&'static str> {
         match (contender, self.probes.is_empty()) {
             (Contender::PerDraw { .. }, false) => vec![HEAD],
             _ => self.probes.iter().map(|probe| probe.name).collect(),
@@ -107,7 +114,7 @@ impl Study<'_> {
     }
 
     /// About how long a cell takes, compared with others of the same kind.
-    fn weight(&self, contender: &Contender<'_>, [member, plan, number]: Cell) -> f64 {
+    pub(super) fn weight(&self, contender: &Contender<'_>, [member, plan, number]: Cell) -> f64 {
         let labelled: usize = self
             .parts
             .iter()
@@ -130,6 +137,9 @@ impl Study<'_> {
         let cells = self.cells(contender);
         let found = match contender {
             Contender::PerDraw { .. } => self.ask(contender, &cells, work)?,
+            Contender::Maps { name, runs } => {
+                self.probe_maps(contender, (name, runs), &cells, work)?
+            }
             _ => self.probe(contender, &cells, work)?,
         };
         if !probes.is_empty() && found.len() < cells.len() {
@@ -220,7 +230,7 @@ impl Study<'_> {
         Ok(self.scored(probe.name, &values, chosen.join(" | "), val_labels))
     }
 
-    fn scored(
+    pub(super) fn scored(
         &self,
         probe: &str,
         values: &[f64],
