@@ -9,7 +9,7 @@ use embedded_graphics::mono_font::MonoTextStyle;
 use embedded_graphics::mono_font::iso_8859_1::FONT_10X20;
 use embedded_graphics::pixelcolor::{Rgb888, RgbColor};
 use embedded_graphics::prelude::{Drawable, Primitive};
-use embedded_graphics::primitives::{Circle, Line, Polyline, PrimitiveStyle};
+use embedded_graphics::primitives::{Circle, Line, PrimitiveStyle};
 use embedded_graphics::text::{Alignment, Baseline, Text, TextStyleBuilder};
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
@@ -30,6 +30,8 @@ const FRAME: Frame = Frame {
     x: [0.0, 1.0],
     y: [0.0, 1.0],
 };
+/// Pieces of a line.
+const PIECES: usize = 8;
 /// Characters of a class's name that are shown.
 const NAME: usize = 40;
 
@@ -79,6 +81,24 @@ impl Canvas {
     fn line(&mut self, from: [f64; 2], to: [f64; 2], colour: Rgb888, width: u32) {
         let style = PrimitiveStyle::with_stroke(colour, width * TIMES);
         self.draw(Line::new(large(from), large(to)).into_styled(style));
+    }
+
+    /// [`Canvas::line`] from each place to the next, with round corners. It is drawn in short pieces: for longer ones the library's arithmetic of 32
+    /// bits is too small.
+    fn path(&mut self, places: &[[f64; 2]], colour: Rgb888, width: u32) {
+        let corner = PrimitiveStyle::with_fill(colour);
+        for pair in places.windows(2) {
+            let [from, to] = [pair[0], pair[1]];
+            for piece in 0..PIECES {
+                let at = |end: usize| {
+                    let share = end as f64 / PIECES as f64;
+                    [0, 1].map(|axis| from[axis] + share * (to[axis] - from[axis]))
+                };
+                let (start, end) = (at(piece), at(piece + 1));
+                self.line(start, end, colour, width);
+                self.draw(Circle::with_center(large(end), width * TIMES).into_styled(corner));
+            }
+        }
     }
 
     /// [`Canvas::line`], of so many dashes.
@@ -155,9 +175,7 @@ fn shapes(canvas: &mut Canvas, roc: &Roc) {
     canvas.line([0.0, 0.0], [0.0, 1.0], FAINT, 2);
     canvas.dashed([0.0, 0.0], [1.0, 1.0], FAINT, 40);
     canvas.dashed([0.05, 0.0], [0.05, 1.0], FAINT, 40);
-    let points: Vec<Point> = roc.points.iter().map(|point| large(*point)).collect();
-    let style = PrimitiveStyle::with_stroke(CURVE, 4 * TIMES);
-    canvas.draw(Polyline::new(&points).into_styled(style));
+    canvas.path(&roc.points, CURVE, 4);
     let at = roc.sensitivity_at_95;
     if at.has_interval() {
         canvas.line([0.05, at.low], [0.05, at.high], AT_95, 3);
@@ -252,11 +270,14 @@ mod tests {
     fn the_curve_and_the_marks_are_where_they_belong() {
         let [curve, at_95, chosen] = [CURVE, AT_95, CHOSEN].map(|c| [c.r(), c.g(), c.b()]);
         let picture = roc_picture(&roc(true));
-        picture.save("/tmp/roc.png").unwrap();
         assert_eq!(picture.dimensions(), (SIZE[0], SIZE[1]));
         for place in [[0.0, 0.3], [0.3, 0.8], [0.8, 1.0]] {
             assert_eq!(at(&picture, place), curve, "{place:?}");
         }
+        // It is a line, and fills nothing.
+        let of_curve = picture.pixels().filter(|pixel| pixel.0 == curve).count();
+        assert!((2000..8000).contains(&of_curve), "{of_curve} pixels");
+        assert_eq!(at(&picture, [0.1, 0.9]), [255; 3]);
         assert_eq!(at(&picture, [0.05, 0.55]), at_95);
         assert_eq!(at(&picture, [0.4, 0.75]), chosen);
         assert_eq!(at(&picture, [0.3, 0.6]), [255; 3]);
