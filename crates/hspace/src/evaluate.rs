@@ -191,6 +191,19 @@ pub fn contenders<'a>(made: &[Representation], groups: &[Vec<String>]) -> Vec<Co
 }
 
 /// Contenders of feature maps, those of each of `groups` (names) being runs of one, as [`contenders`].
+///
+/// ```
+/// use hspace::dataset::{Dataset, OpenOptions};
+/// use hspace::device::Device;
+/// use hspace::evaluate::map_contenders;
+/// use hspace::source::{MapSources, Source, Sources};
+///
+/// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// let mut makers = MapSources::new(Sources::new(&shapes, Device::cpu(), 0).only(vec![0, 1]))?;
+/// let pixels = makers.maps("pixels", &Source::Pixels)?;
+/// assert_eq!(map_contenders(vec![pixels], &[])[0].name(), "pixels");
+/// # Ok::<(), hspace::Error>(())
+/// ```
 pub fn map_contenders<'a>(made: Vec<MapSource<'a>>, groups: &[Vec<String>]) -> Vec<Contender<'a>> {
     let mut out: Vec<(String, Vec<MapSource<'a>>)> = Vec::new();
     for source in made {

@@ -57,6 +57,11 @@ fn config_with(
             hspace::config::set(&mut table, &format!("encoder.{key}={small}")).unwrap();
         }
     }
+    let ratio = OBJECTIVES.iter().find(|entry| entry.name == objective);
+    if ratio.is_some_and(|entry| (entry.defaults)().contains_key("ratio")) {
+        // There are few samples.
+        hspace::config::set(&mut table, "objective.ratio=2").unwrap();
+    }
     if LAYERWISE.contains(&objective) {
         hspace::config::set(&mut table, "encoder.norm=false").unwrap();
     }

@@ -34,6 +34,12 @@ pub fn run(args: &Args) -> Result<()> {
             let mut rows = rows(hspace::encoder::ENCODERS, |e| keys(&(e.defaults)()));
             let closed = hspace::source::CLOSED_FORM.iter();
             rows.extend(closed.map(|(name, summary)| (*name, *summary, String::new())));
+            let methods: Vec<&str> = hspace::learner::methods().map(|(name, _)| name).collect();
+            rows.push((
+                "METHOD:ENCODER",
+                "METHOD, trained on each draw of labels and answering with its own head; METHOD:RUN goes on from a run",
+                format!("METHOD: {}", methods.join(", ")),
+            ));
             rows
         }
         What::Objectives => rows(hspace::objective::OBJECTIVES, |e| keys(&(e.defaults)())),

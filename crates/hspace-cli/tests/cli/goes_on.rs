@@ -196,7 +196,10 @@ fn a_supervised_source_answers_with_its_own_head() {
     let error = fails(at, "probe supervised:cn --data data");
     assert!(error.contains("did you mean `cnn`"), "{error}");
     let listed = ok(at, "list encoders");
-    assert!(listed.contains("supervised:ENCODER"), "{listed}");
+    assert!(
+        listed.contains("METHOD:ENCODER") && listed.contains("supervised, finetune"),
+        "{listed}"
+    );
 
     let study = "study --data data --encoder cnn:width=4 --objective simclr --seconds 0.1 --seeds 1 --out s \
                  --set train.batch_size=16 --sources supervised:cnn:width=4";

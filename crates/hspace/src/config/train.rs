@@ -184,6 +184,10 @@ impl TrainSettings {
     /// Gives every `auto` its value for `samples` samples of `shape` that `objective` learns from.
     pub fn resolve(&mut self, samples: usize, shape: Shape, objective: Option<&dyn Objective>) {
         let half = (samples / 2).max(1);
+        // Of a stream with several samples per sample of the batch half of all is the most, too.
+        let streams = objective.map_or(vec![], Objective::streams);
+        let ratios = streams.iter().map(|stream| stream.ratio);
+        let half = (half / ratios.max().unwrap_or(1)).max(1);
         self.batch_size
             .or(256.min(1 << half.ilog2()).max(2.min(samples)));
         let batch = *self.batch_size.get();

@@ -25,6 +25,28 @@ const NUMBERS: usize = 1 << 24;
 const IMAGES: usize = 64;
 
 /// Makes sources of feature maps of one dataset.
+///
+/// ```
+/// use hspace::dataset::{Dataset, OpenOptions};
+/// use hspace::device::Device;
+/// use hspace::evaluate::map_contenders;
+/// use hspace::probe::{Limits, MaskTask, ProbeOptions, measure_masks};
+/// use hspace::source::{MapSources, Source, Sources};
+///
+/// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// let some = (0..1600).step_by(40).collect();
+/// let mut makers = MapSources::new(Sources::new(&shapes, Device::cpu(), 0).only(some))?;
+/// let pixels = makers.maps("pixels", &Source::Pixels)?;
+///
+/// let rows = makers.rows().to_vec();
+/// let read = |row: usize| shapes.samples.mask(rows[row], "mask");
+/// let task = MaskTask { read: &read, examples: 0 };
+/// let options = ProbeOptions { task: "mask".into(), ..ProbeOptions::default() };
+/// let (of, limits) = (map_contenders(vec![pixels], &[]), &mut Limits::default());
+/// let (found, _) = measure_masks(of, task, &options, "builtin:shapes", limits, &mut |_| ())?;
+/// assert_eq!(found.rows[0].scores[0].0, "mean_iou");
+/// # Ok::<(), hspace::Error>(())
+/// ```
 pub struct MapSources<'a> {
     sources: Sources<'a>,
     /// Hash of the values of all images.

@@ -11,7 +11,7 @@ pub(super) fn sources(job: &Job) -> Result<Vec<Source>> {
     let source = |stream: Stream| {
         let of_it = |&&row: &&usize| stream.subset.has(&job.spec, row);
         let rows: Vec<usize> = job.rows.iter().filter(of_it).copied().collect();
-        let batch = batch * stream.ratio;
+        let (per_sample, batch) = (stream.ratio, batch * stream.ratio);
         if rows.is_empty() {
             return Err(Error::data(format!(
                 "the objective asks for {:?} samples, and none of the {} training samples is one",
@@ -21,8 +21,9 @@ pub(super) fn sources(job: &Job) -> Result<Vec<Source>> {
         }
         if stream.counts_epochs && rows.len() < batch {
             return Err(Error::config(format!(
-                "train.batch_size={batch}, but there are only {} training samples for it; \
-                 lower it or leave it on `auto`",
+                "train.batch_size={} takes {batch} samples a step, {per_sample} for each of the batch, but there are only {} training samples for \
+                 it; lower it or leave it on `auto`",
+                batch / per_sample,
                 rows.len()
             )));
         }
