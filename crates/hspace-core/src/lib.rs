@@ -4,6 +4,7 @@
 //! - [`views`]: random views of a sample, a pure function of (seed, epoch, sample id, view).
 //! - [`representation`]: features with ids and columns, also read from any other tool's file.
 //! - [`probe`]: a representation's measurements. Sees no encoder: there is none in this crate.
+//! - [`semi_supervised`]: labels of a few rows and features of all → answers for others.
 //! - [`disentangle`]: whether latents keep known factors apart. Sees no encoder either.
 //! - [`density`]: densities of columns and of representations, ranked, tested, asked.
 //! - [`report`]: measurements to HTML. Sees nothing else.
@@ -29,6 +30,7 @@ pub mod probe;
 mod random;
 pub mod report;
 pub mod representation;
+pub mod semi_supervised;
 pub mod stats;
 mod text;
 pub mod views;

@@ -39,11 +39,14 @@ pub use entry::{Entry, ProbeKind};
 pub use fitted::fit_head;
 pub use joined::join;
 pub use journal::Journal;
+pub(crate) use journal::hash_of_features;
 pub use learner::{Draw, LearnAndAnswer};
 pub use measure::{Limits, measure, measure_within};
 pub use options::{KnnMetric, KnnOptions, KnnWeights, LinearOptions, ProbeOptions, RidgeOptions};
 pub use scaling::Scaling;
+pub(crate) use scaling::Transform;
 pub use seeds::over_seeds;
+pub(crate) use task::task_column;
 
 use serde::{Deserialize, Serialize};
 
