@@ -18,6 +18,7 @@ pub mod maps;
 pub mod predict;
 pub mod probe;
 pub mod quickstart;
+pub mod rank;
 pub mod reconstruct;
 pub mod report;
 pub mod sample;

@@ -5,6 +5,7 @@
 //! - [`representation`]: features with ids and columns, also read from any other tool's file.
 //! - [`probe`]: a representation's measurements. Sees no encoder: there is none in this crate.
 //! - [`semi_supervised`]: labels of a few rows and features of all → answers for others.
+//! - [`transferability`]: sources ranked for a task without training on it.
 //! - [`disentangle`]: whether latents keep known factors apart. Sees no encoder either.
 //! - [`density`]: densities of columns and of representations, ranked, tested, asked.
 //! - [`report`]: measurements to HTML. Sees nothing else.
@@ -33,6 +34,7 @@ pub mod representation;
 pub mod semi_supervised;
 pub mod stats;
 mod text;
+pub mod transferability;
 pub mod views;
 pub mod warning;
 

@@ -18,6 +18,7 @@
 //! - [`representation`]: features with ids and columns, also read from any other tool's file.
 //! - [`probe`]: a representation's measurements. Sees no encoder.
 //! - [`semi_supervised`]: labels of a few samples and features of all → answers for others.
+//! - [`transferability`]: sources ranked for a task without training on it.
 //! - [`disentangle`]: whether latents keep known factors apart.
 //! - [`density`]: densities of columns and of representations, ranked, tested, asked.
 //! - [`report`]: measurements to HTML. Sees nothing else.
@@ -57,8 +58,8 @@ pub mod train;
 
 pub use hspace_core::{
     Error, Result, auto, columns, dataset, density, disentangle, error, fidelity, file, ica, image,
-    kmeans, matrix, pca, picture, probe, report, representation, semi_supervised, stats, views,
-    warning,
+    kmeans, matrix, pca, picture, probe, report, representation, semi_supervised, stats,
+    transferability, views, warning,
 };
 // Settings are TOML tables.
 pub use toml;

@@ -11,6 +11,7 @@ mod intervals;
 mod leaks;
 mod pictures;
 mod predict;
+mod rank;
 mod refusals;
 mod runs;
 mod stages;

@@ -464,6 +464,7 @@ fn every_flag_that_a_message_names_exists() {
         "sample",
         "reconstruct",
         "likelihood",
+        "rank",
         "quickstart",
         "list",
     ];
