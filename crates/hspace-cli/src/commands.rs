@@ -22,6 +22,7 @@ pub mod rank;
 pub mod reconstruct;
 pub mod report;
 pub mod sample;
+pub mod select;
 pub mod study;
 pub mod train;
 pub mod traverse;

@@ -6,6 +6,7 @@
 //! - [`probe`]: a representation's measurements. Sees no encoder: there is none in this crate.
 //! - [`semi_supervised`]: labels of a few rows and features of all → answers for others.
 //! - [`transferability`]: sources ranked for a task without training on it.
+//! - [`selection`]: which samples to label next.
 //! - [`disentangle`]: whether latents keep known factors apart. Sees no encoder either.
 //! - [`density`]: densities of columns and of representations, ranked, tested, asked.
 //! - [`report`]: measurements to HTML. Sees nothing else.
@@ -31,6 +32,7 @@ pub mod probe;
 mod random;
 pub mod report;
 pub mod representation;
+pub mod selection;
 pub mod semi_supervised;
 pub mod stats;
 mod text;

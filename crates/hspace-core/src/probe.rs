@@ -46,7 +46,7 @@ pub use options::{KnnMetric, KnnOptions, KnnWeights, LinearOptions, ProbeOptions
 pub use scaling::Scaling;
 pub(crate) use scaling::Transform;
 pub use seeds::over_seeds;
-pub(crate) use task::task_column;
+pub(crate) use task::{Task, task_column};
 
 use serde::{Deserialize, Serialize};
 

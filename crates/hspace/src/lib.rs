@@ -19,6 +19,7 @@
 //! - [`probe`]: a representation's measurements. Sees no encoder.
 //! - [`semi_supervised`]: labels of a few samples and features of all → answers for others.
 //! - [`transferability`]: sources ranked for a task without training on it.
+//! - [`selection`]: which samples to label next.
 //! - [`disentangle`]: whether latents keep known factors apart.
 //! - [`density`]: densities of columns and of representations, ranked, tested, asked.
 //! - [`report`]: measurements to HTML. Sees nothing else.
@@ -58,7 +59,7 @@ pub mod train;
 
 pub use hspace_core::{
     Error, Result, auto, columns, dataset, density, disentangle, error, fidelity, file, ica, image,
-    kmeans, matrix, pca, picture, probe, report, representation, semi_supervised, stats,
+    kmeans, matrix, pca, picture, probe, report, representation, selection, semi_supervised, stats,
     transferability, views, warning,
 };
 // Settings are TOML tables.

@@ -4,7 +4,7 @@ use hspace::Result;
 use hspace::list::Entry;
 
 /// List what can be chosen: encoders, objectives, views, sets of them, probes, metrics, datasets, densities, semi-supervised methods, scores of
-/// transferability.
+/// transferability, rules of selection.
 #[derive(clap::Args)]
 #[command(after_help = "Example:
   hspace list objectives")]
@@ -26,6 +26,7 @@ enum What {
     Densities,
     SemiSupervised,
     Scores,
+    Rules,
 }
 
 /// Name, summary, and what else there is to say.
@@ -59,6 +60,7 @@ pub fn run(args: &Args) -> Result<()> {
         }
         What::SemiSupervised => rows(hspace::semi_supervised::METHODS, |e| e.source.to_owned()),
         What::Scores => rows(hspace::transferability::SCORES, |e| e.source.to_owned()),
+        What::Rules => rows(hspace::selection::RULES, |e| e.source.to_owned()),
         What::Datasets => rows(hspace::dataset::DATASETS, |e| e.source.to_owned()),
     };
     let width = rows.iter().map(|(name, ..)| name.len()).max().unwrap_or(0);

@@ -14,6 +14,7 @@ mod predict;
 mod rank;
 mod refusals;
 mod runs;
+mod select;
 mod stages;
 mod stops;
 mod tables;

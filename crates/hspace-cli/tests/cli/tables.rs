@@ -465,6 +465,7 @@ fn every_flag_that_a_message_names_exists() {
         "reconstruct",
         "likelihood",
         "rank",
+        "select",
         "quickstart",
         "list",
     ];
