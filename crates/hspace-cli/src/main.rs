@@ -15,8 +15,8 @@ use hspace::{Error, Result};
 
 use commands::{
     bench, check, compare, completions, density, disentangle, embed, export, fidelity, import,
-    invert, likelihood, list, man, maps, predict, probe, quickstart, reconstruct, report, sample,
-    study, train, traverse, views,
+    invert, likelihood, list, man, maps, predict, probe, quickstart, rank, reconstruct, report,
+    sample, select, study, train, traverse, views,
 };
 
 /// Learn a representation, measure how much easier it makes your task, see why, and ship it.
@@ -62,6 +62,8 @@ enum Command {
     Probe(probe::Args),
     Predict(predict::Args),
     Compare(compare::Args),
+    Rank(rank::Args),
+    Select(select::Args),
     Disentangle(disentangle::Args),
     Density(density::Args),
     Report(report::Args),
@@ -131,6 +133,8 @@ fn run(command: Command) -> Result<()> {
         Command::Probe(args) => probe::run(&args),
         Command::Predict(args) => predict::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Rank(args) => rank::run(&args),
+        Command::Select(args) => select::run(&args),
         Command::Disentangle(args) => disentangle::run(&args),
         Command::Density(args) => density::run(&args),
         Command::Report(args) => report::run(&args),

@@ -35,7 +35,7 @@ pub mod outliers;
 mod poisson;
 pub mod questions;
 mod ranking;
-mod root;
+pub(crate) mod root;
 pub(crate) mod rows;
 pub mod space;
 pub(crate) mod special;

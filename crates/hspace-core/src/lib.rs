@@ -55,6 +55,9 @@
 //! | [`representation`] | features with ids and columns, also from a file of any other tool |
 //! | [`probe`] | how easy a representation makes a task, with how few labels; pairs and label savings. Sees no encoder: there is none in this crate |
 //! | [`head`] | from features to answers: classes, labels, numbers, with their confidence |
+//! | [`semi_supervised`] | labels of a few rows and features of all give answers for others |
+//! | [`transferability`] | sources ranked for a task without training on it |
+//! | [`selection`] | which samples to label next |
 //! | [`disentangle`] | whether latents keep known factors apart |
 //! | [`density`] | densities of columns and of representations: ranked, tested, asked; outliers |
 //! | [`fidelity`] | generated samples compared with real ones |
@@ -84,8 +87,11 @@ pub mod probe;
 mod random;
 pub mod report;
 pub mod representation;
+pub mod selection;
+pub mod semi_supervised;
 pub mod stats;
 mod text;
+pub mod transferability;
 pub mod views;
 pub mod warning;
 

@@ -41,12 +41,15 @@ pub use fitted::fit_head;
 pub use folds::Selection;
 pub use joined::join;
 pub use journal::Journal;
+pub(crate) use journal::hash_of_features;
 pub use learner::{Draw, LearnAndAnswer};
 pub use mask::{FeatureMaps, MapSource, MaskExample, MaskTask};
 pub use measure::{Limits, measure, measure_masks, measure_within};
 pub use options::{KnnMetric, KnnOptions, KnnWeights, LinearOptions, ProbeOptions, RidgeOptions};
 pub use scaling::Scaling;
+pub(crate) use scaling::Transform;
 pub use seeds::over_seeds;
+pub(crate) use task::{Task, task_column};
 
 use serde::{Deserialize, Serialize};
 

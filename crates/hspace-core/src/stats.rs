@@ -25,6 +25,7 @@ mod crossed;
 mod holm;
 mod isotonic;
 mod joint;
+mod kendall;
 mod spread;
 
 pub use components::Components;
@@ -33,6 +34,7 @@ pub use crossed::{Crossed, MIN_LEVELS, MIN_PER_CLASS, MIN_UNITS, Unknown};
 pub(crate) use holm::{Step, holm};
 pub(crate) use isotonic::isotonic;
 pub(crate) use joint::Joint;
+pub use kendall::kendall;
 pub use spread::{Range, Spread};
 
 /// Variance of the means from which on a latent is in use (Burda et al. 2016, arXiv:1509.00519).

@@ -82,6 +82,9 @@
 //! | [`per_draw`] | sources that learn from each draw of labels: the supervised baseline |
 //! | [`evaluate`] | the contenders of a comparison, and the page about it |
 //! | [`study`] | objectives side by side |
+//! | [`semi_supervised`] | labels of a few rows and features of all give answers for others |
+//! | [`transferability`] | sources ranked for a task without training on it |
+//! | [`selection`] | which samples to label next |
 //! | [`disentangle`] | whether latents keep known factors apart |
 //! | [`density`] | densities of columns and of representations: ranked, tested, asked; outliers |
 //! | [`stats`] | intervals and tests |
@@ -130,7 +133,8 @@ pub mod train;
 
 pub use hspace_core::{
     Error, Result, auto, columns, dataset, density, disentangle, error, fidelity, file, ica, image,
-    kmeans, matrix, pca, picture, probe, report, representation, stats, views, warning,
+    kmeans, matrix, pca, picture, probe, report, representation, selection, semi_supervised, stats,
+    transferability, views, warning,
 };
 // Settings are TOML tables.
 pub use toml;

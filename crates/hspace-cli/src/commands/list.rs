@@ -3,7 +3,8 @@
 use hspace::Result;
 use hspace::list::Entry;
 
-/// List what can be chosen: encoders, objectives, views, sets of them, probes, metrics, datasets, densities.
+/// List what can be chosen: encoders, objectives, views, sets of them, probes, metrics, datasets, densities, semi-supervised methods, scores of
+/// transferability, rules of selection.
 #[derive(clap::Args)]
 #[command(after_help = "Example:
   hspace list objectives")]
@@ -23,6 +24,9 @@ enum What {
     Metrics,
     Datasets,
     Densities,
+    SemiSupervised,
+    Scores,
+    Rules,
 }
 
 /// Name, summary, and what else there is to say.
@@ -58,6 +62,9 @@ pub fn run(args: &Args) -> Result<()> {
             }));
             all
         }
+        What::SemiSupervised => rows(hspace::semi_supervised::METHODS, |e| e.source.to_owned()),
+        What::Scores => rows(hspace::transferability::SCORES, |e| e.source.to_owned()),
+        What::Rules => rows(hspace::selection::RULES, |e| e.source.to_owned()),
         What::Datasets => rows(hspace::dataset::DATASETS, |e| e.source.to_owned()),
     };
     let width = rows.iter().map(|(name, ..)| name.len()).max().unwrap_or(0);

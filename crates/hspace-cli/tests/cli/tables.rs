@@ -464,6 +464,8 @@ fn every_flag_that_a_message_names_exists() {
         "sample",
         "reconstruct",
         "likelihood",
+        "rank",
+        "select",
         "quickstart",
         "list",
     ];

@@ -21,7 +21,7 @@ pub(crate) const CEILING: f64 = (1u64 << 48) as f64;
 
 /// What is done to features.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Conditioning {
+pub(crate) struct Conditioning {
     /// Subtracted from each column, `[d]`; empty where nothing is.
     shift: Vec<f64>,
     /// A power of two; a value is multiplied by it after the subtraction.

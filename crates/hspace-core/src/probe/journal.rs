@@ -255,7 +255,7 @@ fn difference(line: &Line, now: &Conditions, hash: &str) -> Option<&'static str>
 }
 
 /// Hash of the features.
-pub(super) fn hash_of_features(r: &Representation) -> String {
+pub(crate) fn hash_of_features(r: &Representation) -> String {
     let mut hash = blake3::Hasher::new();
     hash.update(&(r.features.cols as u64).to_le_bytes());
     for value in &r.shift {

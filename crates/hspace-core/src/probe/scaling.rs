@@ -45,7 +45,7 @@ impl Scaling {
 }
 
 /// A scaling fitted on training rows.
-pub(super) enum Transform {
+pub(crate) enum Transform {
     /// `(x − shift) × factor`, `[d]` each.
     Scaled { shift: Vec<f64>, factor: Vec<f64> },
     /// Features as they are, but for one number and large common parts.
@@ -54,7 +54,7 @@ pub(super) enum Transform {
 
 impl Transform {
     /// Fitted on the rows `train` of `features` `[n, d]`; `by_hand` leaves them as they are.
-    pub(super) fn fit(
+    pub(crate) fn fit(
         features: &Matrix,
         train: impl Iterator<Item = usize>,
         scaling: Scaling,
@@ -76,7 +76,7 @@ impl Transform {
     }
 
     /// Applied to `features` `[n, d]` in place.
-    pub(super) fn apply(&self, features: &mut Matrix) {
+    pub(crate) fn apply(&self, features: &mut Matrix) {
         let (shift, factor) = match self {
             Transform::AsTheyAre(conditioning) => return conditioning.apply(features),
             Transform::Scaled { shift, factor } => (shift, factor),

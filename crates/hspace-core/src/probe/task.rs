@@ -65,7 +65,7 @@ impl SharedSchema {
     }
 }
 
-pub(super) fn task_column<'a>(r: &'a Representation, task: &str) -> Result<&'a Column> {
+pub(crate) fn task_column<'a>(r: &'a Representation, task: &str) -> Result<&'a Column> {
     let names = r.columns.iter().map(|c| c.name.as_str());
     let place = match task {
         "auto" => dataset::task(&r.columns),
@@ -86,20 +86,20 @@ pub(super) fn task_column<'a>(r: &'a Representation, task: &str) -> Result<&'a C
 }
 
 /// The labelled rows of one column.
-pub(super) struct Task {
+pub(crate) struct Task {
     /// Names of the classes, or of the labels of sets; empty for a numeric target.
-    pub(super) names: Vec<String>,
-    pub(super) truth: Truth,
-    pub(super) train: Vec<usize>,
+    pub(crate) names: Vec<String>,
+    pub(crate) truth: Truth,
+    pub(crate) train: Vec<usize>,
     pub(super) val: Vec<usize>,
-    pub(super) test: Vec<usize>,
+    pub(crate) test: Vec<usize>,
     /// Group of each row of the data, where there are groups.
     groups: Option<Vec<u32>>,
 }
 
 /// One value per row; those of unlabelled rows are never read.
 #[derive(Clone)]
-pub(super) enum Truth {
+pub(crate) enum Truth {
     Classes(Vec<u32>),
     Numbers(Vec<f64>),
     LabelSets(Vec<Vec<u32>>),
@@ -109,7 +109,7 @@ pub(super) enum Truth {
 
 impl Truth {
     /// Classes; empty for another kind of task.
-    pub(super) fn classes(&self) -> &[u32] {
+    pub(crate) fn classes(&self) -> &[u32] {
         match self {
             Truth::Classes(index) => index,
             _ => &[],
@@ -171,7 +171,7 @@ pub(super) struct DrawPlan {
 
 impl Task {
     /// The task that `column`, one of `columns`, is.
-    pub(super) fn new(column: &Column, columns: &[Column], split: &[Split]) -> Result<Task> {
+    pub(crate) fn new(column: &Column, columns: &[Column], split: &[Split]) -> Result<Task> {
         let (names, truth) = match &column.values {
             Values::Classes { names, index } => (
                 names.clone(),
@@ -318,7 +318,7 @@ impl Task {
     }
 
     /// Places in the test rows of those that belong together; `None` where each is alone.
-    pub(super) fn test_units(&self) -> Option<Vec<Vec<usize>>> {
+    pub(crate) fn test_units(&self) -> Option<Vec<Vec<usize>>> {
         test_units(std::slice::from_ref(self))
     }
 

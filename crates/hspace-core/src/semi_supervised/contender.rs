@@ -1,0 +1,94 @@
+//! A semi-supervised method as a source of `probe`: it learns from each draw of labels and answers for test rows.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Learner, Method, Options, PartialLabels};
+use crate::dataset::Values;
+use crate::error::{Error, Result, valid};
+use crate::file;
+use crate::list::Entry;
+use crate::matrix::Matrix;
+use crate::probe::{Contender, Draw, Scaling, Transform, hash_of_features, task_column};
+use crate::representation::Representation;
+
+/// A prepared method, and the training and test rows that it was prepared for.
+type Prepared = (Vec<usize>, Vec<usize>, Arc<dyn Learner>);
+
+/// `method` on the features of `r` as something to be measured, called `name`. Features are scaled as those of other sources
+/// ([`Scaling`]), by statistics of all training rows.
+///
+/// What depends on features alone, the graph, is computed once and kept for all draws of labels.
+///
+/// # Errors
+/// When settings are out of range, or the task is unknown or of another kind than classes.
+pub fn contender<'a>(
+    name: &str,
+    r: Representation,
+    task: &str,
+    method: &'static Entry<Method>,
+    options: Options,
+    scaling: Scaling,
+) -> Result<Contender<'a>> {
+    valid(options.validate())?;
+    r.check()?;
+    let column = task_column(&r, task)?;
+    let Values::Classes { names, index } = &column.values else {
+        return Err(Error::config(format!(
+            "{name} learns classes, and `{}` has none; leave it out",
+            column.name
+        )));
+    };
+    let (classes, truth) = (names.len(), index.clone());
+    let settings = format!("{} {options:?} {scaling:?}", method.name);
+    let origin = file::hash_of(format!("{settings} {}", hash_of_features(&r)).as_bytes());
+    let samples = Representation {
+        name: name.to_owned(),
+        features: Matrix::zeros(r.features.rows, 0),
+        ids: r.ids.clone(),
+        columns: r.columns.clone(),
+        split: r.split.clone(),
+        origin: String::new(),
+        shift: Vec::new(),
+    };
+    let last: Mutex<Option<Prepared>> = Mutex::new(None);
+    let prepared = move |draw: &Draw<'_>| -> Result<Arc<dyn Learner>> {
+        // The lock is held meanwhile: draws of the same rows wait for one graph.
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((train, test, learner)) = &*last
+            && (train, test) == (&draw.train.to_vec(), &draw.test.to_vec())
+        {
+            return Ok(learner.clone());
+        }
+        let transform = Transform::fit(&r.features, draw.train.iter().copied(), scaling, false);
+        let scaled = |rows: &[usize]| {
+            let mut features = r.features.select(rows);
+            transform.apply(&mut features);
+            features
+        };
+        let made = (method.prepare)(scaled(draw.train), scaled(draw.test), &options)?;
+        let made: Arc<dyn Learner> = made.into();
+        *last = Some((draw.train.to_vec(), draw.test.to_vec(), made.clone()));
+        Ok(made)
+    };
+    let answer = move |draw: &Draw<'_>| -> Result<Vec<f64>> {
+        let is_labelled = |row: &usize| draw.labelled.binary_search(row).is_ok();
+        let labels: Vec<Option<u32>> = draw
+            .train
+            .iter()
+            .map(|row| truth[*row].filter(|_| is_labelled(row)))
+            .collect();
+        let labels = PartialLabels {
+            labels: &labels,
+            classes,
+            seed: draw.seed,
+        };
+        prepared(draw)?.learn(&labels)
+    };
+    Ok(Contender::PerDraw {
+        name: name.to_owned(),
+        samples: Box::new(samples),
+        origin,
+        draws: method.draws,
+        answer: Box::new(answer),
+    })
+}

@@ -1,0 +1,173 @@
+//! Settings of semi-supervised methods: plain structs with scikit-learn's defaults, but for the graph's.
+
+use serde::{Deserialize, Serialize};
+
+use crate::auto::Auto;
+
+/// Settings of all methods.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// The graph that labels spread over.
+    pub graph: GraphOptions,
+    /// Of `label_propagation`.
+    pub label_propagation: PropagationOptions,
+    /// Of `label_spreading`.
+    pub label_spreading: SpreadingOptions,
+    /// Of `self_training`.
+    pub self_training: SelfTrainingOptions,
+}
+
+/// Which rows labels spread between.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GraphOptions {
+    /// Weights of pairs.
+    pub kernel: Kernel,
+    /// Of `rbf`: weights are exp(−gamma · squared distance). `auto`: 2 over the median squared distance to the seventh nearest row.
+    pub gamma: Auto<f64>,
+    /// Of `knn`: rows that a row takes labels from, itself among them. ≥ 2
+    pub k: usize,
+}
+
+impl Default for GraphOptions {
+    fn default() -> Self {
+        GraphOptions {
+            kernel: Kernel::Knn,
+            gamma: Auto::Auto,
+            k: 7,
+        }
+    }
+}
+
+/// `graph.kernel`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kernel {
+    /// 1 to each of the k nearest rows, else 0: memory grows with the number of rows.
+    #[default]
+    Knn,
+    /// Gaussian of the distance, all pairs: memory grows with its square.
+    Rbf,
+}
+
+/// When label propagation ends.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PropagationOptions {
+    /// Steps at most, ≥ 1.
+    pub max_iterations: usize,
+    /// It ends when the absolute changes of a step, summed over rows and classes, are below this. ≥ 0
+    pub tolerance: f64,
+}
+
+impl Default for PropagationOptions {
+    fn default() -> Self {
+        PropagationOptions {
+            max_iterations: 1000,
+            tolerance: 1e-3,
+        }
+    }
+}
+
+/// How label spreading weighs neighbours, and when it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SpreadingOptions {
+    /// Share of a row's answer that its neighbours give; the rest is its own label. In 0..1
+    pub alpha: f64,
+    /// Steps at most, ≥ 1.
+    pub max_iterations: usize,
+    /// It ends when the absolute changes of a step, summed over rows and classes, are below this. ≥ 0
+    pub tolerance: f64,
+}
+
+impl Default for SpreadingOptions {
+    fn default() -> Self {
+        SpreadingOptions {
+            alpha: 0.2,
+            max_iterations: 30,
+            tolerance: 1e-3,
+        }
+    }
+}
+
+/// Which answers become labels.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SelfTrainingOptions {
+    /// Answers more probable than this become labels. In 0..1
+    pub threshold: f64,
+    /// Rounds of labelling at most, ≥ 1.
+    pub max_iterations: usize,
+    /// Inverse strength of the linear probe's L2 penalty, as in scikit-learn; `auto`: chosen on the known labels. > 0
+    pub c: Auto<f64>,
+}
+
+impl Default for SelfTrainingOptions {
+    fn default() -> Self {
+        SelfTrainingOptions {
+            threshold: 0.75,
+            max_iterations: 10,
+            c: Auto::Auto,
+        }
+    }
+}
+
+impl Options {
+    /// Every value that cannot be; empty if all is well.
+    pub fn validate(&self) -> Vec<String> {
+        let Options {
+            graph,
+            label_propagation,
+            label_spreading,
+            self_training,
+        } = self;
+        let is_share = |x: f64| x > 0.0 && x < 1.0;
+        let is_positive = |x: Auto<f64>| match x {
+            Auto::Auto => true,
+            Auto::Set(x) => x.is_finite() && x > 0.0,
+        };
+        let rules = [
+            (graph.k >= 2, "graph.k: must be at least 2"),
+            (
+                is_positive(graph.gamma),
+                "graph.gamma: must be `auto` or a number above 0",
+            ),
+            (
+                label_propagation.max_iterations > 0,
+                "label_propagation.max_iterations: must be at least 1",
+            ),
+            (
+                label_propagation.tolerance >= 0.0,
+                "label_propagation.tolerance: must be at least 0",
+            ),
+            (
+                is_share(label_spreading.alpha),
+                "label_spreading.alpha: must be above 0 and below 1",
+            ),
+            (
+                label_spreading.max_iterations > 0,
+                "label_spreading.max_iterations: must be at least 1",
+            ),
+            (
+                label_spreading.tolerance >= 0.0,
+                "label_spreading.tolerance: must be at least 0",
+            ),
+            (
+                (0.0..1.0).contains(&self_training.threshold),
+                "self_training.threshold: must be at least 0 and below 1",
+            ),
+            (
+                self_training.max_iterations > 0,
+                "self_training.max_iterations: must be at least 1",
+            ),
+            (
+                is_positive(self_training.c),
+                "self_training.c: must be `auto` or a number above 0",
+            ),
+        ];
+        let broken = rules.into_iter().filter(|(holds, _)| !holds);
+        broken.map(|(_, problem)| problem.to_owned()).collect()
+    }
+}
