@@ -29,6 +29,7 @@ use crate::pca;
 use crate::pretrained;
 use crate::representation::{self, Representation, Stored};
 use crate::run::{EncoderFile, RunFolder, TrainedEncoder};
+use crate::semi_supervised::METHODS;
 use crate::views::{InputSpec, Views, ViewsConfig};
 
 /// Pixels of larger images are measured at this size: more dimensions than that help no probe.
@@ -90,6 +91,9 @@ pub enum Source {
     At(Box<Source>, String),
     /// A method that learns from each draw of labels ([`crate::per_draw`]). It has no features, only answers.
     Learner(Box<Learner>),
+    /// A method that learns from each draw of labels and from the features of all training samples ([`crate::semi_supervised`]): its name, and
+    /// what gives the features, by name.
+    OnFeatures(&'static str, String, Box<Source>),
 }
 
 impl Source {
@@ -120,6 +124,17 @@ impl Source {
             let architecture = section["name"].as_str().unwrap_or_default();
             list::find("encoder", ENCODERS, architecture).map_err(Error::config)?;
             return Ok(Source::Random(name.to_owned()));
+        }
+        if let Some((method, of)) = text.split_once(':')
+            && let Some(entry) = METHODS.iter().find(|entry| entry.name == method)
+        {
+            let source = Source::parse(of)?;
+            source.check_has_features()?;
+            return Ok(Source::OnFeatures(
+                entry.name,
+                of.to_owned(),
+                Box::new(source),
+            ));
         }
         if let Some(learner) = Learner::parse(text) {
             return Ok(Source::Learner(Box::new(learner?)));
@@ -162,6 +177,7 @@ impl Source {
     pub fn check_has_features(&self) -> Result<()> {
         match self {
             Source::Learner(learner) => Err(without_features(learner)),
+            Source::OnFeatures(method, of, _) => Err(only_answers(method, of)),
             _ => Ok(()),
         }
     }
@@ -172,6 +188,7 @@ impl Source {
             Source::Run(path) => Some(path),
             Source::At(network, _) => network.run(),
             Source::Learner(learner) => learner.run(),
+            Source::OnFeatures(.., of) => of.run(),
             _ => None,
         }
     }
@@ -190,6 +207,13 @@ fn without_features(learner: &Learner) -> Error {
     Error::config(format!(
         "{method}: learns from each draw of labels and has no features of its own: `hspace probe`, `compare` and `study` take it; to train one \
          network and keep it: hspace train --data DATA --objective {method} {begin} --out RUN"
+    ))
+}
+
+/// Why a method on features cannot be embedded.
+fn only_answers(method: &str, of: &str) -> Error {
+    Error::config(format!(
+        "{method}: answers on the features of {of} and has none of its own: `hspace probe` and `compare` take it; here name {of}"
     ))
 }
 
@@ -295,6 +319,7 @@ impl<'a> Sources<'a> {
     ) -> Result<Representation> {
         let made = match source {
             Source::Learner(learner) => return Err(without_features(learner)),
+            Source::OnFeatures(method, of, _) => return Err(only_answers(method, of)),
             Source::Pixels => self.pixels(name, self.raw)?,
             Source::Pca(dims) => {
                 let pixels = self.pixels(name, false)?;

@@ -214,7 +214,7 @@ fn refuse_fitted_to_data(name: &str, source: &Source) -> Result<()> {
             "{name} depends on the samples at hand, so a head does not fit it; use a run, `hf:MODEL`, `pixels` or a features file"
         ))),
         Source::At(network, _) => refuse_fitted_to_data(name, network),
-        Source::Learner(_) => source.check_has_features(),
+        Source::Learner(_) | Source::OnFeatures(..) => source.check_has_features(),
         _ => Ok(()),
     }
 }

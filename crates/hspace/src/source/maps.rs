@@ -124,7 +124,11 @@ impl<'a> MapSources<'a> {
                 self.network(name, source, None)?
             }
             Source::At(of, stage) => self.network(name, of, Some(stage))?,
-            Source::File(_) | Source::Pca(_) | Source::Ica(_) | Source::Learner(_) => {
+            Source::File(_)
+            | Source::Pca(_)
+            | Source::Ica(_)
+            | Source::Learner(_)
+            | Source::OnFeatures(..) => {
                 return Err(Error::config(format!(
                     "{name} has no feature maps, so it says nothing of masks; name a network (a run, a stage of one, hf:MODEL, random:ENCODER) or \
                      pixels"

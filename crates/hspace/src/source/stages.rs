@@ -16,7 +16,8 @@ impl Source {
             | Source::Pixels
             | Source::Pca(_)
             | Source::Ica(_)
-            | Source::Learner(_) => None,
+            | Source::Learner(_)
+            | Source::OnFeatures(..) => None,
         }
     }
 }

@@ -6,10 +6,12 @@ use std::sync::atomic::AtomicBool;
 use hspace::dataset::{self, Dataset};
 use hspace::evaluate::rows_of;
 use hspace::learner::Learner;
+use hspace::list;
 use hspace::per_draw::{Budget, PerDraw};
 use hspace::probe::{Contender, ProbeOptions};
 use hspace::representation::Representation;
 use hspace::run::RunFolder;
+use hspace::semi_supervised::{self, METHODS};
 use hspace::source::Source;
 use hspace::toml::Table;
 use hspace::{Error, Result};
@@ -17,6 +19,24 @@ use hspace::{Error, Result};
 use super::ProbeFlags;
 
 static NEVER: AtomicBool = AtomicBool::new(false);
+
+/// The method of that name on features.
+pub(super) fn on<'a>(
+    name: &str,
+    method: &str,
+    features: Representation,
+    options: &ProbeOptions,
+    flags: &ProbeFlags,
+) -> Result<Contender<'a>> {
+    let entry = list::find("method", METHODS, method).map_err(Error::config)?;
+    let (task, settings) = (&options.task, semi_supervised::Options::default());
+    let mut made =
+        semi_supervised::contender(name, features, task, entry, settings, options.scaling)?;
+    if let (Contender::PerDraw { draws, .. }, Some(asked)) = (&mut made, flags.draws) {
+        *draws = asked;
+    }
+    Ok(made)
+}
 
 /// The settings of the runs among the sources `names`.
 pub(super) fn run_settings(names: &[String]) -> Result<Vec<Table>> {

@@ -15,7 +15,7 @@ use hspace::{Error, Result};
 
 use super::ProbeFlags;
 use super::answers::{Answers, deadline};
-use super::learners::{learner, run_settings};
+use super::learners::{learner, on, run_settings};
 use super::masks;
 use super::network_maps::network_maps;
 use super::represented::{Represented, parsed, represent_opened};
@@ -67,6 +67,7 @@ pub(super) fn measure_and_keep(
         made,
         learned,
         learners,
+        on_features,
         warnings,
     } = represented;
     let names = &names[..];
@@ -96,6 +97,9 @@ pub(super) fn measure_and_keep(
         contenders.push(learner(
             name, encoder, &runs, &dataset, &made, &options, flags,
         )?);
+    }
+    for (name, method, features) in on_features {
+        contenders.push(on(&name, method, features, &options, flags)?);
     }
     let mut limits = Limits {
         journal: answers.journal(),

@@ -27,6 +27,8 @@ pub struct Represented {
     pub made: Vec<Representation>,
     /// The sources that learn from each draw: name, and encoder.
     pub learners: Vec<(String, Learner)>,
+    /// Methods that learn from each draw on features: name, method, and the features.
+    pub on_features: Vec<(String, &'static str, Representation)>,
     /// Names of the learned ones.
     pub learned: Vec<String>,
     /// Why measurements of them may mislead.
@@ -104,6 +106,17 @@ pub(super) fn represent_opened(
         sources = with_stages(sources, layers, &mut makers)?;
     }
     let names: Vec<String> = sources.iter().map(|(name, _)| name.clone()).collect();
+    let (methods, mut sources): (Vec<_>, Vec<_>) = sources
+        .into_iter()
+        .partition(|(_, source)| matches!(source, Source::OnFeatures(..)));
+    // What they learn on is measured by itself, too.
+    for (_, method) in &methods {
+        if let Source::OnFeatures(_, of, source) = method
+            && sources.iter().all(|(name, _)| name != of)
+        {
+            sources.push((of.clone(), (**source).clone()));
+        }
+    }
     let learned: Vec<String> = sources
         .iter()
         .filter(|(_, source)| {
@@ -137,7 +150,7 @@ pub(super) fn represent_opened(
     let is_file = |(_, source): &(String, Source)| matches!(source, Source::File(_));
     let (files, others): (Vec<_>, Vec<_>) = sources.into_iter().partition(is_file);
     let mut made = makers.represent_all(&others, &mut show)?;
-    let has_learned = !learned.is_empty() || !learners.is_empty();
+    let has_learned = !(learned.is_empty() && learners.is_empty() && methods.is_empty());
     if !flags.no_baselines && has_learned {
         for name in baselines(&dataset, train, &makers, &learners) {
             if made.iter().all(|r| r.name != name) {
@@ -150,6 +163,14 @@ pub(super) fn represent_opened(
         }
     }
     made.extend(makers.represent_all(&files, &mut show)?);
+    let mut on_features = Vec::new();
+    for (name, method) in methods {
+        if let Source::OnFeatures(method, of, _) = method
+            && let Some(features) = made.iter().find(|r| r.name == of)
+        {
+            on_features.push((name, method, features.clone()));
+        }
+    }
     let place = |r: &Representation| names.iter().position(|name| *name == r.name);
     made.sort_by_key(|r| place(r).unwrap_or(names.len()));
     makers.notes.iter().for_each(say::note);
@@ -160,6 +181,7 @@ pub(super) fn represent_opened(
         made,
         learned,
         learners,
+        on_features,
         warnings,
     })
 }
