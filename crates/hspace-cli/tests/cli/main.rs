@@ -1,5 +1,6 @@
 //! The binary, end to end, as a user runs it. One program for all, so that it is linked once.
 
+mod closed_form;
 mod data_changes;
 mod density;
 mod disentangle;
