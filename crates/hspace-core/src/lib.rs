@@ -78,6 +78,7 @@ pub mod file;
 pub mod head;
 pub mod ica;
 pub mod kmeans;
+pub mod kmeans_features;
 pub mod list;
 pub mod matrix;
 mod npz;

@@ -1,7 +1,7 @@
 //! Samples → features `[n, d]`.
 //!
 //! A learned encoder is a plain configuration, a sequence of [`Stage`]s and a pooling after them. It keeps
-//! no weights and knows no objective. The closed-form ones (`pixels`, `pca:D`, `ica:D`, `random:ENCODER`)
+//! no weights and knows no objective. The closed-form ones (`pixels`, `pca:D`, `ica:D`, `kmeans:K`, `random:ENCODER`)
 //! are in [`crate::source`], since they are features of a dataset more than networks.
 
 mod cnn;

@@ -112,7 +112,9 @@ pub fn evaluate_fidelity(
     // What a closed form learns from are not the judged samples alone: those would lie in its space as
     // no others do.
     let learned = match source {
-        Source::Pixels | Source::Pca(_) | Source::Ica(_) => picked(&train, LEARNED.max(count)),
+        Source::Pixels | Source::Pca(_) | Source::Ica(_) | Source::Kmeans(_) => {
+            picked(&train, LEARNED.max(count))
+        }
         _ => vec![],
     };
     let values = drawer.draw(&drawer.prior(count, how.seed)?);

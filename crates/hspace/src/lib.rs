@@ -133,8 +133,8 @@ pub mod train;
 
 pub use hspace_core::{
     Error, Result, auto, columns, dataset, density, disentangle, error, fidelity, file, ica, image,
-    kmeans, matrix, pca, picture, probe, report, representation, selection, semi_supervised, stats,
-    transferability, views, warning,
+    kmeans, kmeans_features, matrix, pca, picture, probe, report, representation, selection,
+    semi_supervised, stats, transferability, views, warning,
 };
 // Settings are TOML tables.
 pub use toml;

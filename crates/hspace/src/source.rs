@@ -3,6 +3,7 @@
 //! A source is a run, a file of features made by any tool, or a closed-form encoder. Here each
 //! becomes a [`Representation`] of a dataset; from there on nobody knows where it came from.
 
+mod kmeans;
 mod maps;
 mod stages;
 
@@ -22,6 +23,7 @@ use crate::encoder::{self, ENCODERS};
 use crate::error::{Error, Result, unknown};
 use crate::hub;
 use crate::ica;
+use crate::kmeans_features;
 use crate::learner::Learner;
 use crate::list;
 use crate::matrix::Matrix;
@@ -47,6 +49,10 @@ pub const CLOSED_FORM: &[(&str, &str)] = &[
     (
         "ica:D",
         "D independent components (FastICA, Hyvarinen & Oja 2000) within the first D principal ones",
+    ),
+    (
+        "kmeans:K",
+        "K centroids of image patches (Coates & Ng 2012), pooled over regions; settings after colons: kmeans:400:patch=9:pool=4",
     ),
     (
         "random:ENCODER",
@@ -85,6 +91,8 @@ pub enum Source {
     Pca(usize),
     /// That many independent components.
     Ica(usize),
+    /// Centroids of image patches.
+    Kmeans(Box<kmeans_features::Settings>),
     /// An encoder with fresh weights: its name, and settings after colons.
     Random(String),
     /// A network up to one of its stages: `runs/a@layer2`.
@@ -116,6 +124,9 @@ impl Source {
         if let Some(dims) = components(text, "ica:") {
             return dims.map(Source::Ica);
         }
+        if let Some(source) = kmeans::parse(text) {
+            return source;
+        }
         if text.starts_with(hub::PREFIX) {
             return Ok(Source::Hub(text.to_owned()));
         }
@@ -144,7 +155,14 @@ impl Source {
             (true, _) => Ok(Source::Run(path)),
             (_, true) => Ok(Source::File(path)),
             _ => {
-                let names = ["pixels", "pca:50", "ica:50", "random:cnn", "supervised:cnn"];
+                let names = [
+                    "pixels",
+                    "pca:50",
+                    "ica:50",
+                    "kmeans:400",
+                    "random:cnn",
+                    "supervised:cnn",
+                ];
                 let text = unknown("source", text, names);
                 Err(Error::config(format!(
                     "{text}, and there is no run folder or features file of that name"
@@ -261,7 +279,7 @@ pub struct Sources<'a> {
 }
 
 impl<'a> Sources<'a> {
-    /// `seed` is that of untrained encoders and of independent components.
+    /// `seed` is that of untrained encoders, of independent components and of centroids.
     pub fn new(dataset: &'a Dataset, device: Device, seed: u64) -> Self {
         Sources {
             dataset,
@@ -342,6 +360,7 @@ impl<'a> Sources<'a> {
                     ..pixels
                 }
             }
+            Source::Kmeans(settings) => self.kmeans(name, settings)?,
             Source::Run(_) | Source::Hub(_) | Source::Random(_) => {
                 self.stages_of(source, &[(name, None)], progress)?.remove(0)
             }
@@ -415,26 +434,12 @@ impl<'a> Sources<'a> {
     fn pixels(&mut self, name: &str, raw: bool) -> Result<Representation> {
         let dataset = self.dataset;
         let input = match dataset.shape {
-            Shape::Image {
-                channels,
-                height,
-                width,
-            } => {
-                let (height, width) = match height.max(width) <= SMALL {
-                    true => (height, width),
-                    false => (PIXELS, PIXELS),
-                };
-                InputSpec {
-                    shape: Shape::Image {
-                        channels,
-                        height,
-                        width,
-                    },
-                    mean: vec![0.0; channels],
-                    std: vec![1.0; channels],
-                    shift: vec![],
-                }
-            }
+            Shape::Image { channels, .. } => InputSpec {
+                shape: pixels_shape(dataset.shape),
+                mean: vec![0.0; channels],
+                std: vec![1.0; channels],
+                shift: vec![],
+            },
             Shape::Vector { dim } => {
                 let shift = dataset.samples.shift().unwrap_or_default().to_vec();
                 let (mean, std) = match raw {
@@ -510,12 +515,30 @@ pub fn baseline_components(shape: Shape, train: usize) -> Option<usize> {
     Some((most / 2).min(50)).filter(|dims| *dims > 1)
 }
 
+/// The shape of the samples of `pixels`.
+fn pixels_shape(shape: Shape) -> Shape {
+    match shape {
+        Shape::Image {
+            channels,
+            height,
+            width,
+        } if height.max(width) > SMALL => Shape::Image {
+            channels,
+            height: PIXELS,
+            width: PIXELS,
+        },
+        other => other,
+    }
+}
+
 /// The features of the training samples.
 fn training(of: &Representation) -> Matrix {
-    let train: Vec<usize> = (0..of.ids.len())
-        .filter(|&i| of.split[i] == Split::Train)
-        .collect();
-    of.features.select(&train)
+    of.features.select(&training_rows(of))
+}
+
+fn training_rows(of: &Representation) -> Vec<usize> {
+    let is_train = |&i: &usize| of.split[i] == Split::Train;
+    (0..of.ids.len()).filter(is_train).collect()
 }
 
 /// Features of some rows with what the dataset knows about them.

@@ -33,7 +33,7 @@ const RAW: usize = 64;
   hspace disentangle pca:10 ica:10 --data builtin:dsprites --samples 5000 --metric mig,dci
   hspace disentangle runs/a --data photos/ --metric total_correlation,dependence")]
 pub struct Args {
-    /// What `hspace probe` takes: runs, feature files, hf:OWNER/NAME, `pixels`, `pca:D`, `ica:D`,
+    /// What `hspace probe` takes: runs, feature files, hf:OWNER/NAME, `pixels`, `pca:D`, `ica:D`, `kmeans:K`,
     /// `random:ENCODER`
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<String>,

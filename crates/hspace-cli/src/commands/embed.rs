@@ -17,7 +17,7 @@ use crate::settings::{DataFlags, seed};
   hspace embed runs/a --data photos/ --out emb.npz
   hspace embed pca:50 --data builtin:mnist-mini --out emb.csv")]
 pub struct Args {
-    /// A run, `pixels`, `pca:D`, `ica:D` or `random:ENCODER`
+    /// A run, `pixels`, `pca:D`, `ica:D`, `kmeans:K` or `random:ENCODER`
     source: String,
     /// Samples to embed
     #[arg(long)]

@@ -210,9 +210,11 @@ fn set_threshold(head: &mut Head, threshold: Option<f64>) -> Result<()> {
 /// Refuses sources that are made from the samples at hand: fitted to them, or with an input standardised by them.
 fn refuse_fitted_to_data(name: &str, source: &Source) -> Result<()> {
     match source {
-        Source::Pca(_) | Source::Ica(_) | Source::Random(_) => Err(Error::config(format!(
-            "{name} depends on the samples at hand, so a head does not fit it; use a run, `hf:MODEL`, `pixels` or a features file"
-        ))),
+        Source::Pca(_) | Source::Ica(_) | Source::Kmeans(_) | Source::Random(_) => {
+            Err(Error::config(format!(
+                "{name} depends on the samples at hand, so a head does not fit it; use a run, `hf:MODEL`, `pixels` or a features file"
+            )))
+        }
         Source::At(network, _) => refuse_fitted_to_data(name, network),
         Source::Learner(_) | Source::OnFeatures(..) => source.check_has_features(),
         _ => Ok(()),

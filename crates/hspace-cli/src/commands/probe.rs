@@ -47,7 +47,7 @@ pub use represented::{data_warnings, represent_sources};
   hspace probe pixels --data fashion/ --probe linear --set linear.c=0.01")]
 pub struct Args {
     /// Runs, feature files (.npz, .npy, .csv), models of timm on the Hugging Face Hub (hf:OWNER/NAME,
-    /// downloaded once), `pixels`, `pca:D`, `ica:D`, `random:ENCODER`; a network up to one of its stages: runs/a@layer2;
+    /// downloaded once), `pixels`, `pca:D`, `ica:D`, `kmeans:K`, `random:ENCODER`; a network up to one of its stages: runs/a@layer2;
     /// `supervised:ENCODER`, which is trained on each draw of labels and answers with its own head
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<String>,

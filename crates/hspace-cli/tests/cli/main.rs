@@ -1,6 +1,7 @@
 //! The binary, end to end, as a user runs it. One program for all, so that it is linked once.
 
 mod calibration;
+mod closed_form;
 mod data_changes;
 mod density;
 mod disentangle;

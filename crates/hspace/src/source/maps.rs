@@ -127,6 +127,7 @@ impl<'a> MapSources<'a> {
             Source::File(_)
             | Source::Pca(_)
             | Source::Ica(_)
+            | Source::Kmeans(_)
             | Source::Learner(_)
             | Source::OnFeatures(..) => {
                 return Err(Error::config(format!(

@@ -16,6 +16,7 @@ impl Source {
             | Source::Pixels
             | Source::Pca(_)
             | Source::Ica(_)
+            | Source::Kmeans(_)
             | Source::Learner(_)
             | Source::OnFeatures(..) => None,
         }
