@@ -285,6 +285,11 @@ pub trait Objective: Send + Sync {
         false
     }
 
+    /// Steps that it is trained for on each draw of labels, where nothing else is said.
+    fn steps_per_draw(&self) -> usize {
+        1000
+    }
+
     /// Whether, of a run in `NAME:RUN`, it takes the features in place of the samples, instead of going on from the run's weights.
     fn learns_from_features(&self) -> bool {
         false

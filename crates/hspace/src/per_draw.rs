@@ -56,10 +56,7 @@ impl Budget {
     pub fn of(objective: &dyn Objective) -> Budget {
         Budget {
             draws: 3,
-            steps: match learns_from_labels(objective) {
-                true => 200,
-                false => 1000,
-            },
+            steps: objective.steps_per_draw(),
             batch: 64,
             passes: 10,
         }

@@ -57,6 +57,10 @@ impl Objective for Supervised {
         true
     }
 
+    fn steps_per_draw(&self) -> usize {
+        200
+    }
+
     fn streams(&self) -> Vec<Stream> {
         vec![Stream::new(Subset::Labelled, vec![ViewKind::Random])]
     }
