@@ -70,6 +70,22 @@ pub enum Map {
 }
 
 /// What is known of a head.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::probe::{ProbeOptions, fit_head};
+///
+/// let (head, _) = fit_head(&blobs("runs/a", 0.6), &ProbeOptions::default())?;
+/// assert_eq!((head.about.task.as_str(), head.about.samples), ("kind", 120));
+/// let text = head.about.calibration_text().expect("answers are classes");
+/// assert!(text.starts_with("temperature") && text.contains("held-out folds"));
+/// // Numbers have no temperature.
+/// let options = ProbeOptions { task: "width".into(), ..ProbeOptions::default() };
+/// let (head, _) = fit_head(&blobs("runs/a", 0.6), &options)?;
+/// assert_eq!(head.about.calibration_text(), None);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct About {
     /// The column that it answers.

@@ -43,6 +43,18 @@ pub enum Activation {
 }
 
 /// Settings of [`KmeansFeatures`].
+///
+/// ```
+/// use hspace_core::kmeans_features::Settings;
+///
+/// let settings = Settings { k: 100, pool: 2, ..Settings::default() };
+/// assert!(settings.validate().is_empty());
+/// assert_eq!(settings.features(), 400);
+/// // Two million images of 28 x 28 pixels take more than 4 GB with their features.
+/// assert!(settings.memory_warning(2_000_000, 784).is_some());
+/// assert_eq!(settings.memory_warning(1000, 784), None);
+/// assert!(Settings { power: 0.0, ..settings }.validate()[0].starts_with("kmeans.power"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {

@@ -34,6 +34,26 @@ pub struct PartialLabels<'a> {
 }
 
 /// A method with the features of training and test rows in hand: what depends on features alone is computed once for all sets of labels.
+///
+/// ```
+/// use hspace_core::list::find;
+/// use hspace_core::matrix::Matrix;
+/// use hspace_core::semi_supervised::{METHODS, Options, PartialLabels};
+///
+/// let train = Matrix::new(6, 1, vec![0.0, 0.1, 0.2, 1.0, 1.1, 1.2]);
+/// let test = Matrix::new(1, 1, vec![0.15]);
+/// let mut options = Options::default();
+/// options.graph.k = 3;
+/// let method = find("method", METHODS, "label_spreading").unwrap();
+/// // One graph for both sets of labels.
+/// let learner = (method.prepare)(train, test, &options)?;
+/// for left in [0, 1] {
+///     let labels = [Some(left), None, None, None, None, Some(1 - left)];
+///     let p = learner.learn(&PartialLabels { labels: &labels, classes: 2, seed: 0 })?;
+///     assert!(p[left as usize] > 0.8);
+/// }
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 pub trait Learner: Send + Sync {
     /// Class probabilities `[m, classes]` of the test rows.
     ///

@@ -13,6 +13,17 @@ use crate::probe::scores::{calibration_error, largest};
 const FEWEST: usize = 20;
 
 /// Whether the temperature of a head was chosen, and by what.
+///
+/// ```
+/// use hspace_core::head::{Calibration, HeldOut};
+///
+/// let errors = Some([0.232, 0.004]);
+/// let chosen = Calibration::Calibrated { samples: 400, held_out: HeldOut::Validation, errors };
+/// assert!(chosen.text(3.64).starts_with("temperature 3.640, chosen on 400 validation samples"));
+/// assert!(chosen.text(3.64).contains("0.4 %, uncalibrated 23.2 %"));
+/// let not = Calibration::Uncalibrated { reason: "3 samples are too few".into() };
+/// assert_eq!(not.text(1.0), "not calibrated: 3 samples are too few");
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Calibration {

@@ -147,6 +147,28 @@ pub fn measure_within(
 /// Measures every contender, each of which is [`Contender::Maps`], on the column of masks that `options.task` names, which `masks` reads; and
 /// returns what sources answer for some test images. Otherwise as [`measure_within`].
 ///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// # mod masks { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/masks.rs")); }
+/// # use masks::{Classes, mask};
+/// use hspace_core::dataset::{Column, Role, Values};
+/// use hspace_core::probe::{Contender, Labels, Limits, MapSource, MaskTask, ProbeOptions, measure_masks};
+///
+/// let mut samples = blobs("runs/a", 0.2);
+/// let (names, index) = (samples.ids.clone(), (0..160).map(Some).collect());
+/// samples.columns.push(Column { name: "left".into(), role: Role::Mask, values: Values::Classes { names, index } });
+/// // `Classes` implements `FeatureMaps`: its maps hold the class of each pixel of `mask`.
+/// let run = MapSource { samples, maps: Box::new(Classes), hash: String::new() };
+/// let contenders = vec![Contender::Maps { name: "runs/a".into(), runs: vec![run] }];
+/// let masks = MaskTask { read: &|row| Ok(mask(row)), examples: 2 };
+/// let options = ProbeOptions { task: "left".into(), labels: vec![Labels::PerClass(2)], ..ProbeOptions::default() };
+/// let (found, examples) = measure_masks(contenders, masks, &options, "boxes", &mut Limits::default(), &mut |_| ())?;
+/// assert!(found.rows[0].scores[0].1.mean > 0.99);
+/// assert!(examples.len() == 2 && examples[0].answers[0].1 == examples[0].truth);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
+///
 /// # Errors
 /// As [`measure_within`]; when a contender has no maps, the column is none of masks, or a mask or a map cannot be read.
 pub fn measure_masks(

@@ -33,6 +33,23 @@ const COLOURS: [[u8; 3]; 8] = [
 
 /// A row for each example: its image, its mask, and the answer of each source. `images` are those of the examples.
 ///
+/// ```
+/// use hspace_core::dataset::{Image, Mask, Pixels};
+/// use hspace_core::image::load_from_memory;
+/// use hspace_core::probe::MaskExample;
+/// use hspace_core::report::mask_examples;
+///
+/// let mask = |classes: [u8; 2]| Mask { width: 2, height: 1, classes: classes.to_vec() };
+/// let answers = vec![("runs/a".into(), mask([1, 1])), ("runs/b".into(), mask([0, 1]))];
+/// let example = MaskExample { row: 0, truth: mask([0, 1]), answers };
+/// let image = Image { width: 2, height: 1, channels: 1, pixels: Pixels::U8(vec![0, 255].into()) };
+/// let drawing = mask_examples(&[example], &[image])?;
+/// assert!(drawing.caption.contains("image, mask, runs/a, runs/b"));
+/// let picture = load_from_memory(&drawing.picture).expect("a PNG");
+/// assert!(picture.width() > 4 * picture.height() / 2); // Four tiles in a row.
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
+///
 /// # Errors
 /// If there is no example, or an image cannot be drawn.
 pub fn mask_examples(examples: &[MaskExample], images: &[Image]) -> Result<Drawing> {

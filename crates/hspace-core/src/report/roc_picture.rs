@@ -147,6 +147,24 @@ fn large([x, y]: [f64; 2]) -> Point {
 
 /// The curve with its area, the sensitivity at 95 % specificity and, where a threshold was chosen, what it gives; with 95 % intervals. 960 × 980
 /// pixels. Text is drawn in Latin-1: other letters of classes' names are shown as question marks.
+///
+/// ```
+/// use hspace_core::probe::Estimate;
+/// use hspace_core::probe::evaluation::Roc;
+/// use hspace_core::report::roc_picture;
+///
+/// let roc = Roc {
+///     classes: ["healthy".into(), "ill".into()],
+///     counts: [40, 60],
+///     points: vec![[0.0, 0.0], [0.0, 0.5], [0.5, 1.0], [1.0, 1.0]],
+///     auroc: Estimate { mean: 0.875, low: 0.8, high: 0.93 },
+///     chosen: None,
+///     sensitivity_at_95: Estimate { mean: 0.55, low: 0.4, high: 0.7 },
+/// };
+/// let picture = roc_picture(&roc);
+/// assert_eq!(picture.dimensions(), (960, 980));
+/// assert!(picture.pixels().any(|pixel| pixel.0 != [255; 3]));
+/// ```
 pub fn roc_picture(roc: &Roc) -> RgbImage {
     let [width, height] = SIZE;
     let white = Rgb([255; 3]);

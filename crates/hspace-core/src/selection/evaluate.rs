@@ -72,6 +72,20 @@ pub struct Evaluated {
 }
 
 /// Everything that [`evaluate`] found. Written as JSON.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::auto::Auto;
+/// use hspace_core::selection::{EvaluationOptions, evaluate};
+///
+/// let options = EvaluationOptions { n: 12, start: Auto::Set(4), seeds: 1, ..EvaluationOptions::default() };
+/// let found = evaluate(&blobs("runs/a", 0.3), &options, &mut |_| ())?;
+/// assert_eq!((found.start, found.train, found.test), (4, 120, 40));
+/// let table = found.table();
+/// assert!(table.contains("coreset") && table.contains("without an interval"));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Name of the representation.
@@ -97,6 +111,18 @@ pub struct Evaluation {
 }
 
 /// Evaluates every rule on `r`. `progress` is called with what is being done.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::selection::{EvaluationOptions, RULES, evaluate};
+///
+/// let options = EvaluationOptions { n: 20, seeds: 3, ..EvaluationOptions::default() };
+/// let found = evaluate(&blobs("runs/a", 0.3), &options, &mut |_| ())?;
+/// assert_eq!(found.rules.len(), RULES.len());
+/// assert!(found.rules.iter().all(|rule| rule.accuracy.mean > 0.8 && rule.seeds.len() == 3));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 ///
 /// # Errors
 /// When the task is none of classes, a split has no labels, or there are fewer training labels than asked for.

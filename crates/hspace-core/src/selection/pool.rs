@@ -13,6 +13,25 @@ use crate::probe::{Scaling, TaskKind, Transform, linear, task_column};
 use crate::representation::Representation;
 
 /// Settings of [`select`].
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// # use hspace_core::dataset::Values;
+/// use hspace_core::list::find;
+/// use hspace_core::selection::{Options, RULES, Uncertainty, select};
+///
+/// # let mut samples = blobs("runs/a", 0.3);
+/// # if let Values::Classes { index, .. } = &mut samples.columns[0].values {
+/// #     index[40..].fill(None); // The first 40 samples are labelled, 30 of them for training.
+/// # }
+/// // Entropy is uncertainty about all classes, the margin about the best two.
+/// let options = Options { uncertainty: Uncertainty::Entropy, ..Options::default() };
+/// let rule = find("rule", RULES, "uncertainty").unwrap();
+/// let [a, b] = [options, Options::default()].map(|options| select(&samples, rule, 5, None, &options));
+/// assert_ne!(a?.samples[0].1, b?.samples[0].1);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
@@ -38,6 +57,25 @@ impl Default for Options {
 }
 
 /// Samples to label, the most urgent first.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// # use hspace_core::dataset::Values;
+/// use hspace_core::list::find;
+/// use hspace_core::selection::{Options, RULES, select};
+///
+/// # let mut samples = blobs("runs/a", 0.3);
+/// # if let Values::Classes { index, .. } = &mut samples.columns[0].values {
+/// #     index[40..].fill(None); // The first 40 samples are labelled, 30 of them for training.
+/// # }
+/// let rule = find("rule", RULES, "coreset").unwrap();
+/// let found = select(&samples, rule, 5, None, &Options::default())?;
+/// let table = found.csv()?;
+/// assert!(table.starts_with("id,rank,rule,score\n"));
+/// assert_eq!(table.lines().count(), 1 + 5);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Selection {
     /// Name of the rule.
@@ -54,6 +92,24 @@ pub struct Selection {
 
 /// `n` unlabelled training samples of `r` by `rule`. Uncertainty is that of `head`, or of a linear probe fitted to the labels that are
 /// known.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::dataset::Values;
+/// use hspace_core::list::find;
+/// use hspace_core::selection::{Options, RULES, select};
+///
+/// let mut samples = blobs("runs/a", 0.3);
+/// if let Values::Classes { index, .. } = &mut samples.columns[0].values {
+///     index[40..].fill(None); // The first 40 samples are labelled, 30 of them for training.
+/// }
+/// let rule = find("rule", RULES, "uncertainty").unwrap();
+/// let found = select(&samples, rule, 5, None, &Options::default())?;
+/// assert_eq!((found.labelled, found.open, found.samples.len()), (30, 90, 5));
+/// assert!(found.samples[0].1 >= found.samples[4].1); // The least sure is first.
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 ///
 /// # Errors
 /// When the task is none of classes, no training sample is without a label, fewer are than asked for, or the rule needs a head and the

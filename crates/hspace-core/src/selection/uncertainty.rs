@@ -35,6 +35,16 @@ pub(super) const ENTRY: Entry<Rule> = Entry {
 };
 
 /// How uncertainty is measured.
+///
+/// ```
+/// use hspace_core::selection::Uncertainty;
+///
+/// // Three samples: no idea, a guess, and certainty.
+/// let probabilities = [0.5, 0.5, 0.75, 0.25, 1.0, 0.0];
+/// assert_eq!(Uncertainty::Margin.of(&probabilities, 2), [1.0, 0.5, 0.0]);
+/// let entropy = Uncertainty::Entropy.of(&probabilities, 2);
+/// assert!(entropy[0] > entropy[1] && entropy[1] > 0.5 && entropy[2] == 0.0);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Uncertainty {

@@ -19,6 +19,25 @@ type Prepared = (Vec<usize>, Vec<usize>, Arc<dyn Learner>);
 ///
 /// What depends on features alone, the graph, is computed once and kept for all draws of labels.
 ///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::list::find;
+/// use hspace_core::probe::{Labels, ProbeOptions, Scaling, measure};
+/// use hspace_core::semi_supervised::{METHODS, Options, contender};
+///
+/// let method = find("method", METHODS, "label_propagation").unwrap();
+/// let mut graph_of_15 = Options::default();
+/// graph_of_15.graph.k = 15; // Labels reach further than over a graph of 7.
+/// let features = blobs("runs/a", 0.2);
+/// let spread = contender("label_propagation:runs/a", features, "kind", method, graph_of_15, Scaling::Auto)?;
+/// let options = ProbeOptions { labels: vec![Labels::PerClass(2)], ..ProbeOptions::default() };
+/// let found = measure(vec![spread], &options, "animals", &mut |_| ())?;
+/// // Six labels are enough for nearly all of three clusters.
+/// assert!(found.rows[0].main_score().is_some_and(|(_, accuracy)| accuracy.mean > 0.9));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
+///
 /// # Errors
 /// When settings are out of range, or the task is unknown or of another kind than classes.
 pub fn contender<'a>(

@@ -5,6 +5,18 @@ use serde::{Deserialize, Serialize};
 use crate::auto::Auto;
 
 /// Settings of all methods.
+///
+/// ```
+/// use hspace_core::semi_supervised::Options;
+///
+/// let mut options = Options::default();
+/// assert!(options.validate().is_empty());
+/// options.label_spreading.alpha = 1.0;
+/// options.graph.k = 1;
+/// let problems = options.validate();
+/// assert_eq!(problems.len(), 2);
+/// assert!(problems[0].starts_with("graph.k") && problems[1].starts_with("label_spreading.alpha"));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Options {
@@ -41,6 +53,26 @@ impl Default for GraphOptions {
 }
 
 /// `graph.kernel`
+///
+/// ```
+/// use hspace_core::list::find;
+/// use hspace_core::matrix::Matrix;
+/// use hspace_core::semi_supervised::{Kernel, METHODS, Options, PartialLabels};
+///
+/// let train = Matrix::new(4, 1, vec![0.0, 0.2, 1.0, 1.2]);
+/// let labels = [Some(0), None, None, Some(1)];
+/// let labels = PartialLabels { labels: &labels, classes: 2, seed: 0 };
+/// let method = find("method", METHODS, "label_propagation").unwrap();
+/// let mut options = Options::default();
+/// // Of seven nearest rows, four rows are all neighbours of each other: nothing is known.
+/// let middle = Matrix::new(1, 1, vec![0.3]);
+/// assert!((method.learn(&train, &labels, &middle, &options)?[0] - 0.5).abs() < 0.01);
+/// // The Gaussian says which of them are near.
+/// options.graph.kernel = Kernel::Rbf;
+/// options.graph.gamma = hspace_core::auto::Auto::Set(20.0);
+/// assert!(method.learn(&train, &labels, &middle, &options)?[0] > 0.9);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kernel {

@@ -2,6 +2,14 @@
 
 /// Kendall's τ_b of pairs `a[i]`, `b[i]` (Kendall 1945): pairs in the same order less pairs in opposite order, over the geometric mean of the
 /// pairs that are not tied in `a` and in `b`. In −1..=1; `None` where either has no two different values, or of unequal lengths.
+///
+/// ```
+/// use hspace_core::stats::kendall;
+///
+/// // Two of three pairs are in the same order, one in opposite order.
+/// assert_eq!(kendall(&[1.0, 2.0, 3.0], &[10.0, 30.0, 20.0]), Some(1.0 / 3.0));
+/// assert_eq!(kendall(&[1.0, 2.0, 3.0], &[7.0, 7.0, 7.0]), None);
+/// ```
 pub fn kendall(a: &[f64], b: &[f64]) -> Option<f64> {
     if a.len() != b.len() {
         return None;

@@ -44,6 +44,22 @@ pub struct ScoreAgreement {
 }
 
 /// Everything that [`rank`] found. Written as JSON.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::probe::ProbeOptions;
+/// use hspace_core::transferability::{SourceHead, rank};
+///
+/// // A head over other classes, which knows every third sample from the others.
+/// let probabilities = (0..160).flat_map(|i| if i % 3 == 0 { [0.9, 0.1] } else { [0.1, 0.9] });
+/// let head = SourceHead { classes: vec!["pet".into(), "farm".into()], probabilities: probabilities.collect() };
+/// let found = rank(&[blobs("runs/a", 0.3)], &[Some(head)], &ProbeOptions::default(), "animals", &mut |_| ())?;
+/// assert!(found.sources[0].scores.iter().all(|(_, value)| value.is_some()));
+/// assert_eq!((found.classes, found.train, found.test), (3, 120, 40));
+/// assert!(found.table().contains("runs/a"));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ranking {
     /// As given to `--data`.
@@ -65,6 +81,20 @@ pub struct Ranking {
 /// Scores each of `made` by the labels of training rows, and measures the linear probe on all of them. `heads` are those of the
 /// sources, in the same order. Of `options` task, scaling, seed and the linear probe's settings count. `progress` is called with what
 /// is being done.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::probe::ProbeOptions;
+/// use hspace_core::transferability::rank;
+///
+/// let sources = [blobs("runs/noisy", 1.5), blobs("runs/clear", 0.3)];
+/// let found = rank(&sources, &[None, None], &ProbeOptions::default(), "animals", &mut |_| ())?;
+/// assert_eq!(found.sources[0].source, "runs/clear");
+/// // LogME orders them as the linear probe does.
+/// assert_eq!(found.agreement[0].tau, Some(1.0));
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 ///
 /// # Errors
 /// When the task is none of classes, a split has no labels, the representations are not of the same samples, or hold NaN.

@@ -7,6 +7,39 @@ use crate::representation::Representation;
 pub type UseMaps<'u> = dyn FnMut(&[usize], &[f32]) -> Result<()> + 'u;
 
 /// Feature maps of samples, computed when they are asked for: those of many images do not fit into memory.
+///
+/// ```
+/// use hspace_core::Result;
+/// use hspace_core::probe::mask::{FeatureMaps, UseMaps};
+///
+/// /// Maps of 2 x 2 places with one feature: the row's number.
+/// struct Numbers;
+///
+/// impl FeatureMaps for Numbers {
+///     fn dims(&self) -> [usize; 3] {
+///         [2, 2, 1]
+///     }
+///
+///     fn input(&self) -> [usize; 2] {
+///         [8, 8]
+///     }
+///
+///     fn each(&self, rows: &[usize], use_them: &mut UseMaps<'_>) -> Result<()> {
+///         for row in rows {
+///             use_them(&[*row], &[*row as f32; 4])?;
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let mut seen = Vec::new();
+/// Numbers.each(&[3, 1], &mut |rows, maps| {
+///     seen.extend(rows.iter().copied().zip(maps.chunks(4).map(|map| map[0])));
+///     Ok(())
+/// })?;
+/// assert_eq!(seen, [(3, 3.0), (1, 1.0)]);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 pub trait FeatureMaps: Sync {
     /// Height, width and features of a map.
     fn dims(&self) -> [usize; 3];
