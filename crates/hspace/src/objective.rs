@@ -24,6 +24,7 @@
 mod classes;
 mod data_spec;
 mod decoder;
+mod fresh;
 mod heads;
 mod jacobian;
 mod likelihood;
@@ -33,6 +34,7 @@ mod mixup;
 mod net;
 mod similarity;
 mod stream;
+mod suits;
 mod teacher;
 mod update_group;
 
@@ -111,18 +113,18 @@ use std::collections::BTreeMap;
 
 use burn_tensor::Tensor;
 
-use crate::dataset::{Column, Shape};
-use crate::device::Device;
-use crate::encoder::{self, Encoder};
+use crate::encoder::Encoder;
 use crate::list::{self, Configured, Entry};
-use crate::network::{Mode, Pass, Weights};
+use crate::network::Weights;
 use crate::optim::ema::Export;
 use crate::optim::{self, Gradients};
 use crate::warning::WarningKind;
 
 pub use data_spec::DataSpec;
+pub use fresh::{cost, init};
 pub use net::Net;
 pub use stream::{Batch, Stream, Subset, ViewKind};
+pub use suits::validate;
 pub use update_group::UpdateGroup;
 
 /// The result of [`Objective::loss`].
@@ -422,165 +424,6 @@ pub static OBJECTIVES: &[Entry<Configured<dyn Objective>>] = &[
 pub fn make(name: &str, settings: toml::Table) -> Result<Box<dyn Objective>, String> {
     let entry = list::find("objective", OBJECTIVES, name)?;
     (entry.make)(settings).map_err(|problems| list::in_section("objective", &problems).join("\n"))
-}
-
-/// Why an objective, prepared, does not suit an encoder; empty if it does.
-///
-/// ```
-/// use hspace::dataset::Shape;
-/// use hspace::objective;
-/// use hspace::encoder;
-///
-/// let shape = Shape::Image { channels: 3, height: 16, width: 16 };
-/// # use hspace::objective::DataSpec;
-/// # let spec = DataSpec { shape, local: shape, mean: vec![0.0; 3], std: vec![1.0; 3], samples: 8, columns: vec![], task: None };
-/// // A masked autoencoder needs patches.
-/// let mae = objective::make("mae", Default::default())?;
-/// let [cnn, vit] = ["cnn", "vit_tiny"].map(|name| encoder::make(name, Default::default()));
-/// assert!(!objective::validate(&*mae, &*cnn?, &spec).is_empty());
-/// assert!(objective::validate(&*mae, &*vit?, &spec).is_empty());
-/// # Ok::<(), String>(())
-/// ```
-pub fn validate(objective: &dyn Objective, encoder: &dyn Encoder, spec: &DataSpec) -> Vec<String> {
-    let mut problems = objective.validate(encoder, spec);
-    let streams = objective.streams();
-    let mut view_kinds = streams.iter().flat_map(|stream| &stream.view_kinds);
-    if spec.local == spec.shape || !view_kinds.any(|&kind| kind == ViewKind::Local) {
-        return problems;
-    }
-    if !encoder.takes_any_size(spec.shape) {
-        problems.push(
-            "the objective learns from small local views, and this encoder takes such images at one \
-             size only; set objective.local_views=0, or use another encoder"
-                .to_owned(),
-        );
-        return problems;
-    }
-    if let (Shape::Image { height, width, .. }, Shape::Image { height: side, .. }) =
-        (spec.shape, spec.local)
-        && side > height.min(width)
-    {
-        problems.push(format!(
-            "views.crop.local_size={side} is larger than the images, {height} x {width}; set a smaller one"
-        ));
-    }
-    // What an encoder advises, after the semicolon, is for whole images.
-    let of_local = |problem: String| {
-        let reason = problem.split(';').next().unwrap_or_default();
-        format!(
-            "for local views (views.crop.local_size): {reason}; set another size, or objective.local_views=0"
-        )
-    };
-    problems.extend(encoder.validate(spec.local).into_iter().map(of_local));
-    if let (Some(patches), Shape::Image { height, width, .. }) = (encoder.patches(), spec.shape)
-        && let Shape::Image { height: side, .. } = spec.local
-    {
-        // Weights for the whole images, whose weights serve local views too.
-        let patch = patches.side(height, width);
-        if !side.is_multiple_of(patch) && problems.is_empty() {
-            problems.push(format!(
-                "views.crop.local_size={side} is no multiple of the patches' {patch} pixels; set another, or \
-                 encoder.patch"
-            ));
-        }
-    }
-    problems
-}
-
-/// Fresh weights of everything that objective and encoder need: the loss is evaluated once on
-/// blank samples, which makes each weight where it is first used.
-///
-/// ```
-/// use hspace::dataset::Shape;
-/// use hspace::device::Device;
-/// use hspace::encoder;
-/// use hspace::objective;
-///
-/// let shape = Shape::Vector { dim: 4 };
-/// # use hspace::objective::DataSpec;
-/// # let spec = DataSpec { shape, local: shape, mean: vec![0.0; 4], std: vec![1.0; 4], samples: 8, columns: vec![], task: None };
-/// let byol = objective::make("byol", Default::default())?;
-/// let mlp = encoder::make("mlp", Default::default())?;
-/// let weights = objective::init(&*byol, &*mlp, &spec, 0, &Device::cpu());
-/// // The encoder, heads, and a teacher's copy.
-/// for part in ["encoder", "projector", "predictor", "teacher.encoder"] {
-///     assert!(weights.under(part).iter().count() > 0, "{part}");
-/// }
-/// # Ok::<(), String>(())
-/// ```
-pub fn init(
-    objective: &dyn Objective,
-    encoder: &dyn Encoder,
-    spec: &DataSpec,
-    seed: u64,
-    device: &Device,
-) -> Weights {
-    let none = Weights::default();
-    let pass = Pass::new(&none, Mode::Init(seed), device);
-    try_once(objective, encoder, spec, 2, &pass);
-    let mut weights = pass.into_fresh();
-    objective.after_init(&mut weights);
-    weights
-}
-
-/// Multiply-adds of one step's loss on `samples` samples, forward.
-///
-/// ```
-/// use hspace::dataset::Shape;
-/// use hspace::device::Device;
-/// use hspace::encoder;
-/// use hspace::objective;
-///
-/// let shape = Shape::Vector { dim: 4 };
-/// # use hspace::objective::DataSpec;
-/// # let spec = DataSpec { shape, local: shape, mean: vec![0.0; 4], std: vec![1.0; 4], samples: 8, columns: vec![], task: None };
-/// let simclr = objective::make("simclr", Default::default())?;
-/// let mlp = encoder::make("mlp", Default::default())?;
-/// let [one, two] = [1, 2].map(|n| objective::cost(&*simclr, &*mlp, &spec, 8 * n, &Device::cpu()));
-/// assert!(one > 0 && two >= 2 * one);
-/// # Ok::<(), String>(())
-/// ```
-pub fn cost(
-    objective: &dyn Objective,
-    encoder: &dyn Encoder,
-    spec: &DataSpec,
-    samples: usize,
-    device: &Device,
-) -> usize {
-    let none = Weights::default();
-    let pass = Pass::new(&none, Mode::Init(0), device);
-    try_once(objective, encoder, spec, samples, &pass);
-    pass.multiply_adds()
-}
-
-/// Every update group's loss on `n` blank samples.
-fn try_once(
-    objective: &dyn Objective,
-    encoder: &dyn Encoder,
-    spec: &DataSpec,
-    n: usize,
-    pass: &Pass,
-) {
-    let rows = spec.columns.first().map_or(1, rows);
-    let view = |&kind: &ViewKind| encoder::blank(n, spec.shape_of(kind), pass.device());
-    let blank = |stream: &Stream| Batch {
-        views: stream.view_kinds.iter().map(view).collect(),
-        rows: vec![
-            (0..rows)
-                .find(|&row| stream.subset.has(spec, row))
-                .unwrap_or(0);
-            n
-        ],
-    };
-    let batches: Vec<Batch> = objective.streams().iter().map(blank).collect();
-    let net = Net::new(encoder, pass);
-    for group in 0..objective.update_groups(0.0, encoder).len() {
-        objective.loss(&net, &batches, group);
-    }
-}
-
-fn rows(column: &Column) -> usize {
-    column.values.len()
 }
 
 /// Two views and as many local ones as said, of unlabelled samples.

@@ -2,7 +2,7 @@
 //! seeds, measured by one protocol compared with the baselines.
 //!
 //! The time becomes a number of steps before anything is trained: every combination's speed is measured
-//! first ([`Job::pace`]) and written down, so that the results that follow are a function of the seed
+//! first ([`Job::pace`](crate::job::Job::pace)) and written down, so that the results that follow are a function of the seed
 //! and these numbers, whatever else the machine does meanwhile. Every result is a file of its own; a
 //! study that was stopped goes on where it left off.
 

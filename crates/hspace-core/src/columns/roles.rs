@@ -47,7 +47,7 @@ pub struct Rules {
     pub split: Option<String>,
     /// Title of the column that is the task.
     pub label: Option<String>,
-    /// Title and role, any of [`PREFIXES`], one after the other where a type follows (`nuisance:target`).
+    /// Title and role, any of [`PREFIXES`](crate::columns::header::PREFIXES), one after the other where a type follows (`nuisance:target`).
     pub roles: Vec<(String, String)>,
     /// Whether columns that the table does not have are passed over: it may be that the rules are for another table too.
     pub optional: bool,
