@@ -384,7 +384,7 @@ const UNMEASURED: &str = "These data have no label column, so no task was measur
 ///     learned: vec![],
 ///     spaces: &[],
 ///     has_prior: false,
-///     feature_maps: None,
+///     feature_maps: vec![],
 ///     drawings: vec![],
 ///     warnings: vec![],
 ///     bad: vec![],

@@ -93,7 +93,8 @@ impl Metric {
 /// use hspace::dataset::Shape;
 ///
 /// let mut settings = TrainSettings { warmup: 0.1, ..TrainSettings::default() };
-/// settings.resolve(50_000, Shape::Image { channels: 3, height: 32, width: 32 });
+/// let photos = Shape::Image { channels: 3, height: 32, width: 32 };
+/// settings.resolve(50_000, photos, None);
 /// assert_eq!((*settings.epochs.get(), *settings.batch_size.get()), (10, 256));
 /// assert!(settings.validate().is_empty());
 /// settings.warmup = 2.0;
