@@ -141,8 +141,12 @@ pub fn few(objective: &str) -> Table {
         "barlow_twins" | "vicreg" => one("projection", 6),
         // Codes use all prototypes, so that no sample has less than its share.
         "swav" => one("prototypes", 4),
-        // Mixtures that are nearly one of the two: of others the targets' own entropy remains.
-        "mixmatch" => weight("alpha", 0.1),
+        // Mixtures that are nearly one of the two, since of others the targets' own entropy remains; and little of what moves as the network does, the
+        // guesses for unlabelled samples.
+        "mixmatch" => Table::from_iter([
+            ("alpha".to_owned(), 0.1.into()),
+            ("weight".to_owned(), 1.0.into()),
+        ]),
         // A teacher that follows within forty steps.
         "mean_teacher" => weight("momentum", 0.5),
         // A tenth of the rate is little for forty steps of six layers.
