@@ -249,13 +249,13 @@ pub static METRICS: &[Entry<Metric>] = &[
 ///
 /// ```
 /// use hspace_core::dataset::{Dataset, OpenOptions};
-/// use hspace_core::disentangle::{Options, check_options};
+/// use hspace_core::disentangle::{Options, validate};
 ///
 /// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
 /// let options = Options { metrics: vec!["mig".into(), "dci".into()], ..Options::default() };
-/// check_options(&shapes.columns, &options, "builtin:shapes")?;
+/// assert!(validate(&shapes.columns, &options, "builtin:shapes").is_empty());
 /// let wrong = Options { factors: vec!["weight".into()], ..options };
-/// assert!(check_options(&shapes.columns, &wrong, "builtin:shapes").is_err());
+/// assert!(!validate(&shapes.columns, &wrong, "builtin:shapes").is_empty());
 /// # Ok::<(), hspace_core::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
