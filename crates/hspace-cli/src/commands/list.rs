@@ -38,10 +38,12 @@ pub fn run(args: &Args) -> Result<()> {
             let mut rows = rows(hspace::encoder::ENCODERS, |e| keys(&(e.defaults)()));
             let closed = hspace::source::CLOSED_FORM.iter();
             rows.extend(closed.map(|(name, summary)| (*name, *summary, String::new())));
+            let on_features = hspace::semi_supervised::METHODS.iter();
+            let on_features: Vec<&str> = on_features.map(|entry| entry.name).collect();
             rows.push((
                 "METHOD:SOURCE",
                 "METHOD, which learns from each draw of labels and from the features that SOURCE gives all training samples",
-                "METHOD: label_propagation, label_spreading, self_training".to_owned(),
+                format!("METHOD: {}", on_features.join(", ")),
             ));
             let methods: Vec<&str> = hspace::learner::methods().map(|(name, _)| name).collect();
             rows.push((

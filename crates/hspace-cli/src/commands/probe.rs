@@ -48,7 +48,8 @@ pub use represented::{data_warnings, represent_sources};
 pub struct Args {
     /// Runs, feature files (.npz, .npy, .csv), models of timm on the Hugging Face Hub (hf:OWNER/NAME,
     /// downloaded once), `pixels`, `pca:D`, `ica:D`, `kmeans:K`, `random:ENCODER`; a network up to one of its stages: runs/a@layer2;
-    /// `supervised:ENCODER`, which is trained on each draw of labels and answers with its own head
+    /// METHOD:ENCODER, METHOD:RUN and METHOD:SOURCE, which learn from each draw of labels and answer with their own head, such as `supervised:cnn`,
+    /// `finetune:runs/a`, `label_spreading:runs/a`: see `hspace list encoders`
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<String>,
     /// Fit the probe to all training labels of the one source, calibrate it, and write it to this file, for `hspace predict`; of

@@ -6,6 +6,7 @@
 //! all its tensors, so these tests have a binary of their own, and compute by burn's operations. That our kernels do
 //! the same is what the conformance tests say of devices.
 
+// The conformance tests use more of it.
 #[allow(dead_code)]
 #[path = "../conformance/case.rs"]
 mod case;

@@ -60,6 +60,8 @@ impl Default for Settings {
 struct FixMatch {
     settings: Settings,
     classes: Classes,
+    /// Samples that are learned from.
+    samples: usize,
 }
 
 pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
@@ -78,8 +80,11 @@ pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
                 }),
             ];
             list::refuse(problems.concat())?;
-            let classes = Classes::default();
-            Ok(Box::new(FixMatch { settings, classes }))
+            Ok(Box::new(FixMatch {
+                settings,
+                classes: Classes::default(),
+                samples: 0,
+            }))
         },
     },
 };
@@ -124,6 +129,7 @@ impl FixMatch {
 
 impl Objective for FixMatch {
     fn prepare(&mut self, spec: &DataSpec) -> Vec<String> {
+        self.samples = spec.samples;
         self.classes.prepare(spec, "fixmatch")
     }
 
@@ -158,8 +164,8 @@ impl Objective for FixMatch {
             [0, 1, 2].map(|part| self.classes.logits(net, features[part].clone()));
         let supervised = cross_entropy(known.clone(), &labels);
         let own = self.aligned(net, net.constant(softmax(weak, 1)));
-        let (rows, all) = (&batches[1].rows, self.classes.rows());
-        let least = thresholds.of(&net.at("memory"), &own, rows, all, threshold);
+        let (rows, sizes) = (&batches[1].rows, [self.classes.rows(), self.samples]);
+        let least = thresholds.of(&net.at("memory"), &own, rows, sizes, threshold);
         let pseudo = taken(own.clone(), least);
         let unlabelled = soft_cross_entropy(strong.clone(), pseudo.clone()).mean();
         let mut total = supervised.clone() + unlabelled.clone() * weight;

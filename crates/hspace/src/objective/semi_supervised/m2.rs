@@ -7,7 +7,7 @@
 //!
 //! `m2:runs/vae` is their M1+M2: the features of a run, the mean latents of a VAE for example, take the place of the samples.
 //!
-//! Deviations: classifier and posterior share the encoder, which are two networks there; batches have as many labelled samples as `ratio` says rather
+//! Deviations: labelled samples are among the unlabelled ones; classifier and posterior share the encoder, which are two networks there; batches have as many labelled samples as `ratio` says rather
 //! than their share of the data.
 
 use burn_tensor::Tensor;

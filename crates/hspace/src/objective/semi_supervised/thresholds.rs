@@ -38,14 +38,14 @@ pub(in crate::objective) enum Thresholds {
 const KEPT: f64 = 0.999;
 
 impl Thresholds {
-    /// Thresholds `[1, classes]` for a batch of probabilities `own [n, classes]`, of the rows `rows` of a dataset of `samples` rows; what they
+    /// Thresholds `[1, classes]` for a batch of probabilities `own [n, classes]`, of the rows `rows` of a dataset of `all` rows, of which `samples` are learned from; what they
     /// remember is under `memory`.
     pub fn of(
         self,
         memory: &Scope,
         own: &Tensor<2>,
         rows: &[usize],
-        samples: usize,
+        [all, samples]: [usize; 2],
         threshold: f64,
     ) -> Tensor<2> {
         let device = own.device();
@@ -54,9 +54,9 @@ impl Thresholds {
             Thresholds::Fixed => Tensor::full([1, classes], threshold, &device),
             Thresholds::Curriculum => {
                 // Of each row 1 + the class it was last taken for; 0: of none yet.
-                let known = memory.buffer("taken", samples, Init::Constant(0.0));
+                let known = memory.buffer("taken", all, Init::Constant(0.0));
                 let mut last = values(known.inner());
-                let factors = curriculum(&last, classes);
+                let factors = curriculum(&last, classes, samples);
                 let confident = values(taken(
                     own.clone(),
                     Tensor::full([1, classes], threshold, &device),
@@ -68,7 +68,7 @@ impl Thresholds {
                 }
                 memory.update(
                     "taken",
-                    Tensor::from_data(TensorData::new(last, [samples]), &device),
+                    Tensor::from_data(TensorData::new(last, [all]), &device),
                 );
                 let scaled: Vec<f32> = factors.iter().map(|f| (f * threshold) as f32).collect();
                 Tensor::from_data(TensorData::new(scaled, [1, classes]), &device)
@@ -94,11 +94,13 @@ impl Thresholds {
     }
 }
 
-/// `β / (2 − β)` of each class, of what each sample was last taken for.
-fn curriculum(taken: &[f32], classes: usize) -> Vec<f64> {
+/// `β / (2 − β)` of each class, of what each row was last taken for; `samples` of the rows are learned from.
+fn curriculum(taken: &[f32], classes: usize, samples: usize) -> Vec<f64> {
     let mut counts = vec![0usize; classes + 1];
     taken.iter().for_each(|&class| counts[class as usize] += 1);
-    let (none, counts) = (counts[0], &counts[1..]);
+    let counts = &counts[1..];
+    // Rows of test samples are never taken for anything.
+    let none = samples.saturating_sub(counts.iter().sum());
     let most = counts.iter().copied().max().unwrap_or(0).max(none).max(1);
     let factor = |&count: &usize| {
         let beta = count as f64 / most as f64;
@@ -171,13 +173,19 @@ mod tests {
     /// Six samples: three taken for the first class, one for the second, two for none.
     #[test]
     fn classes_that_are_seldom_taken_have_lower_thresholds() {
-        let factors = curriculum(&[1.0, 1.0, 1.0, 2.0, 0.0, 0.0], 3);
+        let factors = curriculum(&[1.0, 1.0, 1.0, 2.0, 0.0, 0.0], 3, 6);
         assert_eq!(factors, [1.0, (1.0 / 3.0) / (2.0 - 1.0 / 3.0), 0.0]);
         // Until samples are taken, those that are not count most.
         assert_eq!(
-            curriculum(&[1.0, 0.0, 0.0, 0.0], 2),
+            curriculum(&[1.0, 0.0, 0.0, 0.0], 2, 4),
             [(1.0 / 3.0) / (2.0 - 1.0 / 3.0), 0.0]
         );
+    }
+
+    #[test]
+    fn rows_that_are_not_learned_from_do_not_count() {
+        let rows = [1.0, 1.0, 2.0, 2.0, 0.0, 0.0, 0.0, 0.0];
+        assert_eq!(curriculum(&rows, 2, 4), [1.0, 1.0]);
     }
 
     #[test]
@@ -187,13 +195,13 @@ mod tests {
         let run = |weights: &Weights, mode| {
             let pass = Pass::new(weights, mode, &device);
             let memory = pass.at("memory");
-            let found = Thresholds::Curriculum.of(&memory, &own, &[3, 1], 5, 0.8);
+            let found = Thresholds::Curriculum.of(&memory, &own, &[3, 1], [5, 4], 0.8);
             let found = values(found);
             let noted = pass.into_statistics().remove("memory.taken");
             (found, noted.map(values))
         };
         let pass = Pass::new(&weights, Mode::Init(0), &device);
-        Thresholds::Curriculum.of(&pass.at("memory"), &own, &[3, 1], 5, 0.8);
+        Thresholds::Curriculum.of(&pass.at("memory"), &own, &[3, 1], [5, 4], 0.8);
         let fresh = pass.into_fresh();
         weights.extend(fresh);
         let (first, noted) = run(&weights, Mode::Train);
@@ -204,7 +212,8 @@ mod tests {
             "memory.taken",
             Tensor::from_data(TensorData::new(noted, [5]), &device),
         );
-        let beta = 0.25;
+        // One of four samples; the fifth row is of the test split.
+        let beta = 1.0 / 3.0;
         let (second, _) = run(&weights, Mode::Train);
         assert!((f64::from(second[0]) - 0.8 * beta / (2.0 - beta)).abs() < 1e-6);
     }
@@ -215,7 +224,8 @@ mod tests {
         let (weights, device) = (Weights::default(), Device::cpu());
         let pass = Pass::new(&weights, Mode::Init(0), &device);
         let own = rows([[0.9, 0.1, 0.0], [0.3, 0.3, 0.4]]);
-        let found = values(Thresholds::SelfAdaptive.of(&pass.at("memory"), &own, &[0, 1], 2, 0.95));
+        let found =
+            values(Thresholds::SelfAdaptive.of(&pass.at("memory"), &own, &[0, 1], [2, 2], 0.95));
         let follow = |now: f64| 0.999 / 3.0 + 0.001 * now;
         let global = follow(0.65);
         let of_class = [0.6, 0.2, 0.2].map(follow);

@@ -5,8 +5,8 @@
 //! arXiv:1704.03976, algorithm 1). With `entropy` the entropy of p(u) is added (VAT + EntMin, section 4.3), times that number.
 //!
 //! ε and ξ are lengths in the samples' own units: of images of values in 0..1. ξ is 1, not near 0: the gradient is a difference of two probabilities, of
-//! which single precision leaves little where they are next to each other. ε is 2, near what the paper takes for MNIST; its 8 for CIFAR-10 and
-//! 2.5 to 3.5 for SVHN are in other units, and chosen by validation labels. Passes for adversarial samples leave running statistics as they are,
+//! which single precision leaves little where they are next to each other. ε = 2 is our choice, the
+//! paper's is chosen for each data set by validation labels. Passes for adversarial samples leave running statistics as they are,
 //! as the authors' code does. u are random views (`view_set=none` for the samples as they are, as in the paper's MNIST experiments).
 
 use burn_tensor::activation::{log_softmax, softmax};
