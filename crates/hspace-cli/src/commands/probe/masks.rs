@@ -14,7 +14,7 @@ use hspace::{Error, Result};
 use super::ProbeFlags;
 use super::answers::{Answers, deadline};
 use super::measuring::{fold_warnings, one_seed, print_measurements, seed_groups};
-use super::represented::data_warnings;
+use super::represented::{data_warnings, with_stages};
 use crate::commands::write_json;
 use crate::progress::Spinner;
 use crate::say;
@@ -48,7 +48,10 @@ pub(super) fn measure(
     }
     let device = device(&flags.device)?;
     let mut makers = MapSources::new(flags.reading.sources(dataset, device, flags.seed))?;
-    let sources = with_stages(sources, flags.layers.as_deref(), &mut makers)?;
+    let sources = match &flags.layers {
+        Some(layers) => with_stages(sources, layers, &mut |of| makers.stages(of))?,
+        None => sources,
+    };
     let names: Vec<String> = sources.iter().map(|(name, _)| name.clone()).collect();
     let (made, learned) = made(&sources, &mut makers, flags)?;
     let groups = seed_groups(&names, flags)?;
@@ -104,31 +107,6 @@ pub(super) fn measure(
         }
     }
     Ok(measurements)
-}
-
-/// The sources, each network before those of its stages that have maps: all of them, or those named in `layers`.
-fn with_stages(
-    sources: Vec<(String, Source)>,
-    layers: Option<&str>,
-    makers: &mut MapSources<'_>,
-) -> Result<Vec<(String, Source)>> {
-    let Some(layers) = layers else {
-        return Ok(sources);
-    };
-    let mut all = Vec::new();
-    for (name, source) in sources {
-        let stages = makers.stages(&source)?;
-        let wanted: Vec<&str> = match layers {
-            "all" => stages.iter().map(|stage| stage.name.as_str()).collect(),
-            _ if stages.is_empty() => vec![],
-            some => some.split(',').map(str::trim).collect(),
-        };
-        all.push((name.clone(), source.clone()));
-        for stage in wanted {
-            all.push((format!("{name}@{stage}"), source.clone().at(stage)?));
-        }
-    }
-    Ok(all)
 }
 
 /// The maps of the sources and, unless the flags say otherwise, of the baselines of learned ones: pixels and the untrained encoders. The names

@@ -7,6 +7,7 @@ use hspace::columns::TableOptions;
 use hspace::data_record::DataRecord;
 use hspace::dataset::{Dataset, Split};
 use hspace::device::device;
+use hspace::encoder::Stage;
 use hspace::learner::Learner;
 use hspace::representation::{self, Representation};
 use hspace::run::RunFolder;
@@ -103,7 +104,7 @@ pub(super) fn represent_opened(
     let makers = flags.reading.sources(&dataset, device, flags.seed);
     let mut makers = makers.raw_vectors();
     if let Some(layers) = &flags.layers {
-        sources = with_stages(sources, layers, &mut makers)?;
+        sources = with_stages(sources, layers, &mut |of| makers.stages(of))?;
     }
     let names: Vec<String> = sources.iter().map(|(name, _)| name.clone()).collect();
     let (methods, mut sources): (Vec<_>, Vec<_>) = sources
@@ -186,15 +187,15 @@ pub(super) fn represent_opened(
     })
 }
 
-/// The sources, each network before its stages: all of them, or those named in `layers`.
-fn with_stages(
+/// The sources, each network before its stages, which `stages` gives: all of them, or those named in `layers`.
+pub(super) fn with_stages(
     sources: Vec<(String, Source)>,
     layers: &str,
-    makers: &mut Sources,
+    stages: &mut dyn FnMut(&Source) -> Result<Vec<Stage>>,
 ) -> Result<Vec<(String, Source)>> {
     let mut all = Vec::new();
     for (name, source) in sources {
-        let stages = makers.stages(&source)?;
+        let stages = stages(&source)?;
         let wanted: Vec<&str> = match layers {
             "all" => stages.iter().map(|stage| stage.name.as_str()).collect(),
             _ if stages.is_empty() => vec![],

@@ -150,8 +150,9 @@ impl Ladder {
             let place = layers.place(layer);
             let [dense, norm] = [place, place + 1].map(|i| net.at(&format!("encoder.{i}")));
             let plain = linear(&dense, h, units, false);
-            by.push(moments(&plain));
-            let own = noisy(standardise(plain), layer + 1);
+            let [mean, deviation] = moments(&plain);
+            let own = noisy((plain - mean.clone()) / deviation.clone(), layer + 1);
+            by.push([mean, deviation]);
             let gain = norm.weight("weight", [units], Init::Constant(1.0));
             let shift = norm.weight("bias", [units], Init::Constant(0.0));
             h = relu(own.clone() * gain.unsqueeze() + shift.unsqueeze());
@@ -159,7 +160,8 @@ impl Ladder {
         }
         let plain = self.classes.logits(net, h);
         let [mean, deviation] = moments(&plain);
-        let own = noisy(standardise(plain), layers.units.len() + 1);
+        let normal = (plain - mean.clone()) / deviation.clone();
+        let own = noisy(normal, layers.units.len() + 1);
         by.push([mean.clone(), deviation.clone()]);
         z.push(own.clone());
         let logits = own * deviation + mean;
