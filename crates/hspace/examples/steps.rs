@@ -14,10 +14,10 @@ use burn_tensor::{Distribution, Tensor};
 use hspace::dataset::Shape;
 use hspace::device::{Device, device};
 use hspace::encoder::{self, Encoder, Features, Stage};
-use hspace::network::blocks::{Conv, Residual as Block, Shortcut, Unit, residual_blocks};
-use hspace::network::files::write_weights;
-use hspace::network::layers::{linear, pick};
-use hspace::network::{Mode, Pass, Scope, Weight, Weights};
+use hspace::nn::blocks::{Conv, Residual as Block, Shortcut, Unit, residual_blocks};
+use hspace::nn::files::write_weights;
+use hspace::nn::layers::{linear, pick};
+use hspace::nn::{Mode, Pass, Scope, Weight, Weights};
 use hspace::optim::{Gradients, Optimizer, OptimizerState, Rule};
 
 /// Three stages of two residual blocks, `width` to 4 `width` channels (He et al. 2016, 4.2).

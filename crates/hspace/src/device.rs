@@ -13,7 +13,7 @@ use crate::error::{Error, Result, unknown};
 /// their last digits, and these are the same on processors that have more. `cpu:burn` leaves all to
 /// burn: slow, and there to compare with.
 ///
-/// What moves weights ([`crate::network::update`]) does not ask for any of this: on all of these it is one
+/// What moves weights ([`crate::nn::update`]) does not ask for any of this: on all of these it is one
 /// pass of ours by the best instructions there are, which round alike with AVX2, AVX-512 and NEON.
 pub const DEVICES: &[&str] = &[
     "cpu",

@@ -8,8 +8,8 @@ use crate::device::Device;
 use crate::encoder::{Encoder, Exit, axes, features_at};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
-use crate::network::weights::values;
-use crate::network::{Mode, Pass, Weights};
+use crate::nn::weights::values;
+use crate::nn::{Mode, Pass, Weights};
 use crate::views::Views;
 
 /// Samples encoded at once.

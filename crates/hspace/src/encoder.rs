@@ -21,7 +21,7 @@ use burn_tensor::Tensor;
 use crate::dataset::Shape;
 use crate::device::Device;
 use crate::list::{self, Configured, Entry};
-use crate::network::{Mode, Pass, Scope, Weight, Weights};
+use crate::nn::{Mode, Pass, Scope, Weight, Weights};
 
 /// A network from samples to features.
 ///
@@ -31,7 +31,7 @@ use crate::network::{Mode, Pass, Scope, Weight, Weights};
 /// use hspace::device::Device;
 /// use hspace::embed::to_matrix;
 /// use hspace::encoder;
-/// use hspace::network::{Mode, Pass};
+/// use hspace::nn::{Mode, Pass};
 ///
 /// let device = Device::cpu();
 /// let shape = Shape::Image { channels: 3, height: 16, width: 16 };

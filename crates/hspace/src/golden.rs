@@ -5,7 +5,7 @@ use burn_tensor::Tensor;
 use serde_json::Value;
 
 use crate::device::Device;
-use crate::network::weights::{values, vector};
+use crate::nn::weights::{values, vector};
 
 /// The value at `path`, such as `["simclr", "loss"]`.
 fn at(path: &[&str]) -> Value {

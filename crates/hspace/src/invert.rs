@@ -22,7 +22,7 @@ use crate::generate::GenerativeModel;
 use crate::matrix::Matrix;
 use crate::objective::UpdateGroup;
 use crate::optim::{Optimizer, Rule};
-use crate::train::minimise::Update;
+use crate::training::minimise::Update;
 use inverse_encoder::InverseEncoder;
 use latents::Latents;
 

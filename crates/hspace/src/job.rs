@@ -29,7 +29,7 @@ const STATISTICS: usize = 2000;
 /// use hspace::config::Config;
 /// use hspace::dataset::{Dataset, OpenOptions};
 /// use hspace::job::{Job, about};
-/// use hspace::train::Start;
+/// use hspace::training::Start;
 /// use std::sync::atomic::AtomicBool;
 ///
 /// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
@@ -128,7 +128,7 @@ impl<'a> Job<'a> {
     /// use hspace::dataset::{Dataset, OpenOptions};
     /// use hspace::job::{Job, about};
     /// use hspace::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, ViewKind};
-    /// # use hspace::train::Start;
+    /// # use hspace::training::Start;
     /// # use std::sync::atomic::AtomicBool;
     ///
     /// /// Views of a sample should have the same features. (They all become the same: an objective needs more.)

@@ -19,7 +19,7 @@
 //! use hspace::job::{Job, about};
 //! use hspace::probe::{Contender, Labels, ProbeOptions, measure};
 //! use hspace::source::{Source, Sources, represent_rows};
-//! use hspace::train::Start;
+//! use hspace::training::Start;
 //! use std::sync::atomic::AtomicBool;
 //!
 //! // Data, and a small CNN that learns from them by SimCLR.
@@ -60,10 +60,10 @@
 //! | --- | --- |
 //! | [`config`] | the settings of a run |
 //! | [`job`] | a configuration and a dataset, ready to train |
-//! | [`mod@train`] | the training loop and its result |
+//! | [`training`] | the training loop and its result |
 //! | [`encoder`] | networks from samples to features, and their stages. They know no objective |
 //! | [`objective`] | what an encoder learns from: streams, losses, heads, teachers. Knows no probe |
-//! | [`network`] | named weights, layers, blocks; weights as files |
+//! | [`nn`] | named weights, layers, blocks; weights as files |
 //! | [`optim`] | optimizers, schedules, averages of weights |
 //! | [`device`] | the devices to compute on |
 //! | [`run`] | the folder of a run |
@@ -121,7 +121,7 @@ pub mod invert;
 pub mod job;
 pub mod learner;
 pub mod list;
-pub mod network;
+pub mod nn;
 pub mod objective;
 pub mod optim;
 pub mod per_draw;
@@ -129,7 +129,7 @@ pub mod pretrained;
 pub mod run;
 pub mod source;
 pub mod study;
-pub mod train;
+pub mod training;
 
 pub use hspace_core::{
     Error, Result, auto, columns, dataset, density, disentangle, error, fidelity, file, ica, image,

@@ -115,7 +115,7 @@ use burn_tensor::Tensor;
 
 use crate::encoder::Encoder;
 use crate::list::{self, Configured, Entry};
-use crate::network::Weights;
+use crate::nn::Weights;
 use crate::optim::ema::Export;
 use crate::optim::{self, Gradients};
 use crate::warning::WarningKind;
@@ -233,7 +233,7 @@ pub struct ImportanceTerms {
 /// use hspace::dataset::Shape;
 /// use hspace::device::Device;
 /// use hspace::encoder;
-/// use hspace::network::{Mode, Pass};
+/// use hspace::nn::{Mode, Pass};
 /// use hspace::objective::{self, Batch, DataSpec, Net};
 ///
 /// // The loss of SimCLR on two views of eight vectors.

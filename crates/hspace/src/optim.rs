@@ -10,9 +10,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::device::on_cpu;
-use crate::network::update::{self, Adam, Momentum};
-use crate::network::weights::values;
-use crate::network::{Weight, Weights};
+use crate::nn::update::{self, Adam, Momentum};
+use crate::nn::weights::values;
+use crate::nn::{Weight, Weights};
 
 /// Gradients by the name of their weight.
 pub type Gradients = BTreeMap<String, Tensor<1>>;
@@ -47,7 +47,7 @@ pub enum Rule {
 /// use burn_tensor::Tensor;
 /// use hspace::device::Device;
 /// use hspace::embed::to_matrix;
-/// use hspace::network::{Weight, Weights};
+/// use hspace::nn::{Weight, Weights};
 /// use hspace::optim::{Gradients, Optimizer, OptimizerState, Rule};
 ///
 /// let number = |x: f32| Tensor::<1>::from_floats([x], &Device::cpu());
@@ -78,7 +78,7 @@ pub type OptimizerState = BTreeMap<String, WeightState>;
 /// ```
 /// use burn_tensor::Tensor;
 /// use hspace::device::Device;
-/// use hspace::network::{Weight, Weights};
+/// use hspace::nn::{Weight, Weights};
 /// use hspace::optim::{Gradients, Optimizer, OptimizerState, Rule};
 ///
 /// let number = |x: f32| Tensor::<1>::from_floats([x], &Device::cpu());
@@ -273,7 +273,7 @@ pub fn sum(mut parts: Vec<Gradients>) -> Gradients {
 /// ```
 /// use burn_tensor::Tensor;
 /// use hspace::device::Device;
-/// use hspace::network::{Weight, Weights};
+/// use hspace::nn::{Weight, Weights};
 /// use hspace::optim::finite;
 ///
 /// let of = |x: f32| {
@@ -285,7 +285,7 @@ pub fn sum(mut parts: Vec<Gradients>) -> Gradients {
 /// assert!(finite(&of(1.0)) && !finite(&of(f32::NAN)));
 /// ```
 pub fn finite(weights: &Weights) -> bool {
-    let sum = |w: &crate::network::Weight| values(w.value.clone().sum())[0];
+    let sum = |w: &crate::nn::Weight| values(w.value.clone().sum())[0];
     weights.iter().all(|(_, weight)| sum(weight).is_finite())
 }
 
@@ -295,8 +295,8 @@ mod tests {
 
     use super::*;
     use crate::golden::{assert_close, numbers};
-    use crate::network::Weight;
-    use crate::network::weights::vector;
+    use crate::nn::Weight;
+    use crate::nn::weights::vector;
 
     /// Weights of one shape with these names and values.
     fn weights(named: &[(&str, [f32; 2])], shape: &[usize]) -> Weights {

@@ -21,12 +21,12 @@ use crate::head::{self, Head};
 use crate::job::{Job, about};
 use crate::learner::{Learner, Subject};
 use crate::matrix::Matrix;
-use crate::network::Weights;
+use crate::nn::Weights;
 use crate::objective::{self, Objective, learns_from_labels};
 use crate::probe::{Contender, Draw};
 use crate::run::RunFolder;
 use crate::source::represent_rows;
-use crate::train::Start;
+use crate::training::Start;
 
 /// How long a method is trained on each draw of labels.
 ///

@@ -18,8 +18,8 @@ use crate::device::Device;
 use crate::encoder::{self, Encoder, latent};
 use crate::error::{Error, Result};
 use crate::file;
-use crate::network::weights::{listed, mismatch, vector};
-use crate::network::{Weight, Weights};
+use crate::nn::weights::{listed, mismatch, vector};
+use crate::nn::{Weight, Weights};
 use crate::optim::ema::Export;
 use crate::run::{EncoderFile, TrainedEncoder};
 use crate::views::InputSpec;
@@ -63,7 +63,7 @@ pub struct Read {
 /// # let folder = tempfile::tempdir()?;
 /// use hspace::dataset::Shape;
 /// use hspace::device::Device;
-/// use hspace::network::files::write_weights;
+/// use hspace::nn::files::write_weights;
 /// use hspace::{encoder, pretrained};
 ///
 /// let (device, path) = (Device::cpu(), folder.path().join("weights.safetensors"));

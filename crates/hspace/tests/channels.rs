@@ -7,7 +7,7 @@ use hspace::config::Config;
 use hspace::dataset::check::check;
 use hspace::dataset::{Dataset, OpenOptions, Shape};
 use hspace::job::{Job, about};
-use hspace::train::Start;
+use hspace::training::Start;
 
 const SIDE: usize = 16;
 const CHANNELS: usize = 5;
@@ -92,7 +92,7 @@ fn five_channels_are_learned_by_every_kind_of_network() {
         let config = Config::resolve(text.parse().unwrap(), about(&dataset)).unwrap();
         let job = Job::new(config, &dataset, None).unwrap_or_else(|e| panic!("{objective}: {e}"));
         let mut losses = Vec::new();
-        let mut watch = |progress: &hspace::train::Progress| losses.push(progress.loss);
+        let mut watch = |progress: &hspace::training::Progress| losses.push(progress.loss);
         let trained = job.run(None, Start::Fresh, &mut watch, &AtomicBool::new(false));
         let trained = trained.unwrap_or_else(|e| panic!("{objective}: {e}"));
         assert_eq!(trained.steps, STEPS, "{encoder} {objective}");

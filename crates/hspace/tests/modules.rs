@@ -125,7 +125,7 @@ fn top_level_modules_form_no_cycle() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     // With a use that must be there, or nothing was read.
     for (name, module, used) in [
-        ("hspace", "train", "objective"),
+        ("hspace", "training", "objective"),
         ("hspace", "objective", "encoder"),
         ("hspace-kernels", "conv", "product"),
     ] {

@@ -11,12 +11,12 @@ use hspace::embed::to_matrix;
 use hspace::encoder::ENCODERS;
 use hspace::error::Error;
 use hspace::job::{Job, about};
-use hspace::network::Weight;
-use hspace::network::weights::Weights;
+use hspace::nn::Weight;
+use hspace::nn::weights::Weights;
 use hspace::objective::OBJECTIVES;
 use hspace::optim::ema::Export;
 use hspace::run::RunFolder;
-use hspace::train::{Start, Trained};
+use hspace::training::{Start, Trained};
 
 const STEPS: usize = 5;
 
@@ -77,7 +77,7 @@ fn run(
 ) -> (Option<usize>, Result<Trained, Error>) {
     let stop = AtomicBool::new(false);
     let mut first = None;
-    let mut watch = |progress: &hspace::train::Progress| {
+    let mut watch = |progress: &hspace::training::Progress| {
         first.get_or_insert(progress.step);
         stop.store(progress.step >= until, Ordering::Relaxed);
     };

@@ -11,7 +11,7 @@ use hspace::device::{device, threads};
 use hspace::embed::embed;
 use hspace::encoder;
 use hspace::job::{Job, about};
-use hspace::network::{Mode, Pass};
+use hspace::nn::{Mode, Pass};
 use hspace::objective::OBJECTIVES;
 use hspace::toml::Table;
 use hspace::views::measure::samples_per_second;
@@ -154,7 +154,7 @@ fn print(args: &Args, lines: &[Line]) {
 fn products(args: &Args) -> Result<f64> {
     const SIZE: usize = 1024;
     let device = device(&args.device)?;
-    let rate = hspace::network::layers::product_rate(SIZE, args.seconds, &device);
+    let rate = hspace::nn::layers::product_rate(SIZE, args.seconds, &device);
     Ok(rate)
 }
 

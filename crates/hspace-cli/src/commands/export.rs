@@ -7,7 +7,7 @@ use hspace::device::device;
 use hspace::export::{self, encoder_of};
 use hspace::file::quoted;
 use hspace::head::{self, Head};
-use hspace::network::files::write_weights;
+use hspace::nn::files::write_weights;
 use hspace::run::{RunFolder, TrainedEncoder};
 use hspace::source::Source;
 use hspace::{Error, Result};

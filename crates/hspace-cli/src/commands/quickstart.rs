@@ -15,7 +15,7 @@ use hspace::representation::Representation;
 use hspace::run::RunFolder;
 use hspace::source::{Source, Sources};
 use hspace::toml::{Table, Value};
-use hspace::train::{Start, Trained};
+use hspace::training::{Start, Trained};
 use hspace::{Error, Result};
 
 use crate::commands::{open, report};

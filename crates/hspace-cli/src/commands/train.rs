@@ -9,7 +9,7 @@ use hspace::file::quoted;
 use hspace::job::{Job, about};
 use hspace::run::RunFolder;
 use hspace::toml::{Table, Value};
-use hspace::train::{Progress, Start, Trained};
+use hspace::training::{Progress, Start, Trained};
 use hspace::{Error, Result, encoder, hub, pretrained};
 
 use crate::commands::check::findings;

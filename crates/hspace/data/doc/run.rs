@@ -26,6 +26,6 @@ pub fn short_run(
     run.write_config(&config)?;
     let job = Job::new(config, &shapes, None)?;
     let stop = std::sync::atomic::AtomicBool::new(false);
-    job.run(Some(&run), hspace::train::Start::Fresh, &mut |_| (), &stop)?;
+    job.run(Some(&run), hspace::training::Start::Fresh, &mut |_| (), &stop)?;
     Ok((shapes, run))
 }

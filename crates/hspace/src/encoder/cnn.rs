@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{Encoder, Features, Stage, image_problems};
 use crate::dataset::Shape;
 use crate::list::{self, Configured, Entry};
-use crate::network::Scope;
-use crate::network::blocks::{Conv, Residual, Shortcut, Unit, residual_blocks};
+use crate::nn::Scope;
+use crate::nn::blocks::{Conv, Residual, Shortcut, Unit, residual_blocks};
 
 /// 3×3 convolution, batch normalisation, ReLU; four times with `width`, 2, 4 and 8 `width`
 /// channels; then the mean over the image: `8 width` features.

@@ -10,8 +10,8 @@ use burn_tensor::Tensor;
 
 use super::{Encoder, Features, Patches, Stage};
 use crate::dataset::Shape;
-use crate::network::layers::linear;
-use crate::network::{Scope, Weight, Weights};
+use crate::nn::layers::linear;
+use crate::nn::{Scope, Weight, Weights};
 
 /// Where the map's weights are.
 const NAME: &str = "latent";

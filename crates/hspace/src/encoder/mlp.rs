@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::{Encoder, Features, Perceptron, Stage};
 use crate::dataset::Shape;
 use crate::list::{self, Configured, Entry};
-use crate::network::Scope;
-use crate::network::blocks::dense_block;
-use crate::network::layers::{linear, linear_relu};
+use crate::nn::Scope;
+use crate::nn::blocks::dense_block;
+use crate::nn::layers::{linear, linear_relu};
 
 /// Linear, batch normalisation if wanted, ReLU or logistic function; `layers` times.
 #[derive(Clone, Debug, Serialize, Deserialize)]

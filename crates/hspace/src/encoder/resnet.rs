@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::{Encoder, Features, Stage, image_problems};
 use crate::dataset::Shape;
 use crate::list::{self, Configured, Entry};
-use crate::network::Scope;
-use crate::network::blocks::{Conv, Residual, Shortcut, Unit, residual_blocks};
+use crate::nn::Scope;
+use crate::nn::blocks::{Conv, Residual, Shortcut, Unit, residual_blocks};
 
 const SOURCE: &str = "He et al. 2016, Deep residual learning, arXiv:1512.03385";
 
@@ -410,8 +410,8 @@ mod tests {
     use crate::device::Device;
     use crate::encoder::{axes, init};
     use crate::golden::{assert_close, number, numbers, scatter};
-    use crate::network::weights::{values, vector};
-    use crate::network::{Mode, Pass, Weights};
+    use crate::nn::weights::{values, vector};
+    use crate::nn::{Mode, Pass, Weights};
 
     /// The golden script's weights: each tensor by its shape and the length of its name.
     fn by_formula(fresh: Weights, device: &Device) -> Weights {

@@ -8,9 +8,9 @@ use burn_tensor::Tensor;
 use super::Encoder;
 use crate::dataset::Shape;
 use crate::error::unknown;
-use crate::network::Scope;
-use crate::network::layers::flatten;
-use crate::network::maps::Maps;
+use crate::nn::Scope;
+use crate::nn::layers::flatten;
+use crate::nn::maps::Maps;
 
 /// One of the stages that an encoder is a sequence of. Its place in the sequence is its depth.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,7 +178,7 @@ impl Exit {
 /// use hspace::dataset::Shape;
 /// use hspace::device::Device;
 /// use hspace::encoder::{self, Exit, features_at};
-/// use hspace::network::{Mode, Pass};
+/// use hspace::nn::{Mode, Pass};
 ///
 /// let device = Device::cpu();
 /// let shape = Shape::Image { channels: 1, height: 16, width: 16 };

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::{Encoder, Features, Patches, Stage, Tokens, image_problems};
 use crate::dataset::Shape;
 use crate::list::{self, Configured, Entry};
-use crate::network::layers::affine;
-use crate::network::tokens::{layer_norm, transformer_block};
-use crate::network::{Init, Scope, Weight};
+use crate::nn::layers::affine;
+use crate::nn::tokens::{layer_norm, transformer_block};
+use crate::nn::{Init, Scope, Weight};
 
 /// What a user may set.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -401,8 +401,8 @@ mod tests {
     use super::*;
     use crate::device::Device;
     use crate::golden::{assert_close, fill, noise, number, numbers};
-    use crate::network::weights::{values, vector};
-    use crate::network::{Mode, Pass, Weights};
+    use crate::nn::weights::{values, vector};
+    use crate::nn::{Mode, Pass, Weights};
 
     #[test]
     fn positions_for_another_size_are_timms() {

@@ -9,8 +9,8 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::file;
 use crate::matrix::Matrix;
-use crate::network::Weights;
-use crate::network::weights::values;
+use crate::nn::Weights;
+use crate::nn::weights::values;
 use crate::probe::TaskKind;
 use crate::run::{EncoderFile, RunFolder};
 

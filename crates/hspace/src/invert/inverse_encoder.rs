@@ -12,10 +12,10 @@ use crate::encoder::{self, Encoder, axes};
 use crate::error::{Error, Result};
 use crate::generate::GenerativeModel;
 use crate::matrix::Matrix;
-use crate::network::{Mode, Pass, Weights};
+use crate::nn::{Mode, Pass, Weights};
 use crate::objective::Net;
 use crate::optim::schedule::cosine;
-use crate::train::minimise::{Evaluated, Parameters, Place, Problem, Update, minimise};
+use crate::training::minimise::{Evaluated, Parameters, Place, Problem, Update, minimise};
 
 /// Samples in a lesson.
 const LESSON: usize = 128;

@@ -9,11 +9,11 @@ use super::{Best, unless_stopped, update};
 use crate::error::Result;
 use crate::generate::GenerativeModel;
 use crate::matrix::Matrix;
-use crate::network::weights::{values, vector};
-use crate::network::{Weight, Weights};
+use crate::nn::weights::{values, vector};
+use crate::nn::{Weight, Weights};
 use crate::optim::Gradients;
 use crate::optim::schedule::cosine;
-use crate::train::minimise::{Evaluated, Parameters, Place, Problem, Update, minimise};
+use crate::training::minimise::{Evaluated, Parameters, Place, Problem, Update, minimise};
 
 /// Learning rate at the beginning; a tenth of it at the end.
 const RATE: f64 = 0.05;

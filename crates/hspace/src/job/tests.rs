@@ -4,7 +4,7 @@ use super::*;
 use crate::dataset::{Column, Kind, Reading, Role, Samples};
 use crate::embed::embed;
 use crate::run::{Line, RunFolder, TrainedEncoder};
-use crate::train::Start;
+use crate::training::Start;
 
 const ROWS: usize = 96;
 
@@ -86,7 +86,7 @@ fn outcome(job: &Job) -> (Vec<(String, Vec<f32>)>, Vec<f64>) {
     let stop = AtomicBool::new(false);
     let trained = job.run(None, Start::Fresh, &mut |_| (), &stop).unwrap();
     let weights = trained.encoder.iter().map(|(name, weight)| {
-        let values = crate::network::weights::values(weight.value.clone());
+        let values = crate::nn::weights::values(weight.value.clone());
         (name.to_owned(), values)
     });
     let probe = |line: &Line| line.values.get("online_probe").copied();

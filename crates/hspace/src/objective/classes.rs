@@ -5,7 +5,7 @@ use burn_tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::{Batch, DataSpec, Net};
-use crate::network::layers::{linear, pick};
+use crate::nn::layers::{linear, pick};
 
 /// What is known of the classes of the task.
 #[derive(Clone, Default)]

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::Shape;
 use crate::encoder::axes;
-use crate::network::Scope;
-use crate::network::blocks::{Conv, Residual, Shortcut, Unit, residual_blocks};
-use crate::network::layers::{conv, linear, perceptron};
-use crate::network::maps::Maps;
+use crate::nn::Scope;
+use crate::nn::blocks::{Conv, Residual, Shortcut, Unit, residual_blocks};
+use crate::nn::layers::{conv, linear, perceptron};
+use crate::nn::maps::Maps;
 use crate::objective::DataSpec;
 use crate::objective::heads::{must, positive};
 

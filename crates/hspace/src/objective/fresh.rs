@@ -4,7 +4,7 @@ use super::{Batch, DataSpec, Net, Objective, Stream, ViewKind};
 use crate::dataset::Column;
 use crate::device::Device;
 use crate::encoder::{self, Encoder};
-use crate::network::{Mode, Pass, Weights};
+use crate::nn::{Mode, Pass, Weights};
 
 /// Fresh weights of everything that objective and encoder need: the loss is evaluated once on
 /// blank samples, which makes each weight where it is first used.

@@ -2,8 +2,8 @@
 
 use burn_tensor::Tensor;
 
-use crate::network::Scope;
-use crate::network::layers::{perceptron, standardise};
+use crate::nn::Scope;
+use crate::nn::layers::{perceptron, standardise};
 
 /// Projector or predictor, `[n, d]` to `[n, out]`, out the last of `dims`: linear layers with batch
 /// normalisation and ReLU between them.

@@ -42,8 +42,8 @@ mod tests {
     use super::*;
     use crate::device::Device;
     use crate::golden::{check_loss_within, matrix};
-    use crate::network::weights::values;
-    use crate::network::{Mode, Pass, Weights};
+    use crate::nn::weights::values;
+    use crate::nn::{Mode, Pass, Weights};
 
     #[test]
     fn it_agrees_with_double_differentiation() {

@@ -13,9 +13,9 @@ use super::variational::latent::{LOG_TWO_PI, learned_number, sum_columns};
 use super::{DataSpec, Net};
 use crate::auto::Auto;
 use crate::dataset::Shape;
-use crate::network::cross_entropy::cross_entropy;
-use crate::network::layers::flatten;
-use crate::network::weights::vector;
+use crate::nn::cross_entropy::cross_entropy;
+use crate::nn::layers::flatten;
+use crate::nn::weights::vector;
 
 /// The kind of distribution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
     use crate::device::Device;
     use crate::golden::{check_loss, matrix};
-    use crate::network::weights::values;
+    use crate::nn::weights::values;
 
     #[test]
     fn densities_agree_with_torch() {

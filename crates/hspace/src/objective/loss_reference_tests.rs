@@ -14,8 +14,8 @@ use crate::device::Device;
 use crate::encoder::latent::with_latents;
 use crate::encoder::{self, Encoder};
 use crate::golden::noise;
-use crate::network::weights::{values, vector};
-use crate::network::{Mode, Pass, Weights};
+use crate::nn::weights::{values, vector};
+use crate::nn::{Mode, Pass, Weights};
 use crate::objective::variational::factor_vae;
 
 const N: usize = 6;

@@ -52,8 +52,8 @@ mod tests {
     use super::*;
     use crate::device::Device;
     use crate::encoder;
-    use crate::network::weights::{values, vector};
-    use crate::network::{Mode, Pass, Weights};
+    use crate::nn::weights::{values, vector};
+    use crate::nn::{Mode, Pass, Weights};
 
     #[test]
     fn every_row_is_between_itself_and_another() {

@@ -8,7 +8,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use crate::device::Device;
 use crate::encoder::latent::coordinates;
 use crate::encoder::{Encoder, Features, Patches, Perceptron};
-use crate::network::{Pass, Scope, Weight};
+use crate::nn::{Pass, Scope, Weight};
 use crate::optim::Gradients;
 
 /// The encoder and the weights of one pass.
@@ -18,7 +18,7 @@ use crate::optim::Gradients;
 /// use hspace::dataset::Shape;
 /// use hspace::device::Device;
 /// use hspace::encoder;
-/// use hspace::network::{Mode, Pass};
+/// use hspace::nn::{Mode, Pass};
 /// use hspace::objective::Net;
 ///
 /// let device = Device::cpu();
@@ -102,7 +102,7 @@ impl<'a> Net<'a> {
     /// Ones and zeros for `what`, each a one with its own probability: of `[n, d]` the same.
     pub fn bernoulli(&self, what: &str, probabilities: &Tensor<2>) -> Tensor<2> {
         let mut rng = self.rng(what);
-        let all = crate::network::weights::values(probabilities.clone().inner());
+        let all = crate::nn::weights::values(probabilities.clone().inner());
         let draw = |p: f32| f32::from(u8::from(rng.random::<f32>() < p));
         let drawn: Vec<f32> = all.into_iter().map(draw).collect();
         Tensor::from_data(TensorData::new(drawn, probabilities.dims()), self.device())

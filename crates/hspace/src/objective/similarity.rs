@@ -6,7 +6,7 @@ use burn_tensor::activation::log_softmax;
 use burn_tensor::{Tensor, TensorData};
 
 use crate::device::Device;
-use crate::network::layers::l2_normalise;
+use crate::nn::layers::l2_normalise;
 use crate::objective::heads::projector;
 use crate::objective::{Batch, Loss, Net};
 use crate::warning::WarningKind;
@@ -131,7 +131,7 @@ pub(super) fn info_nce(
 mod tests {
     use super::*;
     use crate::golden::{assert_close, check_loss, matrix, number};
-    use crate::network::weights::values;
+    use crate::nn::weights::values;
 
     #[test]
     fn two_views_agree_with_lightly() {

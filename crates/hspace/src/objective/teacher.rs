@@ -3,7 +3,7 @@
 //! `teacher ← m · teacher + (1 − m) · learner` after each step (Tarvainen & Valpola 2017,
 //! arXiv:1703.01780), m rising from its start to 1 on a cosine (Grill et al. 2020).
 
-use crate::network::Weights;
+use crate::nn::Weights;
 use crate::objective::heads::must;
 use crate::optim::ema::Export;
 use crate::optim::schedule::cosine;
@@ -48,8 +48,8 @@ pub(super) fn validate(momentum: f64) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::device::Device;
-    use crate::network::Weight;
-    use crate::network::weights::{values, vector};
+    use crate::nn::Weight;
+    use crate::nn::weights::{values, vector};
 
     /// By `1 − (1 − m) (cos πk + 1) / 2` at share k of the training (Grill et al. 2020, section 3.2).
     #[test]

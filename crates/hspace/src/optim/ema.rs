@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::network::{Weight, Weights};
+use crate::nn::{Weight, Weights};
 
 /// Where the copies are.
 const PLACE: &str = "ema";
@@ -97,7 +97,7 @@ fn is_copy(name: &str) -> bool {
 /// ```
 /// use burn_tensor::Tensor;
 /// use hspace::device::Device;
-/// use hspace::network::{Weight, Weights};
+/// use hspace::nn::{Weight, Weights};
 /// use hspace::optim::ema;
 ///
 /// let value = Tensor::from_floats([1.0], &Device::cpu());
@@ -132,7 +132,7 @@ pub fn init(weights: &mut Weights, decay: f64) {
 /// use burn_tensor::Tensor;
 /// use hspace::device::Device;
 /// use hspace::embed::to_matrix;
-/// use hspace::network::{Weight, Weights};
+/// use hspace::nn::{Weight, Weights};
 /// use hspace::optim::ema;
 ///
 /// let number = |x: f32| Tensor::<1>::from_floats([x], &Device::cpu());
@@ -156,7 +156,7 @@ pub fn update(weights: &mut Weights, decay: f64, step: usize) {
 mod tests {
     use super::*;
     use crate::device::Device;
-    use crate::network::weights::{values, vector};
+    use crate::nn::weights::{values, vector};
 
     fn weights(named: &[(&str, f32, bool)]) -> Weights {
         let mut weights = Weights::default();

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::contents::{Contents, Entry};
-use crate::network::weights::{Shapes, listed, mismatch};
+use crate::nn::weights::{Shapes, listed, mismatch};
 
 /// Tensors whose names are a prefix and a name of the network.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::dataset::Shape;
-use crate::network::weights::values;
+use crate::nn::weights::values;
 
 mod archive;
 mod damaged;

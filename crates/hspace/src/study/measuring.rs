@@ -19,7 +19,7 @@ use crate::objective::Subset;
 use crate::per_draw::{Budget, PerDraw};
 use crate::probe::{Contender, Labels, Measurements, ProbeOptions, measure};
 use crate::source::{Source, Sources, represent_rows};
-use crate::train::Start;
+use crate::training::Start;
 use crate::warning::Warning;
 
 /// Labels a class of the few-label columns, and the points of the baseline's curve.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burn_tensor::{Tensor, TensorData};
 use hspace::device::{DEVICES, Device, device};
-use hspace::network::weights::Weights;
+use hspace::nn::weights::Weights;
 use hspace::objective::OBJECTIVES;
 use rand::SeedableRng;
 use rand_distr::{Distribution, Uniform};

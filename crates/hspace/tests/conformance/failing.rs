@@ -1,7 +1,7 @@
 //! Each objective's own way of failing is named.
 
 use burn_tensor::{Tensor, TensorData};
-use hspace::network::weights::Weights;
+use hspace::nn::weights::Weights;
 use hspace::objective::OBJECTIVES;
 
 use crate::case::Case;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use burn_tensor::Tensor;
-use hspace::network::weights::Weights;
+use hspace::nn::weights::Weights;
 use hspace::optim::Gradients;
 
 use crate::case::{Case, Choice, Evaluated, number};

@@ -1,10 +1,10 @@
 //! A handful of samples is learned, and distinguished.
 
 use hspace::embed::to_matrix;
-use hspace::network::weights::Weights;
+use hspace::nn::weights::Weights;
 use hspace::objective::Net;
 use hspace::optim::{Optimizer, OptimizerState, Rule};
-use hspace::train::watch;
+use hspace::training::watch;
 
 use crate::case::{Case, Choice, KINDS, SAMPLES, samples};
 

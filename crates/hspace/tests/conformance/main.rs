@@ -11,7 +11,7 @@ mod stages;
 use burn_tensor::Tensor;
 use hspace::device::Device;
 use hspace::encoder::{self, ENCODERS};
-use hspace::network::{Mode, Pass};
+use hspace::nn::{Mode, Pass};
 use hspace::objective::OBJECTIVES;
 
 use case::{Case, IMAGE, SAMPLES, VECTOR, encoders_for, samples};

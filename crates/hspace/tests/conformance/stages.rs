@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use hspace::device::Device;
 use hspace::encoder::{self, Exit, Features, Stage, features_at};
-use hspace::network::{Mode, Pass};
+use hspace::nn::{Mode, Pass};
 
 use crate::case::{IMAGE, VECTOR, encoders_for, samples};
 

@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 
 use burn_tensor::{FloatDType, Tensor};
 use hspace::device::Device;
-use hspace::network::weights::Weights;
+use hspace::nn::weights::Weights;
 use hspace::optim::Gradients;
 use rayon::prelude::*;
 

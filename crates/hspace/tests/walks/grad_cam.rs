@@ -6,9 +6,9 @@ use hspace::dataset::Shape;
 use hspace::device::Device;
 use hspace::embed::to_matrix;
 use hspace::encoder::{Encoder, Features};
-use hspace::network::layers::linear;
-use hspace::network::maps::Maps;
-use hspace::network::{Mode, Pass, Weights};
+use hspace::nn::layers::linear;
+use hspace::nn::maps::Maps;
+use hspace::nn::{Mode, Pass, Weights};
 
 /// The encoder's maps after `stage`, and what leads from there to the logits.
 struct Cut<'a> {

@@ -12,9 +12,9 @@ use hspace::config::Config;
 use hspace::dataset::{Dataset, OpenOptions, Pixels, Sample};
 use hspace::embed::to_matrix;
 use hspace::job::{Job, about};
-use hspace::network::layers::pick;
+use hspace::nn::layers::pick;
 use hspace::objective::Objective;
-use hspace::train::{Start, Trained};
+use hspace::training::{Start, Trained};
 use hspace::views::{Recipe, Recipes};
 
 /// Small handwritten digits.

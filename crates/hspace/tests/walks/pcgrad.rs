@@ -3,7 +3,7 @@
 
 use burn_tensor::Tensor;
 use hspace::dataset::{Column, Role, Split, Values};
-use hspace::network::layers::linear;
+use hspace::nn::layers::linear;
 use hspace::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, ViewKind};
 use hspace::optim::{Gradients, sum};
 

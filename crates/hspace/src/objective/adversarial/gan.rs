@@ -32,8 +32,8 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::Shape;
 use crate::encoder::Encoder;
 use crate::list::{self, Configured, Entry};
-use crate::network::layers::{flatten, linear};
-use crate::network::{Init, Scope, Weights};
+use crate::nn::layers::{flatten, linear};
+use crate::nn::{Init, Scope, Weights};
 use crate::objective::decoder::Decoder;
 use crate::objective::heads::{must, not_negative, positive};
 use crate::objective::jacobian;
@@ -322,8 +322,8 @@ mod tests {
     use super::*;
     use crate::device::Device;
     use crate::golden::{check_loss, matrix};
-    use crate::network::weights::{values, vector};
-    use crate::network::{Mode, Pass};
+    use crate::nn::weights::{values, vector};
+    use crate::nn::{Mode, Pass};
 
     #[test]
     fn both_games_agree_with_torch() {

@@ -25,9 +25,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::encoder::Encoder;
 use crate::list::{self, Configured, Entry};
-use crate::network::Init;
-use crate::network::layers::l2_normalise;
-use crate::network::weights::{values, vector};
+use crate::nn::Init;
+use crate::nn::layers::l2_normalise;
+use crate::nn::weights::{values, vector};
 use crate::objective::contrastive::moco::enqueued;
 use crate::objective::heads::{must, positive, positive_number, projector, share};
 use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, UpdateGroup, multi_crop};
@@ -247,7 +247,7 @@ mod tests {
     use crate::device::Device;
     use crate::encoder;
     use crate::golden::{check_loss, matrix, numbers};
-    use crate::network::{Mode, Pass, Weight, Weights};
+    use crate::nn::{Mode, Pass, Weight, Weights};
 
     fn rows<const D: usize>(of: &[[f32; D]]) -> Tensor<2> {
         vector(of.as_flattened().to_vec(), &Device::cpu()).reshape([of.len(), D])

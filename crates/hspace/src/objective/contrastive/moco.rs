@@ -25,8 +25,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::device::Device;
 use crate::list::{self, Configured, Entry};
-use crate::network::layers::{l2_normalise, perceptron};
-use crate::network::{Init, Scope, Weights};
+use crate::nn::layers::{l2_normalise, perceptron};
+use crate::nn::{Init, Scope, Weights};
 use crate::objective::heads::{positive, positive_number, projector, standardised_projector};
 use crate::objective::similarity::{
     LEAST_CENTRED_SPREAD, constant_projections, info_nce, projection_spread, symmetric,
@@ -213,7 +213,7 @@ fn contrast(views: [(Tensor<2>, Tensor<2>); 2], temperature: f64, device: &Devic
 mod tests {
     use super::*;
     use crate::golden::{check_loss, matrix};
-    use crate::network::weights::{values, vector};
+    use crate::nn::weights::{values, vector};
 
     #[test]
     fn v3_agrees_with_its_authors_formula() {

@@ -17,7 +17,7 @@ use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::list::{self, Configured, Entry};
-use crate::network::Weights;
+use crate::nn::Weights;
 use crate::objective::heads::{positive, projector};
 use crate::objective::similarity::{
     LEAST_SPREAD, constant_projections, mean_cosine, projection_spread, symmetric,

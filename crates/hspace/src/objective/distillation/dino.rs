@@ -23,9 +23,9 @@ use burn_tensor::activation::softmax;
 use serde::{Deserialize, Serialize};
 
 use crate::list::{self, Configured, Entry};
-use crate::network::layers::l2_normalise;
-use crate::network::tokens::{dense, gelu};
-use crate::network::{Init, Scope, Weights};
+use crate::nn::layers::l2_normalise;
+use crate::nn::tokens::{dense, gelu};
+use crate::nn::{Init, Scope, Weights};
 use crate::objective::clustering::swav::swapped_prediction;
 use crate::objective::heads::{must, positive, positive_number, share};
 use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, multi_crop, teacher};
@@ -221,7 +221,7 @@ mod tests {
     use super::*;
     use crate::device::Device;
     use crate::golden::{assert_close, check_loss, matrix, numbers};
-    use crate::network::weights::{values, vector};
+    use crate::nn::weights::{values, vector};
 
     #[test]
     fn agrees_with_lightly() {

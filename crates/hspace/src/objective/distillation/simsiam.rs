@@ -15,7 +15,7 @@ use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::list::{self, Configured, Entry};
-use crate::network::layers::perceptron;
+use crate::nn::layers::perceptron;
 use crate::objective::heads::{positive, standardised_projector};
 use crate::objective::similarity::{
     LEAST_CENTRED_SPREAD, constant_projections, mean_cosine, projection_spread, symmetric,

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::Shape;
 use crate::encoder::Encoder;
 use crate::list::{self, Configured, Entry};
-use crate::network::Weights;
+use crate::nn::Weights;
 use crate::objective::classes::{
     ClassWeights, Classes, accuracy, smoothed_cross_entropy, soft_cross_entropy, validate_smoothing,
 };

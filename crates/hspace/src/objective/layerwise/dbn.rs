@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use super::layers::{self, Layer, Samples};
 use crate::encoder::{Activation, Encoder};
 use crate::list::{self, Configured, Entry};
-use crate::network::Init;
+use crate::nn::Init;
 use crate::objective::heads::{not_negative, positive, share};
 use crate::objective::variational::latent::sum_columns;
 use crate::objective::{
@@ -233,8 +233,8 @@ mod tests {
     use crate::device::Device;
     use crate::encoder;
     use crate::golden::{check_loss, fill, matrix};
-    use crate::network::weights::{values, vector};
-    use crate::network::{Mode, Pass, Weights};
+    use crate::nn::weights::{values, vector};
+    use crate::nn::{Mode, Pass, Weights};
 
     fn machine(gaussian: bool, activation: Activation) -> Machine {
         Machine {

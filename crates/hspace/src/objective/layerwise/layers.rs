@@ -4,8 +4,8 @@ use burn_tensor::{Tensor, TensorData};
 
 use crate::dataset::Shape;
 use crate::encoder::{Encoder, Perceptron};
-use crate::network::Init;
-use crate::network::layers::flatten;
+use crate::nn::Init;
+use crate::nn::layers::flatten;
 use crate::objective::heads::must;
 use crate::objective::likelihood::plain;
 use crate::objective::{DataSpec, Net, UpdateGroup};

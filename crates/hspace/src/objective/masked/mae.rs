@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use crate::device::Device;
 use crate::encoder::{self, Encoder};
 use crate::list::{self, Configured, Entry};
-use crate::network::tokens::{dense, layer_norm, transformer_block};
-use crate::network::{Init, Scope};
+use crate::nn::tokens::{dense, layer_norm, transformer_block};
+use crate::nn::{Init, Scope};
 use crate::objective::heads::{must, positive};
 use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, ViewKind};
 
@@ -243,8 +243,8 @@ mod tests {
     use super::*;
     use crate::dataset::Shape;
     use crate::golden::{assert_close, check_loss, matrix, noise};
-    use crate::network::weights::values;
-    use crate::network::{Mode, Pass};
+    use crate::nn::weights::values;
+    use crate::nn::{Mode, Pass};
 
     #[test]
     fn agrees_with_the_authors_formula() {

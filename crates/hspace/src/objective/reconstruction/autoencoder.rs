@@ -241,8 +241,8 @@ mod tests {
     use super::*;
     use crate::device::Device;
     use crate::golden::noise;
-    use crate::network::weights::values;
-    use crate::network::{Mode, Pass, Weights};
+    use crate::nn::weights::values;
+    use crate::nn::{Mode, Pass, Weights};
 
     const SHAPE: Shape = Shape::Image {
         channels: 2,

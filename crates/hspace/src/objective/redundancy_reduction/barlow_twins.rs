@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::device::Device;
 use crate::list::{self, Configured, Entry};
-use crate::network::layers::standardise;
+use crate::nn::layers::standardise;
 use crate::objective::heads::{positive, positive_number, projector};
 use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, two_views};
 

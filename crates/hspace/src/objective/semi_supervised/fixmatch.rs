@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::thresholds::{Thresholds, diagnose, largest_class, taken};
 use crate::list::{self, Configured, Entry};
-use crate::network::Init;
+use crate::nn::Init;
 use crate::objective::classes::{Classes, accuracy, cross_entropy, soft_cross_entropy};
 use crate::objective::heads::{must, not_negative, share};
 use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, ViewKind};
@@ -211,7 +211,7 @@ mod tests {
     use super::*;
     use crate::device::Device;
     use crate::golden::{check_loss, matrix};
-    use crate::network::weights::{values, vector};
+    use crate::nn::weights::{values, vector};
 
     #[test]
     fn agrees_with_pytorch() {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::encoder::Encoder;
 use crate::list::{self, Configured, Entry};
-use crate::network::Weights;
+use crate::nn::Weights;
 use crate::objective::classes::{Classes, accuracy, cross_entropy};
 use crate::objective::heads::{must, not_negative};
 use crate::objective::{

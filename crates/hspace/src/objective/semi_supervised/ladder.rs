@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::Shape;
 use crate::encoder::Encoder;
 use crate::list::{self, Configured, Entry};
-use crate::network::layers::{flatten, linear, standardise};
-use crate::network::{Init, Scope};
+use crate::nn::layers::{flatten, linear, standardise};
+use crate::nn::{Init, Scope};
 use crate::objective::classes::{Classes, accuracy, cross_entropy};
 use crate::objective::heads::{must, not_negative, positive};
 use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, ViewKind};
@@ -247,8 +247,8 @@ mod tests {
     use super::*;
     use crate::device::Device;
     use crate::golden::{check_loss, matrix};
-    use crate::network::weights::{Weight, vector};
-    use crate::network::{Mode, Pass, Weights};
+    use crate::nn::weights::{Weight, vector};
+    use crate::nn::{Mode, Pass, Weights};
 
     /// With a of the combinator .1, .2, … .5 for the mean, and .6, … 1 for the share.
     #[test]

@@ -15,7 +15,7 @@ use burn_tensor::activation::log_softmax;
 use serde::{Deserialize, Serialize};
 
 use crate::list::{self, Configured, Entry};
-use crate::network::layers::perceptron;
+use crate::nn::layers::perceptron;
 use crate::objective::classes::{Classes, accuracy, cross_entropy};
 use crate::objective::decoder::Decoder;
 use crate::objective::heads::{not_negative, positive};

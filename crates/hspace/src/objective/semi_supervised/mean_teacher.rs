@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pi_model::consistency;
 use crate::list::{self, Configured, Entry};
-use crate::network::Weights;
+use crate::nn::Weights;
 use crate::objective::classes::{Classes, accuracy, cross_entropy};
 use crate::objective::heads::{must, not_negative, share};
 use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, ViewKind, teacher};

@@ -155,7 +155,7 @@ impl Objective for MixMatch {
 mod tests {
     use super::*;
     use crate::device::Device;
-    use crate::network::weights::{values, vector};
+    use crate::nn::weights::{values, vector};
 
     #[test]
     fn sharpening_squares_at_half_the_temperature() {

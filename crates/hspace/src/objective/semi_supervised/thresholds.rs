@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use burn_tensor::{Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use crate::network::weights::values;
-use crate::network::{Init, Scope};
+use crate::nn::weights::values;
+use crate::nn::{Init, Scope};
 use crate::objective::classes::Classes;
 use crate::warning::WarningKind;
 
@@ -157,7 +157,7 @@ pub(in crate::objective) fn diagnose(
 mod tests {
     use super::*;
     use crate::device::Device;
-    use crate::network::{Mode, Pass, Weights};
+    use crate::nn::{Mode, Pass, Weights};
 
     fn rows<const N: usize>(of: [[f32; 3]; N]) -> Tensor<2> {
         Tensor::from_data(TensorData::from(of), &Device::cpu())

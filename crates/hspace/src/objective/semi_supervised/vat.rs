@@ -176,7 +176,7 @@ impl Objective for Vat {
 mod tests {
     use super::*;
     use crate::golden::{check_loss, matrix};
-    use crate::network::weights::values;
+    use crate::nn::weights::values;
 
     #[test]
     fn divergences_agree_with_pytorch() {

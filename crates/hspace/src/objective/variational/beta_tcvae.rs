@@ -117,7 +117,7 @@ mod tests {
     use super::*;
     use crate::device::Device;
     use crate::golden::{check_loss, matrix};
-    use crate::network::weights::{rng_for, values, vector};
+    use crate::nn::weights::{rng_for, values, vector};
 
     /// Of data from N(0, Σ) and posteriors N(x, s²), latents are from N(0, C), C = Σ + s²: all three parts
     /// are known.

@@ -14,7 +14,7 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use crate::list::{Configured, Entry};
-use crate::network::layers::{linear, linear_leaky};
+use crate::nn::layers::{linear, linear_leaky};
 use crate::objective::heads::{not_negative, positive, positive_number};
 use crate::objective::variational::latent::{self, Model, Variant, loss_of, sum_columns};
 use crate::objective::{Batch, Loss, Net, Objective, UpdateGroup};
@@ -155,8 +155,8 @@ mod tests {
     use super::*;
     use crate::device::Device;
     use crate::golden::{check_loss, matrix};
-    use crate::network::weights::values;
-    use crate::network::{Mode, Pass, Weights};
+    use crate::nn::weights::values;
+    use crate::nn::{Mode, Pass, Weights};
 
     #[test]
     fn each_column_is_shuffled_by_itself() {

@@ -16,8 +16,8 @@ use toml::Table;
 
 use crate::encoder::Encoder;
 use crate::list;
-use crate::network::Init;
-use crate::network::layers::linear;
+use crate::nn::Init;
+use crate::nn::layers::linear;
 use crate::objective::decoder::Decoder;
 use crate::objective::heads::positive;
 use crate::objective::likelihood::Likelihood;
@@ -358,7 +358,7 @@ pub(in crate::objective) fn loss_of(
 mod tests {
     use super::*;
     use crate::golden::{check_loss, matrix};
-    use crate::network::weights::values;
+    use crate::nn::weights::values;
 
     #[test]
     fn the_divergence_agrees_with_torch() {

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::device::Device;
 use crate::list::{Configured, Entry};
-use crate::network::Init;
-use crate::network::weights::{values, vector};
+use crate::nn::Init;
+use crate::nn::weights::{values, vector};
 use crate::objective::heads::{must, not_negative, positive};
 use crate::objective::variational::latent::{self, Model, Variant};
 use crate::objective::{Batch, Loss, Net, Objective};
@@ -241,7 +241,7 @@ impl Book {
 mod tests {
     use super::*;
     use crate::golden::{assert_close, check_loss, fill, matrix, numbers};
-    use crate::network::weights::rng_for;
+    use crate::nn::weights::rng_for;
 
     #[test]
     fn gradients_pass_as_in_torch() {

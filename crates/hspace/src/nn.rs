@@ -36,7 +36,7 @@ pub use weights::{Weight, Weights};
 /// ```
 /// use burn_tensor::Tensor;
 /// use hspace::device::Device;
-/// use hspace::network::{Mode, Pass, Weights, layers::linear};
+/// use hspace::nn::{Mode, Pass, Weights, layers::linear};
 ///
 /// let device = Device::cpu();
 /// let x = || Tensor::<2>::ones([4, 8], &device);
@@ -83,7 +83,7 @@ pub enum Init {
 /// ```
 /// use burn_tensor::Tensor;
 /// use hspace::device::Device;
-/// use hspace::network::{Mode, Pass, Weights, layers::linear};
+/// use hspace::nn::{Mode, Pass, Weights, layers::linear};
 ///
 /// let (device, none) = (Device::cpu(), Weights::default());
 /// let pass = Pass::new(&none, Mode::Init(0), &device).with_seed(7).with_progress(0.5);
@@ -210,7 +210,7 @@ impl<'a> Pass<'a> {
 ///
 /// ```
 /// use hspace::device::Device;
-/// use hspace::network::{Init, Mode, Pass, Weights};
+/// use hspace::nn::{Init, Mode, Pass, Weights};
 ///
 /// let none = Weights::default();
 /// let pass = Pass::new(&none, Mode::Init(0), &Device::cpu());

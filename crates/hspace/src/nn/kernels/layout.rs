@@ -6,13 +6,13 @@ use hspace_kernels::{Buffer, Machine, transpose};
 use super::{Backward, FlatTensor, Parents, attach, node, primitive};
 
 /// `[n, c, h, w]` to `[n, h, w, c]`.
-pub(in crate::network) fn channels_last(on: Machine, x: Tensor<4>) -> Tensor<4> {
+pub(in crate::nn) fn channels_last(on: Machine, x: Tensor<4>) -> Tensor<4> {
     let [n, c, h, w] = x.dims();
     transposed(on, x, (c, h * w), [n, h, w, c])
 }
 
 /// `[n, h, w, c]` to `[n, c, h, w]`.
-pub(in crate::network) fn channels_first(on: Machine, x: Tensor<4>) -> Tensor<4> {
+pub(in crate::nn) fn channels_first(on: Machine, x: Tensor<4>) -> Tensor<4> {
     let [n, h, w, c] = x.dims();
     transposed(on, x, (h * w, c), [n, c, h, w])
 }

@@ -1,5 +1,5 @@
 //! The layers that encoders, heads and decoders are made of; convolutions with normalisation are in
-//! `network/blocks.rs`.
+//! `nn/blocks.rs`.
 
 use burn_tensor::activation::{leaky_relu, relu};
 use burn_tensor::module::conv2d;
@@ -18,8 +18,8 @@ use super::{Init, Scope, kernels};
 /// ```
 /// # use burn_tensor::Tensor;
 /// # use hspace::device::Device;
-/// # use hspace::network::{Mode, Pass, Weights};
-/// use hspace::network::layers::linear;
+/// # use hspace::nn::{Mode, Pass, Weights};
+/// use hspace::nn::layers::linear;
 ///
 /// # let (device, none) = (Device::cpu(), Weights::default());
 /// # let pass = Pass::new(&none, Mode::Init(0), &device);
@@ -43,8 +43,8 @@ pub fn linear(scope: &Scope, x: Tensor<2>, out: usize, bias: bool) -> Tensor<2> 
 /// # use burn_tensor::Tensor;
 /// # use hspace::device::Device;
 /// # use hspace::embed::to_matrix;
-/// # use hspace::network::{Mode, Pass, Weights};
-/// use hspace::network::layers::linear_relu;
+/// # use hspace::nn::{Mode, Pass, Weights};
+/// use hspace::nn::layers::linear_relu;
 ///
 /// # let (device, none) = (Device::cpu(), Weights::default());
 /// # let pass = Pass::new(&none, Mode::Init(0), &device);
@@ -61,8 +61,8 @@ pub fn linear_relu(scope: &Scope, x: Tensor<2>, out: usize) -> Tensor<2> {
 /// # use burn_tensor::Tensor;
 /// # use hspace::device::Device;
 /// # use hspace::embed::to_matrix;
-/// # use hspace::network::{Mode, Pass, Weights};
-/// use hspace::network::layers::{linear_leaky, linear_relu};
+/// # use hspace::nn::{Mode, Pass, Weights};
+/// use hspace::nn::layers::{linear_leaky, linear_relu};
 ///
 /// # let (device, none) = (Device::cpu(), Weights::default());
 /// # let pass = Pass::new(&none, Mode::Init(0), &device);
@@ -112,8 +112,8 @@ pub(crate) fn affine(
 /// ```
 /// # use burn_tensor::Tensor;
 /// # use hspace::device::Device;
-/// # use hspace::network::{Mode, Pass, Weights};
-/// use hspace::network::{layers::conv, maps::Maps};
+/// # use hspace::nn::{Mode, Pass, Weights};
+/// use hspace::nn::{layers::conv, maps::Maps};
 ///
 /// # let (device, none) = (Device::cpu(), Weights::default());
 /// # let pass = Pass::new(&none, Mode::Init(0), &device);
@@ -144,7 +144,7 @@ pub fn conv(scope: &Scope, x: Maps, out: usize, kernel: usize) -> Maps {
 ///
 /// ```
 /// use burn_tensor::Tensor;
-/// use hspace::{device::Device, network::layers::flatten};
+/// use hspace::{device::Device, nn::layers::flatten};
 ///
 /// let images = Tensor::zeros([4, 3, 8, 8], &Device::cpu());
 /// assert_eq!(flatten(images).dims(), [4, 192]);
@@ -161,8 +161,8 @@ pub fn flatten(x: Tensor<4>) -> Tensor<2> {
 /// ```
 /// # use burn_tensor::Tensor;
 /// # use hspace::device::Device;
-/// # use hspace::network::{Mode, Pass, Weights};
-/// use hspace::network::layers::perceptron;
+/// # use hspace::nn::{Mode, Pass, Weights};
+/// use hspace::nn::layers::perceptron;
 ///
 /// # let (device, none) = (Device::cpu(), Weights::default());
 /// # let pass = Pass::new(&none, Mode::Init(0), &device);
@@ -189,7 +189,7 @@ pub fn perceptron(scope: &Scope, mut x: Tensor<2>, dims: &[usize], norm: bool) -
 ///
 /// ```
 /// use burn_tensor::Tensor;
-/// use hspace::{device::Device, embed::to_matrix, network::layers::l2_normalise};
+/// use hspace::{device::Device, embed::to_matrix, nn::layers::l2_normalise};
 ///
 /// let x = to_matrix(l2_normalise(Tensor::from_floats([[3.0, 4.0]], &Device::cpu())));
 /// assert!((x.data[0] - 0.6).abs() < 1e-6 && (x.data[1] - 0.8).abs() < 1e-6);
@@ -204,7 +204,7 @@ pub fn l2_normalise(x: Tensor<2>) -> Tensor<2> {
 ///
 /// ```
 /// use burn_tensor::Tensor;
-/// use hspace::{device::Device, embed::to_matrix, network::layers::standardise};
+/// use hspace::{device::Device, embed::to_matrix, nn::layers::standardise};
 ///
 /// let x = to_matrix(standardise(Tensor::from_floats([[1.0], [3.0]], &Device::cpu())));
 /// assert!((x.data[0] + 1.0).abs() < 1e-3 && (x.data[1] - 1.0).abs() < 1e-3);
@@ -219,7 +219,7 @@ pub fn standardise(x: Tensor<2>) -> Tensor<2> {
 ///
 /// ```
 /// use burn_tensor::Tensor;
-/// use hspace::{device::Device, embed::to_matrix, network::layers::pick};
+/// use hspace::{device::Device, embed::to_matrix, nn::layers::pick};
 ///
 /// let x = Tensor::from_floats([[1.0, 2.0], [3.0, 4.0]], &Device::cpu());
 /// assert_eq!(to_matrix(pick(x, &[1, 0]).unsqueeze()).data, [2.0, 3.0]);
@@ -235,7 +235,7 @@ pub fn pick(x: Tensor<2>, columns: &[u32]) -> Tensor<1> {
 /// Floating-point operations per second of square products of `size`, measured for `seconds`.
 ///
 /// ```
-/// use hspace::{device::Device, network::layers::product_rate};
+/// use hspace::{device::Device, nn::layers::product_rate};
 ///
 /// assert!(product_rate(64, 0.01, &Device::cpu()) > 1e6);
 /// ```

@@ -9,7 +9,7 @@ use super::{Backward, FlatTensor, Parents, attach, node, primitive, vector};
 
 /// `x Wᵀ + b + residual`, as far as given, and what of it is below 0 times `slope`: `x [n, in]`,
 /// `weight [out, in]`, `bias [out]`, `residual [n, out]`.
-pub(in crate::network) fn linear(
+pub(in crate::nn) fn linear(
     on: Machine,
     x: Tensor<2>,
     weight: Tensor<2>,

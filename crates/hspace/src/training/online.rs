@@ -5,7 +5,7 @@ use crate::embed::{Embedded, embed};
 use crate::error::Result;
 use crate::job::{Job, PROBED};
 use crate::matrix::{Matrix, spaced};
-use crate::network::Weights;
+use crate::nn::Weights;
 use crate::probe::knn;
 use crate::probe::scores::largest;
 

@@ -9,7 +9,7 @@ use crate::embed::to_matrix;
 use crate::error::Result;
 use crate::job::Job;
 use crate::matrix::Matrix;
-use crate::network::{Mode, Pass, Weights};
+use crate::nn::{Mode, Pass, Weights};
 use crate::objective::{Batch, Net, UpdateGroup};
 use crate::optim::{Optimizer, ema, schedule};
 use crate::warning::WarningKind;

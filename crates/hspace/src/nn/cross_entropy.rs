@@ -14,7 +14,7 @@ use crate::device::Device;
 /// use burn_tensor::Tensor;
 /// use hspace::device::Device;
 /// use hspace::embed::to_matrix;
-/// use hspace::network::cross_entropy::cross_entropy;
+/// use hspace::nn::cross_entropy::cross_entropy;
 ///
 /// let device = Device::cpu();
 /// // Two values of probability ½ each: log ¼.
@@ -39,7 +39,7 @@ mod tests {
 
     use super::*;
     use crate::golden::noise;
-    use crate::network::weights::values;
+    use crate::nn::weights::values;
 
     #[test]
     fn our_kernel_agrees_with_burns() {

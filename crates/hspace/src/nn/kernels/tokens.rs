@@ -7,7 +7,7 @@ use hspace_kernels::{Buffer, Machine, gelu as unit, layer_norm as norm};
 use super::{Backward, FlatTensor, Parents, attach, node, primitive, vector};
 
 /// Each row of `x [n, d]` normalised by its own mean and variance, times `gain` plus `bias`.
-pub(in crate::network) fn layer_norm(
+pub(in crate::nn) fn layer_norm(
     on: Machine,
     x: Tensor<2>,
     gain: Tensor<1>,
@@ -53,7 +53,7 @@ impl Backward for Normalised {
 }
 
 /// `x Φ(x)`.
-pub(in crate::network) fn gelu(on: Machine, x: Tensor<2>) -> Tensor<2> {
+pub(in crate::nn) fn gelu(on: Machine, x: Tensor<2>) -> Tensor<2> {
     let shape = x.dims();
     let input = FlatTensor::of(x.clone());
     let mut out = Buffer::any(input.get().len());
@@ -86,7 +86,7 @@ impl Backward for Gelu {
 }
 
 /// Attention of `qkv [n · t, 3 · h · e]` to `[n · t, h · e]`.
-pub(in crate::network) fn attend(on: Machine, shape: Attention, qkv: Tensor<2>) -> Tensor<2> {
+pub(in crate::nn) fn attend(on: Machine, shape: Attention, qkv: Tensor<2>) -> Tensor<2> {
     let input = FlatTensor::of(qkv.clone());
     let mut out = Buffer::any(shape.output_len());
     attention::forward(on, &shape, input.get(), &mut out);

@@ -13,8 +13,8 @@ use super::{Scope, kernels};
 /// ```
 /// # use burn_tensor::Tensor;
 /// # use hspace::device::Device;
-/// # use hspace::network::{Mode, Pass, Weights};
-/// use hspace::network::maps::Maps;
+/// # use hspace::nn::{Mode, Pass, Weights};
+/// use hspace::nn::maps::Maps;
 ///
 /// # let (device, none) = (Device::cpu(), Weights::default());
 /// # let pass = Pass::new(&none, Mode::Eval, &device);

@@ -7,7 +7,7 @@ use super::{Backward, FlatTensor, Parents, attach, node, primitive};
 
 /// `Σ x l − log(1 + eˡ)` over the columns of `logits [n, d]` and `x [n, d]`, through which no
 /// gradient flows: `[n]`.
-pub(in crate::network) fn cross_entropy(on: Machine, logits: Tensor<2>, x: Tensor<2>) -> Tensor<1> {
+pub(in crate::nn) fn cross_entropy(on: Machine, logits: Tensor<2>, x: Tensor<2>) -> Tensor<1> {
     let shape = logits.dims();
     let [rows, columns] = shape;
     let (given, x) = (FlatTensor::of(logits.clone()), FlatTensor::of(x));

@@ -6,7 +6,7 @@ use hspace_kernels::{Buffer, Machine};
 use super::super::{FlatTensor, Parents};
 use super::convolution::{Convolution, Input, Shared};
 use super::{BatchStatistics, Unit};
-use crate::network::blocks::{Residual, Shortcut};
+use crate::nn::blocks::{Residual, Shortcut};
 
 /// What a residual block leaves for the backward pass.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use crate::embed::embed;
 use crate::head::{self, Calibration, Head};
 use crate::job::Job;
 use crate::matrix::spaced;
-use crate::network::Weights;
+use crate::nn::Weights;
 use crate::run::{EncoderFile, OwnHead};
 
 /// Val samples that a temperature is chosen by, at most, spread over all.

@@ -21,25 +21,25 @@ const MOST: usize = 24;
 
 /// The weights of a convolution and its normalisation: `weight [out, c, k, k]`, and by output channel
 /// gain and bias.
-pub(in crate::network) struct BlockWeights {
-    pub(in crate::network) weight: Tensor<4>,
-    pub(in crate::network) gain: Tensor<1>,
-    pub(in crate::network) bias: Tensor<1>,
+pub(in crate::nn) struct BlockWeights {
+    pub(in crate::nn) weight: Tensor<4>,
+    pub(in crate::nn) gain: Tensor<1>,
+    pub(in crate::nn) bias: Tensor<1>,
 }
 
 /// Mean and biased variance of a batch by channel, over `count` positions.
-pub(in crate::network) struct BatchStatistics {
-    pub(in crate::network) mean: Vec<f32>,
-    pub(in crate::network) variance: Vec<f32>,
-    pub(in crate::network) count: usize,
+pub(in crate::nn) struct BatchStatistics {
+    pub(in crate::nn) mean: Vec<f32>,
+    pub(in crate::nn) variance: Vec<f32>,
+    pub(in crate::nn) count: usize,
 }
 
 /// One of the convolutions of [`training_chain`], with its normalisation.
-pub(in crate::network) struct Unit {
-    pub(in crate::network) weights: BlockWeights,
-    pub(in crate::network) stride: usize,
+pub(in crate::nn) struct Unit {
+    pub(in crate::nn) weights: BlockWeights,
+    pub(in crate::nn) stride: usize,
     /// Whether a ReLU follows.
-    pub(in crate::network) relu: bool,
+    pub(in crate::nn) relu: bool,
 }
 
 /// Residual blocks one after the other: of each, convolution, normalisation by the batch's statistics and
@@ -48,7 +48,7 @@ pub(in crate::network) struct Unit {
 ///
 /// # Panics
 /// If a single block has more convolutions than an operation holds.
-pub(in crate::network) fn training_chain(
+pub(in crate::nn) fn training_chain(
     on: Machine,
     x: Tensor<4>,
     chain: &[Residual<Unit>],
@@ -162,7 +162,7 @@ impl Backward for Chain {
 mod tests {
     use super::*;
     use crate::golden::noise;
-    use crate::network::blocks::Shortcut;
+    use crate::nn::blocks::Shortcut;
 
     fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
         FlatTensor::of(tensor).get().to_vec()

@@ -15,7 +15,7 @@ use crate::device::on_cpu;
 /// use burn_tensor::Tensor;
 /// use hspace::device::Device;
 /// use hspace::embed::to_matrix;
-/// use hspace::network::update::{Momentum, momentum};
+/// use hspace::nn::update::{Momentum, momentum};
 ///
 /// let number = |x: f32| Tensor::<1>::from_floats([x], &Device::cpu());
 /// // Velocity 0.5 · 2 + 1, weight 10 − 0.1 · 2.
@@ -48,7 +48,7 @@ pub fn momentum(
 /// use burn_tensor::Tensor;
 /// use hspace::device::Device;
 /// use hspace::embed::to_matrix;
-/// use hspace::network::update::{Adam, adam};
+/// use hspace::nn::update::{Adam, adam};
 ///
 /// let number = |x: f32| Tensor::<1>::from_floats([x], &Device::cpu());
 /// // The first step of Adam with learning rate 0.1 is 0.1 long, whatever the gradient.
@@ -86,7 +86,7 @@ pub fn adam(
 /// use burn_tensor::Tensor;
 /// use hspace::device::Device;
 /// use hspace::embed::to_matrix;
-/// use hspace::network::update::follow;
+/// use hspace::nn::update::follow;
 ///
 /// let number = |x: f32| Tensor::<1>::from_floats([x], &Device::cpu());
 /// let teacher = follow(number(1.0), &number(3.0), 0.75);

@@ -38,7 +38,7 @@ pub(super) fn output_shape(conv: &Conv) -> [usize; 4] {
 
 /// Convolution and nothing else: `x [n, h, w, c]` with `weight [out, c, k, k]`, padded by half the
 /// kernel.
-pub(in crate::network) fn convolve(
+pub(in crate::nn) fn convolve(
     on: Machine,
     x: Tensor<4>,
     weight: Tensor<4>,
@@ -100,7 +100,7 @@ impl Backward for Convolved {
 
 /// The block with running statistics: the convolution's outputs times `scale` plus `shift`, by
 /// channel, in the same pass. No gradients.
-pub(in crate::network) fn inference_block(
+pub(in crate::nn) fn inference_block(
     on: Machine,
     x: Tensor<4>,
     weight: Tensor<4>,
@@ -124,7 +124,7 @@ pub(in crate::network) fn inference_block(
 }
 
 /// Largest number of each window of 3 × 3 at every second place, padded by 1: `[n, h, w, c]`.
-pub(in crate::network) fn max_pool(x: Tensor<4>) -> Tensor<4> {
+pub(in crate::nn) fn max_pool(x: Tensor<4>) -> Tensor<4> {
     let [n, h, w, channels] = x.dims();
     let shape = Conv {
         n,
@@ -161,7 +161,7 @@ impl Backward for Pooled {
 }
 
 /// Maps `[n, h, w, c]` made as large as `to`, each place the nearest one's numbers.
-pub(in crate::network) fn upsample(x: Tensor<4>, to: [usize; 2]) -> Tensor<4> {
+pub(in crate::nn) fn upsample(x: Tensor<4>, to: [usize; 2]) -> Tensor<4> {
     let [n, h, w, channels] = x.dims();
     let maps = Upsample {
         n,

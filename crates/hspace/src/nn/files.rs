@@ -38,7 +38,7 @@ pub(crate) fn to_bytes(
 /// use hspace::dataset::Shape;
 /// use hspace::device::Device;
 /// use hspace::encoder;
-/// use hspace::network::files::{read_weights, write_weights};
+/// use hspace::nn::files::{read_weights, write_weights};
 ///
 /// let path = folder.path().join("encoder.safetensors");
 /// let mlp = encoder::make("mlp", Default::default())?;
@@ -63,7 +63,7 @@ pub fn write_weights(path: &Path, weights: &Weights) -> Result<()> {
 /// ```
 /// # let folder = tempfile::tempdir()?;
 /// use hspace::device::Device;
-/// use hspace::network::files::read_weights;
+/// use hspace::nn::files::read_weights;
 ///
 /// let path = folder.path().join("encoder.safetensors");
 /// std::fs::write(&path, "not safetensors")?;

@@ -8,7 +8,7 @@ use crate::probe::geometry::{alignment_and_uniformity, effective_rank};
 ///
 /// ```
 /// use hspace::matrix::Matrix;
-/// use hspace::train::watch::health;
+/// use hspace::training::watch::health;
 ///
 /// // Four samples with the same features: collapse.
 /// let same = Matrix::new(4, 3, [1.0, 2.0, 3.0].repeat(4));
@@ -41,7 +41,7 @@ const LEAST_RANK: f64 = 1.5;
 ///
 /// ```
 /// use hspace::matrix::Matrix;
-/// use hspace::train::watch::health;
+/// use hspace::training::watch::health;
 ///
 /// let views = [[1.0, 0.0, 0.0, 1.0], [0.9, 0.1, 0.1, 0.9]].map(|x| Matrix::new(2, 2, x.to_vec()));
 /// let found = health(&views)?;

@@ -17,7 +17,7 @@ use std::sync::atomic::AtomicBool;
 use crate::dataset::BadFile;
 use crate::error::Result;
 use crate::job::Job;
-use crate::network::Weights;
+use crate::nn::Weights;
 use crate::run::{Line, OwnHead, RunFolder};
 use crate::warning::Warning;
 use loader::{Loader, LoaderPlan};
@@ -31,7 +31,7 @@ use trainer::Trainer;
 /// use hspace::config::Config;
 /// use hspace::dataset::{Dataset, OpenOptions};
 /// use hspace::job::{Job, about};
-/// use hspace::train::Start;
+/// use hspace::training::Start;
 /// use std::sync::atomic::AtomicBool;
 ///
 /// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
@@ -63,7 +63,7 @@ pub enum Start {
 /// # let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
 /// # let settings = "objective = 'simclr'\n[encoder]\nname = 'cnn'\nwidth = 4\n[train]\nsteps = 9\nbatch_size = 16";
 /// # let job = Job::new(Config::resolve(settings.parse()?, about(&shapes))?, &shapes, None)?;
-/// use hspace::train::{Progress, Start};
+/// use hspace::training::{Progress, Start};
 ///
 /// // Stops after two of nine steps.
 /// let stop = AtomicBool::new(false);
@@ -97,7 +97,7 @@ pub struct Progress {
 /// # use hspace::config::Config;
 /// # use hspace::dataset::{Dataset, OpenOptions};
 /// # use hspace::job::{Job, about};
-/// # use hspace::train::Start;
+/// # use hspace::training::Start;
 /// # use std::sync::atomic::AtomicBool;
 /// # let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
 /// # let settings = "objective = 'vae'\n[encoder]\nname = 'cnn'\nwidth = 4\n[train]\nsteps = 2\nbatch_size = 16";
@@ -137,7 +137,7 @@ pub struct Trained {
 /// use hspace::config::Config;
 /// use hspace::dataset::{Dataset, OpenOptions};
 /// use hspace::job::{Job, about};
-/// use hspace::train::{Start, train};
+/// use hspace::training::{Start, train};
 /// use std::sync::atomic::AtomicBool;
 ///
 /// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;

@@ -22,8 +22,8 @@ const EPSILON: f64 = 1e-6;
 /// ```
 /// # use burn_tensor::Tensor;
 /// # use hspace::device::Device;
-/// # use hspace::network::{Mode, Pass, Weights};
-/// use hspace::network::tokens::dense;
+/// # use hspace::nn::{Mode, Pass, Weights};
+/// use hspace::nn::tokens::dense;
 ///
 /// # let (device, none) = (Device::cpu(), Weights::default());
 /// # let pass = Pass::new(&none, Mode::Init(0), &device);
@@ -44,8 +44,8 @@ pub fn dense(scope: &Scope, x: Tensor<2>, out: usize, residual: Option<Tensor<2>
 /// # use burn_tensor::Tensor;
 /// # use hspace::device::Device;
 /// # use hspace::embed::to_matrix;
-/// # use hspace::network::{Mode, Pass, Weights};
-/// use hspace::network::tokens::layer_norm;
+/// # use hspace::nn::{Mode, Pass, Weights};
+/// use hspace::nn::tokens::layer_norm;
 ///
 /// # let (device, none) = (Device::cpu(), Weights::default());
 /// # let pass = Pass::new(&none, Mode::Init(0), &device);
@@ -71,8 +71,8 @@ pub fn layer_norm(scope: &Scope, x: Tensor<2>) -> Tensor<2> {
 /// # use burn_tensor::Tensor;
 /// # use hspace::device::Device;
 /// # use hspace::embed::to_matrix;
-/// # use hspace::network::{Mode, Pass, Weights};
-/// use hspace::network::tokens::gelu;
+/// # use hspace::nn::{Mode, Pass, Weights};
+/// use hspace::nn::tokens::gelu;
 ///
 /// # let (device, none) = (Device::cpu(), Weights::default());
 /// # let pass = Pass::new(&none, Mode::Eval, &device);
@@ -93,8 +93,8 @@ pub fn gelu(scope: &Scope, x: Tensor<2>) -> Tensor<2> {
 /// ```
 /// # use burn_tensor::Tensor;
 /// # use hspace::device::Device;
-/// # use hspace::network::{Mode, Pass, Weights};
-/// use hspace::network::tokens::attention;
+/// # use hspace::nn::{Mode, Pass, Weights};
+/// use hspace::nn::tokens::attention;
 ///
 /// # let (device, none) = (Device::cpu(), Weights::default());
 /// # let pass = Pass::new(&none, Mode::Eval, &device);
@@ -132,8 +132,8 @@ pub fn attention(scope: &Scope, qkv: Tensor<2>, tokens: usize, heads: usize) -> 
 /// ```
 /// # use burn_tensor::Tensor;
 /// # use hspace::device::Device;
-/// # use hspace::network::{Mode, Pass, Weights};
-/// use hspace::network::tokens::transformer_block;
+/// # use hspace::nn::{Mode, Pass, Weights};
+/// use hspace::nn::tokens::transformer_block;
 ///
 /// # let (device, none) = (Device::cpu(), Weights::default());
 /// # let pass = Pass::new(&none, Mode::Init(0), &device);
@@ -159,8 +159,8 @@ mod tests {
     use super::*;
     use crate::device::Device;
     use crate::golden::noise;
-    use crate::network::weights::values;
-    use crate::network::{Mode, Pass, Weights};
+    use crate::nn::weights::values;
+    use crate::nn::{Mode, Pass, Weights};
 
     /// Output and gradients of a block.
     fn run(on: Option<Machine>, x: &Tensor<2>) -> Vec<(String, Vec<f32>)> {

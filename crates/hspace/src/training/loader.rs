@@ -18,7 +18,7 @@ use crate::device::Device;
 use crate::encoder::axes;
 use crate::error::{Error, Result};
 use crate::job::RunViews;
-use crate::network::weights::rng_for;
+use crate::nn::weights::rng_for;
 use crate::objective::{Batch, Stream, ViewKind};
 use crate::views::{Key, sample_key};
 

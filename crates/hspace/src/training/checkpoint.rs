@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use crate::config::Metric;
 use crate::error::{Error, Result};
 use crate::file;
-use crate::network::files::{broken, parse, read_tensors, to_bytes};
-use crate::network::weights::{values, vector};
-use crate::network::{Weight, Weights};
+use crate::nn::files::{broken, parse, read_tensors, to_bytes};
+use crate::nn::weights::{values, vector};
+use crate::nn::{Weight, Weights};
 use crate::optim::OptimizerState;
 use crate::warning::Warning;
 

@@ -8,7 +8,7 @@ use burn_tensor::Tensor;
 
 use crate::device::Device;
 use crate::error::Result;
-use crate::network::Weights;
+use crate::nn::Weights;
 use crate::objective::UpdateGroup;
 use crate::optim::{self, Gradients, Optimizer, OptimizerState};
 

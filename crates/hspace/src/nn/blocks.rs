@@ -22,8 +22,8 @@ use super::{Init, Scope};
 /// # use burn_tensor::Tensor;
 /// # use hspace::device::Device;
 /// # use hspace::embed::to_matrix;
-/// # use hspace::network::{Mode, Pass, Weights};
-/// use hspace::network::blocks::dense_block;
+/// # use hspace::nn::{Mode, Pass, Weights};
+/// use hspace::nn::blocks::dense_block;
 ///
 /// # let (device, none) = (Device::cpu(), Weights::default());
 /// # let pass = Pass::new(&none, Mode::Init(0), &device);
@@ -84,8 +84,8 @@ pub struct Conv {
 /// ```
 /// # use burn_tensor::Tensor;
 /// # use hspace::device::Device;
-/// # use hspace::network::{Mode, Pass, Weights};
-/// use hspace::network::{blocks::{Conv, conv_block}, maps::Maps};
+/// # use hspace::nn::{Mode, Pass, Weights};
+/// use hspace::nn::{blocks::{Conv, conv_block}, maps::Maps};
 ///
 /// # let (device, none) = (Device::cpu(), Weights::default());
 /// # let pass = Pass::new(&none, Mode::Init(0), &device);
@@ -120,9 +120,9 @@ pub struct Unit<'a> {
 /// ```
 /// # use burn_tensor::Tensor;
 /// # use hspace::device::Device;
-/// # use hspace::network::{Mode, Pass, Weights};
-/// use hspace::network::blocks::{Conv, Residual, Shortcut, Unit, residual_blocks};
-/// use hspace::network::maps::Maps;
+/// # use hspace::nn::{Mode, Pass, Weights};
+/// use hspace::nn::blocks::{Conv, Residual, Shortcut, Unit, residual_blocks};
+/// use hspace::nn::maps::Maps;
 ///
 /// # let (device, none) = (Device::cpu(), Weights::default());
 /// # let pass = Pass::new(&none, Mode::Init(0), &device);
@@ -190,9 +190,9 @@ impl<U> Residual<U> {
 /// ```
 /// # use burn_tensor::Tensor;
 /// # use hspace::device::Device;
-/// # use hspace::network::{Mode, Pass, Weights};
-/// use hspace::network::blocks::{Conv, Residual, Unit, residual_blocks};
-/// use hspace::network::maps::Maps;
+/// # use hspace::nn::{Mode, Pass, Weights};
+/// use hspace::nn::blocks::{Conv, Residual, Unit, residual_blocks};
+/// use hspace::nn::maps::Maps;
 ///
 /// # let (device, none) = (Device::cpu(), Weights::default());
 /// # let pass = Pass::new(&none, Mode::Init(0), &device);
@@ -375,7 +375,7 @@ mod tests {
     use super::*;
     use crate::device::Device;
     use crate::golden::noise;
-    use crate::network::{Mode, Pass, Weights};
+    use crate::nn::{Mode, Pass, Weights};
 
     /// Features, gradients by weight and input, and running statistics of a block.
     fn run(on: Option<Machine>, mode: Mode, block: Conv, x: &Tensor<4>) -> Vec<(String, Vec<f32>)> {

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 /// ```
 /// use burn_tensor::Tensor;
 /// use hspace::device::Device;
-/// use hspace::network::Weight;
+/// use hspace::nn::Weight;
 ///
 /// let weight = |shape: &[usize]| Weight {
 ///     value: Tensor::zeros([shape.iter().product::<usize>()], &Device::cpu()),
@@ -126,7 +126,7 @@ pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 /// ```
 /// use burn_tensor::Tensor;
 /// use hspace::device::Device;
-/// use hspace::network::{Weight, Weights};
+/// use hspace::nn::{Weight, Weights};
 ///
 /// let device = Device::cpu();
 /// let mut weights = Weights::default();
