@@ -247,7 +247,7 @@ pub fn html(page: &Page) -> Result<String> {
                         (layers::layers(m, &looks))
                         (comparison::pairs(m, &looks))
                     }
-                    (masks::masks(page.masks.as_ref()))
+                    (masks::masks(page.masks.as_ref(), page.measurements.as_ref().map_or(&[], |m| &m.mask_classes)))
                     (head::head(page.head.as_ref()))
                     (sections::projections(&page.projections))
                     (sections::strips(page.neighbours.as_ref()))

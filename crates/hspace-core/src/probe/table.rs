@@ -135,10 +135,9 @@ impl Measurements {
             let (probe, labels) = (&family[0].probe, family[0].labels);
             text.push_str(&format!(
                 "pairs with {labels} {}, {probe} probe (95 % intervals{})\n",
-                if labels == Labels::All {
-                    "labels"
-                } else {
-                    self.per()
+                match labels {
+                    Labels::All => format!("{}s", self.label_or_mask()),
+                    Labels::PerClass(_) => self.per().to_owned(),
                 },
                 match family.len() {
                     1 => String::new(),
@@ -169,6 +168,14 @@ impl Measurements {
             TaskKind::Numbers => "labels",
             TaskKind::LabelSets => "labelled samples",
             TaskKind::Masks => "masks",
+        }
+    }
+
+    /// What is counted, in the singular.
+    pub(crate) fn label_or_mask(&self) -> &'static str {
+        match self.kind() {
+            TaskKind::Masks => "mask",
+            _ => "label",
         }
     }
 
@@ -327,9 +334,10 @@ impl Measurements {
             r.representation == *representation && r.is_under(probe) && r.labelled == *labels
         })?;
         let (_, score) = own.main_score()?;
+        let what = self.label_or_mask();
         if score.low <= self.chance {
             return Some(format!(
-                "{labels} labels on {representation} do no better than guessing, within the 95 % interval"
+                "{labels} {what}s on {representation} do no better than guessing, within the 95 % interval"
             ));
         }
         if !saving.seen {
@@ -342,7 +350,7 @@ impl Measurements {
                     && names.contains(&baseline)
             })?;
             return Some(format!(
-                "{labels} labels on {representation} and on {}: {}",
+                "{labels} {what}s on {representation} and on {}: {}",
                 plain(baseline),
                 pair.verdict()
             ));
@@ -350,7 +358,7 @@ impl Measurements {
         match saving.amount(&rounded) {
             Some(_) => None,
             None => Some(format!(
-                "how many labels on {} do what {labels} labels on {representation} do is left open by the curves",
+                "how many {what}s on {} do what {labels} {what}s on {representation} do is left open by the curves",
                 plain(baseline)
             )),
         }
@@ -365,7 +373,9 @@ impl Measurements {
         if let Some(doubt) = self.doubt(chosen) {
             return doubt;
         }
-        chosen.sentence(&rounded).unwrap_or_default()
+        chosen
+            .sentence(self.label_or_mask(), &rounded)
+            .unwrap_or_default()
     }
 }
 
@@ -392,9 +402,9 @@ impl Savings {
     }
 
     /// The saving in words; `None` where nothing is known.
-    fn sentence(&self, count: &dyn Fn(f64) -> String) -> Option<String> {
+    fn sentence(&self, what: &str, count: &dyn Fn(f64) -> String) -> Option<String> {
         Some(format!(
-            "{} labels on {} do what {} labels do on {}",
+            "{} {what}s on {} do what {} {what}s do on {}",
             self.labels,
             self.representation,
             self.amount(count)?,

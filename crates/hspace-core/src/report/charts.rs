@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::Curve;
 use super::look::{Look, clip, short};
+use super::tables::Measure;
 
 /// Round numbers that cover `low..=high`: about `count` of them, the first and last at or beyond
 /// the ends.
@@ -114,14 +115,15 @@ pub(super) struct Point {
 
 /// Score against the number of labels (log scale), a line and a 95 % band for each of `lines`
 /// (name, look, points by ascending labels). The axis covers `low..=high`, the same in all panels
-/// that are to be compared (see [`reach`]); `chance` is drawn where it is near.
+/// that are to be compared (see [`reach`]); `chance` is drawn where it is near, and `what` is counted.
 pub(super) fn few_label(
     lines: &[(String, Look, Vec<Point>)],
     [low, high]: [f64; 2],
     chance: Option<f64>,
-    measure: &str,
-    percent: bool,
+    measure: &Measure,
+    what: &str,
 ) -> Markup {
+    let percent = measure.percent;
     let all = || lines.iter().flat_map(|(_, _, points)| points);
     if !low.is_finite() {
         return html! {};
@@ -201,11 +203,11 @@ pub(super) fn few_label(
     );
     html! {
         svg.chart viewBox="0 0 540 344" role="img" {
-            title { (measure) " against number of labels" }
-            text.name x="0" y="14" { (measure) @if percent { ", %" } }
+            title { (measure.title) " against number of " (what) "s" }
+            text.name x="0" y="14" { (measure.title) @if percent { ", %" } }
             (frame.rows(&rows, number))
             (frame.columns(&columns))
-            text.name.middle x=((frame.area[0] + frame.area[1]) / 2.0) y="336" { "labels in total (log scale)" }
+            text.name.middle x=((frame.area[0] + frame.area[1]) / 2.0) y="336" { (what) "s in total (log scale)" }
             @if let Some(chance) = chance {
                 @let y = format!("{:.1}", frame.y(chance));
                 line.chance x1=(frame.area[0]) x2=(frame.area[1]) y1=(y) y2=(y) {}
@@ -220,7 +222,7 @@ pub(super) fn few_label(
                 @for p in points.iter().filter(|p| p.mean.is_finite()) {
                     circle.mark cx=(format!("{:.1}", frame.x(log(p.labels)))) cy=(format!("{:.1}", frame.y(p.mean)))
                         r=(if look.learned { 4.2 } else { 3.0 }) style=(format!("fill:{}", look.colour)) {
-                        title { (name) ", " (p.labels) " labels: " (exact(p.mean)) " [" (exact(p.low)) ", " (exact(p.high)) "]" }
+                        title { (name) ", " (p.labels) " " (what) "s: " (exact(p.mean)) " [" (exact(p.low)) ", " (exact(p.high)) "]" }
                     }
                 }
             }

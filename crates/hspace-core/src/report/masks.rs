@@ -109,13 +109,28 @@ fn framed(picture: &RgbImage) -> RgbImage {
     tile
 }
 
-/// The picture, where there is one.
-pub(super) fn masks(of: Option<&Drawing>) -> Markup {
+/// The picture, where there is one, and the colours of `classes`.
+pub(super) fn masks(of: Option<&Drawing>, classes: &[String]) -> Markup {
     let Some(of) = of else {
         return html! {};
     };
     let lede = html! { "What the mask probe answers with the most masks, on test images that are spread over all of them, not chosen." };
-    section("Masks", lede, html! { div.drawings { (drawing(of)) } })
+    let colour = |class: usize| {
+        let [r, g, b] = COLOURS[class % COLOURS.len()];
+        format!("#{r:02x}{g:02x}{b:02x}")
+    };
+    let legend = html! {
+        ul.legend {
+            @for (class, name) in classes.iter().enumerate() {
+                li { span.dot style={ "background:" (colour(class)) } {} (name) }
+            }
+        }
+    };
+    section(
+        "Masks",
+        lede,
+        html! { (legend) div.drawings { (drawing(of)) } },
+    )
 }
 
 #[cfg(test)]

@@ -70,7 +70,8 @@ fn key_numbers(page: &Page) -> Vec<(String, String, String)> {
         };
         let ratio = labels / s.labels.max(1) as f64;
         let what = format!(
-            "label savings: {} do what {amount} do on {}",
+            "{} savings: {} do what {amount} do on {}",
+            m.label_or_mask(),
             grouped(s.labels),
             s.baseline
         );
@@ -82,9 +83,10 @@ fn key_numbers(page: &Page) -> Vec<(String, String, String)> {
         e.mean.is_finite().then_some((key.as_str(), e.mean))
     };
     let ten = format!("with 10 {}", m.per());
+    let all = format!("with all {}s", m.label_or_mask());
     for (labels, words) in [
         (Labels::PerClass(10), ten.as_str()),
-        (Labels::All, "with all labels"),
+        (Labels::All, all.as_str()),
     ] {
         let Some((key, mean)) = score(learned, labels) else {
             continue;
@@ -129,7 +131,7 @@ pub(super) fn results(m: &Measurements, learned: &[String], looks: &Looks) -> Ma
     }
     let lede = html! {
         "How well " b { (m.task) } " of " (grouped(m.test)) " held-out samples is predicted from each "
-        "representation by a simple model. Means over draws of labels, ± half the 95 % interval; best in bold. " (sentence_case(&m.conditions())) "."
+        "representation by a simple model. Means over draws of " (m.label_or_mask()) "s, ± half the 95 % interval; best in bold. " (sentence_case(&m.conditions())) "."
     };
     let probes = tables::probes(m);
     let is_own = |s: &&Savings| {
@@ -141,7 +143,7 @@ pub(super) fn results(m: &Measurements, learned: &[String], looks: &Looks) -> Ma
         @if let Some(note) = m.without() { p.note { (sentence_case(&note)) } }
         @if !own.is_empty() { ul.savings { @for s in own { li { (saving(m, s)) } } } }
         @if !m.savings.is_empty() {
-            details { summary { "Label savings of everything measured" }
+            details { summary { (sentence_case(m.label_or_mask())) " savings of everything measured" }
                 ul.savings { @for s in &m.savings { li { (saving(m, s)) } } }
             }
         }
@@ -158,7 +160,7 @@ fn saving(m: &Measurements, s: &Savings) -> Markup {
     let count = |value: f64| grouped(value.max(0.0).round() as usize);
     match (m.doubt(s), s.amount(&count)) {
         (None, Some(amount)) => html! {
-            b { (grouped(s.labels)) " labels" } " on " (s.representation) " do what "
+            b { (grouped(s.labels)) " " (m.label_or_mask()) "s" } " on " (s.representation) " do what "
             b { (amount.replace(" %", "\u{a0}%")) } " do on " (s.baseline) ", " (probe) "."
         },
         (doubt, _) => {
@@ -193,7 +195,7 @@ pub(super) fn few_labels(m: &Measurements, looks: &Looks) -> Markup {
         let measure = Measure::of(m.kind().scores()[0]);
         let chance = (m.kind() != TaskKind::Numbers).then_some(m.chance);
         several.then(|| {
-            let chart = charts::few_label(&lines, reach, chance, &measure.title, measure.percent);
+            let chart = charts::few_label(&lines, reach, chance, &measure, m.label_or_mask());
             html! { figure { figcaption { (probe_title(probe)) } (chart) } }
         })
     };
@@ -201,7 +203,7 @@ pub(super) fn few_labels(m: &Measurements, looks: &Looks) -> Markup {
     if panels.is_empty() {
         return html! {};
     }
-    let lede = html! { "The same numbers as curves: the further a line lies to the left, the fewer labels it needs. Bands are 95 % intervals." };
+    let lede = html! { "The same numbers as curves: the further a line lies to the left, the fewer " (m.label_or_mask()) "s it needs. Bands are 95 % intervals." };
     section(
         "With few labels",
         lede,
