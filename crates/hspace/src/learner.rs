@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use crate::config::set;
+use crate::config::{merge, set};
 use crate::device::Device;
 use crate::encoder::ENCODERS;
 use crate::error::{Error, Result, unknown};
@@ -173,14 +173,15 @@ impl Learner {
             (Subject::Encoder(_), Some(section)) => section,
             _ => encoder.into(),
         };
+        if let (Subject::Features(..), Some(settings)) = (&self.on, self.objective()?.on_features())
+        {
+            merge(&mut base, settings);
+        }
         base.insert("encoder".into(), encoder);
         base.insert("device".into(), device.into());
         Ok(base)
     }
 }
-
-/// What learns from features.
-const MLP: &str = "mlp";
 
 fn read(
     text: &str,
@@ -201,14 +202,20 @@ fn read(
             (parts.next().unwrap_or_default(), parts.collect())
         }
     };
-    let takes_features = (entry.make)((entry.defaults)()).is_ok_and(|o| o.learns_from_features());
+    let made = (entry.make)((entry.defaults)());
+    let on_features = made.ok().and_then(|objective| objective.on_features());
     let run = PathBuf::from(subject);
-    let (on, own_keys) = match (run.is_dir(), takes_features) {
-        (true, false) => (Subject::Run(run), Table::new()),
-        (true, true) => {
-            let section = Table::from_iter([("name".to_owned(), MLP.into())]);
-            let encoder = list::find("encoder", ENCODERS, MLP).map_err(refuse)?;
-            (Subject::Features(run, section), (encoder.defaults)())
+    let (on, own_keys) = match (run.is_dir(), on_features) {
+        (true, None) => (Subject::Run(run), Table::new()),
+        (true, Some(mut settings)) => {
+            let section = settings.remove("encoder");
+            let Some(Value::Table(section)) = section else {
+                panic!("{} names an encoder", entry.name)
+            };
+            let name = section["name"].as_str().unwrap_or_default();
+            let encoder = list::find("encoder", ENCODERS, name).map_err(refuse)?;
+            let defaults = (encoder.defaults)();
+            (Subject::Features(run, section), defaults)
         }
         (false, _) => {
             let encoder = list::find("encoder", ENCODERS, subject).map_err(|problem| {

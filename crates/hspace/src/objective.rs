@@ -112,6 +112,7 @@ mod semi_supervised {
 use std::collections::BTreeMap;
 
 use burn_tensor::Tensor;
+use toml::Table;
 
 use crate::encoder::Encoder;
 use crate::list::{self, Configured, Entry};
@@ -292,9 +293,10 @@ pub trait Objective: Send + Sync {
         1000
     }
 
-    /// Whether, of a run in `NAME:RUN`, it takes the features in place of the samples, instead of going on from the run's weights.
-    fn learns_from_features(&self) -> bool {
-        false
+    /// Where, of a run in `NAME:RUN`, it takes the features in place of the samples, instead of going on from the run's weights: the settings it is
+    /// trained with there, unless others are given.
+    fn on_features(&self) -> Option<Table> {
+        None
     }
 
     /// The decay of the average of weights that is evaluated ([`crate::optim::ema`]), where `train.ema` is `auto`; 0 for none.

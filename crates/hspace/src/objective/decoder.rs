@@ -84,6 +84,15 @@ impl Decoder {
         })
     }
 
+    /// The layer that takes the latents, in the decoder `scope`.
+    pub(super) fn first(&self, scope: &str) -> String {
+        let layer = match (self.decoder, self.shape) {
+            (Kind::Mlp, _) | (_, Shape::Vector { .. }) => "0",
+            (Kind::Cnn | Kind::Auto | Kind::Resnet, _) => "linear",
+        };
+        format!("{scope}.{layer}")
+    }
+
     /// Outputs `[n, channels, height, width]` for latents `[n, d]`, without bounds.
     pub(super) fn outputs(&self, scope: &Scope, z: Tensor<2>) -> Tensor<4> {
         let axes = axes(z.dims()[0], self.shape);

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use crate::dataset::{Dataset, Kind, Reading, Sample, Samples, Shape};
+use crate::dataset::{Dataset, Kind, Reading, Sample, Samples, Shape, Split};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
@@ -18,6 +18,27 @@ impl Samples for Features {
             false => Err(Error::data(format!("there is no sample number {index}"))),
         }
     }
+}
+
+/// A column that spreads less than this share of the widest one is unused.
+const UNUSED: f64 = 0.1;
+
+/// Features without unused columns, by their spread over `train` rows; scaled to one spread they would be noise. A VAE leaves latents it does not need at its prior, and their means
+/// near 0. So do Kingma et al. 2014 in their code.
+fn without_unused(features: &Matrix, train: &[usize]) -> Matrix {
+    let n = train.len().max(1) as f64;
+    let column = |j: usize| train.iter().map(move |&i| f64::from(features.row(i)[j]));
+    let spread = |j: usize| {
+        let mean = column(j).sum::<f64>() / n;
+        (column(j).map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt()
+    };
+    let spreads: Vec<f64> = (0..features.cols).map(spread).collect();
+    let widest = spreads.iter().copied().fold(0.0, f64::max);
+    let used: Vec<usize> = (0..features.cols)
+        .filter(|&j| spreads[j] >= UNUSED * widest)
+        .collect();
+    let rows = (0..features.rows).flat_map(|i| used.iter().map(move |&j| features.row(i)[j]));
+    Matrix::new(features.rows, used.len(), rows.collect())
 }
 
 /// The features that the run `path` gives the samples `rows` of `dataset`, in their order.
@@ -40,17 +61,18 @@ pub(super) fn of_run(
             rows.len()
         )));
     }
+    let is_train = |&row: &usize| made.split[row] == Split::Train;
+    let train: Vec<usize> = (0..made.ids.len()).filter(is_train).collect();
+    let features = without_unused(&made.features, &train);
     Ok(Dataset {
         name: dataset.name.clone(),
         kind: Kind::Vectors,
-        shape: Shape::Vector {
-            dim: made.features.cols,
-        },
+        shape: Shape::Vector { dim: features.cols },
         ids: made.ids,
         columns: made.columns,
         split: made.split,
         bad: vec![],
         reading: Reading::default(),
-        samples: Box::new(Features(made.features)),
+        samples: Box::new(Features(features)),
     })
 }

@@ -86,16 +86,19 @@ fn answers(source: &str, data: &Dataset) -> Result<(Vec<f64>, String)> {
 
 #[test]
 fn answers_are_probabilities_of_what_was_learned() -> Result<()> {
-    let (values, _) = answers(SOURCE, &dataset(&|_| false))?;
-    let rows = values.chunks_exact(2);
-    assert_eq!(rows.len(), 15);
-    assert!(rows.clone().all(|p| (p[0] + p[1] - 1.0).abs() < 1e-9));
-    let right = rows.enumerate().filter(|(i, p)| {
-        let row = 2 + 6 * i;
-        (p[1] > 0.5) == (row / 6 % 2 == 1)
-    });
-    let right = right.count();
-    assert!(right >= 13, "{right} of 15");
+    for (method, _) in methods() {
+        let source = format!("{method}:mlp:width=64:train.steps=300");
+        let (values, _) = answers(&source, &dataset(&|_| false))?;
+        let rows = values.chunks_exact(2);
+        assert_eq!(rows.len(), 15);
+        assert!(rows.clone().all(|p| (p[0] + p[1] - 1.0).abs() < 1e-9));
+        let right = rows.enumerate().filter(|(i, p)| {
+            let row = 2 + 6 * i;
+            (p[1] > 0.5) == (row / 6 % 2 == 1)
+        });
+        let right = right.count();
+        assert!(right >= 13, "{method}: {right} of 15");
+    }
     Ok(())
 }
 
