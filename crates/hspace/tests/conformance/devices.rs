@@ -156,12 +156,14 @@ fn others() -> Vec<(&'static str, Device)> {
     DEVICES.iter().skip(1).filter_map(other).collect()
 }
 
-/// All of these cases agree on all devices, with every one of these draws.
-fn agree(cases: impl Iterator<Item = Case>, draws: std::ops::Range<u64>) {
+/// All cases, with each draw of weights.
+#[test]
+fn devices_agree() {
+    let draws = 40..42;
     let (others, cpu) = (others(), Device::cpu());
     let mut off = Vec::new();
     let mut seen: BTreeMap<&str, Seen> = BTreeMap::new();
-    for mut case in cases {
+    for mut case in Case::all() {
         for seed in draws.clone() {
             let (weights, expected) = case.on(&cpu, seed);
             for (name, other) in &others {
@@ -198,11 +200,6 @@ fn agree(cases: impl Iterator<Item = Case>, draws: std::ops::Range<u64>) {
     }
 }
 
-#[test]
-fn devices_agree() {
-    agree(Case::all(), 40..42);
-}
-
 /// Cases in which a part of the weights stays as it is, of each objective with each kind of encoder: its first stage, and
 /// every other weight.
 fn frozen() -> impl Iterator<Item = Case> {
@@ -232,24 +229,34 @@ fn frozen() -> impl Iterator<Item = Case> {
     })
 }
 
-/// With only a part of the weights asking for gradients, these are the same on all devices, and the same as where all do.
+/// With only a part of the weights asking for gradients, these are on each device what they are there where all do. No number is on another
+/// side of a kink then, and [`devices_agree`] compares the latter with the CPU's.
 #[test]
-fn devices_agree_where_weights_are_frozen() {
-    agree(frozen(), 40..41);
-    let cpu = Device::cpu();
-    for mut case in frozen() {
-        let (_, found) = case.on(&cpu, 40);
-        let mut unfrozen = Case::new(case.choice, case.group).expect("it is one");
-        let (_, mut whole) = unfrozen.on(&cpu, 40);
-        assert!(
-            found.gradients.len() < whole.gradients.len(),
-            "{}",
-            case.name
+fn gradients_stay_where_weights_are_frozen() {
+    let devices = [("cpu", Device::cpu())].into_iter().chain(others());
+    let mut off = Vec::new();
+    for (name, device) in devices {
+        let (mut cases, mut worst) = (0, [0.0f64; 4]);
+        for mut case in frozen() {
+            let (_, found) = case.on(&device, 40);
+            let mut unfrozen = Case::new(case.choice, case.group).expect("it is one");
+            let (_, mut whole) = unfrozen.on(&device, 40);
+            let (asked, all) = (&found.gradients, &mut whole.gradients);
+            assert!(asked.len() < all.len(), "{}", case.name);
+            all.retain(|weight, _| asked.contains_key(weight));
+            let apart = differences(&found, &whole);
+            if !close(&apart) {
+                off.push(format!("{name}: {}: {apart:?}", case.name));
+            }
+            cases += 1;
+            for (most, apart) in worst.iter_mut().zip(apart) {
+                *most = most.max(apart);
+            }
+        }
+        let [loss, gradients, each, statistics] = worst;
+        println!(
+            "{name}: loss {loss:.1e}, gradients {gradients:.1e}, each {each:.1e}, statistics {statistics:.1e} apart at most in {cases} cases"
         );
-        whole
-            .gradients
-            .retain(|name, _| found.gradients.contains_key(name));
-        let apart = differences(&found, &whole);
-        assert!(close(&apart), "{}: {apart:?}", case.name);
     }
+    assert!(off.is_empty(), "apart:\n{}", off.join("\n"));
 }
