@@ -27,7 +27,7 @@ pub(super) fn pairs(m: &Measurements, looks: &Looks) -> Markup {
         .filter(|family| !shown.contains(family))
         .collect();
     let lede = html! {
-        "Row less column, " (measure.title.to_lowercase()) @if measure.percent { " in percentage points" }
+        "Row less column, " (measure.name()) @if measure.percent { " in percentage points" }
         ", on the same labels and the same test samples. A number is a difference that is seen, with its 95 % interval; "
         "“≤” means that no difference is seen, and that it is at most so large. At most in one table of twenty a difference is claimed that is not "
         "there (Holm’s correction)."
@@ -47,7 +47,7 @@ fn matrix(m: &Measurements, family: &[&Comparison], measure: &Measure, looks: &L
     let listed = |name: &&str| family.iter().any(|c| c.a == *name || c.b == *name);
     let names: Vec<&str> = representations(m).into_iter().filter(listed).collect();
     let labels = match family[0].labels {
-        Labels::All => "all labels".to_owned(),
+        Labels::All => format!("all {}s", m.label_or_mask()),
         Labels::PerClass(k) => format!("{k} {}", m.per()),
     };
     html! {

@@ -129,7 +129,7 @@ pub(super) fn masks(of: Option<&Drawing>, classes: &[String]) -> Markup {
     section(
         "Masks",
         lede,
-        html! { (legend) div.drawings { (drawing(of)) } },
+        html! { div.drawings { (drawing(of)) } (legend) },
     )
 }
 

@@ -94,11 +94,7 @@ fn key_numbers(page: &Page) -> Vec<(String, String, String)> {
         let measure = Measure::of(key);
         let pixels =
             score("pixels", labels).map(|(_, p)| format!("; pixels {}", measure.number(p)));
-        let what = format!(
-            "{} {words}{}",
-            measure.title.to_lowercase(),
-            pixels.unwrap_or_default()
-        );
+        let what = format!("{} {words}{}", measure.name(), pixels.unwrap_or_default());
         let unit = if measure.percent { "%" } else { "" };
         facts.push((measure.number(mean), unit.into(), what));
     }

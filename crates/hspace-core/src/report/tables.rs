@@ -20,6 +20,17 @@ pub(super) struct Measure {
 }
 
 impl Measure {
+    /// The title within a sentence: `mean IoU`, `R²`.
+    pub fn name(&self) -> String {
+        let mut letters = self.title.chars();
+        match (letters.next(), letters.clone().next()) {
+            (Some(first), Some(second)) if second.is_lowercase() => {
+                first.to_lowercase().chain(letters).collect()
+            }
+            _ => self.title.clone(),
+        }
+    }
+
     /// What is known about the measure `name`.
     pub fn of(name: &str) -> Measure {
         let (title, percent, low_is_good) = match name {

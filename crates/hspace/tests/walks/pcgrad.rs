@@ -1,11 +1,10 @@
 //! Two tasks of which each sample may lack one, with a gradient for each; where they are in conflict, a task's gradient is projected onto the normal plane
 //! of the other's (PCGrad, Yu et al. 2020, arXiv:2001.06782).
 
-use burn_tensor::Tensor;
 use hspace::dataset::{Column, Role, Split, Values};
 use hspace::nn::layers::linear;
 use hspace::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, ViewKind};
-use hspace::optim::{Gradients, sum};
+use hspace::optim::{Gradients, dot, sum};
 
 use super::cross_entropy;
 
@@ -16,31 +15,13 @@ struct PcGrad {
     columns: Vec<Vec<Option<u32>>>,
 }
 
-/// Inner product of two gradients over the weights that both have.
-fn dot(a: &Gradients, b: &Gradients) -> f64 {
-    let product = |(name, a): (&String, &Tensor<1>)| {
-        Some(f64::from(
-            (a.clone() * b.get(name)?.clone())
-                .sum()
-                .into_scalar::<f32>(),
-        ))
-    };
-    a.iter().filter_map(product).sum()
-}
-
 /// `a` without its part against `b`, in the weights that both have.
 fn projected(a: &Gradients, b: &Gradients) -> Gradients {
-    let shared = b.iter().filter(|(name, _)| a.contains_key(*name));
-    let shared: Gradients = shared.map(|(name, b)| (name.clone(), b.clone())).collect();
+    let mut shared = b.clone();
+    shared.retain(|name, _| a.contains_key(name));
     let share = dot(a, b).min(0.0) / dot(&shared, b);
-    let without = |(name, a): (&String, &Tensor<1>)| {
-        let rest = match b.get(name) {
-            Some(b) => a.clone() - b.clone() * share,
-            None => a.clone(),
-        };
-        (name.clone(), rest)
-    };
-    a.iter().map(without).collect()
+    let against = shared.into_iter().map(|(name, b)| (name, b * -share));
+    sum(vec![a.clone(), against.collect()])
 }
 
 impl Objective for PcGrad {
@@ -65,9 +46,7 @@ impl Objective for PcGrad {
     }
 
     fn combine(&self, tasks: Vec<Gradients>) -> Gradients {
-        let [digit, odd] = &tasks[..] else {
-            panic!("two tasks")
-        };
+        let (digit, odd) = (&tasks[0], &tasks[1]);
         assert!(digit.contains_key("digit.weight") && !digit.contains_key("odd.weight"));
         let apart = [projected(digit, odd), projected(odd, digit)];
         let least = -1e-5 * (dot(digit, digit) * dot(odd, odd)).sqrt();
@@ -76,19 +55,12 @@ impl Objective for PcGrad {
     }
 
     fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
-        let views = [0, 1].map(|task: usize| batches[task].views[0].clone());
-        let features = net.encode_views(&views);
+        let features = net.encode_views(&[0, 1].map(|task: usize| batches[task].views[0].clone()));
         let of = |task: usize| {
             let rows = batches[task].rows.iter();
             let labels: Vec<u32> = rows.filter_map(|&row| self.columns[task][row]).collect();
-            assert_eq!(labels.len(), batches[task].rows.len());
-            let answers = linear(
-                &net.at(TASKS[task]),
-                features[task].clone(),
-                [10, 2][task],
-                true,
-            );
-            cross_entropy(answers, &labels)
+            let (head, features) = (net.at(TASKS[task]), features[task].clone());
+            cross_entropy(linear(&head, features, [10, 2][task], true), &labels)
         };
         let (digit, odd) = (of(0), of(1));
         Loss {
