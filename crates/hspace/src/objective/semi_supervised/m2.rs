@@ -6,7 +6,7 @@
 //! head on the encoder's features, q(z | x, y) a perceptron of the sample and the class, p(y) even.
 //!
 //! `m2:runs/vae` is their M1+M2: the features of a run, the mean latents of a VAE for example, take the place of the samples; latents that it leaves
-//! unused are left out. The authors draw these latents anew for every batch; `input_noise` does so with one deviation for all.
+//! unused are left out. The authors draw these latents again for every batch; `input_noise` does so with one deviation for all.
 //!
 //! An encoder that can tell every labelled sample from all others (one with batch normalisation, say) learns them by heart and answers all others
 //! evenly, which U likes as long as the class explains nothing; `norm=false` and one layer of units, as the authors have, generalise.
