@@ -2,10 +2,11 @@
 //!
 //! Each method is one file in `semi_supervised/` and a line in [`METHODS`]. It learns from the features of training rows alone; a test
 //! row's answer depends on its own features and on nothing else of the test set. All agree with scikit-learn 1.9 where scikit-learn has an
-//! answer; deviations are named in the file of each method.
+//! answer; deviations are named in the file of each method. `knn`, which leaves unlabelled rows unused, is their baseline.
 
 mod contender;
 mod graph;
+mod knn;
 mod label_propagation;
 mod label_spreading;
 mod options;
@@ -29,6 +30,8 @@ pub struct PartialLabels<'a> {
     pub labels: &'a [Option<u32>],
     /// Number of classes: each label is below it.
     pub classes: usize,
+    /// Group of each training row `[n]`, where there are groups: `knn` chooses its settings without rows of the same group.
+    pub groups: Option<&'a [u32]>,
     /// Seed of what is random: the folds by which a penalty is chosen.
     pub seed: u64,
 }
@@ -49,7 +52,7 @@ pub struct PartialLabels<'a> {
 /// let learner = (method.prepare)(train, test, &options)?;
 /// for left in [0, 1] {
 ///     let labels = [Some(left), None, None, None, None, Some(1 - left)];
-///     let p = learner.learn(&PartialLabels { labels: &labels, classes: 2, seed: 0 })?;
+///     let p = learner.learn(&PartialLabels { labels: &labels, classes: 2, groups: None, seed: 0 })?;
 ///     assert!(p[left as usize] > 0.8);
 /// }
 /// # Ok::<(), hspace_core::Error>(())
@@ -75,6 +78,7 @@ pub static METHODS: &[Entry<Method>] = &[
     label_propagation::ENTRY,
     label_spreading::ENTRY,
     self_training::ENTRY,
+    knn::ENTRY,
 ];
 
 impl Method {
@@ -89,7 +93,7 @@ impl Method {
     /// let train = Matrix::new(6, 1, vec![0.0, 0.1, 0.2, 1.0, 1.1, 1.2]);
     /// let test = Matrix::new(2, 1, vec![0.25, 0.95]);
     /// let labels = [Some(0), None, None, None, None, Some(1)];
-    /// let labels = PartialLabels { labels: &labels, classes: 2, seed: 0 };
+    /// let labels = PartialLabels { labels: &labels, classes: 2, groups: None, seed: 0 };
     /// let mut options = Options::default();
     /// options.graph.k = 3;
     /// let method = find("method", METHODS, "label_propagation").unwrap();
@@ -133,6 +137,15 @@ fn check(train: &Matrix, labels: &PartialLabels<'_>, test: &Matrix) -> Result<()
     }
     if labels.labels.iter().all(Option::is_none) {
         return Err(Error::data("no training row is labelled; label some"));
+    }
+    if let Some(groups) = labels.groups
+        && groups.len() != train.rows
+    {
+        return Err(Error::data(format!(
+            "{} groups of {} training rows do not fit together",
+            groups.len(),
+            train.rows
+        )));
     }
     match train.data.iter().chain(&test.data).all(|x| x.is_finite()) {
         true => Ok(()),

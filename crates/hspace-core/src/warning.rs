@@ -35,6 +35,10 @@ pub enum WarningKind {
     DiscriminatorWon,
     /// Nearly all unlabelled samples are taken for one class.
     OneClass,
+    /// Unlabelled samples are answered with other shares of the classes than the labels have, or labels are unbalanced.
+    ClassShares,
+    /// Many unlabelled samples are taken for no class with confidence.
+    UnsureAnswers,
     /// The data may spoil what is measured on them.
     Data,
     /// The samples that a run draws could not be measured.

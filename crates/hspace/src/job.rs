@@ -11,7 +11,7 @@ use crate::encoder::latent::with_latents;
 use crate::encoder::{self, Encoder};
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
-use crate::objective::{self, DataSpec, Objective, Stream, ViewKind, learns_from_labels};
+use crate::objective::{self, DataSpec, Objective, Stream, Subset, ViewKind, learns_from_labels};
 use crate::optim::ema::Export;
 use crate::run::EncoderFile;
 use crate::views::{InputSpec, Marginals, Recipe, Views};
@@ -214,6 +214,7 @@ impl<'a> Job<'a> {
         problems.extend(objective.prepare(&spec));
         problems.extend(objective::validate(&*objective, &*encoder, &spec));
         problems.extend(validate_metrics(&config.train, &*objective, &spec));
+        problems.extend(validate_balance(&config, &*objective, &spec));
         problems.extend(validate_export(&config, &*objective));
         let batch = *config.train.batch_size.get();
         if batch > rows.len() {
@@ -377,6 +378,19 @@ fn validate_export(config: &Config, objective: &dyn Objective) -> Option<String>
     }
     (asked == Export::Ema && *settings.ema.get() == 0.0).then(|| {
         "train.export=ema: no average is taken; set its decay, such as train.ema=0.999".to_owned()
+    })
+}
+
+/// Why labelled samples cannot be shown as often of each class.
+fn validate_balance(config: &Config, objective: &dyn Objective, spec: &DataSpec) -> Option<String> {
+    let mut streams = objective.streams().into_iter();
+    let draws_labelled = streams.any(|stream| stream.subset == Subset::Labelled);
+    let can = draws_labelled && spec.classes().is_some();
+    (config.train.balance_classes && !can).then(|| {
+        format!(
+            "train.balance_classes=true: objective `{}` learns from no labels of classes; leave it out",
+            config.objective.name
+        )
     })
 }
 

@@ -288,6 +288,11 @@ pub trait Objective: Send + Sync {
         false
     }
 
+    /// The probability from which it takes an unlabelled sample for a class, where it leaves out samples below one.
+    fn confidence_threshold(&self) -> Option<f64> {
+        None
+    }
+
     /// Steps that it is trained for on each draw of labels, where nothing else is said.
     fn steps_per_draw(&self) -> usize {
         1000

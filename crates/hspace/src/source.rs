@@ -5,9 +5,11 @@
 
 mod kmeans;
 mod maps;
+mod on_features;
 mod stages;
 
 pub use maps::MapSources;
+pub use on_features::OnFeatures;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -31,7 +33,6 @@ use crate::pca;
 use crate::pretrained;
 use crate::representation::{self, Representation, Stored};
 use crate::run::{EncoderFile, RunFolder, TrainedEncoder};
-use crate::semi_supervised::METHODS;
 use crate::views::{InputSpec, Views, ViewsConfig};
 
 /// Pixels of larger images are measured at this size: more dimensions than that help no probe.
@@ -99,9 +100,8 @@ pub enum Source {
     At(Box<Source>, String),
     /// A method that learns from each draw of labels ([`crate::per_draw`]). It has no features, only answers.
     Learner(Box<Learner>),
-    /// A method that learns from each draw of labels and from the features of all training samples ([`crate::semi_supervised`]): its name, and
-    /// what gives the features, by name.
-    OnFeatures(&'static str, String, Box<Source>),
+    /// A method that learns from each draw of labels and from the features of all training samples ([`crate::semi_supervised`]).
+    OnFeatures(Box<OnFeatures>),
 }
 
 impl Source {
@@ -136,16 +136,8 @@ impl Source {
             list::find("encoder", ENCODERS, architecture).map_err(Error::config)?;
             return Ok(Source::Random(name.to_owned()));
         }
-        if let Some((method, of)) = text.split_once(':')
-            && let Some(entry) = METHODS.iter().find(|entry| entry.name == method)
-        {
-            let source = Source::parse(of)?;
-            source.check_has_features()?;
-            return Ok(Source::OnFeatures(
-                entry.name,
-                of.to_owned(),
-                Box::new(source),
-            ));
+        if let Some(source) = on_features::parse(text) {
+            return source;
         }
         if let Some(learner) = Learner::parse(text) {
             return Ok(Source::Learner(Box::new(learner?)));
@@ -195,7 +187,7 @@ impl Source {
     pub fn check_has_features(&self) -> Result<()> {
         match self {
             Source::Learner(learner) => Err(without_features(learner)),
-            Source::OnFeatures(method, of, _) => Err(only_answers(method, of)),
+            Source::OnFeatures(method) => Err(only_answers(method)),
             _ => Ok(()),
         }
     }
@@ -206,7 +198,7 @@ impl Source {
             Source::Run(path) => Some(path),
             Source::At(network, _) => network.run(),
             Source::Learner(learner) => learner.run(),
-            Source::OnFeatures(.., of) => of.run(),
+            Source::OnFeatures(method) => method.features.run(),
             _ => None,
         }
     }
@@ -229,7 +221,8 @@ fn without_features(learner: &Learner) -> Error {
 }
 
 /// Why a method on features cannot be embedded.
-fn only_answers(method: &str, of: &str) -> Error {
+fn only_answers(method: &OnFeatures) -> Error {
+    let OnFeatures { method, of, .. } = method;
     Error::config(format!(
         "{method}: answers on the features of {of} and has none of its own: `hspace probe` and `compare` take it; here name {of}"
     ))
@@ -337,7 +330,7 @@ impl<'a> Sources<'a> {
     ) -> Result<Representation> {
         let made = match source {
             Source::Learner(learner) => return Err(without_features(learner)),
-            Source::OnFeatures(method, of, _) => return Err(only_answers(method, of)),
+            Source::OnFeatures(method) => return Err(only_answers(method)),
             Source::Pixels => self.pixels(name, self.raw)?,
             Source::Pca(dims) => {
                 let pixels = self.pixels(name, false)?;

@@ -9,6 +9,7 @@ mod online;
 mod run;
 mod streams;
 mod trainer;
+mod unlabelled;
 pub mod watch;
 
 use std::path::PathBuf;

@@ -234,6 +234,11 @@ fn summary(trained: &Trained, folder: &RunFolder, stepped: bool) {
             trained.bad.len()
         ));
     }
+    let at_the_end = trained
+        .warnings
+        .iter()
+        .filter(|warning| warning.step.is_none());
+    at_the_end.for_each(say::warning);
     let length = format!("{} steps in {}", trained.steps, clock(trained.seconds));
     let outcome = match stepped {
         true => {

@@ -41,3 +41,35 @@ fn kmeans_features_of_vectors_are_refused() {
     let error = fails(at, "probe kmeans:2:pol=3 --data in.csv");
     assert!(error.contains("did you mean `pool`?"), "{error}");
 }
+
+/// `knn:SOURCE` stands in one table with sources that learn from each draw, and answers as `--probe knn` does.
+#[test]
+fn nearest_neighbours_are_a_source_that_learns_from_each_draw() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    assert!(ok(at, "list encoders").contains("knn"));
+    let probe = |sources: &str, more: &str| -> serde_json::Value {
+        let args = format!(
+            "probe {sources} --data builtin:mnist-mini --labels 4,10 --draws 3 --no-baselines --probe knn {more} --json -"
+        );
+        serde_json::from_str(&ok(at, &args)).unwrap()
+    };
+    let accuracies = |found: &serde_json::Value, name: &str, probe: &str| -> Vec<f64> {
+        let rows = found["rows"].as_array().unwrap().iter();
+        let rows = rows.filter(|row| row["representation"] == name && row["probe"] == probe);
+        rows.map(|row| row["scores"][0][1]["mean"].as_f64().unwrap())
+            .collect()
+    };
+    let found = probe("knn:pca:20 knn:pca:20:k=1 label_spreading:pca:20", "");
+    let chosen = accuracies(&found, "knn:pca:20", "head");
+    assert_eq!(chosen.len(), 2);
+    assert_eq!(chosen, accuracies(&found, "pca:20", "knn"), "{found}");
+    let spread = accuracies(&found, "label_spreading:pca:20", "head");
+    assert_eq!(spread.len(), 2);
+    let set = "--set knn.k=1 --set knn.metric=cosine";
+    let same = probe("knn:pca:20:k=1:metric=cosine pca:20", set);
+    let nearest = accuracies(&same, "knn:pca:20:k=1:metric=cosine", "head");
+    assert_eq!(nearest, accuracies(&same, "pca:20", "knn"), "{same}");
+    let error = fails(at, "probe knn:pca:20:k=0 --data builtin:mnist-mini");
+    assert!(error.contains("knn.k"), "{error}");
+}

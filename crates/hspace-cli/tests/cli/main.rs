@@ -6,6 +6,7 @@ mod data_changes;
 mod density;
 mod disentangle;
 mod draw;
+mod few_labels;
 mod goes_on;
 mod habits;
 mod hub;

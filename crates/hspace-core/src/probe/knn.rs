@@ -11,6 +11,7 @@ pub(super) mod probe;
 
 pub(crate) use choice::{choose, choose_for_label_sets};
 pub use probe::LabelledRows;
+pub(crate) use probe::vote;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};

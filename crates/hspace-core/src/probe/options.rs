@@ -87,7 +87,7 @@ pub struct LinearOptions {
 }
 
 /// Nearest neighbours.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct KnnOptions {
     /// Number of neighbours, ≥ 1.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Learner, Method, Options, PartialLabels};
+use crate::columns::groups;
 use crate::dataset::Values;
 use crate::error::{Error, Result, valid};
 use crate::file;
@@ -58,6 +59,7 @@ pub fn contender<'a>(
         )));
     };
     let (classes, truth) = (names.len(), index.clone());
+    let groups = groups(&r.columns);
     let settings = format!("{} {options:?} {scaling:?}", method.name);
     let origin = file::hash_of(format!("{settings} {}", hash_of_features(&r)).as_bytes());
     let samples = Representation {
@@ -96,9 +98,13 @@ pub fn contender<'a>(
             .iter()
             .map(|row| truth[*row].filter(|_| is_labelled(row)))
             .collect();
+        let groups: Option<Vec<u32>> = groups
+            .as_ref()
+            .map(|groups| draw.train.iter().map(|&row| groups[row]).collect());
         let labels = PartialLabels {
             labels: &labels,
             classes,
+            groups: groups.as_deref(),
             seed: draw.seed,
         };
         prepared(draw)?.learn(&labels)

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::auto::Auto;
+use crate::probe::KnnOptions;
 
 /// Settings of all methods.
 ///
@@ -28,6 +29,8 @@ pub struct Options {
     pub label_spreading: SpreadingOptions,
     /// Of `self_training`.
     pub self_training: SelfTrainingOptions,
+    /// Of `knn`.
+    pub knn: KnnOptions,
 }
 
 /// Which rows labels spread between.
@@ -61,7 +64,7 @@ impl Default for GraphOptions {
 ///
 /// let train = Matrix::new(4, 1, vec![0.0, 0.2, 1.0, 1.2]);
 /// let labels = [Some(0), None, None, Some(1)];
-/// let labels = PartialLabels { labels: &labels, classes: 2, seed: 0 };
+/// let labels = PartialLabels { labels: &labels, classes: 2, groups: None, seed: 0 };
 /// let method = find("method", METHODS, "label_propagation").unwrap();
 /// let mut options = Options::default();
 /// // Of seven nearest rows, four rows are all neighbours of each other: nothing is known.
@@ -154,6 +157,7 @@ impl Options {
             label_propagation,
             label_spreading,
             self_training,
+            knn,
         } = self;
         let is_share = |x: f64| x > 0.0 && x < 1.0;
         let is_positive = |x: Auto<f64>| match x {
@@ -198,6 +202,7 @@ impl Options {
                 is_positive(self_training.c),
                 "self_training.c: must be `auto` or a number above 0",
             ),
+            (knn.k != Auto::Set(0), "knn.k: must be `auto` or at least 1"),
         ];
         let broken = rules.into_iter().filter(|(holds, _)| !holds);
         broken.map(|(_, problem)| problem.to_owned()).collect()

@@ -55,6 +55,7 @@ impl Data {
         PartialLabels {
             labels: &self.labels,
             classes: self.classes,
+            groups: None,
             seed: 0,
         }
     }
@@ -276,6 +277,7 @@ fn rows_that_no_label_reaches_get_the_shares_of_the_labels() {
     let labels = PartialLabels {
         labels: &labels,
         classes: 3,
+        groups: None,
         seed: 0,
     };
     let test = Matrix::new(2, 1, vec![0.05, 1000.95]);
@@ -312,6 +314,7 @@ fn what_cannot_be_learned_is_refused() {
         let labels = PartialLabels {
             labels,
             classes: 2,
+            groups: None,
             seed: 0,
         };
         let test = Matrix::zeros(1, 1);
@@ -407,4 +410,101 @@ fn a_method_is_measured_as_a_source_that_learns_from_each_draw() {
     assert!(accuracy("label_propagation") > 0.97);
     assert!(accuracy("label_propagation") > accuracy("points") + 0.05);
     assert!(accuracy("self_training") > 0.6);
+}
+
+/// The source `knn` and the probe `knn` give the same answers, whatever is left to choose, with groups and without.
+#[test]
+fn nearest_neighbours_answer_as_the_probe_does() {
+    use crate::dataset::{Column, Role, Split, Values};
+    use crate::probe::{Contender, KnnOptions, Labels, ProbeOptions, Scaling, measure};
+    use crate::random::mix;
+    use crate::representation::Representation;
+    let n = 360;
+    // Rows of a group lie near each other and share their class, so that a choice by rows of the same group is another one.
+    let group = |i: usize| (i / 4) as u64;
+    let unit = |of: &[u64]| (mix(of) % 1000) as f32 / 1000.0;
+    let point = |i: usize| -> [f32; 2] {
+        std::array::from_fn(|j| unit(&[group(i), j as u64]) + 0.02 * unit(&[i as u64, j as u64, 7]))
+    };
+    let class = |i: usize| u32::from(point(i)[0] + unit(&[group(i), 5]) > 1.0);
+    let column = |name: &str, role, of: &dyn Fn(usize) -> u32, count: usize| Column {
+        name: name.into(),
+        role,
+        values: Values::Classes {
+            names: (0..count).map(|c| c.to_string()).collect(),
+            index: (0..n).map(|i| Some(of(i))).collect(),
+        },
+    };
+    let label = column("label", Role::Label, &class, 2);
+    let patient = column("patient", Role::Group, &|i| group(i) as u32, n / 4);
+    let mut chosen_differently = false;
+    for columns in [vec![label.clone()], vec![label, patient]] {
+        let r = Representation {
+            name: "points".into(),
+            features: Matrix::new(n, 2, (0..n).flat_map(point).collect()),
+            ids: (0..n).map(|i| i.to_string()).collect(),
+            split: (0..n)
+                .map(|i| match group(i) % 3 {
+                    0 => Split::Test,
+                    _ => Split::Train,
+                })
+                .collect(),
+            columns,
+            origin: String::new(),
+            shift: Vec::new(),
+        };
+        for knn in [
+            KnnOptions::default(),
+            KnnOptions {
+                k: Auto::Set(5),
+                ..KnnOptions::default()
+            },
+        ] {
+            let own = Options {
+                knn,
+                ..Options::default()
+            };
+            let method = find("method", METHODS, "knn").unwrap();
+            let source = contender(
+                "knn:points",
+                r.clone(),
+                "auto",
+                method,
+                own,
+                Scaling::Columns,
+            );
+            let contenders = vec![source.unwrap(), Contender::Fixed(r.clone())];
+            let options = ProbeOptions {
+                probes: vec!["knn".into()],
+                labels: vec![Labels::PerClass(20), Labels::All],
+                draws: 3,
+                scaling: Scaling::Columns,
+                knn,
+                ..ProbeOptions::default()
+            };
+            let found = measure(contenders, &options, "points", &mut |_| ()).unwrap();
+            for labels in options.labels {
+                let scores = |name: &str| {
+                    let mut rows = found.rows.iter();
+                    let row = rows.find(|r| r.representation == name && r.labels == labels);
+                    row.unwrap().scores.clone()
+                };
+                assert_eq!(scores("knn:points"), scores("points"), "{knn:?} {labels:?}");
+            }
+            // Without the groups the choice is another.
+            let labels: Vec<Option<u32>> = (0..n).map(|i| Some(class(i))).collect();
+            let groups: Vec<u32> = (0..n).map(|i| group(i) as u32).collect();
+            let p = |groups| {
+                let labels = PartialLabels {
+                    labels: &labels,
+                    classes: 2,
+                    groups,
+                    seed: 0,
+                };
+                method.learn(&r.features, &labels, &r.features, &own)
+            };
+            chosen_differently |= p(None).unwrap() != p(Some(&groups)).unwrap();
+        }
+    }
+    assert!(chosen_differently);
 }

@@ -111,6 +111,9 @@ pub struct TrainSettings {
     pub steps: usize,
     /// Samples per step. `auto`: 256, or the largest power of two within half the samples.
     pub batch_size: Auto<usize>,
+    /// Whether the labelled samples of a batch are as often of each class, whatever the number of its labels; those of a class with few come again sooner,
+    /// in other views. Of objectives that learn from labels of classes. Not with `class_weights`, which would count a rare class twice.
+    pub balance_classes: bool,
     /// Height and width of the encoder's input, in pixels. `auto`: the images' own up to 64,
     /// else 96.
     pub image_size: Auto<usize>,
@@ -160,6 +163,7 @@ impl Default for TrainSettings {
             epochs: Auto::Auto,
             steps: 0,
             batch_size: Auto::Auto,
+            balance_classes: false,
             image_size: Auto::Auto,
             optimizer: Rule::AdamW,
             learning_rate: Auto::Auto,

@@ -30,17 +30,37 @@ const AHEAD: usize = 2;
 pub struct Source {
     /// Rows of the dataset, at least one.
     pub rows: Vec<usize>,
+    /// The same rows by class, at least one each, where each class is shown as often; empty where all rows are.
+    pub classes: Vec<Vec<usize>>,
     /// Samples and views.
     pub stream: Stream,
     /// Rows per step.
     pub batch: usize,
 }
 
-/// The rows of a source in the order of one pass.
+/// Rows in the order of one pass over them.
 #[derive(Default)]
 struct Order {
     pass: usize,
     rows: Vec<usize>,
+}
+
+impl Order {
+    /// Row number `place` of pass `pass` over `rows`, whose order `name` and the seed give.
+    fn row(
+        &mut self,
+        rows: &[usize],
+        (pass, place): (usize, usize),
+        name: &str,
+        seed: u64,
+    ) -> usize {
+        if self.pass != pass || self.rows.is_empty() {
+            let mut rows = rows.to_vec();
+            rows.shuffle(&mut rng_for(&format!("order/{name}/{pass}"), seed));
+            *self = Order { pass, rows };
+        }
+        self.rows[place]
+    }
 }
 
 impl Source {
@@ -49,17 +69,18 @@ impl Source {
         (self.rows.len() / self.batch).max(1)
     }
 
+    /// Orders before the first step: one, or one of each class.
+    fn orders(&self) -> Vec<Order> {
+        let count = self.classes.len().max(1);
+        std::iter::repeat_with(Order::default).take(count).collect()
+    }
+
     /// The rows of step `step`, each with the number of the pass it is of. Fewer rows than a batch are gone through one pass after the
-    /// other.
-    fn at(&self, step: usize, order: &mut Order, name: &str, seed: u64) -> Vec<(usize, usize)> {
-        let mut row_of = |pass: usize, place: usize| {
-            if order.pass != pass || order.rows.is_empty() {
-                let mut rows = self.rows.clone();
-                rows.shuffle(&mut rng_for(&format!("order/{name}/{pass}"), seed));
-                *order = Order { pass, rows };
-            }
-            (order.rows[place], pass)
-        };
+    /// other, and so is each class where all are shown as often.
+    fn at(&self, step: usize, orders: &mut [Order], name: &str, seed: u64) -> Vec<(usize, usize)> {
+        if !self.classes.is_empty() {
+            return self.balanced_at(step, orders, name, seed);
+        }
         let place = |i: usize| match self.batch <= self.rows.len() {
             true => (step / self.steps(), step % self.steps() * self.batch + i),
             false => {
@@ -68,8 +89,27 @@ impl Source {
             }
         };
         let rows = (0..self.batch).map(|i| {
-            let (pass, place) = place(i);
-            row_of(pass, place)
+            let at = place(i);
+            (orders[0].row(&self.rows, at, name, seed), at.0)
+        });
+        rows.collect()
+    }
+
+    /// [`Source::at`] where the classes take turns.
+    fn balanced_at(
+        &self,
+        step: usize,
+        orders: &mut [Order],
+        name: &str,
+        seed: u64,
+    ) -> Vec<(usize, usize)> {
+        let rows = (0..self.batch).map(|i| {
+            let seen = step * self.batch + i;
+            let class = seen % self.classes.len();
+            let (rows, nth) = (&self.classes[class], seen / self.classes.len());
+            let at = (nth / rows.len(), nth % rows.len());
+            let name = format!("{name}/class{class}");
+            (orders[class].row(rows, at, &name, seed), at.0)
         });
         rows.collect()
     }
@@ -167,7 +207,7 @@ fn produce(
     send: &SyncSender<Result<Loaded>>,
     bad: &Mutex<BTreeMap<usize, BadFile>>,
 ) {
-    let mut orders: Vec<Order> = plan.sources.iter().map(|_| Order::default()).collect();
+    let mut orders: Vec<Vec<Order>> = plan.sources.iter().map(Source::orders).collect();
     for step in steps {
         let mut streams = Vec::new();
         for (i, source) in plan.sources.iter().enumerate() {
@@ -257,15 +297,16 @@ mod tests {
     fn source(rows: usize, batch: usize) -> Source {
         Source {
             rows: (0..rows).collect(),
+            classes: vec![],
             stream: Stream::new(Subset::All, vec![ViewKind::Plain]),
             batch,
         }
     }
 
     fn steps(source: &Source, steps: std::ops::Range<usize>) -> Vec<Vec<(usize, usize)>> {
-        let mut order = Order::default();
+        let mut orders = source.orders();
         steps
-            .map(|step| source.at(step, &mut order, "0", 7))
+            .map(|step| source.at(step, &mut orders, "0", 7))
             .collect()
     }
 
@@ -292,5 +333,30 @@ mod tests {
             assert_eq!(rows, [0, 1, 2], "pass {pass}");
         }
         assert_eq!(steps(&few, 4..5).concat(), found[28..35]);
+    }
+
+    /// 40 rows of one class and 4 of each of two others.
+    #[test]
+    fn classes_are_shown_as_often_whatever_their_size() {
+        let mut unbalanced = source(48, 8);
+        unbalanced.classes = vec![(0..40).collect(), (40..44).collect(), (44..48).collect()];
+        let found = steps(&unbalanced, 0..15).concat();
+        let count = |of: std::ops::Range<usize>| {
+            let rows = found.iter().filter(|(row, _)| of.contains(row));
+            rows.count()
+        };
+        assert_eq!([count(0..40), count(40..44), count(44..48)], [40; 3]);
+        // All of the first class were seen, none of them twice; the others ten times, each time in another pass, which has other views.
+        let mut seen = found.clone();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), found.len());
+        assert_eq!(found.iter().filter(|seen| **seen == (41, 9)).count(), 1);
+        // Each batch has nearly as many of each.
+        for batch in steps(&unbalanced, 0..15) {
+            let first = batch.iter().filter(|(row, _)| *row < 40).count();
+            assert!((2..=3).contains(&first), "{batch:?}");
+        }
+        assert_eq!(steps(&unbalanced, 4..5).concat(), found[32..40]);
     }
 }

@@ -36,7 +36,7 @@ impl Job<'_> {
         }
     }
 
-    /// Trains (see [`train`]); with a folder, leaves the encoder and a record of the data there. Whether the data of a
+    /// Trains (see [`train`]); with a folder, leaves the encoder and a record of the data there, and asks its head about unlabelled samples. Whether the data of a
     /// run that is resumed are still the same, [`DataRecord::changes`] says before.
     ///
     /// # Errors
@@ -58,6 +58,7 @@ impl Job<'_> {
         }
         let mut trained = train(self, folder, start, progress, stop)?;
         if let Some(folder) = folder {
+            trained.warnings.extend(self.unlabelled_warnings(&trained));
             let mut bad = self.dataset.bad.clone();
             bad.extend(trained.bad.iter().cloned());
             folder.add_bad_files(&bad)?;

@@ -3,7 +3,7 @@
 use super::loader::Source;
 use crate::error::{Error, Result};
 use crate::job::Job;
-use crate::objective::{Batch, Stream};
+use crate::objective::{Batch, Stream, Subset};
 
 /// The streams with their rows.
 pub(super) fn sources(job: &Job) -> Result<Vec<Source>> {
@@ -27,13 +27,31 @@ pub(super) fn sources(job: &Job) -> Result<Vec<Source>> {
                 rows.len()
             )));
         }
+        let is_balanced = job.config.train.balance_classes && stream.subset == Subset::Labelled;
+        let classes = match (is_balanced, job.spec.classes()) {
+            (true, Some((names, index))) => by_class(&rows, names.len(), index),
+            _ => vec![],
+        };
         Ok(Source {
             rows,
+            classes,
             stream,
             batch,
         })
     };
     job.objective.streams().into_iter().map(source).collect()
+}
+
+/// The `rows` of each class that has any; `index` is the class of each row of the dataset.
+fn by_class(rows: &[usize], classes: usize, index: &[Option<u32>]) -> Vec<Vec<usize>> {
+    let mut own = vec![Vec::new(); classes];
+    for &row in rows {
+        if let Some(class) = index[row] {
+            own[class as usize].push(row);
+        }
+    }
+    own.retain(|rows| !rows.is_empty());
+    own
 }
 
 /// Cuts every stream's batch into `n` micro-batches whose sizes differ by one at most; into fewer where one would

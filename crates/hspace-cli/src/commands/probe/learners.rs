@@ -12,7 +12,7 @@ use hspace::probe::{Contender, ProbeOptions};
 use hspace::representation::Representation;
 use hspace::run::RunFolder;
 use hspace::semi_supervised::{self, METHODS};
-use hspace::source::Source;
+use hspace::source::{OnFeatures, Source};
 use hspace::toml::Table;
 use hspace::{Error, Result};
 
@@ -23,13 +23,13 @@ static NEVER: AtomicBool = AtomicBool::new(false);
 /// The method of that name on features.
 pub(super) fn on<'a>(
     name: &str,
-    method: &str,
+    method: &OnFeatures,
     features: Representation,
     options: &ProbeOptions,
     flags: &ProbeFlags,
 ) -> Result<Contender<'a>> {
-    let entry = list::find("method", METHODS, method).map_err(Error::config)?;
-    let (task, settings) = (&options.task, semi_supervised::Options::default());
+    let entry = list::find("method", METHODS, method.method).map_err(Error::config)?;
+    let (task, settings) = (&options.task, method.options);
     let mut made =
         semi_supervised::contender(name, features, task, entry, settings, options.scaling)?;
     if let (Contender::PerDraw { draws, .. }, Some(asked)) = (&mut made, flags.draws) {

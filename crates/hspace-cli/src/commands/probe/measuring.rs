@@ -99,7 +99,7 @@ pub(super) fn measure_and_keep(
         )?);
     }
     for (name, method, features) in on_features {
-        contenders.push(on(&name, method, features, &options, flags)?);
+        contenders.push(on(&name, &method, features, &options, flags)?);
     }
     let mut limits = Limits {
         journal: answers.journal(),

@@ -11,7 +11,7 @@ use hspace::encoder::Stage;
 use hspace::learner::Learner;
 use hspace::representation::{self, Representation};
 use hspace::run::RunFolder;
-use hspace::source::{Source, Sources, baseline_components};
+use hspace::source::{OnFeatures, Source, Sources, baseline_components};
 use hspace::{Error, Result};
 
 use super::ProbeFlags;
@@ -29,7 +29,7 @@ pub struct Represented {
     /// The sources that learn from each draw: name, and encoder.
     pub learners: Vec<(String, Learner)>,
     /// Methods that learn from each draw on features: name, method, and the features.
-    pub on_features: Vec<(String, &'static str, Representation)>,
+    pub on_features: Vec<(String, OnFeatures, Representation)>,
     /// Names of the learned ones.
     pub learned: Vec<String>,
     /// Why measurements of them may mislead.
@@ -112,10 +112,10 @@ pub(super) fn represent_opened(
         .partition(|(_, source)| matches!(source, Source::OnFeatures(..)));
     // What they learn on is measured by itself, too.
     for (_, method) in &methods {
-        if let Source::OnFeatures(_, of, source) = method
-            && sources.iter().all(|(name, _)| name != of)
+        if let Source::OnFeatures(method) = method
+            && sources.iter().all(|(name, _)| *name != method.of)
         {
-            sources.push((of.clone(), (**source).clone()));
+            sources.push((method.of.clone(), method.features.clone()));
         }
     }
     let learned: Vec<String> = sources
@@ -166,10 +166,10 @@ pub(super) fn represent_opened(
     made.extend(makers.represent_all(&files, &mut show)?);
     let mut on_features = Vec::new();
     for (name, method) in methods {
-        if let Source::OnFeatures(method, of, _) = method
-            && let Some(features) = made.iter().find(|r| r.name == of)
+        if let Source::OnFeatures(method) = method
+            && let Some(features) = made.iter().find(|r| r.name == method.of)
         {
-            on_features.push((name, method, features.clone()));
+            on_features.push((name, *method, features.clone()));
         }
     }
     let place = |r: &Representation| names.iter().position(|name| *name == r.name);

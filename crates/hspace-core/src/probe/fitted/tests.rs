@@ -122,7 +122,7 @@ fn neighbours_answer_as_the_probe_to_the_bit() -> Result<()> {
                         probes: vec!["knn".into()],
                         labels: vec![Labels::All],
                         scaling,
-                        knn: knn.clone(),
+                        knn,
                         ..ProbeOptions::default()
                     };
                     let what = format!("{knn:?} {classes} {kind:?} {has_val} {scaling:?}");

@@ -5,6 +5,8 @@ use crate::auto::Auto;
 use crate::head::Map;
 use crate::matrix::Matrix;
 use crate::probe::entry::{Entry, Fitted, ProbeKind};
+use crate::probe::folds::Selection;
+use crate::probe::options::KnnOptions;
 use crate::probe::task::Truth;
 use crate::probe::{KnnMetric, TaskKind};
 
@@ -43,6 +45,28 @@ pub const ENTRY: Entry = Entry {
         },
     },
 };
+
+/// Class probabilities `[m, classes]` that the probe gives the rows of `test` `[m, d]`, fitted to `train` `[n, d]` of the classes `labels` `[n]`;
+/// settings that are open are chosen by leaving out one row, or the rows of one of the `groups` `[n]`.
+pub(crate) fn vote(
+    train: &Matrix,
+    labels: Vec<u32>,
+    groups: Option<&[u32]>,
+    classes: usize,
+    options: &KnnOptions,
+    test: &Matrix,
+) -> Vec<f64> {
+    let selection = Selection { groups, val: None };
+    let settings = choose(train, &labels, classes, options, selection);
+    let truth = Truth::Classes(labels);
+    let knn = Knn {
+        train,
+        truth: &truth,
+        classes,
+        settings,
+    };
+    knn.answer(test)
+}
 
 struct Knn<'a> {
     train: &'a Matrix,

@@ -137,6 +137,10 @@ impl Objective for FixMatch {
         true
     }
 
+    fn confidence_threshold(&self) -> Option<f64> {
+        (self.settings.threshold > 0.0).then_some(self.settings.threshold)
+    }
+
     fn ema(&self) -> f64 {
         0.999
     }

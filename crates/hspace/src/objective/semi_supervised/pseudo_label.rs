@@ -103,6 +103,10 @@ impl Objective for PseudoLabel {
         true
     }
 
+    fn confidence_threshold(&self) -> Option<f64> {
+        (self.settings.threshold > 0.0).then_some(self.settings.threshold)
+    }
+
     fn streams(&self) -> Vec<Stream> {
         vec![
             Stream::new(Subset::Labelled, vec![ViewKind::Weak]).cycles(),
