@@ -1,27 +1,25 @@
 //! A configuration and a dataset, made ready to train.
 
 mod run_views;
+mod seen;
 
 use crate::config::{About, Config, LearnFrom, Metric, TrainSettings};
 use crate::data_record::DataRecord;
-use crate::dataset::check::channel_statistics;
-use crate::dataset::{Dataset, Role, Sample, Shape, Split, Values};
+use crate::dataset::{Dataset, Shape, Split};
 use crate::device::{Device, device};
 use crate::encoder::latent::with_latents;
 use crate::encoder::{self, Encoder};
 use crate::error::{Error, Result};
-use crate::matrix::Matrix;
 use crate::objective::{self, DataSpec, Objective, Stream, Subset, ViewKind, learns_from_labels};
 use crate::optim::ema::Export;
 use crate::run::EncoderFile;
-use crate::views::{InputSpec, Marginals, Recipe, Views};
+use crate::views::{Recipe, Views};
 
 pub(crate) use run_views::RunViews;
+use seen::Seen;
 
 /// Training samples, and val samples, that the online probe looks at.
 pub(crate) const PROBED: usize = 1000;
-/// Training samples from which the input's mean and spread are measured.
-const STATISTICS: usize = 2000;
 
 /// A training, ready to start: nothing has been written yet.
 ///
@@ -82,25 +80,6 @@ pub fn about(dataset: &Dataset) -> About {
         samples: dataset.indices(Split::Train).len(),
         val: dataset.indices(Split::Val).len(),
     }
-}
-
-/// The encoder's input for images of `size` pixels (vectors keep their dimension).
-fn input_of(dataset: &Dataset, size: Option<usize>) -> Result<InputSpec> {
-    let shape = match (dataset.shape, size) {
-        (Shape::Image { channels, .. }, Some(size)) => Shape::Image {
-            channels,
-            height: size,
-            width: size,
-        },
-        (shape, _) => shape,
-    };
-    let (mean, std) = channel_statistics(dataset, STATISTICS)?;
-    Ok(InputSpec {
-        shape,
-        mean,
-        std,
-        shift: dataset.samples.shift().unwrap_or_default().to_vec(),
-    })
 }
 
 impl<'a> Job<'a> {
@@ -165,8 +144,33 @@ impl<'a> Job<'a> {
         labelled: Option<&[usize]>,
         objective: std::result::Result<Box<dyn Objective>, String>,
     ) -> Result<Job<'a>> {
+        Job::of_seen(config, Seen::of_split(dataset, labelled), objective)
+    }
+
+    /// [`Job::new`] in a fold: of all samples those of `train` alone are training samples, whatever the split of the data, and the labels of
+    /// `labelled` alone may be learned from. No other sample is looked at.
+    ///
+    /// # Errors
+    /// As [`Job::new`].
+    pub(crate) fn in_fold(
+        config: Config,
+        dataset: &'a Dataset,
+        train: &[usize],
+        labelled: &[usize],
+    ) -> Result<Job<'a>> {
+        let choice = &config.objective;
+        let objective = objective::make(&choice.name, choice.settings.clone());
+        Job::of_seen(config, Seen::of_fold(dataset, train, labelled), objective)
+    }
+
+    fn of_seen(
+        config: Config,
+        seen: Seen<'a, '_>,
+        objective: std::result::Result<Box<dyn Objective>, String>,
+    ) -> Result<Job<'a>> {
         let device = device(&config.device)?;
-        let train = dataset.indices(Split::Train);
+        let dataset = seen.dataset;
+        let train = seen.rows(|split| split == Split::Train);
         if train.len() < 2 {
             return Err(Error::data(format!(
                 "{} has {} training samples; at least 2 are needed",
@@ -178,8 +182,8 @@ impl<'a> Job<'a> {
             Shape::Image { .. } => Some(*config.train.image_size.get()),
             Shape::Vector { .. } => None,
         };
-        let input = input_of(dataset, size)?;
-        let reference = marginals(dataset, &train)?;
+        let input = seen.input(&train, size)?;
+        let reference = seen.marginals(&train)?;
         let encoder = encoder::make(&config.encoder.name, config.encoder.settings.clone());
         let patches = encoder.as_ref().ok().and_then(|encoder| encoder.patches());
         let patch = match (patches, input.shape) {
@@ -195,16 +199,12 @@ impl<'a> Job<'a> {
             true => LearnFrom::Train,
             false => config.train.learn_from,
         };
-        let is_learned = |&row: &usize| learn_from.has(dataset.split[row]);
-        let rows: Vec<usize> = (0..dataset.len()).filter(is_learned).collect();
+        let rows = seen.rows(|split| learn_from.has(split));
         let spec = DataSpec {
             samples: rows.len(),
-            ..spec(dataset, &views, &config.label, labelled)?
+            ..seen.spec(&views, &config.label)?
         };
-        let choosing = match labelled {
-            None => val_classes(dataset, spec.task),
-            Some(_) => vec![],
-        };
+        let choosing = seen.val_classes(spec.task);
         let (encoder, mut objective) = (
             encoder.map_err(Error::config)?,
             objective.map_err(Error::config)?,
@@ -421,68 +421,6 @@ fn validate_metrics(
         ));
     }
     problems
-}
-
-/// Some training vectors, from which feature corruption draws; `None` for images.
-fn marginals(dataset: &Dataset, rows: &[usize]) -> Result<Option<Marginals>> {
-    let Shape::Vector { dim } = dataset.shape else {
-        return Ok(None);
-    };
-    let every = rows.len().div_ceil(STATISTICS);
-    let (mut data, mut n) = (Vec::new(), 0);
-    for &row in rows.iter().step_by(every) {
-        if let Sample::Vector(vector) = dataset.samples.get(row)? {
-            data.extend_from_slice(&vector);
-            n += 1;
-        }
-    }
-    Ok(Marginals::new(Matrix::new(n, dim, data)))
-}
-
-/// The val rows whose class for the task is known.
-fn val_classes(dataset: &Dataset, task: Option<usize>) -> Vec<(usize, u32)> {
-    let Some(Values::Classes { index, .. }) = task.map(|task| &dataset.columns[task].values) else {
-        return vec![];
-    };
-    let val = dataset.indices(Split::Val).into_iter();
-    val.filter_map(|row| Some((row, index[row]?))).collect()
-}
-
-/// The columns an objective may see: val and test rows, and rows outside `labelled`, are masked.
-fn spec(
-    dataset: &Dataset,
-    views: &RunViews,
-    label: &str,
-    labelled: Option<&[usize]>,
-) -> Result<DataSpec> {
-    let task = dataset.task_of(label)?;
-    let mut allowed: Vec<bool> = dataset.split.iter().map(|&s| s == Split::Train).collect();
-    if let Some(labelled) = labelled {
-        let given: Vec<bool> = allowed.iter().map(|_| false).collect();
-        let train = std::mem::replace(&mut allowed, given);
-        labelled.iter().for_each(|&row| allowed[row] = train[row]);
-    }
-    // Where a sample comes from is no label: it is known of all training samples.
-    let train: Vec<bool> = dataset.split.iter().map(|&s| s == Split::Train).collect();
-    let mut columns = dataset.columns.clone();
-    for column in &mut columns {
-        column.values.mask(match column.role {
-            Role::Domain | Role::Group => &train,
-            _ => &allowed,
-        });
-    }
-    let InputSpec {
-        shape, mean, std, ..
-    } = views.random.input().clone();
-    Ok(DataSpec {
-        shape,
-        local: views.local.input().shape,
-        mean,
-        std,
-        samples: dataset.indices(Split::Train).len(),
-        columns,
-        task,
-    })
 }
 
 #[cfg(test)]

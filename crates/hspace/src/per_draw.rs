@@ -2,7 +2,8 @@
 //!
 //! METHOD is any objective that trains a head ([`crate::objective::Objective::answers`]); SUBJECT is an encoder, which begins from random weights, or a
 //! run, from whose weights it goes on, or whose features take the place of the samples (`m2:runs/vae`). Of the labels of training samples a method sees those of the draw alone, of validation and test samples none; samples
-//! without a label it sees are training samples.
+//! without a label it sees are training samples. In folds a method is given the training rows of each fold, whatever the split of the data, and sees
+//! no sample that the fold tests.
 
 mod features;
 
@@ -13,7 +14,7 @@ use toml::{Table, Value};
 
 use crate::config::{About, Config, merge};
 use crate::data_record;
-use crate::dataset::{Column, Dataset, Values};
+use crate::dataset::{Column, Dataset, Split, Values};
 use crate::device::Device;
 use crate::embed::{Embedded, embed};
 use crate::error::{Error, Result};
@@ -138,7 +139,7 @@ impl<'a> PerDraw<'a> {
         // What is wrong with the settings is said before anything is trained.
         let given = made.as_ref().unwrap_or(self.dataset);
         let most = about(given).samples;
-        let config = plan.config(given, most, most, 0).map_err(problem)?;
+        let config = plan.config(about(given), most, most, 0).map_err(problem)?;
         let start = start(&learner.on, &device)?;
         let samples = Embedded {
             features: Matrix::new(self.rows.len(), 0, Vec::new()),
@@ -148,15 +149,25 @@ impl<'a> PerDraw<'a> {
         let (dataset, rows) = (self.dataset, self.rows);
         let origin = origin(&config, self.budget, start.as_ref(), dataset, &rows);
         let samples = Box::new(represent_rows(dataset, name, samples, String::new()));
+        let is_train = |&place: &usize| dataset.split[rows[place]] == Split::Train;
+        let own_split: Vec<usize> = (0..rows.len()).filter(is_train).collect();
         let answer = move |draw: &Draw<'_>| -> Result<Vec<f64>> {
             // Features are of these rows alone.
             let dataset = made.as_ref().unwrap_or(dataset);
             let is_made = made.is_some();
             let row = |&i: &usize| if is_made { i } else { rows[i] };
             let in_dataset = |part: &[usize]| part.iter().map(row).collect::<Vec<_>>();
-            let (labelled, test) = (in_dataset(draw.labelled), in_dataset(draw.test));
-            let config = plan.config(dataset, labelled.len(), draw.train.len(), draw.seed)?;
-            let job = Job::new(config, dataset, Some(&labelled))?;
+            let [labelled, train, test] = [draw.labelled, draw.train, draw.test].map(in_dataset);
+            let in_fold = draw.train != own_split;
+            let mut about = about(dataset);
+            if in_fold {
+                about.val = 0;
+            }
+            let config = plan.config(about, labelled.len(), train.len(), draw.seed)?;
+            let job = match in_fold {
+                true => Job::in_fold(config, dataset, &train, &labelled)?,
+                false => Job::new(config, dataset, Some(&labelled))?,
+            };
             let start = match &start {
                 Some((weights, path, _)) if !is_made => Start::From(weights.clone(), path.clone()),
                 _ => Start::Fresh,
@@ -227,14 +238,8 @@ struct Plan {
 }
 
 impl Plan {
-    /// The settings for a draw of `labelled` of `train` samples: as many steps as the budget says, in batches no larger than half of what there is.
-    fn config(
-        &self,
-        dataset: &Dataset,
-        labelled: usize,
-        train: usize,
-        seed: u64,
-    ) -> Result<Config> {
+    /// The settings for a draw of `labelled` of `train` samples of the data `about`: as many steps as the budget says, in batches no larger than half of what there is.
+    fn config(&self, about: About, labelled: usize, train: usize, seed: u64) -> Result<Config> {
         let mut table = self.base.clone();
         let half = |samples: usize| 1usize << (samples / 2).max(2).ilog2();
         let alone = learns_from_labels(&*self.objective);
@@ -265,7 +270,7 @@ impl Plan {
         merge(&mut table, self.learner.settings.clone());
         let about = About {
             samples: if alone { labelled } else { train },
-            ..about(dataset)
+            ..about
         };
         Config::resolve(table, about)
     }

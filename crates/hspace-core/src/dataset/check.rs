@@ -285,9 +285,32 @@ pub fn check(dataset: &Dataset, progress: &(dyn Fn(usize, usize) + Sync)) -> Res
 /// # Errors
 /// If there is no readable training sample among them.
 pub fn channel_statistics(dataset: &Dataset, limit: usize) -> Result<(Vec<f32>, Vec<f32>)> {
-    let train = dataset.indices(Split::Train);
-    let count = train.len().min(limit);
-    let chosen: Vec<usize> = (0..count).map(|i| train[i * train.len() / count]).collect();
+    channel_statistics_of(dataset, &dataset.indices(Split::Train), limit)
+}
+
+/// [`channel_statistics`] of the samples `rows` in place of the training samples.
+///
+/// ```
+/// use hspace_core::dataset::check::{channel_statistics, channel_statistics_of};
+/// use hspace_core::dataset::{Dataset, OpenOptions, Split};
+///
+/// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+/// let train = shapes.indices(Split::Train);
+/// let all = channel_statistics(&shapes, usize::MAX)?;
+/// assert_eq!(channel_statistics_of(&shapes, &train, usize::MAX)?, all);
+/// assert_ne!(channel_statistics_of(&shapes, &train[..10], usize::MAX)?, all);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
+///
+/// # Errors
+/// If no sample among them can be read.
+pub fn channel_statistics_of(
+    dataset: &Dataset,
+    rows: &[usize],
+    limit: usize,
+) -> Result<(Vec<f32>, Vec<f32>)> {
+    let count = rows.len().min(limit);
+    let chosen: Vec<usize> = (0..count).map(|i| rows[i * rows.len() / count]).collect();
     if let Shape::Vector { dim } = dataset.shape {
         return feature_statistics(dataset, &chosen, dim);
     }

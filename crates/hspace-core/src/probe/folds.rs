@@ -4,8 +4,10 @@
 //! fold holds whole groups: the largest group first, each goes to the fold that keeps the classes' shares most even, as in
 //! `StratifiedGroupKFold`. Rows with several labels are dealt out the same way, each being a group of its own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use super::task::Task;
+use crate::dataset::Split;
 use crate::matrix::Matrix;
 use crate::random::{mix, shuffled};
 
@@ -153,6 +155,31 @@ pub(super) fn balanced(
     }
     folds.iter_mut().for_each(|fold| fold.sort_unstable());
     folds
+}
+
+/// For each of `tasks` the rows that may be learned from, ascending: of the data's own split all training rows; of several folds the labelled rows
+/// that the fold does not test, and training rows without a label, unless one of their group is tested there.
+pub(super) fn learnable(tasks: &[Task], split: &[Split]) -> Vec<Vec<usize>> {
+    let train = || (0..split.len()).filter(|&row| split[row] == Split::Train);
+    if tasks.len() == 1 {
+        return vec![train().collect()];
+    }
+    let labelled: HashSet<usize> = tasks.iter().flat_map(|t| &t.test).copied().collect();
+    let unlabelled: Vec<usize> = train().filter(|row| !labelled.contains(row)).collect();
+    let of = |task: &Task| -> Vec<usize> {
+        let mut rows = task.train.clone();
+        match (task.groups_of(&task.test), task.groups_of(&unlabelled)) {
+            (Some(tested), Some(own)) => {
+                let tested: HashSet<u32> = tested.into_iter().collect();
+                let pairs = unlabelled.iter().zip(own);
+                rows.extend(pairs.filter(|p| !tested.contains(&p.1)).map(|p| p.0));
+            }
+            _ => rows.extend(&unlabelled),
+        }
+        rows.sort_unstable();
+        rows
+    };
+    tasks.iter().map(of).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Sources that learn from each draw of labels, and answer with their own head.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Instant;
@@ -38,7 +39,8 @@ use crate::random::mix;
 pub struct Draw<'a> {
     /// Training rows whose labels may be read, ascending.
     pub labelled: &'a [usize],
-    /// All training rows, ascending: those above, and others to learn from without labels. No test or validation row is among them.
+    /// All training rows, ascending: those above, and others to learn from without labels. No test or validation row is among them; in folds
+    /// they are those of the fold, whatever split of the data they are of.
     pub train: &'a [usize],
     /// Rows to answer for, which are not to be learned from.
     pub test: &'a [usize],
@@ -57,46 +59,61 @@ pub(super) struct DrawToLearn {
     pub(super) plan: usize,
     /// Number of the draw in it.
     pub(super) number: usize,
-    /// About how long it takes, compared with others.
+    /// About how long it takes, all folds together, compared with others.
     pub(super) weight: f64,
+}
+
+/// What a source answers for the test rows of a fold.
+pub(super) struct FoldAnswer {
+    /// Number of the fold.
+    pub(super) fold: usize,
+    /// As [`LearnAndAnswer`] returns them.
+    pub(super) values: Vec<f64>,
 }
 
 /// A source, and what it learns from.
 pub(super) struct Learning<'a> {
     pub(super) name: &'a str,
     pub(super) answer: &'a LearnAndAnswer<'a>,
-    pub(super) part: &'a Part,
-    /// All training rows.
-    pub(super) train: &'a [usize],
+    /// One, or one a fold.
+    pub(super) parts: &'a [Part],
     pub(super) seed: u64,
 }
 
 impl Learning<'_> {
-    /// Answers to `draws`, on as many threads as there are cores; `on_answer` is called with each as it comes. One that would end after the
-    /// deadline of `schedule` is left out.
+    /// Answers to `draws` in every fold, on as many threads as there are cores; `on_answer` is called with each as it comes. A draw that would end after the deadline of `schedule` is left out in all folds.
     pub(super) fn answers(
         &self,
         draws: &[DrawToLearn],
         schedule: &Schedule,
-        on_answer: &mut dyn FnMut(&DrawToLearn, Vec<f64>) -> Result<()>,
+        on_answer: &mut dyn FnMut(&DrawToLearn, FoldAnswer) -> Result<()>,
     ) -> Result<()> {
+        let (threads, folds) = (rayon::current_num_threads(), self.parts.len());
+        // So many folds of a draw follow one another on a thread.
+        let rounds = folds.div_ceil(threads) as f64;
+        let begin: Vec<OnceLock<bool>> = draws.iter().map(|_| OnceLock::new()).collect();
+        let all = draws.len() * folds;
         let next = AtomicUsize::new(0);
         let (send, receive) = channel();
         std::thread::scope(|scope| {
-            for _ in 0..rayon::current_num_threads() {
+            for _ in 0..threads {
                 let send = send.clone();
-                let next = &next;
+                let (next, begin) = (&next, &begin);
                 scope.spawn(move || {
-                    while let Some(draw) = draws.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if !schedule.allows(draw.weight) {
+                    let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&i| i < all);
+                    while let Some(place) = take() {
+                        let (number, fold) = (place / folds, place % folds);
+                        let draw = &draws[number];
+                        let weight = draw.weight / folds as f64;
+                        if !begin[number].get_or_init(|| schedule.allows(rounds * weight)) {
                             continue;
                         }
                         let begun = Instant::now();
-                        let result = self.one(draw);
-                        schedule.did(draw.weight, begun.elapsed());
+                        let result = self.one(draw, fold);
+                        schedule.did(weight, begun.elapsed());
                         let failed = result.is_err();
-                        if send.send((draw, result)).is_err() || failed {
-                            next.fetch_add(draws.len(), Ordering::Relaxed);
+                        if send.send((draw, fold, result)).is_err() || failed {
+                            next.fetch_add(all, Ordering::Relaxed);
                             return;
                         }
                     }
@@ -104,10 +121,11 @@ impl Learning<'_> {
             }
             drop(send);
             let mut outcome = Ok(());
-            for (draw, result) in receive {
-                if let Err(error) = result.and_then(|values| on_answer(draw, values)) {
+            for (draw, fold, result) in receive {
+                let answer = result.map(|values| FoldAnswer { fold, values });
+                if let Err(error) = answer.and_then(|answer| on_answer(draw, answer)) {
                     // Nothing more is begun; what is under way is still received.
-                    next.fetch_add(draws.len(), Ordering::Relaxed);
+                    next.fetch_add(all, Ordering::Relaxed);
                     outcome = outcome.and(Err(error));
                 }
             }
@@ -115,13 +133,23 @@ impl Learning<'_> {
         })
     }
 
-    fn one(&self, &DrawToLearn { plan, number, .. }: &DrawToLearn) -> Result<Vec<f64>> {
-        let task = &self.part.task;
+    /// The answers for the test rows of one fold.
+    fn one(
+        &self,
+        &DrawToLearn { plan, number, .. }: &DrawToLearn,
+        fold: usize,
+    ) -> Result<Vec<f64>> {
+        let part = &self.parts[fold];
+        let task = &part.task;
+        let seed = match self.parts.len() {
+            1 => mix(&[self.seed, number as u64]),
+            _ => mix(&[self.seed, number as u64, fold as u64]),
+        };
         let values = (self.answer)(&Draw {
-            labelled: &self.part.plans[plan].draws[number],
-            train: self.train,
+            labelled: &part.plans[plan].draws[number],
+            train: &part.train,
             test: &task.test,
-            seed: mix(&[self.seed, number as u64]),
+            seed,
         })?;
         let wanted = task.test.len() * task.names.len().max(1);
         match values.len() == wanted && values.iter().all(|x| x.is_finite()) {

@@ -10,6 +10,7 @@ use std::time::Instant;
 use super::answer::ProbeAnswer;
 use super::entry::Entry;
 use super::estimates::Sampling;
+use super::folds::learnable;
 use super::journal::{Conditions, Journal, hash_of_features};
 use super::mask::{MapSource, MaskExample, MaskTask};
 use super::nuisance::read_off;
@@ -61,7 +62,8 @@ impl Limits<'_> {
 /// Test labels are looked at for the final scores alone. Settings are chosen inside the labels of a draw, which
 /// never holds validation rows; with all labels, by the validation rows where they have labels. No choice separates rows of
 /// one group. With a numeric task the linear and kNN probes give way to ridge regression. All features are scaled alike
-/// (`scaling.rs`). With `folds` every labelled sample, of whatever split, is tested once by what was learned from the other folds.
+/// (`scaling.rs`). With `folds` every labelled sample, of whatever split, is tested once by what was learned from the other folds; a source
+/// that learns from each draw is given no row that the fold tests.
 ///
 /// ```
 /// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
@@ -269,9 +271,6 @@ fn measure_task(
         reliability: Vec::new(),
         left_out: Vec::new(),
     };
-    let learned_from: Vec<usize> = (0..known.split.len())
-        .filter(|&row| known.split[row] == Split::Train)
-        .collect();
     let conditions = Conditions {
         protocol: PROTOCOL,
         version: out.code_version.clone(),
@@ -280,7 +279,7 @@ fn measure_task(
         groups: task.groups_hash(),
         options: options_hash(options, &task, name),
     };
-    let study = Study::new(task, options, scope.masks)?;
+    let study = Study::new(task, options, scope.masks, &known.split)?;
     if options.folds > 1 {
         let rows = study.parts.iter().map(|part| part.task.test.len()).sum();
         (out.train, out.val, out.test) = (rows, 0, rows);
@@ -291,7 +290,6 @@ fn measure_task(
     }
     let mut work = Work {
         pace: Pace::default(),
-        train: &learned_from,
         limits,
         progress,
         examples: Vec::new(),
@@ -454,6 +452,8 @@ pub(super) struct Study<'a> {
 /// Rows to learn from and rows to test on.
 pub(super) struct Part {
     pub(super) task: Task,
+    /// Rows that may be learned from without their labels: those of the task, and others.
+    pub(super) train: Vec<usize>,
     pub(super) plans: Vec<DrawPlan>,
 }
 
@@ -472,6 +472,7 @@ impl<'a> Study<'a> {
         task: Task,
         options: &'a ProbeOptions,
         masks: Option<MaskTask<'a>>,
+        split: &[Split],
     ) -> Result<Study<'a>> {
         let probes = task.probes(options)?;
         let tasks = match options.folds {
@@ -485,11 +486,13 @@ impl<'a> Study<'a> {
                 .collect::<Vec<_>>(),
         );
         let units = test_units(&tasks);
-        let part = |task: Task| Part {
+        let part = |(train, task): (Vec<usize>, Task)| Part {
             plans: task.plans(options),
             task,
+            train,
         };
-        let mut parts: Vec<Part> = tasks.into_iter().map(part).collect();
+        let train = learnable(&tasks, split).into_iter();
+        let mut parts: Vec<Part> = train.zip(tasks).map(part).collect();
         // What one fold has too few labels for, or draws less often, all leave out.
         let shared: Vec<(Labels, usize)> = parts[0]
             .plans

@@ -197,6 +197,74 @@ fn a_learner_is_given_no_test_and_no_val_row() -> Result<()> {
     Ok(())
 }
 
+/// In a fold a learner is given no row that the fold tests, and no row of a group of which some are tested; every labelled row is tested once.
+/// Rows without a label are learned from where their group is not tested.
+#[test]
+fn a_learner_is_given_no_row_that_its_fold_tests() -> Result<()> {
+    let group = |i: usize| i / 6;
+    let unlabelled = |i: usize| i.is_multiple_of(7);
+    let mut grouped = data("supervised");
+    grouped
+        .columns
+        .push(classes("patient", Role::Group, N / 6, &group));
+    let Values::Classes { index, .. } = &mut grouped.columns[0].values else {
+        panic!("classes");
+    };
+    (0..N)
+        .filter(|&i| unlabelled(i))
+        .for_each(|i| index[i] = None);
+    let split = grouped.split.clone();
+    let seen = Mutex::new(Vec::new());
+    let answer = |draw: &Draw<'_>| -> Result<Vec<f64>> {
+        let tested: Vec<usize> = draw.test.iter().map(|&row| group(row)).collect();
+        assert!(draw.train.iter().all(|&row| !tested.contains(&group(row))));
+        assert!(draw.train.is_sorted());
+        assert!(draw.labelled.iter().all(|row| draw.train.contains(row)));
+        let has_label = |row: &&usize| !unlabelled(**row);
+        assert!(
+            draw.labelled
+                .iter()
+                .chain(draw.test)
+                .all(|row| !unlabelled(*row))
+        );
+        // All labelled rows of the other groups, of whatever split, and training rows without a label.
+        let free = |i: &usize| !tested.contains(&group(*i));
+        let learned = |i: &usize| !unlabelled(*i) || split[*i] == Split::Train;
+        let wanted: Vec<usize> = (0..N).filter(|i| free(i) && learned(i)).collect();
+        assert_eq!(draw.train, wanted);
+        let labels = draw.train.iter().filter(has_label).count();
+        let mut seen = seen.lock().expect("lock");
+        seen.push((draw.labelled.len() == labels, draw.seed, draw.test.to_vec()));
+        Ok(vec![1.0 / 3.0; 3 * draw.test.len()])
+    };
+    let learner = Contender::PerDraw {
+        name: "supervised".into(),
+        samples: Box::new(grouped.clone()),
+        origin: String::new(),
+        draws: 2,
+        answer: Box::new(answer),
+    };
+    let options = ProbeOptions {
+        folds: 5,
+        labels: vec![Labels::PerClass(4), Labels::All],
+        ..options("label")
+    };
+    measure(vec![learner], &options, "test", &mut |_| ())?;
+    let seen = seen.into_inner().expect("lock");
+    assert_eq!(seen.len(), 5 * (2 + 1));
+    let mut seeds: Vec<u64> = seen.iter().map(|s| s.1).collect();
+    seeds.sort_unstable();
+    seeds.dedup();
+    // A seed for each draw and fold; those of all labels are a first draw, too.
+    assert_eq!(seeds.len(), 5 * 2);
+    let all_labels = seen.iter().filter(|s| s.0);
+    let mut tested: Vec<usize> = all_labels.flat_map(|s| s.2.clone()).collect();
+    tested.sort_unstable();
+    let labelled: Vec<usize> = (0..N).filter(|&i| !unlabelled(i)).collect();
+    assert_eq!(tested, labelled);
+    Ok(())
+}
+
 #[test]
 fn answers_of_a_learner_are_checked() {
     let answers = |values: Vec<f64>| {

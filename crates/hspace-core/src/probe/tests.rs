@@ -376,9 +376,48 @@ fn folds_test_every_labelled_sample_once() -> Result<()> {
     assert!(
         complaint(vec![Contender::Fixed(data("a"))], &many).contains("200 folds need at least 400")
     );
-    let learned = nearest("supervised", 2, &|| Ok(()));
-    let both = vec![Contender::Fixed(data("a")), learned];
-    assert!(complaint(both, &options).contains("supervised learns from each draw"));
+    Ok(())
+}
+
+/// A source that learns from each draw is measured in folds as features are: its own head answers, and its rows are paired with theirs.
+#[test]
+fn learners_are_measured_in_folds() -> Result<()> {
+    let options = ProbeOptions {
+        folds: 4,
+        ..short()
+    };
+    let learner = || nearest("supervised", 3, &|| Ok(()));
+    let both = vec![Contender::Fixed(data("a")), learner()];
+    let found = measure(both, &options, "test", &mut |_| ())?;
+    let own = found.rows.iter().filter(|r| r.probe == HEAD);
+    for (row, draws) in own.clone().zip([3, 3, 1]) {
+        let answers = row.answers.as_ref().unwrap();
+        assert_eq!((answers.units(), row.draws.len()), (N, draws));
+    }
+    let pairs = || found.comparisons.iter().filter(|c| c.probe == "linear");
+    assert_eq!(pairs().count(), 3);
+    // Chance is a third; the nearest of 180 labelled rows is right far more often.
+    assert!(
+        own.clone()
+            .next_back()
+            .unwrap()
+            .main_score()
+            .unwrap()
+            .1
+            .mean
+            > 0.7
+    );
+    // Measured apart and joined, they are the same.
+    let alone = |of| measure(vec![of], &options, "test", &mut |_| ());
+    let files = vec![
+        ("a.json".to_owned(), alone(Contender::Fixed(data("a")))?),
+        ("b.json".to_owned(), alone(learner())?),
+    ];
+    let joined = join(files, &options.baseline)?;
+    assert_eq!(
+        (joined.rows, joined.comparisons),
+        (found.rows, found.comparisons)
+    );
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! A semi-supervised method as a source of `probe`: it learns from each draw of labels and answers for test rows.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Learner, Method, Options, PartialLabels};
@@ -12,13 +13,13 @@ use crate::matrix::Matrix;
 use crate::probe::{Contender, Draw, Scaling, Transform, hash_of_features, task_column};
 use crate::representation::Representation;
 
-/// A prepared method, and the training and test rows that it was prepared for.
-type Prepared = (Vec<usize>, Vec<usize>, Arc<dyn Learner>);
+/// A method prepared for some training and test rows, once it is.
+type Prepared = Arc<Mutex<Option<Arc<dyn Learner>>>>;
 
 /// `method` on the features of `r` as something to be measured, called `name`. Features are scaled as those of other sources
 /// ([`Scaling`]), by statistics of all training rows.
 ///
-/// What depends on features alone, the graph, is computed once and kept for all draws of labels.
+/// What depends on features alone, the graph, is computed once and kept for all draws of labels; in folds, once a fold.
 ///
 /// ```
 /// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
@@ -71,13 +72,15 @@ pub fn contender<'a>(
         origin: String::new(),
         shift: Vec::new(),
     };
-    let last: Mutex<Option<Prepared>> = Mutex::new(None);
+    let known: Mutex<HashMap<[Vec<usize>; 2], Prepared>> = Mutex::default();
     let prepared = move |draw: &Draw<'_>| -> Result<Arc<dyn Learner>> {
+        let rows = [draw.train.to_vec(), draw.test.to_vec()];
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = known.entry(rows).or_default().clone();
+        drop(known);
         // The lock is held meanwhile: draws of the same rows wait for one graph.
-        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((train, test, learner)) = &*last
-            && (train, test) == (&draw.train.to_vec(), &draw.test.to_vec())
-        {
+        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(learner) = &*place {
             return Ok(learner.clone());
         }
         let transform = Transform::fit(&r.features, draw.train.iter().copied(), scaling, false);
@@ -88,7 +91,7 @@ pub fn contender<'a>(
         };
         let made = (method.prepare)(scaled(draw.train), scaled(draw.test), &options)?;
         let made: Arc<dyn Learner> = made.into();
-        *last = Some((draw.train.to_vec(), draw.test.to_vec(), made.clone()));
+        *place = Some(made.clone());
         Ok(made)
     };
     let answer = move |draw: &Draw<'_>| -> Result<Vec<f64>> {

@@ -1,7 +1,7 @@
 use std::sync::atomic::AtomicBool;
 
 use super::*;
-use crate::dataset::{Column, Kind, Reading, Role, Samples};
+use crate::dataset::{Column, Kind, Reading, Role, Sample, Samples, Values};
 use crate::embed::embed;
 use crate::run::{Line, RunFolder, TrainedEncoder};
 use crate::training::Start;

@@ -54,6 +54,30 @@ fn dataset(changed: &dyn Fn(usize) -> bool) -> Dataset {
 
 /// Answers for every other test row, learned from every third training row with its label.
 fn answers(source: &str, data: &Dataset) -> Result<(Vec<f64>, String)> {
+    let of = |wanted: Split| (0..ROWS).filter(move |&row| split(row) == wanted);
+    let test: Vec<usize> = of(Split::Test).step_by(2).collect();
+    asked(source, data, &of(Split::Train).collect::<Vec<_>>(), &test)
+}
+
+/// The same in a fold that tests other rows than the data's own split does, whose training rows are of all splits.
+fn answers_in_fold(source: &str, data: &Dataset) -> Result<Vec<f64>> {
+    let train: Vec<usize> = (0..ROWS).filter(|&row| !is_tested(row)).collect();
+    let test: Vec<usize> = (0..ROWS).filter(|&row| is_tested(row)).collect();
+    Ok(asked(source, data, &train, &test)?.0)
+}
+
+/// The fold tests training rows and test rows of the data.
+fn is_tested(row: usize) -> bool {
+    row % 5 == 1
+}
+
+/// Answers for `test`, learned from the rows `train`, of which every third has its label.
+fn asked(
+    source: &str,
+    data: &Dataset,
+    train: &[usize],
+    test: &[usize],
+) -> Result<(Vec<f64>, String)> {
     let stop = AtomicBool::new(false);
     let Some(learner) = Learner::parse(source) else {
         panic!("{source} is no method");
@@ -71,14 +95,11 @@ fn answers(source: &str, data: &Dataset) -> Result<(Vec<f64>, String)> {
     let Contender::PerDraw { answer, origin, .. } = made else {
         panic!("it learns from each draw");
     };
-    let of = |wanted: Split| (0..ROWS).filter(move |&row| split(row) == wanted);
-    let train: Vec<usize> = of(Split::Train).collect();
     let labelled: Vec<usize> = train.iter().copied().step_by(3).collect();
-    let test: Vec<usize> = of(Split::Test).step_by(2).collect();
     let values = answer(&Draw {
         labelled: &labelled,
-        train: &train,
-        test: &test,
+        train,
+        test,
         seed: 7,
     })?;
     Ok((values, origin))
@@ -119,6 +140,41 @@ fn no_method_can_see_test_rows() -> Result<()> {
         );
         let trained = |row: usize| row == 0;
         assert_ne!(answers(&source, &dataset(&trained))?.0, plain, "{method}");
+    }
+    Ok(())
+}
+
+/// In a fold neither the values nor the label of a row that it tests change the answer for another row by a bit, whatever the split of the data
+/// says; a row that the data test and the fold learns from does.
+#[test]
+fn no_method_can_see_rows_that_its_fold_tests() -> Result<()> {
+    let tested: Vec<usize> = (0..ROWS).filter(|&row| is_tested(row)).collect();
+    // Of these rows of the fold, some are training rows of the data.
+    let hidden = |row: usize| is_tested(row) && row % 2 == 1;
+    assert!(
+        tested
+            .iter()
+            .any(|&row| hidden(row) && split(row) == Split::Train)
+    );
+    let kept: Vec<usize> = (0..tested.len()).filter(|&i| !hidden(tested[i])).collect();
+    let of_kept = |values: &[f64]| -> Vec<f64> {
+        kept.iter()
+            .flat_map(|&i| values[2 * i..2 * i + 2].to_vec())
+            .collect()
+    };
+    for (method, _) in methods() {
+        let source = format!("{method}:mlp:width=8:train.steps=6");
+        let plain = answers_in_fold(&source, &dataset(&|_| false))?;
+        assert_eq!(plain.len(), 2 * tested.len(), "{method}");
+        let unseen = answers_in_fold(&source, &dataset(&hidden))?;
+        assert_eq!(of_kept(&unseen), of_kept(&plain), "{method}");
+        assert_ne!(unseen, plain, "{method}: rows are answered by their values");
+        // The first row of the fold's draw that the data's own split tests.
+        let learned = (0..ROWS).filter(|&row| !is_tested(row)).step_by(3);
+        let learned = learned.into_iter().find(|&row| split(row) == Split::Test);
+        let learned = |row: usize| Some(row) == learned;
+        let moved = answers_in_fold(&source, &dataset(&learned))?;
+        assert_ne!(moved, plain, "{method}");
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::probe::tests::{data, nearest, short};
@@ -74,6 +74,77 @@ fn a_measurement_goes_on_where_it_was_stopped() -> Result<()> {
     };
     measured(Some(&path), &one, data("a"), None, &count)?;
     assert_eq!(lines(&path), 21);
+    Ok(())
+}
+
+/// In folds a draw is kept once it is answered in all of them.
+#[test]
+fn a_measurement_in_folds_goes_on_where_it_was_stopped() -> Result<()> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("answers.jsonl");
+    let options = ProbeOptions {
+        folds: 3,
+        ..short()
+    };
+    let fits = AtomicUsize::new(0);
+    let count = || {
+        fits.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    };
+    let (whole, _) = measured(None, &options, data("a"), None, &count)?;
+    assert_eq!(fits.swap(0, Ordering::SeqCst), 3 * 7);
+    let stop = || match fits.fetch_add(1, Ordering::SeqCst) {
+        0..11 => Ok(()),
+        _ => Err(Error::data("stopped")),
+    };
+    assert!(measured(Some(&path), &options, data("a"), None, &stop).is_err());
+    // Eleven answers are three draws, and two folds of a fourth at most.
+    let kept = lines(&path) - 14;
+    assert!((1..=3).contains(&kept), "{kept}");
+    fits.store(0, Ordering::SeqCst);
+    let (found, notes) = measured(Some(&path), &options, data("a"), None, &count)?;
+    assert_eq!((found, notes), (whole, Vec::<String>::new()));
+    assert_eq!(fits.load(Ordering::SeqCst), 3 * (7 - kept));
+    // Answers of folds are none for the data's own split.
+    let (_, notes) = measured(Some(&path), &short(), data("a"), None, &count)?;
+    assert!(
+        notes[0].contains("other settings of the probes"),
+        "{notes:?}"
+    );
+    Ok(())
+}
+
+/// A draw begins in all folds or in none.
+#[test]
+fn a_deadline_leaves_out_whole_draws_in_folds() -> Result<()> {
+    let options = ProbeOptions {
+        folds: 3,
+        ..short()
+    };
+    let fits = AtomicUsize::new(0);
+    let slow = || {
+        fits.fetch_add(1, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(200));
+        Ok(())
+    };
+    // With many threads all draws would begin before any pace is known.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
+    let found = pool.unwrap().install(|| {
+        let mut limits = Limits {
+            journal: None,
+            deadline: Some(Instant::now() + Duration::from_millis(300)),
+        };
+        let one = vec![nearest("supervised", 3, &slow)];
+        measure_within(one, &options, "test", &mut limits, &mut |_| ())
+    })?;
+    let fits = fits.load(Ordering::SeqCst);
+    assert!(fits > 0 && fits < 21 && fits.is_multiple_of(3), "{fits}");
+    let draws: usize = found.rows.iter().map(|row| row.chosen.len()).sum();
+    assert_eq!(draws, fits / 3);
+    assert_eq!(
+        found.left_out,
+        [format!("supervised ({} of 7 draws of labels)", 7 - draws)]
+    );
     Ok(())
 }
 

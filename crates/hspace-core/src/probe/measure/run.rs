@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::pace::{Kind, Pace, Schedule, ends_before};
 use super::{Limits, Part, Study, rows};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::probe::answer::{self, ProbeAnswer};
 use crate::probe::entry::Entry;
 use crate::probe::learner;
@@ -19,8 +19,6 @@ pub(super) type Cell = [usize; 3];
 /// What is being done, and what it is bounded by.
 pub(super) struct Work<'w, 'j> {
     pub(super) pace: Pace,
-    /// All training rows.
-    pub(super) train: &'w [usize],
     pub(super) limits: &'w mut Limits<'j>,
     pub(super) progress: &'w mut dyn FnMut(&str),
     /// Answers that are returned whole.
@@ -115,14 +113,10 @@ impl Study<'_> {
 
     /// About how long a cell takes, compared with others of the same kind.
     pub(super) fn weight(&self, contender: &Contender<'_>, [member, plan, number]: Cell) -> f64 {
-        let labelled: usize = self
-            .parts
-            .iter()
-            .map(|part| part.plans[plan].draws[number].len())
-            .sum();
+        let draws = self.parts.iter().map(|p| p.plans[plan].draws[number].len());
         match contender.fixed().get(member) {
-            Some(r) => (labelled + 50) as f64 * r.features.cols as f64,
-            None => (labelled + 500) as f64,
+            Some(r) => (draws.sum::<usize>() + 50) as f64 * r.features.cols as f64,
+            None => draws.map(|labelled| labelled + 500).sum::<usize>() as f64,
         }
     }
 
@@ -214,7 +208,7 @@ impl Study<'_> {
     ) -> Result<ProbeAnswer> {
         let (mut values, mut chosen) = (Vec::new(), Vec::<String>::new());
         let mut val_labels = 0;
-        for (part, Part { task, plans }) in self.parts.iter().enumerate() {
+        for (part, Part { task, plans, .. }) in self.parts.iter().enumerate() {
             let rows = &plans[plan].draws[number];
             let by_hand = (probe.is_fixed)(self.options);
             let predicted =
@@ -258,11 +252,6 @@ impl Study<'_> {
         let Contender::PerDraw { name, answer, .. } = contender else {
             return Ok(HashMap::new());
         };
-        let [part] = &self.parts[..] else {
-            return Err(Error::config(format!(
-                "folds: {name} learns from each draw of labels, which cannot be measured in folds; leave one of both out"
-            )));
-        };
         let probes = self.answered_by(contender);
         let mut found = HashMap::new();
         let mut jobs = Vec::new();
@@ -286,22 +275,31 @@ impl Study<'_> {
         let learning = learner::Learning {
             name,
             answer: &**answer,
-            part,
-            train: work.train,
+            parts: &self.parts,
             seed: self.options.seed,
         };
+        let folds = self.parts.len();
         work.say(&format!("{name}: learning from {} draws", draws.len()));
         let mut last = Instant::now();
-        let (mut done, all) = (0, draws.len());
-        learning.answers(&draws, &schedule, &mut |draw, values| {
+        let (mut done, all) = (0, draws.len() * folds);
+        let mut by_fold: HashMap<Cell, Vec<Option<Vec<f64>>>> = HashMap::new();
+        learning.answers(&draws, &schedule, &mut |draw, answer| {
             let cell = [0, draw.plan, draw.number];
-            let fresh = vec![self.scored(HEAD, &values, String::new(), 0)];
-            work.keep(self, contender, cell, &fresh)?;
-            found.insert(cell, fresh);
-            work.pace.did(Kind::Learned, draw.weight, last.elapsed());
+            let own = by_fold.entry(cell).or_insert(vec![None; folds]);
+            own[answer.fold] = Some(answer.values);
+            work.pace
+                .did(Kind::Learned, draw.weight / folds as f64, last.elapsed());
+            if own.iter().all(Option::is_some) {
+                let own = by_fold.remove(&cell).into_iter().flatten().flatten();
+                let values: Vec<f64> = own.flatten().collect();
+                let fresh = vec![self.scored(HEAD, &values, String::new(), 0)];
+                work.keep(self, contender, cell, &fresh)?;
+                found.insert(cell, fresh);
+            }
             last = Instant::now();
             done += 1;
-            work.say(&format!("{name}: learned from {done} of {all} draws"));
+            let what = if folds > 1 { "folds of draws" } else { "draws" };
+            work.say(&format!("{name}: learned from {done} of {all} {what}"));
             Ok(())
         })?;
         Ok(found)
