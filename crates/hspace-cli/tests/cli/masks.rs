@@ -39,7 +39,7 @@ fn stages_and_pixels_are_measured_on_the_masks_of_shapes() {
         "mean_iou of the mask probe, by masks",
         "run@conv1",
         "chance",
-        "pairs with all labels, mask probe",
+        "pairs with all masks, mask probe",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
