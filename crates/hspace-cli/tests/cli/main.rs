@@ -10,6 +10,7 @@ mod goes_on;
 mod habits;
 mod hub;
 mod intervals;
+mod labels_alone;
 mod leaks;
 mod masks;
 mod pictures;

@@ -64,6 +64,7 @@ pub fn join(of: Vec<(String, Measurements)>, baseline: &str) -> Result<Measureme
         joined.nuisances.extend(other.nuisances);
         joined.confusions.extend(other.confusions);
         joined.reliability.extend(other.reliability);
+        joined.labels_alone.extend(other.labels_alone);
         joined.left_out.extend(other.left_out);
     }
     joined.compare(baseline)?;
@@ -141,6 +142,7 @@ impl Measurements {
         self.nuisances.retain(|n| n.representation != name);
         self.confusions.retain(|c| c.representation != name);
         self.reliability.retain(|r| r.representation != name);
+        self.labels_alone.retain(|pair| pair.0 != name);
     }
 
     fn rename(&mut self, name: &str, new: &str) {
@@ -150,12 +152,15 @@ impl Measurements {
         let nuisances = self.nuisances.iter_mut().map(|n| &mut n.representation);
         let confusions = self.confusions.iter_mut().map(|c| &mut c.representation);
         let reliability = self.reliability.iter_mut().map(|r| &mut r.representation);
+        let alone = self.labels_alone.iter_mut();
+        let alone = alone.flat_map(|(source, alone)| [source, &mut alone.baseline]);
         origins
             .chain(rows)
             .chain(geometry)
             .chain(nuisances)
             .chain(confusions)
             .chain(reliability)
+            .chain(alone)
             .filter(|own| *own == name)
             .for_each(|own| new.clone_into(own));
     }

@@ -48,7 +48,8 @@ pub struct ProbeFlags {
     /// Change any setting of the probes, such as knn.k=5; may be given many times
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Measure the sources alone, without pixels, PCA and the untrained encoder
+    /// Measure the sources alone, without pixels, PCA, the untrained encoder and, for methods that learn from more than labels, the same encoder
+    /// trained on the labels alone
     #[arg(long)]
     pub no_baselines: bool,
     /// Measure on the samples that all feature files hold, where they do not hold all

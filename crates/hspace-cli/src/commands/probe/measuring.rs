@@ -92,11 +92,9 @@ pub(super) fn measure_and_keep(
         options.task.clone_from(&task.name);
     }
     let runs = run_settings(names)?;
-    for (name, encoder) in &learners {
-        spinner.say(&format!("reading for {name}"));
-        contenders.push(learner(
-            name, encoder, &runs, &dataset, &made, &options, flags,
-        )?);
+    for source in &learners {
+        spinner.say(&format!("reading for {}", source.name));
+        contenders.push(learner(source, &runs, &dataset, &made, &options, flags)?);
     }
     for (name, method, features) in on_features {
         contenders.push(on(&name, method, features, &options, flags)?);
@@ -122,7 +120,10 @@ pub(super) fn measure_and_keep(
         write_json(path, &measurements)?;
     }
     let quiet = flags.json.as_deref() == Some("-".as_ref());
-    if !quiet {
+    if quiet {
+        let harm = measurements.worse_than_labels_alone();
+        harm.iter().for_each(say::warning);
+    } else {
         print_measurements(&measurements);
         if let Some(note) = one_seed(&measurements, &learned) {
             println!("{note}");
