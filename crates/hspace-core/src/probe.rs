@@ -35,6 +35,7 @@ pub mod scores;
 mod seeds;
 pub(crate) mod table;
 mod task;
+mod transfer;
 
 pub use comparison::Comparison;
 pub(crate) use conditioning::CEILING;
@@ -54,6 +55,7 @@ pub use scaling::Scaling;
 pub(crate) use scaling::Transform;
 pub use seeds::over_seeds;
 pub(crate) use task::{Task, task_column};
+pub use transfer::{Effect, Transfer};
 
 use serde::{Deserialize, Serialize};
 

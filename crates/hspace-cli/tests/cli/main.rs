@@ -22,6 +22,7 @@ mod select;
 mod stages;
 mod stops;
 mod tables;
+mod transfer;
 mod weights;
 
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use super::comparison::compare;
 use super::savings::savings;
-use super::{Measurements, PROTOCOL, Row, probes_of};
+use super::{Measurements, PROTOCOL, Row, Savings, probes_of};
 use crate::error::{Error, Result};
 
 /// The measurements `of` (where from, what), which are about the same labelled samples, as one: pairs across files are compared, and label
@@ -117,19 +117,17 @@ impl Measurements {
                 }
             }
         }
-        let mut found = Vec::new();
+        let mut found: Vec<Savings> = Vec::new();
         for (name, probe) in curves {
             let of = |name: &str| -> Vec<&Row> {
                 let rows = self.rows.iter();
                 rows.filter(|r| r.representation == name && r.is_under(probe))
                     .collect()
             };
-            found.extend(savings(
-                &of(name),
-                &of(baseline),
-                &self.comparisons,
-                self.seed,
-            )?);
+            let own = savings(&of(name), &of(baseline), &self.comparisons, self.seed)?;
+            // Two own heads have the same savings by every probe.
+            let fresh: Vec<Savings> = own.into_iter().filter(|s| !found.contains(s)).collect();
+            found.extend(fresh);
         }
         self.savings = found;
         Ok(())

@@ -39,7 +39,7 @@ pub(super) fn on<'a>(
 }
 
 /// The settings of the runs among the sources `names`.
-pub(super) fn run_settings(names: &[String]) -> Result<Vec<Table>> {
+pub fn run_settings(names: &[String]) -> Result<Vec<Table>> {
     let mut found = Vec::new();
     for name in names {
         let source = Source::parse(name)?;
