@@ -25,6 +25,7 @@ pub mod sample;
 pub mod select;
 pub mod study;
 pub mod train;
+pub mod transfer;
 pub mod traverse;
 pub mod views;
 

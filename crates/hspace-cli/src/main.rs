@@ -16,7 +16,7 @@ use hspace::{Error, Result};
 use commands::{
     bench, check, compare, completions, density, disentangle, embed, export, fidelity, import,
     invert, likelihood, list, man, maps, predict, probe, quickstart, rank, reconstruct, report,
-    sample, select, study, train, traverse, views,
+    sample, select, study, train, transfer, traverse, views,
 };
 
 /// Learn a representation, measure how much easier it makes your task, see why, and ship it.
@@ -62,6 +62,7 @@ enum Command {
     Probe(probe::Args),
     Predict(predict::Args),
     Compare(compare::Args),
+    Transfer(transfer::Args),
     Rank(rank::Args),
     Select(select::Args),
     Disentangle(disentangle::Args),
@@ -133,6 +134,7 @@ fn run(command: Command) -> Result<()> {
         Command::Probe(args) => probe::run(&args),
         Command::Predict(args) => predict::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Transfer(args) => transfer::run(&args),
         Command::Rank(args) => rank::run(&args),
         Command::Select(args) => select::run(&args),
         Command::Disentangle(args) => disentangle::run(&args),

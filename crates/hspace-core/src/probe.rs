@@ -8,6 +8,7 @@ mod answer;
 pub(crate) mod cluster;
 pub mod comparison;
 mod conditioning;
+mod contender;
 mod entry;
 mod estimates;
 pub mod evaluation;
@@ -19,6 +20,7 @@ mod joined;
 mod journal;
 pub mod knn;
 pub(crate) mod label_scores;
+mod labels_alone;
 mod learner;
 pub mod linear;
 pub mod mask;
@@ -33,15 +35,18 @@ pub mod scores;
 mod seeds;
 pub(crate) mod table;
 mod task;
+mod transfer;
 
 pub use comparison::Comparison;
 pub(crate) use conditioning::CEILING;
+pub use contender::Contender;
 pub use entry::{Entry, ProbeKind};
 pub use fitted::fit_head;
 pub use folds::Selection;
 pub use joined::join;
 pub use journal::Journal;
 pub(crate) use journal::hash_of_features;
+pub use labels_alone::LabelsAlone;
 pub use learner::{Draw, LearnAndAnswer};
 pub use mask::{FeatureMaps, MapSource, MaskExample, MaskTask};
 pub use measure::{Limits, measure, measure_masks, measure_within};
@@ -50,11 +55,11 @@ pub use scaling::Scaling;
 pub(crate) use scaling::Transform;
 pub use seeds::over_seeds;
 pub(crate) use task::{Task, task_column};
+pub use transfer::{Effect, Transfer};
 
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Role;
-use crate::representation::Representation;
 pub use crate::stats::Estimate;
 use crate::stats::{Crossed, Range};
 
@@ -80,56 +85,6 @@ pub static PROBES: &[Entry] = &[
 
 /// What [`Row::probe`] is of a source that answers with its own head.
 pub const HEAD: &str = "head";
-
-/// Something to be measured.
-///
-/// ```
-/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
-/// # use data::blobs;
-/// use hspace_core::probe::{Contender, Draw};
-///
-/// let guessing = Contender::PerDraw {
-///     name: "guessing".into(),
-///     samples: Box::new(blobs("samples", 0.2)),
-///     origin: "guessing".into(),
-///     draws: 3,
-///     // A third for each of three classes, whatever the labels of the draw.
-///     answer: Box::new(|draw: &Draw<'_>| Ok(vec![1.0 / 3.0; 3 * draw.test.len()])),
-/// };
-/// assert_eq!(guessing.name(), "guessing");
-/// assert_eq!(Contender::Fixed(blobs("runs/a", 0.2)).name(), "runs/a");
-/// ```
-pub enum Contender<'a> {
-    /// Features that do not depend on the labels.
-    Fixed(Representation),
-    /// Features of several runs that differ in their training seed alone. Their mean is measured, and its intervals hold the training too.
-    Seeds {
-        /// How tables call them.
-        name: String,
-        /// The features of each run.
-        runs: Vec<Representation>,
-    },
-    /// Feature maps, for a task of masks: of one source, or of several runs that differ in their training seed alone.
-    Maps {
-        /// How tables call it.
-        name: String,
-        /// The maps of each run.
-        runs: Vec<MapSource<'a>>,
-    },
-    /// A source that learns from each draw of labels, and answers with its own head.
-    PerDraw {
-        /// How tables call it.
-        name: String,
-        /// Ids, columns and split of the samples; their features are not looked at.
-        samples: Box<Representation>,
-        /// Hash of its settings and of what it learns from.
-        origin: String,
-        /// The largest number of draws worth its cost; fewer draws give a wider interval.
-        draws: usize,
-        /// Learns from a draw and answers.
-        answer: Box<LearnAndAnswer<'a>>,
-    },
-}
 
 /// How many labels a probe was given.
 ///
@@ -478,6 +433,9 @@ pub struct Measurements {
     /// Calibration with all labels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reliability: Vec<Reliability>,
+    /// Sources that learn from more than labels, each with what learns from the labels alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels_alone: Vec<(String, LabelsAlone)>,
     /// What there was no time for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,

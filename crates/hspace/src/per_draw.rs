@@ -6,6 +6,7 @@
 //! no sample that the fold tests.
 
 mod features;
+mod labels_alone;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -24,10 +25,12 @@ use crate::learner::{Learner, Subject};
 use crate::matrix::Matrix;
 use crate::nn::Weights;
 use crate::objective::{self, Objective, learns_from_labels};
-use crate::probe::{Contender, Draw};
+use crate::probe::{Contender, Draw, LabelsAlone};
 use crate::run::RunFolder;
 use crate::source::represent_rows;
 use crate::training::Start;
+
+pub use labels_alone::{labels_alone, supervised_name};
 
 /// How long a method is trained on each draw of labels.
 ///
@@ -83,6 +86,7 @@ impl Budget {
 ///     learner,
 ///     dataset: &shapes,
 ///     rows: (0..1600).step_by(8).collect(),
+///     labels_alone: None,
 /// };
 /// let stop = AtomicBool::new(false);
 /// let contender = fixmatch.contender(shapes.task().expect("a label"), &stop)?;
@@ -104,6 +108,8 @@ pub struct PerDraw<'a> {
     pub rows: Vec<usize>,
     /// How long it is trained.
     pub budget: Budget,
+    /// What learns from the labels alone, where this source learns from more ([`labels_alone`]).
+    pub labels_alone: Option<LabelsAlone>,
 }
 
 impl<'a> PerDraw<'a> {
@@ -183,6 +189,7 @@ impl<'a> PerDraw<'a> {
             samples,
             origin,
             draws: self.budget.draws,
+            labels_alone: self.labels_alone,
             answer: Box::new(answer),
         })
     }
@@ -329,6 +336,7 @@ pub fn supervised<'a>(
         dataset,
         rows,
         budget,
+        labels_alone: None,
     };
     per_draw.contender(task, stop)
 }

@@ -1,5 +1,6 @@
 //! `hspace probe`
 
+mod addition;
 mod answers;
 mod flags;
 mod kept_head;
@@ -11,19 +12,16 @@ mod represented;
 
 use std::path::PathBuf;
 
-use hspace::probe::{Measurements, ProbeOptions, fit_head};
-use hspace::report::HeadResult;
-use hspace::representation::Representation;
 use hspace::source::Source;
 use hspace::{Error, Result};
 
 use crate::commands::apart;
-use crate::progress::Spinner;
+pub use addition::{Added, Addition};
 pub use flags::ProbeFlags;
-use kept_head::print_head;
+use kept_head::{KeepHead, print_head};
 pub use kept_head::{print_scores, roc_picture};
-use measuring::measure_and_keep;
-pub use measuring::{measure_sources, print_measurements};
+pub use learners::run_settings;
+pub use measuring::{measure_and_add, measure_sources, print_measurements, seed_groups};
 pub use represented::{data_warnings, represent_sources};
 
 /// Measure how easy representations make a task, compared with chance, pixels, PCA and an untrained encoder.
@@ -41,6 +39,7 @@ pub use represented::{data_warnings, represent_sources};
   hspace probe runs/a supervised:cnn --data photos/ --json p.json --minutes 30  # the same command goes on later
   hspace probe runs/a runs/a@layer2 pixels --data photos/ --label mask --labels 3,10,all  # masks, on feature maps
   hspace probe pixels pca:20 --data few.csv --folds 5         # every labelled sample tested once
+  hspace probe fixmatch:cnn finetune:runs/a --data few/ --labels 5 --folds 5  # by methods, too
   hspace probe runs/a --data photos/ --save-head head.safetensors  # then hspace predict, or export
   hspace probe runs/a --data chests/ --save-head head.safetensors --roc roc.png  # of two classes
   hspace probe pixels --data fashion/ --probe knn --set knn.k=5 --set knn.metric=euclidean
@@ -84,27 +83,14 @@ pub fn run(args: &Args) -> Result<()> {
         ("--roc", args.roc.as_deref()),
     ];
     apart(&outputs, &[("source", source)])?;
-    let mut kept = None;
-    let mut keep = |measured: &Measurements, made: &[Representation]| {
-        let options = ProbeOptions {
-            scaling: measured.scaling,
-            task: measured.task.clone(),
-            ..options.clone()
-        };
-        let spinner = Spinner::new("fitting the head");
-        let own = made.iter().find(|r| r.name == *source);
-        let fitted = own.map(|r| fit_head(r, &options)).transpose();
-        spinner.done();
-        let Some((head, evaluation)) = fitted? else {
-            return Ok(None);
-        };
-        hspace::head::write(path, &head)?;
-        let about = head.about.clone();
-        kept = Some((head, evaluation.clone()));
-        Ok(Some(HeadResult { about, evaluation }))
+    let mut keep = KeepHead {
+        source,
+        path,
+        options: &options,
+        kept: None,
     };
-    measure_and_keep(&args.sources, &args.flags, &options, Some(&mut keep))?;
-    let Some((head, evaluation)) = kept else {
+    measure_and_add(&args.sources, &args.flags, &options, Some(&mut keep))?;
+    let Some((head, evaluation)) = keep.kept else {
         return Ok(());
     };
     let is_quiet = args.flags.json.as_deref() == Some("-".as_ref());

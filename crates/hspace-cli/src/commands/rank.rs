@@ -112,7 +112,11 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// What a supervised run answers for the samples of `r`.
-fn own_head(source: &Source, r: &Representation, device: &Device) -> Result<Option<SourceHead>> {
+pub fn own_head(
+    source: &Source,
+    r: &Representation,
+    device: &Device,
+) -> Result<Option<SourceHead>> {
     let Source::Run(path) = source else {
         return Ok(None);
     };

@@ -150,6 +150,14 @@ fn a_model_of_the_hub_is_fetched_once_checked_and_used_like_a_run() {
     probe(server);
     // What was fetched is there without a network.
     probe(nowhere);
+    // It is compared with the same network trained on the labels alone, if there is time.
+    let args = "transfer hf:test/tiny --data data --labels 4 --minutes 0.000001 --answers t.jsonl --json -";
+    let found: serde_json::Value = serde_json::from_str(&ok(at, nowhere, "cache", args)).unwrap();
+    let left_out = found["left_out"].as_array().unwrap();
+    assert!(
+        left_out.contains(&"supervised:vit_tiny:patch=16".into()),
+        "{left_out:?}"
+    );
     ok(at, nowhere, "cache", "import hf:test/tiny --out imported");
     ok(
         at,

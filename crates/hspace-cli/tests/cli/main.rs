@@ -11,6 +11,7 @@ mod goes_on;
 mod habits;
 mod hub;
 mod intervals;
+mod labels_alone;
 mod leaks;
 mod masks;
 mod pictures;
@@ -22,6 +23,7 @@ mod select;
 mod stages;
 mod stops;
 mod tables;
+mod transfer;
 mod weights;
 
 use std::path::Path;

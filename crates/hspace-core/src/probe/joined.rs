@@ -2,7 +2,7 @@
 
 use super::comparison::compare;
 use super::savings::savings;
-use super::{Measurements, PROTOCOL, Row, probes_of};
+use super::{Measurements, PROTOCOL, Row, Savings, probes_of};
 use crate::error::{Error, Result};
 
 /// The measurements `of` (where from, what), which are about the same labelled samples, as one: pairs across files are compared, and label
@@ -64,6 +64,7 @@ pub fn join(of: Vec<(String, Measurements)>, baseline: &str) -> Result<Measureme
         joined.nuisances.extend(other.nuisances);
         joined.confusions.extend(other.confusions);
         joined.reliability.extend(other.reliability);
+        joined.labels_alone.extend(other.labels_alone);
         joined.left_out.extend(other.left_out);
     }
     joined.compare(baseline)?;
@@ -116,19 +117,17 @@ impl Measurements {
                 }
             }
         }
-        let mut found = Vec::new();
+        let mut found: Vec<Savings> = Vec::new();
         for (name, probe) in curves {
             let of = |name: &str| -> Vec<&Row> {
                 let rows = self.rows.iter();
                 rows.filter(|r| r.representation == name && r.is_under(probe))
                     .collect()
             };
-            found.extend(savings(
-                &of(name),
-                &of(baseline),
-                &self.comparisons,
-                self.seed,
-            )?);
+            let own = savings(&of(name), &of(baseline), &self.comparisons, self.seed)?;
+            // Two own heads have the same savings by every probe.
+            let fresh: Vec<Savings> = own.into_iter().filter(|s| !found.contains(s)).collect();
+            found.extend(fresh);
         }
         self.savings = found;
         Ok(())
@@ -141,6 +140,7 @@ impl Measurements {
         self.nuisances.retain(|n| n.representation != name);
         self.confusions.retain(|c| c.representation != name);
         self.reliability.retain(|r| r.representation != name);
+        self.labels_alone.retain(|pair| pair.0 != name);
     }
 
     fn rename(&mut self, name: &str, new: &str) {
@@ -150,12 +150,15 @@ impl Measurements {
         let nuisances = self.nuisances.iter_mut().map(|n| &mut n.representation);
         let confusions = self.confusions.iter_mut().map(|c| &mut c.representation);
         let reliability = self.reliability.iter_mut().map(|r| &mut r.representation);
+        let alone = self.labels_alone.iter_mut();
+        let alone = alone.flat_map(|(source, alone)| [source, &mut alone.baseline]);
         origins
             .chain(rows)
             .chain(geometry)
             .chain(nuisances)
             .chain(confusions)
             .chain(reliability)
+            .chain(alone)
             .filter(|own| *own == name)
             .for_each(|own| new.clone_into(own));
     }

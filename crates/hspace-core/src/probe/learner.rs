@@ -24,6 +24,7 @@ use crate::random::mix;
 ///     samples: Box::new(data.clone()),
 ///     origin: "softmax".into(),
 ///     draws: 3,
+///     labels_alone: None,
 ///     answer: Box::new(|draw: &Draw<'_>| {
 ///         let labels: Vec<u32> = draw.labelled.iter().map(|&row| row as u32 % 3).collect();
 ///         let learned = linear::fit(&data.features.select(draw.labelled), &labels, 3, 100.0)?;

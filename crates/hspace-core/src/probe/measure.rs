@@ -11,8 +11,8 @@ use super::answer::ProbeAnswer;
 use super::entry::Entry;
 use super::estimates::Sampling;
 use super::folds::learnable;
-use super::journal::{Conditions, Journal, hash_of_features};
-use super::mask::{MapSource, MaskExample, MaskTask};
+use super::journal::{Conditions, Journal};
+use super::mask::{MaskExample, MaskTask};
 use super::nuisance::read_off;
 use super::options::ProbeOptions;
 use super::task::{DrawPlan, FEWEST, SharedSchema, Task, Truth, task_column, test_units};
@@ -269,6 +269,7 @@ fn measure_task(
         nuisances: Vec::new(),
         confusions: Vec::new(),
         reliability: Vec::new(),
+        labels_alone: Vec::new(),
         left_out: Vec::new(),
     };
     let conditions = Conditions {
@@ -302,6 +303,11 @@ fn measure_task(
         study.run(contender, &mut out, &mut work)?;
         out.origins
             .push((contender.name().into(), contender.origin()));
+        if let Contender::PerDraw { labels_alone, .. } = contender {
+            let alone = labels_alone.clone();
+            out.labels_alone
+                .extend(alone.map(|alone| (contender.name().to_owned(), alone)));
+        }
         for r in contender.fixed() {
             if work.limits.are_over() {
                 continue;
@@ -335,78 +341,6 @@ fn options_hash(options: &ProbeOptions, task: &Task, name: &str) -> String {
         ..options.clone()
     };
     file::hash_of(format!("{own:?} {:?}", task.names).as_bytes())
-}
-
-impl Contender<'_> {
-    /// How tables call it.
-    pub fn name(&self) -> &str {
-        match self {
-            Contender::Fixed(r) => &r.name,
-            Contender::Seeds { name, .. }
-            | Contender::Maps { name, .. }
-            | Contender::PerDraw { name, .. } => name,
-        }
-    }
-
-    /// Its features that do not depend on labels.
-    fn fixed(&self) -> &[Representation] {
-        match self {
-            Contender::Fixed(r) => std::slice::from_ref(r),
-            Contender::Seeds { runs, .. } => runs,
-            Contender::Maps { .. } | Contender::PerDraw { .. } => &[],
-        }
-    }
-
-    fn is_maps(&self) -> bool {
-        matches!(self, Contender::Maps { .. })
-    }
-
-    /// The samples that it is measured on.
-    fn samples(&self) -> Vec<&Representation> {
-        match self {
-            Contender::PerDraw { samples, .. } => vec![samples],
-            Contender::Maps { runs, .. } => runs.iter().map(|run| &run.samples).collect(),
-            _ => self.fixed().iter().collect(),
-        }
-    }
-
-    /// Hash of where it came from.
-    fn origin(&self) -> String {
-        match self {
-            Contender::Fixed(r) => r.origin.clone(),
-            Contender::Seeds { .. } | Contender::Maps { .. } => {
-                let samples = self.samples();
-                let origins: Vec<&str> = samples.iter().map(|r| r.origin.as_str()).collect();
-                origins.join(" ")
-            }
-            Contender::PerDraw { origin, .. } => {
-                format!("learned from each draw of labels, {origin}")
-            }
-        }
-    }
-
-    /// Each run of it with a hash of all that its answers depend on, for a journal.
-    fn sources(&self) -> Vec<(String, String)> {
-        match self {
-            Contender::PerDraw { name, origin, .. } => vec![(name.clone(), origin.clone())],
-            Contender::Maps { runs, .. } => {
-                let of = |run: &MapSource<'_>| (run.samples.name.clone(), run.hash.clone());
-                runs.iter().map(of).collect()
-            }
-            _ => {
-                let of = |r: &Representation| (r.name.clone(), hash_of_features(r));
-                self.fixed().iter().map(of).collect()
-            }
-        }
-    }
-
-    /// The names of its runs.
-    fn members(&self) -> Vec<&str> {
-        match self {
-            Contender::PerDraw { name, .. } => vec![name],
-            _ => self.samples().iter().map(|r| r.name.as_str()).collect(),
-        }
-    }
 }
 
 fn first_samples<'a>(contenders: &'a [Contender<'_>]) -> Result<&'a Representation> {

@@ -6,6 +6,7 @@ use super::*;
 use crate::dataset::{Column, Split, Values};
 use crate::error::Result;
 use crate::matrix::Matrix;
+use crate::representation::Representation;
 
 const N: usize = 360;
 
@@ -184,6 +185,7 @@ fn a_learner_is_given_no_test_and_no_val_row() -> Result<()> {
         samples: Box::new(data("supervised")),
         origin: String::new(),
         draws: 3,
+        labels_alone: None,
         answer: Box::new(answer),
     };
     // Alone, too.
@@ -242,6 +244,7 @@ fn a_learner_is_given_no_row_that_its_fold_tests() -> Result<()> {
         samples: Box::new(grouped.clone()),
         origin: String::new(),
         draws: 2,
+        labels_alone: None,
         answer: Box::new(answer),
     };
     let options = ProbeOptions {
@@ -273,6 +276,7 @@ fn answers_of_a_learner_are_checked() {
             samples: Box::new(data("supervised")),
             origin: String::new(),
             draws: 1,
+            labels_alone: None,
             answer: Box::new(move |_| Ok(values.clone())),
         };
         let outcome = measure(vec![learner], &options("label"), "test", &mut |_| ());

@@ -10,7 +10,7 @@
 //! the quantiles at 2.5 and 97.5 %. Where an end lies beyond the baseline's curve, that end is open, and the other is a bound.
 
 use super::comparison::Comparison;
-use super::{Row, Savings};
+use super::{HEAD, Row, Savings};
 use crate::error::Result;
 use crate::stats::{ALPHA, Components, Crossed, Joint, isotonic, smooth_draws};
 
@@ -79,14 +79,17 @@ fn one(
     let Some(&(first, ..)) = points.first() else {
         return Ok(None);
     };
-    // Of a source with its own head and of a baseline under a probe, the probe is the baseline's.
+    // Of a source with its own head and of a baseline under a probe, the probe is the baseline's. Two own heads are compared in the table of every
+    // probe.
+    let own_heads = row.probe == HEAD && first.probe == HEAD;
     let probe = match first.is_under(&row.probe) {
         true => &row.probe,
         false => &first.probe,
     };
     let is_pair = |c: &&Comparison| {
         let names = [&c.a, &c.b];
-        (&c.probe, c.labels) == (probe, row.labels)
+        (own_heads || c.probe == *probe)
+            && c.labels == row.labels
             && names.contains(&&row.representation)
             && names.contains(&&first.representation)
     };
@@ -96,7 +99,7 @@ fn one(
     let mut saving = Savings {
         representation: row.representation.clone(),
         baseline: first.representation.clone(),
-        probe: probe.clone(),
+        probe: pair.probe.clone(),
         labels: row.labelled,
         seen: pair.seen,
         equals: None,

@@ -43,6 +43,9 @@ impl Measurements {
             }
             text.push('\n');
         }
+        for line in self.labels_alone_lines() {
+            text.push_str(&format!("{line}\n"));
+        }
         text.push_str(&self.pairs());
         text.push_str(&self.labels_table());
         text.push_str(&self.shapes());
@@ -476,6 +479,7 @@ mod tests {
             labels_hash: String::new(),
             comparisons: vec![],
             reliability: vec![],
+            labels_alone: vec![],
             left_out: vec![],
             savings: vec![],
             geometry: vec![],

@@ -156,6 +156,7 @@ pub(super) fn nearest<'a>(
         samples: Box::new(samples),
         origin: "nearest".into(),
         draws,
+        labels_alone: None,
         answer: Box::new(answer),
     }
 }

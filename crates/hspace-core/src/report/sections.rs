@@ -136,6 +136,14 @@ pub(super) fn results(m: &Measurements, learned: &[String], looks: &Looks) -> Ma
     let own: Vec<&Savings> = m.savings.iter().filter(is_own).collect();
     let body = html! {
         @for probe in &probes { (tables::results(m, probe, looks)) }
+        @let harm = m.worse_than_labels_alone();
+        @if !harm.is_empty() {
+            div.callout role="note" {
+                b { "Worse than the labels alone" }
+                ul { @for line in &harm { li { (line) } } }
+            }
+        }
+        @for note in m.without_labels_alone() { p.note { (note) } }
         @if let Some(note) = m.without() { p.note { (sentence_case(&note)) } }
         @if !own.is_empty() { ul.savings { @for s in own { li { (saving(m, s)) } } } }
         @if !m.savings.is_empty() {

@@ -3,8 +3,8 @@
 use super::*;
 use crate::probe::evaluation::{Operation, Roc};
 use crate::probe::{
-    Comparison, Confusion, Estimate, Geometry, LabelScore, Labels, Nuisance, Reliability,
-    ReliabilityBin, Row, Savings, Scaling,
+    Comparison, Confusion, Estimate, Geometry, LabelScore, Labels, LabelsAlone, Nuisance,
+    Reliability, ReliabilityBin, Row, Savings, Scaling,
 };
 
 fn estimate(mean: f64) -> Estimate {
@@ -95,6 +95,7 @@ fn page() -> Page {
             p: 0.01,
             seen: true,
         }],
+        labels_alone: vec![],
         left_out: vec![],
         reliability: vec![Reliability {
             representation: learned.clone(),
@@ -370,4 +371,28 @@ fn a_page_is_the_same_after_json() {
     let json = serde_json::to_string(&page).expect("JSON");
     let back: Page = serde_json::from_str(&json).expect("read back");
     assert_eq!(html(&back).expect("page"), html(&page).expect("page"));
+}
+
+#[test]
+fn what_is_worse_than_the_labels_alone_is_on_the_page() -> Result<()> {
+    let mut page = page();
+    assert!(!html(&page)?.contains("Worse than the labels alone"));
+    let m = page.measurements.as_mut().unwrap();
+    let alone = |baseline: &str| LabelsAlone {
+        baseline: baseline.into(),
+        probe: Some("linear".into()),
+        besides: "the <unlabelled> samples".into(),
+    };
+    m.labels_alone = vec![
+        ("pixels".into(), alone("a<b>&\"c\"")),
+        ("pixels".into(), alone("gone")),
+    ];
+    let text = html(&page)?;
+    assert!(text.contains("Worse than the labels alone"));
+    assert!(text.contains(
+        "pixels is worse than the linear probe on a&lt;b&gt;&amp;&quot;c&quot; at 10 labels a class: −.050 (−.070 to −.030): here the \
+         &lt;unlabelled&gt; samples do harm"
+    ));
+    assert!(text.contains("the linear probe on gone is not measured"));
+    Ok(())
 }

@@ -10,7 +10,9 @@ use crate::error::{Error, Result, valid};
 use crate::file;
 use crate::list::Entry;
 use crate::matrix::Matrix;
-use crate::probe::{Contender, Draw, Scaling, Transform, hash_of_features, task_column};
+use crate::probe::{
+    Contender, Draw, LabelsAlone, Scaling, Transform, hash_of_features, task_column,
+};
 use crate::representation::Representation;
 
 /// A method prepared for some training and test rows, once it is.
@@ -72,6 +74,7 @@ pub fn contender<'a>(
         origin: String::new(),
         shift: Vec::new(),
     };
+    let alone = LabelsAlone::of_features(&r.name);
     let known: Mutex<HashMap<[Vec<usize>; 2], Prepared>> = Mutex::default();
     let prepared = move |draw: &Draw<'_>| -> Result<Arc<dyn Learner>> {
         let rows = [draw.train.to_vec(), draw.test.to_vec()];
@@ -117,6 +120,7 @@ pub fn contender<'a>(
         samples: Box::new(samples),
         origin,
         draws: method.draws,
+        labels_alone: Some(alone),
         answer: Box::new(answer),
     })
 }

@@ -1,6 +1,7 @@
 //! A ranking as text.
 
 use super::{Ranking, SCORES};
+use crate::probe::Estimate;
 use crate::text::{aligned, cell, short};
 
 /// Sources up to which τ is explained: all orders can be counted.
@@ -9,6 +10,24 @@ const FEW: usize = 6;
 impl Ranking {
     /// A line a source, and below it how far each score orders the sources as the linear probe does.
     pub fn table(&self) -> String {
+        self.table_with("", &|_| None)
+    }
+
+    /// The same with one more column: what `of` says of a source, by its name; without it where `title` is empty.
+    ///
+    /// ```
+    /// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+    /// # use data::blobs;
+    /// use hspace_core::probe::{Estimate, ProbeOptions};
+    /// use hspace_core::transferability::rank;
+    ///
+    /// let found = rank(&[blobs("runs/a", 0.3)], &[None], &ProbeOptions::default(), "animals", &mut |_| ())?;
+    /// let text = found.table_with("fine-tuned", &|_| Some(Estimate::without_interval(0.87)));
+    /// assert!(text.contains("fine-tuned") && text.contains(".870"));
+    /// # Ok::<(), hspace_core::Error>(())
+    /// ```
+    pub fn table_with(&self, title: &str, of: &dyn Fn(&str) -> Option<Estimate>) -> String {
+        let more = !title.is_empty();
         let has = |s: usize| {
             self.sources
                 .iter()
@@ -18,6 +37,7 @@ impl Ranking {
         let mut header = vec!["source".to_owned(), "features".to_owned()];
         header.extend(shown.iter().map(|&s| SCORES[s].name.to_owned()));
         header.push("linear probe".into());
+        header.extend(more.then(|| title.to_owned()));
         let mut lines = vec![header];
         for source in &self.sources {
             let mut line = vec![source.source.clone(), source.dim.to_string()];
@@ -25,12 +45,16 @@ impl Ranking {
             line.extend(shown.iter().map(value));
             let accuracy = &source.accuracy;
             line.push(cell(accuracy.mean, accuracy.low, accuracy.high));
+            let known = of(&source.source);
+            let value = known.map_or("-".to_owned(), |e| cell(e.mean, e.low, e.high));
+            line.extend(more.then_some(value));
             lines.push(line);
         }
         let mut line = vec!["Kendall's tau".to_owned(), String::new()];
         let tau = |s: &usize| self.agreement[*s].tau.map_or("-".to_owned(), short);
         line.extend(shown.iter().map(tau));
         line.push(String::new());
+        line.extend(more.then(String::new));
         lines.push(line);
         let mut text = format!(
             "{}: `{}`, {} classes; scores see the labels of {} training samples, accuracy is on {} test samples\n{}",

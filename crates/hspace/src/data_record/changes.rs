@@ -158,17 +158,49 @@ impl DataRecord {
         (rows.len(), differing.collect())
     }
 
+    /// Whether the run learned from samples of `dataset`: those have the ids of some, and the values that were recorded are the same.
+    ///
+    /// ```
+    /// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/run.rs")); }
+    /// # use data::short_run;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let (shapes, run) = short_run(folder.path(), "simclr")?;
+    /// use hspace::data_record::DataRecord;
+    /// use hspace::dataset::{Dataset, OpenOptions};
+    ///
+    /// let record = DataRecord::read(&run)?.expect("runs have one");
+    /// assert!(record.has_learned_from(&shapes));
+    /// let digits = Dataset::open("builtin:mnist-mini", &OpenOptions::default())?;
+    /// assert!(!record.has_learned_from(&digits));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn has_learned_from(&self, dataset: &Dataset) -> bool {
+        let learned = self.learned();
+        let hashed = self.about.hashed_ids;
+        let is_learned = |id: &String| learned.contains(key(id, hashed).as_str());
+        dataset.ids.iter().any(is_learned) && !DataRecord::is_of_others(&self.differing(dataset))
+    }
+
+    /// Ids of the samples that were learned from, or their hashes.
+    fn learned(&self) -> HashSet<&str> {
+        let learned = self.samples.iter().filter(|entry| entry.2);
+        learned.map(|entry| entry.0.as_str()).collect()
+    }
+
+    /// Whether the compared samples show that the data are others: numbered samples have the same ids in all data.
+    fn is_of_others((compared, differing): &(usize, Vec<String>)) -> bool {
+        2 * differing.len() > *compared
+    }
+
     /// Why measurements of the run called `run` on `dataset` may mislead, in words: test samples that it learned from,
     /// data that have changed since, classes in another order.
     pub fn warnings(&self, run: &str, dataset: &Dataset) -> Vec<String> {
         let data = &dataset.name;
         let mut warnings = Vec::new();
-        let (compared, differing) = self.differing(dataset);
-        // Numbered samples have the same ids in all data.
-        let other_data = 2 * differing.len() > compared;
-        if !other_data {
-            let learned = self.samples.iter().filter(|entry| entry.2);
-            let learned: HashSet<&str> = learned.map(|entry| entry.0.as_str()).collect();
+        let compared_samples = self.differing(dataset);
+        let compared = compared_samples.0;
+        if !DataRecord::is_of_others(&compared_samples) {
+            let learned = self.learned();
             let mut leaked = Count::default();
             for row in dataset.indices(Split::Test) {
                 let id = &dataset.ids[row];

@@ -90,6 +90,7 @@ fn asked(
         dataset: data,
         rows: (0..ROWS).collect(),
         budget: Budget::default(),
+        labels_alone: None,
     };
     let made = per_draw.contender(&data.columns[0], &stop)?;
     let Contender::PerDraw { answer, origin, .. } = made else {

@@ -143,6 +143,7 @@ impl Study {
                     learner: *learner,
                     dataset,
                     rows,
+                    labels_alone: None,
                 };
                 per_draw.contender(task, stop)?
             }

@@ -1,4 +1,4 @@
-//! The flags of `probe` and `compare`, and what they set.
+//! The flags of `probe`, `compare` and `transfer`, and what they set.
 
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ pub struct ProbeFlags {
     #[arg(
         long,
         value_name = "COUNTS",
-        help = "Labels a class, such as 1,10,100,all; for numbers, masks and several labels a sample: labelled samples in total [default: all]"
+        help = "Labels a class, such as 1,10,100,all; for numbers, masks and several labels a sample: labelled samples in total [default: all; of transfer 4,10,100]"
     )]
     pub labels: Option<String>,
     /// Probes, such as linear,knn: see `hspace list probes`
@@ -48,7 +48,8 @@ pub struct ProbeFlags {
     /// Change any setting of the probes, such as knn.k=5; may be given many times
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Measure the sources alone, without pixels, PCA and the untrained encoder
+    /// Measure the sources alone, without pixels, PCA, the untrained encoder and, for methods that learn from more than labels, the same encoder
+    /// trained on the labels alone
     #[arg(long)]
     pub no_baselines: bool,
     /// Measure on the samples that all feature files hold, where they do not hold all
@@ -104,6 +105,11 @@ impl ProbeFlags {
 
     /// The options: defaults, --set, flags.
     pub fn options(&self) -> Result<ProbeOptions> {
+        self.options_with("all")
+    }
+
+    /// The same, where `labels` is the default of --labels.
+    pub fn options_with(&self, labels: &str) -> Result<ProbeOptions> {
         let mut problems = Vec::new();
         let mut user = Table::new();
         for assignment in &self.set {
@@ -121,7 +127,7 @@ impl ProbeFlags {
         };
         flags.insert(
             "labels".into(),
-            list(self.labels.as_deref().unwrap_or("all")),
+            list(self.labels.as_deref().unwrap_or(labels)),
         );
         if let Some(probes) = &self.probe {
             flags.insert("probes".into(), list(probes));

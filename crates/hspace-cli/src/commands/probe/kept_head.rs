@@ -1,12 +1,61 @@
-//! What is printed and drawn of a head.
+//! The head that `--save-head` keeps, and what is printed and drawn of one.
 
 use std::path::Path;
 
+use hspace::dataset::Dataset;
 use hspace::file::quoted;
 use hspace::head::{About, Head, Map};
-use hspace::probe::Estimate;
 use hspace::probe::evaluation::Evaluation;
+use hspace::probe::{Estimate, Measurements, ProbeOptions, fit_head};
+use hspace::report::HeadResult;
+use hspace::representation::Representation;
 use hspace::{Error, Result, picture, report};
+
+use super::addition::{Added, Addition};
+use crate::progress::Spinner;
+
+/// `--save-head`: a head fitted to all training labels of one source.
+pub(super) struct KeepHead<'a> {
+    pub(super) source: &'a str,
+    pub(super) path: &'a Path,
+    pub(super) options: &'a ProbeOptions,
+    /// The head, once it is kept, and how right it is.
+    pub(super) kept: Option<(Head, Evaluation)>,
+}
+
+impl Addition for KeepHead<'_> {
+    fn check(&self, dataset: &Dataset, label: Option<&str>) -> Result<()> {
+        match label.and_then(|label| dataset.mask_column(label)) {
+            None => Ok(()),
+            Some(column) => Err(Error::config(format!(
+                "--save-head: `{}` holds masks, whose heads are measured and not kept; leave it out",
+                column.name
+            ))),
+        }
+    }
+
+    fn add(&mut self, found: &Measurements, made: &[Representation]) -> Result<Added> {
+        let options = ProbeOptions {
+            scaling: found.scaling,
+            task: found.task.clone(),
+            ..self.options.clone()
+        };
+        let spinner = Spinner::new("fitting the head");
+        let own = made.iter().find(|r| r.name == self.source);
+        let fitted = own.map(|r| fit_head(r, &options)).transpose();
+        spinner.done();
+        let Some((head, evaluation)) = fitted? else {
+            return Ok(Added::default());
+        };
+        hspace::head::write(self.path, &head)?;
+        let about = head.about.clone();
+        self.kept = Some((head, evaluation.clone()));
+        Ok(Added {
+            head: Some(HeadResult { about, evaluation }),
+            ..Added::default()
+        })
+    }
+}
 
 /// What was kept, and what it scored.
 pub(super) fn print_head(head: &Head, path: &Path, source: &str) {

@@ -7,8 +7,8 @@ use hspace::dataset::{self, Dataset};
 use hspace::evaluate::rows_of;
 use hspace::learner::Learner;
 use hspace::list;
-use hspace::per_draw::{Budget, PerDraw};
-use hspace::probe::{Contender, ProbeOptions};
+use hspace::per_draw::{Budget, PerDraw, labels_alone};
+use hspace::probe::{Contender, LabelsAlone, ProbeOptions};
 use hspace::representation::Representation;
 use hspace::run::RunFolder;
 use hspace::semi_supervised::{self, METHODS};
@@ -39,7 +39,7 @@ pub(super) fn on<'a>(
 }
 
 /// The settings of the runs among the sources `names`.
-pub(super) fn run_settings(names: &[String]) -> Result<Vec<Table>> {
+pub fn run_settings(names: &[String]) -> Result<Vec<Table>> {
     let mut found = Vec::new();
     for name in names {
         let source = Source::parse(name)?;
@@ -54,16 +54,55 @@ pub(super) fn run_settings(names: &[String]) -> Result<Vec<Table>> {
     Ok(found)
 }
 
+/// A source that learns from each draw of labels.
+pub struct MethodSource {
+    pub name: String,
+    pub learner: Learner,
+    /// What learns from the labels alone, where this one learns from more.
+    pub labels_alone: Option<LabelsAlone>,
+}
+
+/// The sources `given`, and unless the flags say otherwise those that learn from the labels alone where one of them learns from more. `names` are
+/// those of all sources.
+pub(super) fn with_labels_alone(
+    given: Vec<(String, Learner)>,
+    names: &[String],
+    flags: &ProbeFlags,
+) -> Result<Vec<MethodSource>> {
+    let runs = run_settings(names)?;
+    let mut sources = given;
+    let mut found = Vec::new();
+    // Those that are added learn from labels alone, so that nothing is added for them.
+    for (_, learner) in sources.clone() {
+        let alone = labels_alone(&learner, &sources, &runs)?;
+        if let Some(alone) = alone.as_ref().filter(|alone| alone.probe.is_none())
+            && !flags.no_baselines
+            && sources.iter().all(|(known, _)| *known != alone.baseline)
+            && let Some(baseline) = Learner::parse(&alone.baseline)
+        {
+            sources.push((alone.baseline.clone(), baseline?));
+        }
+        found.push(alone);
+    }
+    let alone = found.into_iter().chain(std::iter::repeat(None));
+    let source = |((name, learner), labels_alone)| MethodSource {
+        name,
+        learner,
+        labels_alone,
+    };
+    Ok(sources.into_iter().zip(alone).map(source).collect())
+}
+
 /// A source that learns from each draw, on the samples of `made`. It takes settings of the first of `runs` with its encoder, where there is one.
 pub(super) fn learner<'a>(
-    name: &str,
-    learner: &Learner,
+    source: &MethodSource,
     runs: &[Table],
     data: &'a Dataset,
     made: &[Representation],
     options: &ProbeOptions,
     flags: &ProbeFlags,
 ) -> Result<Contender<'a>> {
+    let MethodSource { name, learner, .. } = source;
     let rows = match made.first() {
         Some(first) => rows_of(data, &first.ids),
         None => (0..data.len())
@@ -81,7 +120,7 @@ pub(super) fn learner<'a>(
     };
     let budget = Budget::of(&*learner.objective()?);
     let per_draw = PerDraw {
-        name: name.to_owned(),
+        name: name.clone(),
         learner: learner.clone(),
         base: learner.base(runs, &flags.device)?,
         dataset: data,
@@ -90,6 +129,7 @@ pub(super) fn learner<'a>(
             draws: flags.draws.unwrap_or(budget.draws),
             ..budget
         },
+        labels_alone: source.labels_alone.clone(),
     };
     per_draw.contender(task, &NEVER)
 }

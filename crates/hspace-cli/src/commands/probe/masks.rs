@@ -37,7 +37,7 @@ pub(super) fn measure(
     let mut warnings = data_warnings(&given, dataset)?;
     warnings.iter().for_each(say::warning);
     if options.folds > 1 {
-        warnings.extend(fold_warnings(&given, options.folds)?);
+        warnings.extend(fold_warnings(&given, options.folds, dataset)?);
     }
     let mut options = ProbeOptions {
         task: name.to_owned(),

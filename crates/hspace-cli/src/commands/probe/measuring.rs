@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
+use hspace::data_record::DataRecord;
+use hspace::dataset::Dataset;
 use hspace::evaluate::{
     contenders, group_name, leak_warnings, same_but_for_seed, saw_labels, scaling,
 };
 use hspace::probe::{Limits, Measurements, ProbeOptions, Row, Scaling, measure_within};
-use hspace::report::{HeadResult, Page};
+use hspace::report::Page;
 use hspace::representation::Representation;
 use hspace::run::RunFolder;
 use hspace::source::Source;
@@ -14,18 +16,15 @@ use hspace::warning::Warning;
 use hspace::{Error, Result};
 
 use super::ProbeFlags;
+use super::addition::{Added, Addition};
 use super::answers::{Answers, deadline};
 use super::learners::{learner, on, run_settings};
 use super::masks;
 use super::network_maps::network_maps;
 use super::represented::{Represented, parsed, represent_opened};
-use crate::commands::{open, write_json};
+use crate::commands::open;
 use crate::progress::Spinner;
 use crate::say;
-
-/// Fits a head once all is measured, for the page.
-type KeepHead<'a> =
-    &'a mut dyn FnMut(&Measurements, &[Representation]) -> Result<Option<HeadResult>>;
 
 /// Everything `probe`, `compare` and `report` do alike: sources, baselines, measurement, outputs.
 pub fn measure_sources(
@@ -33,29 +32,27 @@ pub fn measure_sources(
     flags: &ProbeFlags,
     options: &ProbeOptions,
 ) -> Result<(Measurements, Vec<Representation>)> {
-    measure_and_keep(names, flags, options, None)
+    measure_and_add(names, flags, options, None)
 }
 
-pub(super) fn measure_and_keep(
+/// The same, and what a command adds.
+pub fn measure_and_add(
     names: &[String],
     flags: &ProbeFlags,
     options: &ProbeOptions,
-    keep_head: Option<KeepHead>,
+    addition: Option<&mut dyn Addition>,
 ) -> Result<(Measurements, Vec<Representation>)> {
     let deadline = flags.minutes.map(deadline);
     let mut answers = Answers::open(names, flags)?;
     let spinner = Spinner::new("reading");
     let sources = parsed(names)?;
     let dataset = open(flags.data()?, &flags.open_options())?;
+    if let Some(addition) = &addition {
+        addition.check(&dataset, flags.label.as_deref())?;
+    }
     if let Some(label) = &flags.label
         && let Some(column) = dataset.mask_column(label)
     {
-        if keep_head.is_some() {
-            return Err(Error::config(format!(
-                "--save-head: `{}` holds masks, whose heads are measured and not kept; leave it out",
-                column.name
-            )));
-        }
         let name = &column.name;
         let found = masks::measure(sources, &dataset, name, flags, options, answers, spinner)?;
         return Ok((found, Vec::new()));
@@ -78,7 +75,7 @@ pub(super) fn measure_and_keep(
     let groups = seed_groups(names, flags)?;
     let warnings = match options.folds {
         1 => warnings,
-        folds => [warnings, fold_warnings(names, folds)?].concat(),
+        folds => [warnings, fold_warnings(names, folds, &dataset)?].concat(),
     };
     let mut contenders = contenders(&made, &groups);
     let learned: Vec<String> = learned
@@ -92,11 +89,9 @@ pub(super) fn measure_and_keep(
         options.task.clone_from(&task.name);
     }
     let runs = run_settings(names)?;
-    for (name, encoder) in &learners {
-        spinner.say(&format!("reading for {name}"));
-        contenders.push(learner(
-            name, encoder, &runs, &dataset, &made, &options, flags,
-        )?);
+    for source in &learners {
+        spinner.say(&format!("reading for {}", source.name));
+        contenders.push(learner(source, &runs, &dataset, &made, &options, flags)?);
     }
     for (name, method, features) in on_features {
         contenders.push(on(&name, &method, features, &options, flags)?);
@@ -118,20 +113,31 @@ pub(super) fn measure_and_keep(
     let leaks = leak_warnings(&dataset, &made);
     leaks.iter().for_each(say::warning);
     let warnings = [warnings, leaks].concat();
+    let (added, failed) = match addition.map(|addition| addition.add(&measurements, &made)) {
+        None => (Added::default(), None),
+        Some(Ok(added)) => (added, None),
+        // What was measured is shown all the same.
+        Some(Err(error)) => (Added::default(), Some(error)),
+    };
     if let Some(path) = &flags.json {
-        write_json(path, &measurements)?;
+        added.write(path, &measurements)?;
     }
     let quiet = flags.json.as_deref() == Some("-".as_ref());
-    if !quiet {
-        print_measurements(&measurements);
-        if let Some(note) = one_seed(&measurements, &learned) {
-            println!("{note}");
+    match quiet {
+        true => measurements
+            .worse_than_labels_alone()
+            .iter()
+            .for_each(say::warning),
+        false => {
+            print_with(&measurements, &added);
+            if let Some(note) = one_seed(&measurements, &learned) {
+                println!("{note}");
+            }
         }
     }
-    let head = match keep_head {
-        Some(keep_head) => keep_head(&measurements, &made)?,
-        None => None,
-    };
+    if let Some(error) = failed {
+        return Err(error);
+    }
     if let Some(path) = &flags.html {
         let spaces: Vec<Representation> = made
             .iter()
@@ -154,9 +160,11 @@ pub(super) fn measure_and_keep(
             warnings: warnings.into_iter().map(Warning::of_data).collect(),
             bad: dataset.bad.clone(),
         };
+        let page = story.page()?;
         let page = Page {
-            head,
-            ..story.page()?
+            head: added.head,
+            headline: added.headline.unwrap_or(page.headline),
+            ..page
         };
         let page = hspace::report::html(&page)?;
         hspace::file::write_whole(path, page.as_bytes())?;
@@ -169,10 +177,18 @@ pub(super) fn measure_and_keep(
 
 /// The tables, and the headline.
 pub fn print_measurements(measurements: &Measurements) {
+    print_with(measurements, &Added::default());
+}
+
+fn print_with(measurements: &Measurements, added: &Added) {
     println!("{}", measurements.table());
-    let headline = measurements.headline();
+    let own = || measurements.headline();
+    let headline = added.headline.clone().unwrap_or_else(own);
     if !headline.is_empty() {
         println!("\n{headline}");
+    }
+    if !added.text.is_empty() {
+        println!("\n{}", added.text.trim_end());
     }
 }
 
@@ -195,7 +211,7 @@ pub(super) fn one_seed(measurements: &Measurements, learned: &[String]) -> Optio
 }
 
 /// Names of the runs that are one but for their seeds.
-pub(super) fn seed_groups(names: &[String], flags: &ProbeFlags) -> Result<Vec<Vec<String>>> {
+pub fn seed_groups(names: &[String], flags: &ProbeFlags) -> Result<Vec<Vec<String>>> {
     if flags.seeds_apart {
         return Ok(Vec::new());
     }
@@ -209,11 +225,15 @@ pub(super) fn seed_groups(names: &[String], flags: &ProbeFlags) -> Result<Vec<Ve
     Ok(groups.into_iter().map(named).collect())
 }
 
-/// What folds do to runs: they are tested on samples that they learned from.
+/// What folds do to runs that learned from samples of `dataset`: they are tested on them.
 ///
 /// # Errors
 /// Of runs that learned from labels: their scores would mean nothing.
-pub(super) fn fold_warnings(names: &[String], folds: usize) -> Result<Vec<String>> {
+pub(super) fn fold_warnings(
+    names: &[String],
+    folds: usize,
+    dataset: &Dataset,
+) -> Result<Vec<String>> {
     let mut warnings = Vec::new();
     for name in names {
         let source = Source::parse(name)?;
@@ -221,7 +241,11 @@ pub(super) fn fold_warnings(names: &[String], folds: usize) -> Result<Vec<String
             continue;
         };
         let folder = RunFolder::open(path)?;
-        if !folder.has_config() {
+        let is_of_others = match DataRecord::read(&folder)? {
+            Some(record) => !record.has_learned_from(dataset),
+            None => !folder.has_config(),
+        };
+        if is_of_others {
             continue;
         }
         if saw_labels(&folder)? {

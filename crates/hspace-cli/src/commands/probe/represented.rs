@@ -8,13 +8,14 @@ use hspace::data_record::DataRecord;
 use hspace::dataset::{Dataset, Split};
 use hspace::device::device;
 use hspace::encoder::Stage;
-use hspace::learner::Learner;
+use hspace::learner::{Learner, Subject};
 use hspace::representation::{self, Representation};
 use hspace::run::RunFolder;
 use hspace::source::{OnFeatures, Source, Sources, baseline_components};
 use hspace::{Error, Result};
 
 use super::ProbeFlags;
+use super::learners::{MethodSource, with_labels_alone};
 use crate::commands::open;
 use crate::progress::Spinner;
 use crate::say;
@@ -26,8 +27,8 @@ pub struct Represented {
     /// The names, those of stages among them.
     pub names: Vec<String>,
     pub made: Vec<Representation>,
-    /// The sources that learn from each draw: name, and encoder.
-    pub learners: Vec<(String, Learner)>,
+    /// The sources that learn from each draw, with those that learn from the labels alone.
+    pub learners: Vec<MethodSource>,
     /// Methods that learn from each draw on features: name, method, and the features.
     pub on_features: Vec<(String, OnFeatures, Representation)>,
     /// Names of the learned ones.
@@ -118,6 +119,19 @@ pub(super) fn represent_opened(
             sources.push((method.of.clone(), method.features.clone()));
         }
     }
+    let features = sources.iter().filter_map(|(_, source)| match source {
+        Source::Learner(learner) => match &learner.on {
+            Subject::Features(run, _) => Some(run.clone()),
+            _ => None,
+        },
+        _ => None,
+    });
+    for run in features.collect::<Vec<_>>() {
+        let of = run.display().to_string();
+        if !flags.no_baselines && sources.iter().all(|(name, _)| *name != of) {
+            sources.push((of, Source::Run(run)));
+        }
+    }
     let learned: Vec<String> = sources
         .iter()
         .filter(|(_, source)| {
@@ -176,6 +190,7 @@ pub(super) fn represent_opened(
     made.sort_by_key(|r| place(r).unwrap_or(names.len()));
     makers.notes.iter().for_each(say::note);
     drop(makers);
+    let learners = with_labels_alone(learners, &names, flags)?;
     Ok(Represented {
         dataset,
         names,
