@@ -7,6 +7,7 @@
 mod charts;
 mod comparison;
 mod confusion;
+mod curves;
 mod density;
 mod disentangle;
 mod feature_maps;
@@ -265,7 +266,7 @@ pub fn html(page: &Page) -> Result<String> {
                     @if let Some(d) = &page.disentanglement { (disentangle::sections(d, &looks)) }
                     (density::column(page.column.as_ref()))
                     (density::outliers(page.outliers.as_ref()))
-                    (sections::training(page))
+                    (curves::training(page))
                     @if let Some(m) = &page.measurements { (sections::method(m)) }
                     (sections::settings(page.run.as_ref()))
                     (sections::bad_files(&page.bad_files))

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::functions::{exp, log_one_plus};
+use crate::functions::{exp, log_one_plus, logistic};
 use crate::machine::Machine;
 use crate::partition;
 use crate::simd::{LANES, Simd, kernel};
@@ -96,18 +96,11 @@ kernel! {
 unsafe fn slopes_with<S: Simd>(logits: &[f32], x: &[f32], dout: f32, dl: &mut [f32]) {
     // SAFETY: every address is that of `lanes` numbers from i on.
     unsafe {
-        let (zero, one) = (S::splat(0.0), S::splat(1.0));
         for i in (0..x.len()).step_by(LANES) {
             let lanes = (x.len() - i).min(LANES);
             let l = S::load_first(logits.as_ptr().add(i), lanes);
             let x = S::load_first(x.as_ptr().add(i), lanes);
-            let size = S::max(l, S::sub(zero, l));
-            let small = exp::<S>(S::sub(zero, size));
-            // 1 / (1 + e^−|l|), and what that leaves of 1 where l is below 0.
-            let large = S::reciprocal(S::add(one, small));
-            let less = S::mul(small, large);
-            let white = S::add(less, S::relu_mask(S::sub(large, less), l));
-            let slope = S::mul(S::splat(dout), S::sub(x, white));
+            let slope = S::mul(S::splat(dout), S::sub(x, logistic::<S>(l)));
             S::store_first(dl.as_mut_ptr().add(i), slope, lanes);
         }
     }

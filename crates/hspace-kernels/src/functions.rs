@@ -38,6 +38,24 @@ pub(crate) unsafe fn exp<S: Simd>(x: S::V) -> S::V {
     }
 }
 
+/// 1 / (1 + e⁻ˣ), to about two units in the last place; of infinities 0 and 1.
+///
+/// # Safety
+/// As [`Simd`].
+#[inline(always)]
+pub(crate) unsafe fn logistic<S: Simd>(x: S::V) -> S::V {
+    // SAFETY: arithmetic alone.
+    unsafe {
+        let (zero, one) = (S::splat(0.0), S::splat(1.0));
+        let size = S::max(x, S::sub(zero, x));
+        let small = exp::<S>(S::sub(zero, size));
+        // 1 / (1 + e^−|x|), and what that leaves of 1 where x is not above 0.
+        let large = S::reciprocal(S::add(one, small));
+        let less = S::mul(small, large);
+        S::add(less, S::relu_mask(S::sub(large, less), x))
+    }
+}
+
 /// log(1 + x) of numbers from 0 to 1, to about two units in the last place.
 ///
 /// # Safety

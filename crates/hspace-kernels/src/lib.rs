@@ -31,7 +31,7 @@
 //! | [`norm`], [`moments`] | batch normalisation with ReLU and residual addition; mean and variance |
 //! | [`mod@product`] | products of matrices |
 //! | [`attention`], [`layer_norm`], [`gelu`] | what transformers are made of |
-//! | [`relu`], [`pool`], [`upsample`], [`transpose`] | activations, max pooling, nearest-neighbour upsampling, rows to columns |
+//! | [`logistic`], [`relu`], [`pool`], [`upsample`], [`transpose`] | activations, max pooling, nearest-neighbour upsampling, rows to columns |
 //! | [`cross_entropy`] | Bernoulli log-likelihoods |
 //! | [`update`] | SGD, Adam, and momentum teachers on flat weights |
 
@@ -45,6 +45,7 @@ mod fetch;
 mod functions;
 pub mod gelu;
 pub mod layer_norm;
+pub mod logistic;
 mod machine;
 pub mod moments;
 pub mod norm;

@@ -17,6 +17,7 @@ pub mod files;
 mod kernels;
 pub mod layers;
 pub mod maps;
+pub(crate) mod tied;
 pub mod tokens;
 pub mod update;
 pub mod weights;

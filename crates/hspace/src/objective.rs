@@ -349,6 +349,18 @@ pub trait Objective: Send + Sync {
     /// Called after each step with the progress in 0..=1.
     fn after_step(&self, _weights: &mut Weights, _progress: f64) {}
 
+    /// Share of the training samples, 0..1, that is held out of this training to measure overfitting on where the data have no val split; 0: nothing
+    /// is measured.
+    fn held_out(&self) -> f64 {
+        0.0
+    }
+
+    /// Means over samples `x [n, channels, height, width]` by name, without gradients: measured at the end of each epoch on training samples and
+    /// on held-out ones, which shows overfitting.
+    fn measure_held_out(&self, _net: &Net, _x: &Tensor<4>) -> Vec<(String, f64)> {
+        vec![]
+    }
+
     /// What to tell the user if the numbers of a logged step (its parts, by name), at `progress` in 0..=1, show this objective's
     /// own way of failing. Features that collapse are found for all objectives.
     fn diagnose(

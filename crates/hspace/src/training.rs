@@ -2,6 +2,7 @@
 
 mod calibration;
 pub(crate) mod checkpoint;
+mod held_out;
 pub(crate) mod loader;
 pub(crate) mod minimise;
 mod monitor;

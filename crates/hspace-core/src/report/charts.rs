@@ -276,23 +276,39 @@ fn spread(at: &[f64], gap: f64, top: f64, bottom: f64) -> Vec<f64> {
     placed
 }
 
+/// What a training curve was measured on, in [`trace_of_both`].
+const BOTH: [&str; 2] = ["training samples", "held out"];
+
 /// One training curve as a small panel with its last value; a loss with its running mean on top.
 /// Nothing where no value is finite. `wide` panels are meant for two columns, others for three.
 pub(super) fn trace(curve: &Curve, wide: bool) -> Markup {
-    let points: Vec<[f64; 2]> = curve
-        .x
-        .iter()
-        .zip(&curve.y)
-        .map(|(&x, &y)| [x, y])
-        .collect();
-    let sound: Vec<[f64; 2]> = points
-        .iter()
-        .copied()
-        .filter(|p| p.iter().all(|v| v.is_finite()))
-        .collect();
-    let Some(&[_, last]) = sound.last() else {
-        return html! {};
+    panel(&curve.name, &[curve], wide)
+}
+
+/// What was measured on training samples and on held-out ones, dashed, as one panel called `name`.
+pub(super) fn trace_of_both(name: &str, both: [&Curve; 2], wide: bool) -> Markup {
+    panel(name, &both, wide)
+}
+
+/// One curve, or the same of training samples and held-out ones.
+fn panel(name: &str, curves: &[&Curve], wide: bool) -> Markup {
+    let points_of = |curve: &&Curve| -> Vec<[f64; 2]> {
+        let points = curve.x.iter().zip(&curve.y);
+        points.map(|(&x, &y)| [x, y]).collect()
     };
+    let sound_of = |points: &Vec<[f64; 2]>| -> Vec<[f64; 2]> {
+        let points = points.iter().copied();
+        points.filter(|p| p.iter().all(|v| v.is_finite())).collect()
+    };
+    let all: Vec<Vec<[f64; 2]>> = curves.iter().map(points_of).collect();
+    let lasts = all
+        .iter()
+        .filter_map(|points| Some(sound_of(points).last()?[1]));
+    let lasts: Vec<f64> = lasts.collect();
+    let sound: Vec<[f64; 2]> = all.iter().flat_map(sound_of).collect();
+    if lasts.len() < curves.len() {
+        return html! {};
+    }
     let ends = |axis: usize| {
         let values = || sound.iter().map(|p| p[axis]);
         [
@@ -301,7 +317,7 @@ pub(super) fn trace(curve: &Curve, wide: bool) -> Markup {
         ]
     };
     let (x, y) = (ends(0), ends(1));
-    let percent = curve.name.contains("probe") || curve.name.contains("accuracy");
+    let percent = name.contains("probe") || name.contains("accuracy");
     let number = |value: f64| {
         if percent {
             format!("{:.0}", 100.0 * value)
@@ -326,20 +342,30 @@ pub(super) fn trace(curve: &Curve, wide: bool) -> Markup {
             rows.last().copied().unwrap_or(1.0),
         ],
     };
-    let thinned = thin(&points, 400);
-    let noisy = sound.len() >= 30 && curve.name.contains("loss");
+    let thinned = thin(&all[0], 400);
+    let noisy = sound.len() >= 30 && name.contains("loss");
     let smooth = noisy.then(|| running_mean(&thinned, thinned.len() / 20));
+    let last: Vec<String> = lasts.iter().map(|&y| number_exact(y, percent)).collect();
     html! {
         svg.chart viewBox=(format!("0 0 {} 212", right + 22.0)) role="img" {
-            title { (curve.name) }
-            text.heading x="0" y="15" { (pretty(&curve.name)) @if percent { ", %" } }
-            text.value.end x=(right) y="15" { (number_exact(last, percent)) }
+            title {
+                (name)
+                @if lasts.len() > 1 { ": " (BOTH[0]) ", and " (BOTH[1]) " (dashed)" }
+            }
+            text.heading x="0" y="15" { (pretty(name)) @if percent { ", %" } }
+            text.value.end x=(right) y="15" {
+                (last[0])
+                @if let Some(held_out) = last.get(1) { " / " (held_out) }
+            }
             (frame.rows(&rows, number))
             (frame.columns(&columns))
             text.name.middle x=(22.0 + right / 2.0) y="205" { "step" }
             path.line.faint[smooth.is_some()] d=(frame.path(&thinned)) style="stroke:var(--accent-0)" {}
             @if let Some(smooth) = &smooth {
                 path.line d=(frame.path(smooth)) style="stroke:var(--accent-0)" {}
+            }
+            @if let Some(held_out) = all.get(1) {
+                path.line.held-out d=(frame.path(&thin(held_out, 400))) style="stroke:var(--accent-1)" {}
             }
         }
     }
@@ -452,5 +478,9 @@ mod tests {
             y: vec![f64::NAN],
         };
         assert_eq!(trace(&empty, true).into_string(), "");
+        assert_eq!(
+            trace_of_both("loss", [&curve, &empty], true).into_string(),
+            ""
+        );
     }
 }

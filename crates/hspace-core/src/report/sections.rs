@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use maud::{Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use super::look::{Looks, short};
 use super::neighbours::Neighbours;
@@ -382,25 +382,6 @@ pub(super) fn nuisances(m: &Measurements, looks: &Looks) -> Markup {
         false => "Domains",
     };
     section(title, lede, tables::nuisances(&m.nuisances, looks))
-}
-
-/// Small panels of what was logged.
-pub(super) fn training(page: &Page) -> Markup {
-    let even = page.training.len().is_multiple_of(2);
-    let curves = page
-        .training
-        .iter()
-        .map(|c| charts::trace(c, even).into_string());
-    let curves: Vec<String> = curves.filter(|svg| !svg.is_empty()).collect();
-    if curves.is_empty() {
-        return html! {};
-    }
-    let lede = html! { "What was logged on the way. The loss says that training works, not how good the space is; the tables above do." };
-    section(
-        "Training",
-        lede,
-        html! { div.traces.even[even] { @for svg in &curves { figure { (PreEscaped(svg)) } } } },
-    )
 }
 
 /// Protocol, split, seeds, what intervals mean, where everything came from.

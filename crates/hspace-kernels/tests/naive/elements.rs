@@ -1,6 +1,6 @@
 //! What is computed number by number: the backward pass through a ReLU, Bernoulli likelihoods; transposes.
 
-use hspace_kernels::{Machine, cross_entropy, relu, transpose};
+use hspace_kernels::{Machine, cross_entropy, logistic, relu, transpose};
 use rand::{RngExt, SeedableRng};
 
 use crate::{Guarded, Rng, distance, machines, numbers};
@@ -57,6 +57,41 @@ fn likelihoods_of_extreme_logits_are_finite_and_exact() {
                 "{slope} is not {expected}"
             );
         }
+    }
+}
+
+#[test]
+fn the_logistic_function_and_its_slope_agree_with_their_formulas() {
+    let mut rng = Rng::seed_from_u64(23);
+    for n in [1, 16, 33, 40_000] {
+        let x: Vec<f32> = (0..n).map(|_| rng.random_range(-90.0..90.0f32)).collect();
+        let dy = numbers(&mut rng, n);
+        let exact = |x: &f32| 1.0 / (1.0 + (-f64::from(*x)).exp());
+        let y: Vec<f64> = x.iter().map(exact).collect();
+        for on in machines() {
+            let mut found = Guarded::new(&x);
+            logistic::forward(on, found.get_mut());
+            for (found, y) in found.get().iter().zip(&y) {
+                let off = (f64::from(*found) - y).abs();
+                assert!(off < 3e-7 * y + 1e-37, "{found} is not {y}");
+            }
+            assert!(found.intact());
+            let mut dx = Guarded::new(&vec![f32::NAN; n]);
+            logistic::backward(on, found.get(), &dy, dx.get_mut());
+            let slope = |(y, dy): (&f32, &f32)| {
+                let y = f64::from(*y);
+                f64::from(*dy) * y * (1.0 - y)
+            };
+            let slopes: Vec<f64> = found.get().iter().zip(&dy).map(slope).collect();
+            let off = distance(dx.get(), &slopes);
+            assert!(off < 5e-7 && dx.intact(), "{n}: {off}");
+        }
+    }
+    for on in machines() {
+        let mut extreme = [f32::INFINITY, f32::NEG_INFINITY, 0.0, 3e38, f32::NAN];
+        logistic::forward(on, &mut extreme);
+        assert!(extreme[0] == 1.0 && extreme[1] < 1e-37 && extreme[2] == 0.5 && extreme[3] == 1.0);
+        assert!(extreme[4].is_nan());
     }
 }
 

@@ -11,13 +11,15 @@ mod conv;
 mod cross_entropy;
 mod layout;
 mod linear;
+mod tied;
 mod tokens;
 
 pub(super) use chain::{BlockWeights, Unit, training_chain};
 pub(super) use conv::{convolve, inference_block, max_pool, upsample};
 pub(super) use cross_entropy::cross_entropy;
 pub(super) use layout::{channels_first, channels_last};
-pub(super) use linear::linear;
+pub(super) use linear::{known_linear, linear};
+pub(super) use tied::{autoencoder, logistic, visible};
 pub(super) use tokens::{attend, gelu, layer_norm};
 
 use std::fmt::Debug;

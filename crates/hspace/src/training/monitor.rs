@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::checkpoint::{self, Checkpoint, State};
+use super::held_out::HeldOut;
 use super::minimise::Parameters;
 use super::{Progress, Start, Trained, online};
 use crate::config::Metric;
@@ -39,6 +40,8 @@ pub(super) struct Monitor<'a> {
     steps_per_epoch: usize,
     lines: Vec<Line>,
     best: Option<Weights>,
+    /// What overfitting is measured on.
+    held_out: Option<HeldOut>,
     /// When the process began to train, and seconds of training before that.
     started: (Instant, f64),
     /// Since when the speed is measured, and over how many samples.
@@ -74,6 +77,7 @@ impl<'a> Monitor<'a> {
             steps_per_epoch,
             lines: Vec::new(),
             best: None,
+            held_out: HeldOut::read(job)?,
             started: (now, 0.0),
             window: (now, 0),
             saved: (now, Duration::ZERO),
@@ -256,6 +260,11 @@ impl<'a> Monitor<'a> {
             && let Some(accuracy) = online::accuracy(self.job, &settings.export.encoder(weights))?
         {
             ends.insert("online_probe".into(), accuracy);
+        }
+        if let Some(held_out) = &self.held_out {
+            // Of the layer that learned, at the end of its phase too.
+            let progress = self.share_of(self.state.step - 1);
+            ends.extend(held_out.measure(self.job, weights, progress));
         }
         means.extend(ends.clone());
         values.extend(ends);

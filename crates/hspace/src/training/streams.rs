@@ -1,5 +1,6 @@
 //! The streams of an objective with the rows they draw from, and their batches in parts.
 
+use super::held_out::parts;
 use super::loader::Source;
 use crate::error::{Error, Result};
 use crate::job::Job;
@@ -8,15 +9,16 @@ use crate::objective::{Batch, Stream, Subset};
 /// The streams with their rows.
 pub(super) fn sources(job: &Job) -> Result<Vec<Source>> {
     let batch = *job.config.train.batch_size.get();
+    let learned = parts(job).learned;
     let source = |stream: Stream| {
         let of_it = |&&row: &&usize| stream.subset.has(&job.spec, row);
-        let rows: Vec<usize> = job.rows.iter().filter(of_it).copied().collect();
+        let rows: Vec<usize> = learned.iter().filter(of_it).copied().collect();
         let (per_sample, batch) = (stream.ratio, batch * stream.ratio);
         if rows.is_empty() {
             return Err(Error::data(format!(
                 "the objective asks for {:?} samples, and none of the {} training samples is one",
                 stream.subset,
-                job.rows.len()
+                learned.len()
             )));
         }
         if stream.counts_epochs && rows.len() < batch {

@@ -53,6 +53,34 @@ pub(in crate::nn) fn linear(
     attach(&parents, state, y)
 }
 
+/// `y = x Wᵀ + b` that was computed before, with the gradients of x, `weight [out, in]` and `bias [out]`.
+pub(in crate::nn) fn known_linear(
+    on: Machine,
+    x: Tensor<2>,
+    weight: Tensor<2>,
+    bias: Tensor<1>,
+    y: Tensor<2>,
+) -> Tensor<2> {
+    let ([n, inputs], [outputs, _]) = (x.dims(), weight.dims());
+    let state = Layer {
+        on,
+        sizes: Sizes {
+            rows: n,
+            depth: inputs,
+            columns: outputs,
+        },
+        x: FlatTensor::of(x.clone()),
+        weight: FlatTensor::of(weight.clone()),
+        bias: true,
+        passed: None,
+    };
+    attach(
+        &[node(x), node(weight), node(bias)],
+        state,
+        FlatTensor::of(y).0,
+    )
+}
+
 /// What a layer leaves for the backward pass; the parents are input, weight and, with them, bias and
 /// residual.
 #[derive(Clone, Debug)]

@@ -11,19 +11,22 @@
 //!
 //! Binary visible units take probabilities, as their users do (pixels in 0..1); in the chain they are the probabilities themselves, and binary
 //! hidden units are drawn (Hinton 2010, "A practical guide", section 3). `sparsity` adds that number times the squared distance of each hidden unit's mean
-//! activation from `target` (Lee, Ekanadham & Ng 2008). Each layer has an equal share of the training, with warm-up and decay of its own.
+//! activation from `target` (Lee, Ekanadham & Ng 2008). At the end of each epoch free energy and reconstruction are measured on training
+//! samples and on held-out ones. Each layer has an equal share of the training, with warm-up and decay of its own.
 //!
 //! It teaches `mlp` with `encoder.norm=false`. The first machine sees images in 0..1: its W and b are those of the encoder's first layer, which takes
 //! normalised images, in these units.
 
 use burn_tensor::Tensor;
-use burn_tensor::activation::{relu, sigmoid, softplus};
+use burn_tensor::activation::{relu, sigmoid};
 use serde::{Deserialize, Serialize};
 
-use super::layers::{self, Layer, Samples};
-use crate::encoder::{Activation, Encoder};
+use super::layers::{self, Samples, activated};
+use crate::encoder::Encoder;
 use crate::list::{self, Configured, Entry};
-use crate::nn::Init;
+use crate::nn::cross_entropy::cross_entropy;
+use crate::nn::tied::{HiddenUnit, TiedLayer, logistic};
+use crate::nn::{Init, Scope};
 use crate::objective::heads::{not_negative, positive, share};
 use crate::objective::variational::latent::sum_columns;
 use crate::objective::{
@@ -42,6 +45,8 @@ struct Settings {
     sparsity: f64,
     /// Mean activation that sparsity asks for, 0..=1.
     target: f64,
+    /// Share of the training samples that is held out where there is no val split, 0..1; their free energy shows overfitting.
+    held_out: f64,
 }
 
 impl Default for Settings {
@@ -51,6 +56,7 @@ impl Default for Settings {
             persistent: false,
             sparsity: 0.0,
             target: 0.1,
+            held_out: layers::HELD_OUT,
         }
     }
 }
@@ -74,6 +80,7 @@ pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
                 positive(&[("steps", settings.steps)]),
                 not_negative(&[("sparsity", settings.sparsity)]),
                 share("target", settings.target),
+                layers::validate_held_out(settings.held_out),
             ];
             list::refuse(problems.concat())?;
             let samples = Samples::default();
@@ -85,60 +92,99 @@ pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
 /// Chains that go on from step to step.
 const CHAINS: usize = 100;
 
-/// Where the memory has those of a layer.
+/// Where the memory has the hidden units of those of a layer.
 fn chain(layer: usize) -> String {
     format!("chain{layer}")
 }
 
 /// A restricted Boltzmann machine.
-struct Machine {
+struct Machine<'a> {
     /// W, b and c.
-    of: Layer,
+    of: TiedLayer,
     /// Whether visible units are Gaussian rather than binary.
     gaussian: bool,
-    activation: Activation,
+    unit: HiddenUnit,
+    /// Where products are counted.
+    scope: Scope<'a>,
 }
 
-impl Machine {
-    /// Inputs of the hidden units for `v [n, visible]`.
+impl Machine<'_> {
+    /// Inputs of the hidden units for `v [n, visible]`, without gradients: `[n, hidden]`.
     fn inputs(&self, v: &Tensor<2>) -> Tensor<2> {
-        v.clone().matmul(self.of.weights.clone().transpose()) + self.of.bias.clone()
+        self.of.detached().inputs(&self.scope, v.clone())
     }
 
-    /// What the hidden units are for `v`, `[n, hidden]`.
-    fn expected(&self, v: &Tensor<2>) -> Tensor<2> {
-        match self.activation {
-            Activation::Sigmoid => sigmoid(self.inputs(v)),
-            Activation::Relu => relu(self.inputs(v)),
+    /// What the hidden units are expected to be by their inputs, without gradients.
+    fn expected(&self, inputs: &Tensor<2>) -> Tensor<2> {
+        activated(&self.scope, inputs.clone(), self.unit)
+    }
+
+    /// F of each row of `v [n, visible]` with the inputs `x [n, hidden]` of the hidden units: `[n]`.
+    fn free_energy(&self, v: Tensor<2>, x: Tensor<2>) -> Tensor<1> {
+        let of_hidden = match self.unit {
+            // Σ log(1 + eˣ) is a cross entropy with zeros, but for the sign.
+            HiddenUnit::Logistic => {
+                let zeros = Tensor::zeros(x.dims(), self.scope.device());
+                -cross_entropy(self.scope.device(), x, zeros)
+            }
+            HiddenUnit::Rectified => sum_columns(relu(x).powi_scalar(2) * 0.5),
+        };
+        let of_visible = match self.gaussian {
+            true => sum_columns((v - self.of.shift.clone().unsqueeze()).powi_scalar(2) * 0.5),
+            false => -self.of.shift_product(&self.scope, v),
+        };
+        of_visible - of_hidden
+    }
+
+    /// Hidden units drawn by their inputs, `[n, hidden]`.
+    fn draw(&self, net: &Net, inputs: &Tensor<2>, what: &str) -> Tensor<2> {
+        match self.unit {
+            HiddenUnit::Logistic => net.bernoulli(what, &self.expected(inputs)),
+            HiddenUnit::Rectified => {
+                let noise = net.normal(what, inputs.dims());
+                let spread = logistic(&self.scope, inputs.clone()).sqrt();
+                relu(inputs.clone() + noise * spread)
+            }
         }
     }
 
-    /// F of each row, `[n]`.
-    fn free_energy(&self, v: &Tensor<2>) -> Tensor<1> {
-        let x = self.inputs(v);
-        let of_hidden = match self.activation {
-            Activation::Sigmoid => softplus(x, 1.0),
-            Activation::Relu => relu(x).powi_scalar(2) * 0.5,
+    /// What the visible units are expected to be by hidden ones, `[n, visible]`, without gradients.
+    fn seen(&self, hidden: Tensor<2>) -> Tensor<2> {
+        let inputs = self.of.below(&self.scope, hidden);
+        match self.gaussian {
+            true => inputs,
+            false => logistic(&self.scope, inputs),
+        }
+    }
+}
+
+impl DeepBeliefNet {
+    /// The machine of `layer`, and what it sees of samples `x`. All layers and their chains are made before the first learns.
+    fn machine<'a>(&self, net: &'a Net, x: &Tensor<4>, layer: usize) -> (Machine<'a>, Tensor<2>) {
+        let mut layers = self.samples.each(net, x, "visible");
+        let v = self.samples.below(net, &layers, x, layer);
+        let unit = layers::unit(net);
+        let machine = Machine {
+            of: layers.swap_remove(layer),
+            gaussian: match layer {
+                0 => !self.samples.is_images(),
+                _ => unit == HiddenUnit::Rectified,
+            },
+            unit,
+            scope: net.at("encoder"),
         };
-        let of_visible = match self.gaussian {
-            true => (v.clone() - self.of.shift.clone()).powi_scalar(2) * 0.5,
-            false => -(v.clone() * self.of.shift.clone()),
-        };
-        sum_columns(of_visible) - sum_columns(of_hidden)
+        (machine, v)
     }
 
-    /// A step of Gibbs sampling: hidden units drawn, and what they expect to see.
-    fn step(&self, net: &Net, v: &Tensor<2>, what: &str) -> Tensor<2> {
-        let x = self.inputs(v);
-        let hidden = match self.activation {
-            Activation::Sigmoid => net.bernoulli(what, &sigmoid(x)),
-            Activation::Relu => {
-                let noise = net.normal(what, x.dims());
-                relu(x.clone() + noise * sigmoid(x).sqrt())
-            }
-        };
-        let back = hidden.matmul(self.of.weights.clone()) + self.of.shift.clone();
-        if self.gaussian { back } else { sigmoid(back) }
+    /// The hidden units of the chains of `layer`, `[chains, hidden]`.
+    fn chains(&self, net: &Net, layer: usize) -> Tensor<2> {
+        let units = net.perceptron().units.into_iter().enumerate();
+        let each = units.map(|(layer, units)| {
+            let init = Init::Constant(0.0);
+            let chain = net.at("memory").buffer(&chain(layer), CHAINS * units, init);
+            chain.reshape([CHAINS, units])
+        });
+        each.collect::<Vec<_>>().swap_remove(layer)
     }
 }
 
@@ -160,69 +206,76 @@ impl Objective for DeepBeliefNet {
         vec![layers::group(encoder, progress, "visible")]
     }
 
+    fn held_out(&self) -> f64 {
+        self.settings.held_out
+    }
+
+    /// The free energy, which is lower for training samples the more the machine overfits (Hinton 2010, section 6), and the squared error a value of
+    /// what expected hidden units expect to see.
+    fn measure_held_out(&self, net: &Net, x: &Tensor<4>) -> Vec<(String, f64)> {
+        let layer = layers::at(&net.perceptron(), net.progress());
+        let (machine, v) = self.machine(net, x, layer);
+        let inputs = machine.inputs(&v);
+        let again = machine.seen(machine.expected(&inputs));
+        let error = (again - v.clone()).powi_scalar(2).mean();
+        let energy = machine.free_energy(v, inputs).mean();
+        vec![
+            (layers::named(layer, "free_energy"), layers::number(energy)),
+            (
+                layers::named(layer, "reconstruction"),
+                layers::number(error),
+            ),
+        ]
+    }
+
     fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
         let x = batches[0].views[0].clone();
-        let perceptron = net.perceptron();
-        let layer = layers::at(&perceptron, net.progress());
-        let all = self.samples.each(net, &x, "visible");
-        let chains = self.settings.persistent.then(|| {
-            // All are made before the first layer learns.
-            let each = all
-                .iter()
-                .enumerate()
-                .map(|(layer, Layer { weights, .. })| {
-                    let [_, visible] = weights.dims();
-                    let size = CHAINS * visible;
-                    let chain = net
-                        .at("memory")
-                        .buffer(&chain(layer), size, Init::Constant(0.5));
-                    chain.reshape([CHAINS, visible])
-                });
-            each.collect::<Vec<_>>().swap_remove(layer)
-        });
-        let activation = perceptron.activation;
-        let machine = Machine {
-            of: all.into_iter().nth(layer).expect("it has that layer"),
-            gaussian: match layer {
-                0 => !self.samples.is_images(),
-                _ => activation == Activation::Relu,
-            },
-            activation,
+        let layer = layers::at(&net.perceptron(), net.progress());
+        let (machine, v) = self.machine(net, &x, layer);
+        let own_inputs = machine.inputs(&v);
+        let expected = machine.expected(&own_inputs);
+        let persistent = self.settings.persistent;
+        let mut hidden = match persistent {
+            true => self.chains(net, layer),
+            false => machine.draw(net, &own_inputs, "step 0"),
         };
-        let v = self.samples.below(net, &x, layer);
-        let is_kept = chains.is_some();
-        let mut model = chains.unwrap_or_else(|| v.clone()).detach();
-        for step in 0..self.settings.steps {
-            model = machine.step(net, &model, &format!("step {step}")).detach();
+        let steps = self.settings.steps;
+        for step in 1..steps {
+            let inputs = machine.inputs(&machine.seen(hidden));
+            hidden = machine.draw(net, &inputs, &format!("step {step}"));
         }
-        if is_kept {
-            let all = model.clone().inner();
-            let size = all.shape().num_elements();
-            net.at("memory").update(&chain(layer), all.reshape([size]));
+        let model = net.constant(machine.seen(hidden));
+        let model_inputs = machine.inputs(&model);
+        if persistent {
+            let drawn = machine.draw(net, &model_inputs, &format!("step {steps}"));
+            let size = drawn.shape().num_elements();
+            net.at("memory")
+                .update(&chain(layer), drawn.inner().reshape([size]));
         }
-        let again = match (is_kept, self.settings.steps) {
-            (false, 1) => model.clone(),
-            // What is reconstructed is looked at after one step from the data.
-            _ => machine.step(net, &v, "reconstruction").detach(),
-        };
-        let model = net.constant(model);
-        let (own, of_model) = (
-            machine.free_energy(&v).mean(),
-            machine.free_energy(&model).mean(),
-        );
-        let mut total = own.clone() - of_model;
-        let hidden = machine.expected(&v);
+        // The inputs of both are known: what is left is one gradient.
+        let n = v.dims()[0];
+        let both = Tensor::cat(vec![v, model], 0);
+        let known = Tensor::cat(vec![own_inputs, model_inputs], 0);
+        let inputs = machine.of.known_inputs(&machine.scope, both.clone(), known);
+        let energies = machine.free_energy(both, inputs.clone());
+        let drawn = energies.dims()[0] - n;
+        let own = energies.clone().narrow(0, 0, n).mean();
+        let mut total = own.clone() - energies.narrow(0, n, drawn).mean();
         if self.settings.sparsity > 0.0 {
-            let off = hidden.clone().mean_dim(0) - self.settings.target;
+            let inputs = inputs.narrow(0, 0, n);
+            let hidden = match machine.unit {
+                HiddenUnit::Logistic => sigmoid(inputs),
+                HiddenUnit::Rectified => relu(inputs),
+            };
+            let off = hidden.mean_dim(0) - self.settings.target;
             total = total + off.powi_scalar(2).sum() * self.settings.sparsity;
         }
         Loss {
             metrics: vec![
                 ("free_energy", own),
-                ("reconstruction", (again - v).powi_scalar(2).mean()),
                 ("layer", Tensor::full([1], layer as f64, net.device())),
             ],
-            ..Loss::of(total, vec![hidden])
+            ..Loss::of(total, vec![expected])
         }
     }
 }
@@ -236,36 +289,47 @@ mod tests {
     use crate::nn::weights::{values, vector};
     use crate::nn::{Mode, Pass, Weights};
 
-    fn machine(gaussian: bool, activation: Activation) -> Machine {
+    fn machine<'a>(pass: &'a Pass, gaussian: bool, unit: HiddenUnit) -> Machine<'a> {
+        let device = pass.device();
         Machine {
-            of: Layer {
+            of: TiedLayer {
                 weights: matrix([3, 4], 0.9),
-                bias: matrix([1, 3], 0.2),
-                shift: matrix([1, 4], 1.7),
+                bias: vector(fill(3, 0.2), device),
+                shift: vector(fill(4, 1.7), device),
+                normalisation: None,
             },
             gaussian,
-            activation,
+            unit,
+            scope: pass.at("encoder"),
         }
     }
 
     #[test]
     fn free_energies_agree_with_pytorch() {
-        for (name, gaussian, activation) in [
-            ("free_energy", false, Activation::Sigmoid),
-            ("free_energy_gaussian", true, Activation::Sigmoid),
-            ("free_energy_relu", true, Activation::Relu),
+        let (weights, device) = (Weights::default(), Device::cpu());
+        let pass = Pass::new(&weights, Mode::Train, &device);
+        for (name, gaussian, unit) in [
+            ("free_energy", false, HiddenUnit::Logistic),
+            ("free_energy_gaussian", true, HiddenUnit::Logistic),
+            ("free_energy_relu", true, HiddenUnit::Rectified),
         ] {
-            let machine = machine(gaussian, activation);
-            check_loss(name, [6, 4], |v| machine.free_energy(&v).mean());
+            let machine = machine(&pass, gaussian, unit);
+            check_loss(name, [6, 4], |v| {
+                let inputs = machine.of.inputs(&machine.scope, v.clone());
+                machine.free_energy(v, inputs).mean()
+            });
         }
     }
 
     /// `exp(−F(v)) = Σ_h exp(cᵀv + hᵀ(W v + b))`: by the sum over all eight states of the hidden units.
     #[test]
     fn free_energies_are_sums_over_hidden_states() {
-        let machine = machine(false, Activation::Sigmoid);
-        let v = vector(vec![1.0, 0.0, 1.0, 1.0], &Device::cpu()).reshape([1, 4]);
-        let found = f64::from(values(machine.free_energy(&v))[0]);
+        let (weights, device) = (Weights::default(), Device::cpu());
+        let pass = Pass::new(&weights, Mode::Train, &device);
+        let machine = machine(&pass, false, HiddenUnit::Logistic);
+        let v = vector(vec![1.0, 0.0, 1.0, 1.0], &device).reshape([1, 4]);
+        let energies = machine.free_energy(v.clone(), machine.inputs(&v));
+        let found = f64::from(values(energies)[0]);
         let (w, b, c) = (fill(12, 0.9), fill(3, 0.2), fill(4, 1.7));
         let v = [1.0, 0.0, 1.0, 1.0];
         let dot = |a: &[f32]| -> f64 { a.iter().zip(v).map(|(a, v)| f64::from(*a) * v).sum() };
@@ -285,12 +349,13 @@ mod tests {
     fn gibbs_sampling_draws_from_the_model() {
         let (weights, device) = (Weights::default(), Device::cpu());
         let encoder = encoder::make("mlp", toml::Table::new()).unwrap();
-        let machine = machine(false, Activation::Sigmoid);
+        let pass = Pass::new(&weights, Mode::Train, &device).with_seed(5);
+        let machine = machine(&pass, false, HiddenUnit::Logistic);
         let states: Vec<f32> = (0..16u32)
             .flat_map(|state| (0..4).map(move |i| (state >> i & 1) as f32))
             .collect();
         let all = vector(states.clone(), &device).reshape([16, 4]);
-        let energies = values(machine.free_energy(&all));
+        let energies = values(machine.free_energy(all.clone(), machine.inputs(&all)));
         let p: Vec<f64> = energies.iter().map(|f| (-f64::from(*f)).exp()).collect();
         let z: f64 = p.iter().sum();
         let mean = |i: usize| -> f64 {
@@ -298,11 +363,11 @@ mod tests {
                 .map(|s| p[s] / z * f64::from(states[4 * s + i]))
                 .sum()
         };
-        let pass = Pass::new(&weights, Mode::Train, &device).with_seed(5);
         let net = Net::new(&*encoder, &pass);
         let mut v = Tensor::full([4000, 4], 0.5, &device);
         for step in 0..40 {
-            let seen = machine.step(&net, &v, &format!("step {step}"));
+            let hidden = machine.draw(&net, &machine.inputs(&v), &format!("step {step}"));
+            let seen = machine.seen(hidden);
             v = net.bernoulli(&format!("seen {step}"), &seen);
         }
         let found = values(v.mean_dim(0));

@@ -1,23 +1,36 @@
 //! The layers of a perceptron, trained one after the other: which learns when, and what it sees.
 
-use burn_tensor::{Tensor, TensorData};
+use burn_tensor::Tensor;
+use burn_tensor::activation::relu;
 
 use crate::dataset::Shape;
-use crate::encoder::{Encoder, Perceptron};
-use crate::nn::Init;
+use crate::encoder::{Activation, Encoder, Perceptron};
 use crate::nn::layers::flatten;
+use crate::nn::tied::{HiddenUnit, TiedLayer, logistic};
+use crate::nn::weights::vector;
+use crate::nn::{Init, Scope};
 use crate::objective::heads::must;
 use crate::objective::likelihood::plain;
 use crate::objective::{DataSpec, Net, UpdateGroup};
 
-/// A layer, whose inputs are `W v + b`.
-pub(super) struct Layer {
-    /// W, `[units, below]`.
-    pub weights: Tensor<2>,
-    /// b, `[1, units]`.
-    pub bias: Tensor<2>,
-    /// What is added when the layer below is restored, `[1, below]`.
-    pub shift: Tensor<2>,
+/// Share of the training samples that is held out where there is no val split.
+pub(super) const HELD_OUT: f64 = 0.02;
+
+/// What is wrong with that share.
+pub(super) fn validate_held_out(held_out: f64) -> Vec<String> {
+    must((0.0..1.0).contains(&held_out), || {
+        format!("held_out={held_out} must be at least 0 and below 1")
+    })
+}
+
+/// The name of what was measured of a layer.
+pub(super) fn named(layer: usize, what: &str) -> String {
+    format!("layer{layer}_{what}")
+}
+
+/// A tensor's one value.
+pub(super) fn number(x: Tensor<1>) -> f64 {
+    f64::from(x.inner().into_scalar::<f32>())
 }
 
 /// What is wrong with an encoder for `objective`.
@@ -78,57 +91,62 @@ impl Samples {
 
     /// Every layer, of samples like `x`, with what is added to what it sees when that is restored: `bias` under `extra`. All are looked up at
     /// once, so that all are made before the first learns.
-    pub fn each(&self, net: &Net, x: &Tensor<4>, extra: &str) -> Vec<Layer> {
+    pub fn each(&self, net: &Net, x: &Tensor<4>, extra: &str) -> Vec<TiedLayer> {
         let layers = net.perceptron();
         let mut below: usize = x.dims()[1..].iter().product();
         let mut found = Vec::new();
         for (layer, &units) in layers.units.iter().enumerate() {
             let scope = net.at("encoder").at(layers.place(layer));
             let init = Init::UniformFanIn(below);
-            let mut weights: Tensor<2> = scope.weight("weight", [units, below], init);
-            let bias: Tensor<1> = scope.weight("bias", [units], init);
-            let mut bias: Tensor<2> = bias.unsqueeze();
-            if layer == 0 {
-                let [mean, std] = self.units(net, below);
-                weights = weights / std;
-                bias = bias - mean.matmul(weights.clone().transpose());
-            }
-            let shift: Tensor<1> =
-                net.at(extra)
-                    .at(layer)
-                    .weight("bias", [below], Init::Constant(0.0));
-            found.push(Layer {
-                weights,
-                bias,
-                shift: shift.unsqueeze(),
+            let zero = Init::Constant(0.0);
+            found.push(TiedLayer {
+                weights: scope.weight("weight", [units, below], init),
+                bias: scope.weight("bias", [units], init),
+                shift: net.at(extra).at(layer).weight("bias", [below], zero),
+                normalisation: (layer == 0 && self.is_images)
+                    .then(|| self.normalisation(net, below)),
             });
             below = units;
         }
         found
     }
 
-    /// What `layer` sees of samples `x` as the encoder takes them, `[n, below]`: the layer below, or the samples in their own units, images in
-    /// 0..1.
-    pub fn below(&self, net: &Net, x: &Tensor<4>, layer: usize) -> Tensor<2> {
-        match layer {
-            0 if self.is_images => flatten(plain(x.clone(), &self.mean, &self.std, true)),
-            0 => flatten(x.clone()),
-            _ => net.encode_stages(flatten(x.clone()), 0..layer),
+    /// What `layer` sees of samples `x` as the encoder takes them, `[n, below]`: what the `layers` below give, or the samples in their own units,
+    /// images in 0..1. No gradient flows through it.
+    pub fn below(&self, net: &Net, layers: &[TiedLayer], x: &Tensor<4>, layer: usize) -> Tensor<2> {
+        let mut seen = flatten(match self.is_images {
+            true => plain(x.clone(), &self.mean, &self.std, true),
+            false => x.clone(),
+        });
+        let (scope, unit) = (net.at("encoder"), unit(net));
+        for layer in &layers[..layer] {
+            seen = activated(&scope, layer.detached().inputs(&scope, seen), unit);
         }
+        seen
     }
 
-    /// Mean and deviation by which each number of a sample is normalised for the encoder, `[1, numbers]`.
-    fn units(&self, net: &Net, numbers: usize) -> [Tensor<2>; 2] {
-        let row = |values: &[f32], of_vectors: f32| {
-            let all = match self.is_images {
-                true => {
-                    let each = numbers / values.len();
-                    values.iter().flat_map(|&x| vec![x; each]).collect()
-                }
-                false => vec![of_vectors; numbers],
-            };
-            Tensor::from_data(TensorData::new(all, [1, numbers]), net.device())
-        };
-        [row(&self.mean, 0.0), row(&self.std, 1.0)]
+    /// Mean and deviation by which each number of a sample is normalised for the encoder, `[numbers]`.
+    fn normalisation(&self, net: &Net, numbers: usize) -> [Tensor<1>; 2] {
+        let each = numbers / self.mean.len().max(1);
+        [&self.mean, &self.std].map(|of_channel| {
+            let all = of_channel.iter().flat_map(|&x| vec![x; each]).collect();
+            vector(all, net.device())
+        })
+    }
+}
+
+/// What hidden units of the encoder are.
+pub(super) fn unit(net: &Net) -> HiddenUnit {
+    match net.perceptron().activation {
+        Activation::Sigmoid => HiddenUnit::Logistic,
+        Activation::Relu => HiddenUnit::Rectified,
+    }
+}
+
+/// Hidden units of the inputs `[n, units]`, through which no gradient flows.
+pub(super) fn activated(scope: &Scope, inputs: Tensor<2>, unit: HiddenUnit) -> Tensor<2> {
+    match unit {
+        HiddenUnit::Logistic => logistic(scope, inputs),
+        HiddenUnit::Rectified => relu(inputs.detach()),
     }
 }

@@ -10,12 +10,14 @@
 //! Deviation: AdamW in place of plain stochastic gradient descent (`train.optimizer=sgd`, `train.momentum=0` as there).
 
 use burn_tensor::Tensor;
-use burn_tensor::activation::{relu, sigmoid, softplus};
 use serde::{Deserialize, Serialize};
 
-use super::layers::{self, Layer, Samples};
-use crate::encoder::{Activation, Encoder};
+use super::layers::{self, Samples};
+use crate::device::Device;
+use crate::encoder::Encoder;
 use crate::list::{self, Configured, Entry};
+use crate::nn::cross_entropy::cross_entropy;
+use crate::nn::tied::HiddenUnit;
 use crate::objective::heads::{must, share};
 use crate::objective::variational::latent::sum_columns;
 use crate::objective::{
@@ -28,12 +30,15 @@ use crate::objective::{
 struct Settings {
     /// Share of the values that are set to 0, of each layer's input, 0..=1; the last one is that of all above.
     corruption: Vec<f64>,
+    /// Share of the training samples that is held out where there is no val split, 0..1; their reconstruction shows overfitting.
+    held_out: f64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Settings {
             corruption: vec![0.1, 0.2, 0.3],
+            held_out: layers::HELD_OUT,
         }
     }
 }
@@ -59,6 +64,7 @@ pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
                 must(!settings.corruption.is_empty(), || {
                     "corruption=[] must have at least one number".to_owned()
                 }),
+                layers::validate_held_out(settings.held_out),
             ];
             list::refuse(problems.concat())?;
             let samples = Samples::default();
@@ -68,11 +74,29 @@ pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
 };
 
 /// The cost `[n]` of outputs `[n, d]` for values `x [n, d]`: a cross entropy where they are in 0..1, else half a squared distance.
-fn cost(outputs: Tensor<2>, x: Tensor<2>, in_0_1: bool) -> Tensor<1> {
-    sum_columns(match in_0_1 {
-        true => softplus(outputs.clone(), 1.0) - x * outputs,
-        false => (outputs - x).powi_scalar(2) * 0.5,
-    })
+fn cost(device: &Device, outputs: Tensor<2>, x: Tensor<2>, in_0_1: bool) -> Tensor<1> {
+    match in_0_1 {
+        true => -cross_entropy(device, outputs, x),
+        false => sum_columns((outputs - x).powi_scalar(2) * 0.5),
+    }
+}
+
+impl StackedAutoencoder {
+    /// Code `[n, units]` of `layer`, without its gradient, and cost `[n]` for samples `x`.
+    fn cost(&self, net: &Net, x: &Tensor<4>, layer: usize) -> (Tensor<2>, Tensor<1>) {
+        let layers = self.samples.each(net, x, "decoder");
+        let input = self.samples.below(net, &layers, x, layer);
+        let corruption = &self.settings.corruption;
+        let share = corruption[layer.min(corruption.len() - 1)];
+        let kept = net.kept(&format!("corruption {layer}"), input.dims(), 1.0 - share);
+        let (scope, unit) = (net.at("encoder"), layers::unit(net));
+        let [code, outputs] = layers[layer].autoencoder(&scope, input.clone() * kept, unit);
+        let in_0_1 = match layer {
+            0 => self.samples.is_images(),
+            _ => unit == HiddenUnit::Logistic,
+        };
+        (code, cost(net.device(), outputs, input, in_0_1))
+    }
 }
 
 impl Objective for StackedAutoencoder {
@@ -93,34 +117,27 @@ impl Objective for StackedAutoencoder {
         vec![layers::group(encoder, progress, "decoder")]
     }
 
+    fn held_out(&self) -> f64 {
+        self.settings.held_out
+    }
+
+    /// The cost of restoring corrupted samples, the same values of them set to 0 in each epoch.
+    fn measure_held_out(&self, net: &Net, x: &Tensor<4>) -> Vec<(String, f64)> {
+        let layer = layers::at(&net.perceptron(), net.progress());
+        let (_, cost) = self.cost(net, x, layer);
+        vec![(
+            layers::named(layer, "reconstruction"),
+            layers::number(cost.mean()),
+        )]
+    }
+
     fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
         let x = batches[0].views[0].clone();
-        let perceptron = net.perceptron();
-        let layer = layers::at(&perceptron, net.progress());
-        let mut all = self.samples.each(net, &x, "decoder").into_iter();
-        let Layer {
-            weights,
-            bias,
-            shift,
-        } = all.nth(layer).expect("it has that layer");
-        let input = self.samples.below(net, &x, layer);
-        let corruption = &self.settings.corruption;
-        let share = corruption[layer.min(corruption.len() - 1)];
-        let kept = net.kept(&format!("corruption {layer}"), input.dims(), 1.0 - share);
-        let code = (input.clone() * kept).matmul(weights.clone().transpose()) + bias;
-        let activation = perceptron.activation;
-        let code = match activation {
-            Activation::Sigmoid => sigmoid(code),
-            Activation::Relu => relu(code),
-        };
-        let in_0_1 = match layer {
-            0 => self.samples.is_images(),
-            _ => activation == Activation::Sigmoid,
-        };
-        let total = cost(code.clone().matmul(weights) + shift, input, in_0_1);
+        let layer = layers::at(&net.perceptron(), net.progress());
+        let (code, cost) = self.cost(net, &x, layer);
         Loss {
             metrics: vec![("layer", Tensor::full([1], layer as f64, net.device()))],
-            ..Loss::of(total.mean(), vec![code])
+            ..Loss::of(cost.mean(), vec![code])
         }
     }
 }
@@ -135,7 +152,7 @@ mod tests {
         let x = (matrix([6, 4], 1.1) + 1.0) * 0.5;
         for (name, in_0_1) in [("restored", true), ("restored_numbers", false)] {
             check_loss(name, [6, 4], |outputs| {
-                cost(outputs, x.clone(), in_0_1).mean()
+                cost(&Device::cpu(), outputs, x.clone(), in_0_1).mean()
             });
         }
     }
