@@ -25,8 +25,9 @@ use case::{Case, Evaluated, number};
 /// The draw of weights.
 const DRAW: u64 = 30;
 /// Shares of the loss (of 1, if it is less) that a step changes it by. Of the 9118 directions of draws 30 and 31
-/// one passed a kink in the first step; the second is for such.
-const SHARES: [f64; 2] = [1e-8, 1e-9];
+/// one passed a kink in the first step; the second is for such. The third is for the classifier of M2, whose gradient is small next to the loss, so that
+/// its steps are long.
+const SHARES: [f64; 3] = [1e-8, 1e-9, 1e-10];
 /// How far a slope may be off, as a share of it. They are by 1.4e-6 at most.
 const CLOSE: f64 = 1e-5;
 /// A gradient so much shorter than the middle one of all weights' is 0 but for rounding.

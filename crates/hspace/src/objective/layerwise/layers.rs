@@ -114,13 +114,18 @@ impl Samples {
     /// What `layer` sees of samples `x` as the encoder takes them, `[n, below]`: what the `layers` below give, or the samples in their own units,
     /// images in 0..1. No gradient flows through it.
     pub fn below(&self, net: &Net, layers: &[TiedLayer], x: &Tensor<4>, layer: usize) -> Tensor<2> {
-        let mut seen = flatten(match self.is_images {
-            true => plain(x.clone(), &self.mean, &self.std, true),
-            false => x.clone(),
-        });
+        if layer == 0 && self.is_images {
+            return flatten(plain(x.clone(), &self.mean, &self.std, true));
+        }
         let (scope, unit) = (net.at("encoder"), unit(net));
+        let mut seen = flatten(x.clone());
         for layer in &layers[..layer] {
-            seen = activated(&scope, layer.detached().inputs(&scope, seen), unit);
+            // The samples are normalised already.
+            let layer = TiedLayer {
+                normalisation: None,
+                ..layer.detached()
+            };
+            seen = activated(&scope, layer.inputs(&scope, seen), unit);
         }
         seen
     }
