@@ -22,7 +22,7 @@ use kept_head::{KeepHead, print_head};
 pub use kept_head::{print_scores, roc_picture};
 pub use learners::run_settings;
 pub use measuring::{measure_and_add, measure_sources, print_measurements, seed_groups};
-pub use represented::{data_warnings, represent_sources};
+pub use represented::{data_warnings, parsed_with_features, represent_sources};
 
 /// Measure how easy representations make a task, compared with chance, pixels, PCA and an untrained encoder.
 #[derive(clap::Args)]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use hspace::Result;
 use hspace::device::{Device, device};
 use hspace::evaluate::scaling;
 use hspace::head;
@@ -9,8 +10,8 @@ use hspace::probe::{ProbeOptions, TaskKind};
 use hspace::representation::Representation;
 use hspace::source::Source;
 use hspace::transferability::{SourceHead, rank};
-use hspace::{Error, Result};
 
+use crate::commands::probe::parsed_with_features;
 use crate::commands::{apart, open, write_json};
 use crate::progress::Spinner;
 use crate::say;
@@ -50,22 +51,7 @@ pub fn run(args: &Args) -> Result<()> {
     let mut inputs = vec![("data", args.data.as_str())];
     inputs.extend(args.sources.iter().map(|name| ("source", name.as_str())));
     apart(&[("--json", args.json.as_deref())], &inputs)?;
-    let mut sources = Vec::new();
-    let mut problems = Vec::new();
-    for name in &args.sources {
-        let parsed = Source::parse(name).and_then(|source| {
-            source.check_has_features()?;
-            Ok(source)
-        });
-        match parsed {
-            Ok(source) => sources.push((name, source)),
-            Err(Error::Config(found)) => problems.extend(found),
-            Err(other) => return Err(other),
-        }
-    }
-    if !problems.is_empty() {
-        return Err(Error::Config(problems));
-    }
+    let sources = parsed_with_features(&args.sources)?;
     let device = device(&args.device)?;
     let dataset = open(&args.data, &args.reading.options(args.label.as_deref()))?;
     let makers = args.reading.sources(&dataset, device.clone(), args.seed);

@@ -17,7 +17,7 @@ use hspace::{Error, Result, hub};
 use serde_json::Value;
 
 use crate::commands::probe::{
-    Added, Addition, ProbeFlags, measure_and_add, run_settings, seed_groups,
+    Added, Addition, ProbeFlags, measure_and_add, parsed_with_features, run_settings, seed_groups,
 };
 use crate::commands::rank::own_head;
 use crate::progress::Spinner;
@@ -92,26 +92,11 @@ pub fn run(args: &Args) -> Result<()> {
 
 /// What is asked of each source.
 fn questions(names: &[String]) -> Result<Vec<Question>> {
-    let mut sources = Vec::new();
-    let mut problems = Vec::new();
-    for name in names {
-        let parsed = Source::parse(name).and_then(|source| {
-            source.check_has_features()?;
-            Ok(source)
-        });
-        match parsed {
-            Ok(source) => sources.push((name, source)),
-            Err(Error::Config(found)) => problems.extend(found),
-            Err(other) => return Err(other),
-        }
-    }
-    if !problems.is_empty() {
-        return Err(Error::Config(problems));
-    }
+    let sources = parsed_with_features(names)?;
     let runs = run_settings(names)?;
-    let question = |(name, source): (&String, Source)| -> Result<Question> {
+    let question = |(name, source): (String, Source)| -> Result<Question> {
         Ok(Question {
-            name: name.clone(),
+            name,
             baseline: alone(&source, &runs)?,
             finetuned: match &source {
                 Source::Run(run) => Some(finetuned(run)),

@@ -65,10 +65,24 @@ pub fn represent_sources(
 
 /// The sources of these names.
 pub(super) fn parsed(names: &[String]) -> Result<Vec<(String, Source)>> {
+    read(names, Source::parse)
+}
+
+/// The sources of these names, all of which have features.
+pub fn parsed_with_features(names: &[String]) -> Result<Vec<(String, Source)>> {
+    read(names, |name| {
+        let source = Source::parse(name)?;
+        source.check_has_features()?;
+        Ok(source)
+    })
+}
+
+/// Reads each of these names; everything that is wrong with them is said at once.
+fn read(names: &[String], one: impl Fn(&str) -> Result<Source>) -> Result<Vec<(String, Source)>> {
     let mut sources = Vec::new();
     let mut problems = Vec::new();
     for name in names {
-        match Source::parse(name) {
+        match one(name) {
             Ok(source) => sources.push((name.clone(), source)),
             Err(Error::Config(found)) => problems.extend(found),
             Err(other) => return Err(other),
