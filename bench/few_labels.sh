@@ -20,7 +20,7 @@ measure() {
 }
 
 ladder='ladder:mlp:units=[1000,500,250,250,250]:train.batch_size=100:train.learning_rate=0.002'
-vat='vat:mlp:units=[1200,1200]:ratio=3:view_set=none:train.batch_size=100:train.learning_rate=0.002'
+vat='vat:mlp:units=[1200,1200]:ratio=3:views.weak.crop.p=0.0:train.batch_size=100:train.learning_rate=0.002'
 
 for row in "$@"; do
     case $row in

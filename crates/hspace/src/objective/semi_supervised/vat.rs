@@ -7,7 +7,7 @@
 //! ε and ξ are lengths in the samples' own units: of images of values in 0..1. ξ is 1, not near 0: the gradient is a difference of two probabilities, of
 //! which single precision leaves little where they are next to each other. ε = 2 is our choice, the
 //! paper's is chosen for each data set by validation labels. Passes for adversarial samples leave running statistics as they are,
-//! as the authors' code does. u are random views (`view_set=none` for the samples as they are, as in the paper's MNIST experiments).
+//! as the authors' code does. u are random views (of digits `views.weak.crop.p=0.0` gives the samples as they are, as in the paper's MNIST experiments).
 
 use burn_tensor::activation::{log_softmax, softmax};
 use burn_tensor::{Tensor, TensorData};
