@@ -16,7 +16,7 @@ use hspace::{Error, Result};
 use commands::{
     bench, check, compare, completions, density, disentangle, embed, export, fidelity, import,
     invert, likelihood, list, man, maps, predict, probe, quickstart, rank, reconstruct, report,
-    sample, select, study, train, transfer, traverse, views,
+    sample, select, start, study, train, transfer, traverse, views,
 };
 
 /// Learn a representation, measure how much easier it makes your task, see why, and ship it.
@@ -44,6 +44,7 @@ struct Cli {
 
 const EXAMPLES: &str = "Examples:
   hspace quickstart                                  the whole job on embedded data, 3 minutes
+  hspace start photos/                               few labels, many images: what to do, done
   hspace check photos/                               what is in a folder of images
   hspace train --data photos/ --out runs/a           learn from them
   hspace probe runs/a --data photos/ --labels 1,10   measure it against pixels, PCA, chance
@@ -55,6 +56,7 @@ SIGTERM. HSPACE_DEVICE and HSPACE_THREADS are the defaults of --device and --thr
 #[derive(Subcommand)]
 enum Command {
     Quickstart(quickstart::Args),
+    Start(Box<start::Args>),
     Check(check::Args),
     Views(views::Args),
     Train(train::Args),
@@ -127,6 +129,7 @@ fn code_of(error: &Error) -> u8 {
 fn run(command: Command) -> Result<()> {
     match command {
         Command::Quickstart(args) => quickstart::run(&args),
+        Command::Start(args) => start::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Views(args) => views::run(&args),
         Command::Train(args) => train::run(&args),

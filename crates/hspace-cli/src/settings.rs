@@ -59,6 +59,13 @@ pub struct DataFlags {
     /// Images of more pixels are left out [default: 100000000]
     #[arg(long, value_name = "COUNT")]
     pub max_pixels: Option<u64>,
+    /// Keep so many labels a class of the training samples (of numbers and several labels a sample: in total), those of a draw of `probe --labels`,
+    /// and take no others: to see what few labels would give [default: all]
+    #[arg(long, value_name = "COUNT", value_parser = count(1..=1_000_000_000))]
+    pub few_labels: Option<usize>,
+    /// Which draw of few labels [default: 0]
+    #[arg(long, value_name = "NUMBER", requires = "few_labels", value_parser = seed())]
+    pub few_labels_draw: Option<u64>,
     /// Pair the rows of a file of features without ids with the samples by their position
     #[arg(long)]
     pub by_position: bool,
@@ -81,6 +88,53 @@ impl DataFlags {
         Sources::new(dataset, device, seed).features(table, self.by_position)
     }
 
+    /// The flags that were given, as words of a command.
+    pub fn words(&self) -> Vec<String> {
+        let DataFlags {
+            id,
+            split_column,
+            role,
+            label_file,
+            keep_na,
+            missing,
+            holdout,
+            pages,
+            max_pixels,
+            few_labels,
+            few_labels_draw,
+            by_position,
+        } = self;
+        let word = |value: &Option<Missing>| {
+            value.map(|missing| match missing {
+                Missing::Refuse => "refuse".to_owned(),
+                Missing::Mean => "mean".to_owned(),
+                Missing::Drop => "drop".to_owned(),
+            })
+        };
+        let mut words = Vec::new();
+        for (flag, value) in [
+            ("--id", id.clone()),
+            ("--split-column", split_column.clone()),
+            ("--label-file", label_file.clone()),
+            ("--missing", word(missing)),
+            ("--holdout", holdout.map(|x| x.to_string())),
+            ("--pages", pages.map(|pages| pages.to_string())),
+            ("--max-pixels", max_pixels.map(|n| n.to_string())),
+            ("--few-labels", few_labels.map(|n| n.to_string())),
+            ("--few-labels-draw", few_labels_draw.map(|n| n.to_string())),
+        ] {
+            words.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
+        }
+        words.extend(
+            role.iter()
+                .flat_map(|role| ["--role".to_owned(), role.clone()]),
+        );
+        let switches = [("--keep-na", keep_na), ("--by-position", by_position)];
+        let on = switches.iter().filter(|(_, on)| **on);
+        words.extend(on.map(|(flag, _)| (*flag).to_owned()));
+        words
+    }
+
     /// The flags that say what `options` do.
     pub fn of(options: &OpenOptions) -> DataFlags {
         DataFlags {
@@ -93,6 +147,8 @@ impl DataFlags {
             holdout: Some(options.holdout),
             pages: Some(options.pages),
             max_pixels: Some(options.max_pixels),
+            few_labels: Some(options.few_labels),
+            few_labels_draw: Some(options.few_labels_draw),
             by_position: false,
         }
     }
@@ -111,6 +167,8 @@ impl DataFlags {
         set(&mut options.holdout, &self.holdout);
         set(&mut options.pages, &self.pages);
         set(&mut options.max_pixels, &self.max_pixels);
+        set(&mut options.few_labels, &self.few_labels);
+        set(&mut options.few_labels_draw, &self.few_labels_draw);
         options.roles.extend(self.role.iter().cloned());
         options.keep_na |= self.keep_na;
     }

@@ -12,6 +12,7 @@ pub mod check;
 mod computed;
 mod decode;
 mod dsprites;
+mod few;
 mod idx;
 mod image_folder;
 mod joined;
@@ -274,6 +275,10 @@ pub struct OpenOptions {
     pub missing: Missing,
     /// What the pages of a TIFF with several are.
     pub pages: Pages,
+    /// Labels a class that are kept ([`Dataset::keep_few_labels`]); 0: all.
+    pub few_labels: usize,
+    /// Number of the draw of them.
+    pub few_labels_draw: u64,
 }
 
 impl Default for OpenOptions {
@@ -289,6 +294,8 @@ impl Default for OpenOptions {
             keep_na: false,
             missing: Missing::Refuse,
             pages: Pages::First,
+            few_labels: 0,
+            few_labels_draw: 0,
         }
     }
 }
@@ -406,6 +413,9 @@ impl Dataset {
         dataset.name = source.to_string();
         if options.label != AUTO {
             dataset.choose_task(&options.label)?;
+        }
+        if options.few_labels > 0 {
+            dataset.keep_few_labels(options.few_labels, options.few_labels_draw)?;
         }
         Ok(dataset)
     }

@@ -73,6 +73,7 @@ pub mod dataset;
 pub mod density;
 pub mod disentangle;
 pub mod error;
+mod few_labels;
 pub mod fidelity;
 pub mod file;
 pub mod head;

@@ -12,7 +12,6 @@ mod contender;
 mod entry;
 mod estimates;
 pub mod evaluation;
-pub(crate) mod few_labels;
 mod fitted;
 pub(crate) mod folds;
 pub mod geometry;

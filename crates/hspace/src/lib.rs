@@ -82,6 +82,7 @@
 //! | [`per_draw`] | sources that learn from each draw of labels: the supervised baseline |
 //! | [`evaluate`] | the contenders of a comparison, and the page about it |
 //! | [`study`] | objectives side by side |
+//! | [`advice`] | what to do with so many labels and samples |
 //! | [`semi_supervised`] | labels of a few rows and features of all give answers for others |
 //! | [`transferability`] | sources ranked for a task without training on it |
 //! | [`selection`] | which samples to label next |
@@ -102,6 +103,7 @@
 //! Every part that can be chosen by name is an entry of a static list ([`list`]). Errors ([`error`]) name the file or the value and say
 //! what to do; [`warning`]s say what a training or a measurement suffers from.
 
+pub mod advice;
 pub mod config;
 pub mod data_record;
 pub mod device;

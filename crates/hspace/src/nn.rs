@@ -244,8 +244,8 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// The same place, whose weights no optimizer touches: they are made as buffers.
-    /// Evaluating through it costs no automatic differentiation (momentum teachers).
+    /// The same place, whose weights get no gradients; those first asked for here are made as buffers.
+    /// Evaluating through it costs no automatic differentiation of them (momentum teachers).
     pub fn frozen(mut self) -> Self {
         self.frozen = true;
         self
@@ -312,7 +312,12 @@ impl<'a> Scope<'a> {
         let full = format!("{}.{name}", self.path);
         if let Some(weight) = self.pass.weights.get(&full) {
             assert_eq!(weight.shape, shape, "shape of the weight `{full}`");
-            return weight.value.clone();
+            let value = weight.value.clone();
+            return if self.frozen {
+                value.inner().autodiff()
+            } else {
+                value
+            };
         }
         let Mode::Init(seed) = self.pass.mode else {
             panic!("the weight `{full}` is missing");

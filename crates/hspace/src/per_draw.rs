@@ -6,6 +6,7 @@
 //! no sample that the fold tests.
 
 mod features;
+mod keep;
 mod labels_alone;
 
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ use crate::run::RunFolder;
 use crate::source::represent_rows;
 use crate::training::Start;
 
+pub use keep::config_of_all_labels;
 pub use labels_alone::{labels_alone, supervised_name};
 
 /// How long a method is trained on each draw of labels.

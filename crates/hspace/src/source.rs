@@ -102,6 +102,8 @@ pub enum Source {
     Learner(Box<Learner>),
     /// A method that learns from each draw of labels and from the features of all training samples ([`crate::semi_supervised`]).
     OnFeatures(Box<OnFeatures>),
+    /// A run's own head, which learned from labels in the training: `head:RUN`. It has no features, only answers.
+    Head(PathBuf),
 }
 
 impl Source {
@@ -135,6 +137,12 @@ impl Source {
             let architecture = section["name"].as_str().unwrap_or_default();
             list::find("encoder", ENCODERS, architecture).map_err(Error::config)?;
             return Ok(Source::Random(name.to_owned()));
+        }
+        if let Some(run) = text.strip_prefix("head:") {
+            return match Path::new(run).is_dir() {
+                true => Ok(Source::Head(run.into())),
+                false => Err(Error::config(format!("`{text}`: there is no run {run}"))),
+            };
         }
         if let Some(source) = on_features::parse(text) {
             return source;
@@ -188,6 +196,7 @@ impl Source {
         match self {
             Source::Learner(learner) => Err(without_features(learner)),
             Source::OnFeatures(method) => Err(only_answers(method)),
+            Source::Head(run) => Err(head_only(run)),
             _ => Ok(()),
         }
     }
@@ -199,6 +208,7 @@ impl Source {
             Source::At(network, _) => network.run(),
             Source::Learner(learner) => learner.run(),
             Source::OnFeatures(method) => method.features.run(),
+            Source::Head(path) => Some(path),
             _ => None,
         }
     }
@@ -225,6 +235,14 @@ fn only_answers(method: &OnFeatures) -> Error {
     let OnFeatures { method, of, .. } = method;
     Error::config(format!(
         "{method}: answers on the features of {of} and has none of its own: `hspace probe` and `compare` take it; here name {of}"
+    ))
+}
+
+/// Why a head cannot be embedded.
+fn head_only(run: &Path) -> Error {
+    let run = run.display();
+    Error::config(format!(
+        "head:{run} answers and has no features of its own; here name {run}"
     ))
 }
 
@@ -331,6 +349,7 @@ impl<'a> Sources<'a> {
         let made = match source {
             Source::Learner(learner) => return Err(without_features(learner)),
             Source::OnFeatures(method) => return Err(only_answers(method)),
+            Source::Head(run) => return Err(head_only(run)),
             Source::Pixels => self.pixels(name, self.raw)?,
             Source::Pca(dims) => {
                 let pixels = self.pixels(name, false)?;

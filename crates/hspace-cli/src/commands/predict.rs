@@ -216,7 +216,9 @@ fn refuse_fitted_to_data(name: &str, source: &Source) -> Result<()> {
             )))
         }
         Source::At(network, _) => refuse_fitted_to_data(name, network),
-        Source::Learner(_) | Source::OnFeatures(..) => source.check_has_features(),
+        Source::Learner(_) | Source::OnFeatures(..) | Source::Head(_) => {
+            source.check_has_features()
+        }
         _ => Ok(()),
     }
 }

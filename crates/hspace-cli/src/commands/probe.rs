@@ -12,11 +12,13 @@ mod represented;
 
 use std::path::PathBuf;
 
+use hspace::probe::Measurements;
 use hspace::source::Source;
 use hspace::{Error, Result};
 
 use crate::commands::apart;
 pub use addition::{Added, Addition};
+pub use answers::minutes;
 pub use flags::ProbeFlags;
 use kept_head::{KeepHead, print_head};
 pub use kept_head::{print_scores, roc_picture};
@@ -62,11 +64,18 @@ pub struct Args {
     pub flags: ProbeFlags,
 }
 
+/// What is measured, shown as the flags say, with what is added.
+pub fn measured(args: &Args, addition: Option<&mut dyn Addition>) -> Result<Measurements> {
+    args.flags.check_outputs(&args.sources)?;
+    let options = args.flags.options()?;
+    Ok(measure_and_add(&args.sources, &args.flags, &options, addition)?.0)
+}
+
 pub fn run(args: &Args) -> Result<()> {
     args.flags.check_outputs(&args.sources)?;
     let options = args.flags.options()?;
     let Some(path) = &args.save_head else {
-        return measure_sources(&args.sources, &args.flags, &options).map(|_| ());
+        return measured(args, None).map(|_| ());
     };
     let [source] = &args.sources[..] else {
         return Err(Error::config(

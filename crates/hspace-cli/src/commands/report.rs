@@ -61,6 +61,7 @@ pub fn run(args: &Args) -> Result<()> {
     let name = args.run.display().to_string();
     let has_task = config.label != "auto" || dataset.task().is_some();
     let flags = ProbeFlags {
+        train_only: false,
         data: Some(data),
         folds: None,
         seeds_apart: false,

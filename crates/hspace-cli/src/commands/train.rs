@@ -1,20 +1,25 @@
 //! `hspace train`
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
-use hspace::config::{Config, Init};
+use hspace::advice::DataSummary;
+use hspace::config::{Config, Init, set};
 use hspace::data_record::DataRecord;
 use hspace::dataset::Dataset;
 use hspace::file::quoted;
 use hspace::job::{Job, about};
+use hspace::per_draw::config_of_all_labels;
 use hspace::run::RunFolder;
+use hspace::source::Source;
 use hspace::toml::{Table, Value};
 use hspace::training::{Progress, Start, Trained};
 use hspace::{Error, Result, encoder, hub, pretrained};
 
 use crate::commands::check::findings;
+use crate::commands::probe::{minutes, run_settings};
 use crate::commands::{notes_on, open};
-use crate::progress::{TrainingLine, clock, stop_flag};
+use crate::progress::{Spinner, TrainingLine, clock, stop_flag};
 use crate::say;
 use crate::settings::{DataFlags, SettingFlags};
 
@@ -26,6 +31,8 @@ use crate::settings::{DataFlags, SettingFlags};
       --batch-size 256 --seed 0 --set encoder.width=16
   hspace train --data photos/ --objective dino --export teacher --out runs/dino
   hspace train --data photos/ --objective supervised --ema 0.999 --out runs/averaged
+  hspace train --data photos/ --objective auto --minutes 30 --out runs/auto   # by what the labels are; says why
+  hspace train --data photos/ --source fixmatch:cnn --out runs/fixmatch       # as `hspace probe` measures it, kept
   hspace train --resume runs/a
   hspace train --config runs/a/config.toml --set objective.temperature=0.5 --out runs/b")]
 pub struct Args {
@@ -41,8 +48,16 @@ pub struct Args {
     /// Go on with a run that was stopped, with the settings it has
     #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "out", "overwrite", "init_from", "config", "set",
         "encoder", "objective", "epochs", "steps", "batch_size", "learning_rate", "image_size", "learn_from", "stop_on", "keep_best", "ema",
-        "export", "label", "seed", "device", "id", "split_column", "role", "label_file", "keep_na", "missing", "holdout", "max_pixels", "pages"])]
+        "export", "label", "seed", "device", "id", "split_column", "role", "label_file", "keep_na", "missing", "holdout", "max_pixels", "pages", "few_labels", "few_labels_draw"])]
     resume: Option<PathBuf>,
+    /// Train what `hspace probe` calls so, such as fixmatch:cnn:width=16 or finetune:runs/a, with the settings it is measured with, on all labels,
+    /// and keep it
+    #[arg(long, value_name = "METHOD:SUBJECT", conflicts_with_all = ["resume", "init_from", "config", "set", "encoder", "objective", "view_set", "epochs",
+        "steps", "batch_size", "learning_rate", "image_size", "learn_from", "stop_on", "keep_best", "ema", "export"])]
+    source: Option<String>,
+    /// Train for about so many minutes: as many steps as fit, by a trial of this machine's speed; with --source no more than it takes
+    #[arg(long, value_name = "M", value_parser = minutes, conflicts_with_all = ["resume", "epochs", "steps"])]
+    minutes: Option<f64>,
     /// With --resume: go on although the data are not those that the run began with
     #[arg(long)]
     allow_changed_data: bool,
@@ -62,6 +77,11 @@ pub struct Args {
     #[command(flatten)]
     reading: DataFlags,
 }
+
+/// What is said of the data in place of an objective's name.
+const AUTO: &str = "auto";
+/// Seconds of the trial of the machine's speed.
+const TRIAL: f64 = 3.0;
 
 /// The column that is the task may have been named by its title; from here on it has its name.
 fn name_task(table: &mut Table, dataset: &Dataset) {
@@ -95,13 +115,27 @@ pub fn run(args: &Args) -> Result<()> {
     name_task(&mut table, &dataset);
     let section = Table::try_from(&reading).map_err(Error::config)?;
     table.insert("reading".into(), section.into());
+    if Config::objective_of(&table).is_some_and(|(name, _)| name == AUTO) {
+        let advice = DataSummary::of(&dataset).objective();
+        say::info(format_args!(
+            "objective auto: {}, for {}",
+            advice.name, advice.why
+        ));
+        set(&mut table, &format!("objective.name='{}'", advice.name)).map_err(Error::config)?;
+    }
     if let Some(from) = &args.init_from {
         let key = args.weights_key.clone().unwrap_or_default();
         let init = [("from", from.clone()), ("weights_key", key)];
         let init = init.map(|(key, value)| (key.to_owned(), Value::String(value)));
         table.insert("init".into(), Table::from_iter(init).into());
     }
-    let mut config = Config::resolve(table, about(&dataset))?;
+    let mut config = match &args.source {
+        None => Config::resolve(table, about(&dataset))?,
+        Some(name) => of_source(name, table, &dataset)?,
+    };
+    if let Some(minutes) = args.minutes {
+        config = within(config, &dataset, minutes, args.source.is_some())?;
+    }
     let weights = initial_weights(&mut config.init)?;
     let out = args.out.clone().unwrap_or_else(|| {
         PathBuf::from(format!(
@@ -130,6 +164,62 @@ pub fn run(args: &Args) -> Result<()> {
     }
     folder.write_config(&job.config)?;
     go(&job, &folder, start)
+}
+
+/// The settings of a source that learns from labels; of `table` the data, how they are read, seed and device count.
+fn of_source(name: &str, table: Table, dataset: &Dataset) -> Result<Config> {
+    let learner = match Source::parse(name)? {
+        Source::Learner(learner) => learner,
+        _ => {
+            return Err(Error::config(format!(
+                "--source {name}: only a method that learns from labels is trained so, such as fixmatch:cnn; to keep a probe on features: \
+                 hspace probe {} --data DATA --save-head FILE",
+                quoted(name)
+            )));
+        }
+    };
+    let seed = table.get("seed").and_then(Value::as_integer).unwrap_or(0);
+    let mut base = learner.base(
+        &run_settings(&[name.to_owned()])?,
+        Config::device_of(&table),
+    )?;
+    for key in ["data", "reading"] {
+        base.extend(table.get(key).map(|value| (key.to_owned(), value.clone())));
+    }
+    config_of_all_labels(&learner, base, dataset, seed as u64)
+}
+
+/// The same settings with as many steps as about `minutes` have room for, and where `at_most` no more than before.
+fn within(config: Config, dataset: &Dataset, minutes: f64, at_most: bool) -> Result<Config> {
+    let stop = stop_flag()?;
+    let batch = *config.train.batch_size.get();
+    let job = Job::new(config, dataset, None)?;
+    let spinner = Spinner::new("trying how fast this machine is");
+    let rate = job.pace(TRIAL, stop);
+    spinner.done();
+    let rate = rate?;
+    if stop.load(Ordering::Relaxed) {
+        return Err(Error::Interrupted("stopped before the training".into()));
+    }
+    let fit = ((60.0 * minutes * rate / batch as f64) as usize).max(1);
+    let planned = match job.config.train.steps {
+        0 => job.rows().div_ceil(batch) * job.config.train.epochs.get(),
+        steps => steps,
+    };
+    if at_most && planned <= fit {
+        return Ok(job.config);
+    }
+    say::info(format_args!(
+        "at {rate:.0} samples/s {minutes} minutes have room for {fit} steps of {batch}{}",
+        if at_most {
+            format!(", not {planned}")
+        } else {
+            String::new()
+        }
+    ));
+    let mut table: Table = job.config.to_toml().parse().map_err(Error::config)?;
+    set(&mut table, &format!("train.steps={fit}")).map_err(Error::config)?;
+    Config::resolve(table, about(dataset))
 }
 
 /// The file of the weights to begin from, whose hash is noted; refused where it is not that of the run to be repeated.

@@ -21,6 +21,7 @@ mod refusals;
 mod runs;
 mod select;
 mod stages;
+mod start;
 mod stops;
 mod tables;
 mod transfer;

@@ -39,7 +39,7 @@ pub fn fit_head(r: &Representation, options: &ProbeOptions) -> Result<(Head, Eva
     valid(options.validate())?;
     r.check()?;
     let column = task_column(r, &options.task)?;
-    let task = Task::new(column, &r.columns, &r.split)?;
+    let task = Task::new(column, &r.columns, &r.split)?.tested_by_split(column)?;
     let probes = task.probes(options)?;
     let entry = *probes.first().ok_or_else(|| {
         Error::config("no probe that learns the task is asked for; use --probe linear")

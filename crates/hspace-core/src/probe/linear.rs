@@ -25,9 +25,9 @@ use std::borrow::Cow;
 
 use self::problem::{Effort, Fitted, Moments, Problem, softmax};
 use self::search::{Part, best_c};
-use super::few_labels::draw;
 use super::folds::{Selection, stratified};
 use crate::error::{Error, Result};
+use crate::few_labels::draw;
 use crate::matrix::Matrix;
 use crate::pca::Pca;
 use crate::random::mix;

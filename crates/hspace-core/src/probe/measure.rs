@@ -130,6 +130,10 @@ pub fn measure_within(
     let first = first_samples(&contenders)?;
     let column = task_column(first, &options.task)?;
     let task = Task::new(column, &first.columns, &known.split)?;
+    let task = match options.folds {
+        1 => task.tested_by_split(column)?,
+        _ => task,
+    };
     if let Some(maps) = contenders.iter().find(|c| c.is_maps()) {
         return Err(Error::config(format!(
             "{}: feature maps are measured on masks, and `{}` is no column of them",

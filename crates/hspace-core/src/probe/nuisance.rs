@@ -22,7 +22,9 @@ pub(super) fn read_off(
     column: &Column,
     options: &ProbeOptions,
 ) -> Result<Option<Nuisance>> {
-    let Ok(task) = Task::new(column, &r.columns, &r.split) else {
+    let Ok(task) =
+        Task::new(column, &r.columns, &r.split).and_then(|task| task.tested_by_split(column))
+    else {
         return Ok(None);
     };
     let kind = task.kind();

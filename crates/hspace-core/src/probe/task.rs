@@ -1,7 +1,6 @@
 //! What is to be learned from which rows: the same for every contender.
 
 use super::entry::{Entry, find, first_for};
-use super::few_labels::{draw, draw_label_sets, draws, overlap};
 use super::folds::{balanced, units};
 use super::mask::scores::chance;
 use super::mask::{MaskSummary, MaskTask, check_two_classes, summarised};
@@ -9,6 +8,7 @@ use super::options::ProbeOptions;
 use super::{Labels, TaskKind};
 use crate::dataset::{self, Column, Role, Split, Values, groups};
 use crate::error::{Error, Result, unknown};
+use crate::few_labels::{draw, draw_label_sets, overlap};
 use crate::file;
 use crate::representation::Representation;
 
@@ -17,6 +17,13 @@ const MOST_OVERLAP: f64 = 0.95;
 
 /// Labels in total below which no probe of numbers or label sets is fitted.
 pub(super) const FEWEST: usize = 3;
+
+fn without_values(part: &str, column: &Column) -> Error {
+    Error::data(format!(
+        "no {part} sample has a value of `{}`, so nothing can be measured",
+        column.name
+    ))
+}
 
 /// What all contenders must share.
 pub(super) struct SharedSchema {
@@ -203,7 +210,8 @@ impl Task {
             return Err(Error::data(text));
         }
         let (names, summaries) = summarised(&rows, split.len(), &column.name, masks)?;
-        Task::of_known(column, names, Truth::Masks(summaries), columns, split)
+        let task = Task::of_known(column, names, Truth::Masks(summaries), columns, split)?;
+        task.tested_by_split(column)
     }
 
     fn of_known(
@@ -232,16 +240,19 @@ impl Task {
             truth,
             groups: groups(columns),
         };
-        for (part, rows) in [("training", &task.train), ("test", &task.test)] {
-            if rows.is_empty() {
-                return Err(Error::data(format!(
-                    "no {part} sample has a value of `{}`, so nothing can be measured",
-                    column.name
-                )));
-            }
+        if task.train.is_empty() {
+            return Err(without_values("training", column));
         }
         task.check_variety(&column.name)?;
         Ok(task)
+    }
+
+    /// Refuses a task of `column` that no sample tests; of folds training samples do.
+    pub(crate) fn tested_by_split(self, column: &Column) -> Result<Task> {
+        match self.test.is_empty() {
+            true => Err(without_values("test", column)),
+            false => Ok(self),
+        }
     }
 
     /// The rows `test`, to be tested alone.
@@ -366,7 +377,12 @@ impl Task {
             .rev()
             .max_by_key(|&c| count(&self.train, c))
             .unwrap_or(0);
-        count(&self.test, commonest) as f64 / self.test.len() as f64
+        // Of folds inside the training samples those are tested.
+        let tested = match self.test.is_empty() {
+            true => &self.train,
+            false => &self.test,
+        };
+        count(tested, commonest) as f64 / tested.len() as f64
     }
 
     /// The draws for each number of labels. All labels are one draw, which may look at validation rows.
@@ -488,5 +504,34 @@ impl Task {
                 draw_label_sets(train, &sets, self.names.len(), groups, k, seed, number)
             }
         }
+    }
+}
+
+/// How many draws of `count` labels a class (of other kinds of task: in total) are worth when `asked` is the number for few labels: the
+/// spread over draws falls as labels grow, and the cost rises. What is counted in total counts as ten classes do.
+fn draws(count: usize, kind: TaskKind, asked: usize) -> usize {
+    let by_class = match kind {
+        TaskKind::Numbers | TaskKind::LabelSets | TaskKind::Masks => count / 10,
+        TaskKind::Classes => count,
+    };
+    match by_class {
+        100.. => asked.min(3),
+        50.. => asked.min(5),
+        _ => asked,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_labels_are_drawn_less_often() {
+        let classes = |k| draws(k, TaskKind::Classes, 10);
+        assert_eq!([10, 50, 100].map(classes), [10, 5, 3]);
+        let numbers = |k| draws(k, TaskKind::Numbers, 10);
+        assert_eq!([10, 100, 500, 1000].map(numbers), [10, 10, 5, 3]);
+        assert_eq!(draws(100, TaskKind::LabelSets, 10), 10);
+        assert_eq!(draws(1000, TaskKind::Classes, 2), 2);
     }
 }

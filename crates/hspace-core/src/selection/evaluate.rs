@@ -133,7 +133,7 @@ pub fn evaluate(
 ) -> Result<Evaluation> {
     r.check()?;
     let column = task_column(r, &options.task)?;
-    let task = Task::new(column, &r.columns, &r.split)?;
+    let task = Task::new(column, &r.columns, &r.split)?.tested_by_split(column)?;
     let classes = task.names.len();
     if task.truth.classes().is_empty() {
         return Err(Error::config(format!(

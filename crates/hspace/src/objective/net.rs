@@ -66,6 +66,12 @@ impl<'a> Net<'a> {
         self.encoder.features(&scope, x)
     }
 
+    /// The same, with gradients of the samples alone, none of the weights.
+    pub fn encode_frozen(&self, x: Tensor<4>) -> Tensor<2> {
+        let scope = self.pass.at("encoder").freeze_running_stats().frozen();
+        self.encoder.features(&scope, x)
+    }
+
     /// Features of the encoder before its latent coordinates, if it has those.
     pub fn trunk(&self, x: Tensor<4>) -> Tensor<2> {
         let trunk = self.encoder.trunk().unwrap_or(self.encoder);

@@ -129,7 +129,8 @@ impl<'a> MapSources<'a> {
             | Source::Ica(_)
             | Source::Kmeans(_)
             | Source::Learner(_)
-            | Source::OnFeatures(..) => {
+            | Source::OnFeatures(..)
+            | Source::Head(_) => {
                 return Err(Error::config(format!(
                     "{name} has no feature maps, so it says nothing of masks; name a network (a run, a stage of one, hf:MODEL, random:ENCODER) or \
                      pixels"

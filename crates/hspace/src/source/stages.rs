@@ -18,7 +18,8 @@ impl Source {
             | Source::Ica(_)
             | Source::Kmeans(_)
             | Source::Learner(_)
-            | Source::OnFeatures(..) => None,
+            | Source::OnFeatures(..)
+            | Source::Head(_) => None,
         }
     }
 }

@@ -133,7 +133,7 @@ pub(super) fn deadline(minutes: f64) -> Instant {
 }
 
 /// A number above 0.
-pub(super) fn minutes(text: &str) -> std::result::Result<f64, String> {
+pub fn minutes(text: &str) -> std::result::Result<f64, String> {
     match text.parse::<f64>() {
         Ok(m) if m > 0.0 && m <= 1e6 => Ok(m),
         _ => Err("must be a number of minutes above 0".to_owned()),

@@ -36,6 +36,9 @@ pub struct ProbeFlags {
     /// Test every labelled sample once, in so many folds, instead of the data's own test samples: for data with few of them
     #[arg(long, value_name = "N")]
     pub folds: Option<usize>,
+    /// With --folds: measure on the training samples alone, so that no val or test label is read: to choose between sources
+    #[arg(long, requires = "folds")]
+    pub train_only: bool,
     /// Measure each run on its own: otherwise runs that differ in their seed alone are one, whose intervals hold the training too
     #[arg(long)]
     pub seeds_apart: bool,

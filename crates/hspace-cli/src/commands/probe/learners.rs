@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use hspace::dataset::{self, Dataset};
+use hspace::dataset::{self, Dataset, Split, Values};
+use hspace::device::device;
 use hspace::evaluate::rows_of;
+use hspace::head;
 use hspace::learner::Learner;
 use hspace::list;
 use hspace::per_draw::{Budget, PerDraw, labels_alone};
-use hspace::probe::{Contender, LabelsAlone, ProbeOptions};
+use hspace::probe::{Contender, Labels, LabelsAlone, ProbeOptions};
 use hspace::representation::Representation;
 use hspace::run::RunFolder;
 use hspace::semi_supervised::{self, METHODS};
@@ -36,6 +38,62 @@ pub(super) fn on<'a>(
         *draws = asked;
     }
     Ok(made)
+}
+
+/// The run's own head, on the features of that run.
+///
+/// # Errors
+/// When fewer labels than all are asked for, or folds: it has learned from those it was trained with, whatever is drawn. When it answers another task.
+pub(super) fn own_head<'a>(
+    name: &str,
+    run: &Path,
+    features: Representation,
+    options: &ProbeOptions,
+    flags: &ProbeFlags,
+) -> Result<Contender<'a>> {
+    if options.labels != [Labels::All] || options.folds > 1 {
+        return Err(Error::config(format!(
+            "{name} learned from the labels it was trained with, so it is measured by `--labels all` and without folds alone"
+        )));
+    }
+    let head = head::of_run(run, &device(&flags.device)?)?;
+    let place = match options.task.as_str() {
+        "auto" => dataset::task(&features.columns),
+        task => features.columns.iter().position(|c| c.name == task),
+    };
+    let names = place.map(|place| &features.columns[place].values);
+    let (own, outputs) = (head.about.names.clone(), head.about.names.len());
+    let known = match names {
+        Some(Values::Classes { names, .. }) => names.clone(),
+        _ => vec![],
+    };
+    let order: Option<Vec<Option<usize>>> =
+        (!known.is_empty() && own.iter().all(|class| known.contains(class))).then(|| {
+            let place = |class: &String| own.iter().position(|own| own == class);
+            known.iter().map(place).collect()
+        });
+    let Some(order) = order else {
+        return Err(Error::config(format!(
+            "{name} answers {}, which are not the classes of the task; name its column by --label",
+            own.join(", ")
+        )));
+    };
+    let (values, samples) = (features.features.clone(), Box::new(features));
+    Ok(Contender::PerDraw {
+        name: name.to_owned(),
+        origin: samples.origin.clone(),
+        samples,
+        draws: 1,
+        labels_alone: None,
+        answer: Box::new(move |draw| {
+            let answers = head.answer(&values.select(draw.test))?;
+            let row = |row: &[f64]| -> Vec<f64> {
+                let of = |place: &Option<usize>| place.map_or(0.0, |place| row[place]);
+                order.iter().map(of).collect()
+            };
+            Ok(answers.chunks_exact(outputs).flat_map(row).collect())
+        }),
+    })
 }
 
 /// The settings of the runs among the sources `names`.
@@ -106,6 +164,7 @@ pub(super) fn learner<'a>(
     let rows = match made.first() {
         Some(first) => rows_of(data, &first.ids),
         None => (0..data.len())
+            .filter(|&row| !flags.train_only || data.split[row] == Split::Train)
             .filter(|&row| data.samples.get(row).is_ok())
             .collect(),
     };

@@ -32,6 +32,11 @@ pub(super) fn measure(
     mut answers: Answers,
     spinner: Spinner,
 ) -> Result<Measurements> {
+    if flags.train_only {
+        return Err(Error::config(
+            "--train-only: masks are measured on the data's own test samples; leave it out",
+        ));
+    }
     let deadline = flags.minutes.map(deadline);
     let given: Vec<String> = sources.iter().map(|(name, _)| name.clone()).collect();
     let mut warnings = data_warnings(&given, dataset)?;

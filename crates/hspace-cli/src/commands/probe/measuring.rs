@@ -18,7 +18,7 @@ use hspace::{Error, Result};
 use super::ProbeFlags;
 use super::addition::{Added, Addition};
 use super::answers::{Answers, deadline};
-use super::learners::{learner, on, run_settings};
+use super::learners::{learner, on, own_head, run_settings};
 use super::masks;
 use super::network_maps::network_maps;
 use super::represented::{Represented, parsed, represent_opened};
@@ -65,6 +65,7 @@ pub fn measure_and_add(
         learned,
         learners,
         on_features,
+        heads,
         warnings,
     } = represented;
     let names = &names[..];
@@ -95,6 +96,9 @@ pub fn measure_and_add(
     }
     for (name, method, features) in on_features {
         contenders.push(on(&name, &method, features, &options, flags)?);
+    }
+    for (name, run, features) in heads {
+        contenders.push(own_head(&name, &run, features, &options, flags)?);
     }
     let mut limits = Limits {
         journal: answers.journal(),

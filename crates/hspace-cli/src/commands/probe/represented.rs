@@ -1,7 +1,7 @@
 //! Sources to representations, with their baselines and what may mislead about them.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hspace::columns::TableOptions;
 use hspace::data_record::DataRecord;
@@ -31,6 +31,8 @@ pub struct Represented {
     pub learners: Vec<MethodSource>,
     /// Methods that learn from each draw on features: name, method, and the features.
     pub on_features: Vec<(String, OnFeatures, Representation)>,
+    /// Own heads of runs: name, run, and its features.
+    pub heads: Vec<(String, PathBuf, Representation)>,
     /// Names of the learned ones.
     pub learned: Vec<String>,
     /// Why measurements of them may mislead.
@@ -163,15 +165,25 @@ pub(super) fn represent_opened(
             _ => None,
         })
         .collect();
-    sources.retain(|(_, source)| !matches!(source, Source::Learner(_)));
+    let own_heads: Vec<(String, PathBuf)> = sources
+        .iter()
+        .filter_map(|(name, source)| match source {
+            Source::Head(run) => Some((name.clone(), run.clone())),
+            _ => None,
+        })
+        .collect();
+    sources.retain(|(_, source)| !matches!(source, Source::Learner(_) | Source::Head(_)));
     let files = sources.iter().filter_map(|(_, source)| match source {
         Source::File(path) => Some(path.as_path()),
         _ => None,
     });
-    let rows = match flags.common {
+    let mut rows = match flags.common {
         true => common(&dataset, files, &flags.reading.options(None).table())?,
         false => (0..dataset.len()).collect(),
     };
+    if flags.train_only {
+        rows.retain(|&row| dataset.split[row] == Split::Train);
+    }
     let (total, train) = (rows.len(), training(&dataset, &rows));
     let mut makers = makers.only(rows);
     let mut show = |name: &str, done: usize| spinner.say(&format!("{name}: {done}/{total}"));
@@ -179,7 +191,14 @@ pub(super) fn represent_opened(
     let is_file = |(_, source): &(String, Source)| matches!(source, Source::File(_));
     let (files, others): (Vec<_>, Vec<_>) = sources.into_iter().partition(is_file);
     let mut made = makers.represent_all(&others, &mut show)?;
-    let has_learned = !(learned.is_empty() && learners.is_empty() && methods.is_empty());
+    let mut heads = Vec::new();
+    for (name, run) in own_heads {
+        let source = Source::Run(run.clone());
+        let features = makers.represent(&name, &source, &mut |done| show(&name, done))?;
+        heads.push((name, run, features));
+    }
+    let has_learned =
+        !(learned.is_empty() && learners.is_empty() && methods.is_empty() && heads.is_empty());
     if !flags.no_baselines && has_learned {
         for name in baselines(&dataset, train, &makers, &learners) {
             if made.iter().all(|r| r.name != name) {
@@ -212,6 +231,7 @@ pub(super) fn represent_opened(
         learned,
         learners,
         on_features,
+        heads,
         warnings,
     })
 }

@@ -9,8 +9,8 @@ use super::problem::{Fitted, Problem};
 use super::search::{Part, best_c};
 use super::{Basis, CV_ROWS, FALLBACK, FIT_ROWS};
 use crate::error::Result;
+use crate::few_labels::draw_label_sets;
 use crate::matrix::Matrix;
-use crate::probe::few_labels::draw_label_sets;
 use crate::probe::folds::{Selection, balanced};
 use crate::random::mix;
 

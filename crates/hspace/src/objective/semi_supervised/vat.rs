@@ -7,7 +7,8 @@
 //! ε and ξ are lengths in the samples' own units: of images of values in 0..1. ξ is 1, not near 0: the gradient is a difference of two probabilities, of
 //! which single precision leaves little where they are next to each other. ε = 2 is our choice, the
 //! paper's is chosen for each data set by validation labels. Passes for adversarial samples leave running statistics as they are,
-//! as the authors' code does. u are random views (of digits `views.weak.crop.p=0.0` gives the samples as they are, as in the paper's MNIST experiments).
+//! as the authors' code does; there labelled and unlabelled samples are normalised as batches of their own, too. Normalised as one batch the clean pass differs from
+//! the adversarial one by the labelled samples, and answers to unlabelled samples became one class (with 10 labels a class of MNIST, here and in PyTorch). u are random views (of digits `views.weak.crop.p=0.0` gives the samples as they are, as in the paper's MNIST experiments).
 
 use burn_tensor::activation::{log_softmax, softmax};
 use burn_tensor::{Tensor, TensorData};
@@ -100,13 +101,12 @@ fn divergence(p: &Tensor<2>, logits: Tensor<2>) -> Tensor<1> {
 }
 
 impl Vat {
-    /// Logits of samples `x` moved by `r [n, numbers]`, which is in the samples' own units.
-    fn moved(&self, net: &Net, x: &Tensor<4>, r: Tensor<2>) -> Tensor<2> {
+    /// Samples `x` moved by `r [n, numbers]`, which is in the samples' own units.
+    fn moved(&self, net: &Net, x: &Tensor<4>, r: Tensor<2>) -> Tensor<4> {
         let [_, channels, _, _] = x.dims();
         let std = TensorData::new(self.std.clone(), [1, channels, 1, 1]);
         let std = Tensor::<4>::from_data(std, net.device());
-        let x = x.clone() + r.reshape(x.dims()) / std;
-        self.classes.logits(net, net.encode_without_bn_update(x))
+        x.clone() + r.reshape(x.dims()) / std
     }
 }
 
@@ -138,7 +138,8 @@ impl Objective for Vat {
         } = self.settings;
         let labels = self.classes.of(&batches[0]);
         let x = &batches[1].views[0];
-        let features = net.encode_together(&[batches[0].views[0].clone(), x.clone()]);
+        // Each its own batch for batch normalisation: see above.
+        let features = [&batches[0].views[0], x].map(|x| net.encode(x.clone()));
         let [known, others] = [0, 1].map(|part| self.classes.logits(net, features[part].clone()));
         let supervised = cross_entropy(known.clone(), &labels);
         let p = net.constant(softmax(others.clone(), 1));
@@ -146,12 +147,14 @@ impl Objective for Vat {
         let mut direction = unit(net.normal("direction", [n, c * h * w]));
         for _ in 0..power_steps {
             let r = (direction * probe_length).inner().autodiff().require_grad();
-            let change = divergence(&p, self.moved(net, x, r.clone()));
+            let features = net.encode_frozen(self.moved(net, x, r.clone()));
+            let change = divergence(&p, self.classes.logits(net, features));
             let gradient = r.grad(&change.backward()).expect("the loss depends on r");
             direction = unit(gradient);
         }
         let r = net.constant(direction * length);
-        let adversarial = divergence(&p, self.moved(net, x, r));
+        let features_there = net.encode_without_bn_update(self.moved(net, x, r));
+        let adversarial = divergence(&p, self.classes.logits(net, features_there));
         let mut total = supervised.clone() + adversarial.clone() * weight;
         let mut metrics = vec![
             ("accuracy", accuracy(known, &labels, net)),
@@ -167,7 +170,7 @@ impl Objective for Vat {
         }
         Loss {
             metrics,
-            ..Loss::of(total, features)
+            ..Loss::of(total, features.to_vec())
         }
     }
 }

@@ -11,7 +11,6 @@
 
 use std::collections::HashSet;
 
-use super::TaskKind;
 use crate::random::{mix, shuffled};
 
 /// Rows of a label that one is chosen from.
@@ -150,22 +149,8 @@ pub fn draw_label_sets(
     drawn
 }
 
-/// How many draws of `count` labels a class (of other kinds of task: in total) are worth when `asked` is the number for few labels: the
-/// spread over draws falls as labels grow, and the cost rises. What is counted in total counts as ten classes do.
-pub fn draws(count: usize, kind: TaskKind, asked: usize) -> usize {
-    let by_class = match kind {
-        TaskKind::Numbers | TaskKind::LabelSets | TaskKind::Masks => count / 10,
-        TaskKind::Classes => count,
-    };
-    match by_class {
-        100.. => asked.min(3),
-        50.. => asked.min(5),
-        _ => asked,
-    }
-}
-
 /// Mean share of the rows of a draw that another one of `draws` also has, each in ascending order; 0 of a single draw.
-pub(super) fn overlap(draws: &[Vec<usize>]) -> f64 {
+pub fn overlap(draws: &[Vec<usize>]) -> f64 {
     let (mut shared, mut size) = (0, 0);
     for (i, a) in draws.iter().enumerate() {
         for b in &draws[i + 1..] {
@@ -179,16 +164,6 @@ pub(super) fn overlap(draws: &[Vec<usize>]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn many_labels_are_drawn_less_often() {
-        let classes = |k| draws(k, TaskKind::Classes, 10);
-        assert_eq!([10, 50, 100].map(classes), [10, 5, 3]);
-        let numbers = |k| draws(k, TaskKind::Numbers, 10);
-        assert_eq!([10, 100, 500, 1000].map(numbers), [10, 10, 5, 3]);
-        assert_eq!(draws(100, TaskKind::LabelSets, 10), 10);
-        assert_eq!(draws(1000, TaskKind::Classes, 2), 2);
-    }
 
     #[test]
     fn draws_are_stratified_nested_and_repeatable() {
