@@ -20,7 +20,7 @@ measure() {
 }
 
 ladder='ladder:mlp:units=[1000,500,250,250,250]:train.batch_size=100:train.learning_rate=0.002'
-vat='vat:mlp:units=[1200,1200]:ratio=3:views.weak.crop.p=0.0:train.batch_size=100:train.learning_rate=0.002'
+vat='vat:mlp:units=[1200,1200]:length=0.5:ratio=3:views.weak.crop.p=0.0:train.batch_size=100:train.learning_rate=0.002'
 
 for row in "$@"; do
     case $row in
@@ -33,7 +33,10 @@ for row in "$@"; do
     vat) measure vat 10 5 mnist "$vat:train.steps=${VAT_STEPS:-10000}" --no-baselines ;;
     ladder) measure ladder 10 5 mnist "$ladder:train.steps=${LADDER_STEPS:-18000}" --no-baselines ;;
     thousand) measure thousand 100 5 mnist "$ladder:train.steps=${LADDER_STEPS:-18000}" "$vat:train.steps=${VAT_STEPS:-10000}" --no-baselines ;;
-    kmeans) measure kmeans 100,all 10 mnist kmeans:400:patch=9:pool=4 --no-baselines ;;
+    kmeans)
+        measure kmeans 100,all 10 mnist kmeans:400:patch=9:pool=4 --no-baselines
+        measure kmeans2 100 10 mnist kmeans:400:patch=9:pool=4:layers=2 --no-baselines
+        ;;
     views) measure views 10 5 mnist fixmatch:cnn:width=16:train.steps=${VIEWS_STEPS:-10000} --no-baselines ;;
     pneumonia)
         for seed in 0 1 2; do

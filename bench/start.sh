@@ -3,7 +3,7 @@
 #
 #   bench/start.sh HSPACE DATA OUT [MINUTES]
 #
-# DATA holds the folders mnist, fashion-mnist, pneumoniamnist, clothing and wbc. What is there is not measured again.
+# DATA holds the folders mnist, fashion-mnist, pneumoniamnist, clothing and wbc; PYTHON has scikit-learn. What is there is not measured again.
 set -eu
 hspace=$(realpath "$1") data=$(realpath "$2") out=$3 minutes=${4:-4}
 mkdir -p "$out"
@@ -18,7 +18,7 @@ one() {
 }
 
 # A table: the 30 numbers of each of the 569 tumours that come with scikit-learn.
-[ -e table.csv ] || python3 - <<'PYTHON'
+[ -e table.csv ] || ${PYTHON:-python3} - <<'PYTHON'
 from sklearn.datasets import load_breast_cancer
 
 cells = load_breast_cancer()

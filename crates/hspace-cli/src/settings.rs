@@ -213,7 +213,7 @@ pub struct SettingFlags {
     /// [default: auto, by objective, kind of data and size]
     #[arg(long, value_name = "NAME")]
     pub view_set: Option<String>,
-    /// Objective: see `hspace list objectives`
+    /// Objective: see `hspace list objectives`; auto: by the labels there are, and says why
     #[arg(long)]
     pub objective: Option<String>,
     /// Passes over the data

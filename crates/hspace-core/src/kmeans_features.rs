@@ -10,6 +10,8 @@
 //! An image is read at every place a patch fits (stride 1). Each place gives k activations, which are summed over the
 //! `pool × pool` regions of the image: `pool² · k` features.
 //!
+//! With `layers = 2` features of a second layer stand next to them (`second.rs`).
+//!
 //! Deviations: the papers' features are the sums themselves, ours the sums to the `power`, by default ½ (a square root, which keeps one
 //! frequent stroke from outweighing all others); they standardise each feature, here that is the probe's task. Constant patches differ in
 //! nothing, so their activations are computed once.
@@ -17,6 +19,7 @@
 mod clusters;
 mod layer;
 mod patches;
+mod second;
 #[cfg(test)]
 mod tests;
 mod whitening;
@@ -28,6 +31,7 @@ use crate::error::{Error, Result, valid};
 use crate::matrix::Matrix;
 use layer::Layer;
 use patches::Window;
+use second::Second;
 
 /// Bytes of images and features together above which [`Settings::memory_warning`] warns.
 const MEMORY: f64 = 4e9;
@@ -78,6 +82,20 @@ pub struct Settings {
     pub epsilon: f64,
     /// Steps of k-means.
     pub steps: usize,
+    /// 1, or 2: features of k-means on the first layer's maps stand next to its own.
+    pub layers: usize,
+    /// Side of the maps that the second layer reads.
+    pub grid: usize,
+    /// Groups of channels, each with centroids of its own.
+    pub groups: usize,
+    /// Channels of a group.
+    pub group_size: usize,
+    /// Centroids of a group.
+    pub k2: usize,
+    /// Side of the second layer's patches, in places of the grid.
+    pub patch2: usize,
+    /// The second layer's activations are summed over `pool2 × pool2` regions.
+    pub pool2: usize,
 }
 
 impl Default for Settings {
@@ -93,6 +111,13 @@ impl Default for Settings {
             contrast: 10.0,
             epsilon: 0.1,
             steps: 10,
+            layers: 1,
+            grid: 10,
+            groups: 16,
+            group_size: 8,
+            k2: 100,
+            patch2: 5,
+            pool2: 2,
         }
     }
 }
@@ -106,11 +131,32 @@ impl Settings {
             ("patch", self.patch),
             ("pool", self.pool),
             ("steps", self.steps),
+            ("grid", self.grid),
+            ("groups", self.groups),
+            ("group_size", self.group_size),
+            ("k2", self.k2),
+            ("patch2", self.patch2),
+            ("pool2", self.pool2),
         ];
         for (key, value) in whole {
             if value == 0 {
                 problems.push(format!("kmeans.{key}: must be at least 1"));
             }
+        }
+        if !(1..=2).contains(&self.layers) {
+            problems.push(format!("kmeans.layers: {} must be 1 or 2", self.layers));
+        }
+        if self.layers == 2 && self.group_size > self.k {
+            problems.push(format!(
+                "kmeans.group_size: {} channels of {} centroids; lower it, or raise k",
+                self.group_size, self.k
+            ));
+        }
+        if self.layers == 2 && self.patches < self.k2 {
+            problems.push(format!(
+                "kmeans.patches: {} patches have not k2={} clusters",
+                self.patches, self.k2
+            ));
         }
         if self.patches < self.k {
             problems.push(format!(
@@ -135,7 +181,11 @@ impl Settings {
 
     /// Number of features of an image.
     pub fn features(&self) -> usize {
-        self.k * self.pool * self.pool
+        let second = match self.layers {
+            2 => self.groups * self.k2 * self.pool2 * self.pool2,
+            _ => 0,
+        };
+        self.k * self.pool * self.pool + second
     }
 
     /// What to say where `samples` images of `pixels` numbers and their features take more than 4 GB of memory.
@@ -169,6 +219,7 @@ impl Settings {
 /// ```
 pub struct KmeansFeatures {
     layer: Layer,
+    second: Option<Second>,
     pool: usize,
     power: f64,
 }
@@ -193,19 +244,36 @@ impl KmeansFeatures {
                 "kmeans: there is no training image to fit centroids to; give one a train split",
             ));
         }
+        let layer = Layer::fit(window, images, train, settings, seed)?;
+        let second = match settings.layers {
+            2 => Some(Second::fit(&layer, images, train, settings, seed)?),
+            _ => None,
+        };
         Ok(KmeansFeatures {
-            layer: Layer::fit(window, images, train, settings, seed)?,
+            layer,
+            second,
             pool: settings.pool,
             power: settings.power,
         })
     }
 
-    /// Features `[n, pool² · k]` of `images` of the same shape; region by region, row by row.
+    /// Features `[n, pool² · k]` of `images` of the same shape; region by region, row by row. Behind them those of the second layer,
+    /// `groups · pool2² · k2`, group by group.
     ///
     /// # Panics
     /// If images have another number of values than those fitted on: a bug of the caller.
     pub fn transform(&self, images: &Matrix) -> Matrix {
         let mut features = self.layer.pooled(images, self.pool);
+        if let Some(second) = &self.second {
+            let first = features;
+            let more = second.pooled(&self.layer, images);
+            features = Matrix::zeros(first.rows, first.cols + more.cols);
+            let rows = features.data.chunks_exact_mut(first.cols + more.cols);
+            for (row, out) in rows.enumerate() {
+                out[..first.cols].copy_from_slice(first.row(row));
+                out[first.cols..].copy_from_slice(more.row(row));
+            }
+        }
         match self.power {
             1.0 => {}
             0.5 => features.data.iter_mut().for_each(|x| *x = x.sqrt()),

@@ -42,6 +42,8 @@ pub use represented::{data_warnings, parsed_with_features, represent_sources};
   hspace probe runs/a runs/a@layer2 pixels --data photos/ --label mask --labels 3,10,all  # masks, on feature maps
   hspace probe pixels pca:20 --data few.csv --folds 5         # every labelled sample tested once
   hspace probe fixmatch:cnn finetune:runs/a --data few/ --labels 5 --folds 5  # by methods, too
+  hspace probe runs/a runs/b pixels --data photos/ --folds 5 --train-only      # to choose: no test label is read
+  hspace probe head:runs/fixmatch runs/a --data photos/       # a trained model's own head, next to the baselines
   hspace probe runs/a --data photos/ --save-head head.safetensors  # then hspace predict, or export
   hspace probe runs/a --data chests/ --save-head head.safetensors --roc roc.png  # of two classes
   hspace probe pixels --data fashion/ --probe knn --set knn.k=5 --set knn.metric=euclidean
@@ -50,7 +52,7 @@ pub struct Args {
     /// Runs, feature files (.npz, .npy, .csv), models of timm on the Hugging Face Hub (hf:OWNER/NAME,
     /// downloaded once), `pixels`, `pca:D`, `ica:D`, `kmeans:K`, `random:ENCODER`; a network up to one of its stages: runs/a@layer2;
     /// METHOD:ENCODER, METHOD:RUN and METHOD:SOURCE, which learn from each draw of labels and answer with their own head, such as `supervised:cnn`,
-    /// `finetune:runs/a`, `label_spreading:runs/a`: see `hspace list encoders`
+    /// `finetune:runs/a`, `label_spreading:runs/a`: see `hspace list encoders`; `head:RUN`: the own head of a run that learned from labels
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<String>,
     /// Fit the probe to all training labels of the one source, calibrate it, and write it to this file, for `hspace predict`; of

@@ -354,3 +354,72 @@ fn memory_is_warned_of_above_4_gb() {
         "{text}"
     );
 }
+
+/// The second layer's features are those of the first layer's naive implementation, on its maps.
+#[test]
+fn a_second_layer_reads_the_maps_of_the_first() -> Outcome {
+    let (images, shape) = images(30, [1, 12, 12], 5);
+    let own = Settings {
+        layers: 2,
+        grid: 4,
+        groups: 3,
+        group_size: 2,
+        k2: 6,
+        patch2: 2,
+        pool2: 2,
+        ..settings(5, 4, 2, Activation::Threshold)
+    };
+    let train: Vec<usize> = (0..20).collect();
+    let fitted = KmeansFeatures::fit(&images, &train, shape, &own, 3)?;
+    let features = fitted.transform(&images);
+    assert_eq!(features.cols, own.features());
+    let first = KmeansFeatures::fit(
+        &images,
+        &train,
+        shape,
+        &Settings {
+            layers: 1,
+            ..own.clone()
+        },
+        3,
+    )?;
+    let alone = first.transform(&images);
+    assert!((0..30).all(|row| features.row(row)[..alone.cols] == *alone.row(row)));
+    let more = (0..30).map(|row| &features.row(row)[alone.cols..]);
+    assert!(
+        more.clone()
+            .all(|row| row.iter().all(|x| x.is_finite() && *x >= 0.0))
+    );
+    assert!(more.clone().any(|row| row.iter().any(|x| *x > 0.0)));
+    // Other test images change nothing, nor does another fit.
+    let again = KmeansFeatures::fit(&images.select(&train), &train, shape, &own, 3)?;
+    assert_eq!(again.transform(&images), features);
+    for (wrong, part) in [
+        (
+            Settings {
+                layers: 3,
+                ..own.clone()
+            },
+            "layers",
+        ),
+        (
+            Settings {
+                group_size: 9,
+                ..own.clone()
+            },
+            "group_size",
+        ),
+        (
+            Settings {
+                patch2: 4,
+                ..own.clone()
+            },
+            "do not fit",
+        ),
+    ] {
+        let error = KmeansFeatures::fit(&images, &train, shape, &wrong, 3).err();
+        let text = error.map(|e| e.to_string()).unwrap_or_default();
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    Ok(())
+}

@@ -5,8 +5,8 @@
 //! arXiv:1704.03976, algorithm 1). With `entropy` the entropy of p(u) is added (VAT + EntMin, section 4.3), times that number.
 //!
 //! ε and ξ are lengths in the samples' own units: of images of values in 0..1. ξ is 1, not near 0: the gradient is a difference of two probabilities, of
-//! which single precision leaves little where they are next to each other. ε = 2 is our choice, the
-//! paper's is chosen for each data set by validation labels. Passes for adversarial samples leave running statistics as they are,
+//! which single precision leaves little where they are next to each other. ε = .5 is our choice, on held-out training images of
+//! MNIST with 10 labels a class (one draw, 1,500 steps: .876 with .3, .908 with .5, .805 with 1); the paper's is chosen for each data set by validation labels. Passes for adversarial samples leave running statistics as they are,
 //! as the authors' code does; there labelled and unlabelled samples are normalised as batches of their own, too. Normalised as one batch the clean pass differs from
 //! the adversarial one by the labelled samples, and answers to unlabelled samples became one class (with 10 labels a class of MNIST, here and in PyTorch). u are random views (of digits `views.weak.crop.p=0.0` gives the samples as they are, as in the paper's MNIST experiments).
 
@@ -40,7 +40,7 @@ struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            length: 2.0,
+            length: 0.5,
             probe_length: 1.0,
             power_steps: 1,
             weight: 1.0,
