@@ -40,7 +40,7 @@ for row in "$@"; do
     views) measure views 10 5 mnist fixmatch:cnn:width=16:train.steps=${VIEWS_STEPS:-10000} --no-baselines ;;
     pneumonia)
         for seed in 0 1 2; do
-            [ -e "pneumonia$seed/encoder.toml" ] || "$hspace" train --data "$data/pneumoniamnist" --objective supervised --encoder resnet18 \
+            [ -e "pneumonia$seed/encoder.toml" ] || "$hspace" train --data "$data/pneumoniamnist/pneumoniamnist.npz" --objective supervised --encoder resnet18 \
                 --set encoder.stem=small --set encoder.width=64 --epochs 25 --keep-best online_probe --seed $seed --out "pneumonia$seed" --overwrite
             "$hspace" report "pneumonia$seed"
         done

@@ -195,8 +195,9 @@ def loss_of(method, model, teacher, known, labels, others, progress, std):
         x, targets = (share * t + (1 - share) * t[order] for t in (x, targets))
         logits = model(x)
         supervised = -(targets[:n] * logits[:n].log_softmax(1)).sum(1).mean()
-        return supervised + 75 * min(progress / 0.016, 1) * consistency(logits[n:], targets[n:])
-    logits = model(torch.cat([known, *others]))
+        return supervised + 75 * progress * consistency(logits[n:], targets[n:])
+    # VAT's labelled and unlabelled samples are batches of their own, as in its authors' code.
+    logits = torch.cat([model(known), model(others[0])]) if method == "vat" else model(torch.cat([known, *others]))
     supervised = F.cross_entropy(logits[:n], labels)
     if method == "pi_model":
         return supervised + 10 * ramp(progress, 0.4) * consistency(logits[n : n + m], logits[n + m :].softmax(1))
@@ -212,7 +213,7 @@ def loss_of(method, model, teacher, known, labels, others, progress, std):
     still(model, True)
     r = unit(torch.randn_like(x)).requires_grad_()
     (gradient,) = torch.autograd.grad(divergence(p, model(x + r / std)), r)
-    adversarial = divergence(p, model(x + 2 * unit(gradient) / std))
+    adversarial = divergence(p, model(x + 0.5 * unit(gradient) / std))
     still(model, False)
     return supervised + adversarial
 
@@ -245,10 +246,9 @@ def theirs(method, network, arrays, seed, steps, workers):
         optimizer.step()
         schedule.step()
         if method in ("fixmatch", "mean_teacher"):
-            keep = 0.999 if method == "fixmatch" else min(0.999, 1 - 1 / (1 + 1000 * (step + 1) / steps))
-            if method == "fixmatch":
-                # As an average over its first steps, of which the random weights are no part.
-                keep = min(keep, (1 + step) / (10 + step))
+            # An average that forgets its first steps, of which the random weights are no part.
+            t = step if method == "fixmatch" else 1000 * (step + 1) / steps
+            keep = min(0.999, (1 + t) / (10 + t))
             with torch.no_grad():
                 for ours, own in zip(teacher.parameters(), model.parameters()):
                     ours.lerp_(own, 1 - keep)

@@ -33,7 +33,7 @@ mkdir -p lab1
 
 one mnist "$data/mnist" --few-labels 10
 one fashion "$data/fashion-mnist" --few-labels 10
-one pneumonia "$data/pneumoniamnist" --few-labels 10
+one pneumonia "$data/pneumoniamnist/pneumoniamnist.npz" --few-labels 10
 one clothing "$data/clothing" --few-labels 10
 one wbc lab1 --few-labels 10
 one table table.csv --few-labels 10

@@ -196,7 +196,7 @@ impl DataSummary {
     }
 
     /// What to take where there are too few labels to choose by.
-    pub fn without_choosing(&self, encoder: &str, run: Option<&str>) -> Advice {
+    pub fn without_choosing(&self, run: Option<&str>) -> Advice {
         let too_few = format!(
             "{} labels are too few to choose by",
             match self.has_classes() {
@@ -205,9 +205,11 @@ impl DataSummary {
             }
         );
         match run {
-            _ if self.is_images() && self.has_classes() && self.labelled < self.train => advise(
-                format!("fixmatch:{encoder}"),
-                format!("{too_few}, and with few labels FixMatch was ahead"),
+            Some(run) if self.has_classes() => advise(
+                format!("finetune:{run}"),
+                format!(
+                    "{too_few}; with so few no method was seen to be ahead of what was learned without labels, fine-tuned"
+                ),
             ),
             Some(run) => advise(
                 run,

@@ -245,7 +245,7 @@ impl Starting<'_> {
         }
         let (encoder, run) = (self.state.asked.encoder.clone(), self.run.as_deref());
         let by_rule = |Advice { name, why }| Chosen { source: name, why };
-        let rule = self.summary.without_choosing(&encoder, run);
+        let rule = self.summary.without_choosing(run);
         let chosen = match self.summary.can_choose() {
             false => by_rule(rule),
             true => {

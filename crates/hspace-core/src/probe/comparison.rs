@@ -39,6 +39,10 @@ pub struct Comparison {
     pub labels: Labels,
     /// The main measure of `a` less that of `b`. Its interval covers at least 95 %, see Holm's correction.
     pub difference: Estimate,
+    /// The same with the 95 % interval of this pair by itself, for a question that was asked before all pairs were: whether a method is worse than the labels alone.
+    /// `None` of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_itself: Option<Estimate>,
     /// p-value of no difference, corrected for the pairs of the family.
     pub p: f64,
     /// Whether a difference is seen, at 5 % for the family.
@@ -158,17 +162,21 @@ fn of_family(pairs: &[&Pair<'_>]) -> Vec<Comparison> {
         .map(|pair| pair.spread.p_value(pair.difference))
         .collect();
     let compared = |(pair, step): (&&Pair<'_>, Step)| {
-        let half = pair.spread.quantile(step.level) * pair.spread.variance.sqrt();
+        let with = |level: f64| {
+            let half = pair.spread.quantile(level) * pair.spread.variance.sqrt();
+            Estimate {
+                mean: pair.difference,
+                low: pair.difference - half,
+                high: pair.difference + half,
+            }
+        };
         Comparison {
             a: pair.a.representation.clone(),
             b: pair.b.representation.clone(),
             probe: pair.probe.to_owned(),
             labels: pair.a.labels,
-            difference: Estimate {
-                mean: pair.difference,
-                low: pair.difference - half,
-                high: pair.difference + half,
-            },
+            difference: with(step.level),
+            by_itself: Some(with(ALPHA)),
             p: step.adjusted,
             seen: step.adjusted <= ALPHA,
         }
@@ -239,6 +247,12 @@ mod tests {
         assert!(seen.contains(&("better", "level", true)), "{seen:?}");
         for c in &found {
             assert_eq!(c.seen, c.difference.low > 0.0, "{c:?}");
+            // By itself a pair is held to less than all of them together.
+            let alone = c.by_itself.unwrap();
+            assert!(
+                alone.low >= c.difference.low && alone.mean == c.difference.mean,
+                "{c:?}"
+            );
             let verdict = c.verdict();
             assert!(verdict.starts_with(if c.seen {
                 "better by ."

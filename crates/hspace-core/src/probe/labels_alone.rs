@@ -1,11 +1,12 @@
 //! Sources that learn from more than labels, compared with the labels alone.
 //!
 //! Unlabelled samples, or the weights of another training, can do harm. So a source that learns from them names the one that learns from the
-//! labels alone, and where the paired comparison sees it worse ([`super::comparison`]), a sentence says so.
+//! labels alone, and where the paired difference is below 0 with the 95 % interval of that pair by itself ([`super::comparison`]), a sentence says so. It is a question that was asked before
+//! anything was measured; corrected for all pairs of a table of twenty sources, even .36 next to .71 would not be seen with three draws. Of forty such sentences one is wrong on average.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Comparison, HEAD, Labels, Measurements, Row, linear, probes_of};
+use super::{Comparison, Estimate, HEAD, Labels, Measurements, Row, linear, probes_of};
 use crate::text::short;
 
 /// What a source would be without what it learns from besides labels.
@@ -78,10 +79,11 @@ impl Measurements {
             labels.dedup();
             for labels in labels {
                 if let Some(pair) = self.pair(source, alone, labels)
-                    && pair.seen
+                    && let Some(difference) = pair.by_itself
+                    && difference.low > 0.0
                     && pair.a == alone.baseline
                 {
-                    found.push(self.harm(source, alone, pair));
+                    found.push(self.harm(source, alone, labels, difference));
                 }
             }
         }
@@ -132,12 +134,12 @@ impl Measurements {
         })
     }
 
-    fn harm(&self, source: &str, alone: &LabelsAlone, pair: &Comparison) -> String {
-        let at = match pair.labels {
+    fn harm(&self, source: &str, alone: &LabelsAlone, labels: Labels, d: Estimate) -> String {
+        let at = match labels {
             Labels::All => format!("with all {}s", self.label_or_mask()),
             Labels::PerClass(k) => format!("at {k} {}", self.per()),
         };
-        let (d, than) = (pair.difference, alone.text());
+        let than = alone.text();
         format!(
             "{source} is worse than {than} {at}: −{} (−{} to −{}): here {} do harm",
             short(d.mean),

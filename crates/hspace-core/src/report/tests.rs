@@ -92,6 +92,7 @@ fn page() -> Page {
             probe: "linear".into(),
             labels: Labels::PerClass(10),
             difference: estimate(0.05),
+            by_itself: None,
             p: 0.01,
             seen: true,
         }],

@@ -345,6 +345,7 @@ mod tests {
 
     fn pair(a: &str, b: &str, mean: f64, seen: bool) -> Comparison {
         Comparison {
+            by_itself: None,
             a: a.into(),
             b: b.into(),
             probe: "knn".into(),

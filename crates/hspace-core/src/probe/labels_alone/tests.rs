@@ -34,6 +34,7 @@ fn decide(m: &mut Measurements, probe: &str, labels: Labels, a: &str, b: &str, s
         a: a.into(),
         b: b.into(),
         difference,
+        by_itself: Some(difference),
         seen,
         ..pair.clone()
     };
@@ -129,5 +130,26 @@ fn joined_measurements_keep_who_is_compared_with_whom() -> Result<()> {
     let joined = join(files(alone(Contender::Fixed(other))?, both), "pixels")?;
     assert_eq!(joined.labels_alone[0].1.baseline, "supervised (b)");
     assert!(joined.without_labels_alone().is_empty());
+    Ok(())
+}
+
+/// Corrected for all pairs of the table no difference is seen, and by itself the pair has one: it was asked for before.
+#[test]
+fn harm_is_said_by_the_interval_of_the_pair_by_itself() -> Result<()> {
+    let mut m = measured(&options(), "supervised", None)?;
+    let few = Labels::PerClass(10);
+    decide(&mut m, "linear", few, "supervised", "method", false);
+    assert_eq!(m.worse_than_labels_alone(), Vec::<String>::new());
+    let own = |c: &&mut Comparison| c.labels == few && c.a == "supervised" && c.b == "method";
+    let pair = m.comparisons.iter_mut().find(own).expect("a pair");
+    pair.by_itself = Some(Estimate {
+        low: 0.002,
+        ..pair.difference
+    });
+    let said = m.worse_than_labels_alone();
+    assert!(
+        said[0].contains("(−.052 to −.002)") && said.len() == 1,
+        "{said:?}"
+    );
     Ok(())
 }
