@@ -284,11 +284,6 @@ impl<'a> Job<'a> {
         DataRecord::new(self.dataset, &self.config.label, &self.rows, earlier)
     }
 
-    /// Samples that are learned from: how many there are.
-    pub fn rows(&self) -> usize {
-        self.rows.len()
-    }
-
     /// The encoder's parameters: how many there are.
     pub fn parameters(&self) -> usize {
         let shape = self.spec.shape;

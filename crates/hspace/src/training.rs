@@ -131,6 +131,12 @@ pub struct Trained {
     pub lines: Vec<Line>,
 }
 
+/// Steps of a pass over the samples of the stream that counts epochs.
+fn steps_per_epoch(sources: &[loader::Source]) -> usize {
+    let counting = sources.iter().find(|source| source.stream.counts_epochs);
+    counting.unwrap_or(&sources[0]).steps()
+}
+
 /// Trains. With a `folder`, checkpoints and metrics are written there; without, all stays in
 /// memory. `progress` is called at every step; `stop` asks to finish the step, save and return
 /// [`Error::Interrupted`](crate::Error::Interrupted).
@@ -162,9 +168,8 @@ pub fn train(
     stop: &AtomicBool,
 ) -> Result<Trained> {
     let sources = streams::sources(job)?;
-    let epochs = sources.iter().find(|source| source.stream.counts_epochs);
-    let steps_per_epoch = epochs.unwrap_or(&sources[0]).steps();
-    let (monitor, mut parameters) = Monitor::begin(job, folder, start, steps_per_epoch)?;
+    let begun = Monitor::begin(job, folder, start, steps_per_epoch(&sources))?;
+    let (monitor, mut parameters) = begun;
     let plan = LoaderPlan {
         dataset: job.dataset,
         views: &job.views,

@@ -7,6 +7,7 @@ mod state;
 mod verdict;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use clap::Parser;
@@ -28,7 +29,7 @@ use crate::progress::{clock, stop_flag};
 use crate::say;
 use crate::settings::{DataFlags, seed};
 use state::{Asked, Begun, Chosen, begin, write_state};
-use verdict::{Verdict, best, with_interval};
+use verdict::{Verdict, choose};
 
 /// Few labels and many samples: learn a representation, choose a method by the labels there are, keep the model, and measure it once on the test samples.
 ///
@@ -73,6 +74,8 @@ pub struct Args {
 const LEARNING: f64 = 0.3;
 const CHOOSING: f64 = 0.35;
 const KEEPING: f64 = 0.2;
+/// Share of the time up to which a network is trained for the table alone.
+const ENOUGH_LEFT: f64 = 0.9;
 
 /// Folds that a choice is made by.
 const FOLDS: usize = 5;
@@ -123,6 +126,7 @@ pub fn run(args: &Args) -> Result<()> {
     let state = begin(&args.out, asked, args.overwrite)?;
     let mut starting = Starting {
         args,
+        begun,
         summary,
         state,
         run: None,
@@ -142,6 +146,7 @@ pub fn run(args: &Args) -> Result<()> {
 
 struct Starting<'a> {
     args: &'a Args,
+    begun: Instant,
     summary: DataSummary,
     state: Begun,
     /// What was learned without labels.
@@ -253,15 +258,8 @@ impl Starting<'_> {
                 let fitting: Result<Vec<Option<String>>> =
                     candidates.iter().map(|name| self.fitted(name)).collect();
                 let found = self.compare(fitting?.into_iter().flatten().collect())?;
-                let best = best(&found, |_| true);
-                best.map_or(by_rule(rule), |(source, _, score)| {
-                    let folds = found.folds;
-                    let why = format!(
-                        "the best of {folds} folds of the training samples, {}",
-                        with_interval(&score)
-                    );
-                    Chosen { source, why }
-                })
+                let found = choose(&found, &rule.name);
+                found.map_or(by_rule(rule), |(source, why)| Chosen { source, why })
             }
         };
         self.state.chosen = Some(chosen.clone());
@@ -283,7 +281,13 @@ impl Starting<'_> {
         let base = learner.base(&run_settings(&[name.to_owned()])?, &self.args.device)?;
         let config = config_of_all_labels(&learner, base, &dataset, self.args.seed)?;
         let (wanted, batch) = (config.train.steps, *config.train.batch_size.get());
-        let rate = Job::new(config, &dataset, None)?.pace(TRIAL, stop_flag()?)?;
+        let stop = stop_flag()?;
+        let rate = Job::new(config, &dataset, None)?.pace(TRIAL, stop)?;
+        if stop.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted(
+                "stopped; the same command goes on".into(),
+            ));
+        }
         let seconds = 60.0 * self.args.minutes * CHOOSING * SHARE_OF_ONE / FOLDS as f64;
         let fit = (seconds * rate / batch as f64) as usize;
         if fit < FEWEST_STEPS {
@@ -346,11 +350,15 @@ impl Starting<'_> {
         let alone = format!("supervised:{}", self.state.asked.encoder);
         // It would be trained a second time.
         if self.summary.task == Some(TaskKind::Classes) && alone != chosen.source {
-            words.push(alone);
+            match self.begun.elapsed().as_secs_f64() < 60.0 * ENOUGH_LEFT * self.args.minutes {
+                true => words.push(alone),
+                false => say::note(format_args!(
+                    "{alone} is left out of the table: the time is over"
+                )),
+            }
         }
         words.extend(self.common());
         words.extend(["--probe".into(), "linear".into()]);
-        words.extend(self.minutes(1.0 - LEARNING - CHOOSING - KEEPING));
         words.extend(["--json".into(), self.place("table.json")]);
         words.extend(["--html".into(), self.place("report.html")]);
         let mut verdict = Verdict {

@@ -202,10 +202,7 @@ fn within(config: Config, dataset: &Dataset, minutes: f64, at_most: bool) -> Res
         return Err(Error::Interrupted("stopped before the training".into()));
     }
     let fit = ((60.0 * minutes * rate / batch as f64) as usize).max(1);
-    let planned = match job.config.train.steps {
-        0 => job.rows().div_ceil(batch) * job.config.train.epochs.get(),
-        steps => steps,
-    };
+    let planned = job.steps()?;
     if at_most && planned <= fit {
         return Ok(job.config);
     }

@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn a_group_holds_channels_that_respond_together() {
         let value = |place: usize, channel: usize| {
-            let on = (place * 7919 % 13 < 6) == (channel % 2 == 0);
+            let on = (place * 7919 % 13 < 6) == channel.is_multiple_of(2);
             let noise = ((place * 31 + channel * 17) % 11) as f32 / 50.0;
             if on { 1.0 + noise } else { noise }
         };

@@ -78,11 +78,12 @@ impl Measurements {
             labels.sort_unstable();
             labels.dedup();
             for labels in labels {
-                if let Some(pair) = self.pair(source, alone, labels)
-                    && let Some(difference) = pair.by_itself
-                    && difference.low > 0.0
-                    && pair.a == alone.baseline
-                {
+                let Some(pair) = self.pair(source, alone, labels) else {
+                    continue;
+                };
+                // Measurements of earlier versions have the corrected interval alone.
+                let difference = pair.by_itself.unwrap_or(pair.difference);
+                if difference.low > 0.0 && pair.a == alone.baseline {
                     found.push(self.harm(source, alone, labels, difference));
                 }
             }

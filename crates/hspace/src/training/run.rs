@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use super::{Progress, Start, Trained, train};
+use super::{Progress, Start, Trained, steps_per_epoch, streams, train};
 use crate::data_record::DataRecord;
 use crate::error::{Error, Result};
 use crate::job::Job;
@@ -34,6 +34,18 @@ impl Job<'_> {
             Ok(_) | Err(Error::Interrupted(_)) => Ok(rate),
             Err(error) => Err(error),
         }
+    }
+
+    /// Steps of the whole training.
+    ///
+    /// # Errors
+    /// When a stream has no samples.
+    pub fn steps(&self) -> Result<usize> {
+        let settings = &self.config.train;
+        Ok(match settings.steps {
+            0 => steps_per_epoch(&streams::sources(self)?) * settings.epochs.get(),
+            steps => steps,
+        })
     }
 
     /// Trains (see [`train`]); with a folder, leaves the encoder and a record of the data there, and asks its head about unlabelled samples. Whether the data of a

@@ -1,11 +1,14 @@
-//! What the measurement on the test samples says of what was chosen.
+//! What is chosen by the folds, and what the measurement on the test samples says of it.
 
 use hspace::Result;
 use hspace::dataset::Dataset;
-use hspace::probe::{Estimate, Labels, Measurements};
+use hspace::probe::{Comparison, Estimate, Labels, Measurements};
 use hspace::representation::Representation;
 
 use crate::commands::probe::{Added, Addition};
+
+/// Half of a 95 % interval in standard errors.
+const NORMAL: f64 = 1.96;
 
 /// What was chosen, and how it is measured.
 pub(super) struct Verdict<'a> {
@@ -46,11 +49,44 @@ impl Addition for Verdict<'_> {
     }
 }
 
+/// What the folds choose: `default`, or the best of those that are ahead of it by more than one standard error of the difference (the rule of Breiman et al. 1984, section
+/// 3.4.3): of a hundred answers the best of six candidates is mostly the luckiest. With its score, and why; `None` where nothing was measured.
+pub(super) fn choose(found: &Measurements, default: &str) -> Option<(String, String)> {
+    let folds = found.folds;
+    let Some((_, _, own)) = best(found, |name| name == default) else {
+        let (name, _, score) = best(found, |_| true)?;
+        let why = format!(
+            "the best of what was measured in {folds} folds of the training samples, {}",
+            with_interval(&score)
+        );
+        return Some((name, why));
+    };
+    let lead = |name: &str| -> Option<f64> {
+        let of = |c: &&Comparison| c.labels == Labels::All && c.a == name && c.b == default;
+        let pair = found.comparisons.iter().find(of)?.by_itself?;
+        let standard_error = (pair.high - pair.low) / (2.0 * NORMAL);
+        (pair.mean > standard_error).then_some(pair.mean)
+    };
+    Some(match best(found, |name| lead(name).is_some()) {
+        Some((name, _, score)) => {
+            let why = format!(
+                "{} in {folds} folds of the training samples, ahead of {default} by more than a standard error",
+                with_interval(&score)
+            );
+            (name, why)
+        }
+        None => {
+            let why = format!(
+                "{} in {folds} folds of the training samples, where no other candidate is ahead by more than a standard error",
+                with_interval(&own)
+            );
+            (default.to_owned(), why)
+        }
+    })
+}
+
 /// The source with the best main score with all labels, of those that are `wanted`, and the score's name; of equals the first.
-pub(super) fn best(
-    found: &Measurements,
-    wanted: impl Fn(&str) -> bool,
-) -> Option<(String, String, Estimate)> {
+fn best(found: &Measurements, wanted: impl Fn(&str) -> bool) -> Option<(String, String, Estimate)> {
     let rows = found.rows.iter();
     let rows = rows.filter(|row| row.labels == Labels::All && wanted(&row.representation));
     let scored = rows.filter_map(|row| {
@@ -63,7 +99,7 @@ pub(super) fn best(
     })
 }
 
-pub(super) fn with_interval(score: &Estimate) -> String {
+fn with_interval(score: &Estimate) -> String {
     match score.has_interval() {
         true => format!("{:.3} ({:.3} to {:.3})", score.mean, score.low, score.high),
         false => format!("{:.3}", score.mean),
