@@ -313,10 +313,10 @@ impl<'a> Scope<'a> {
         if let Some(weight) = self.pass.weights.get(&full) {
             assert_eq!(weight.shape, shape, "shape of the weight `{full}`");
             let value = weight.value.clone();
-            return if self.frozen {
-                value.inner().autodiff()
-            } else {
-                value
+            // Weights that nothing trains have none anyway.
+            return match self.frozen && weight.trained {
+                true => value.inner().autodiff(),
+                false => value,
             };
         }
         let Mode::Init(seed) = self.pass.mode else {
