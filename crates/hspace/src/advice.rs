@@ -10,7 +10,7 @@ use crate::probe::TaskKind;
 pub const ENOUGH: usize = 10;
 /// Training samples from which on a network is worth training without labels.
 const WORTH_PRETRAINING: usize = 200;
-/// Labels that a choice is made with at most: more make it slower, and no better.
+/// Labels that a choice is made with at most, so that it does not take longer than the training.
 const CHOOSING: usize = 4000;
 
 /// What is known of the data before anything is learned.

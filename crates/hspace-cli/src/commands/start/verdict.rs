@@ -34,8 +34,11 @@ impl Addition for Verdict<'_> {
                 found.test
             );
             if let Some((name, _, theirs)) = other {
-                let than = match theirs.mean > own.high.max(own.mean) {
-                    true => "is better than what was chosen without test labels",
+                let is_seen = found.comparisons.iter().any(|c| {
+                    c.seen && c.labels == Labels::All && c.a == name && c.b == self.measured_as
+                });
+                let than = match is_seen {
+                    true => "is seen to be better than what was chosen without test labels",
                     false => "is the best of the others",
                 };
                 text += &format!("; {name} {than}, with {}", with_interval(&theirs));
