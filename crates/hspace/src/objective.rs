@@ -95,6 +95,23 @@ mod labelled {
     pub(super) mod supcon;
     pub(super) mod supervised;
 }
+/// Labels of one domain are to serve another, whose samples have none.
+mod adaptation {
+    pub(super) mod adabn;
+    pub(super) mod cdan;
+    pub(super) mod coral;
+    pub(super) mod dan;
+    pub(super) mod dann;
+    pub(super) mod group_dro;
+    pub(super) mod irm;
+    pub(super) mod jan;
+    mod labelled_domains;
+    pub(super) mod mcc;
+    mod mmd;
+    pub(super) mod rotation;
+    mod source_and_target;
+    pub(super) mod vrex;
+}
 /// Few samples have labels, and many have none.
 mod semi_supervised {
     pub(super) mod fixmatch;
@@ -424,6 +441,17 @@ pub static OBJECTIVES: &[Entry<Configured<dyn Objective>>] = &[
     semi_supervised::ladder::ENTRY,
     semi_supervised::m2::ENTRY,
     semi_supervised::joint::ENTRY,
+    adaptation::dann::ENTRY,
+    adaptation::cdan::ENTRY,
+    adaptation::coral::ENTRY,
+    adaptation::dan::ENTRY,
+    adaptation::jan::ENTRY,
+    adaptation::mcc::ENTRY,
+    adaptation::adabn::ENTRY,
+    adaptation::rotation::ENTRY,
+    adaptation::group_dro::ENTRY,
+    adaptation::irm::ENTRY,
+    adaptation::vrex::ENTRY,
 ];
 
 /// The objective of that name with its settings (see the entry's defaults for the keys).

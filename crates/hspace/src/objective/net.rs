@@ -66,7 +66,13 @@ impl<'a> Net<'a> {
         self.encoder.features(&scope, x)
     }
 
-    /// The same, with gradients of the samples alone, none of the weights.
+    /// Lets samples move the running statistics, and nothing else.
+    pub fn gather_statistics(&self, x: Tensor<4>) {
+        let scope = self.pass.at("encoder").frozen();
+        self.encoder.features(&scope, x);
+    }
+
+    /// Features of samples, with gradients of the samples alone, none of the weights.
     pub fn encode_frozen(&self, x: Tensor<4>) -> Tensor<2> {
         let scope = self.pass.at("encoder").freeze_running_stats().frozen();
         self.encoder.features(&scope, x)

@@ -21,6 +21,23 @@ fn split(row: usize) -> Split {
     }
 }
 
+fn column(name: &str, role: Role, class: &dyn Fn(usize) -> u32) -> Column {
+    Column {
+        name: name.into(),
+        role,
+        values: Values::Classes {
+            names: vec!["a".into(), "b".into()],
+            index: (0..ROWS).map(|row| Some(class(row))).collect(),
+        },
+    }
+}
+
+/// Methods that learn from vectors, which cannot be turned.
+fn methods_of_vectors() -> impl Iterator<Item = &'static str> {
+    let all = methods().map(|(method, _)| method);
+    all.filter(|method| *method != "rotation")
+}
+
 /// Vectors near one of two classes, a third of them test samples. Rows that are `changed` have other values and the other class.
 fn dataset(changed: &dyn Fn(usize) -> bool) -> Dataset {
     let class = |row: usize| (row / 6 % 2) as u32 ^ u32::from(changed(row));
@@ -33,14 +50,10 @@ fn dataset(changed: &dyn Fn(usize) -> bool) -> Dataset {
         kind: Kind::Vectors,
         shape: Shape::Vector { dim: 3 },
         ids: (0..ROWS).map(|row| format!("row/{row}")).collect(),
-        columns: vec![Column {
-            name: "label".into(),
-            role: Role::Label,
-            values: Values::Classes {
-                names: vec!["a".into(), "b".into()],
-                index: (0..ROWS).map(|row| Some(class(row))).collect(),
-            },
-        }],
+        columns: vec![
+            column("label", Role::Label, &|row| class(row)),
+            column("site", Role::Domain, &|row| (row / 2 % 2) as u32),
+        ],
         split: (0..ROWS).map(split).collect(),
         bad: vec![],
         reading: Reading::default(),
@@ -108,8 +121,10 @@ fn asked(
 
 #[test]
 fn answers_are_probabilities_of_what_was_learned() -> Result<()> {
-    for (method, _) in methods() {
-        let source = format!("{method}:mlp:width=64:train.steps=300");
+    for method in methods_of_vectors() {
+        // In so few steps little but its penalty is learned.
+        let lighter = if method == "irm" { ":weight=1.0" } else { "" };
+        let source = format!("{method}:mlp:width=64:train.steps=300{lighter}");
         let (values, _) = answers(&source, &dataset(&|_| false))?;
         let rows = values.chunks_exact(2);
         assert_eq!(rows.len(), 15);
@@ -127,7 +142,7 @@ fn answers_are_probabilities_of_what_was_learned() -> Result<()> {
 /// Neither a test row that is not asked for nor its label changes an answer of any method by a bit; a training row does.
 #[test]
 fn no_method_can_see_test_rows() -> Result<()> {
-    for (method, _) in methods() {
+    for method in methods_of_vectors() {
         let source = format!("{method}:mlp:width=8:train.steps=6");
         let (plain, origin) = answers(&source, &dataset(&|_| false))?;
         let again = answers(&source, &dataset(&|_| false))?;
@@ -163,7 +178,7 @@ fn no_method_can_see_rows_that_its_fold_tests() -> Result<()> {
             .flat_map(|&i| values[2 * i..2 * i + 2].to_vec())
             .collect()
     };
-    for (method, _) in methods() {
+    for method in methods_of_vectors() {
         let source = format!("{method}:mlp:width=8:train.steps=6");
         let plain = answers_in_fold(&source, &dataset(&|_| false))?;
         assert_eq!(plain.len(), 2 * tested.len(), "{method}");

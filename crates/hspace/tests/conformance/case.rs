@@ -107,13 +107,21 @@ pub fn spec(shape: Shape) -> DataSpec {
             index: (0..SAMPLES as u32).map(|i| Some(i % 2)).collect(),
         },
     };
+    let site = Column {
+        name: "site".into(),
+        role: Role::Domain,
+        values: Values::Classes {
+            names: vec!["a".into(), "b".into()],
+            index: (0..SAMPLES as u32).map(|i| Some(i / 2 % 2)).collect(),
+        },
+    };
     DataSpec {
         shape,
         local: local(shape),
         mean: vec![0.0; channels(shape)],
         std: vec![1.0; channels(shape)],
         samples: SAMPLES,
-        columns: vec![label],
+        columns: vec![label, site],
         task: Some(0),
     }
 }
@@ -154,6 +162,8 @@ pub fn few(objective: &str) -> Table {
             ("discriminator_units".to_owned(), 64.into()),
             ("discriminator_rate".to_owned(), 1.0.into()),
         ]),
+        // Two hidden layers of 1,024 units are slow in double precision.
+        "dann" | "cdan" => one("units", 16),
         // The total correlation of eight samples is that of eight points, whatever is learned.
         "beta_tcvae" => weight("beta", 1.0),
         _ => Table::new(),
@@ -185,6 +195,7 @@ pub const FORMS: &[(&str, &str)] = &[
     ),
     ("vat", "entropy = 1.0\npower_steps = 2"),
     ("joint", "unsupervised = \"autoencoder\""),
+    ("cdan", "entropy = true"),
     ("dbn", "persistent = true\nsteps = 2\nsparsity = 1.0"),
 ];
 
@@ -238,6 +249,8 @@ impl Choice {
             (_, Shape::Vector { .. }) if OF_IMAGES.contains(&self.form) => false,
             // Patches are of images.
             ("mae", Shape::Vector { .. }) => false,
+            // Vectors cannot be turned.
+            ("rotation", Shape::Vector { .. }) => false,
             ("mae", Shape::Image { .. }) => self.encoder.starts_with("vit_"),
             (_, Shape::Vector { .. }) => perceptron,
             // Its layers are a perceptron's.

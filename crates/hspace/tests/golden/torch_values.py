@@ -225,6 +225,69 @@ def restored(outputs):
     return F.binary_cross_entropy_with_logits(outputs, (matrix(6, 4, 1.1) + 1) / 2, reduction="sum") / 6
 
 
+def binary(logits, label):
+    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label), reduction="none")
+
+
+def domain(logits):
+    """A discriminator's loss on three samples of a source and four of a target (TLLib: the mean of both domains)."""
+    return (binary(logits[:3], 1.0).mean() + binary(logits[3:], 0.0).mean()) / 2
+
+
+def certainty(p):
+    """CDAN+E's weights, as TLLib: entropies with 1e-5 in the logarithm, scaled to a mean of 1."""
+    weights = 1 + torch.exp((p * (p + 1e-5).log()).sum(1, keepdim=True))
+    return weights / weights.mean()
+
+
+def cdan(f):
+    """TLLib's multilinear map of features and constant probabilities, before a linear discriminator."""
+    p = matrix(6, 3, 1.1).softmax(1)
+    x = torch.bmm(p.unsqueeze(2), f.unsqueeze(1)).reshape(6, 12)
+    logits = (x * matrix(1, 12, 2.3)).sum(1, keepdim=True)
+    source = binary(logits[:3], 1.0) * certainty(p[:3])
+    target = binary(logits[3:], 0.0) * certainty(p[3:])
+    return (source.mean() + target.mean()) / 2
+
+
+def coral(x):
+    """TLLib's CorrelationAlignmentLoss."""
+    source, target = x[:4], x[4:]
+    means = (source.mean(0) - target.mean(0)).pow(2).mean()
+    return means + (torch.cov(source.T) - torch.cov(target.T)).pow(2).mean()
+
+
+def squared_distances(x):
+    return (x.unsqueeze(0) - x.unsqueeze(1)).pow(2).sum(2)
+
+
+def kernels(x):
+    """TLLib's five Gaussian kernels."""
+    distances = squared_distances(x)
+    scale = distances.mean().detach()
+    return sum(torch.exp(-distances / (2 * 2.0**k * scale)) for k in range(-3, 2))
+
+
+def unbiased(k):
+    """Squared maximum mean discrepancy of the first four rows and the last four."""
+    apart = ~torch.eye(4, dtype=bool)
+    return k[:4, :4][apart].mean() + k[4:, 4:][apart].mean() - 2 * k[:4, 4:].mean()
+
+
+def jan(x):
+    """The product of TLLib's kernels of features and of probabilities."""
+    p = matrix(8, 3, 1.1).softmax(1)
+    return unbiased(kernels(x) * torch.exp(-squared_distances(p) / (2 * 0.92**2)))
+
+
+def mcc(logits):
+    """TLLib's MinimumClassConfusionLoss."""
+    p = (logits / 2.5).softmax(1)
+    confusion = (p * certainty(p).detach()).T @ p
+    confusion = confusion / confusion.sum(1, keepdim=True)
+    return (confusion.sum() - confusion.trace()) / 4
+
+
 def swav(scores):
     """One code, predicted from two other views: lightly's SwaVLoss has a code for each of two views, so its parts are used."""
     codes = sinkhorn(matrix(6, 5, 1.1), iterations=3, epsilon=0.05)
@@ -448,6 +511,12 @@ def losses():
         "restored": of(6, 4, restored),
         "restored_numbers": of(6, 4, lambda y: F.mse_loss(y, (matrix(6, 4, 1.1) + 1) / 2, reduction="sum") / 12),
         "ladder": of(6, 4, ladder),
+        "domain": of(7, 1, domain),
+        "cdan": of(6, 4, cdan),
+        "coral": of(9, 4, coral),
+        "dan": of(8, 4, lambda x: unbiased(kernels(x))),
+        "jan": of(8, 4, jan),
+        "mcc": of(6, 4, mcc),
     }
 
 
