@@ -44,6 +44,11 @@ for row in "$@"; do
                 --set encoder.stem=small --set encoder.width=64 --epochs 25 --keep-best online_probe --seed $seed --out "pneumonia$seed" --overwrite
             "$hspace" report "pneumonia$seed"
         done
+        # What learning without labels adds, at a quarter of the width.
+        e=resnet18:stem=small:width=16
+        [ -e pneumonia-simclr/encoder.safetensors ] || "$hspace" train --data "$data/pneumoniamnist/pneumoniamnist.npz" --objective simclr --encoder resnet18 \
+            --set encoder.stem=small --set encoder.width=16 --epochs 40 --out pneumonia-simclr --overwrite
+        measure pneumonia 10,50,all 3 pneumoniamnist/pneumoniamnist.npz pneumonia-simclr finetune:pneumonia-simclr supervised:$e pixels
         ;;
     mnist | fashion | clothing)
         from=$row epochs=10 size=''

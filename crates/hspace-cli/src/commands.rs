@@ -23,6 +23,7 @@ pub mod reconstruct;
 pub mod report;
 pub mod sample;
 pub mod select;
+pub mod shift;
 pub mod start;
 pub mod study;
 pub mod train;

@@ -11,6 +11,7 @@ mod channels;
 pub mod check;
 mod computed;
 mod decode;
+mod domains;
 mod dsprites;
 mod few;
 mod idx;
@@ -30,6 +31,7 @@ mod tiff;
 use std::borrow::Cow;
 use std::path::Path;
 
+pub use domains::DOMAIN;
 pub use mask::Mask;
 pub use pages::Pages;
 use serde::{Deserialize, Serialize};

@@ -91,6 +91,7 @@ pub mod report;
 pub mod representation;
 pub mod selection;
 pub mod semi_supervised;
+pub mod shift;
 pub mod stats;
 mod text;
 pub mod transferability;

@@ -22,6 +22,7 @@ mod projection;
 mod reliability;
 mod roc_picture;
 mod sections;
+mod shift;
 mod sprite;
 mod tables;
 
@@ -34,6 +35,7 @@ pub use masks::mask_examples;
 pub use neighbours::{Neighbours, Query, Thumb, neighbours};
 pub use projection::{Plane, Projection, project};
 pub use roc_picture::roc_picture;
+pub use shift::{ShiftResult, domain_samples};
 pub use sprite::Sprite;
 
 use crate::dataset::BadFile;
@@ -104,6 +106,8 @@ pub struct Page {
     pub column: Option<ColumnFits>,
     /// How well densities of the features tell other data.
     pub outliers: Option<Outliers>,
+    /// What was learned in one domain and tested in another.
+    pub shift: Option<ShiftResult>,
     /// What a reader must know before believing the numbers.
     pub warnings: Vec<Warning>,
     /// Files that could not be used.
@@ -224,9 +228,15 @@ pub fn html(page: &Page) -> Result<String> {
         .disentanglement
         .iter()
         .flat_map(disentangle::representations);
+    let shifted = page.shift.iter().flat_map(|s| &s.found.rows);
+    let shifted = shifted.map(|row| row.source.as_str());
     let drawn = page.projections.iter().map(|p| p.name.as_str());
     let looks = Looks::new(
-        measured.chain(scored).chain(drawn).chain(["chance"]),
+        measured
+            .chain(scored)
+            .chain(shifted)
+            .chain(drawn)
+            .chain(["chance"]),
         &page.learned,
     );
     let document = html! {
@@ -248,6 +258,7 @@ pub fn html(page: &Page) -> Result<String> {
                         (layers::layers(m, &looks))
                         (comparison::pairs(m, &looks))
                     }
+                    (shift::shift(page.shift.as_ref(), &looks))
                     (masks::masks(page.masks.as_ref(), page.measurements.as_ref().map_or(&[], |m| &m.mask_classes)))
                     (head::head(page.head.as_ref()))
                     (sections::projections(&page.projections))

@@ -456,6 +456,7 @@ impl ReportInput<'_> {
             measurements: self.measurements,
             feature_maps: self.feature_maps,
             drawings: self.drawings,
+            shift: None,
             warnings: self.warnings,
             bad_files: self.bad,
             column: None,

@@ -136,7 +136,7 @@ pub mod training;
 pub use hspace_core::{
     Error, Result, auto, columns, dataset, density, disentangle, error, fidelity, file, ica, image,
     kmeans, kmeans_features, matrix, pca, picture, probe, report, representation, selection,
-    semi_supervised, stats, transferability, views, warning,
+    semi_supervised, shift, stats, transferability, views, warning,
 };
 // Settings are TOML tables.
 pub use toml;

@@ -19,12 +19,16 @@ use hspace::{Error, Result};
 use crate::commands::apart;
 pub use addition::{Added, Addition};
 pub use answers::minutes;
+pub use answers::{Answers, deadline};
 pub use flags::ProbeFlags;
 use kept_head::{KeepHead, print_head};
 pub use kept_head::{print_scores, roc_picture};
 pub use learners::run_settings;
+pub(crate) use measuring::{all_contenders, fold_warnings, options_for};
 pub use measuring::{measure_and_add, measure_sources, print_measurements, seed_groups};
-pub use represented::{data_warnings, parsed_with_features, represent_sources};
+pub use represented::{
+    Represented, data_warnings, parsed, parsed_with_features, represent_opened, represent_sources,
+};
 
 /// Measure how easy representations make a task, compared with chance, pixels, PCA and an untrained encoder.
 #[derive(clap::Args)]

@@ -20,6 +20,7 @@ mod rank;
 mod refusals;
 mod runs;
 mod select;
+mod shift;
 mod stages;
 mod start;
 mod stops;

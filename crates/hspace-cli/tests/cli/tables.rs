@@ -466,6 +466,7 @@ fn every_flag_that_a_message_names_exists() {
         "likelihood",
         "rank",
         "select",
+        "shift",
         "quickstart",
         "list",
     ];

@@ -1,15 +1,44 @@
-//! Two datasets as one, so that both go through the same encoder in the same way.
+//! Several datasets as one, so that all go through the same encoder in the same way.
 
-use crate::dataset::{Dataset, Sample, Samples, Shape, Split};
+use std::borrow::Cow;
+
+use crate::dataset::{Dataset, Image, Mask, Pixels, Sample, Samples, Shape, Split};
 use crate::error::{Error, Result};
 
-struct Joined {
-    first: Box<dyn Samples>,
-    second: Box<dyn Samples>,
-    /// Number of samples in the first.
+/// The samples of several datasets, one after the other.
+pub(super) struct Parts {
+    parts: Vec<Part>,
+    /// Channels that grey images are repeated to; 1 leaves them as they are.
+    channels: usize,
+}
+
+struct Part {
+    samples: Box<dyn Samples>,
+    /// Place of its first sample.
     begin: usize,
-    /// What is added to each feature of the second, so that both are less the shift of the first.
+    /// What is added to each feature, so that all parts are less the shift of the first.
     rebase: Option<Vec<f64>>,
+}
+
+impl Parts {
+    /// Of samples, each with their number.
+    pub(super) fn new(all: Vec<(Box<dyn Samples>, usize)>, channels: usize) -> Parts {
+        let first = all.first().and_then(|(first, _)| first.shift());
+        let first = first.map(<[f64]>::to_vec);
+        let (mut parts, mut begin) = (Vec::new(), 0);
+        for (place, (samples, count)) in all.into_iter().enumerate() {
+            parts.push(Part {
+                rebase: match place {
+                    0 => None,
+                    _ => rebase(first.as_deref(), samples.shift()),
+                },
+                samples,
+                begin,
+            });
+            begin += count;
+        }
+        Parts { parts, channels }
+    }
 }
 
 /// The second's shift less the first's; `None` where neither has one.
@@ -22,23 +51,51 @@ fn rebase(first: Option<&[f64]>, second: Option<&[f64]>) -> Option<Vec<f64>> {
     }
 }
 
-impl Samples for Joined {
+impl Samples for Parts {
     fn get(&self, index: usize) -> Result<Sample<'_>> {
-        match index.checked_sub(self.begin) {
-            None => self.first.get(index),
-            Some(index) => Ok(match (self.second.get(index)?, &self.rebase) {
-                (Sample::Vector(values), Some(rebase)) => {
-                    let moved = values.iter().zip(rebase);
-                    let moved = moved.map(|(&x, by)| (f64::from(x) + by) as f32);
-                    Sample::Vector(moved.collect::<Vec<_>>().into())
-                }
-                (sample, _) => sample,
-            }),
-        }
+        let place = self.parts.partition_point(|part| part.begin <= index) - 1;
+        let Part {
+            samples,
+            begin,
+            rebase,
+        } = &self.parts[place];
+        Ok(match (samples.get(index - begin)?, rebase) {
+            (Sample::Vector(values), Some(rebase)) => {
+                let moved = values.iter().zip(rebase);
+                let moved = moved.map(|(&x, by)| (f64::from(x) + by) as f32);
+                Sample::Vector(moved.collect::<Vec<_>>().into())
+            }
+            (Sample::Image(image), _) if image.channels == 1 && self.channels > 1 => {
+                Sample::Image(repeated(&image, self.channels))
+            }
+            (sample, _) => sample,
+        })
     }
 
     fn shift(&self) -> Option<&[f64]> {
-        self.first.shift()
+        self.parts.first()?.samples.shift()
+    }
+
+    fn mask(&self, index: usize, column: &str) -> Result<Mask> {
+        let place = self.parts.partition_point(|part| part.begin <= index) - 1;
+        let part = &self.parts[place];
+        part.samples.mask(index - part.begin, column)
+    }
+}
+
+/// A grey image with `channels` equal channels.
+fn repeated<'a>(image: &Image<'_>, channels: usize) -> Image<'a> {
+    fn each<T: Copy>(values: &[T], channels: usize) -> Cow<'static, [T]> {
+        let of = |&value: &T| std::iter::repeat_n(value, channels);
+        values.iter().flat_map(of).collect::<Vec<T>>().into()
+    }
+    Image {
+        channels,
+        pixels: match &image.pixels {
+            Pixels::U8(values) => Pixels::U8(each(values, channels)),
+            Pixels::U16(values) => Pixels::U16(each(values, channels)),
+        },
+        ..*image
     }
 }
 
@@ -81,7 +138,7 @@ impl Dataset {
         while self.ids.iter().any(|id| id.starts_with(&prefix)) {
             prefix.insert(0, '_');
         }
-        let begin = self.len();
+        let counts = [self.len(), other.len()];
         let (mut ids, mut split, mut bad) = (self.ids, self.split, self.bad);
         ids.extend(other.ids.iter().map(|id| format!("{prefix}{id}")));
         split.resize(ids.len(), Split::Test);
@@ -95,12 +152,10 @@ impl Dataset {
             split,
             bad,
             reading: self.reading,
-            samples: Box::new(Joined {
-                rebase: rebase(self.samples.shift(), other.samples.shift()),
-                first: self.samples,
-                second: other.samples,
-                begin,
-            }),
+            samples: Box::new(Parts::new(
+                vec![(self.samples, counts[0]), (other.samples, counts[1])],
+                1,
+            )),
         })
     }
 }

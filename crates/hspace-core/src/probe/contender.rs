@@ -69,7 +69,7 @@ impl Contender<'_> {
     }
 
     /// Its features that do not depend on labels.
-    pub(super) fn fixed(&self) -> &[Representation] {
+    pub(crate) fn fixed(&self) -> &[Representation] {
         match self {
             Contender::Fixed(r) => std::slice::from_ref(r),
             Contender::Seeds { runs, .. } => runs,
@@ -82,7 +82,7 @@ impl Contender<'_> {
     }
 
     /// The samples that it is measured on.
-    pub(super) fn samples(&self) -> Vec<&Representation> {
+    pub(crate) fn samples(&self) -> Vec<&Representation> {
         match self {
             Contender::PerDraw { samples, .. } => vec![samples],
             Contender::Maps { runs, .. } => runs.iter().map(|run| &run.samples).collect(),

@@ -75,6 +75,8 @@ pub struct Journal {
     hashes: HashMap<String, String>,
     known: HashMap<(String, Labels, usize), Vec<ProbeAnswer>>,
     notes: Vec<String>,
+    /// Which of several measurements lines are of, before the names of their sources.
+    scope: String,
 }
 
 impl Journal {
@@ -119,7 +121,20 @@ impl Journal {
             hashes: HashMap::new(),
             known: HashMap::new(),
             notes,
+            scope: String::new(),
         })
+    }
+
+    /// Says which of several measurements that share the file begins next.
+    pub(crate) fn set_scope(&mut self, scope: String) {
+        self.scope = scope;
+    }
+
+    fn scoped(&self, source: &str) -> String {
+        match self.scope.is_empty() {
+            true => source.to_owned(),
+            false => format!("{}: {source}", self.scope),
+        }
     }
 
     /// What was found to have changed, or could not be read, in sentences.
@@ -145,7 +160,9 @@ impl Journal {
         sources: Vec<(String, String)>,
     ) -> Result<()> {
         let mut stale: Vec<(String, &'static str, usize)> = Vec::new();
-        self.hashes = sources.into_iter().collect();
+        let scoped = sources.into_iter();
+        let scoped = scoped.map(|(source, hash)| (self.scoped(&source), hash));
+        self.hashes = scoped.collect();
         self.known.clear();
         let mut kept = Vec::new();
         for line in std::mem::take(&mut self.lines) {
@@ -181,7 +198,7 @@ impl Journal {
 
     /// What is known of a source and draw.
     pub(super) fn get(&self, source: &str, labels: Labels, draw: usize) -> &[ProbeAnswer] {
-        let place = (source.to_owned(), labels, draw);
+        let place = (self.scoped(source), labels, draw);
         self.known.get(&place).map_or(&[], Vec::as_slice)
     }
 
@@ -193,11 +210,12 @@ impl Journal {
         draw: usize,
         answers: Vec<ProbeAnswer>,
     ) -> Result<()> {
-        let (Some(conditions), Some(hash)) = (&self.conditions, self.hashes.get(source)) else {
+        let source = self.scoped(source);
+        let (Some(conditions), Some(hash)) = (&self.conditions, self.hashes.get(&source)) else {
             return Err(Error::data(format!("{source} is not being measured")));
         };
         let line = Line {
-            source: source.to_owned(),
+            source,
             hash: hash.clone(),
             labels,
             draw,

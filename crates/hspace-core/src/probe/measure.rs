@@ -8,6 +8,7 @@ mod run;
 use std::time::Instant;
 
 use super::answer::ProbeAnswer;
+use super::domains::DomainRows;
 use super::entry::Entry;
 use super::estimates::Sampling;
 use super::folds::learnable;
@@ -17,7 +18,7 @@ use super::nuisance::read_off;
 use super::options::ProbeOptions;
 use super::task::{DrawPlan, FEWEST, SharedSchema, Task, Truth, task_column, test_units};
 use super::{Contender, Labels, Measurements, PROTOCOL, TaskKind, geometry};
-use crate::dataset::{Role, Split};
+use crate::dataset::Role;
 use crate::error::{Error, Result, unknown, valid};
 use crate::file;
 use crate::representation::Representation;
@@ -126,8 +127,50 @@ pub fn measure_within(
     limits: &mut Limits<'_>,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Measurements> {
-    let known = checked(&contenders, options)?;
-    let first = first_samples(&contenders)?;
+    measure_rows(&contenders, None, options, data_name, limits, progress)
+}
+
+/// [`measure_within`] with labels of some domains and tests of others. Columns of domains and the geometry of the features are not measured, and in
+/// folds what is learned from is of the other folds in every domain.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::probe::{Contender, DomainRows, Limits, ProbeOptions, measure_between};
+///
+/// let all = vec![true; 160];
+/// let domains = DomainRows { labelled: all.clone(), unlabelled: vec![false; 160], tested: all };
+/// let pixels = Contender::Fixed(blobs("pixels", 0.2));
+/// let (mut limits, options) = (Limits::default(), ProbeOptions::default());
+/// let found = measure_between(&[pixels], &domains, &options, "animals", &mut limits, &mut |_| ())?;
+/// assert!(found.geometry.is_empty());
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`measure_within`], and when a domain has no sample to learn from or to test.
+pub fn measure_between(
+    contenders: &[Contender<'_>],
+    domains: &DomainRows,
+    options: &ProbeOptions,
+    data_name: &str,
+    limits: &mut Limits<'_>,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Measurements> {
+    let domains = Some(domains);
+    measure_rows(contenders, domains, options, data_name, limits, progress)
+}
+
+fn measure_rows(
+    contenders: &[Contender<'_>],
+    domains: Option<&DomainRows>,
+    options: &ProbeOptions,
+    data_name: &str,
+    limits: &mut Limits<'_>,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Measurements> {
+    let known = checked(contenders, options)?;
+    let first = first_samples(contenders)?;
     let column = task_column(first, &options.task)?;
     let task = Task::new(column, &first.columns, &known.split)?;
     let task = match options.folds {
@@ -146,8 +189,9 @@ pub fn measure_within(
         name: column.name.clone(),
         data: data_name,
         masks: None,
+        domains,
     };
-    Ok(measure_task(&contenders, task, scope, options, limits, progress)?.0)
+    Ok(measure_task(contenders, task, scope, options, limits, progress)?.0)
 }
 
 /// Measures every contender, each of which is [`Contender::Maps`], on the column of masks that `options.task` names, which `masks` reads; and
@@ -209,6 +253,7 @@ pub fn measure_masks(
         name: column.name.clone(),
         data: data_name,
         masks: Some(masks),
+        domains: None,
     };
     measure_task(&contenders, task, scope, options, limits, progress)
 }
@@ -221,6 +266,7 @@ struct Scope<'a> {
     /// The data's name.
     data: &'a str,
     masks: Option<MaskTask<'a>>,
+    domains: Option<&'a DomainRows>,
 }
 
 /// What all contenders share.
@@ -244,6 +290,10 @@ fn measure_task(
 ) -> Result<(Measurements, Vec<MaskExample>)> {
     let Scope { known, name, .. } = &scope;
     let first = first_samples(contenders)?;
+    let task = match (scope.domains, options.folds) {
+        (Some(domains), 1) => domains.of(task, name)?,
+        _ => task,
+    };
     let names = |of: TaskKind| match task.kind() == of {
         true => task.names.clone(),
         false => Vec::new(),
@@ -282,9 +332,10 @@ fn measure_task(
         split: out.split_hash.clone(),
         labels_hash: out.labels_hash.clone(),
         groups: task.groups_hash(),
-        options: options_hash(options, &task, name),
+        options: options_hash(options, &task, name)
+            + &scope.domains.map_or(String::new(), DomainRows::hash),
     };
-    let study = Study::new(task, options, scope.masks, &known.split)?;
+    let study = Study::new(task, options, &scope)?;
     if options.folds > 1 {
         let rows = study.parts.iter().map(|part| part.task.test.len()).sum();
         (out.train, out.val, out.test) = (rows, 0, rows);
@@ -313,7 +364,7 @@ fn measure_task(
                 .extend(alone.map(|alone| (contender.name().to_owned(), alone)));
         }
         for r in contender.fixed() {
-            if work.limits.are_over() {
+            if work.limits.are_over() || scope.domains.is_some() {
                 continue;
             }
             if geometry_wanted {
@@ -406,17 +457,20 @@ impl Part {
 }
 
 impl<'a> Study<'a> {
-    fn new(
-        task: Task,
-        options: &'a ProbeOptions,
-        masks: Option<MaskTask<'a>>,
-        split: &[Split],
-    ) -> Result<Study<'a>> {
+    fn new(task: Task, options: &'a ProbeOptions, scope: &Scope<'a>) -> Result<Study<'a>> {
         let probes = task.probes(options)?;
-        let tasks = match options.folds {
+        let mut tasks = match options.folds {
             1 => vec![task],
             folds => task.folds(folds, options.seed)?,
         };
+        let mut train = learnable(&tasks, &scope.known.split);
+        if let Some(domains) = scope.domains {
+            let own = tasks.into_iter().map(|task| domains.of(task, &scope.name));
+            tasks = own.collect::<Result<_>>()?;
+            for rows in &mut train {
+                rows.retain(|&row| domains.is_seen(row));
+            }
+        }
         let truth = tasks[0].truth.select(
             &tasks
                 .iter()
@@ -429,8 +483,7 @@ impl<'a> Study<'a> {
             task,
             train,
         };
-        let train = learnable(&tasks, split).into_iter();
-        let mut parts: Vec<Part> = train.zip(tasks).map(part).collect();
+        let mut parts: Vec<Part> = train.into_iter().zip(tasks).map(part).collect();
         // What one fold has too few labels for, or draws less often, all leave out.
         let shared: Vec<(Labels, usize)> = parts[0]
             .plans
@@ -462,7 +515,7 @@ impl<'a> Study<'a> {
             sampling: Sampling::new(&truth, parts[0].task.names.len(), units),
             truth,
             parts,
-            masks,
+            masks: scope.masks,
         })
     }
 

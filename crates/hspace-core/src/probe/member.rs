@@ -3,7 +3,6 @@
 use super::answer::Features;
 use super::measure::Study;
 use super::scaling::Transform;
-use crate::dataset::Split;
 use crate::error::{Error, Result};
 use crate::matrix::Matrix;
 use crate::representation::Representation;
@@ -70,7 +69,7 @@ fn prepared(of: &Representation, study: &Study<'_>, part: usize) -> Prepared {
         let scaling = study.options.scaling;
         let transform = match study.parts.len() {
             1 => {
-                let train = (0..of.split.len()).filter(|&i| of.split[i] == Split::Train);
+                let train = study.parts[part].train.iter().copied();
                 Transform::fit(&of.features, train, scaling, by_hand)
             }
             _ => Transform::fit(&of.features, task.train.iter().copied(), scaling, by_hand),

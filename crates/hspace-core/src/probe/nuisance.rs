@@ -17,7 +17,7 @@ const ROWS: usize = 5000;
 
 /// How well a linear probe reads `column` off a representation; `None` where the column does not vary or one split has no
 /// value of it.
-pub(super) fn read_off(
+pub(crate) fn read_off(
     r: &Representation,
     column: &Column,
     options: &ProbeOptions,

@@ -56,20 +56,33 @@ impl Measurements {
         text
     }
 
-    /// Which sources answer with their own head.
+    /// Which sources answer with their own head, and whether it was trained on each draw or, as that of `head:RUN`, before.
     pub(crate) fn own_heads(&self) -> Option<String> {
-        let mut names: Vec<&str> = Vec::new();
+        let (mut per_draw, mut before): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
         for row in self.rows.iter().filter(|row| row.probe == HEAD) {
-            if !names.contains(&row.representation.as_str()) {
-                names.push(&row.representation);
+            let name = row.representation.as_str();
+            let names = match name.starts_with("head:") {
+                true => &mut before,
+                false => &mut per_draw,
+            };
+            if !names.contains(&name) {
+                names.push(name);
             }
         }
-        let does = match names.len() {
-            0 => return None,
-            1 => "answers with its own head, trained on each draw of labels",
-            _ => "answer with their own heads, trained on each draw of labels",
+        let line = |names: Vec<&str>, when: &str| {
+            let does = match names.len() {
+                0 => return None,
+                1 => "answers with its own head",
+                _ => "answer with their own heads",
+            };
+            Some(format!("{} {does}, {when}", names.join(", ")))
         };
-        Some(format!("{} {does}", names.join(", ")))
+        let lines = [
+            line(per_draw, "trained on each draw of labels"),
+            line(before, "trained before, with the labels of its run"),
+        ];
+        let lines: Vec<String> = lines.into_iter().flatten().collect();
+        (!lines.is_empty()).then(|| lines.join("; "))
     }
 
     /// What there was no time for.

@@ -285,7 +285,7 @@ impl Task {
     }
 
     /// Refuses training labels that are all the same.
-    fn check_variety(&self, name: &str) -> Result<()> {
+    pub(super) fn check_variety(&self, name: &str) -> Result<()> {
         let count = self.train.len();
         match &self.truth {
             Truth::Classes(index) => {

@@ -185,11 +185,48 @@ fn page() -> Page {
         disentanglement: Some(disentanglement(&names)),
         column: None,
         outliers: None,
+        shift: Some(shifted()),
         warnings: vec![Warning::of_data("mind <this>".into())],
         bad_files: vec![BadFile {
             path: "x&y.png".into(),
             reason: "empty".into(),
         }],
+    }
+}
+
+/// Between two domains with odd names.
+fn shifted() -> ShiftResult {
+    let row = crate::shift::ShiftRow {
+        source: "runs/<a>".into(),
+        probe: "linear".into(),
+        labels: Labels::All,
+        adapts: false,
+        home: vec!["lab <1>".into()],
+        away: "lab <2>".into(),
+        tested: 1200,
+        at_home: Some(estimate(0.9)),
+        score: estimate(0.7),
+        balanced: Some(Estimate::without_interval(0.6)),
+        drop: Some(estimate(0.2)),
+        ceiling: None,
+        gain: Some(estimate(0.1)),
+        closed: None,
+    };
+    let found = crate::shift::Shift {
+        data: "labs".into(),
+        task: "cell".into(),
+        measure: "accuracy".into(),
+        domain: "lab".into(),
+        domains: vec![],
+        rows: vec![row],
+        decodability: vec![],
+        distances: vec![],
+        inputs: vec![],
+        left_out: vec![],
+    };
+    ShiftResult {
+        found,
+        samples: None,
     }
 }
 

@@ -64,6 +64,16 @@ impl Joint {
         })
     }
 
+    /// With mean `place`, of these components, on draws that no other mean shares.
+    pub fn with_own_draws(mut self, place: usize, components: &Components) -> Joint {
+        // A single draw moves by itself already.
+        if self.draws[place].len() > 1 {
+            self.draws[place].clear();
+            self.own[place].push(components.of_draws().sqrt());
+        }
+        self
+    }
+
     /// The means.
     pub fn means(&self) -> &[f64] {
         &self.means

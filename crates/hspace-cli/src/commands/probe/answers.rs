@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use hspace::probe::{Journal, Measurements};
+use hspace::probe::Journal;
 use hspace::{Error, Result};
 
 use super::ProbeFlags;
 use crate::say;
 
 /// The file, if there is one.
-pub(super) struct Answers {
+pub struct Answers {
     journal: Option<Journal>,
     /// It is removed when all is measured.
     is_temporary: bool,
@@ -18,7 +18,7 @@ pub(super) struct Answers {
 
 impl Answers {
     /// Opens `--answers`, or a file next to `--json` or `--html`, or one in the user's cache for this command.
-    pub(super) fn open(names: &[String], flags: &ProbeFlags) -> Result<Answers> {
+    pub fn open(names: &[String], flags: &ProbeFlags) -> Result<Answers> {
         let outputs = [&flags.json, &flags.html].into_iter().flatten();
         let mut outputs = outputs.filter(|path| !is_stream(path));
         let (path, is_temporary) = match (&flags.answers, outputs.next()) {
@@ -49,12 +49,12 @@ impl Answers {
         }
     }
 
-    pub(super) fn journal(&mut self) -> Option<&mut Journal> {
+    pub fn journal(&mut self) -> Option<&mut Journal> {
         self.journal.as_mut()
     }
 
     /// Says what was known, what has changed, and how to go on.
-    pub(super) fn done(mut self, found: &Measurements, flags: &ProbeFlags) -> Result<()> {
+    pub fn done(mut self, without: Option<String>, flags: &ProbeFlags) -> Result<()> {
         let Some(journal) = self.journal.take() else {
             return Ok(());
         };
@@ -69,7 +69,7 @@ impl Answers {
         }
         drop(journal);
         let is_empty = remove_empty(&path);
-        match found.without() {
+        match without {
             Some(without) => {
                 if flags.json.as_deref() == Some("-".as_ref()) {
                     say::warning(without);
@@ -128,7 +128,7 @@ fn cached(names: &[String], flags: &ProbeFlags) -> Option<PathBuf> {
 }
 
 /// Minutes from now on.
-pub(super) fn deadline(minutes: f64) -> Instant {
+pub fn deadline(minutes: f64) -> Instant {
     Instant::now() + Duration::from_secs_f64(60.0 * minutes)
 }
 

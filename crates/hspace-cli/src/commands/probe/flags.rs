@@ -89,7 +89,7 @@ impl ProbeFlags {
     }
 
     /// How the data are read.
-    pub(super) fn open_options(&self) -> OpenOptions {
+    pub fn open_options(&self) -> OpenOptions {
         self.reading.options(self.label.as_deref())
     }
 

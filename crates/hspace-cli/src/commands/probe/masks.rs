@@ -81,7 +81,7 @@ pub(super) fn measure(
     );
     spinner.done();
     let (measurements, examples) = measured?;
-    answers.done(&measurements, flags)?;
+    answers.done(measurements.without(), flags)?;
     let leaks = leak_warnings(dataset, &[]);
     leaks.iter().for_each(say::warning);
     warnings.extend(leaks);

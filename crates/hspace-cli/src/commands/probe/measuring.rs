@@ -7,7 +7,7 @@ use hspace::dataset::Dataset;
 use hspace::evaluate::{
     contenders, group_name, leak_warnings, same_but_for_seed, saw_labels, scaling,
 };
-use hspace::probe::{Limits, Measurements, ProbeOptions, Row, Scaling, measure_within};
+use hspace::probe::{Contender, Limits, Measurements, ProbeOptions, Row, Scaling, measure_within};
 use hspace::report::Page;
 use hspace::representation::Representation;
 use hspace::run::RunFolder;
@@ -58,48 +58,23 @@ pub fn measure_and_add(
         return Ok((found, Vec::new()));
     }
     let represented = represent_opened(sources, dataset, flags, &spinner)?;
+    let options = options_for(&represented.dataset, options)?;
+    let groups = seed_groups(&represented.names, flags)?;
     let Represented {
         dataset,
         names,
         made,
         learned,
-        learners,
-        on_features,
-        heads,
         warnings,
-    } = represented;
-    let names = &names[..];
-    let mut options = options.clone();
-    if options.scaling == Scaling::Auto {
-        options.scaling = scaling(&dataset)?;
+        ..
+    } = &represented;
+    let mut warnings = warnings.clone();
+    if options.folds > 1 {
+        warnings.extend(fold_warnings(names, options.folds, dataset)?);
     }
-    let groups = seed_groups(names, flags)?;
-    let warnings = match options.folds {
-        1 => warnings,
-        folds => [warnings, fold_warnings(names, folds, &dataset)?].concat(),
-    };
-    let mut contenders = contenders(&made, &groups);
-    let learned: Vec<String> = learned
-        .into_iter()
-        .chain(groups.iter().map(|g| group_name(g)))
-        .collect();
-    if options.task != "auto"
-        && let Some(task) = dataset.task()
-    {
-        // It may have been named by its title.
-        options.task.clone_from(&task.name);
-    }
-    let runs = run_settings(names)?;
-    for source in &learners {
-        spinner.say(&format!("reading for {}", source.name));
-        contenders.push(learner(source, &runs, &dataset, &made, &options, flags)?);
-    }
-    for (name, method, features) in on_features {
-        contenders.push(on(&name, &method, features, &options, flags)?);
-    }
-    for (name, run, features) in heads {
-        contenders.push(own_head(&name, &run, features, &options, flags)?);
-    }
+    let contenders = all_contenders(&represented, &groups, &options, flags, &spinner)?;
+    let mut learned = learned.clone();
+    learned.extend(groups.iter().map(|g| group_name(g)));
     let mut limits = Limits {
         journal: answers.journal(),
         deadline,
@@ -113,11 +88,11 @@ pub fn measure_and_add(
     );
     spinner.done();
     let measurements = measurements?;
-    answers.done(&measurements, flags)?;
-    let leaks = leak_warnings(&dataset, &made);
+    answers.done(measurements.without(), flags)?;
+    let leaks = leak_warnings(dataset, made);
     leaks.iter().for_each(say::warning);
     let warnings = [warnings, leaks].concat();
-    let (added, failed) = match addition.map(|addition| addition.add(&measurements, &made)) {
+    let (added, failed) = match addition.map(|addition| addition.add(&measurements, made)) {
         None => (Added::default(), None),
         Some(Ok(added)) => (added, None),
         // What was measured is shown all the same.
@@ -148,10 +123,10 @@ pub fn measure_and_add(
             .filter(|r| r.name == "pixels" || learned.contains(&r.name))
             .cloned()
             .collect();
-        let maps = network_maps(names, &groups, &dataset, &measurements.task, flags)?;
+        let maps = network_maps(names, &groups, dataset, &measurements.task, flags)?;
         let story = hspace::evaluate::ReportInput {
             title: names.join(", "),
-            dataset: &dataset,
+            dataset,
             run: None,
             lines: &[],
             measurements: Some(measurements.clone()),
@@ -176,7 +151,52 @@ pub fn measure_and_add(
             println!("\npage: {}", path.display());
         }
     }
-    Ok((measurements, made))
+    Ok((measurements, represented.made))
+}
+
+/// The options, with what depends on the data.
+pub(crate) fn options_for(dataset: &Dataset, options: &ProbeOptions) -> Result<ProbeOptions> {
+    let mut options = options.clone();
+    if options.scaling == Scaling::Auto {
+        options.scaling = scaling(dataset)?;
+    }
+    if options.task != "auto"
+        && let Some(task) = dataset.task()
+    {
+        // It may have been named by its title.
+        options.task.clone_from(&task.name);
+    }
+    Ok(options)
+}
+
+/// Everything that is measured: features, those of `groups` (names) as runs of one, then what learns from each draw of labels.
+pub(crate) fn all_contenders<'a>(
+    of: &'a Represented,
+    groups: &[Vec<String>],
+    options: &ProbeOptions,
+    flags: &ProbeFlags,
+    spinner: &Spinner,
+) -> Result<Vec<Contender<'a>>> {
+    let mut all = contenders(&of.made, groups);
+    let runs = run_settings(&of.names)?;
+    for source in &of.learners {
+        spinner.say(&format!("reading for {}", source.name));
+        all.push(learner(
+            source,
+            &runs,
+            &of.dataset,
+            &of.made,
+            options,
+            flags,
+        )?);
+    }
+    for (name, method, features) in &of.on_features {
+        all.push(on(name, method, features.clone(), options, flags)?);
+    }
+    for (name, run, features) in &of.heads {
+        all.push(own_head(name, run, features.clone(), options, flags)?);
+    }
+    Ok(all)
 }
 
 /// The tables, and the headline.
@@ -233,7 +253,7 @@ pub fn seed_groups(names: &[String], flags: &ProbeFlags) -> Result<Vec<Vec<Strin
 ///
 /// # Errors
 /// Of runs that learned from labels: their scores would mean nothing.
-pub(super) fn fold_warnings(
+pub(crate) fn fold_warnings(
     names: &[String],
     folds: usize,
     dataset: &Dataset,

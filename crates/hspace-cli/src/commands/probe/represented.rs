@@ -66,7 +66,7 @@ pub fn represent_sources(
 }
 
 /// The sources of these names.
-pub(super) fn parsed(names: &[String]) -> Result<Vec<(String, Source)>> {
+pub fn parsed(names: &[String]) -> Result<Vec<(String, Source)>> {
     read(names, Source::parse)
 }
 
@@ -97,7 +97,7 @@ fn read(names: &[String], one: impl Fn(&str) -> Result<Source>) -> Result<Vec<(S
 }
 
 /// The representations of `sources`, of `dataset`.
-pub(super) fn represent_opened(
+pub fn represent_opened(
     mut sources: Vec<(String, Source)>,
     dataset: Dataset,
     flags: &ProbeFlags,
@@ -204,6 +204,8 @@ pub(super) fn represent_opened(
             if made.iter().all(|r| r.name != name) {
                 let source = Source::parse(&name)?;
                 match makers.represent(&name, &source, &mut |done| show(&name, done)) {
+                    // Two sources may have the same untrained network.
+                    Ok(baseline) if made.iter().any(|r| r.features == baseline.features) => {}
                     Ok(baseline) => made.push(baseline),
                     Err(error) => say::note(format_args!("without the baseline {name}: {error}")),
                 }

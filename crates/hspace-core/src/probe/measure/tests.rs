@@ -1,6 +1,7 @@
 //! Measures that the test samples leave undefined.
 
 use super::*;
+use crate::dataset::Split;
 use crate::dataset::{Column, Values};
 use crate::matrix::Matrix;
 use crate::probe::scores::CLASS_SCORES;

@@ -1,0 +1,217 @@
+//! A shift as text.
+
+use super::{Shift, ShiftRow};
+use crate::dataset::Role;
+use crate::probe::{Estimate, HEAD, Labels};
+use crate::text::{aligned, cell, short};
+
+fn interval(e: &Estimate) -> String {
+    cell(e.mean, e.low, e.high)
+}
+
+fn optional(e: Option<&Estimate>) -> String {
+    e.map_or("–".to_owned(), interval)
+}
+
+/// `62 % (48 to 75)`
+fn share(e: &Estimate) -> String {
+    let percent = |x: f64| format!("{:.0}", 100.0 * x);
+    format!(
+        "{} % ({} to {})",
+        percent(e.mean),
+        percent(e.low),
+        percent(e.high)
+    )
+}
+
+impl Shift {
+    /// A table for each pair of domains, and how far apart the domains are.
+    pub fn table(&self) -> String {
+        let mut text = String::new();
+        for (home, away) in self.directions() {
+            text += &self.pair(&home, &away);
+        }
+        text += &self.domains_text();
+        if !self.left_out.is_empty() {
+            text += &format!("left out, for lack of time: {}\n", self.left_out.join("; "));
+        }
+        text
+    }
+
+    /// Each pair of domains, once.
+    pub(crate) fn directions(&self) -> Vec<(Vec<String>, String)> {
+        let mut all: Vec<(Vec<String>, String)> = Vec::new();
+        for row in &self.rows {
+            let own = (row.home.clone(), row.away.clone());
+            if !all.contains(&own) {
+                all.push(own);
+            }
+        }
+        all
+    }
+
+    /// The rows of one pair of domains by labels, the best first.
+    pub(crate) fn sorted(&self, home: &[String], away: &str) -> Vec<&ShiftRow> {
+        let is_own = |row: &&ShiftRow| row.home == home && row.away == away;
+        let mut own: Vec<&ShiftRow> = self.rows.iter().filter(is_own).collect();
+        own.sort_by(|a, b| {
+            let labels = a.labels.cmp(&b.labels);
+            labels.then(b.score.mean.total_cmp(&a.score.mean))
+        });
+        own
+    }
+
+    /// Whether classes are so much more common in one domain than in the other that accuracy alone misleads.
+    pub(crate) fn class_mix_differs(&self, home: &[String], away: &str) -> bool {
+        let is = |name: &String| name == away || home.contains(name);
+        let own = self.inputs.iter().filter(|d| is(&d.a) && is(&d.b));
+        own.filter_map(|d| d.class_mix)
+            .any(|mix| mix >= super::inputs::CLASS_MIX)
+    }
+
+    /// The table of one pair.
+    fn pair(&self, home: &[String], away: &str) -> String {
+        let own = self.sorted(home, away);
+        let mut text = format!(
+            "{}: learned in {}, tested in {away} ({} test samples)\n",
+            self.measure,
+            home.join(" + "),
+            own.first().map_or(0, |row| row.tested)
+        );
+        let differs = self.class_mix_differs(home, away);
+        let several = own.iter().any(|row| row.labels != own[0].labels);
+        let compared = own.iter().any(|row| row.gain.is_some());
+        let mut head = vec!["source"];
+        if several {
+            head.push("labels");
+        }
+        head.extend(["at home", "away"]);
+        if differs {
+            head.push("balanced");
+        }
+        head.extend(["drop", "ceiling"]);
+        if compared {
+            head.extend(["gain", "gap closed"]);
+        }
+        let mut lines = vec![head.into_iter().map(String::from).collect::<Vec<_>>()];
+        for row in own {
+            let probe = match row.probe.as_str() {
+                HEAD | "linear" => String::new(),
+                other => format!(" ({other})"),
+            };
+            let mut line = vec![format!("{}{probe}", row.source)];
+            if several {
+                line.push(match row.labels {
+                    Labels::All => "all".to_owned(),
+                    Labels::PerClass(k) => k.to_string(),
+                });
+            }
+            line.extend([optional(row.at_home.as_ref()), interval(&row.score)]);
+            if differs {
+                line.push(optional(row.balanced.as_ref()));
+            }
+            line.extend([optional(row.drop.as_ref()), optional(row.ceiling.as_ref())]);
+            if compared {
+                line.push(optional(row.gain.as_ref()));
+                line.push(row.closed.as_ref().map_or("–".to_owned(), share));
+            }
+            lines.push(line);
+        }
+        text += &aligned(&lines);
+        text.push('\n');
+        text
+    }
+
+    fn domains_text(&self) -> String {
+        let mut text = String::new();
+        for found in self.decodability.iter().filter(|n| n.role == Role::Domain) {
+            text += &format!(
+                "{} is decoded from {} with a balanced accuracy of {} (chance {})\n",
+                found.column,
+                found.representation,
+                interval(&found.decodability),
+                short(found.chance)
+            );
+        }
+        if self.distances.is_empty() {
+            return text;
+        }
+        let titles = ["representation", "domains", "MMD²", "CORAL", "A-distance"];
+        let mut lines = vec![titles.map(String::from).to_vec()];
+        for d in &self.distances {
+            lines.push(vec![
+                d.representation.clone(),
+                format!("{}, {}", d.a, d.b),
+                short(d.mmd),
+                format!("{:.2e}", d.coral),
+                optional(d.a_distance.as_ref()),
+            ]);
+        }
+        text + "\n" + &aligned(&lines)
+    }
+
+    /// For each pair of domains what the best source that does not adapt loses, and whether those that adapt help, in sentences.
+    pub fn headline(&self) -> String {
+        let mut said = Vec::new();
+        for (home, away) in self.directions() {
+            let place = format!("from {} to {away}", home.join(" + "));
+            let own = self.sorted(&home, &away);
+            let most = own.iter().map(|row| row.labels).max();
+            let own = own.into_iter().filter(|row| Some(row.labels) == most);
+            let (adapted, plain): (Vec<&ShiftRow>, Vec<_>) = own.partition(|row| row.adapts);
+            said.extend(
+                plain
+                    .first()
+                    .and_then(|best| self.loss(best, plain.len(), &place)),
+            );
+            said.extend(adapted.into_iter().filter_map(|row| help(row, &place)));
+        }
+        let sentence = |text: String| text[..1].to_uppercase() + &text[1..];
+        let said: Vec<String> = said.into_iter().map(sentence).collect();
+        said.join(". ")
+    }
+
+    /// `from a to b pixels, the best of 4 sources there, loses .120 of accuracy`
+    fn loss(&self, best: &ShiftRow, sources: usize, place: &str) -> Option<String> {
+        let drop = best.drop.as_ref()?;
+        let among = match sources {
+            1 => String::new(),
+            _ => format!(", the best of {sources} sources there,"),
+        };
+        let seen = match drop.has_interval() && drop.low <= 0.0 {
+            true => ", no more than chance allows",
+            false => "",
+        };
+        Some(format!(
+            "{place} {}{among} loses {} of {}{seen}",
+            best.source,
+            short(drop.mean),
+            self.measure.replace('_', " ")
+        ))
+    }
+}
+
+/// Whether a source that adapts is better than its reference; `None` where it has none.
+fn help(row: &ShiftRow, place: &str) -> Option<String> {
+    let gain = row.gain.as_ref()?;
+    let source = &row.source;
+    let (low, high) = match gain.mean < 0.0 {
+        true => (-gain.high, -gain.low),
+        false => (gain.low, gain.high),
+    };
+    let by = format!(
+        "{} ({} to {})",
+        short(gain.mean.abs()),
+        short(low),
+        short(high)
+    );
+    Some(match () {
+        () if gain.has_interval() && gain.low > 0.0 => {
+            format!("{place} {source} helps: better by {by} than what learns at home alone")
+        }
+        () if gain.has_interval() && gain.high < 0.0 => {
+            format!("{place} {source} hurts: worse by {by} than what learns at home alone")
+        }
+        () => format!("{place} {source} makes no difference that is seen"),
+    })
+}
