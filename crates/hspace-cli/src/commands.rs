@@ -21,6 +21,7 @@ pub mod quickstart;
 pub mod rank;
 pub mod reconstruct;
 pub mod report;
+pub mod robustness;
 pub mod sample;
 pub mod select;
 pub mod shift;

@@ -16,7 +16,7 @@ use hspace::{Error, Result};
 use commands::{
     bench, check, compare, completions, density, disentangle, embed, export, fidelity, import,
     invert, likelihood, list, man, maps, predict, probe, quickstart, rank, reconstruct, report,
-    sample, select, shift, start, study, train, transfer, traverse, views,
+    robustness, sample, select, shift, start, study, train, transfer, traverse, views,
 };
 
 /// Learn a representation, measure how much easier it makes your task, see why, and ship it.
@@ -68,6 +68,7 @@ enum Command {
     Rank(rank::Args),
     Select(select::Args),
     Shift(shift::Args),
+    Robustness(robustness::Args),
     Disentangle(disentangle::Args),
     Density(density::Args),
     Report(report::Args),
@@ -142,6 +143,7 @@ fn run(command: Command) -> Result<()> {
         Command::Rank(args) => rank::run(&args),
         Command::Select(args) => select::run(&args),
         Command::Shift(args) => shift::run(&args),
+        Command::Robustness(args) => robustness::run(&args),
         Command::Disentangle(args) => disentangle::run(&args),
         Command::Density(args) => density::run(&args),
         Command::Report(args) => report::run(&args),

@@ -69,6 +69,7 @@
 
 pub mod auto;
 pub mod columns;
+pub mod corruptions;
 pub mod dataset;
 pub mod density;
 pub mod disentangle;
@@ -89,6 +90,7 @@ pub mod probe;
 mod random;
 pub mod report;
 pub mod representation;
+pub mod robustness;
 pub mod selection;
 pub mod semi_supervised;
 pub mod shift;

@@ -80,6 +80,17 @@ fn stripe_color(value: f32) -> Rgb<u8> {
     }
 }
 
+/// A small picture enlarged without smoothing, as [`tile`] does.
+pub(crate) fn enlarged(picture: &RgbImage) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let times = (TILE as u32).div_ceil(width.min(height).max(1));
+    blank(
+        (width * times) as usize,
+        (height * times) as usize,
+        |x, y| *picture.get_pixel(x as u32 / times, y as u32 / times),
+    )
+}
+
 fn blank(width: usize, height: usize, pixel: impl Fn(usize, usize) -> Rgb<u8>) -> RgbImage {
     RgbImage::from_fn(width as u32, height as u32, |x, y| {
         pixel(x as usize, y as usize)

@@ -40,7 +40,7 @@ mod transfer;
 pub use comparison::Comparison;
 pub(crate) use conditioning::CEILING;
 pub use contender::Contender;
-pub use domains::DomainRows;
+pub use domains::{Answered, DomainRows};
 pub use entry::{Entry, ProbeKind};
 pub use fitted::fit_head;
 pub use folds::Selection;
@@ -50,7 +50,9 @@ pub(crate) use journal::hash_of_features;
 pub use labels_alone::LabelsAlone;
 pub use learner::{Draw, LearnAndAnswer};
 pub use mask::{FeatureMaps, MapSource, MaskExample, MaskTask};
-pub use measure::{Limits, measure, measure_between, measure_masks, measure_within};
+pub use measure::{
+    Limits, answer_between, measure, measure_between, measure_masks, measure_within,
+};
 pub(crate) use nuisance::read_off;
 pub use options::{KnnMetric, KnnOptions, KnnWeights, LinearOptions, ProbeOptions, RidgeOptions};
 pub use scaling::Scaling;

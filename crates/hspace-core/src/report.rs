@@ -20,6 +20,7 @@ mod masks;
 mod neighbours;
 mod projection;
 mod reliability;
+mod robustness;
 mod roc_picture;
 mod sections;
 mod shift;
@@ -34,6 +35,7 @@ pub use latents::Latents;
 pub use masks::mask_examples;
 pub use neighbours::{Neighbours, Query, Thumb, neighbours};
 pub use projection::{Plane, Projection, project};
+pub use robustness::{RobustnessResult, corruption_samples, corruption_sheet};
 pub use roc_picture::roc_picture;
 pub use shift::{ShiftResult, domain_samples};
 pub use sprite::Sprite;
@@ -108,6 +110,8 @@ pub struct Page {
     pub outliers: Option<Outliers>,
     /// What was learned in one domain and tested in another.
     pub shift: Option<ShiftResult>,
+    /// Accuracy on corrupted images.
+    pub robustness: Option<RobustnessResult>,
     /// What a reader must know before believing the numbers.
     pub warnings: Vec<Warning>,
     /// Files that could not be used.
@@ -230,6 +234,9 @@ pub fn html(page: &Page) -> Result<String> {
         .flat_map(disentangle::representations);
     let shifted = page.shift.iter().flat_map(|s| &s.found.rows);
     let shifted = shifted.map(|row| row.source.as_str());
+    let corrupted = page.robustness.iter().flat_map(|r| &r.found.rows);
+    let corrupted = corrupted.map(|row| row.source.as_str());
+    let shifted = shifted.chain(corrupted);
     let drawn = page.projections.iter().map(|p| p.name.as_str());
     let looks = Looks::new(
         measured
@@ -259,6 +266,7 @@ pub fn html(page: &Page) -> Result<String> {
                         (comparison::pairs(m, &looks))
                     }
                     (shift::shift(page.shift.as_ref(), &looks))
+                    (robustness::robustness(page.robustness.as_ref(), &looks))
                     (masks::masks(page.masks.as_ref(), page.measurements.as_ref().map_or(&[], |m| &m.mask_classes)))
                     (head::head(page.head.as_ref()))
                     (sections::projections(&page.projections))

@@ -457,6 +457,7 @@ impl ReportInput<'_> {
             feature_maps: self.feature_maps,
             drawings: self.drawings,
             shift: None,
+            robustness: None,
             warnings: self.warnings,
             bad_files: self.bad,
             column: None,

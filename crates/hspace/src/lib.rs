@@ -134,9 +134,9 @@ pub mod study;
 pub mod training;
 
 pub use hspace_core::{
-    Error, Result, auto, columns, dataset, density, disentangle, error, fidelity, file, ica, image,
-    kmeans, kmeans_features, matrix, pca, picture, probe, report, representation, selection,
-    semi_supervised, shift, stats, transferability, views, warning,
+    Error, Result, auto, columns, corruptions, dataset, density, disentangle, error, fidelity,
+    file, ica, image, kmeans, kmeans_features, matrix, pca, picture, probe, report, representation,
+    robustness, selection, semi_supervised, shift, stats, transferability, views, warning,
 };
 // Settings are TOML tables.
 pub use toml;

@@ -4,7 +4,7 @@ use hspace::Result;
 use hspace::list::Entry;
 
 /// List what can be chosen: encoders, objectives, views, sets of them, probes, metrics, datasets, densities, semi-supervised methods, scores of
-/// transferability, rules of selection.
+/// transferability, rules of selection, corruptions and suites of them.
 #[derive(clap::Args)]
 #[command(after_help = "Example:
   hspace list objectives")]
@@ -27,6 +27,8 @@ enum What {
     SemiSupervised,
     Scores,
     Rules,
+    Corruptions,
+    Suites,
 }
 
 /// Name, summary, and what else there is to say.
@@ -72,6 +74,11 @@ pub fn run(args: &Args) -> Result<()> {
         What::SemiSupervised => rows(hspace::semi_supervised::METHODS, |e| e.source.to_owned()),
         What::Scores => rows(hspace::transferability::SCORES, |e| e.source.to_owned()),
         What::Rules => rows(hspace::selection::RULES, |e| e.source.to_owned()),
+        What::Corruptions => rows(hspace::corruptions::CORRUPTIONS, |e| e.source.to_owned()),
+        What::Suites => rows(hspace::corruptions::SUITES, |e| {
+            let names: Vec<&str> = e.corruptions.iter().map(|c| c.name).collect();
+            format!("{}: {}", e.source, names.join(", "))
+        }),
         What::Datasets => rows(hspace::dataset::DATASETS, |e| e.source.to_owned()),
     };
     let width = rows.iter().map(|(name, ..)| name.len()).max().unwrap_or(0);

@@ -117,10 +117,7 @@ pub fn run(args: &Args) -> Result<()> {
     for contender in contenders {
         sources.push(as_source(contender, &represented)?);
     }
-    let mut limits = Limits {
-        journal: answers.journal(),
-        deadline: until,
-    };
+    let mut limits = Limits::new(answers.journal(), until);
     let name = represented.dataset.name.clone();
     let say = &mut |text: &str| spinner.say(text);
     let found = measure(

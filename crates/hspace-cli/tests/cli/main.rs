@@ -18,6 +18,7 @@ mod pictures;
 mod predict;
 mod rank;
 mod refusals;
+mod robustness;
 mod runs;
 mod select;
 mod shift;

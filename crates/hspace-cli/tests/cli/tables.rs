@@ -467,6 +467,7 @@ fn every_flag_that_a_message_names_exists() {
         "rank",
         "select",
         "shift",
+        "robustness",
         "quickstart",
         "list",
     ];

@@ -1,5 +1,8 @@
 //! Measurements between domains: labels come from some, others are tested.
 
+use std::sync::Arc;
+
+use super::Labels;
 use super::task::Task;
 use crate::error::{Error, Result};
 use crate::file;
@@ -28,6 +31,25 @@ pub struct DomainRows {
     pub unlabelled: Vec<bool>,
     /// Rows that are tested.
     pub tested: Vec<bool>,
+}
+
+/// What a source answers for all tested rows, learned from one draw of labels.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    /// Name of the source.
+    pub source: String,
+    /// Name of the probe; [`super::HEAD`] where it answers with its own head.
+    pub probe: String,
+    /// Labels it was given.
+    pub labels: Labels,
+    /// Which of the runs that are one but for their seed.
+    pub member: usize,
+    /// Number of the draw.
+    pub draw: usize,
+    /// The rows that are tested.
+    pub rows: Arc<[usize]>,
+    /// Numbers `[rows]`, or probabilities of classes or labels `[rows, classes]`.
+    pub values: Vec<f64>,
 }
 
 impl DomainRows {

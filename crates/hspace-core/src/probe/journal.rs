@@ -53,7 +53,7 @@ struct Line {
 /// let mut known = Vec::new();
 /// for _ in 0..2 {
 ///     let mut journal = Journal::open(&path)?;
-///     let mut limits = Limits { journal: Some(&mut journal), deadline: None };
+///     let mut limits = Limits::new(Some(&mut journal), None);
 ///     let contenders = vec![Contender::Fixed(blobs("runs/a", 0.2))];
 ///     measure_within(contenders, &options, "animals", &mut limits, &mut |_| ())?;
 ///     assert!(journal.notes().is_empty() && journal.path() == path);

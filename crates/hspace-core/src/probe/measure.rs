@@ -8,7 +8,7 @@ mod run;
 use std::time::Instant;
 
 use super::answer::ProbeAnswer;
-use super::domains::DomainRows;
+use super::domains::{Answered, DomainRows};
 use super::entry::Entry;
 use super::estimates::Sampling;
 use super::folds::learnable;
@@ -35,7 +35,7 @@ use run::Work;
 /// use std::time::Instant;
 ///
 /// // No time at all: everything is left out, and that is said.
-/// let mut limits = Limits { journal: None, deadline: Some(Instant::now()) };
+/// let mut limits = Limits::new(None, Some(Instant::now()));
 /// let contenders = vec![Contender::Fixed(blobs("runs/a", 0.2))];
 /// let found = measure_within(contenders, &ProbeOptions::default(), "animals", &mut limits, &mut |_| ())?;
 /// assert!(!found.left_out.is_empty() && found.without().is_some());
@@ -48,6 +48,19 @@ pub struct Limits<'a> {
     /// When to stop: no draw is begun that would end later, by the pace of those before it, and [`Measurements::left_out`] says what is missing.
     /// The first draws, whose pace is not known, may end later.
     pub deadline: Option<Instant>,
+    /// Where all answers are kept.
+    pub(crate) answers: Option<&'a mut Vec<Answered>>,
+}
+
+impl<'a> Limits<'a> {
+    /// These two.
+    pub fn new(journal: Option<&'a mut Journal>, deadline: Option<Instant>) -> Limits<'a> {
+        Limits {
+            journal,
+            deadline,
+            answers: None,
+        }
+    }
 }
 
 impl Limits<'_> {
@@ -110,7 +123,7 @@ pub fn measure(
 /// use std::time::{Duration, Instant};
 ///
 /// let deadline = Some(Instant::now() + Duration::from_secs(60));
-/// let mut limits = Limits { journal: None, deadline };
+/// let mut limits = Limits::new(None, deadline);
 /// let options = ProbeOptions { labels: vec![Labels::PerClass(5)], ..ProbeOptions::default() };
 /// let contenders = vec![Contender::Fixed(blobs("runs/a", 0.2))];
 /// let found = measure_within(contenders, &options, "animals", &mut limits, &mut |_| ())?;
@@ -159,6 +172,49 @@ pub fn measure_between(
 ) -> Result<Measurements> {
     let domains = Some(domains);
     measure_rows(contenders, domains, options, data_name, limits, progress)
+}
+
+/// [`measure_between`], and all answers, for what the measurements do not say. Answers are not in a journal, which is not read.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::probe::{Contender, DomainRows, Labels, Limits, ProbeOptions, answer_between};
+///
+/// let all = vec![true; 160];
+/// let domains = DomainRows { labelled: all.clone(), unlabelled: vec![false; 160], tested: all };
+/// let options = ProbeOptions { probes: vec!["linear".into()], labels: vec![Labels::All], ..ProbeOptions::default() };
+/// let pixels = Contender::Fixed(blobs("pixels", 0.2));
+/// let (found, answers) = answer_between(&[pixels], &domains, &options, "animals", &mut Limits::default(), &mut |_| ())?;
+/// assert_eq!(answers[0].values.len(), 3 * found.test);
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`measure_between`].
+pub fn answer_between(
+    contenders: &[Contender<'_>],
+    domains: &DomainRows,
+    options: &ProbeOptions,
+    data_name: &str,
+    limits: &mut Limits<'_>,
+    progress: &mut dyn FnMut(&str),
+) -> Result<(Measurements, Vec<Answered>)> {
+    let mut answers = Vec::new();
+    let mut limits = Limits {
+        journal: None,
+        deadline: limits.deadline,
+        answers: Some(&mut answers),
+    };
+    let found = measure_between(
+        contenders,
+        domains,
+        options,
+        data_name,
+        &mut limits,
+        progress,
+    )?;
+    Ok((found, answers))
 }
 
 fn measure_rows(

@@ -284,7 +284,7 @@ pub(super) fn drawing(of: &Drawing) -> Markup {
 }
 
 /// A picture's bytes inside the page.
-fn source(picture: &[u8]) -> String {
+pub(super) fn source(picture: &[u8]) -> String {
     let kind = if picture.starts_with(b"GIF") {
         "gif"
     } else {

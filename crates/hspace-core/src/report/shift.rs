@@ -63,7 +63,8 @@ pub fn domain_samples(dataset: &Dataset, domain: &str) -> Result<Option<Drawing>
         }
         counts.push(images.len() - before);
     }
-    let mut tiles = Sprite::new(&images)?.tiles()?.into_iter();
+    let tiles = Sprite::new(&images)?.tiles()?;
+    let mut tiles = tiles.iter().map(picture::enlarged);
     let rows = counts.iter().map(|&n| tiles.by_ref().take(n).collect());
     let rows: Vec<Vec<_>> = rows.filter(|row: &Vec<_>| !row.is_empty()).collect();
     Ok(Some(Drawing {
@@ -116,7 +117,7 @@ fn pair(found: &Shift, home: &[String], away: &str, measure: &Measure, looks: &L
         .collect();
     let several = own.len() > shown.len();
     let compared = own.iter().any(|row| row.gain.is_some());
-    let balanced = found.class_mix_differs(home, away);
+    let balanced = found.needs_balanced(home, away);
     let accuracy = Measure::of("balanced_accuracy");
     html! {
         h3 { (home.join(" + ")) " → " (away)

@@ -186,6 +186,7 @@ fn page() -> Page {
         column: None,
         outliers: None,
         shift: Some(shifted()),
+        robustness: Some(robust()),
         warnings: vec![Warning::of_data("mind <this>".into())],
         bad_files: vec![BadFile {
             path: "x&y.png".into(),
@@ -227,6 +228,41 @@ fn shifted() -> ShiftResult {
     ShiftResult {
         found,
         samples: None,
+    }
+}
+
+/// Of a corruption at two severities.
+fn robust() -> RobustnessResult {
+    use crate::robustness::{ConditionScore, Robustness, RobustnessRow};
+    let score = |severity: usize| ConditionScore {
+        corruption: "<fog>".into(),
+        severity,
+        accuracy: estimate(0.6),
+        confident_error: 0.2,
+        overconfidence: 0.1,
+    };
+    let row = RobustnessRow {
+        source: "runs/<a>".into(),
+        probe: "linear".into(),
+        labels: Labels::All,
+        clean: score(0),
+        corrupted: estimate(0.6),
+        kept: estimate(0.8),
+        corruption_error: None,
+        conditions: vec![score(1), score(5)],
+    };
+    let found = Robustness {
+        data: "labs".into(),
+        task: "cell".into(),
+        suite: "imagenet-c".into(),
+        samples: 1000,
+        baseline: "pixels".into(),
+        rows: vec![row],
+        left_out: vec![],
+    };
+    RobustnessResult {
+        found,
+        samples: vec![],
     }
 }
 

@@ -134,6 +134,11 @@ impl Crossed {
             })
     }
 
+    /// Share of rows that two draws have in common; `None` where there is nothing to draw.
+    pub(crate) fn overlap(&self) -> Option<f64> {
+        self.overlap
+    }
+
     /// Number of training seeds.
     pub fn seeds(&self) -> usize {
         self.seeds

@@ -67,10 +67,7 @@ pub(super) fn measure(
         read: &|row| dataset.samples.mask(rows[row], name),
         examples: if flags.html.is_some() { EXAMPLES } else { 0 },
     };
-    let mut limits = Limits {
-        journal: answers.journal(),
-        deadline,
-    };
+    let mut limits = Limits::new(answers.journal(), deadline);
     let measured = measure_masks(
         map_contenders(made, &groups),
         task,

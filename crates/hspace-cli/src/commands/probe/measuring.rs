@@ -75,10 +75,7 @@ pub fn measure_and_add(
     let contenders = all_contenders(&represented, &groups, &options, flags, &spinner)?;
     let mut learned = learned.clone();
     learned.extend(groups.iter().map(|g| group_name(g)));
-    let mut limits = Limits {
-        journal: answers.journal(),
-        deadline,
-    };
+    let mut limits = Limits::new(answers.journal(), deadline);
     let measurements = measure_within(
         contenders,
         &options,

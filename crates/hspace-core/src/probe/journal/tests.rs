@@ -19,10 +19,7 @@ fn measured(
         nearest("supervised", 3, may),
     ];
     let mut journal = path.map(Journal::open).transpose()?;
-    let mut limits = Limits {
-        journal: journal.as_mut(),
-        deadline,
-    };
+    let mut limits = Limits::new(journal.as_mut(), deadline);
     let found = measure_within(contenders, options, "test", &mut limits, &mut |_| ())?;
     let notes = journal.map_or(Vec::new(), |journal| journal.notes().to_vec());
     Ok((found, notes))
@@ -130,10 +127,7 @@ fn a_deadline_leaves_out_whole_draws_in_folds() -> Result<()> {
     // With many threads all draws would begin before any pace is known.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build();
     let found = pool.unwrap().install(|| {
-        let mut limits = Limits {
-            journal: None,
-            deadline: Some(Instant::now() + Duration::from_millis(300)),
-        };
+        let mut limits = Limits::new(None, Some(Instant::now() + Duration::from_millis(300)));
         let one = vec![nearest("supervised", 3, &slow)];
         measure_within(one, &options, "test", &mut limits, &mut |_| ())
     })?;

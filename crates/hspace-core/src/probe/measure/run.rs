@@ -11,7 +11,7 @@ use crate::probe::answer::{self, ProbeAnswer};
 use crate::probe::entry::Entry;
 use crate::probe::learner;
 use crate::probe::member::Member;
-use crate::probe::{Contender, HEAD, MaskExample, Measurements};
+use crate::probe::{Answered, Contender, HEAD, MaskExample, Measurements};
 
 /// A run of a contender, a plan, and the number of a draw.
 pub(super) type Cell = [usize; 3];
@@ -78,6 +78,36 @@ impl Work<'_, '_> {
             ),
             None => Ok(()),
         }
+    }
+
+    /// Keeps answers whole, where that is wanted.
+    fn answered(
+        &mut self,
+        study: &Study<'_>,
+        contender: &Contender<'_>,
+        [member, plan, draw]: Cell,
+        probe: &str,
+        values: &[f64],
+    ) {
+        let Some(answers) = &mut self.limits.answers else {
+            return;
+        };
+        let rows = match answers.first() {
+            Some(first) => first.rows.clone(),
+            None => {
+                let tested = study.parts.iter().flat_map(|part| &part.task.test);
+                tested.copied().collect()
+            }
+        };
+        answers.push(Answered {
+            source: contender.name().to_owned(),
+            probe: probe.to_owned(),
+            labels: study.parts[0].plans[plan].labels,
+            member,
+            draw,
+            rows,
+            values: values.to_vec(),
+        });
     }
 
     pub(super) fn say(&mut self, text: &str) {
@@ -187,7 +217,12 @@ impl Study<'_> {
                     .probes
                     .iter()
                     .filter(|probe| missing.contains(&probe.name))
-                    .map(|probe| self.fit(probe, features, [plan, number]))
+                    .map(|probe| {
+                        let (values, chosen, val_labels) =
+                            self.fit(probe, features, [plan, number])?;
+                        work.answered(self, contender, cell, probe.name, &values);
+                        Ok(self.scored(probe.name, &values, chosen, val_labels))
+                    })
                     .collect();
                 let fresh = fresh?;
                 work.keep(self, contender, cell, &fresh)?;
@@ -199,13 +234,13 @@ impl Study<'_> {
         Ok(found)
     }
 
-    /// Fits a probe on one draw, in every part, and scores its answers.
+    /// Fits a probe on one draw, in every part: its answers, the settings that were chosen, and by how many val labels.
     fn fit(
         &self,
         probe: &'static Entry,
         member: &Member<'_>,
         [plan, number]: [usize; 2],
-    ) -> Result<ProbeAnswer> {
+    ) -> Result<(Vec<f64>, String, usize)> {
         let (mut values, mut chosen) = (Vec::new(), Vec::<String>::new());
         let mut val_labels = 0;
         for (part, Part { task, plans, .. }) in self.parts.iter().enumerate() {
@@ -221,7 +256,7 @@ impl Study<'_> {
             }
             val_labels = predicted.val_labels;
         }
-        Ok(self.scored(probe.name, &values, chosen.join(" | "), val_labels))
+        Ok((values, chosen.join(" | "), val_labels))
     }
 
     pub(super) fn scored(
@@ -292,6 +327,7 @@ impl Study<'_> {
             if own.iter().all(Option::is_some) {
                 let own = by_fold.remove(&cell).into_iter().flatten().flatten();
                 let values: Vec<f64> = own.flatten().collect();
+                work.answered(self, contender, cell, HEAD, &values);
                 let fresh = vec![self.scored(HEAD, &values, String::new(), 0)];
                 work.keep(self, contender, cell, &fresh)?;
                 found.insert(cell, fresh);
