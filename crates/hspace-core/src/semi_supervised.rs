@@ -4,6 +4,7 @@
 //! row's answer depends on its own features and on nothing else of the test set. All agree with scikit-learn 1.9 where scikit-learn has an
 //! answer; deviations are named in the file of each method. `knn`, which leaves unlabelled rows unused, is their baseline.
 
+mod align;
 mod contender;
 mod graph;
 mod knn;
@@ -16,7 +17,8 @@ mod self_training;
 pub use contender::contender;
 pub use graph::RBF_ROWS;
 pub use options::{
-    GraphOptions, Kernel, Options, PropagationOptions, SelfTrainingOptions, SpreadingOptions,
+    CoralOptions, GraphOptions, Kernel, Options, PropagationOptions, SelfTrainingOptions,
+    SpreadingOptions, SubspaceOptions, TransportOptions,
 };
 
 use crate::error::{Error, Result, valid};
@@ -79,6 +81,9 @@ pub static METHODS: &[Entry<Method>] = &[
     label_spreading::ENTRY,
     self_training::ENTRY,
     knn::ENTRY,
+    align::CORAL,
+    align::SUBSPACE,
+    align::TRANSPORT,
 ];
 
 impl Method {

@@ -31,6 +31,12 @@ pub struct Options {
     pub self_training: SelfTrainingOptions,
     /// Of `knn`.
     pub knn: KnnOptions,
+    /// Of `align_coral`.
+    pub align_coral: CoralOptions,
+    /// Of `align_subspace`.
+    pub align_subspace: SubspaceOptions,
+    /// Of `align_transport`.
+    pub align_transport: TransportOptions,
 }
 
 /// Which rows labels spread between.
@@ -149,6 +155,54 @@ impl Default for SelfTrainingOptions {
     }
 }
 
+/// How covariances are aligned.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CoralOptions {
+    /// What is added to each variance, as a share of their mean. > 0
+    pub ridge: f64,
+    /// Inverse strength of the linear probe's L2 penalty; `auto`: chosen on the labels. > 0
+    pub c: Auto<f64>,
+}
+
+impl Default for CoralOptions {
+    fn default() -> Self {
+        CoralOptions {
+            ridge: 0.1,
+            c: Auto::Auto,
+        }
+    }
+}
+
+/// How subspaces are aligned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SubspaceOptions {
+    /// Principal components; `auto`: 50, or half of what there could be. ≥ 1
+    pub dims: Auto<usize>,
+    /// Inverse strength of the linear probe's L2 penalty; `auto`: chosen on the labels. > 0
+    pub c: Auto<f64>,
+}
+
+/// How rows are transported.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TransportOptions {
+    /// ε, as a share of the mean squared distance. > 0
+    pub entropy: f64,
+    /// Inverse strength of the linear probe's L2 penalty; `auto`: chosen on the labels. > 0
+    pub c: Auto<f64>,
+}
+
+impl Default for TransportOptions {
+    fn default() -> Self {
+        TransportOptions {
+            entropy: 0.05,
+            c: Auto::Auto,
+        }
+    }
+}
+
 impl Options {
     /// Every value that cannot be; empty if all is well.
     pub fn validate(&self) -> Vec<String> {
@@ -158,6 +212,9 @@ impl Options {
             label_spreading,
             self_training,
             knn,
+            align_coral,
+            align_subspace,
+            align_transport,
         } = self;
         let is_share = |x: f64| x > 0.0 && x < 1.0;
         let is_positive = |x: Auto<f64>| match x {
@@ -203,6 +260,30 @@ impl Options {
                 "self_training.c: must be `auto` or a number above 0",
             ),
             (knn.k != Auto::Set(0), "knn.k: must be `auto` or at least 1"),
+            (
+                align_coral.ridge.is_finite() && align_coral.ridge > 0.0,
+                "align_coral.ridge: must be above 0",
+            ),
+            (
+                is_positive(align_coral.c),
+                "align_coral.c: must be `auto` or a number above 0",
+            ),
+            (
+                align_subspace.dims != Auto::Set(0),
+                "align_subspace.dims: must be `auto` or at least 1",
+            ),
+            (
+                is_positive(align_subspace.c),
+                "align_subspace.c: must be `auto` or a number above 0",
+            ),
+            (
+                align_transport.entropy.is_finite() && align_transport.entropy > 0.0,
+                "align_transport.entropy: must be above 0",
+            ),
+            (
+                is_positive(align_transport.c),
+                "align_transport.c: must be `auto` or a number above 0",
+            ),
         ];
         let broken = rules.into_iter().filter(|(holds, _)| !holds);
         broken.map(|(_, problem)| problem.to_owned()).collect()

@@ -4,7 +4,7 @@ use toml::Table;
 
 use super::Source;
 use crate::config;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, unknown};
 use crate::list;
 use crate::semi_supervised::{METHODS, Options};
 
@@ -37,7 +37,16 @@ pub struct OnFeatures {
 /// The source that `text` names; `None` where it does not begin with the name of a method.
 pub(super) fn parse(text: &str) -> Option<Result<Source>> {
     let (method, rest) = text.split_once(':')?;
-    let entry = METHODS.iter().find(|entry| entry.name == method)?;
+    let (method, rest) = match (method, rest.split_once(':')) {
+        // `align:coral:pca:50` is `align_coral:pca:50`.
+        ("align", Some((how, rest))) => (format!("align_{how}"), rest),
+        _ => (method.to_owned(), rest),
+    };
+    let Some(entry) = METHODS.iter().find(|entry| entry.name == method) else {
+        let names = METHODS.iter().map(|entry| entry.name);
+        let is_alignment = method.starts_with("align_");
+        return is_alignment.then(|| Err(Error::config(unknown("method", &method, names))));
+    };
     Some(read(text, entry.name, rest))
 }
 
@@ -128,6 +137,12 @@ mod tests {
         assert_eq!(graph.options.graph.k, 15);
         assert_eq!(graph.options.label_spreading.alpha, 0.5);
         assert_eq!(parsed("knn:pixels:k=3:k=9").options.knn.k, Auto::Set(9));
+        let aligned = parsed("align:coral:pca:50:ridge=0.5");
+        assert_eq!(
+            (aligned.method, aligned.of.as_str()),
+            ("align_coral", "pca:50")
+        );
+        assert_eq!(aligned.options.align_coral.ridge, 0.5);
     }
 
     #[test]
@@ -136,6 +151,8 @@ mod tests {
             Err(error) => error.to_string(),
             Ok(source) => panic!("{text}: {source:?}"),
         };
+        let aligned = refused("align:corral:pixels");
+        assert!(aligned.contains("did you mean `align_coral`?"), "{aligned}");
         let zero = refused("knn:pca:50:k=0");
         assert!(zero.contains("`knn:pca:50:k=0`: knn.k"), "{zero}");
         let word = refused("knn:pixels:weights=heavy");
