@@ -5,6 +5,9 @@ use crate::dataset::Role;
 use crate::probe::{Estimate, HEAD, Labels};
 use crate::text::{aligned, cell, short};
 
+/// Difference of accuracy and balanced accuracy from which on both are shown.
+const APART: f64 = 0.05;
+
 fn interval(e: &Estimate) -> String {
     cell(e.mean, e.low, e.high)
 }
@@ -61,12 +64,17 @@ impl Shift {
         own
     }
 
-    /// Whether classes are so much more common in one domain than in the other that accuracy alone misleads.
-    pub(crate) fn class_mix_differs(&self, home: &[String], away: &str) -> bool {
+    /// Whether accuracy alone misleads between two domains: classes are mixed otherwise, or the mean of the recalls is another than the accuracy.
+    pub(crate) fn needs_balanced(&self, home: &[String], away: &str) -> bool {
         let is = |name: &String| name == away || home.contains(name);
         let own = self.inputs.iter().filter(|d| is(&d.a) && is(&d.b));
-        own.filter_map(|d| d.class_mix)
-            .any(|mix| mix >= super::inputs::CLASS_MIX)
+        let mut mixes = own.filter_map(|d| d.class_mix);
+        let apart = |row: &&ShiftRow| {
+            let balanced = row.balanced.as_ref();
+            balanced.is_some_and(|b| (b.mean - row.score.mean).abs() >= APART)
+        };
+        mixes.any(|mix| mix >= super::inputs::CLASS_MIX)
+            || self.sorted(home, away).iter().any(apart)
     }
 
     /// The table of one pair.
@@ -78,7 +86,7 @@ impl Shift {
             home.join(" + "),
             own.first().map_or(0, |row| row.tested)
         );
-        let differs = self.class_mix_differs(home, away);
+        let differs = self.needs_balanced(home, away);
         let several = own.iter().any(|row| row.labels != own[0].labels);
         let compared = own.iter().any(|row| row.gain.is_some());
         let mut head = vec!["source"];
@@ -164,7 +172,11 @@ impl Shift {
                     .first()
                     .and_then(|best| self.loss(best, plain.len(), &place)),
             );
-            said.extend(adapted.into_iter().filter_map(|row| help(row, &place)));
+            // The best of those that adapt, and all that do harm.
+            let count = adapted.len();
+            let worth = adapted.into_iter().enumerate();
+            let worth = worth.filter(|(i, row)| *i == 0 || hurts(row));
+            said.extend(worth.filter_map(|(i, row)| help(row, &place, (i == 0).then_some(count))));
         }
         let sentence = |text: String| text[..1].to_uppercase() + &text[1..];
         let said: Vec<String> = said.into_iter().map(sentence).collect();
@@ -191,10 +203,19 @@ impl Shift {
     }
 }
 
-/// Whether a source that adapts is better than its reference; `None` where it has none.
-fn help(row: &ShiftRow, place: &str) -> Option<String> {
+/// Whether a source that adapts is seen to be worse than its reference.
+fn hurts(row: &ShiftRow) -> bool {
+    row.gain
+        .is_some_and(|gain| gain.has_interval() && gain.high < 0.0)
+}
+
+/// Whether a source that adapts is better than its reference; `None` where it has none. It may be the best of so many.
+fn help(row: &ShiftRow, place: &str, best_of: Option<usize>) -> Option<String> {
     let gain = row.gain.as_ref()?;
-    let source = &row.source;
+    let source = match best_of {
+        Some(count) if count > 1 => format!("{}, the best of {count} that adapt,", row.source),
+        _ => row.source.clone(),
+    };
     let (low, high) = match gain.mean < 0.0 {
         true => (-gain.high, -gain.low),
         false => (gain.low, gain.high),
