@@ -12,6 +12,7 @@ mod between;
 mod distance;
 mod estimates;
 mod inputs;
+mod select;
 mod table;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,7 @@ use crate::representation::Representation;
 
 pub use distance::Distance;
 pub use inputs::{InputDifference, compare_inputs};
+pub use select::{Candidate, Choice};
 
 /// A source, and how it stands to the domains.
 pub struct ShiftSource<'a> {
@@ -43,6 +45,9 @@ pub struct Directions {
     pub from: Vec<String>,
     /// Domains to test in; empty for all.
     pub to: Vec<String>,
+    /// Whether to choose between the sources that adapt, without labels from away: where there is no val split, a tenth of the labels of each domain is kept
+    /// from all sources for that.
+    pub select: bool,
 }
 
 /// What [`measure`] finds.
@@ -61,6 +66,7 @@ pub struct Directions {
 ///     decodability: vec![],
 ///     distances: vec![],
 ///     inputs: vec![],
+///     choices: vec![],
 ///     left_out: vec![],
 /// };
 /// assert!(found.table().is_empty() && found.headline().is_empty());
@@ -85,6 +91,9 @@ pub struct Shift {
     pub distances: Vec<Distance>,
     /// How the samples of the domains differ.
     pub inputs: Vec<InputDifference>,
+    /// What was chosen for each pair of domains, where that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<Choice>,
     /// What there was no time for.
     pub left_out: Vec<String>,
 }
@@ -189,12 +198,22 @@ pub fn measure(
         decodability.extend(crate::probe::read_off(r, domains.column(r), options)?);
         apart.extend(distance::distances(r, &domains, options)?);
     }
-    let mut found = between::Between::new(sources, &domains, options, data_name);
-    let mut rows = Vec::new();
+    let held_out = match directions.select {
+        true => Some(held_out(first, options)?),
+        false => None,
+    };
+    let (columns, split) = (first.columns.clone(), first.split.clone());
+    let mut found = between::Between::new(sources, &domains, options, data_name, held_out);
+    let (mut rows, mut choices) = (Vec::new(), Vec::new());
     let mut measure = String::new();
     for pair in &pairs {
         let (name, own) = estimates::rows(&mut found, pair, limits, progress)?;
         measure = name;
+        if directions.select
+            && let Some(task) = columns.iter().find(|c| c.name == found.task)
+        {
+            choices.extend(select::choose(&found, pair, &own, task, &split));
+        }
         rows.extend(own);
     }
     let between::Between { left_out, task, .. } = found;
@@ -208,8 +227,24 @@ pub fn measure(
         decodability,
         distances: apart,
         inputs: Vec::new(),
+        choices,
         left_out,
     })
+}
+
+/// A tenth of the labelled training rows, by a hash of their ids; none where there are val rows.
+fn held_out(samples: &Representation, options: &ProbeOptions) -> Result<Vec<bool>> {
+    if options.folds > 1 {
+        return Err(Error::config(
+            "--select: folds leave no labels to choose by; leave one of them out",
+        ));
+    }
+    let has_val = samples.split.contains(&Split::Val);
+    let is = |(id, split): (&String, &Split)| {
+        let hash = blake3::hash(format!("held out {id}").as_bytes());
+        !has_val && *split == Split::Train && hash.as_bytes()[0] < 26
+    };
+    Ok(samples.ids.iter().zip(&samples.split).map(is).collect())
 }
 
 /// The domains of some samples.

@@ -31,6 +31,7 @@ use crate::settings::count;
   hspace shift runs/a --data scans/ --domain hospital --leave-one-out       # each by all others together
   hspace shift runs/a pixels --data scans/ --domain hospital --from a --to b,c
   hspace shift supervised:cnn fixmatch:cnn --data mnist/ --target usps/     # two data sets
+  hspace shift dann:cnn adabn:cnn mcc:cnn --data mine/ --target theirs/ --select   # which one, without a label of theirs
   hspace shift head:runs/a --data mine/ --target theirs/ --html shift.html  # a trained model elsewhere
   hspace shift pixels supervised:cnn --data cells/ --domain lab --folds 5   # every labelled sample tested once")]
 pub struct Args {
@@ -51,6 +52,10 @@ pub struct Args {
     /// Test each domain by what was learned in all others together
     #[arg(long)]
     leave_one_out: bool,
+    /// Choose between the sources that adapt, without a label from the other domain: by labels at home that no source learns from (the val split's, else a
+    /// tenth that is held out) and by answers for unlabelled samples; the source that learns at home alone is always a candidate
+    #[arg(long)]
+    select: bool,
     /// Domains to learn in [default: all; with --target that of --data]
     #[arg(long, value_name = "DOMAINS", value_delimiter = ',')]
     from: Vec<String>,
@@ -167,6 +172,7 @@ fn domains(args: &Args) -> Result<(Dataset, Directions)> {
         leave_one_out: args.leave_one_out,
         from: args.from.clone(),
         to: args.to.clone(),
+        select: args.select,
     };
     let mut dataset = match (&args.target, &args.domain) {
         (Some(target), _) => {

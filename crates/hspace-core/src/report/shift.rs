@@ -91,6 +91,7 @@ pub(super) fn shift(result: Option<&ShiftResult>, looks: &Looks) -> Markup {
     html! {
         (section("How the inputs differ", lede, inputs))
         (section("At home and away", explained(found), scores))
+        (choices(found, looks))
         (apart(found, looks))
     }
 }
@@ -251,6 +252,36 @@ fn line(row: &ShiftRow, y: f64, frame: &Frame, looks: &Looks) -> Markup {
         }
         circle.mark cx=(x(row.score.mean)) cy=(y) r="5.5" style=(fill) { title { "away" } }
     }
+}
+
+/// What was chosen without labels from away, and the best in hindsight.
+fn choices(found: &Shift, looks: &Looks) -> Markup {
+    if found.choices.is_empty() {
+        return html! {};
+    }
+    let accuracy = Measure::of(&found.measure);
+    let plain = Measure::plain("", false);
+    let lede = html! {
+        "By labels at home that no source learned from, and by answers for unlabelled samples away: sure one by one, and diverse together (information, the difference of "
+        "diversity and entropy, in nats). The best in hindsight is by test labels from away, which nobody would have."
+    };
+    let body = html! { @for choice in &found.choices {
+        h3 { (choice.home.join(" + ")) " → " (choice.away) ": " (choice.chosen)
+            @if choice.is_home_alone() { ", adaptation does not help here" }
+            span.half { (accuracy.number(choice.scores[0])) ", the best in hindsight " (choice.oracle) " " (accuracy.number(choice.scores[1])) } }
+        div.scroll { table {
+            thead { tr { th.text { "Candidate" } th { "Validation at home" } th { "Diversity" } th { "Entropy" } th { "Information" } th.text {} } }
+            tbody { @for c in &choice.candidates { tr.learned[c.source == choice.chosen] {
+                th.text { (name(&c.source, &looks.of(&c.source))) }
+                td { (accuracy.number(c.validation)) }
+                td { (plain.number(c.diversity)) }
+                td { (plain.number(c.entropy)) }
+                td { (plain.number(c.diversity - c.entropy)) }
+                td.text { (c.dropped.as_deref().unwrap_or_default()) }
+            } } }
+        } }
+    } };
+    section("What to take, without labels from away", lede, body)
 }
 
 /// How well the domain is decoded, and how far apart the domains are.

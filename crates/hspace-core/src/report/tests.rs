@@ -223,6 +223,7 @@ fn shifted() -> ShiftResult {
         decodability: vec![],
         distances: vec![],
         inputs: vec![],
+        choices: vec![],
         left_out: vec![],
     };
     ShiftResult {

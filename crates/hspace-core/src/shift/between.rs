@@ -1,9 +1,9 @@
 //! Measurements between domains, each made once.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::{Domains, ShiftSource};
+use super::{Domains, Pair, ShiftSource};
 use crate::dataset::Split;
 use crate::error::{Error, Result};
 use crate::probe::{
@@ -27,6 +27,10 @@ pub(super) struct Between<'a> {
     pub(super) adapting: Vec<Contender<'a>>,
     /// The reference of each source that has one.
     references: HashMap<String, String>,
+    /// What each source that learns from draws has answered.
+    memories: HashMap<String, Known>,
+    /// Rows whose labels are kept from all sources, to choose between them.
+    pub(super) held_out: Vec<bool>,
     pub(super) domains: &'a Domains,
     options: &'a ProbeOptions,
     data: &'a str,
@@ -41,13 +45,17 @@ impl<'a> Between<'a> {
         domains: &'a Domains,
         options: &'a ProbeOptions,
         data: &'a str,
+        held_out: Option<Vec<bool>>,
     ) -> Between<'a> {
         let (mut plain, mut adapting, mut references) = (Vec::new(), Vec::new(), HashMap::new());
+        let mut memories = HashMap::new();
         for source in sources {
             if let Some(reference) = source.reference {
                 references.insert(source.contender.name().to_owned(), reference);
             }
-            let own = remembering(source.contender, options.folds);
+            let name = source.contender.name().to_owned();
+            let (own, memory) = remembering(source.contender, options.folds, held_out.is_some());
+            memories.extend(memory.map(|memory| (name, memory)));
             match source.adapts {
                 true => adapting.push(own),
                 false => plain.push(own),
@@ -57,6 +65,8 @@ impl<'a> Between<'a> {
             plain,
             adapting,
             references,
+            memories,
+            held_out: held_out.unwrap_or_else(|| vec![false; domains.index.len()]),
             domains,
             options,
             data,
@@ -95,8 +105,11 @@ impl<'a> Between<'a> {
         if let Some(known) = self.known.get(&key) {
             return Ok(Some(known.clone()));
         }
+        let mut known = self.domains.rows(labelled);
+        let held_out = known.iter_mut().zip(&self.held_out);
+        held_out.for_each(|(is, held_out)| *is &= !held_out);
         let rows = DomainRows {
-            labelled: self.domains.rows(labelled),
+            labelled: known,
             unlabelled: self.domains.rows(unlabelled),
             tested: self.domains.rows(tested),
         };
@@ -123,8 +136,49 @@ impl<'a> Between<'a> {
     }
 }
 
-/// A source that learns from draws, so that what it learned once is asked about all test rows and not learned again for other test rows.
-fn remembering(contender: Contender<'_>, folds: usize) -> Contender<'_> {
+impl Between<'_> {
+    /// What `source` answered for each row, by each set of labels of the home of `pair` that it learned from, of those with the most labels; none where it
+    /// does not learn from draws. With or without samples from away, as `adapts` says.
+    pub(super) fn answers(&self, source: &str, pair: &Pair, adapts: bool) -> Vec<RowAnswers> {
+        let Some(memory) = self.memories.get(source) else {
+            return Vec::new();
+        };
+        let [home, away] = [&pair.home[..], &[pair.away]].map(|d| self.domains.rows(d));
+        let known = lock(memory);
+        let is_own = |learned: &Learned| {
+            let (labelled, train, _) = learned;
+            labelled.iter().all(|&row| home[row]) && train.iter().any(|&row| away[row]) == adapts
+        };
+        let mut own: Vec<(&Learned, &RowAnswers)> = known
+            .iter()
+            .filter(|(learned, _)| is_own(learned))
+            .collect();
+        let most = own.iter().map(|(learned, _)| learned.0.len()).max();
+        own.retain(|(learned, _)| Some(learned.0.len()) == most);
+        own.sort_by_key(|(learned, _)| learned.2);
+        own.into_iter()
+            .map(|(_, answers)| answers.clone())
+            .collect()
+    }
+
+    /// All sources that learn from draws, and whether they adapt.
+    pub(super) fn learners(&self) -> Vec<(String, bool)> {
+        let of = |all: &[Contender<'_>], adapts: bool| -> Vec<(String, bool)> {
+            let names = all.iter().map(|c| c.name().to_owned());
+            let own = names.filter(|name| self.memories.contains_key(name));
+            own.map(|name| (name, adapts)).collect()
+        };
+        [of(&self.plain, false), of(&self.adapting, true)].concat()
+    }
+}
+
+/// A source that learns from draws, so that what it learned once is asked about all test rows and not learned again for other test rows; with `selects`
+/// about all rows whose labels it did not see.
+fn remembering(
+    contender: Contender<'_>,
+    folds: usize,
+    selects: bool,
+) -> (Contender<'_>, Option<Known>) {
     let Contender::PerDraw {
         name,
         samples,
@@ -134,33 +188,50 @@ fn remembering(contender: Contender<'_>, folds: usize) -> Contender<'_> {
         answer,
     } = contender
     else {
-        return contender;
+        return (contender, None);
     };
     let is_tested = |row: &usize| folds > 1 || samples.split[*row] == Split::Test;
+    let known = Known::default();
     let memory = Memory {
         rows: (0..samples.ids.len()).filter(is_tested).collect(),
+        all: samples.ids.len(),
+        selects,
         learn: answer,
-        known: Mutex::new(HashMap::new()),
+        known: known.clone(),
     };
-    Contender::PerDraw {
+    let own = Contender::PerDraw {
         name,
         samples,
         origin,
         draws,
         labels_alone,
         answer: Box::new(move |draw| memory.answer(draw)),
-    }
+    };
+    (own, Some(known))
 }
 
 /// What was learned from: labelled rows, all training rows, seed.
 type Learned = (Vec<usize>, Vec<usize>, u64);
 
+/// Answers by row.
+pub(super) type RowAnswers = HashMap<usize, Vec<f64>>;
+
+/// What was answered, shared by a source and who chooses.
+type Known = Arc<Mutex<HashMap<Learned, RowAnswers>>>;
+
+fn lock(known: &Known) -> MutexGuard<'_, HashMap<Learned, RowAnswers>> {
+    known.lock().unwrap_or_else(|broken| broken.into_inner())
+}
+
 struct Memory<'a> {
     learn: Box<LearnAndAnswer<'a>>,
     /// Rows that may be tested.
     rows: Vec<usize>,
-    /// Answers by row.
-    known: Mutex<HashMap<Learned, HashMap<usize, Vec<f64>>>>,
+    /// Number of all rows.
+    all: usize,
+    /// Whether all rows without a label are asked for, too.
+    selects: bool,
+    known: Known,
 }
 
 impl Memory<'_> {
@@ -171,16 +242,15 @@ impl Memory<'_> {
             let of = of.collect::<Option<Vec<_>>>()?;
             Some(of.into_iter().flatten().copied().collect())
         };
-        let lock = || {
-            self.known
-                .lock()
-                .unwrap_or_else(|broken| broken.into_inner())
-        };
-        if let Some(known) = lock().get(&learned).and_then(of) {
+        if let Some(known) = lock(&self.known).get(&learned).and_then(of) {
             return Ok(known);
         }
         let is_new = |row: &usize| draw.train.binary_search(row).is_err();
-        let rows: Vec<usize> = self.rows.iter().copied().filter(is_new).collect();
+        let is_open = |row: &usize| draw.labelled.binary_search(row).is_err();
+        let rows: Vec<usize> = match self.selects {
+            true => (0..self.all).filter(is_open).collect(),
+            false => self.rows.iter().copied().filter(is_new).collect(),
+        };
         let values = (self.learn)(&Draw {
             test: &rows,
             ..*draw
@@ -190,7 +260,7 @@ impl Memory<'_> {
         let answers: HashMap<usize, Vec<f64>> =
             answers.map(|(row, own)| (row, own.to_vec())).collect();
         let asked = of(&answers).ok_or_else(|| Error::data("a test row was not answered for"))?;
-        lock().insert(learned, answers);
+        lock(&self.known).insert(learned, answers);
         Ok(asked)
     }
 }

@@ -34,6 +34,10 @@ impl Shift {
         for (home, away) in self.directions() {
             text += &self.pair(&home, &away);
         }
+        for choice in &self.choices {
+            text += &choice.text();
+            text.push('\n');
+        }
         text += &self.domains_text();
         if !self.left_out.is_empty() {
             text += &format!("left out, for lack of time: {}\n", self.left_out.join("; "));

@@ -117,7 +117,7 @@ fn equal_domains_show_no_drop() {
     assert!(found.headline().contains("no more than chance allows"));
 }
 
-/// Learns the threshold of feature 0 from labels, and moves it by the difference of the means of feature 2 if it adapts.
+/// Learns a threshold of feature 0 from labels; if it adapts, of its difference from feature 2.
 fn learner<'a>(
     name: &'a str,
     data: &'a Representation,
@@ -132,13 +132,6 @@ fn learner<'a>(
         labels_alone: None,
         answer: Box::new(move |draw: &Draw<'_>| {
             asked.fetch_add(1, Ordering::Relaxed);
-            let mean = |rows: &[usize], feature: usize| {
-                let sum: f32 = rows
-                    .iter()
-                    .map(|&row| data.features.row(row)[feature])
-                    .sum();
-                sum / rows.len() as f32
-            };
             let others: Vec<usize> = draw
                 .train
                 .iter()
@@ -146,13 +139,15 @@ fn learner<'a>(
                 .filter(|row| draw.labelled.binary_search(row).is_err())
                 .collect();
             assert_eq!(others.is_empty(), !adapts, "{name}");
-            let moved = match adapts {
-                true => mean(&others, 2) - mean(draw.labelled, 2),
-                false => 0.0,
+            // What moves away moves feature 2 as it moves feature 0.
+            let value = |row: usize| {
+                let own = data.features.row(row);
+                if adapts { own[0] - own[2] } else { own[0] }
             };
-            let threshold = mean(draw.labelled, 0) + moved;
+            let sum: f32 = draw.labelled.iter().map(|&row| value(row)).sum();
+            let threshold = sum / draw.labelled.len() as f32;
             let answer = |&row: &usize| {
-                let is = f64::from(u8::from(data.features.row(row)[0] > threshold));
+                let is = f64::from(u8::from(value(row) > threshold));
                 [1.0 - is, is]
             };
             Ok(draw.test.iter().flat_map(answer).collect())
@@ -254,4 +249,79 @@ fn what_cannot_be_compared_is_refused_with_a_name() {
     };
     assert!(refused("lab", &from("c", "a")).contains("--from"));
     assert!(refused("lab", &from("a", "a")).contains("no shift to itself"));
+}
+
+/// Of a source alone, one that adapts well and one that takes everything for one class the good one is chosen, without a label from away.
+#[test]
+fn what_adapts_well_is_chosen_and_what_collapses_is_dropped() {
+    let data = samples("samples", 1.2);
+    let counts = [0, 1, 2].map(|_| AtomicUsize::new(0));
+    let adapting = |contender| ShiftSource {
+        contender,
+        adapts: true,
+        reference: Some("alone".into()),
+    };
+    let collapsed = Contender::PerDraw {
+        name: "collapsed".into(),
+        samples: Box::new(data.clone()),
+        origin: String::new(),
+        draws: 3,
+        labels_alone: None,
+        // As right as can be at home, and one answer away.
+        answer: Box::new(|draw: &Draw<'_>| {
+            let answer = |&row: &usize| {
+                let is = match row / 2 % 2 {
+                    0 => (row % 2) as f64,
+                    _ => 0.0,
+                };
+                [1.0 - is, is]
+            };
+            Ok(draw.test.iter().flat_map(answer).collect())
+        }),
+    };
+    let sources = vec![
+        plain(learner("alone", &data, false, &counts[0])),
+        adapting(learner("adapted", &data, true, &counts[1])),
+        adapting(collapsed),
+    ];
+    let directions = Directions {
+        from: vec!["a".into()],
+        select: true,
+        ..Directions::default()
+    };
+    let found = measured(sources, &directions, 1);
+    let choice = &found.choices[0];
+    assert_eq!(
+        (choice.chosen.as_str(), choice.oracle.as_str()),
+        ("adapted", "adapted")
+    );
+    let dropped = choice
+        .candidates
+        .iter()
+        .find(|c| c.source == "collapsed")
+        .unwrap();
+    assert!(
+        dropped.dropped.as_ref().unwrap().contains("a few classes"),
+        "{dropped:?}"
+    );
+    assert!(dropped.validation > 0.9 && !choice.is_home_alone());
+    assert!(
+        found
+            .table()
+            .contains("chosen from a to b without a label from b: adapted")
+    );
+    // Labels away change nothing that is known before the test.
+    let mut other = data.clone();
+    let Values::Classes { index, .. } = &mut other.columns[0].values else {
+        panic!("classes");
+    };
+    for row in (0..240).filter(|row| row / 2 % 2 == 1) {
+        index[row] = index[row].map(|class| 1 - class);
+    }
+    let sources = vec![
+        plain(learner("alone", &other, false, &counts[0])),
+        adapting(learner("adapted", &other, true, &counts[2])),
+    ];
+    let again = measured(sources, &directions, 1);
+    assert_eq!(again.choices[0].candidates[..], choice.candidates[..2]);
 }
