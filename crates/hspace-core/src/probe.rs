@@ -56,8 +56,8 @@ pub use measure::{
 pub(crate) use nuisance::read_off;
 pub use options::{KnnMetric, KnnOptions, KnnWeights, LinearOptions, ProbeOptions, RidgeOptions};
 pub use scaling::Scaling;
-pub(crate) use scores::largest;
 pub(crate) use scaling::Transform;
+pub(crate) use scores::largest;
 pub use seeds::over_seeds;
 pub(crate) use task::{Task, task_column};
 pub use transfer::{Effect, Transfer};

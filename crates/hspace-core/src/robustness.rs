@@ -102,10 +102,10 @@ pub struct ConditionScore {
 /// use hspace_core::probe::{Contender, Labels, Limits, ProbeOptions};
 /// use hspace_core::robustness::{CONDITION, Condition, measure};
 ///
-/// // Test samples of odd numbers are taken to be corrupted.
+/// // Every second test sample is taken to be corrupted.
 /// let mut samples = blobs("pixels", 0.2);
 /// let noise = Condition { corruption: "noise".into(), severity: 3 };
-/// let index = (0..160).map(|row| Some((row % 2) as u32)).collect();
+/// let index = (0..160).map(|row| Some(u32::from(row % 8 == 4))).collect();
 /// let values = Values::Classes { names: vec!["clean".into(), noise.name()], index };
 /// samples.columns.push(Column { name: CONDITION.into(), role: Role::Domain, values });
 /// let options = ProbeOptions { probes: vec!["linear".into()], labels: vec![Labels::All], ..ProbeOptions::default() };

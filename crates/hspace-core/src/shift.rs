@@ -149,13 +149,13 @@ pub struct ShiftRow {
 /// use hspace_core::probe::{Contender, Labels, Limits, ProbeOptions};
 /// use hspace_core::shift::{Directions, ShiftSource, measure};
 ///
-/// // Two scanners, of which the second adds a constant to every feature.
+/// // Two sites, of which the second adds a constant to every feature.
 /// let mut samples = blobs("pixels", 0.2);
-/// let scanner = |row: usize| (row / 3 % 2) as u32;
-/// let values = (0..160).map(|row| Some(scanner(row))).collect();
+/// let site = |row: usize| (row / 3 % 2) as u32;
+/// let values = (0..160).map(|row| Some(site(row))).collect();
 /// let values = Values::Classes { names: vec!["old".into(), "new".into()], index: values };
-/// samples.columns.push(Column { name: "scanner".into(), role: Role::Domain, values });
-/// for row in (0..160).filter(|&row| scanner(row) == 1) {
+/// samples.columns.push(Column { name: "site".into(), role: Role::Domain, values });
+/// for row in (0..160).filter(|&row| site(row) == 1) {
 ///     let width = samples.features.cols;
 ///     samples.features.data[row * width..(row + 1) * width].iter_mut().for_each(|x| *x += 2.0);
 /// }
@@ -163,7 +163,7 @@ pub struct ShiftRow {
 /// let options = ProbeOptions { probes: vec!["linear".into()], labels: vec![Labels::All], ..ProbeOptions::default() };
 /// let directions = Directions { from: vec!["old".into()], ..Directions::default() };
 /// let (mut limits, say) = (Limits::default(), &mut |_: &str| ());
-/// let found = measure(vec![source], "scanner", &directions, &options, "blobs", &mut limits, say)?;
+/// let found = measure(vec![source], "site", &directions, &options, "blobs", &mut limits, say)?;
 /// let row = &found.rows[0];
 /// assert_eq!((row.home[0].as_str(), row.away.as_str()), ("old", "new"));
 /// assert!(row.drop.expect("a drop").low > 0.0 && row.ceiling.expect("a ceiling").mean > 0.9);

@@ -14,8 +14,8 @@ use crate::file;
 /// # use data::blobs;
 /// use hspace_core::probe::{Contender, DomainRows, Labels, Limits, ProbeOptions, measure_between};
 ///
-/// // Even rows are of one hospital, odd rows of another.
-/// let of = |hospital: usize| (0..160).map(|row| row % 2 == hospital).collect::<Vec<bool>>();
+/// // Rows of two hospitals, four of each in turn.
+/// let of = |hospital: usize| (0..160).map(|row| row / 4 % 2 == hospital).collect::<Vec<bool>>();
 /// let domains = DomainRows { labelled: of(0), unlabelled: vec![false; 160], tested: of(1) };
 /// let options = ProbeOptions { labels: vec![Labels::All], ..ProbeOptions::default() };
 /// let pixels = Contender::Fixed(blobs("pixels", 0.2));
