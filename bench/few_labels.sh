@@ -43,6 +43,7 @@ for row in "$@"; do
             [ -e "pneumonia$seed/encoder.toml" ] || "$hspace" train --data "$data/pneumoniamnist/pneumoniamnist.npz" --objective supervised --encoder resnet18 \
                 --set encoder.stem=small --set encoder.width=64 --epochs 25 --keep-best online_probe --seed $seed --out "pneumonia$seed" --overwrite
             "$hspace" report "pneumonia$seed"
+            "$hspace" probe "head:pneumonia$seed" --data "$data/pneumoniamnist/pneumoniamnist.npz" --labels all --no-baselines --json "pneumonia$seed.json"
         done
         # What learning without labels adds, at a quarter of the width.
         e=resnet18:stem=small:width=16
