@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Column, Split, Values};
 use crate::error::{Error, Result, unknown};
-use crate::probe::{Contender, Estimate, Labels, Limits, Nuisance, ProbeOptions};
+use crate::probe::{Contender, Estimate, Labels, Limits, Nuisance, ProbeOptions, task_column};
 use crate::representation::Representation;
 
 pub use distance::Distance;
@@ -202,24 +202,28 @@ pub fn measure(
         true => Some(held_out(first, options)?),
         false => None,
     };
-    let (columns, split) = (first.columns.clone(), first.split.clone());
-    let mut found = between::Between::new(sources, &domains, options, data_name, held_out);
+    let split = first.split.clone();
+    let task = task_column(first, &options.task)?.clone();
+    let is_known = |row: usize, part: Split| {
+        task.values.is_known(row) && (options.folds > 1 || split[row] == part)
+    };
+    let usable = [Split::Train, Split::Test]
+        .map(|part| (0..split.len()).map(|row| is_known(row, part)).collect());
+    let mut found = between::Between::new(sources, &domains, options, data_name, usable, held_out);
     let (mut rows, mut choices) = (Vec::new(), Vec::new());
     let mut measure = String::new();
     for pair in &pairs {
         let (name, own) = estimates::rows(&mut found, pair, limits, progress)?;
         measure = name;
-        if directions.select
-            && let Some(task) = columns.iter().find(|c| c.name == found.task)
-        {
-            choices.extend(select::choose(&found, pair, &own, task, &split));
+        if directions.select {
+            choices.extend(select::choose(&found, pair, &own, &task, &split));
         }
         rows.extend(own);
     }
-    let between::Between { left_out, task, .. } = found;
+    let left_out = found.left_out;
     Ok(Shift {
         data: data_name.into(),
-        task,
+        task: task.name,
         measure,
         domain: domains.name.clone(),
         domains: sizes,

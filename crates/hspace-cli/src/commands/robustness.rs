@@ -96,7 +96,7 @@ pub fn run(args: &Args) -> Result<()> {
     let sources = parsed(&args.sources)?;
     let spinner = Spinner::new("reading");
     let dataset = open(flags.data()?, &flags.open_options())?;
-    let rows = tested(&dataset, args.samples, &args.sources)?;
+    let rows = tested(&dataset, args.samples)?;
     let seed = options.seed;
     if let Some(path) = &args.pictures {
         let sheet = corruption_sheet(&dataset, &rows, &corruptions, &severities, seed)?;
@@ -157,7 +157,7 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// The test samples that are corrupted.
-fn tested(dataset: &Dataset, most: usize, sources: &[String]) -> Result<Vec<usize>> {
+fn tested(dataset: &Dataset, most: usize) -> Result<Vec<usize>> {
     let is_image = |&row: &usize| matches!(dataset.samples.get(row), Ok(Sample::Image(_)));
     let labelled = |&row: &usize| dataset.task().is_none_or(|task| task.values.is_known(row));
     let test = dataset.indices(Split::Test);
@@ -169,10 +169,9 @@ fn tested(dataset: &Dataset, most: usize, sources: &[String]) -> Result<Vec<usiz
         .collect();
     if rows.len() < all.len() {
         say::note(format_args!(
-            "{} of {} test samples are corrupted, evenly spaced (--samples), for {}",
+            "{} of {} test samples are corrupted, evenly spaced (--samples)",
             rows.len(),
-            all.len(),
-            sources.join(", ")
+            all.len()
         ));
     }
     Ok(rows)

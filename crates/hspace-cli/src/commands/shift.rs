@@ -82,6 +82,11 @@ pub fn run(args: &Args) -> Result<()> {
         ];
         apart(&outputs, &[("target", target)])?;
     }
+    if args.select && flags.answers.is_some() {
+        return Err(Error::config(
+            "--answers: with --select everything is measured in one go and no answers are kept; leave it out",
+        ));
+    }
     let mut options = flags.options()?;
     if options.probes == ProbeOptions::default().probes {
         options.probes = vec!["linear".to_owned()];
@@ -122,7 +127,9 @@ pub fn run(args: &Args) -> Result<()> {
     for contender in contenders {
         sources.push(as_source(contender, &represented)?);
     }
-    let mut limits = Limits::new(answers.journal(), until);
+    // A choice needs the answers to samples that are not tested, which a journal does not have.
+    let journal = answers.journal().filter(|_| !args.select);
+    let mut limits = Limits::new(journal, until);
     let name = represented.dataset.name.clone();
     let say = &mut |text: &str| spinner.say(text);
     let found = measure(

@@ -102,6 +102,27 @@ fn two_data_sets_and_a_method_that_sees_unlabelled_samples_of_the_other() {
     assert!(found["inputs"][0]["class_mix"].as_f64().unwrap() < 0.05);
 }
 
+/// The second time, too, when an answers file could be there.
+#[test]
+fn a_choice_is_made_each_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    table(at, "cells.csv", &["a", "b"], true);
+    let shift = "shift mcc:mlp:width=8:train.steps=30 coral:mlp:width=8:train.steps=30 --data cells.csv --domain lab --from a --to b \
+                 --select --json s.json";
+    for _ in 0..2 {
+        let text = ok(at, shift);
+        assert!(
+            text.contains("chosen from a to b without a label from b"),
+            "{text}"
+        );
+        let choices = json(at, "s.json")["choices"].clone();
+        let first = choices[0]["candidates"][0]["source"].as_str().unwrap();
+        assert!(first.starts_with("supervised:mlp"), "{first}");
+    }
+    assert!(fails(at, &format!("{shift} --answers a.jsonl")).contains("--answers"));
+}
+
 #[test]
 fn every_sample_is_tested_in_folds_and_labs_can_be_chosen() {
     let folder = tempfile::tempdir().unwrap();

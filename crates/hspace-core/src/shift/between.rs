@@ -34,9 +34,10 @@ pub(super) struct Between<'a> {
     pub(super) domains: &'a Domains,
     options: &'a ProbeOptions,
     data: &'a str,
+    /// Rows with a value of the task that may be learned from, and that may be tested.
+    usable: [Vec<bool>; 2],
     known: HashMap<Key, Measurements>,
     pub(super) left_out: Vec<String>,
-    pub(super) task: String,
 }
 
 impl<'a> Between<'a> {
@@ -45,6 +46,7 @@ impl<'a> Between<'a> {
         domains: &'a Domains,
         options: &'a ProbeOptions,
         data: &'a str,
+        usable: [Vec<bool>; 2],
         held_out: Option<Vec<bool>>,
     ) -> Between<'a> {
         let (mut plain, mut adapting, mut references) = (Vec::new(), Vec::new(), HashMap::new());
@@ -70,15 +72,34 @@ impl<'a> Between<'a> {
             domains,
             options,
             data,
+            usable,
             known: HashMap::new(),
             left_out: Vec::new(),
-            task: String::new(),
         }
     }
 
     /// The source that `source` is compared with.
     pub(super) fn reference(&self, source: &str) -> Option<&str> {
         self.references.get(source).map(String::as_str)
+    }
+
+    /// As [`Between::of`]; `None`, too, where the domains have no label to learn from or no sample to test: a ceiling, or a score at home, is then not known.
+    pub(super) fn if_possible(
+        &mut self,
+        group: Group,
+        domains: [&[usize]; 3],
+        limits: &mut Limits<'_>,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Option<Measurements>> {
+        let has = |domains: &[usize], usable: &[bool]| {
+            let mut rows = self.domains.rows(domains).into_iter().zip(usable);
+            rows.any(|(is, usable)| is && *usable)
+        };
+        let [labelled, _, tested] = domains;
+        match has(labelled, &self.usable[0]) && has(tested, &self.usable[1]) {
+            true => self.of(group, domains, limits, progress),
+            false => Ok(None),
+        }
     }
 
     /// The measurement of one group of sources with labels of `labelled`, samples of `unlabelled`, tested in `tested`; `None` of no source.
@@ -130,7 +151,6 @@ impl<'a> Between<'a> {
         let without = found.left_out.iter();
         self.left_out
             .extend(without.map(|what| format!("{place}: {what}")));
-        self.task.clone_from(&found.task);
         self.known.insert(key, found.clone());
         Ok(Some(found))
     }

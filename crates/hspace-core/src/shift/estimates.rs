@@ -17,13 +17,12 @@ pub(super) fn rows(
     progress: &mut dyn FnMut(&str),
 ) -> Result<(String, Vec<ShiftRow>)> {
     let (home, away) = (&pair.home[..], [pair.away]);
-    let mut ask =
-        |between: &mut Between<'_>, group, domains| between.of(group, domains, limits, progress);
-    let plain = ask(between, Group::Plain, [home, &[], &away])?;
-    let at_home = ask(between, Group::Plain, [home, &[], home])?;
-    let ceilings = ask(between, Group::Plain, [&away, &[], &away])?;
-    let adapted = ask(between, Group::Adapting, [home, &away, &away])?;
-    let adapted_home = ask(between, Group::Adapting, [home, &away, home])?;
+    let plain = between.of(Group::Plain, [home, &[], &away], limits, progress)?;
+    let adapted = between.of(Group::Adapting, [home, &away, &away], limits, progress)?;
+    let mut ask = |group, domains| between.if_possible(group, domains, limits, progress);
+    let at_home = ask(Group::Plain, [home, &[], home])?;
+    let ceilings = ask(Group::Plain, [&away, &[], &away])?;
+    let adapted_home = ask(Group::Adapting, [home, &away, home])?;
     let names = between.domains;
     let mut found = Vec::new();
     let mut measure = String::new();

@@ -194,12 +194,14 @@ impl Shift {
             1 => String::new(),
             _ => format!(", the best of {sources} sources there,"),
         };
-        let seen = match drop.has_interval() && drop.low <= 0.0 {
-            true => ", no more than chance allows",
-            false => "",
-        };
+        if drop.has_interval() && drop.low <= 0.0 {
+            let source = &best.source;
+            return Some(format!(
+                "{place} {source}{among} loses nothing that is seen"
+            ));
+        }
         Some(format!(
-            "{place} {}{among} loses {} of {}{seen}",
+            "{place} {}{among} loses {} of {}",
             best.source,
             short(drop.mean),
             self.measure.replace('_', " ")
