@@ -19,6 +19,14 @@ measure() {
     "$hspace" probe "$@" --data "$data/$from" --labels "$labels" --draws "$draws" --probe linear --json "$name.json" | tee "$name.txt"
 }
 
+# pretrain NAME DATA EPOCHS [FLAG...]: SimCLR of NAME, on a cnn of width 16.
+pretrain() {
+    name=$1 from=$2 passes=$3
+    shift 3
+    [ -e "$name-simclr/encoder.safetensors" ] || "$hspace" train --data "$data/$from" --objective simclr --encoder cnn --set encoder.width=16 \
+        --epochs "$passes" "$@" --out "$name-simclr" --overwrite
+}
+
 ladder='ladder:mlp:units=[1000,500,250,250,250]:train.batch_size=100:train.learning_rate=0.002'
 vat='vat:mlp:units=[1200,1200]:length=0.5:ratio=3:views.weak.crop.p=0.0:train.batch_size=100:train.learning_rate=0.002'
 
@@ -37,7 +45,10 @@ for row in "$@"; do
         measure kmeans 100,all 10 mnist kmeans:400:patch=9:pool=4 --no-baselines
         measure kmeans2 100 10 mnist kmeans:400:patch=9:pool=4:layers=2 --no-baselines
         ;;
-    views) measure views 10 5 mnist fixmatch:cnn:width=16:train.steps=${VIEWS_STEPS:-10000} --no-baselines ;;
+    views)
+        pretrain mnist mnist 10
+        measure views 10 5 mnist fixmatch:cnn:width=16:train.steps=${VIEWS_STEPS:-10000} finetune:mnist-simclr mnist-simclr --no-baselines
+        ;;
     pneumonia)
         for seed in 0 1 2; do
             [ -e "pneumonia$seed/encoder.toml" ] || "$hspace" train --data "$data/pneumoniamnist/pneumoniamnist.npz" --objective supervised --encoder resnet18 \
@@ -56,8 +67,7 @@ for row in "$@"; do
         [ $row = fashion ] && from=fashion-mnist
         # Photographs at 64 of their 96 px.
         [ $row = clothing ] && epochs=30 size=:train.image_size=64
-        [ -e "$row-simclr/encoder.safetensors" ] || "$hspace" train --data "$data/$from" --objective simclr --encoder cnn --set encoder.width=16 \
-            --epochs $epochs ${size:+--image-size 64} --out "$row-simclr" --overwrite
+        pretrain "$row" "$from" $epochs ${size:+--image-size 64}
         e=cnn:width=16$size s=:train.steps=${TABLE_STEPS:-1000}
         measure "$row" 4,40 3 $from "$row-simclr" "finetune:$row-simclr" supervised:$e pseudo_label:$e$s pi_model:$e$s mean_teacher:$e$s vat:$e$s \
             mixmatch:$e$s fixmatch:$e$s "label_spreading:$row-simclr" "self_training:$row-simclr" kmeans:400 "label_spreading:kmeans:400" pixels
