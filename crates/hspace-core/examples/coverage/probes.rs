@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use hspace_core::Result;
+use hspace_core::auto::Auto;
 use hspace_core::probe::comparison::compare;
 use hspace_core::probe::savings::savings;
 use hspace_core::probe::{Contender, Labels, ProbeOptions, Row, measure};
@@ -36,7 +37,7 @@ fn options(setting: &Setting<'_>) -> ProbeOptions {
             .iter()
             .map(|k| k.map_or(Labels::All, Labels::PerClass))
             .collect(),
-        draws: setting.draws,
+        draws: Auto::Set(setting.draws),
         baseline: setting.sources[0].0.into(),
         ..ProbeOptions::default()
     }

@@ -18,6 +18,7 @@ use super::nuisance::read_off;
 use super::options::ProbeOptions;
 use super::task::{DrawPlan, FEWEST, SharedSchema, Task, Truth, task_column, test_units};
 use super::{Contender, Labels, Measurements, PROTOCOL, TaskKind, geometry};
+use crate::auto::Auto;
 use crate::dataset::Role;
 use crate::error::{Error, Result, unknown, valid};
 use crate::file;
@@ -446,7 +447,7 @@ fn options_hash(options: &ProbeOptions, task: &Task, name: &str) -> String {
     let own = ProbeOptions {
         probes: Vec::new(),
         labels: Vec::new(),
-        draws: 0,
+        draws: Auto::Auto,
         baseline: String::new(),
         task: name.to_owned(),
         ..options.clone()

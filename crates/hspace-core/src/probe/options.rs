@@ -16,7 +16,7 @@ use crate::error::{Error, Result, unknown};
 /// use hspace_core::auto::Auto;
 /// use hspace_core::probe::{KnnMetric, Labels, ProbeOptions};
 ///
-/// let mut options = ProbeOptions { draws: 20, ..ProbeOptions::default() };
+/// let mut options = ProbeOptions { draws: Auto::Set(20), ..ProbeOptions::default() };
 /// options.labels = vec![Labels::PerClass(1), Labels::All];
 /// options.knn.k = Auto::Set(5);
 /// options.knn.metric = KnnMetric::Cosine;
@@ -33,8 +33,8 @@ pub struct ProbeOptions {
     /// fewer than 3 are not measured. For masks: masks in total.
     #[serde(with = "label_list")]
     pub labels: Vec<Labels>,
-    /// Random draws of few labels; at most 5 from 50 labels a class (500 in total) on, 3 from 100 (1,000) on, 1 for all.
-    pub draws: usize,
+    /// Random draws of few labels, ≥ 1; all labels are one draw. `auto`: 10; 5 from 50 labels a class (500 in total) on, 3 from 100 (1,000) on.
+    pub draws: Auto<usize>,
     /// Seed of the draws, the folds and the clusters.
     pub seed: u64,
     /// Name of the column that is the task; `auto` is the first label column.
@@ -65,7 +65,7 @@ impl Default for ProbeOptions {
                 Labels::PerClass(100),
                 Labels::All,
             ],
-            draws: 10,
+            draws: Auto::Auto,
             seed: 0,
             task: "auto".into(),
             baseline: "pixels".into(),
@@ -156,7 +156,7 @@ impl ProbeOptions {
         if self.folds == 0 {
             problems.push("folds: must be at least 2, or 1 for the data's own split".into());
         }
-        if self.draws == 0 {
+        if self.draws == Auto::Set(0) {
             problems.push("draws: must be at least 1".into());
         }
         let settings = PROBES.iter().flat_map(|entry| (entry.validate)(self));
@@ -253,7 +253,7 @@ mod tests {
     fn all_problems_are_found_at_once() {
         let options = ProbeOptions {
             probes: vec!["liner".into()],
-            draws: 0,
+            draws: Auto::Set(0),
             linear: LinearOptions { c: Auto::Set(-1.0) },
             ..ProbeOptions::default()
         };

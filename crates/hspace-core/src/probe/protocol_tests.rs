@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use super::*;
+use crate::auto::Auto;
 use crate::dataset::{Column, Split, Values};
 use crate::error::Result;
 use crate::matrix::Matrix;
@@ -73,7 +74,7 @@ fn options(task: &str) -> ProbeOptions {
     ProbeOptions {
         probes: ["linear", "knn"].map(String::from).to_vec(),
         labels: vec![Labels::PerClass(4), Labels::PerClass(20), Labels::All],
-        draws: 3,
+        draws: Auto::Set(3),
         task: task.into(),
         ..ProbeOptions::default()
     }

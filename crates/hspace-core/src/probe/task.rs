@@ -6,6 +6,7 @@ use super::mask::scores::chance;
 use super::mask::{MaskSummary, MaskTask, check_two_classes, summarised};
 use super::options::ProbeOptions;
 use super::{Labels, TaskKind};
+use crate::auto::Auto;
 use crate::dataset::{self, Column, Role, Split, Values, groups};
 use crate::error::{Error, Result, unknown};
 use crate::few_labels::{draw, draw_label_sets, overlap};
@@ -507,17 +508,20 @@ impl Task {
     }
 }
 
-/// How many draws of `count` labels a class (of other kinds of task: in total) are worth when `asked` is the number for few labels: the
+/// How many draws of `count` labels a class (of other kinds of task: in total) are made: as many as asked for. Where it is left open, the
 /// spread over draws falls as labels grow, and the cost rises. What is counted in total counts as ten classes do.
-fn draws(count: usize, kind: TaskKind, asked: usize) -> usize {
+fn draws(count: usize, kind: TaskKind, asked: Auto<usize>) -> usize {
+    if let Auto::Set(asked) = asked {
+        return asked;
+    }
     let by_class = match kind {
         TaskKind::Numbers | TaskKind::LabelSets | TaskKind::Masks => count / 10,
         TaskKind::Classes => count,
     };
     match by_class {
-        100.. => asked.min(3),
-        50.. => asked.min(5),
-        _ => asked,
+        100.. => 3,
+        50.. => 5,
+        _ => 10,
     }
 }
 
@@ -527,11 +531,13 @@ mod tests {
 
     #[test]
     fn many_labels_are_drawn_less_often() {
-        let classes = |k| draws(k, TaskKind::Classes, 10);
+        let classes = |k| draws(k, TaskKind::Classes, Auto::Auto);
         assert_eq!([10, 50, 100].map(classes), [10, 5, 3]);
-        let numbers = |k| draws(k, TaskKind::Numbers, 10);
+        let numbers = |k| draws(k, TaskKind::Numbers, Auto::Auto);
         assert_eq!([10, 100, 500, 1000].map(numbers), [10, 10, 5, 3]);
-        assert_eq!(draws(100, TaskKind::LabelSets, 10), 10);
-        assert_eq!(draws(1000, TaskKind::Classes, 2), 2);
+        assert_eq!(draws(100, TaskKind::LabelSets, Auto::Auto), 10);
+        for asked in [2, 10] {
+            assert_eq!(draws(1000, TaskKind::Classes, Auto::Set(asked)), asked);
+        }
     }
 }

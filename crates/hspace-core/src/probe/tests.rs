@@ -1,6 +1,7 @@
 //! A whole measurement, and what it says in words.
 
 use super::*;
+use crate::auto::Auto;
 use crate::dataset::{Column, Role, Split, Values};
 use crate::error::Result;
 use crate::matrix::Matrix;
@@ -60,7 +61,7 @@ pub(super) fn data(name: &str) -> Representation {
 pub(super) fn short() -> ProbeOptions {
     ProbeOptions {
         labels: vec![Labels::PerClass(2), Labels::PerClass(10), Labels::All],
-        draws: 3,
+        draws: Auto::Set(3),
         ..ProbeOptions::default()
     }
 }

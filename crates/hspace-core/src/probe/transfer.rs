@@ -195,6 +195,7 @@ fn signed(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auto::Auto;
     use crate::probe::tests::{data, nearest, short as options};
     use crate::probe::{Contender, ProbeOptions, measure};
 
@@ -216,7 +217,7 @@ mod tests {
         ];
         let options = ProbeOptions {
             probes: vec!["linear".into(), "knn".into()],
-            draws: 10,
+            draws: Auto::Set(10),
             ..options()
         };
         measure(contenders, &options, "test", &mut |_| ())

@@ -397,7 +397,7 @@ fn a_method_is_measured_as_a_source_that_learns_from_each_draw() {
     let options = ProbeOptions {
         probes: vec!["linear".into()],
         labels: vec![Labels::PerClass(3)],
-        draws: 5,
+        draws: Auto::Set(5),
         ..ProbeOptions::default()
     };
     let measured = measure(contenders, &options, "arcs", &mut |_| ()).unwrap();
@@ -477,7 +477,7 @@ fn nearest_neighbours_answer_as_the_probe_does() {
             let options = ProbeOptions {
                 probes: vec!["knn".into()],
                 labels: vec![Labels::PerClass(20), Labels::All],
-                draws: 3,
+                draws: Auto::Set(3),
                 scaling: Scaling::Columns,
                 knn,
                 ..ProbeOptions::default()

@@ -155,7 +155,7 @@ fn measured(g: &Golden, features: Vec<f32>, task: &str, metric: KnnMetric) -> Re
     };
     let mut options = ProbeOptions {
         labels: vec![Labels::PerClass(4), Labels::All],
-        draws: 2,
+        draws: Auto::Set(2),
         task: task.into(),
         ..ProbeOptions::default()
     };

@@ -1,6 +1,7 @@
 //! The mask probe on maps whose masks are known.
 
 use super::*;
+use crate::auto::Auto;
 use crate::dataset::{Column, Role, Split, Values};
 use crate::matrix::Matrix;
 use crate::probe::{Contender, Labels, Limits, Measurements, ProbeOptions, measure, measure_masks};
@@ -110,7 +111,7 @@ fn source<'a>(name: &str, noise: f64) -> Contender<'a> {
 fn options() -> ProbeOptions {
     ProbeOptions {
         labels: vec![Labels::PerClass(1), Labels::PerClass(10), Labels::All],
-        draws: 4,
+        draws: Auto::Set(4),
         task: "box".into(),
         baseline: "noisy".into(),
         ..ProbeOptions::default()

@@ -1,6 +1,7 @@
 //! Measures that the test samples leave undefined.
 
 use super::*;
+use crate::auto::Auto;
 use crate::dataset::Split;
 use crate::dataset::{Column, Values};
 use crate::matrix::Matrix;
@@ -53,7 +54,7 @@ fn data(name: &str, class: impl Fn(usize) -> u32, number: impl Fn(usize) -> f64)
 fn measured(r: [Representation; 2], task: &str) -> Result<Measurements> {
     let options = ProbeOptions {
         labels: vec![Labels::PerClass(5), Labels::All],
-        draws: 3,
+        draws: Auto::Set(3),
         task: task.into(),
         ..ProbeOptions::default()
     };
