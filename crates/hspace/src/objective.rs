@@ -112,6 +112,12 @@ mod adaptation {
     mod source_and_target;
     pub(super) mod vrex;
 }
+/// Several columns of labels at once.
+mod many_tasks {
+    pub(super) mod multi_task;
+    mod task;
+    mod weighting;
+}
 /// Few samples have labels, and many have none.
 mod semi_supervised {
     pub(super) mod fixmatch;
@@ -135,7 +141,6 @@ use crate::encoder::Encoder;
 use crate::list::{self, Configured, Entry};
 use crate::nn::Weights;
 use crate::optim::ema::Export;
-use crate::optim::{self, Gradients};
 use crate::warning::WarningKind;
 
 pub use data_spec::DataSpec;
@@ -153,16 +158,19 @@ pub use update_group::UpdateGroup;
 /// use hspace::objective::Loss;
 ///
 /// let number = |x: f32| Tensor::<1>::from_floats([x], &Device::cpu());
-/// let mut loss = Loss::of(number(3.0), vec![]);
-/// loss.metrics = vec![("reconstruction", number(2.0)), ("divergence", number(1.0))];
-/// let part = |name| loss.metric(name).clone().into_scalar::<f32>();
-/// assert_eq!((part(Some(&"divergence")), part(None)), (1.0, 3.0));
+/// let loss = Loss {
+///     metrics: vec![("reconstruction", number(2.0)), ("divergence", number(1.0))],
+///     ..Loss::of(number(3.0), vec![])
+/// };
+/// assert_eq!(loss.total.into_scalar::<f32>(), 3.0);
 /// ```
 pub struct Loss {
     /// What the optimizer lowers, `[1]`, a mean over samples.
     pub total: Tensor<1>,
     /// Named numbers worth a curve (parts of the loss, training accuracy), each `[1]`.
     pub metrics: Vec<(&'static str, Tensor<1>)>,
+    /// The same of the tasks of an objective that learns several, named after them.
+    pub task_metrics: Vec<(String, Tensor<1>)>,
     /// Features `[n, d]` of this step's samples, of one view or of several, watched for collapse;
     /// none in an update group that trains something else.
     pub features: Vec<Tensor<2>>,
@@ -174,20 +182,9 @@ impl Loss {
         Loss {
             total,
             metrics: vec![],
+            task_metrics: vec![],
             features,
         }
-    }
-
-    /// The part of that name; of `None` the total.
-    ///
-    /// # Panics
-    /// When there is no such part.
-    pub fn metric(&self, name: Option<&&str>) -> &Tensor<1> {
-        let Some(name) = name else {
-            return &self.total;
-        };
-        let part = self.metrics.iter().find(|part| part.0 == *name);
-        &part.expect("tasks are parts of the loss").1
     }
 }
 
@@ -348,18 +345,6 @@ pub trait Objective: Send + Sync {
     /// The loss of update group `group` on one batch per stream.
     fn loss(&self, net: &Net, batches: &[Batch], group: usize) -> Loss;
 
-    /// The [`Loss::metrics`] whose gradients are wanted one by one, for [`Objective::combine`]: tasks that share an encoder. Each costs a
-    /// forward pass of its own, since burn's backward pass uses up its graph. Without any there is one gradient, that of the total.
-    fn tasks(&self) -> Vec<&'static str> {
-        vec![]
-    }
-
-    /// One gradient from those of the tasks, in their order: their sum, unless they are in conflict and the method has an answer to that
-    /// (PCGrad). A weight that a task does not depend on may be missing in its gradient.
-    fn combine(&self, tasks: Vec<Gradients>) -> Gradients {
-        optim::sum(tasks)
-    }
-
     /// Called once on fresh weights (a teacher starts as a copy).
     fn after_init(&self, _weights: &mut Weights) {}
 
@@ -402,7 +387,7 @@ pub fn learns_from_labels(objective: &dyn Objective) -> bool {
     let streams = objective.streams();
     streams
         .iter()
-        .all(|stream| stream.subset == Subset::Labelled)
+        .all(|stream| matches!(stream.subset, Subset::Labelled | Subset::Any(_)))
 }
 
 /// All objectives.
@@ -432,6 +417,7 @@ pub static OBJECTIVES: &[Entry<Configured<dyn Objective>>] = &[
     layerwise::stacked_autoencoder::ENTRY,
     layerwise::dbn::ENTRY,
     labelled::finetune::ENTRY,
+    many_tasks::multi_task::ENTRY,
     semi_supervised::pseudo_label::ENTRY,
     semi_supervised::pi_model::ENTRY,
     semi_supervised::mean_teacher::ENTRY,

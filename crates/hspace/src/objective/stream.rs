@@ -21,7 +21,7 @@ use crate::views::Recipe;
 /// assert_eq!(rows(Subset::Unlabelled), [1]);
 /// assert_eq!(rows(Subset::Class(0, 1)), [2]);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subset {
     /// All training samples.
     All,
@@ -29,21 +29,24 @@ pub enum Subset {
     Labelled,
     /// Those whose label for the task is not known, or may not be used.
     Unlabelled,
-    /// Those that have a value in this one of [`DataSpec::columns`].
-    Known(usize),
+    /// Those that have a value in any of these of [`DataSpec::columns`].
+    Any(Vec<usize>),
     /// Samples of this class (a domain, a hospital) in this one of [`DataSpec::columns`].
     Class(usize, u32),
 }
 
 impl Subset {
     /// Whether `row` is one of them.
-    pub fn has(self, spec: &DataSpec, row: usize) -> bool {
+    pub fn has(&self, spec: &DataSpec, row: usize) -> bool {
         match self {
             Subset::All => true,
             Subset::Labelled => spec.labelled(row),
             Subset::Unlabelled => !spec.labelled(row),
-            Subset::Known(column) => spec.columns[column].values.is_known(row),
-            Subset::Class(column, class) => match &spec.columns[column].values {
+            Subset::Any(columns) => {
+                let known = |&column: &usize| spec.columns[column].values.is_known(row);
+                columns.iter().any(known)
+            }
+            &Subset::Class(column, class) => match &spec.columns[column].values {
                 Values::Classes { index, .. } => index[row] == Some(class),
                 Values::Numbers(_) | Values::MultiLabel { .. } => false,
             },

@@ -71,21 +71,20 @@ impl Problem for Trainer<'_> {
             ..
         } = self.job;
         let progress = self.monitor.share_of(place.step);
-        let begin = || {
-            Pass::new(weights, Mode::Train, device)
-                .with_seed(seed)
-                .with_progress(progress)
-        };
-        let pass = begin();
+        let pass = Pass::new(weights, Mode::Train, device)
+            .with_seed(seed)
+            .with_progress(progress);
         let net = Net::new(&**encoder, &pass);
         let loss = objective.loss(&net, batches, place.update);
         let value = f64::from(loss.total.clone().inner().into_scalar::<f32>());
         if !value.is_finite() {
             return Err(self.monitor.diverged(value));
         }
-        for (name, part) in &loss.metrics {
+        let metrics = loss.metrics.iter().map(|(name, part)| (*name, part));
+        let of_tasks = loss.task_metrics.iter().map(|(name, part)| (&**name, part));
+        for (name, part) in metrics.chain(of_tasks) {
             let part = f64::from(part.clone().inner().into_scalar::<f32>());
-            self.measured.values.insert((*name).to_owned(), part);
+            self.measured.values.insert(name.to_owned(), part);
         }
         if self.monitor.looks_at_features() && !loss.features.is_empty() {
             let features = loss.features.iter();
@@ -98,15 +97,7 @@ impl Problem for Trainer<'_> {
                 self.monitor.warn(WarningKind::FeatureCollapse, text);
             }
         }
-        let tasks = objective.tasks();
-        let mut gradients = vec![net.gradients(loss.metric(tasks.first()))];
-        for task in tasks.iter().skip(1) {
-            let pass = begin();
-            let net = Net::new(&**encoder, &pass);
-            let loss = objective.loss(&net, batches, place.update);
-            gradients.push(net.gradients(loss.metric(Some(task))));
-        }
-        let gradients = objective.combine(gradients);
+        let gradients = net.gradients(&loss.total);
         self.measured.loss += value / place.batches as f64;
         if place.update == 0 {
             self.measured.samples += batches.iter().map(|b| b.rows.len()).sum::<usize>();

@@ -1,6 +1,6 @@
 """Golden values from PyTorch, torchvision, timm and lightly: forward passes, losses with gradients, optimizers.
 
-    pip install torch torchvision timm lightly
+    pip install torch torchvision timm lightly scipy
     python crates/hspace/tests/golden/torch_values.py > crates/hspace/tests/golden/torch_values.json
 
 Inputs and weights follow a formula (`fill`) that the Rust test repeats, so that only results are stored.
@@ -15,6 +15,7 @@ import torch.nn.functional as F
 import torchvision
 from lightly.loss import BarlowTwinsLoss, DINOLoss, NegativeCosineSimilarity, NTXentLoss, SwaVLoss, VICRegLoss
 from lightly.loss.swav_loss import sinkhorn
+from scipy.optimize import minimize
 
 torch.set_num_threads(1)
 
@@ -248,6 +249,50 @@ def cdan(f):
     source = binary(logits[:3], 1.0) * certainty(p[:3])
     target = binary(logits[3:], 0.0) * certainty(p[3:])
     return (source.mean() + target.mean()) / 2
+
+
+def known(x, places):
+    """The rows whose label is known."""
+    return x[torch.tensor(places)]
+
+
+def task_of_classes(logits):
+    return F.cross_entropy(known(logits, [0, 2, 3, 5]), torch.tensor([0, 2, 1, 1]))
+
+
+def task_of_numbers(x):
+    """30, 50 and 70, standardised."""
+    values = torch.tensor([30.0, 50.0, 70.0])
+    values = (values - values.mean()) / values.std(correction=0)
+    return F.mse_loss(known(x, [0, 1, 3]).flatten(), values)
+
+
+def task_of_labels(logits):
+    labels = torch.tensor([[1.0, 0, 1], [0, 0, 0], [0, 1, 0], [1, 1, 1]])
+    return F.binary_cross_entropy_with_logits(known(logits, [0, 1, 3, 5]), labels)
+
+
+def weighting():
+    """Weights of three conflicting gradients, or two, by the papers' definitions: minima found by SciPy."""
+    g = torch.stack([scatter(4, 18.0 + task) for task in range(3)]).double().numpy()
+    simplex = dict(
+        method="SLSQP",
+        bounds=[(0, 1)] * 3,
+        constraints={"type": "eq", "fun": lambda w: w.sum() - 1},
+        options={"ftol": 1e-15, "maxiter": 1000},
+    )
+    start = [1 / 3] * 3
+    mgda = minimize(lambda w: ((w @ g) ** 2).sum(), start, **simplex).x
+    g0, c = g.mean(0), 0.4
+    length = lambda v: math.sqrt((v**2).sum())
+    worst = minimize(lambda w: (w @ g) @ g0 + c * length(g0) * length(w @ g), start, **simplex).x
+    cagrad = 3 * (1 / 3 + c * length(g0) / length(worst @ g) * worst)
+    surgery = torch.zeros(2)
+    for own, other in [(0, 1), (1, 0)]:
+        conflict = min(g[own] @ g[other], 0) / (g[other] @ g[other])
+        surgery[own] += 1
+        surgery[other] -= conflict
+    return {"mgda": mgda.tolist(), "cagrad": cagrad.tolist(), "pcgrad": surgery.tolist()}
 
 
 def coral(x):
@@ -517,6 +562,10 @@ def losses():
         "dan": of(8, 4, lambda x: unbiased(kernels(x))),
         "jan": of(8, 4, jan),
         "mcc": of(6, 4, mcc),
+        "task_of_classes": of(6, 3, task_of_classes),
+        "task_of_numbers": of(6, 1, task_of_numbers),
+        "task_of_labels": of(6, 3, task_of_labels),
+        "weighting": weighting(),
     }
 
 

@@ -80,7 +80,7 @@ impl SourceAndTarget {
     pub fn streams(&self) -> Vec<Stream> {
         vec![
             Stream::new(Subset::Labelled, vec![ViewKind::Weak]).cycles(),
-            Stream::new(self.target, vec![ViewKind::Weak]).ratio(self.ratio),
+            Stream::new(self.target.clone(), vec![ViewKind::Weak]).ratio(self.ratio),
         ]
     }
 

@@ -138,9 +138,11 @@ impl Objective for Joint {
         metrics.push(("supervised", supervised.clone()));
         metrics.push(("accuracy", accuracy(logits, &labels, net)));
         Loss {
-            total: unsupervised.total + supervised * self.settings.weight,
             metrics,
-            features: unsupervised.features,
+            ..Loss::of(
+                unsupervised.total + supervised * self.settings.weight,
+                unsupervised.features,
+            )
         }
     }
 
