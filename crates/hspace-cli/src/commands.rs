@@ -27,6 +27,7 @@ pub mod select;
 pub mod shift;
 pub mod start;
 pub mod study;
+pub mod tasks;
 pub mod train;
 pub mod transfer;
 pub mod traverse;

@@ -16,7 +16,7 @@ use hspace::{Error, Result};
 use commands::{
     bench, check, compare, completions, density, disentangle, embed, export, fidelity, import,
     invert, likelihood, list, man, maps, predict, probe, quickstart, rank, reconstruct, report,
-    robustness, sample, select, shift, start, study, train, transfer, traverse, views,
+    robustness, sample, select, shift, start, study, tasks, train, transfer, traverse, views,
 };
 
 /// Learn a representation, measure how much easier it makes your task, see why, and ship it.
@@ -69,6 +69,7 @@ enum Command {
     Select(select::Args),
     Shift(shift::Args),
     Robustness(robustness::Args),
+    Tasks(Box<tasks::Args>),
     Disentangle(disentangle::Args),
     Density(density::Args),
     Report(report::Args),
@@ -144,6 +145,7 @@ fn run(command: Command) -> Result<()> {
         Command::Select(args) => select::run(&args),
         Command::Shift(args) => shift::run(&args),
         Command::Robustness(args) => robustness::run(&args),
+        Command::Tasks(args) => tasks::run(&args),
         Command::Disentangle(args) => disentangle::run(&args),
         Command::Density(args) => density::run(&args),
         Command::Report(args) => report::run(&args),

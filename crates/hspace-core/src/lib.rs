@@ -82,6 +82,7 @@ pub mod ica;
 pub mod kmeans;
 pub mod kmeans_features;
 pub mod list;
+pub mod many_tasks;
 pub mod matrix;
 mod npz;
 pub mod pca;

@@ -16,6 +16,7 @@ mod head;
 mod latents;
 mod layers;
 mod look;
+mod many_tasks;
 mod masks;
 mod neighbours;
 mod projection;
@@ -47,6 +48,7 @@ use crate::density::space::SpaceFits;
 use crate::disentangle::Disentanglement;
 use crate::error::Result;
 use crate::head::About;
+use crate::many_tasks::ManyTasks;
 use crate::probe::Measurements;
 use crate::probe::evaluation::Evaluation;
 use crate::warning::Warning;
@@ -110,6 +112,8 @@ pub struct Page {
     pub outliers: Option<Outliers>,
     /// What was learned in one domain and tested in another.
     pub shift: Option<ShiftResult>,
+    /// Tasks learned together.
+    pub many_tasks: Option<ManyTasks>,
     /// Accuracy on corrupted images.
     pub robustness: Option<RobustnessResult>,
     /// What a reader must know before believing the numbers.
@@ -266,6 +270,7 @@ pub fn html(page: &Page) -> Result<String> {
                         (comparison::pairs(m, &looks))
                     }
                     (shift::shift(page.shift.as_ref(), &looks))
+                    (many_tasks::many_tasks(page.many_tasks.as_ref()))
                     (robustness::robustness(page.robustness.as_ref(), &looks))
                     (masks::masks(page.masks.as_ref(), page.measurements.as_ref().map_or(&[], |m| &m.mask_classes)))
                     (head::head(page.head.as_ref()))

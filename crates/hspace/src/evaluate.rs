@@ -441,6 +441,7 @@ impl ReportInput<'_> {
             neighbours: self.neighbours(&task)?,
             head: None,
             masks: None,
+            many_tasks: None,
             disentanglement: self.dependence(seed),
             latents: self.latents(),
             space: self.density(seed),

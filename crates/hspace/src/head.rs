@@ -16,7 +16,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 pub use hspace_core::head::{About, Calibration, Head, HeldOut, Map, Prediction, Predictions};
 pub(crate) use own::of_weights;
-pub use own::{of_run, of_run_if_any};
+pub use own::{of_run, of_run_for, of_run_if_any};
 
 use crate::error::{Error, Result};
 use crate::file;

@@ -321,6 +321,7 @@ impl<'a> Job<'a> {
             exported: self.config.train.export,
             stage: None,
             head: None,
+            tasks: self.objective.task_heads(),
             settings: self.config.encoder.settings.clone(),
             input: self.views.random.input().clone(),
         }

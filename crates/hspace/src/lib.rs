@@ -123,6 +123,7 @@ pub mod invert;
 pub mod job;
 pub mod learner;
 pub mod list;
+pub mod many_tasks;
 pub mod nn;
 pub mod objective;
 pub mod optim;

@@ -35,6 +35,7 @@ mod net;
 mod similarity;
 mod stream;
 mod suits;
+mod task_head;
 mod teacher;
 mod update_group;
 
@@ -148,6 +149,7 @@ pub use fresh::{cost, init};
 pub use net::Net;
 pub use stream::{Batch, Stream, Subset, ViewKind};
 pub use suits::validate;
+pub use task_head::TaskHead;
 pub use update_group::UpdateGroup;
 
 /// The result of [`Objective::loss`].
@@ -300,6 +302,11 @@ pub trait Objective: Send + Sync {
     /// Whether it trains a head for the classes of the task, `head`: then `NAME:ENCODER` is a source that answers by itself.
     fn answers(&self) -> bool {
         false
+    }
+
+    /// The heads of an objective that learns several columns.
+    fn task_heads(&self) -> Vec<TaskHead> {
+        vec![]
     }
 
     /// The probability from which it takes an unlabelled sample for a class, where it leaves out samples below one.

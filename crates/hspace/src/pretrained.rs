@@ -185,6 +185,7 @@ pub fn encoder(
         exported: Export::Model,
         stage: None,
         head: None,
+        tasks: vec![],
         settings,
         input,
     };

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::file;
 use crate::nn::Weights;
 use crate::nn::files::{read_weights, write_weights};
+use crate::objective::TaskHead;
 use crate::optim::ema::Export;
 use crate::views::{InputSpec, Views, ViewsConfig};
 use crate::warning::Warning;
@@ -87,6 +88,9 @@ pub struct EncoderFile {
     /// How the head of a supervised training is calibrated; `None` where there is none, and of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<OwnHead>,
+    /// The heads of a training of several columns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<TaskHead>,
     /// The architecture's settings.
     pub settings: toml::Table,
     /// Shape and normalisation of the input.
@@ -156,6 +160,7 @@ impl TrainedEncoder {
                 stage: Some(stage.to_owned()),
                 // The head is for the features of the end.
                 head: None,
+                tasks: vec![],
                 ..self.about
             },
             ..self
@@ -493,6 +498,7 @@ mod tests {
             exported: Export::Model,
             stage: None,
             head: None,
+            tasks: vec![],
             settings: toml::toml! { width = 4 },
             input: InputSpec {
                 shape: Shape::Vector { dim: 1 },

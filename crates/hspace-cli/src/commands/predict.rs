@@ -23,6 +23,7 @@ use crate::settings::DataFlags;
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   hspace predict runs/supervised --data new/ --out predictions.csv
+  hspace predict runs/many --label age --data new/ --out ages.csv               # of a run that learned several columns
   hspace probe runs/a --data labelled/ --save-head head.safetensors
   hspace predict runs/a --head head.safetensors --data new/ --out predictions.csv
   hspace export runs/a --head head.safetensors --out winner                     # both in one folder
@@ -45,6 +46,9 @@ pub struct Args {
     /// The head, as written by `hspace probe --save-head` [default: that of a supervised run or of what was exported]
     #[arg(long, value_name = "FILE")]
     head: Option<PathBuf>,
+    /// The column to answer, of a run that learned several
+    #[arg(long, value_name = "COLUMN", conflicts_with = "head")]
+    label: Option<String>,
     /// Leave answers open that are less probable
     #[arg(long, value_name = "PROBABILITY", value_parser = probability)]
     min_confidence: Option<f64>,
@@ -110,7 +114,10 @@ pub fn run(args: &Args) -> Result<()> {
     let on = device(&args.device)?;
     let mut head = match (&args.head, &source) {
         (Some(path), _) => head::read(path)?,
-        (None, Source::Run(path)) => head::of_run(path, &on)?,
+        (None, Source::Run(path)) => match &args.label {
+            Some(column) => head::of_run_for(path, column, &on)?,
+            None => head::of_run(path, &on)?,
+        },
         (None, _) => {
             let text = format!(
                 "--head is missing: {} is no supervised run; `hspace probe {} --data DATA --save-head FILE` makes a head",

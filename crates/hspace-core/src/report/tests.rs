@@ -148,6 +148,7 @@ fn page() -> Page {
         measurements: Some(measurements),
         head: Some(head()),
         masks: None,
+        many_tasks: None,
         training: vec![
             curve("loss", vec![2.0, f64::NAN, 1.0]),
             curve("lr", vec![f64::NAN; 3]),

@@ -16,7 +16,7 @@ use crate::dataset::Role;
 use crate::error::unknown;
 use crate::list::{self, Configured, Entry};
 use crate::nn::weights::values;
-use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, ViewKind};
+use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, TaskHead, ViewKind};
 
 /// What a user may set.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -108,6 +108,10 @@ impl Objective for MultiTask {
 
     fn answers(&self) -> bool {
         true
+    }
+
+    fn task_heads(&self) -> Vec<TaskHead> {
+        self.tasks.iter().map(Task::head).collect()
     }
 
     fn steps_per_draw(&self) -> usize {

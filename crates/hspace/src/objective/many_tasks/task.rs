@@ -6,14 +6,17 @@ use burn_tensor::{Tensor, TensorData};
 use crate::dataset::{Column, Values};
 use crate::nn::layers::{linear, pick};
 use crate::nn::{Init, Scope};
-use crate::objective::Net;
+use crate::objective::{Net, TaskHead};
+use crate::probe::TaskKind;
 
 /// A column that a network learns together with others.
 pub(super) struct Task {
     /// The column's name.
     pub name: String,
     /// Where its head is, `head` for the task of the run.
-    pub head: String,
+    at: String,
+    /// Names of classes or labels.
+    names: Vec<String>,
     target: Target,
 }
 
@@ -56,12 +59,10 @@ impl Task {
             Values::MultiLabel { names, sets } => {
                 let mut known = sets.iter().flatten();
                 let first = known.next();
-                known
-                    .any(|set| Some(set) != first)
-                    .then(|| Target::Labels {
-                        count: names.len(),
-                        sets: sets.clone(),
-                    })
+                known.any(|set| Some(set) != first).then(|| Target::Labels {
+                    count: names.len(),
+                    sets: sets.clone(),
+                })
             }
         };
         let Some(target) = target else {
@@ -71,8 +72,12 @@ impl Task {
             ));
         };
         Ok(Task {
+            names: match &column.values {
+                Values::Classes { names, .. } | Values::MultiLabel { names, .. } => names.clone(),
+                Values::Numbers(_) => vec![],
+            },
             name: column.name.clone(),
-            head: match is_main {
+            at: match is_main {
                 true => "head".to_owned(),
                 false => format!("heads.{}", column.name),
             },
@@ -85,9 +90,23 @@ impl Task {
         matches!(self.target, Target::Numbers { .. })
     }
 
+    /// What answers for it.
+    pub fn head(&self) -> TaskHead {
+        TaskHead {
+            column: self.name.clone(),
+            at: self.at.clone(),
+            kind: match self.target {
+                Target::Classes { .. } => TaskKind::Classes,
+                Target::Numbers { .. } => TaskKind::Numbers,
+                Target::Labels { .. } => TaskKind::LabelSets,
+            },
+            names: self.names.clone(),
+        }
+    }
+
     /// The mean loss, `[1]`, over those of `rows` whose value is known, whose features are `features` `[n, d]`; `None` if there are none.
     pub fn loss(&self, net: &Net, features: Tensor<2>, rows: &[usize]) -> Option<Tensor<1>> {
-        let scope = net.at(&self.head);
+        let scope = net.at(&self.at);
         let n = rows.len();
         let outputs = linear(&scope, features, self.outputs(), true);
         let (losses, known): (Tensor<1>, Vec<bool>) = match &self.target {

@@ -31,7 +31,9 @@ pub(super) fn weights(step: &Step, state: &State, restoring: f64, rate: f64) -> 
         weights[task] = weight;
     }
     let sum: f64 = weights.iter().sum();
-    weights.iter_mut().for_each(|w| *w *= state.tasks as f64 / sum);
+    weights
+        .iter_mut()
+        .for_each(|w| *w *= state.tasks as f64 / sum);
     state.set("weights", &weights);
     state.set("at_first", &at_first);
     now

@@ -13,8 +13,12 @@ use crate::objective::many_tasks::task::Task;
 /// The loss of all tasks, and exp(−s), half of it for numbers.
 pub(super) fn combine(memory: &Scope, tasks: &[Task], losses: &[Option<Tensor<1>>]) -> Combined {
     let s = memory.weight("log_variance", [tasks.len()], Init::Constant(0.0));
-    let halves = tasks.iter().map(|task| if task.is_numeric() { 0.5 } else { 1.0 });
-    let present = losses.iter().map(|loss| f32::from(u8::from(loss.is_some())));
+    let halves = tasks
+        .iter()
+        .map(|task| if task.is_numeric() { 0.5 } else { 1.0 });
+    let present = losses
+        .iter()
+        .map(|loss| f32::from(u8::from(loss.is_some())));
     let factors: Vec<f32> = halves.zip(present).map(|(half, is)| half * is).collect();
     let weights = (-s.clone()).exp() * vector(factors, memory.device());
     let terms = losses.iter().enumerate().filter_map(|(task, loss)| {
