@@ -13,6 +13,7 @@ mod hub;
 mod intervals;
 mod labels_alone;
 mod leaks;
+mod many_tasks;
 mod masks;
 mod pictures;
 mod predict;

@@ -65,25 +65,25 @@ fn options() -> ProbeOptions {
     }
 }
 
+/// Trainings that are wrong on every so many-th test sample.
+fn trainings(name: &str, periods: [usize; 4]) -> Vec<Contender<'static>> {
+    let seeds = periods.iter().enumerate();
+    seeds
+        .map(|(seed, &period)| wrong_on(&format!("{name} {seed}"), period))
+        .collect()
+}
+
 fn measured() -> ManyTasks {
+    let all = Learned::Together("fixed".into());
     let own = vec![
-        source(
-            Learned::Alone,
-            vec![wrong_on("alone 0", 4), wrong_on("alone 1", 3)],
-        ),
-        source(
-            Learned::Together("fixed".into()),
-            vec![wrong_on("all 0", 40), wrong_on("all 1", 30)],
-        ),
-        source(
-            Learned::With("age".into()),
-            vec![wrong_on("pair 0", 2), wrong_on("pair 1", 2)],
-        ),
+        source(Learned::Alone, trainings("alone", [4, 4, 3, 4])),
+        source(all, trainings("all", [40, 30, 40, 40])),
+        source(Learned::With("age".into()), trainings("pair", [2, 2, 2, 2])),
     ];
     let task = measure_task(own, vec![], &options(), "test", &mut |_| ());
     ManyTasks {
         data: "test".into(),
-        seeds: 2,
+        seeds: 4,
         tasks: vec![task.expect("it is measured")],
     }
 }
@@ -93,11 +93,11 @@ fn gains_are_differences_on_the_same_samples() {
     let found = measured();
     let task = &found.tasks[0];
     assert_eq!((task.labelled, task.tested), (120, 120));
-    // A quarter and a third of 120 are wrong; then 3 and 4; then half.
-    assert!((task.alone.mean - (0.75 + 2.0 / 3.0) / 2.0).abs() < 1e-9);
+    // Wrong are 30 of 120, in one training 40; of the others 3, in one training 4, and half.
+    assert!((task.alone.mean - (1.0 - 32.5 / 120.0)).abs() < 1e-9);
     let gain = |learned: Learned| task.of(&learned).expect("it was compared").gain;
     let all = gain(Learned::Together("fixed".into()));
-    assert!((all.mean - (117.0 / 120.0 + 116.0 / 120.0) / 2.0 + task.alone.mean).abs() < 1e-9);
+    assert!((all.mean - (32.5 - 3.25) / 120.0).abs() < 1e-9);
     assert!(all.low > 0.0 && all.has_interval());
     assert!(gain(Learned::With("age".into())).high < 0.0);
 }
@@ -107,7 +107,7 @@ fn tables_and_sentences_say_who_helps_whom() {
     let found = measured();
     let text = found.table();
     assert!(
-        text.contains("all, fixed") && text.contains("2 trainings each"),
+        text.contains("all, fixed") && text.contains("4 trainings each"),
         "{text}"
     );
     let said = found.headline();

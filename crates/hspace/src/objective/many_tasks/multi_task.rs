@@ -5,6 +5,8 @@
 //! weights w_t are 1, given, or found by one of the methods of `weighting`; papers of gradient methods (`gradnorm`, `pcgrad`, `cagrad`, `mgda`) take
 //! the gradients of all shared weights (GradNorm: of the last shared layer), here they are those of the shared features.
 //!
+//! Views are weak (`[views.weak]`): what a strong view hides or moves may be what one of the columns is about.
+//!
 //! The column that the run is measured by has its head at `head`, the others at `heads.COLUMN`.
 
 use burn_tensor::Tensor;
@@ -18,20 +20,18 @@ use crate::list::{self, Configured, Entry};
 use crate::nn::weights::values;
 use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, TaskHead, ViewKind};
 
-/// What a user may set.
+/// What a user may set besides the weighting.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 struct Settings {
     /// Names of the columns; none: all label columns.
     columns: Vec<String>,
-    /// How the losses become one.
-    #[serde(flatten)]
-    weighting: WeightingSettings,
 }
 
 #[derive(Default)]
 struct MultiTask {
     settings: Settings,
+    weighting: WeightingSettings,
     tasks: Vec<Task>,
     /// Their places in the columns of the data.
     places: Vec<usize>,
@@ -42,12 +42,19 @@ pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
     summary: "several label columns at once, of which samples may lack some",
     source: "Caruana 1997; weights: Kendall et al. 2018, Chen et al. 2018, Liu et al. 2019, Sener & Koltun 2018, Yu et al. 2020, Liu et al. 2021",
     item: Configured {
-        defaults: list::defaults::<Settings>,
-        make: |table| {
-            let settings: Settings = list::parse(table)?;
-            list::refuse(settings.weighting.validate_numbers())?;
+        defaults: || {
+            let mut all = list::defaults::<Settings>();
+            all.extend(list::defaults::<WeightingSettings>());
+            all
+        },
+        make: |mut table| {
+            let settings: Settings = list::take(&mut table)?;
+            let weighting: WeightingSettings = list::take(&mut table)?;
+            list::nothing_left(&table)?;
+            list::refuse(weighting.validate_numbers())?;
             Ok(Box::new(MultiTask {
                 settings,
+                weighting,
                 ..MultiTask::default()
             }))
         },
@@ -101,7 +108,7 @@ impl Objective for MultiTask {
                 Err(problem) => problems.push(problem),
             }
         }
-        problems.extend(self.settings.weighting.validate(places.len()));
+        problems.extend(self.weighting.validate(places.len()));
         (self.tasks, self.places) = (tasks, places);
         problems
     }
@@ -120,7 +127,7 @@ impl Objective for MultiTask {
 
     fn streams(&self) -> Vec<Stream> {
         let any = Subset::Any(self.places.clone());
-        vec![Stream::new(any, vec![ViewKind::Random])]
+        vec![Stream::new(any, vec![ViewKind::Weak])]
     }
 
     fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
@@ -132,10 +139,7 @@ impl Objective for MultiTask {
             .map(|task| task.loss(net, features.clone(), &batch.rows))
             .collect();
         let products = || self.products(net, &features, &batch.rows);
-        let combined = self
-            .settings
-            .weighting
-            .combine(net, &self.tasks, &losses, products);
+        let combined = self.weighting.combine(net, &self.tasks, &losses, products);
         let mut task_metrics = Vec::new();
         for (place, (task, loss)) in self.tasks.iter().zip(losses).enumerate() {
             let weight = combined.weights.clone().narrow(0, place, 1);

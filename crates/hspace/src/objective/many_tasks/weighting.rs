@@ -42,7 +42,7 @@ pub(super) enum Weighting {
 
 /// Numbers that methods take.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub(super) struct WeightingSettings {
     /// Which method.
     pub weighting: Weighting,
