@@ -38,8 +38,8 @@ fn classes_numbers_and_labels_with_missing_values() {
     let asked = format!("{TASKS} --seeds 2 --weighting fixed,pcgrad");
     let text = ok(at, &format!("{asked} --json t.json --html t.html"));
     for part in [
-        "all, fixed",
-        "all, pcgrad",
+        "with all, fixed",
+        "with all, pcgrad",
         "2 trainings each",
         "learning one other",
         "held out",

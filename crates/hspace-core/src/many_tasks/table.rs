@@ -28,59 +28,55 @@ impl TaskResult {
     pub(crate) fn of(&self, learned: &Learned) -> Option<&Compared> {
         self.together.iter().find(|c| c.learned == *learned)
     }
+
+    /// What learning it together with all other tasks brought, by weighting.
+    pub(crate) fn with_all(&self) -> impl Iterator<Item = (&str, &Compared)> {
+        self.together.iter().filter_map(|c| match &c.learned {
+            Learned::Together(weighting) => Some((weighting.as_str(), c)),
+            _ => None,
+        })
+    }
 }
 
 impl ManyTasks {
-    /// The weightings by which all tasks were learned together, in order.
-    pub(crate) fn weightings(&self) -> Vec<&str> {
-        let first = self.tasks.first().map_or(&[][..], |task| &task.together);
-        first
-            .iter()
-            .filter_map(|c| match &c.learned {
-                Learned::Together(weighting) => Some(weighting.as_str()),
-                _ => None,
-            })
-            .collect()
-    }
-
     /// Whether pairs of tasks were learned.
     pub(crate) fn has_pairs(&self) -> bool {
         let is_pair = |c: &Compared| matches!(c.learned, Learned::With(_));
-        self.tasks
-            .iter()
-            .any(|task| task.together.iter().any(is_pair))
+        let mut tasks = self.tasks.iter();
+        tasks.any(|task| task.together.iter().any(is_pair))
     }
 
     /// Each task alone and with all others, pairs of tasks, and tasks held out.
     pub fn table(&self) -> String {
-        let weightings = self.weightings();
-        let mut head = vec![
-            "task".to_owned(),
-            "measure".into(),
-            "labels".into(),
-            "alone".into(),
-        ];
-        head.extend(weightings.iter().map(|w| format!("all, {w}")));
-        let mut lines = vec![head];
+        let head = ["task", "measure", "labels", "learned", "score", "gain"];
+        let mut lines = vec![head.map(String::from).to_vec()];
         for task in &self.tasks {
-            let mut line = vec![
+            lines.push(vec![
                 task.task.clone(),
                 task.measure.replace('_', " "),
                 task.labelled.to_string(),
+                "alone".to_owned(),
                 interval(&task.alone),
-            ];
-            for weighting in &weightings {
-                let found = task.of(&Learned::Together((*weighting).to_owned()));
-                line.push(found.map_or("–".into(), |c| gain(&c.gain)));
+                String::new(),
+            ]);
+            for (weighting, found) in task.with_all() {
+                let blank = String::new;
+                lines.push(vec![
+                    blank(),
+                    blank(),
+                    blank(),
+                    format!("with all, {weighting}"),
+                    interval(&found.score),
+                    gain(&found.gain),
+                ]);
             }
-            lines.push(line);
         }
         let seeds = match self.seeds {
             1 => "one training each".to_owned(),
             n => format!("{n} trainings each"),
         };
         let mut text = format!(
-            "each task alone, and what learning all together adds ({seeds}; ± half of the 95 % interval)\n{}",
+            "each task alone, and learned together with all others ({seeds}; ± half of the 95 % interval)\n{}",
             aligned(&lines)
         );
         if self.has_pairs() {
@@ -130,34 +126,29 @@ impl ManyTasks {
     /// Which tasks gain and lose by learning all together, and which one task helps or hurts which, in sentences.
     pub fn headline(&self) -> String {
         let mut said = Vec::new();
-        for weighting in self.weightings() {
-            let learned = Learned::Together(weighting.to_owned());
-            let of = |wanted: i8| -> Vec<String> {
-                let tasks = self.tasks.iter();
-                let seen = tasks.filter_map(|task| Some((task, task.of(&learned)?.gain)));
-                seen.filter(|(_, gain)| sign(gain) == wanted)
-                    .map(|(task, gain)| {
-                        format!(
-                            "{} ({}{})",
-                            task.task,
-                            if wanted > 0 { "+" } else { "" },
-                            short(gain.mean)
-                        )
+        for task in &self.tasks {
+            for (wanted, does) in [(1, "better"), (-1, "worse")] {
+                let seen = task.with_all().filter(|(_, c)| sign(&c.gain) == wanted);
+                let by: Vec<String> = seen
+                    .map(|(weighting, c)| {
+                        let plus = if wanted > 0 { "+" } else { "" };
+                        format!("{weighting} {plus}{}", short(c.gain.mean))
                     })
-                    .collect()
-            };
-            let (better, worse) = (of(1), of(-1));
-            let mut parts = Vec::new();
-            if !better.is_empty() {
-                parts.push(format!("better: {}", better.join(", ")));
+                    .collect();
+                if !by.is_empty() {
+                    let task = &task.task;
+                    said.push(format!(
+                        "{task} is {does} learned with all others ({})",
+                        by.join(", ")
+                    ));
+                }
             }
-            if !worse.is_empty() {
-                parts.push(format!("worse: {}", worse.join(", ")));
-            }
-            if parts.is_empty() {
-                parts.push("no difference from each alone is seen".to_owned());
-            }
-            said.push(format!("All together, {weighting}: {}", parts.join("; ")));
+        }
+        if said.is_empty() {
+            said.push(
+                "No task is seen to be better or worse learned with all others than alone"
+                    .to_owned(),
+            );
         }
         for task in &self.tasks {
             for found in &task.together {

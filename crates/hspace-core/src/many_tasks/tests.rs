@@ -107,12 +107,13 @@ fn tables_and_sentences_say_who_helps_whom() {
     let found = measured();
     let text = found.table();
     assert!(
-        text.contains("all, fixed") && text.contains("4 trainings each"),
+        text.contains("with all, fixed") && text.contains("4 trainings each"),
         "{text}"
     );
     let said = found.headline();
     assert!(
-        said.contains("better: ill") && said.contains("age hurts ill"),
+        said.contains("ill is better learned with all others (fixed +.244)")
+            && said.contains("age hurts ill"),
         "{said}"
     );
 }

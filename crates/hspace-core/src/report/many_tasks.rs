@@ -27,23 +27,28 @@ fn together(found: &ManyTasks) -> Markup {
         "Each task learned alone, and what learning all of them with one network adds to it or takes away, on the same test samples: " (trainings)
         ", with 95 % intervals, each by itself. All networks have the same encoder and the same number of steps."
     };
-    let weightings = found.weightings();
     let body = html! { div.scroll { table {
         thead { tr {
-            th.text { "Task" } th.text { "Measure" } th { "Labels" } th { "Test samples" } th { "Alone" }
-            @for weighting in &weightings { th { "All, " (weighting) } }
+            th.text { "Task" } th.text { "Measure" } th { "Labels" } th { "Test samples" } th.text { "Learned" } th { "Score" } th { "Gain" }
         } }
-        tbody { @for task in &found.tasks { tr {
+        tbody { @for task in &found.tasks {
             @let measure = Measure::of(&task.measure);
-            th.text { (task.task) }
-            td.text { (measure.title) }
-            td { (grouped(task.labelled)) }
-            td { (grouped(task.tested)) }
-            td { (measure.cell(&task.alone)) }
-            @for weighting in &weightings {
-                (gain(task.of(&Learned::Together((*weighting).to_owned())), &measure))
+            tr.learned {
+                th.text { (task.task) }
+                td.text { (measure.title) }
+                td { (grouped(task.labelled)) }
+                td { (grouped(task.tested)) }
+                td.text { "alone" }
+                td { (measure.cell(&task.alone)) }
+                td {}
             }
-        } } }
+            @for (weighting, compared) in task.with_all() { tr {
+                th.text {} td.text {} td {} td {}
+                td.text { "with all, " (weighting) }
+                td { (measure.cell(&compared.score)) }
+                (gain(Some(compared), &measure))
+            } }
+        } }
     } } };
     section("Learned together", lede, body)
 }
