@@ -12,7 +12,7 @@ shift 3
 mkdir -p "$out"
 cd "$out"
 
-# measure NAME LABELS DRAWS DATA SOURCE... [-- FLAG...]
+# measure NAME LABELS DRAWS DATA SOURCE|FLAG...
 measure() {
     name=$1 labels=$2 draws=$3 from=$4
     shift 4
@@ -70,7 +70,7 @@ for row in "$@"; do
         pretrain "$row" "$from" $epochs ${size:+--image-size 64}
         e=cnn:width=16$size s=:train.steps=${TABLE_STEPS:-1000}
         measure "$row" 4,40 3 $from "$row-simclr" "finetune:$row-simclr" supervised:$e pseudo_label:$e$s pi_model:$e$s mean_teacher:$e$s vat:$e$s \
-            mixmatch:$e$s fixmatch:$e$s "label_spreading:$row-simclr" "self_training:$row-simclr" kmeans:400 "label_spreading:kmeans:400" pixels
+            mixmatch:$e$s fixmatch:$e$s "label_spreading:$row-simclr" "self_training:$row-simclr" kmeans:400 "label_spreading:kmeans:400" pixels --set baseline=supervised:$e
         ;;
     wbc)
         # The first laboratory alone; its one basophil is a sample without a label.
