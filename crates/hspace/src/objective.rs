@@ -99,6 +99,8 @@ mod labelled {
 /// Labels of one domain are to serve another, whose samples have none.
 mod adaptation {
     pub(super) mod adabn;
+    mod adversary;
+    mod alignment;
     pub(super) mod cdan;
     pub(super) mod coral;
     pub(super) mod dan;
@@ -109,6 +111,8 @@ mod adaptation {
     mod labelled_domains;
     pub(super) mod mcc;
     mod mmd;
+    mod part;
+    mod risk;
     pub(super) mod rotation;
     mod source_and_target;
     pub(super) mod vrex;

@@ -9,60 +9,54 @@ use burn_tensor::Tensor;
 use burn_tensor::activation::softmax;
 use serde::{Deserialize, Serialize};
 
-use super::dann::{discrimination, domain_accuracy, halves};
-use super::source_and_target::{SourceAndTarget, reversal_ramp, reversed};
-use crate::list::{self, Configured, Entry};
-use crate::objective::heads::{not_negative, positive, projector};
-use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream};
+use super::adversary::adversarial;
+use super::alignment::{self, Alignment};
+use super::part::Part;
+use super::source_and_target::{Encoded, joined, parted};
+use crate::list::{Configured, Entry};
+use crate::objective::heads::positive;
+use crate::objective::{Net, Objective};
 
-/// What a user may set.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Settings {
-    /// Weight of the discriminator's loss, 0 or above.
-    weight: f64,
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+struct Cdan {
     /// Whether sure answers count more.
     entropy: bool,
     /// Units of each of the discriminator's two hidden layers.
     units: usize,
-    /// Samples of the target per labelled one.
-    ratio: usize,
 }
 
-impl Default for Settings {
+impl Default for Cdan {
     fn default() -> Self {
-        Settings {
-            weight: 1.0,
+        Cdan {
             entropy: false,
             units: 1024,
-            ratio: 1,
         }
     }
 }
 
-struct Cdan {
-    settings: Settings,
-    domains: SourceAndTarget,
-}
-
 pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
-    name: "cdan",
+    name: Cdan::NAME,
     summary: "domain adaptation: the same of features and answers together",
     source: "Long et al. 2018, arXiv:1705.10667",
-    item: Configured {
-        defaults: list::defaults::<Settings>,
-        make: |table| {
-            let settings: Settings = list::parse(table)?;
-            let problems = [
-                not_negative(&[("weight", settings.weight)]),
-                positive(&[("units", settings.units), ("ratio", settings.ratio)]),
-            ];
-            list::refuse(problems.concat())?;
-            let domains = SourceAndTarget::new(settings.ratio);
-            Ok(Box::new(Cdan { settings, domains }))
-        },
-    },
+    item: alignment::objective::<Cdan>(),
 };
+
+impl Alignment for Cdan {
+    const NAME: &'static str = "cdan";
+
+    fn validate(&self) -> Vec<String> {
+        positive(&[("units", self.units)])
+    }
+
+    fn term(&self, net: &Net, step: &Encoded) -> Part {
+        let [n, _] = step.features[0].dims();
+        let p = net.constant(softmax(joined(&step.logits), 1));
+        let x = outer(joined(&step.features), p.clone());
+        let weights = self.entropy.then(|| parted(p, n).map(certainty));
+        adversarial(net, x, n, self.units, weights)
+    }
+}
 
 /// The outer product of each row of `f [n, d]` and `p [n, c]`, `[n, c · d]`.
 fn outer(f: Tensor<2>, p: Tensor<2>) -> Tensor<2> {
@@ -79,55 +73,9 @@ pub(super) fn certainty(p: Tensor<2>) -> Tensor<2> {
     weight / mean
 }
 
-impl Objective for Cdan {
-    fn prepare(&mut self, spec: &DataSpec) -> Vec<String> {
-        self.domains.prepare(spec, "cdan")
-    }
-
-    fn answers(&self) -> bool {
-        true
-    }
-
-    fn streams(&self) -> Vec<Stream> {
-        self.domains.streams()
-    }
-
-    fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
-        let encoded = self.domains.encode(net, batches);
-        let Settings {
-            weight,
-            units,
-            entropy,
-            ..
-        } = self.settings;
-        let n = batches[0].rows.len();
-        let p = net.constant(softmax(encoded.logits(), 1));
-        let x = outer(encoded.features(), p.clone());
-        let x = reversed(net, x, reversal_ramp(net.progress()));
-        let logits = halves(
-            projector(&net.at("discriminator"), x, &[units, units, 1]),
-            n,
-        );
-        let weights = entropy.then(|| halves(p, n).map(certainty));
-        let domain = discrimination(logits.clone(), weights);
-        let mut metrics = encoded.metrics;
-        metrics.push(("domain", domain.clone()));
-        metrics.push((
-            "domain_accuracy",
-            domain_accuracy(&logits).to_device(net.device()),
-        ));
-        Loss {
-            metrics,
-            ..Loss::of(
-                encoded.supervised + domain * weight,
-                vec![encoded.source[0].clone(), encoded.target[0].clone()],
-            )
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::adversary::discrimination;
     use super::*;
     use crate::golden::{check_loss, matrix};
 
@@ -137,8 +85,8 @@ mod tests {
         check_loss("cdan", [6, 4], |f| {
             let weight = matrix([1, 12], 2.3);
             let x = (outer(f, p.clone()) * weight).sum_dim(1);
-            let weights = halves(p.clone(), 3).map(certainty);
-            discrimination(halves(x, 3), Some(weights))
+            let weights = parted(p.clone(), 3).map(certainty);
+            discrimination(parted(x, 3), Some(weights))
         });
     }
 }

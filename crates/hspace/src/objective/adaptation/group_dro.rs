@@ -5,85 +5,68 @@
 //!
 //! Deviations: batches are of all labelled samples, not of as many from each domain.
 
-use burn_tensor::{Int, Tensor};
+use burn_tensor::{IndexingUpdateOp, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::labelled_domains::LabelledDomains;
-use crate::list::{self, Configured, Entry};
+use super::labelled_domains::{ByDomain, LabelledDomains};
+use super::part::Part;
+use super::risk::{self, Risk};
+use crate::list::{Configured, Entry};
 use crate::nn::Init;
 use crate::objective::heads::not_negative;
-use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream};
+use crate::objective::{Net, Objective};
 
-/// What a user may set.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Settings {
+struct GroupDro {
     /// η, 0 or above.
     step: f64,
 }
 
-impl Default for Settings {
+impl Default for GroupDro {
     fn default() -> Self {
-        Settings { step: 0.01 }
+        GroupDro { step: 0.01 }
     }
-}
-
-struct GroupDro {
-    settings: Settings,
-    domains: LabelledDomains,
 }
 
 pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
-    name: "group_dro",
+    name: GroupDro::NAME,
     summary: "domain generalisation: of several labelled domains the worst weighs most",
     source: "Sagawa et al. 2020, arXiv:1911.08731",
-    item: Configured {
-        defaults: list::defaults::<Settings>,
-        make: |table| {
-            let settings: Settings = list::parse(table)?;
-            list::refuse(not_negative(&[("step", settings.step)]))?;
-            let domains = LabelledDomains::default();
-            Ok(Box::new(GroupDro { settings, domains }))
-        },
-    },
+    item: risk::objective::<GroupDro>(),
 };
 
-impl Objective for GroupDro {
-    fn prepare(&mut self, spec: &DataSpec) -> Vec<String> {
-        self.domains.prepare(spec, "group_dro")
+impl Risk for GroupDro {
+    const NAME: &'static str = "group_dro";
+
+    fn validate(&self) -> Vec<String> {
+        not_negative(&[("step", self.step)])
     }
 
-    fn answers(&self) -> bool {
-        true
-    }
-
-    fn streams(&self) -> Vec<Stream> {
-        self.domains.streams()
-    }
-
-    fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
-        let count = self.domains.count;
-        let by_domain = self.domains.encode(net, batches);
-        let losses = by_domain.losses();
+    fn risk(
+        &self,
+        net: &Net,
+        domains: &LabelledDomains,
+        step: &ByDomain,
+        losses: Tensor<1>,
+    ) -> Part {
+        let count = domains.count;
         let memory = net.at("memory");
         let before = memory.buffer("weights", count, Init::Constant(1.0 / count as f32));
-        let rows: Vec<i64> = by_domain.present.iter().map(|&d| d as i64).collect();
+        let rows: Vec<i64> = step.present.iter().map(|&d| d as i64).collect();
         let rows = Tensor::<1, Int>::from_data(&rows[..], net.device());
         // Weights of all domains; those that are not there have a loss of 0 here.
         let own = losses.clone().inner().to_device(net.device());
         let all = Tensor::<1>::zeros([count], net.device());
-        let all = all.select_assign(0, rows.clone(), own, burn_tensor::IndexingUpdateOp::Add);
-        let raised = before * (all * self.settings.step).exp();
+        let all = all.select_assign(0, rows.clone(), own, IndexingUpdateOp::Add);
+        let raised = before * (all * self.step).exp();
         let weights = raised.clone() / raised.sum();
         memory.update("weights", weights.clone());
         let weights = net.constant(weights.reshape([1, count]));
         let present = weights.reshape([count]).select(0, rows);
-        let total = (losses.clone() * present).sum();
-        let mut metrics = by_domain.metrics;
-        metrics.push(("worst_domain", losses.max()));
-        Loss {
-            metrics,
-            ..Loss::of(total, vec![by_domain.features])
+        Part {
+            value: (losses * present).sum(),
+            metrics: vec![],
         }
     }
 }

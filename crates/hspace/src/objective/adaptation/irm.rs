@@ -6,87 +6,63 @@
 //! Deviations: the square of one batch's derivative, where DomainBed multiplies those of its two halves, which is unbiased; the optimizer's
 //! moments are kept when λ changes.
 
+use burn_tensor::Tensor;
 use burn_tensor::activation::softmax;
 use serde::{Deserialize, Serialize};
 
-use super::labelled_domains::LabelledDomains;
-use crate::list::{self, Configured, Entry};
-use crate::objective::heads::{not_negative, share};
-use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream};
+use super::labelled_domains::{ByDomain, LabelledDomains};
+use super::part::Part;
+use super::risk::{self, Risk, annealed, validate_annealed};
+use crate::list::{Configured, Entry};
+use crate::objective::{Net, Objective};
 
-/// What a user may set.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Settings {
+struct Irm {
     /// λ, 0 or above.
     weight: f64,
     /// Share of the training in which λ is 1, 0..=1.
     anneal: f64,
 }
 
-impl Default for Settings {
+impl Default for Irm {
     fn default() -> Self {
-        Settings {
+        Irm {
             weight: 100.0,
             anneal: 0.1,
         }
     }
 }
 
-struct Irm {
-    settings: Settings,
-    domains: LabelledDomains,
-}
-
 pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
-    name: "irm",
+    name: Irm::NAME,
     summary: "domain generalisation: one classifier is the best in every labelled domain",
     source: "Arjovsky et al. 2019, arXiv:1907.02893",
-    item: Configured {
-        defaults: list::defaults::<Settings>,
-        make: |table| {
-            let settings: Settings = list::parse(table)?;
-            let problems = [
-                not_negative(&[("weight", settings.weight)]),
-                share("anneal", settings.anneal),
-            ];
-            list::refuse(problems.concat())?;
-            let domains = LabelledDomains::default();
-            Ok(Box::new(Irm { settings, domains }))
-        },
-    },
+    item: risk::objective::<Irm>(),
 };
 
-impl Objective for Irm {
-    fn prepare(&mut self, spec: &DataSpec) -> Vec<String> {
-        self.domains.prepare(spec, "irm")
+impl Risk for Irm {
+    const NAME: &'static str = "irm";
+
+    fn validate(&self) -> Vec<String> {
+        validate_annealed(self.weight, self.anneal)
     }
 
-    fn answers(&self) -> bool {
-        true
-    }
-
-    fn streams(&self) -> Vec<Stream> {
-        self.domains.streams()
-    }
-
-    fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
-        let by_domain = self.domains.encode(net, batches);
-        let losses = by_domain.losses();
-        let z = by_domain.logits.clone();
-        let one_hot = self.domains.classes.one_hot(net, &by_domain.labels);
+    fn risk(
+        &self,
+        net: &Net,
+        domains: &LabelledDomains,
+        step: &ByDomain,
+        losses: Tensor<1>,
+    ) -> Part {
+        let z = step.logits.clone();
+        let one_hot = domains.classes.one_hot(net, &step.labels);
         let slope = ((softmax(z.clone(), 1) - one_hot) * z).sum_dim(1);
-        let penalty = by_domain.means(slope).powi_scalar(2).mean();
-        let weight = match net.progress() < self.settings.anneal {
-            true => self.settings.weight.min(1.0),
-            false => self.settings.weight,
-        };
-        let mut metrics = by_domain.metrics;
-        metrics.push(("penalty", penalty.clone()));
-        metrics.push(("worst_domain", losses.clone().max()));
-        Loss {
-            metrics,
-            ..Loss::of(losses.mean() + penalty * weight, vec![by_domain.features])
+        let penalty = step.means(slope).powi_scalar(2).mean();
+        let weight = annealed(net, self.weight, self.anneal);
+        Part {
+            value: losses.mean() + penalty.clone() * weight,
+            metrics: vec![("penalty", penalty)],
         }
     }
 }

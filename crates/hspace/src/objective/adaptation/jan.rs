@@ -5,85 +5,36 @@
 //!
 //! Deviations: as TLLib, without the adversarial choice of kernels (JAN-A).
 
-use super::mmd::{OWN, discrepancy, kernel, kernels};
 use burn_tensor::activation::softmax;
 use serde::{Deserialize, Serialize};
 
-use super::source_and_target::SourceAndTarget;
-use crate::list::{self, Configured, Entry};
-use crate::objective::heads::{not_negative, positive};
-use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream};
+use super::alignment::{self, Alignment};
+use super::mmd::{OWN, discrepancy, kernel, kernels};
+use super::part::Part;
+use super::source_and_target::{Encoded, joined};
+use crate::list::{Configured, Entry};
+use crate::objective::{Net, Objective};
 
 /// σ of the kernel of the probabilities.
 const SIGMA: f64 = 0.92;
 
-/// What a user may set.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Settings {
-    /// w, 0 or above.
-    weight: f64,
-    /// Samples of the target per labelled one.
-    ratio: usize,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Settings {
-            weight: 1.0,
-            ratio: 1,
-        }
-    }
-}
-
-struct Jan {
-    settings: Settings,
-    domains: SourceAndTarget,
-}
+#[derive(Default, Serialize, Deserialize)]
+struct Jan {}
 
 pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
-    name: "jan",
+    name: Jan::NAME,
     summary: "domain adaptation: the maximum mean discrepancy of features and answers together is small",
     source: "Long et al. 2017, arXiv:1605.06636",
-    item: Configured {
-        defaults: list::defaults::<Settings>,
-        make: |table| {
-            let settings: Settings = list::parse(table)?;
-            let problems = [
-                not_negative(&[("weight", settings.weight)]),
-                positive(&[("ratio", settings.ratio)]),
-            ];
-            list::refuse(problems.concat())?;
-            let domains = SourceAndTarget::new(settings.ratio);
-            Ok(Box::new(Jan { settings, domains }))
-        },
-    },
+    item: alignment::objective::<Jan>(),
 };
 
-impl Objective for Jan {
-    fn prepare(&mut self, spec: &DataSpec) -> Vec<String> {
-        self.domains.prepare(spec, "jan")
-    }
+impl Alignment for Jan {
+    const NAME: &'static str = "jan";
 
-    fn answers(&self) -> bool {
-        true
-    }
-
-    fn streams(&self) -> Vec<Stream> {
-        self.domains.streams()
-    }
-
-    fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
-        let encoded = self.domains.encode(net, batches);
-        let features = vec![encoded.source[0].clone(), encoded.target[0].clone()];
-        let answers = kernel(softmax(encoded.logits(), 1), SIGMA);
-        let k = kernels(net, encoded.features()) * answers;
-        let part = discrepancy(k, batches[0].rows.len(), OWN);
-        let mut metrics = encoded.metrics;
-        metrics.push(("distance", part.clone()));
-        Loss {
-            metrics,
-            ..Loss::of(encoded.supervised + part * self.settings.weight, features)
-        }
+    fn term(&self, net: &Net, step: &Encoded) -> Part {
+        let [n, _] = step.features[0].dims();
+        let of_answers = kernel(softmax(joined(&step.logits), 1), SIGMA);
+        let k = kernels(net, joined(&step.features)) * of_answers;
+        Part::new("distance", discrepancy(k, n, OWN))
     }
 }

@@ -7,58 +7,46 @@ use burn_tensor::Tensor;
 use burn_tensor::activation::softmax;
 use serde::{Deserialize, Serialize};
 
+use super::alignment::{self, Alignment};
 use super::cdan::certainty;
-use super::source_and_target::SourceAndTarget;
-use crate::list::{self, Configured, Entry};
-use crate::objective::heads::{not_negative, positive, positive_number};
-use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream};
+use super::part::Part;
+use super::source_and_target::Encoded;
+use crate::list::{Configured, Entry};
+use crate::objective::heads::positive_number;
+use crate::objective::{Net, Objective};
 
-/// What a user may set.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Settings {
-    /// w, 0 or above.
-    weight: f64,
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+struct Mcc {
     /// T, above 0.
     temperature: f64,
-    /// Samples of the target per labelled one.
-    ratio: usize,
 }
 
-impl Default for Settings {
+impl Default for Mcc {
     fn default() -> Self {
-        Settings {
-            weight: 1.0,
-            temperature: 2.5,
-            ratio: 1,
-        }
+        Mcc { temperature: 2.5 }
     }
 }
 
-struct Mcc {
-    settings: Settings,
-    domains: SourceAndTarget,
-}
-
 pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
-    name: "mcc",
+    name: Mcc::NAME,
     summary: "domain adaptation: the classes that are confused on the target become few",
     source: "Jin et al. 2020, arXiv:1912.03699",
-    item: Configured {
-        defaults: list::defaults::<Settings>,
-        make: |table| {
-            let settings: Settings = list::parse(table)?;
-            let problems = [
-                not_negative(&[("weight", settings.weight)]),
-                positive(&[("ratio", settings.ratio)]),
-                positive_number("temperature", settings.temperature),
-            ];
-            list::refuse(problems.concat())?;
-            let domains = SourceAndTarget::new(settings.ratio);
-            Ok(Box::new(Mcc { settings, domains }))
-        },
-    },
+    item: alignment::objective::<Mcc>(),
 };
+
+impl Alignment for Mcc {
+    const NAME: &'static str = "mcc";
+
+    fn validate(&self) -> Vec<String> {
+        positive_number("temperature", self.temperature)
+    }
+
+    fn term(&self, net: &Net, step: &Encoded) -> Part {
+        let [_, of_target] = step.logits.clone();
+        Part::new("confusion", confusion(net, of_target, self.temperature))
+    }
+}
 
 /// The mean over classes of how often they are confused with others, `[1]`, of logits `[n, C]`.
 fn confusion(net: &Net, logits: Tensor<2>, temperature: f64) -> Tensor<1> {
@@ -69,32 +57,6 @@ fn confusion(net: &Net, logits: Tensor<2>, temperature: f64) -> Tensor<1> {
     let own = Tensor::<2>::eye(classes, net.device());
     let share = confused.clone() / confused.sum_dim(1);
     (share.clone().sum() - (share * own).sum()) / classes as f64
-}
-
-impl Objective for Mcc {
-    fn prepare(&mut self, spec: &DataSpec) -> Vec<String> {
-        self.domains.prepare(spec, "mcc")
-    }
-
-    fn answers(&self) -> bool {
-        true
-    }
-
-    fn streams(&self) -> Vec<Stream> {
-        self.domains.streams()
-    }
-
-    fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
-        let encoded = self.domains.encode(net, batches);
-        let features = vec![encoded.source[0].clone(), encoded.target[0].clone()];
-        let part = confusion(net, encoded.target[1].clone(), self.settings.temperature);
-        let mut metrics = encoded.metrics;
-        metrics.push(("confusion", part.clone()));
-        Loss {
-            metrics,
-            ..Loss::of(encoded.supervised + part * self.settings.weight, features)
-        }
-    }
 }
 
 #[cfg(test)]

@@ -17,26 +17,25 @@ pub(super) struct SourceAndTarget {
 
 /// A step's samples, encoded as one batch.
 pub(super) struct Encoded {
-    /// Features `[n, d]` and logits `[n, classes]` of labelled samples of the source.
-    pub source: [Tensor<2>; 2],
-    /// The same of samples of the target.
-    pub target: [Tensor<2>; 2],
+    /// Features of labelled samples of the source `[n, d]`, and of samples of the target `[m, d]`.
+    pub features: [Tensor<2>; 2],
+    /// Their logits, `[n, classes]` and `[m, classes]`.
+    pub logits: [Tensor<2>; 2],
     /// The cross-entropy of the labels, `[1]`.
     pub supervised: Tensor<1>,
-    /// Worth a curve: `supervised` and `accuracy`.
+    /// Worth a curve: `accuracy` and `supervised`.
     pub metrics: Vec<(&'static str, Tensor<1>)>,
 }
 
-impl Encoded {
-    /// Features of both domains `[n + m, d]`.
-    pub fn features(&self) -> Tensor<2> {
-        Tensor::cat(vec![self.source[0].clone(), self.target[0].clone()], 0)
-    }
+/// Rows of the source, then those of the target, `[n + m, d]`.
+pub(super) fn joined(rows: &[Tensor<2>; 2]) -> Tensor<2> {
+    Tensor::cat(rows.to_vec(), 0)
+}
 
-    /// Logits of both domains `[n + m, classes]`.
-    pub fn logits(&self) -> Tensor<2> {
-        Tensor::cat(vec![self.source[1].clone(), self.target[1].clone()], 0)
-    }
+/// The rows of the source, the first `n`, and those of the target: what [`joined`] put together.
+pub(super) fn parted(x: Tensor<2>, n: usize) -> [Tensor<2>; 2] {
+    let [all, _] = x.dims();
+    [x.clone().narrow(0, 0, n), x.narrow(0, n, all - n)]
 }
 
 impl SourceAndTarget {
@@ -87,31 +86,18 @@ impl SourceAndTarget {
     /// Encodes both batches as one.
     pub fn encode(&self, net: &Net, batches: &[Batch]) -> Encoded {
         let features = net.encode_together(&[0, 1].map(|i| batches[i].views[0].clone()));
-        let both = [0, 1].map(|i| {
-            let logits = self.classes.logits(net, features[i].clone());
-            [features[i].clone(), logits]
-        });
-        let [source, target] = both;
+        let features = [0, 1].map(|i| features[i].clone());
+        let logits = features.clone().map(|f| self.classes.logits(net, f));
         let labels = self.classes.of(&batches[0]);
-        let supervised = cross_entropy(source[1].clone(), &labels);
+        let supervised = cross_entropy(logits[0].clone(), &labels);
         Encoded {
             metrics: vec![
-                ("accuracy", accuracy(source[1].clone(), &labels, net)),
+                ("accuracy", accuracy(logits[0].clone(), &labels, net)),
                 ("supervised", supervised.clone()),
             ],
-            source,
-            target,
+            features,
+            logits,
             supervised,
         }
     }
-}
-
-/// x, with −strength times its gradient (Ganin et al. 2016, equation 17).
-pub(super) fn reversed(net: &Net, x: Tensor<2>, strength: f64) -> Tensor<2> {
-    net.constant(x.clone()) * (1.0 + strength) - x * strength
-}
-
-/// `2 / (1 + exp(−10 p)) − 1`: from 0 to nearly 1 over a training (equation 14 there).
-pub(super) fn reversal_ramp(progress: f64) -> f64 {
-    2.0 / (1.0 + (-10.0 * progress).exp()) - 1.0
 }

@@ -5,84 +5,54 @@
 //!
 //! Deviations: the optimizer's moments are kept when β changes.
 
+use burn_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::labelled_domains::LabelledDomains;
-use crate::list::{self, Configured, Entry};
-use crate::objective::heads::{not_negative, share};
-use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream};
+use super::labelled_domains::{ByDomain, LabelledDomains};
+use super::part::Part;
+use super::risk::{self, Risk, annealed, validate_annealed};
+use crate::list::{Configured, Entry};
+use crate::objective::{Net, Objective};
 
-/// What a user may set.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Settings {
+struct VRex {
     /// β, 0 or above.
     weight: f64,
     /// Share of the training in which β is 1, 0..=1.
     anneal: f64,
 }
 
-impl Default for Settings {
+impl Default for VRex {
     fn default() -> Self {
-        Settings {
+        VRex {
             weight: 10.0,
             anneal: 0.1,
         }
     }
 }
 
-struct VRex {
-    settings: Settings,
-    domains: LabelledDomains,
-}
-
 pub(in crate::objective) const ENTRY: Entry<Configured<dyn Objective>> = Entry {
-    name: "vrex",
+    name: VRex::NAME,
     summary: "domain generalisation: the losses of all labelled domains are alike",
     source: "Krueger et al. 2021, arXiv:2003.00688",
-    item: Configured {
-        defaults: list::defaults::<Settings>,
-        make: |table| {
-            let settings: Settings = list::parse(table)?;
-            let problems = [
-                not_negative(&[("weight", settings.weight)]),
-                share("anneal", settings.anneal),
-            ];
-            list::refuse(problems.concat())?;
-            let domains = LabelledDomains::default();
-            Ok(Box::new(VRex { settings, domains }))
-        },
-    },
+    item: risk::objective::<VRex>(),
 };
 
-impl Objective for VRex {
-    fn prepare(&mut self, spec: &DataSpec) -> Vec<String> {
-        self.domains.prepare(spec, "vrex")
+impl Risk for VRex {
+    const NAME: &'static str = "vrex";
+
+    fn validate(&self) -> Vec<String> {
+        validate_annealed(self.weight, self.anneal)
     }
 
-    fn answers(&self) -> bool {
-        true
-    }
-
-    fn streams(&self) -> Vec<Stream> {
-        self.domains.streams()
-    }
-
-    fn loss(&self, net: &Net, batches: &[Batch], _: usize) -> Loss {
-        let by_domain = self.domains.encode(net, batches);
-        let losses = by_domain.losses();
+    fn risk(&self, net: &Net, _: &LabelledDomains, _: &ByDomain, losses: Tensor<1>) -> Part {
         let mean = losses.clone().mean();
-        let variance = (losses.clone() - mean.clone()).powi_scalar(2).mean();
-        let weight = match net.progress() < self.settings.anneal {
-            true => self.settings.weight.min(1.0),
-            false => self.settings.weight,
-        };
-        let mut metrics = by_domain.metrics;
-        metrics.push(("variance", variance.clone()));
-        metrics.push(("worst_domain", losses.max()));
-        Loss {
-            metrics,
-            ..Loss::of(mean + variance * weight, vec![by_domain.features])
+        let variance = (losses - mean.clone()).powi_scalar(2).mean();
+        let weight = annealed(net, self.weight, self.anneal);
+        Part {
+            value: mean + variance.clone() * weight,
+            metrics: vec![("variance", variance)],
         }
     }
 }
