@@ -255,6 +255,27 @@ pub fn init(encoder: &dyn Encoder, shape: Shape, seed: u64, device: &Device) -> 
     (pass.into_fresh().under("encoder"), dim)
 }
 
+/// Names of an encoder's layers of batch normalisation, for samples of that shape; their scale and shift are `NAME.weight` and `NAME.bias`.
+///
+/// ```
+/// use hspace::{dataset::Shape, encoder};
+///
+/// let shape = Shape::Image { channels: 1, height: 16, width: 16 };
+/// let names = |name: &str| -> Result<Vec<String>, String> {
+///     Ok(encoder::batch_norms(&*encoder::make(name, Default::default())?, shape))
+/// };
+/// assert_eq!(names("cnn")?, ["bn0", "bn1", "bn2", "bn3"]);
+/// assert!(names("vit_tiny")?.is_empty());
+/// # Ok::<(), String>(())
+/// ```
+pub fn batch_norms(encoder: &dyn Encoder, shape: Shape) -> Vec<String> {
+    // Layers with running statistics, among weights that are made for that.
+    let (weights, _) = init(encoder, shape, 0, &Device::cpu_with(None));
+    let names = weights.iter().map(|(name, _)| name);
+    let layers = names.filter_map(|name| name.strip_suffix(".running_mean"));
+    layers.map(str::to_owned).collect()
+}
+
 /// How many features an encoder gives at `exit` for samples of that shape.
 ///
 /// ```

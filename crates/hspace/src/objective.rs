@@ -115,6 +115,7 @@ mod adaptation {
     mod risk;
     pub(super) mod rotation;
     mod source_and_target;
+    pub(super) mod tent;
     pub(super) mod vrex;
 }
 /// Several columns of labels at once.
@@ -445,6 +446,7 @@ pub static OBJECTIVES: &[Entry<Configured<dyn Objective>>] = &[
     adaptation::jan::ENTRY,
     adaptation::mcc::ENTRY,
     adaptation::adabn::ENTRY,
+    adaptation::tent::ENTRY,
     adaptation::rotation::ENTRY,
     adaptation::group_dro::ENTRY,
     adaptation::irm::ENTRY,

@@ -1,6 +1,6 @@
 //! The classes of the task, and losses of answers to it.
 
-use burn_tensor::activation::log_softmax;
+use burn_tensor::activation::{log_softmax, softmax};
 use burn_tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
@@ -157,6 +157,13 @@ pub(super) fn soft_cross_entropy(logits: Tensor<2>, targets: Tensor<2>) -> Tenso
     -(log_softmax(logits, 1) * targets).sum_dim(1).reshape([n])
 }
 
+/// The mean entropy of the answers in nats, `[1]`: logits `[n, C]`.
+pub(super) fn entropy(logits: Tensor<2>) -> Tensor<1> {
+    -(softmax(logits.clone(), 1) * log_softmax(logits, 1))
+        .sum_dim(1)
+        .mean()
+}
+
 /// The share of rows whose largest logit is that of the label, `[1]`.
 pub(super) fn accuracy(logits: Tensor<2>, labels: &[u32], net: &Net) -> Tensor<1> {
     let [n, _] = logits.dims();
@@ -184,5 +191,10 @@ mod tests {
         check_loss("supervised", [6, 4], |logits| {
             smoothed_cross_entropy(logits, &[0, 1, 2, 3, 1, 1], &weights, 0.1)
         });
+    }
+
+    #[test]
+    fn entropies_agree_with_pytorch() {
+        check_loss("entropy", [6, 4], entropy);
     }
 }

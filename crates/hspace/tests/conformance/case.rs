@@ -249,6 +249,8 @@ impl Choice {
             (_, Shape::Vector { .. }) if OF_IMAGES.contains(&self.form) => false,
             // Patches are of images.
             ("mae", Shape::Vector { .. }) => false,
+            // Its weights are those of batch normalisation.
+            ("tent", Shape::Image { .. }) => !self.encoder.starts_with("vit_"),
             // Vectors cannot be turned.
             ("rotation", Shape::Vector { .. }) => false,
             ("mae", Shape::Image { .. }) => self.encoder.starts_with("vit_"),

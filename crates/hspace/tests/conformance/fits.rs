@@ -17,6 +17,7 @@ fn objectives_meet_the_encoders_and_data_that_they_are_for_and_no_others() {
             (true, "gan") => &["discriminator", "generator"],
             (true, "stacked_autoencoder") => &["layer2"],
             (true, "dbn") => &["layer0"],
+            (true, "tent") => &["target"],
             (true, _) => &["all"],
         };
         assert_eq!(update_groups, wanted, "{choice:?}");
@@ -58,6 +59,11 @@ fn what_does_not_fit_is_answered_with_a_way_out() {
             on("simclr", "", "vit_tiny", square(6)),
             "train.image_size to a multiple of 4",
             on("simclr", "", "vit_tiny", square(8)),
+        ),
+        (
+            on("tent", "", "vit_tiny", IMAGE),
+            "use cnn",
+            on("tent", "", "cnn", IMAGE),
         ),
         (
             on("autoencoder", OF_IMAGES[0], "mlp", VECTOR),

@@ -558,6 +558,7 @@ def losses():
         "ladder": of(6, 4, ladder),
         "domain": of(7, 1, domain),
         "cdan": of(6, 4, cdan),
+        "entropy": of(6, 4, lambda x: torch.distributions.Categorical(logits=x).entropy().mean()),
         "coral": of(9, 4, coral),
         "dan": of(8, 4, lambda x: unbiased(kernels(x))),
         "jan": of(8, 4, jan),

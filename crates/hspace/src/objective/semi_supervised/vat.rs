@@ -15,7 +15,7 @@ use burn_tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::list::{self, Configured, Entry};
-use crate::objective::classes::{Classes, accuracy, cross_entropy};
+use crate::objective::classes::{self, Classes, accuracy, cross_entropy};
 use crate::objective::heads::{must, not_negative, positive_number};
 use crate::objective::{Batch, DataSpec, Loss, Net, Objective, Stream, Subset, ViewKind};
 
@@ -162,9 +162,7 @@ impl Objective for Vat {
             ("adversarial", adversarial),
         ];
         if entropy > 0.0 {
-            let of_answers = -(softmax(others.clone(), 1) * log_softmax(others, 1))
-                .sum_dim(1)
-                .mean();
+            let of_answers = classes::entropy(others);
             metrics.push(("entropy", of_answers.clone()));
             total = total + of_answers * entropy;
         }
