@@ -22,6 +22,7 @@ pub mod knn;
 pub(crate) mod label_scores;
 mod labels_alone;
 mod learner;
+mod limits;
 pub mod linear;
 pub mod mask;
 mod measure;
@@ -49,10 +50,9 @@ pub use journal::Journal;
 pub(crate) use journal::hash_of_features;
 pub use labels_alone::LabelsAlone;
 pub use learner::{Draw, LearnAndAnswer};
+pub use limits::Limits;
 pub use mask::{FeatureMaps, MapSource, MaskExample, MaskTask};
-pub use measure::{
-    Limits, answer_between, measure, measure_between, measure_masks, measure_within,
-};
+pub use measure::{measure, measure_masks, measure_within};
 pub(crate) use nuisance::read_off;
 pub use options::{KnnMetric, KnnOptions, KnnWeights, LinearOptions, ProbeOptions, RidgeOptions};
 pub use scaling::Scaling;

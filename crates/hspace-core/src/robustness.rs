@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::{Role, Values};
 use crate::error::{Error, Result};
 use crate::probe::{
-    Answered, Contender, DomainRows, Estimate, Labels, Limits, ProbeOptions, Row, answer_between,
+    Answered, Contender, DomainRows, Estimate, Labels, Limits, ProbeOptions, Row, measure_within,
 };
 
 pub use corrupted::{CONDITION, Condition, corrupted};
@@ -148,8 +148,12 @@ pub fn measure(
         labelled: is_clean,
         tested: all,
     };
-    let (found, answers) =
-        answer_between(contenders, &domains, options, data_name, limits, progress)?;
+    let mut answers = Vec::new();
+    let mut limits = Limits {
+        answers: Some(&mut answers),
+        ..limits.between(&domains)
+    };
+    let found = measure_within(contenders, options, data_name, &mut limits, progress)?;
     let task = first.columns.iter().find(|c| c.name == found.task);
     let Some(Values::Classes { index: truth, .. }) = task.map(|c| &c.values) else {
         return Err(Error::config(format!(

@@ -12,14 +12,15 @@ use crate::file;
 /// ```
 /// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
 /// # use data::blobs;
-/// use hspace_core::probe::{Contender, DomainRows, Labels, Limits, ProbeOptions, measure_between};
+/// use hspace_core::probe::{Contender, DomainRows, Labels, Limits, ProbeOptions, measure_within};
 ///
 /// // Rows of two hospitals, four of each in turn.
 /// let of = |hospital: usize| (0..160).map(|row| row / 4 % 2 == hospital).collect::<Vec<bool>>();
 /// let domains = DomainRows { labelled: of(0), unlabelled: vec![false; 160], tested: of(1) };
 /// let options = ProbeOptions { labels: vec![Labels::All], ..ProbeOptions::default() };
 /// let pixels = Contender::Fixed(blobs("pixels", 0.2));
-/// let found = measure_between(&[pixels], &domains, &options, "animals", &mut Limits::default(), &mut |_| ())?;
+/// let mut limits = Limits { domains: Some(&domains), ..Limits::default() };
+/// let found = measure_within(&[pixels], &options, "animals", &mut limits, &mut |_| ())?;
 /// assert!(found.train + found.test < 160 && found.rows[0].scores[0].1.mean > 0.9);
 /// # Ok::<(), hspace_core::Error>(())
 /// ```
@@ -34,6 +35,20 @@ pub struct DomainRows {
 }
 
 /// What a source answers for all tested rows, learned from one draw of labels.
+///
+/// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
+/// use hspace_core::probe::{Contender, Labels, Limits, ProbeOptions, measure_within};
+///
+/// let options = ProbeOptions { probes: vec!["linear".into()], labels: vec![Labels::All], ..ProbeOptions::default() };
+/// let mut answers = Vec::new();
+/// let mut limits = Limits { answers: Some(&mut answers), ..Limits::default() };
+/// let pixels = Contender::Fixed(blobs("pixels", 0.2));
+/// let found = measure_within(&[pixels], &options, "animals", &mut limits, &mut |_| ())?;
+/// assert_eq!(answers[0].values.len(), 3 * found.test); // Of three classes.
+/// # Ok::<(), hspace_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Answered {
     /// Name of the source.

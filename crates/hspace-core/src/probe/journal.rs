@@ -54,8 +54,8 @@ struct Line {
 /// for _ in 0..2 {
 ///     let mut journal = Journal::open(&path)?;
 ///     let mut limits = Limits::new(Some(&mut journal), None);
-///     let contenders = vec![Contender::Fixed(blobs("runs/a", 0.2))];
-///     measure_within(contenders, &options, "animals", &mut limits, &mut |_| ())?;
+///     let contenders = [Contender::Fixed(blobs("runs/a", 0.2))];
+///     measure_within(&contenders, &options, "animals", &mut limits, &mut |_| ())?;
 ///     assert!(journal.notes().is_empty() && journal.path() == path);
 ///     known.push(journal.known());
 /// }

@@ -4,72 +4,23 @@ mod maps;
 pub(super) mod pace;
 mod rows;
 mod run;
+mod study;
 
-use std::time::Instant;
-
-use super::answer::ProbeAnswer;
-use super::domains::{Answered, DomainRows};
-use super::entry::Entry;
-use super::estimates::Sampling;
-use super::folds::learnable;
-use super::journal::{Conditions, Journal};
+use super::domains::DomainRows;
+use super::journal::Conditions;
+use super::limits::Limits;
 use super::mask::{MaskExample, MaskTask};
 use super::nuisance::read_off;
 use super::options::ProbeOptions;
-use super::task::{DrawPlan, FEWEST, SharedSchema, Task, Truth, task_column, test_units};
-use super::{Contender, Labels, Measurements, PROTOCOL, TaskKind, geometry};
-use crate::auto::Auto;
+use super::task::{SharedSchema, Task, task_column};
+use super::{Contender, Measurements, PROTOCOL, TaskKind, geometry};
 use crate::dataset::Role;
 use crate::error::{Error, Result, unknown, valid};
 use crate::file;
 use crate::representation::Representation;
-use crate::stats::Crossed;
 use pace::Pace;
 use run::Work;
-
-/// What bounds a measurement, and what it goes on from.
-///
-/// ```
-/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
-/// # use data::blobs;
-/// use hspace_core::probe::{Contender, Limits, ProbeOptions, measure_within};
-/// use std::time::Instant;
-///
-/// // No time at all: everything is left out, and that is said.
-/// let mut limits = Limits::new(None, Some(Instant::now()));
-/// let contenders = vec![Contender::Fixed(blobs("runs/a", 0.2))];
-/// let found = measure_within(contenders, &ProbeOptions::default(), "animals", &mut limits, &mut |_| ())?;
-/// assert!(!found.left_out.is_empty() && found.without().is_some());
-/// # Ok::<(), hspace_core::Error>(())
-/// ```
-#[derive(Debug, Default)]
-pub struct Limits<'a> {
-    /// Answers of a measurement that was stopped, which are not measured again; what is measured now is added.
-    pub journal: Option<&'a mut Journal>,
-    /// When to stop: no draw is begun that would end later, by the pace of those before it, and [`Measurements::left_out`] says what is missing.
-    /// The first draws, whose pace is not known, may end later.
-    pub deadline: Option<Instant>,
-    /// Where all answers are kept.
-    pub(crate) answers: Option<&'a mut Vec<Answered>>,
-}
-
-impl<'a> Limits<'a> {
-    /// These two.
-    pub fn new(journal: Option<&'a mut Journal>, deadline: Option<Instant>) -> Limits<'a> {
-        Limits {
-            journal,
-            deadline,
-            answers: None,
-        }
-    }
-}
-
-impl Limits<'_> {
-    fn are_over(&self) -> bool {
-        self.deadline
-            .is_some_and(|deadline| Instant::now() >= deadline)
-    }
-}
+pub(super) use study::{Part, Study};
 
 /// Measures every contender on one task. Baselines are contenders like any other; chance is added
 /// here. `progress` is called with what is being measured.
@@ -106,16 +57,11 @@ pub fn measure(
     data_name: &str,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Measurements> {
-    measure_within(
-        contenders,
-        options,
-        data_name,
-        &mut Limits::default(),
-        progress,
-    )
+    let limits = &mut Limits::default();
+    measure_within(&contenders, options, data_name, limits, progress)
 }
 
-/// [`measure`] within `limits`: it goes on from what a stopped measurement left, and ends early.
+/// [`measure`] within `limits`: of some rows alone, going on from what a stopped measurement left, ending early.
 ///
 /// ```
 /// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
@@ -126,101 +72,16 @@ pub fn measure(
 /// let deadline = Some(Instant::now() + Duration::from_secs(60));
 /// let mut limits = Limits::new(None, deadline);
 /// let options = ProbeOptions { labels: vec![Labels::PerClass(5)], ..ProbeOptions::default() };
-/// let contenders = vec![Contender::Fixed(blobs("runs/a", 0.2))];
-/// let found = measure_within(contenders, &options, "animals", &mut limits, &mut |_| ())?;
+/// let contenders = [Contender::Fixed(blobs("runs/a", 0.2))];
+/// let found = measure_within(&contenders, &options, "animals", &mut limits, &mut |_| ())?;
 /// assert!(found.left_out.is_empty()); // There was time for all.
 /// # Ok::<(), hspace_core::Error>(())
 /// ```
 ///
 /// # Errors
-/// As [`measure`], and when answers cannot be kept.
+/// As [`measure`], when answers cannot be kept, and when a domain has no sample to learn from or to test.
 pub fn measure_within(
-    contenders: Vec<Contender<'_>>,
-    options: &ProbeOptions,
-    data_name: &str,
-    limits: &mut Limits<'_>,
-    progress: &mut dyn FnMut(&str),
-) -> Result<Measurements> {
-    measure_rows(&contenders, None, options, data_name, limits, progress)
-}
-
-/// [`measure_within`] with labels of some domains and tests of others. Columns of domains and the geometry of the features are not measured, and in
-/// folds what is learned from is of the other folds in every domain.
-///
-/// ```
-/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
-/// # use data::blobs;
-/// use hspace_core::probe::{Contender, DomainRows, Limits, ProbeOptions, measure_between};
-///
-/// let all = vec![true; 160];
-/// let domains = DomainRows { labelled: all.clone(), unlabelled: vec![false; 160], tested: all };
-/// let pixels = Contender::Fixed(blobs("pixels", 0.2));
-/// let (mut limits, options) = (Limits::default(), ProbeOptions::default());
-/// let found = measure_between(&[pixels], &domains, &options, "animals", &mut limits, &mut |_| ())?;
-/// assert!(found.geometry.is_empty());
-/// # Ok::<(), hspace_core::Error>(())
-/// ```
-///
-/// # Errors
-/// As [`measure_within`], and when a domain has no sample to learn from or to test.
-pub fn measure_between(
     contenders: &[Contender<'_>],
-    domains: &DomainRows,
-    options: &ProbeOptions,
-    data_name: &str,
-    limits: &mut Limits<'_>,
-    progress: &mut dyn FnMut(&str),
-) -> Result<Measurements> {
-    let domains = Some(domains);
-    measure_rows(contenders, domains, options, data_name, limits, progress)
-}
-
-/// [`measure_between`], and all answers, for what the measurements do not say. Answers are not in a journal, which is not read.
-///
-/// ```
-/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
-/// # use data::blobs;
-/// use hspace_core::probe::{Contender, DomainRows, Labels, Limits, ProbeOptions, answer_between};
-///
-/// let all = vec![true; 160];
-/// let domains = DomainRows { labelled: all.clone(), unlabelled: vec![false; 160], tested: all };
-/// let options = ProbeOptions { probes: vec!["linear".into()], labels: vec![Labels::All], ..ProbeOptions::default() };
-/// let pixels = Contender::Fixed(blobs("pixels", 0.2));
-/// let (found, answers) = answer_between(&[pixels], &domains, &options, "animals", &mut Limits::default(), &mut |_| ())?;
-/// assert_eq!(answers[0].values.len(), 3 * found.test);
-/// # Ok::<(), hspace_core::Error>(())
-/// ```
-///
-/// # Errors
-/// As [`measure_between`].
-pub fn answer_between(
-    contenders: &[Contender<'_>],
-    domains: &DomainRows,
-    options: &ProbeOptions,
-    data_name: &str,
-    limits: &mut Limits<'_>,
-    progress: &mut dyn FnMut(&str),
-) -> Result<(Measurements, Vec<Answered>)> {
-    let mut answers = Vec::new();
-    let mut limits = Limits {
-        journal: None,
-        deadline: limits.deadline,
-        answers: Some(&mut answers),
-    };
-    let found = measure_between(
-        contenders,
-        domains,
-        options,
-        data_name,
-        &mut limits,
-        progress,
-    )?;
-    Ok((found, answers))
-}
-
-fn measure_rows(
-    contenders: &[Contender<'_>],
-    domains: Option<&DomainRows>,
     options: &ProbeOptions,
     data_name: &str,
     limits: &mut Limits<'_>,
@@ -246,7 +107,6 @@ fn measure_rows(
         name: column.name.clone(),
         data: data_name,
         masks: None,
-        domains,
     };
     Ok(measure_task(contenders, task, scope, options, limits, progress)?.0)
 }
@@ -310,7 +170,6 @@ pub fn measure_masks(
         name: column.name.clone(),
         data: data_name,
         masks: Some(masks),
-        domains: None,
     };
     measure_task(&contenders, task, scope, options, limits, progress)
 }
@@ -323,7 +182,6 @@ struct Scope<'a> {
     /// The data's name.
     data: &'a str,
     masks: Option<MaskTask<'a>>,
-    domains: Option<&'a DomainRows>,
 }
 
 /// What all contenders share.
@@ -347,7 +205,11 @@ fn measure_task(
 ) -> Result<(Measurements, Vec<MaskExample>)> {
     let Scope { known, name, .. } = &scope;
     let first = first_samples(contenders)?;
-    let task = match (scope.domains, options.folds) {
+    let domains = limits.domains;
+    if limits.answers.is_some() {
+        limits.journal = None;
+    }
+    let task = match (domains, options.folds) {
         (Some(domains), 1) => domains.of(task, name)?,
         _ => task,
     };
@@ -390,9 +252,9 @@ fn measure_task(
         labels_hash: out.labels_hash.clone(),
         groups: task.groups_hash(),
         options: options_hash(options, &task, name)
-            + &scope.domains.map_or(String::new(), DomainRows::hash),
+            + &domains.map_or(String::new(), DomainRows::hash),
     };
-    let study = Study::new(task, options, &scope)?;
+    let study = Study::new(task, options, &scope, domains)?;
     if options.folds > 1 {
         let rows = study.parts.iter().map(|part| part.task.test.len()).sum();
         (out.train, out.val, out.test) = (rows, 0, rows);
@@ -421,7 +283,7 @@ fn measure_task(
                 .extend(alone.map(|alone| (contender.name().to_owned(), alone)));
         }
         for r in contender.fixed() {
-            if work.limits.are_over() || scope.domains.is_some() {
+            if work.limits.are_over() || domains.is_some() {
                 continue;
             }
             if geometry_wanted {
@@ -477,121 +339,6 @@ fn check_names(contenders: &[Contender<'_>]) -> Result<()> {
         ))),
         None => Ok(()),
     }
-}
-
-/// Everything that is the same for all contenders.
-pub(super) struct Study<'a> {
-    /// One, or one a fold.
-    pub(super) parts: Vec<Part>,
-    probes: Vec<&'static Entry>,
-    pub(super) options: &'a ProbeOptions,
-    /// True values of the test rows of all parts, one after the other.
-    truth: Truth,
-    /// Whether test samples belong together.
-    grouped: bool,
-    /// How the scores are sampled, but for the draws.
-    sampling: Sampling,
-    /// The masks of a task of masks.
-    masks: Option<MaskTask<'a>>,
-}
-
-/// Rows to learn from and rows to test on.
-pub(super) struct Part {
-    pub(super) task: Task,
-    /// Rows that may be learned from without their labels: those of the task, and others.
-    pub(super) train: Vec<usize>,
-    pub(super) plans: Vec<DrawPlan>,
-}
-
-impl Part {
-    /// The validation rows that decide between the settings of a plan: none but for all labels.
-    pub(super) fn val_of(&self, plan: usize) -> &[usize] {
-        match self.plans[plan].by_val {
-            true => &self.task.val,
-            false => &[],
-        }
-    }
-}
-
-impl<'a> Study<'a> {
-    fn new(task: Task, options: &'a ProbeOptions, scope: &Scope<'a>) -> Result<Study<'a>> {
-        let probes = task.probes(options)?;
-        let mut tasks = match options.folds {
-            1 => vec![task],
-            folds => task.folds(folds, options.seed)?,
-        };
-        let mut train = learnable(&tasks, &scope.known.split);
-        if let Some(domains) = scope.domains {
-            let own = tasks.into_iter().map(|task| domains.of(task, &scope.name));
-            tasks = own.collect::<Result<_>>()?;
-            for rows in &mut train {
-                rows.retain(|&row| domains.is_seen(row));
-            }
-        }
-        let truth = tasks[0].truth.select(
-            &tasks
-                .iter()
-                .flat_map(|t| t.test.clone())
-                .collect::<Vec<_>>(),
-        );
-        let units = test_units(&tasks);
-        let part = |(train, task): (Vec<usize>, Task)| Part {
-            plans: task.plans(options),
-            task,
-            train,
-        };
-        let mut parts: Vec<Part> = train.into_iter().zip(tasks).map(part).collect();
-        // What one fold has too few labels for, or draws less often, all leave out.
-        let shared: Vec<(Labels, usize)> = parts[0]
-            .plans
-            .iter()
-            .filter_map(|plan| {
-                let same = parts
-                    .iter()
-                    .map(|p| p.plans.iter().find(|q| q.labels == plan.labels));
-                let draws: Option<Vec<usize>> = same.map(|q| Some(q?.draws.len())).collect();
-                Some((plan.labels, draws?.into_iter().min()?))
-            })
-            .collect();
-        for part in &mut parts {
-            part.plans
-                .retain(|p| shared.iter().any(|s| s.0 == p.labels));
-            let pairs = part.plans.iter_mut().zip(&shared);
-            pairs.for_each(|(plan, (_, draws))| plan.draws.truncate(*draws));
-        }
-        if parts[0].plans.is_empty() {
-            return Err(Error::config(format!(
-                "labels: with {} at least {FEWEST} labelled samples in total are measured; raise them, or use `all`",
-                parts[0].task.kind().text()
-            )));
-        }
-        Ok(Study {
-            probes,
-            options,
-            grouped: units.is_some(),
-            sampling: Sampling::new(&truth, parts[0].task.names.len(), units),
-            truth,
-            parts,
-            masks: scope.masks,
-        })
-    }
-
-    /// Whether a probe wants features as they are (`true`), or scaled.
-    pub(super) fn asks_for(&self, by_hand: bool) -> bool {
-        let mut probes = self.probes.iter();
-        probes.any(|probe| (probe.is_fixed)(self.options) == by_hand)
-    }
-}
-
-/// Measure number `s` of answers `[seeds][draws]`, by seed, draw and test unit; `None` where it is undefined in any.
-fn measured(sampling: &Sampling, cells: &[Vec<&ProbeAnswer>], s: usize) -> Option<Crossed> {
-    let of_seed = |draws: &Vec<&'_ ProbeAnswer>| -> Option<Vec<Crossed>> {
-        draws
-            .iter()
-            .map(|answer| answer.scores[s].clone())
-            .collect()
-    };
-    sampling.crossed(&cells.iter().map(of_seed).collect::<Option<Vec<_>>>()?, s)
 }
 
 #[cfg(test)]

@@ -7,8 +7,7 @@ use super::{Domains, Pair, ShiftSource};
 use crate::dataset::Split;
 use crate::error::{Error, Result};
 use crate::probe::{
-    Contender, DomainRows, Draw, LearnAndAnswer, Limits, Measurements, ProbeOptions,
-    measure_between,
+    Contender, DomainRows, Draw, LearnAndAnswer, Limits, Measurements, ProbeOptions, measure_within,
 };
 
 /// Which sources a measurement is of.
@@ -143,7 +142,8 @@ impl<'a> Between<'a> {
             journal.set_scope(place.clone());
         }
         let say = &mut |text: &str| progress(&format!("{place}: {text}"));
-        let found = measure_between(contenders, &rows, self.options, self.data, limits, say);
+        let limits = &mut limits.between(&rows);
+        let found = measure_within(contenders, self.options, self.data, limits, say);
         let found = found.map_err(|error| match error {
             Error::Data(text) => Error::data(format!("{place}: {text}")),
             other => other,

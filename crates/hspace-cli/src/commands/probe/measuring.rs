@@ -77,7 +77,7 @@ pub fn measure_and_add(
     learned.extend(groups.iter().map(|g| group_name(g)));
     let mut limits = Limits::new(answers.journal(), deadline);
     let measurements = measure_within(
-        contenders,
+        &contenders,
         &options,
         flags.data()?,
         &mut limits,

@@ -20,7 +20,7 @@ fn measured(
     ];
     let mut journal = path.map(Journal::open).transpose()?;
     let mut limits = Limits::new(journal.as_mut(), deadline);
-    let found = measure_within(contenders, options, "test", &mut limits, &mut |_| ())?;
+    let found = measure_within(&contenders, options, "test", &mut limits, &mut |_| ())?;
     let notes = journal.map_or(Vec::new(), |journal| journal.notes().to_vec());
     Ok((found, notes))
 }
@@ -129,7 +129,7 @@ fn a_deadline_leaves_out_whole_draws_in_folds() -> Result<()> {
     let found = pool.unwrap().install(|| {
         let mut limits = Limits::new(None, Some(Instant::now() + Duration::from_millis(300)));
         let one = vec![nearest("supervised", 3, &slow)];
-        measure_within(one, &options, "test", &mut limits, &mut |_| ())
+        measure_within(&one, &options, "test", &mut limits, &mut |_| ())
     })?;
     let fits = fits.load(Ordering::SeqCst);
     assert!(fits > 0 && fits < 21 && fits.is_multiple_of(3), "{fits}");

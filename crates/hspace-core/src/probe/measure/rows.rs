@@ -1,6 +1,6 @@
 //! The answers of a source → its rows of the results.
 
-use super::{Study, measured};
+use super::Study;
 use crate::dataset::Split;
 use crate::error::Result;
 use crate::kmeans::kmeans;
@@ -94,6 +94,17 @@ fn unfinished(
         answers: None,
     };
     Some((row, values))
+}
+
+/// Measure number `s` of answers `[seeds][draws]`, by seed, draw and test unit; `None` where it is undefined in any.
+fn measured(sampling: &Sampling, cells: &[Vec<&ProbeAnswer>], s: usize) -> Option<Crossed> {
+    let of_seed = |draws: &Vec<&'_ ProbeAnswer>| -> Option<Vec<Crossed>> {
+        draws
+            .iter()
+            .map(|answer| answer.scores[s].clone())
+            .collect()
+    };
+    sampling.crossed(&cells.iter().map(of_seed).collect::<Option<Vec<_>>>()?, s)
 }
 
 /// The confusion matrix of all seeds together.

@@ -5,6 +5,7 @@ use crate::auto::Auto;
 use crate::dataset::Split;
 use crate::dataset::{Column, Values};
 use crate::matrix::Matrix;
+use crate::probe::Labels;
 use crate::probe::scores::CLASS_SCORES;
 
 const N: usize = 48;
