@@ -8,6 +8,7 @@ mod answer;
 pub(crate) mod cluster;
 pub mod comparison;
 mod conditioning;
+mod confidence;
 mod contender;
 mod domains;
 mod entry;
@@ -40,6 +41,7 @@ mod transfer;
 
 pub use comparison::Comparison;
 pub(crate) use conditioning::CEILING;
+pub use confidence::Confidence;
 pub use contender::Contender;
 pub use domains::{Answered, DomainRows};
 pub use entry::{Entry, ProbeKind};
@@ -186,6 +188,9 @@ pub struct Row {
     /// `macro_average_precision`, `macro_f1`, `subset_accuracy`; or `mean_iou`, `mean_dice`, `pixel_accuracy`. Those that the test samples leave undefined are absent:
     /// the area under the curve of one class, R² of a constant.
     pub scores: Vec<(String, Estimate)>,
+    /// Whether the source is as sure as it is right, of classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<Confidence>,
     /// The measures of each label, where a sample has several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub label_scores: Vec<LabelScore>,

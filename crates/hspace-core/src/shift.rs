@@ -19,7 +19,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Column, Split, Values};
 use crate::error::{Error, Result, unknown};
-use crate::probe::{Contender, Estimate, Labels, Limits, Nuisance, ProbeOptions, task_column};
+use crate::probe::{
+    Confidence, Contender, Estimate, Labels, Limits, Nuisance, ProbeOptions, task_column,
+};
 use crate::representation::Representation;
 
 pub use distance::Distance;
@@ -138,6 +140,21 @@ pub struct ShiftRow {
     pub gain: Option<Estimate>,
     /// Share of the gap between reference and ceiling that it closes; `None` where no gap is seen.
     pub closed: Option<Estimate>,
+    /// How far its probabilities say at home whether it is right; `None` where the task is none of classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration_at_home: Option<Calibration>,
+    /// The same of test samples of the other domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
+}
+
+/// How far the probabilities of a source's answers in one domain say whether they are right.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// The calibration error, 0..=1, as of [`crate::probe::scores`].
+    pub error: Estimate,
+    /// The error of the surer half of the answers, and by how much the source is too sure.
+    pub confidence: Confidence,
 }
 
 /// Measures `sources` between the domains of the column `domain`. `progress` is called with what is being measured.

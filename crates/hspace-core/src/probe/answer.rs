@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::confidence::Confidence;
 use super::entry::{Entry, Labelled};
 use super::label_scores::LabelAnswers;
 use super::mask::scores::MaskAnswers;
@@ -72,6 +73,8 @@ pub(super) struct ProbeAnswer {
     pub(super) confusion: Option<Vec<Vec<usize>>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) reliability: Vec<(f64, usize, usize)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) confidence: Option<Confidence>,
     /// The settings, as text.
     pub(super) chosen: String,
     /// Validation labels that were chosen by.
@@ -86,6 +89,8 @@ pub(super) struct Scored {
     pub(super) confusion: Option<Vec<Vec<usize>>>,
     /// Of classes: (sum of confidences, right answers, answers) by confidence.
     pub(super) reliability: Vec<(f64, usize, usize)>,
+    /// Of classes.
+    pub(super) confidence: Option<Confidence>,
 }
 
 /// Scores the predictions `values` for test rows whose true values are `truth`; `classes` or labels there are. Of masks, they are pixels right
@@ -95,6 +100,7 @@ pub(super) fn score(truth: &Truth, values: &[f64], classes: usize) -> Scored {
         scores: answers.scores(),
         confusion: None,
         reliability: Vec::new(),
+        confidence: None,
     };
     match truth {
         Truth::Numbers(truth) => plain(&NumberAnswers {
@@ -106,6 +112,7 @@ pub(super) fn score(truth: &Truth, values: &[f64], classes: usize) -> Scored {
             Scored {
                 confusion: Some(answers.confusion()),
                 reliability: answers.reliability(),
+                confidence: Confidence::of(answers.confidences()),
                 ..plain(&answers)
             }
         }

@@ -219,6 +219,13 @@ impl<'a> ClassAnswers<'a> {
         })
     }
 
+    /// The probability of each answer, and whether it is right.
+    pub fn confidences(&self) -> impl Iterator<Item = (f64, bool)> {
+        let rows = self.probabilities.chunks_exact(self.classes);
+        let answers = self.answered.iter().zip(rows).zip(self.truth);
+        answers.map(|((&said, p), &truth)| (p[said as usize], said == truth))
+    }
+
     /// Answers by confidence: (sum of confidences, right answers, answers) of each of the 15 bins.
     pub fn reliability(&self) -> Vec<(f64, usize, usize)> {
         let mut bins = vec![(0.0, 0, 0); BINS];

@@ -1,7 +1,7 @@
 //! Rows of runs that differ in their training seed alone, as one row.
 
-use super::Row;
 use super::estimates::{estimates, needed};
+use super::{Confidence, Row};
 use crate::stats::Crossed;
 
 /// The rows of `runs`, which were measured by one protocol on the same data, seed by seed; named `name`. Their intervals hold the
@@ -37,11 +37,13 @@ pub fn over_seeds(runs: &[&[Row]], name: &str) -> Vec<Row> {
         let answers: Option<Vec<&Crossed>> = all.iter().map(|r| r.answers.as_ref()).collect();
         let answers = Crossed::stack(&answers?)?;
         let unknown = answers.components().err();
+        let confidences: Option<Vec<Confidence>> = all.iter().map(|r| r.confidence).collect();
         Some(Row {
             needs: row.needs.clone().or_else(|| Some(needed(unknown?, false))),
             representation: name.to_owned(),
             draws: answers.draw_means(),
             answers: Some(answers),
+            confidence: confidences.and_then(|all| Confidence::mean(&all)),
             label_scores: Vec::new(),
             ..row.clone()
         })
@@ -95,6 +97,7 @@ mod tests {
             label_scores: vec![],
             draws: answers.draw_means(),
             chosen: vec![],
+            confidence: None,
             needs: None,
             answers: Some(answers),
         }

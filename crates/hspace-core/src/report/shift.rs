@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::matrix::spaced;
 use crate::picture;
 use crate::probe::{Estimate, Labels};
-use crate::shift::{Domains, Shift, ShiftRow};
+use crate::shift::{Calibration, Domains, Shift, ShiftRow};
 
 /// Samples of each domain that are shown.
 const SAMPLES: usize = 12;
@@ -137,7 +137,7 @@ fn pair(found: &Shift, home: &[String], away: &str, measure: &Measure, looks: &L
                 @let look = looks.of(&row.source);
                 tr.learned[row.adapts] {
                     th.text { (name(&row.source, &look)) }
-                    @if several { td { @match row.labels { Labels::All => "all", Labels::PerClass(k) => (k) } } }
+                    @if several { td { (labels(row)) } }
                     td { (optional(row.at_home.as_ref(), measure)) }
                     td { (measure.cell(&row.score)) }
                     @if balanced { td { (optional(row.balanced.as_ref(), &accuracy)) } }
@@ -153,6 +153,44 @@ fn pair(found: &Shift, home: &[String], away: &str, measure: &Measure, looks: &L
                 }
             } }
         } }
+        (calibration(&own, several, looks))
+    }
+}
+
+/// How far the probabilities of the answers say whether they are right, at home and away.
+fn calibration(rows: &[&ShiftRow], several: bool, looks: &Looks) -> Markup {
+    if rows.iter().all(|row| row.calibration.is_none()) {
+        return html! {};
+    }
+    let share = Measure::of("calibration_error");
+    let of = |c: &Option<Calibration>, number: fn(&Calibration) -> f64| match c {
+        Some(c) => share.number(number(c)),
+        None => "–".to_owned(),
+    };
+    html! {
+        p { "Whether probabilities can be relied on: the calibration error, by how much the mean probability of the answers is above the accuracy (too sure), and the "
+            "error of the half of the samples whose answers are most probable, which are answered if the others are referred to a human." }
+        div.scroll { table {
+            thead { tr {
+                th.text { "Source" }
+                @if several { th { "Labels" } }
+                th { "Calibration error at home" } th { "Away" } th { "Too sure by, at home" } th { "Away" } th { "Surer half wrong, at home" } th { "Away" }
+            } }
+            tbody { @for row in rows { tr.learned[row.adapts] {
+                th.text { (name(&row.source, &looks.of(&row.source))) }
+                @if several { td { (labels(row)) } }
+                @for c in [&row.calibration_at_home, &row.calibration] { td { (optional(c.as_ref().map(|c| &c.error), &share)) } }
+                @for c in [&row.calibration_at_home, &row.calibration] { td { (of(c, |c| c.confidence.overconfidence)) } }
+                @for c in [&row.calibration_at_home, &row.calibration] { td { (of(c, |c| c.confidence.confident_error)) } }
+            } } }
+        } }
+    }
+}
+
+fn labels(row: &ShiftRow) -> String {
+    match row.labels {
+        Labels::All => "all".to_owned(),
+        Labels::PerClass(k) => k.to_string(),
     }
 }
 

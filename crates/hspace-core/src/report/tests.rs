@@ -49,6 +49,7 @@ fn page() -> Page {
                     label_scores: Vec::new(),
                     draws,
                     chosen: Vec::new(),
+                    confidence: None,
                     needs: None,
                     answers: None,
                 });
@@ -213,6 +214,14 @@ fn shifted() -> ShiftResult {
         ceiling: None,
         gain: Some(estimate(0.1)),
         closed: None,
+        calibration_at_home: None,
+        calibration: Some(crate::shift::Calibration {
+            error: estimate(0.2),
+            confidence: crate::probe::Confidence {
+                confident_error: 0.1,
+                overconfidence: 0.15,
+            },
+        }),
     };
     let found = crate::shift::Shift {
         data: "labs".into(),

@@ -5,7 +5,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::{Condition, ConditionScore, RobustnessRow};
 use crate::error::{Error, Result};
-use crate::probe::{Answered, Estimate, Row};
+use crate::probe::{Answered, Confidence, Estimate, Row};
 use crate::stats::{ALPHA, Crossed, Range};
 
 /// Resamples of the test samples.
@@ -134,22 +134,24 @@ impl<'a> Tested<'a> {
         place: usize,
         condition: Option<&Condition>,
     ) -> ConditionScore {
-        let mut said: Vec<(f64, f64)> = Vec::new();
-        for answered in answers {
+        let one = |answered: &&Answered| {
             let own = self.places[place].iter();
-            said.extend(own.map(|&i| (self.said(answered, i).1, self.is_right(answered, i))));
-        }
-        said.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let mean = |of: &[(f64, f64)], part: fn(&(f64, f64)) -> f64| {
-            of.iter().map(part).sum::<f64>() / of.len().max(1) as f64
+            Confidence::of(own.map(|&i| {
+                let (class, probability) = self.said(answered, i);
+                (probability, self.truth[self.rows[i]] == Some(class))
+            }))
         };
-        let half = &said[..said.len().div_ceil(2)];
+        let all: Vec<Confidence> = answers.iter().filter_map(one).collect();
+        let confidence = Confidence::mean(&all).unwrap_or(Confidence {
+            confident_error: 0.0,
+            overconfidence: 0.0,
+        });
         ConditionScore {
             corruption: condition.map_or("clean".to_owned(), |c| c.corruption.clone()),
             severity: condition.map_or(0, |c| c.severity),
             accuracy: self.accuracy(row, answers, &[place]),
-            confident_error: 1.0 - mean(half, |s| s.1),
-            overconfidence: mean(&said, |s| s.0) - mean(&said, |s| s.1),
+            confident_error: confidence.confident_error,
+            overconfidence: confidence.overconfidence,
         }
     }
 

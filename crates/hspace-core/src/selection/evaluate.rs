@@ -328,6 +328,7 @@ fn row(rule: &str, n: usize, accuracy: Estimate, answers: Crossed) -> Row {
         scores: vec![("accuracy".into(), accuracy)],
         label_scores: Vec::new(),
         draws: answers.draw_means(),
+        confidence: None,
         needs: None,
         answers: Some(answers),
         chosen: Vec::new(),

@@ -1,7 +1,7 @@
 //! From measurements between domains to drops, ceilings and gaps.
 
 use super::between::{Between, Group};
-use super::{Pair, ShiftRow};
+use super::{Calibration, Pair, ShiftRow};
 use crate::error::Result;
 use crate::probe::{Estimate, Limits, Measurements, Row};
 use crate::stats::{ALPHA, Components, Crossed, Joint, Range};
@@ -64,6 +64,8 @@ pub(super) fn rows(
                     (Some(low), Some(high)) => closed(row, low, high)?,
                     _ => None,
                 },
+                calibration_at_home: home_row.and_then(calibration),
+                calibration: calibration(row),
             });
         }
     }
@@ -76,6 +78,13 @@ fn same<'m>(found: &'m Measurements, like: &Row, name: &str) -> Option<&'m Row> 
     let mut rows = found.rows.iter().filter(own);
     let first = rows.clone().next();
     rows.find(|row| row.probe == like.probe).or(first)
+}
+
+/// How far the probabilities of a row's answers say whether they are right.
+fn calibration(row: &Row) -> Option<Calibration> {
+    let error = row.scores.iter().find(|s| s.0 == "calibration_error")?.1;
+    let confidence = row.confidence?;
+    Some(Calibration { error, confidence })
 }
 
 /// At home less away, on the test samples of two domains, which are not paired: from the intervals of both (Zou & Donner 2008, equation 2), which of

@@ -1,6 +1,6 @@
 //! A shift as text.
 
-use super::{Shift, ShiftRow};
+use super::{Calibration, Shift, ShiftRow};
 use crate::dataset::Role;
 use crate::probe::{Estimate, HEAD, Labels};
 use crate::text::{aligned, cell, short};
@@ -25,6 +25,25 @@ fn share(e: &Estimate) -> String {
         percent(e.low),
         percent(e.high)
     )
+}
+
+/// The source's name, with the probe where that is not the usual one.
+fn source(row: &ShiftRow) -> String {
+    match row.probe.as_str() {
+        HEAD | "linear" => row.source.clone(),
+        other => format!("{} ({other})", row.source),
+    }
+}
+
+fn labels(row: &ShiftRow) -> String {
+    match row.labels {
+        Labels::All => "all".to_owned(),
+        Labels::PerClass(k) => k.to_string(),
+    }
+}
+
+fn has_several_labels(rows: &[&ShiftRow]) -> bool {
+    rows.iter().any(|row| row.labels != rows[0].labels)
 }
 
 impl Shift {
@@ -91,7 +110,7 @@ impl Shift {
             own.first().map_or(0, |row| row.tested)
         );
         let differs = self.needs_balanced(home, away);
-        let several = own.iter().any(|row| row.labels != own[0].labels);
+        let several = has_several_labels(&own);
         let compared = own.iter().any(|row| row.gain.is_some());
         let mut head = vec!["source"];
         if several {
@@ -106,18 +125,9 @@ impl Shift {
             head.extend(["gain", "gap closed"]);
         }
         let mut lines = vec![head.into_iter().map(String::from).collect::<Vec<_>>()];
-        for row in own {
-            let probe = match row.probe.as_str() {
-                HEAD | "linear" => String::new(),
-                other => format!(" ({other})"),
-            };
-            let mut line = vec![format!("{}{probe}", row.source)];
-            if several {
-                line.push(match row.labels {
-                    Labels::All => "all".to_owned(),
-                    Labels::PerClass(k) => k.to_string(),
-                });
-            }
+        for row in &own {
+            let mut line = vec![source(row)];
+            line.extend(several.then(|| labels(row)));
             line.extend([optional(row.at_home.as_ref()), interval(&row.score)]);
             if differs {
                 line.push(optional(row.balanced.as_ref()));
@@ -130,8 +140,37 @@ impl Shift {
             lines.push(line);
         }
         text += &aligned(&lines);
+        text += &self.calibration_text(&own);
         text.push('\n');
         text
+    }
+
+    /// Whether the probabilities of the sources can be relied on away, next to at home; empty where that is not known.
+    fn calibration_text(&self, own: &[&ShiftRow]) -> String {
+        if own.iter().all(|row| row.calibration.is_none()) {
+            return String::new();
+        }
+        let several = has_several_labels(own);
+        let title = |column: &str| format!("{column}: at home");
+        let mut head = vec!["source".to_owned()];
+        head.extend(several.then(|| "labels".to_owned()));
+        for column in ["calibration error", "too sure by", "surer half wrong"] {
+            head.extend([title(column), "away".to_owned()]);
+        }
+        let mut lines = vec![head];
+        for row in own {
+            let mut line = vec![source(row)];
+            line.extend(several.then(|| labels(row)));
+            let both = [&row.calibration_at_home, &row.calibration];
+            let number = |of: fn(&Calibration) -> String| {
+                both.map(|c| c.as_ref().map_or("–".to_owned(), of))
+            };
+            line.extend(number(|c| interval(&c.error)));
+            line.extend(number(|c| short(c.confidence.overconfidence)));
+            line.extend(number(|c| short(c.confidence.confident_error)));
+            lines.push(line);
+        }
+        format!("\n{}", aligned(&lines))
     }
 
     fn domains_text(&self) -> String {

@@ -376,6 +376,7 @@ mod tests {
                 label_scores: vec![],
                 draws: vec![],
                 chosen: vec![],
+                confidence: None,
                 needs: None,
                 answers: None,
             }],

@@ -11,8 +11,8 @@ use crate::probe::estimates::{Sampling, estimates, needed};
 use crate::probe::label_scores::LabelAnswers;
 use crate::probe::task::{Task, Truth};
 use crate::probe::{
-    Confusion, Geometry, HEAD, LabelScore, Labels, Measurements, Reliability, ReliabilityBin, Row,
-    cluster, geometry, linear,
+    Confidence, Confusion, Geometry, HEAD, LabelScore, Labels, Measurements, Reliability,
+    ReliabilityBin, Row, cluster, geometry, linear,
 };
 use crate::representation::Representation;
 use crate::stats::{Crossed, Estimate, Range, Spread};
@@ -87,6 +87,10 @@ fn unfinished(
         labelled: (counts.iter().sum::<usize>() as f64 / counts.len() as f64).round() as usize,
         val_labels: answers().map(|answer| answer.val_labels).max()?,
         scores: Vec::new(),
+        confidence: answers()
+            .map(|answer| answer.confidence)
+            .collect::<Option<Vec<_>>>()
+            .and_then(|all| Confidence::mean(&all)),
         label_scores: label_scores(task, &study.truth, &sampling, cells),
         draws: main.map_or(Vec::new(), Crossed::draw_means),
         chosen: answers().map(|answer| answer.chosen.clone()).collect(),

@@ -272,6 +272,7 @@ impl Study<'_> {
             scores: self.sampling.by_unit(&scored),
             confusion: scored.confusion,
             reliability: scored.reliability,
+            confidence: scored.confidence,
             chosen,
             val_labels,
         }
