@@ -26,7 +26,7 @@ use crate::representation::Representation;
 
 pub use distance::Distance;
 pub use inputs::{InputDifference, compare_inputs};
-pub use select::{Candidate, Choice};
+pub use select::{Candidate, Choice, Veto};
 
 /// A source, and how it stands to the domains.
 pub struct ShiftSource<'a> {
@@ -50,6 +50,8 @@ pub struct Directions {
     /// Whether to choose between the sources that adapt, without labels from away: where there is no val split, a tenth of the labels of each domain is kept
     /// from all sources for that.
     pub select: bool,
+    /// So many labels from away may refuse what is chosen, and choose nothing; 0 for none.
+    pub target_labels: usize,
 }
 
 /// What [`measure`] finds.
@@ -219,7 +221,7 @@ pub fn measure(
         true => Some(held_out(first, options)?),
         false => None,
     };
-    let split = first.split.clone();
+    let (ids, split) = (first.ids.clone(), first.split.clone());
     let task = task_column(first, &options.task)?.clone();
     let is_known = |row: usize, part: Split| {
         task.values.is_known(row) && (options.folds > 1 || split[row] == part)
@@ -227,13 +229,24 @@ pub fn measure(
     let usable = [Split::Train, Split::Test]
         .map(|part| (0..split.len()).map(|row| is_known(row, part)).collect());
     let mut found = between::Between::new(sources, &domains, options, data_name, usable, held_out);
+    let samples = select::Samples {
+        task: &task,
+        ids: &ids,
+        split: &split,
+    };
     let (mut rows, mut choices) = (Vec::new(), Vec::new());
     let mut measure = String::new();
     for pair in &pairs {
         let (name, own) = estimates::rows(&mut found, pair, limits, progress)?;
         measure = name;
         if directions.select {
-            choices.extend(select::choose(&found, pair, &own, &task, &split));
+            choices.extend(select::choose(
+                &found,
+                pair,
+                &own,
+                &samples,
+                directions.target_labels,
+            )?);
         }
         rows.extend(own);
     }

@@ -43,6 +43,7 @@ pub const ACTIVE: f64 = 0.01;
 pub mod mean_gap;
 pub mod proportion;
 pub mod roc;
+pub mod sign_test;
 
 mod random_groups;
 

@@ -301,17 +301,19 @@ fn choices(found: &Shift, looks: &Looks) -> Markup {
     let plain = Measure::plain("", false);
     let lede = html! {
         "By labels at home that no source learned from, and by answers for unlabelled samples away: sure one by one, and diverse together (information, the difference of "
-        "diversity and entropy, in nats). The best in hindsight is by test labels from away, which nobody would have."
+        "diversity and entropy, in nats). Weighted: validation at home, each sample by how much more common it is away in features that depend on no label. The best in hindsight is by test labels from away, which nobody would have."
     };
     let body = html! { @for choice in &found.choices {
         h3 { (choice.home.join(" + ")) " → " (choice.away) ": " (choice.chosen)
-            @if choice.is_home_alone() { ", adaptation does not help here" }
+            @if choice.is_home_alone() && choice.veto.is_none() { ", adaptation does not help here" }
             span.half { (accuracy.number(choice.scores[0])) ", the best in hindsight " (choice.oracle) " " (accuracy.number(choice.scores[1])) } }
+        @if let Some(veto) = &choice.veto { p { (veto.text()) } }
         div.scroll { table {
-            thead { tr { th.text { "Candidate" } th { "Validation at home" } th { "Diversity" } th { "Entropy" } th { "Information" } th.text {} } }
+            thead { tr { th.text { "Candidate" } th { "Validation at home" } @if choice.is_weighted() { th { "Weighted" } } th { "Diversity" } th { "Entropy" } th { "Information" } th.text {} } }
             tbody { @for c in &choice.candidates { tr.learned[c.source == choice.chosen] {
                 th.text { (name(&c.source, &looks.of(&c.source))) }
                 td { (accuracy.number(c.validation)) }
+                @if choice.is_weighted() { td { (c.weighted.map_or("–".to_owned(), |w| accuracy.number(w))) } }
                 td { (plain.number(c.diversity)) }
                 td { (plain.number(c.entropy)) }
                 td { (plain.number(c.diversity - c.entropy)) }

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::probe::{
     Contender, DomainRows, Draw, LearnAndAnswer, Limits, Measurements, ProbeOptions, measure_within,
 };
+use crate::representation::Representation;
 
 /// Which sources a measurement is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,7 +32,7 @@ pub(super) struct Between<'a> {
     /// Rows whose labels are kept from all sources, to choose between them.
     pub(super) held_out: Vec<bool>,
     pub(super) domains: &'a Domains,
-    options: &'a ProbeOptions,
+    pub(super) options: &'a ProbeOptions,
     data: &'a str,
     /// Rows with a value of the task that may be learned from, and that may be tested.
     usable: [Vec<bool>; 2],
@@ -179,6 +180,11 @@ impl Between<'_> {
         own.into_iter()
             .map(|(_, answers)| answers.clone())
             .collect()
+    }
+
+    /// Features that depend on no label: of the first source that has any.
+    pub(super) fn features(&self) -> Option<&Representation> {
+        self.plain.iter().flat_map(|c| c.fixed()).next()
     }
 
     /// All sources that learn from draws, and whether they adapt.

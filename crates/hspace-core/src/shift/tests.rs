@@ -92,6 +92,11 @@ fn a_shifted_feature_costs_accuracy_away_and_not_at_home_nor_of_the_ceiling() {
     assert!(row.score.mean < 0.75 && drop.low > 0.1, "{row:?}");
     assert!((drop.mean - (home.mean - row.score.mean)).abs() < 1e-9);
     assert!(row.gain.is_none() && row.closed.is_none() && !row.adapts);
+    // Probabilities that hold at home are too sure away.
+    let [home, away] = [row.calibration_at_home, row.calibration].map(Option::unwrap);
+    assert!(away.confidence.overconfidence > home.confidence.overconfidence + 0.1);
+    assert!(away.confidence.confident_error > home.confidence.confident_error);
+    assert!(away.error.has_interval() && away.error.mean > home.error.mean);
     assert!(found.decodability[0].decodability.low > 0.8);
     assert!(found.distances[0].a_distance.unwrap().mean > 1.5);
     let text = found.table();
@@ -99,6 +104,7 @@ fn a_shifted_feature_costs_accuracy_away_and_not_at_home_nor_of_the_ceiling() {
         text.contains("learned in a, tested in b (60 test samples)"),
         "{text}"
     );
+    assert!(text.contains("surer half wrong: at home"), "{text}");
     let headline = found.headline();
     assert!(
         headline.starts_with("From a to b pixels loses"),
@@ -324,6 +330,67 @@ fn what_adapts_well_is_chosen_and_what_collapses_is_dropped() {
     ];
     let again = measured(sources, &directions, 1);
     assert_eq!(again.choices[0].candidates[..], choice.candidates[..2]);
+}
+
+/// A source whose answers away are sure, diverse and wrong is chosen without labels from there, and ten of them refuse it; what adapts well is not refused.
+#[test]
+fn ten_labels_from_away_refuse_what_does_harm() {
+    let data = samples("samples", 1.2);
+    let counts = [0, 1, 2].map(|_| AtomicUsize::new(0));
+    let adapting = |contender| ShiftSource {
+        contender,
+        adapts: true,
+        reference: Some("alone".into()),
+    };
+    let reversed = || Contender::PerDraw {
+        name: "reversed".into(),
+        samples: Box::new(data.clone()),
+        origin: String::new(),
+        draws: 3,
+        labels_alone: None,
+        answer: Box::new(|draw: &Draw<'_>| {
+            let answer = |&row: &usize| {
+                let is = ((row + row / 2) % 2) as f64;
+                [1.0 - is, is]
+            };
+            Ok(draw.test.iter().flat_map(answer).collect())
+        }),
+    };
+    let directions = |target_labels| Directions {
+        from: vec!["a".into()],
+        select: true,
+        target_labels,
+        ..Directions::default()
+    };
+    let of = |adapted, target_labels| {
+        let sources = vec![
+            plain(learner("alone", &data, false, &counts[0])),
+            adapting(adapted),
+        ];
+        measured(sources, &directions(target_labels), 1)
+    };
+    let without = of(reversed(), 0);
+    assert_eq!(without.choices[0].chosen, "reversed");
+    assert_eq!(without.choices[0].veto, None);
+    let found = of(reversed(), 10);
+    let choice = &found.choices[0];
+    let veto = choice.veto.as_ref().unwrap();
+    assert!(veto.is_refused() && veto.labels == 10 && veto.source == "reversed");
+    assert!(choice.is_home_alone(), "{choice:?}");
+    assert_eq!(choice.candidates, without.choices[0].candidates);
+    assert!(found.table().contains("is refused"), "{}", found.table());
+    let found = of(learner("adapted", &data, true, &counts[1]), 10);
+    assert_eq!(found.choices[0].chosen, "adapted");
+    assert!(!found.choices[0].veto.as_ref().unwrap().is_refused());
+    let sources = vec![
+        plain(learner("alone", &data, false, &counts[0])),
+        adapting(learner("adapted", &data, true, &counts[2])),
+    ];
+    let (mut limits, say) = (Limits::default(), &mut |_: &str| ());
+    let many = directions(100);
+    let error = measure(sources, "lab", &many, &options(), "data", &mut limits, say);
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("--target-labels 100: b has 60"), "{error}");
 }
 
 /// Of a domain without labels to learn from there is no ceiling, and of one without test samples no score at home.
