@@ -9,6 +9,7 @@ mod masks;
 mod measuring;
 mod network_maps;
 mod represented;
+mod set_up;
 
 use std::path::PathBuf;
 
@@ -24,11 +25,11 @@ pub use flags::ProbeFlags;
 use kept_head::{KeepHead, print_head};
 pub use kept_head::{print_scores, roc_picture};
 pub use learners::run_settings;
-pub(crate) use measuring::{all_contenders, fold_warnings, options_for};
-pub use measuring::{measure_and_add, measure_sources, print_measurements, seed_groups};
+pub use measuring::{measure_and_add, measure_sources, print_measurements};
 pub use represented::{
-    Represented, data_warnings, parsed, parsed_with_features, represent_opened, represent_sources,
+    Represented, data_warnings, parsed, parsed_with_features, represent_sources,
 };
+pub use set_up::{SetUp, seed_groups};
 
 /// Measure how easy representations make a task, compared with chance, pixels, PCA and an untrained encoder.
 #[derive(clap::Args)]

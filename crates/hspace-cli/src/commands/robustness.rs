@@ -1,21 +1,17 @@
 //! `hspace robustness`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use hspace::corruptions::{Corruption, SUITES};
 use hspace::dataset::{Dataset, Sample, Split};
 use hspace::list;
-use hspace::probe::{Limits, ProbeOptions};
+use hspace::probe::Limits;
 use hspace::report::{Page, RobustnessResult, corruption_samples, corruption_sheet};
 use hspace::robustness::{Condition, corrupted, measure};
-use hspace::warning::Warning;
 use hspace::{Error, Result};
 
-use crate::commands::probe::{
-    ProbeFlags, Represented, all_contenders, deadline, options_for, parsed, represent_opened,
-    seed_groups,
-};
-use crate::commands::{apart, ending, open, write_json};
+use crate::commands::probe::{ProbeFlags, SetUp, deadline, parsed};
+use crate::commands::{apart, ending, open};
 use crate::progress::Spinner;
 use crate::say;
 use crate::settings::count;
@@ -67,14 +63,11 @@ pub fn run(args: &Args) -> Result<()> {
         let data = flags.data()?;
         apart(&[("--pictures", Some(path.as_path()))], &[("data", data)])?;
     }
-    let mut options = flags.options()?;
+    let options = flags.linear_options()?;
     if options.folds > 1 {
         return Err(Error::config(
             "--folds: corrupted samples are test samples of the data's own split; leave it out",
         ));
-    }
-    if options.probes == ProbeOptions::default().probes {
-        options.probes = vec!["linear".to_owned()];
     }
     let suite = list::find("suite", SUITES, &args.suite).map_err(Error::config)?;
     let corruptions: Vec<&'static Corruption> = match args.corruption.is_empty() {
@@ -108,11 +101,9 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let name = dataset.name.clone();
     let dataset = corrupted(dataset, &rows, &conditions, options.seed)?;
-    let options = options_for(&dataset, &options)?;
     let until = flags.minutes.map(deadline);
-    let represented = represent_opened(sources, dataset, flags, &spinner)?;
-    let groups = seed_groups(&represented.names, flags)?;
-    let contenders = all_contenders(&represented, &groups, &options, flags, &spinner)?;
+    let set_up = SetUp::new(sources, dataset, flags, &options, &spinner)?;
+    let contenders = set_up.contenders(flags, &spinner)?;
     let conditions: Vec<Condition> = conditions
         .iter()
         .map(|(corruption, severity)| Condition {
@@ -124,36 +115,28 @@ pub fn run(args: &Args) -> Result<()> {
         &contenders,
         &conditions,
         &args.suite,
-        &options,
+        &set_up.options,
         &name,
         &mut Limits::new(None, until),
         &mut |text| spinner.say(text),
     );
     spinner.done();
     let found = found?;
-    drop(contenders);
-    if let Some(path) = &flags.json {
-        write_json(path, &found)?;
+    let mut text = format!("{}\n{}", found.table(), found.headline());
+    if let Some(path) = &args.pictures {
+        text += &format!("\n\npicture: {}", path.display());
     }
-    let quiet = flags.json.as_deref() == Some("-".as_ref());
-    if !quiet {
-        print!("{}", found.table());
-        println!("\n{}", found.headline());
-        if let Some(path) = &args.pictures {
-            println!("\npicture: {}", path.display());
-        }
-    }
-    if let Some(path) = &flags.html {
-        let result = RobustnessResult {
-            found,
-            samples: shown,
-        };
-        write_page(path, args, &represented, result)?;
-        if !quiet {
-            println!("\npage: {}", path.display());
-        }
-    }
-    Ok(())
+    set_up.show(flags, &found, &text, || {
+        Ok(Page {
+            title: format!("robustness: {}", args.sources.join(", ")),
+            headline: found.headline(),
+            robustness: Some(RobustnessResult {
+                found: found.clone(),
+                samples: shown,
+            }),
+            ..Page::default()
+        })
+    })
 }
 
 /// The test samples that are corrupted.
@@ -175,19 +158,4 @@ fn tested(dataset: &Dataset, most: usize) -> Result<Vec<usize>> {
         ));
     }
     Ok(rows)
-}
-
-fn write_page(path: &Path, args: &Args, of: &Represented, result: RobustnessResult) -> Result<()> {
-    let warnings = of.warnings.iter().cloned().map(Warning::of_data);
-    let page = Page {
-        title: format!("robustness: {}", args.sources.join(", ")),
-        headline: result.found.headline(),
-        learned: of.learned.clone(),
-        robustness: Some(result),
-        warnings: warnings.collect(),
-        bad_files: of.dataset.bad.clone(),
-        ..Page::default()
-    };
-    let page = hspace::report::html(&page)?;
-    hspace::file::write_whole(path, page.as_bytes())
 }

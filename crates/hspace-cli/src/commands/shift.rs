@@ -4,17 +4,13 @@ use std::path::Path;
 
 use hspace::dataset::{DOMAIN, Dataset, Role, Shape};
 use hspace::objective::learns_from_labels;
-use hspace::probe::{Contender, Limits, ProbeOptions};
+use hspace::probe::{Contender, Limits};
 use hspace::report::{Page, ShiftResult, domain_samples};
 use hspace::shift::{Directions, Shift, ShiftSource, compare_inputs, measure};
-use hspace::warning::Warning;
 use hspace::{Error, Result};
 
-use crate::commands::probe::{
-    Answers, ProbeFlags, Represented, all_contenders, deadline, fold_warnings, options_for, parsed,
-    represent_opened, seed_groups,
-};
-use crate::commands::{apart, open, write_json};
+use crate::commands::probe::{Answers, ProbeFlags, Represented, SetUp, deadline, parsed};
+use crate::commands::{apart, open};
 use crate::progress::Spinner;
 use crate::say;
 use crate::settings::count;
@@ -32,6 +28,7 @@ use crate::settings::count;
   hspace shift runs/a pixels --data scans/ --domain hospital --from a --to b,c
   hspace shift supervised:cnn fixmatch:cnn --data mnist/ --target usps/     # two data sets
   hspace shift dann:cnn adabn:cnn mcc:cnn --data mine/ --target theirs/ --select   # which one, without a label of theirs
+  hspace shift dann:cnn tent:cnn --data mine/ --target theirs/ --select --target-labels 10  # unless ten labels of theirs speak against it
   hspace shift head:runs/a --data mine/ --target theirs/ --html shift.html  # a trained model elsewhere
   hspace shift pixels supervised:cnn --data cells/ --domain lab --folds 5   # every labelled sample tested once")]
 pub struct Args {
@@ -56,6 +53,10 @@ pub struct Args {
     /// tenth that is held out) and by answers for unlabelled samples; the source that learns at home alone is always a candidate
     #[arg(long)]
     select: bool,
+    /// Let so many labelled training samples of the other domain refuse what --select chose, where it is worse there than the source that learns at home alone
+    /// beyond chance; they choose nothing. Ten see great harm alone
+    #[arg(long, value_name = "COUNT", requires = "select", value_parser = count(1..=1_000_000))]
+    target_labels: Option<usize>,
     /// Domains to learn in [default: all; with --target that of --data]
     #[arg(long, value_name = "DOMAINS", value_delimiter = ',')]
     from: Vec<String>,
@@ -87,10 +88,7 @@ pub fn run(args: &Args) -> Result<()> {
             "--answers: with --select everything is measured in one go and no answers are kept; leave it out",
         ));
     }
-    let mut options = flags.options()?;
-    if options.probes == ProbeOptions::default().probes {
-        options.probes = vec!["linear".to_owned()];
-    }
+    let options = flags.linear_options()?;
     let until = flags.minutes.map(deadline);
     let mut names = args.sources.clone();
     names.extend(args.target.clone());
@@ -106,38 +104,31 @@ pub fn run(args: &Args) -> Result<()> {
             args.min_class
         ));
     }
-    let options = options_for(&dataset, &options)?;
-    let quiet = flags.json.as_deref() == Some("-".as_ref());
     spinner.say("comparing the inputs");
     let inputs = compare_inputs(&dataset, domain, dataset.task())?;
     spinner.done();
-    if !quiet {
+    if !flags.is_quiet() {
         inputs.iter().for_each(|pair| print!("{}", pair.text()));
         println!();
     }
     let spinner = Spinner::new("reading");
-    let mut represented = represent_opened(sources, dataset, flags, &spinner)?;
-    if options.folds > 1 {
-        let found = fold_warnings(&represented.names, options.folds, &represented.dataset)?;
-        represented.warnings.extend(found);
-    }
-    let groups = seed_groups(&represented.names, flags)?;
-    let contenders = all_contenders(&represented, &groups, &options, flags, &spinner)?;
-    let mut sources = Vec::new();
-    for contender in contenders {
-        sources.push(as_source(contender, &represented)?);
-    }
+    let set_up = SetUp::new(sources, dataset, flags, &options, &spinner)?;
+    let contenders = set_up.contenders(flags, &spinner)?;
+    let as_source = |contender| as_source(contender, &set_up.represented);
+    let sources = contenders
+        .into_iter()
+        .map(as_source)
+        .collect::<Result<_>>()?;
     // A choice needs the answers to samples that are not tested, which a journal does not have.
     let journal = answers.journal().filter(|_| !args.select);
     let mut limits = Limits::new(journal, until);
-    let name = represented.dataset.name.clone();
     let say = &mut |text: &str| spinner.say(text);
     let found = measure(
         sources,
         domain,
         &directions,
-        &options,
-        &name,
+        &set_up.options,
+        &set_up.represented.dataset.name,
         &mut limits,
         say,
     );
@@ -151,23 +142,18 @@ pub fn run(args: &Args) -> Result<()> {
         )),
     };
     answers.done(left_out, flags)?;
-    if let Some(path) = &flags.json {
-        write_json(path, &found)?;
-    }
-    if !quiet {
-        print!("{}", found.table());
-        let headline = found.headline();
-        if !headline.is_empty() {
-            println!("\n{headline}");
-        }
-    }
-    if let Some(path) = &flags.html {
-        write_page(path, args, &represented, found)?;
-        if !quiet {
-            println!("\npage: {}", path.display());
-        }
-    }
-    Ok(())
+    let text = format!("{}\n{}", found.table(), found.headline());
+    set_up.show(flags, &found, &text, || {
+        Ok(Page {
+            title: format!("shift: {}", args.sources.join(", ")),
+            headline: found.headline(),
+            shift: Some(ShiftResult {
+                samples: domain_samples(&set_up.represented.dataset, &found.domain)?,
+                found: found.clone(),
+            }),
+            ..Page::default()
+        })
+    })
 }
 
 /// The data with their domains, and which ones are compared.
@@ -180,6 +166,7 @@ fn domains(args: &Args) -> Result<(Dataset, Directions)> {
         from: args.from.clone(),
         to: args.to.clone(),
         select: args.select,
+        target_labels: args.target_labels.unwrap_or(0),
     };
     let mut dataset = match (&args.target, &args.domain) {
         (Some(target), _) => {
@@ -270,22 +257,4 @@ fn as_source<'a>(contender: Contender<'a>, of: &Represented) -> Result<ShiftSour
         adapts,
         reference: alone.map(|alone| alone.baseline),
     })
-}
-
-fn write_page(path: &Path, args: &Args, of: &Represented, found: Shift) -> Result<()> {
-    let warnings = of.warnings.iter().cloned().map(Warning::of_data);
-    let page = Page {
-        title: format!("shift: {}", args.sources.join(", ")),
-        headline: found.headline(),
-        learned: of.learned.clone(),
-        shift: Some(ShiftResult {
-            samples: domain_samples(&of.dataset, &found.domain)?,
-            found,
-        }),
-        warnings: warnings.collect(),
-        bad_files: of.dataset.bad.clone(),
-        ..Page::default()
-    };
-    let page = hspace::report::html(&page)?;
-    hspace::file::write_whole(path, page.as_bytes())
 }

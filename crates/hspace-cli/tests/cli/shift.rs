@@ -51,6 +51,7 @@ fn each_lab_against_each_other() {
         "ceiling",
         "lab is decoded from pixels",
         "A-distance",
+        "surer half wrong: at home",
         "From a to b ",
     ] {
         assert!(text.contains(part), "{part}: {text}");
@@ -68,10 +69,20 @@ fn each_lab_against_each_other() {
         assert!(row["drop"]["low"].as_f64().unwrap() > 0.1, "{row}");
         assert!(row["ceiling"]["mean"].as_f64().unwrap() > 0.9, "{row}");
         assert_eq!(row["adapts"], false);
+        for place in ["calibration_at_home", "calibration"] {
+            assert!(row[place]["error"]["mean"].is_f64(), "{row}");
+            assert!(
+                row[place]["confidence"]["confident_error"].is_f64(),
+                "{row}"
+            );
+        }
     }
     let page = std::fs::read_to_string(at.join("s.html")).unwrap();
     assert!(
-        page.contains("At home and away") && page.contains("cells.csv") || page.contains("lab")
+        page.contains("Surer half wrong, at home")
+            && page.contains("At home and away")
+            && page.contains("cells.csv")
+            || page.contains("lab")
     );
     // What was measured is not measured again.
     assert!(std::fs::metadata(at.join("s.answers.jsonl")).unwrap().len() > 0);
@@ -121,6 +132,39 @@ fn a_choice_is_made_each_time() {
         assert!(first.starts_with("supervised:mlp"), "{first}");
     }
     assert!(fails(at, &format!("{shift} --answers a.jsonl")).contains("--answers"));
+    // Ten labels can refuse a choice, and no more can be asked for than there are.
+    ok(at, &format!("{shift} --target-labels 10"));
+    let choice = json(at, "s.json")["choices"][0].clone();
+    let veto = &choice["veto"];
+    assert!(veto.is_null() || veto["labels"] == 10, "{choice}");
+    assert!(choice["candidates"][0]["validation"].is_f64());
+    let few = fails(at, &format!("{shift} --target-labels 500"));
+    assert!(few.contains("--target-labels 500: b has"), "{few}");
+}
+
+/// The network whose batch normalisation is fitted to lab b is another than the one that is not.
+#[test]
+fn tent_adapts_in_the_last_part_of_its_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    table(at, "cells.csv", &["a", "b"], true);
+    ok(
+        at,
+        "shift tent:mlp:width=8:share=0.5:train.steps=60 --data cells.csv --domain lab --from a --to b --json s.json",
+    );
+    let found = json(at, "s.json");
+    let rows = found["rows"].as_array().unwrap();
+    let adapted = rows.iter().find(|row| row["adapts"] == true).unwrap();
+    assert!(adapted["source"].as_str().unwrap().starts_with("tent:mlp"));
+    assert!(
+        adapted["gain"]["mean"].as_f64().unwrap() != 0.0,
+        "{adapted}"
+    );
+    let refused = fails(
+        at,
+        "shift tent:mlp:norm=false --data cells.csv --domain lab --from a --to b",
+    );
+    assert!(refused.contains("encoder.norm=true"), "{refused}");
 }
 
 #[test]

@@ -106,6 +106,20 @@ impl ProbeFlags {
         apart(&outputs, &inputs)
     }
 
+    /// Whether standard output is for JSON alone.
+    pub fn is_quiet(&self) -> bool {
+        self.json.as_deref() == Some("-".as_ref())
+    }
+
+    /// The options, with the linear probe alone unless others are named.
+    pub fn linear_options(&self) -> Result<ProbeOptions> {
+        let mut options = self.options()?;
+        if options.probes == ProbeOptions::default().probes {
+            options.probes = vec!["linear".to_owned()];
+        }
+        Ok(options)
+    }
+
     /// The options: defaults, --set, flags.
     pub fn options(&self) -> Result<ProbeOptions> {
         self.options_with("all")

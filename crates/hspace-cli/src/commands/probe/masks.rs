@@ -13,8 +13,9 @@ use hspace::{Error, Result};
 
 use super::ProbeFlags;
 use super::answers::{Answers, deadline};
-use super::measuring::{fold_warnings, one_seed, print_measurements, seed_groups};
+use super::measuring::{one_seed, print_measurements};
 use super::represented::{data_warnings, with_stages};
+use super::set_up::{fold_warnings, seed_groups};
 use crate::commands::write_json;
 use crate::progress::Spinner;
 use crate::say;

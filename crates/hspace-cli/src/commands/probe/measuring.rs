@@ -2,26 +2,20 @@
 
 use std::path::Path;
 
-use hspace::data_record::DataRecord;
-use hspace::dataset::Dataset;
-use hspace::evaluate::{
-    contenders, group_name, leak_warnings, same_but_for_seed, saw_labels, scaling,
-};
-use hspace::probe::{Contender, Limits, Measurements, ProbeOptions, Row, Scaling, measure_within};
+use hspace::Result;
+use hspace::evaluate::{group_name, leak_warnings};
+use hspace::probe::{Limits, Measurements, ProbeOptions, Row, measure_within};
 use hspace::report::Page;
 use hspace::representation::Representation;
-use hspace::run::RunFolder;
-use hspace::source::Source;
 use hspace::warning::Warning;
-use hspace::{Error, Result};
 
 use super::ProbeFlags;
 use super::addition::{Added, Addition};
 use super::answers::{Answers, deadline};
-use super::learners::{learner, on, own_head, run_settings};
 use super::masks;
 use super::network_maps::network_maps;
-use super::represented::{Represented, parsed, represent_opened};
+use super::represented::{Represented, parsed};
+use super::set_up::SetUp;
 use crate::commands::open;
 use crate::progress::Spinner;
 use crate::say;
@@ -57,9 +51,13 @@ pub fn measure_and_add(
         let found = masks::measure(sources, &dataset, name, flags, options, answers, spinner)?;
         return Ok((found, Vec::new()));
     }
-    let represented = represent_opened(sources, dataset, flags, &spinner)?;
-    let options = options_for(&represented.dataset, options)?;
-    let groups = seed_groups(&represented.names, flags)?;
+    let set_up = SetUp::new(sources, dataset, flags, options, &spinner)?;
+    let contenders = set_up.contenders(flags, &spinner)?;
+    let SetUp {
+        represented,
+        groups,
+        options,
+    } = &set_up;
     let Represented {
         dataset,
         names,
@@ -67,18 +65,13 @@ pub fn measure_and_add(
         learned,
         warnings,
         ..
-    } = &represented;
-    let mut warnings = warnings.clone();
-    if options.folds > 1 {
-        warnings.extend(fold_warnings(names, options.folds, dataset)?);
-    }
-    let contenders = all_contenders(&represented, &groups, &options, flags, &spinner)?;
+    } = represented;
     let mut learned = learned.clone();
     learned.extend(groups.iter().map(|g| group_name(g)));
     let mut limits = Limits::new(answers.journal(), deadline);
     let measurements = measure_within(
         &contenders,
-        &options,
+        options,
         flags.data()?,
         &mut limits,
         &mut |text| spinner.say(text),
@@ -88,7 +81,7 @@ pub fn measure_and_add(
     answers.done(measurements.without(), flags)?;
     let leaks = leak_warnings(dataset, made);
     leaks.iter().for_each(say::warning);
-    let warnings = [warnings, leaks].concat();
+    let warnings = [warnings.clone(), leaks].concat();
     let (added, failed) = match addition.map(|addition| addition.add(&measurements, made)) {
         None => (Added::default(), None),
         Some(Ok(added)) => (added, None),
@@ -98,7 +91,7 @@ pub fn measure_and_add(
     if let Some(path) = &flags.json {
         added.write(path, &measurements)?;
     }
-    let quiet = flags.json.as_deref() == Some("-".as_ref());
+    let quiet = flags.is_quiet();
     match quiet {
         true => measurements
             .worse_than_labels_alone()
@@ -120,7 +113,7 @@ pub fn measure_and_add(
             .filter(|r| r.name == "pixels" || learned.contains(&r.name))
             .cloned()
             .collect();
-        let maps = network_maps(names, &groups, dataset, &measurements.task, flags)?;
+        let maps = network_maps(names, groups, dataset, &measurements.task, flags)?;
         let story = hspace::evaluate::ReportInput {
             title: names.join(", "),
             dataset,
@@ -148,52 +141,8 @@ pub fn measure_and_add(
             println!("\npage: {}", path.display());
         }
     }
-    Ok((measurements, represented.made))
-}
-
-/// The options, with what depends on the data.
-pub(crate) fn options_for(dataset: &Dataset, options: &ProbeOptions) -> Result<ProbeOptions> {
-    let mut options = options.clone();
-    if options.scaling == Scaling::Auto {
-        options.scaling = scaling(dataset)?;
-    }
-    if options.task != "auto"
-        && let Some(task) = dataset.task()
-    {
-        // It may have been named by its title.
-        options.task.clone_from(&task.name);
-    }
-    Ok(options)
-}
-
-/// Everything that is measured: features, those of `groups` (names) as runs of one, then what learns from each draw of labels.
-pub(crate) fn all_contenders<'a>(
-    of: &'a Represented,
-    groups: &[Vec<String>],
-    options: &ProbeOptions,
-    flags: &ProbeFlags,
-    spinner: &Spinner,
-) -> Result<Vec<Contender<'a>>> {
-    let mut all = contenders(&of.made, groups);
-    let runs = run_settings(&of.names)?;
-    for source in &of.learners {
-        spinner.say(&format!("reading for {}", source.name));
-        all.push(learner(
-            source,
-            &runs,
-            &of.dataset,
-            &of.made,
-            options,
-            flags,
-        )?);
-    }
-    for (name, method, features) in &of.on_features {
-        all.push(on(name, method, features.clone(), options, flags)?);
-    }
-    for (name, run, features) in &of.heads {
-        all.push(own_head(name, run, features.clone(), options, flags)?);
-    }
-    Ok(all)
+    drop(contenders);
+    Ok((measurements, set_up.represented.made))
 }
 
 /// The tables, and the headline.
@@ -229,56 +178,4 @@ pub(super) fn one_seed(measurements: &Measurements, learned: &[String]) -> Optio
         "note: the intervals of {} hold labels and test samples, not the training: train with other seeds, and name all runs",
         row.representation
     ))
-}
-
-/// Names of the runs that are one but for their seeds.
-pub fn seed_groups(names: &[String], flags: &ProbeFlags) -> Result<Vec<Vec<String>>> {
-    if flags.seeds_apart {
-        return Ok(Vec::new());
-    }
-    let groups = same_but_for_seed(names)?;
-    let named = |group: Vec<usize>| {
-        group
-            .into_iter()
-            .map(|place| names[place].clone())
-            .collect()
-    };
-    Ok(groups.into_iter().map(named).collect())
-}
-
-/// What folds do to runs that learned from samples of `dataset`: they are tested on them.
-///
-/// # Errors
-/// Of runs that learned from labels: their scores would mean nothing.
-pub(crate) fn fold_warnings(
-    names: &[String],
-    folds: usize,
-    dataset: &Dataset,
-) -> Result<Vec<String>> {
-    let mut warnings = Vec::new();
-    for name in names {
-        let source = Source::parse(name)?;
-        let Some(path) = source.run() else {
-            continue;
-        };
-        let folder = RunFolder::open(path)?;
-        let is_of_others = match DataRecord::read(&folder)? {
-            Some(record) => !record.has_learned_from(dataset),
-            None => !folder.has_config(),
-        };
-        if is_of_others {
-            continue;
-        }
-        if saw_labels(&folder)? {
-            return Err(Error::config(format!(
-                "--folds {folds}: {name} learned from the labels of samples that folds test; leave --folds out"
-            )));
-        }
-        let text = format!(
-            "{name} learned, without labels, from samples that the {folds} folds test: its scores may be too high"
-        );
-        say::warning(&text);
-        warnings.push(text);
-    }
-    Ok(warnings)
 }
