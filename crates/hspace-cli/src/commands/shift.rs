@@ -17,7 +17,7 @@ use crate::settings::count;
 
 /// Does it hold elsewhere? Sources that learn in one domain (a hospital, a scanner, a data set), tested in others.
 ///
-/// First the inputs of the domains are compared: size, channels, range and polarity of the values, class mix. Then each source learns from the labels of
+/// First the inputs of the domains are compared: size, channels, range, polarity and colour, class mix. Then each source learns from the labels of
 /// one domain and is tested on the test samples of another: its score at home and away, the drop, the ceiling that it reaches with labels of the other domain,
 /// and of sources that learn from the other domain's training samples without their labels (fixmatch:cnn, label_spreading:SOURCE) whether they
 /// help, and the share of the gap that they close. Then how well the domain is decoded from each representation, and how far apart the domains are in it.

@@ -51,7 +51,7 @@ fn each_lab_against_each_other() {
         "ceiling",
         "lab is decoded from pixels",
         "A-distance",
-        "surer half wrong: at home",
+        "confident half wrong: at home",
         "From a to b ",
     ] {
         assert!(text.contains(part), "{part}: {text}");
@@ -79,7 +79,7 @@ fn each_lab_against_each_other() {
     }
     let page = std::fs::read_to_string(at.join("s.html")).unwrap();
     assert!(
-        page.contains("Surer half wrong, at home")
+        page.contains("Confident half wrong, at home")
             && page.contains("At home and away")
             && page.contains("cells.csv")
             || page.contains("lab")

@@ -14,6 +14,7 @@ use super::nuisance::read_off;
 use super::options::ProbeOptions;
 use super::task::{SharedSchema, Task, task_column};
 use super::{Contender, Measurements, PROTOCOL, TaskKind, geometry};
+use crate::auto::Auto;
 use crate::dataset::Role;
 use crate::error::{Error, Result, unknown, valid};
 use crate::file;

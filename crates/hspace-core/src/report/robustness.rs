@@ -129,7 +129,7 @@ pub(super) fn robustness(result: Option<&RobustnessResult>, looks: &Looks) -> Ma
     let lede = html! {
         "Accuracy on " (grouped(found.samples)) " test samples, as they are and in " (first.conditions.len()) " conditions of " (found.suite)
         ". Kept: the mean over all conditions as a share of the clean accuracy. Error compared: errors as a share of those of " (found.baseline)
-        ", below 100 % where there are fewer; a mean over corruptions. Surer half: error of the half of the answers that are most probable, of those that remain if the "
+        ", below 100 % where there are fewer; a mean over corruptions. Confident half: error of the half of the answers that are most probable, of those that remain if the "
         "other half is referred to a human. 95 % intervals."
     };
     let charts = html! {
@@ -151,7 +151,7 @@ fn table(found: &Robustness, looks: &Looks) -> Markup {
     html! { div.scroll { table {
         thead { tr {
             th.text { "Source" } th { "Clean" } th { "Corrupted" } th { "Kept" } th { "Error compared" }
-            th { "Surer half wrong, clean" } th { "Corrupted" } th { "Too sure by" }
+            th { "Confident half wrong, clean" } th { "Corrupted" } th { "Too sure by" }
         } }
         tbody { @for row in &found.rows {
             @let look = looks.of(&row.source);

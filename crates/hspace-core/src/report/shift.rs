@@ -86,7 +86,7 @@ pub(super) fn shift(result: Option<&ShiftResult>, looks: &Looks) -> Markup {
         }
         @if let Some(samples) = samples { (drawing(samples)) }
     };
-    let lede = html! { "Before anything is learned: size, channels, range and polarity of the values, and the mix of the classes, in training samples." };
+    let lede = html! { "Before anything is learned: size, channels, range, polarity and colour, and the mix of the classes, in training samples." };
     let scores = html! { @for (home, away) in found.directions() { (pair(found, &home, &away, &measure, looks)) } };
     html! {
         (section("How the inputs differ", lede, inputs))
@@ -174,7 +174,7 @@ fn calibration(rows: &[&ShiftRow], several: bool, looks: &Looks) -> Markup {
             thead { tr {
                 th.text { "Source" }
                 @if several { th { "Labels" } }
-                th { "Calibration error at home" } th { "Away" } th { "Too sure by, at home" } th { "Away" } th { "Surer half wrong, at home" } th { "Away" }
+                th { "Calibration error at home" } th { "Away" } th { "Too sure by, at home" } th { "Away" } th { "Confident half wrong, at home" } th { "Away" }
             } }
             tbody { @for row in rows { tr.learned[row.adapts] {
                 th.text { (name(&row.source, &looks.of(&row.source))) }

@@ -154,7 +154,7 @@ impl Shift {
         let title = |column: &str| format!("{column}: at home");
         let mut head = vec!["source".to_owned()];
         head.extend(several.then(|| "labels".to_owned()));
-        for column in ["calibration error", "too sure by", "surer half wrong"] {
+        for column in ["calibration error", "too sure by", "confident half wrong"] {
             head.extend([title(column), "away".to_owned()]);
         }
         let mut lines = vec![head];

@@ -104,7 +104,7 @@ fn a_shifted_feature_costs_accuracy_away_and_not_at_home_nor_of_the_ceiling() {
         text.contains("learned in a, tested in b (60 test samples)"),
         "{text}"
     );
-    assert!(text.contains("surer half wrong: at home"), "{text}");
+    assert!(text.contains("confident half wrong: at home"), "{text}");
     let headline = found.headline();
     assert!(
         headline.starts_with("From a to b pixels loses"),
