@@ -53,7 +53,7 @@ pub(crate) use journal::hash_of_features;
 pub use labels_alone::LabelsAlone;
 pub use learner::{Draw, LearnAndAnswer};
 pub use limits::Limits;
-pub use mask::{FeatureMaps, MapSource, MaskExample, MaskTask};
+pub use mask::{FeatureMaps, MapSource, MaskDraw, MaskExample, MaskTask};
 pub use measure::{measure, measure_masks, measure_within};
 pub(crate) use nuisance::read_off;
 pub use options::{KnnMetric, KnnOptions, KnnWeights, LinearOptions, ProbeOptions, RidgeOptions};

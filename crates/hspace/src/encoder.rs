@@ -12,6 +12,7 @@ pub(crate) mod stage;
 mod vit;
 
 pub use mlp::Activation;
+pub(crate) use stage::ALL_STAGES;
 pub use stage::{Exit, Features, Stage, Tokens, features_at};
 
 use std::ops::Range;

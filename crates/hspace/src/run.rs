@@ -152,8 +152,15 @@ impl TrainedEncoder {
     /// It up to the stage of that name.
     ///
     /// # Errors
-    /// When it has no such stage.
+    /// When it has no such stage, or several are named.
     pub fn until(self, stage: &str) -> Result<TrainedEncoder> {
+        let stages = self.encoder.stages(self.about.input.shape);
+        let exits = Exit::after_each(stage, &stages).map_err(Error::config)?;
+        if exits.len() != 1 {
+            return Err(Error::config(format!(
+                "@{stage}: a network is kept up to one stage; name the last one"
+            )));
+        }
         let until = TrainedEncoder {
             about: EncoderFile {
                 hash: format!("{}@{stage}", self.about.hash),

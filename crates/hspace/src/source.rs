@@ -96,7 +96,7 @@ pub enum Source {
     Kmeans(Box<kmeans_features::Settings>),
     /// An encoder with fresh weights: its name, and settings after colons.
     Random(String),
-    /// A network up to one of its stages: `runs/a@layer2`.
+    /// A network up to one of its stages, or to each of several: `runs/a@layer2`, `runs/a@layer1+layer3`, `runs/a@all`.
     At(Box<Source>, String),
     /// A method that learns from each draw of labels ([`crate::per_draw`]). It has no features, only answers.
     Learner(Box<Learner>),
@@ -173,7 +173,7 @@ impl Source {
 }
 
 impl Source {
-    /// This network up to the stage of that name.
+    /// This network up to the stage of that name, or to each of several ([`Exit::after_each`](crate::encoder::Exit::after_each)).
     ///
     /// # Errors
     /// When it is no network.

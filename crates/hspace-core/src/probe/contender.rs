@@ -1,6 +1,7 @@
 //! What is measured: features, feature maps, or a source that learns from each draw of labels.
 
 use super::journal::hash_of_features;
+use super::mask::MaskLearner;
 use super::{LabelsAlone, LearnAndAnswer, MapSource};
 use crate::representation::Representation;
 
@@ -55,6 +56,19 @@ pub enum Contender<'a> {
         /// Learns from a draw and answers.
         answer: Box<LearnAndAnswer<'a>>,
     },
+    /// A network that learns from each draw of masks, and answers with masks of its own.
+    MasksPerDraw {
+        /// How tables call it.
+        name: String,
+        /// Ids, columns and split of the samples; their features are not looked at.
+        samples: Box<Representation>,
+        /// Hash of its settings and of what it learns from.
+        origin: String,
+        /// The largest number of draws worth its cost; fewer draws give a wider interval.
+        draws: usize,
+        /// What learns.
+        learner: Box<dyn MaskLearner + 'a>,
+    },
 }
 
 impl Contender<'_> {
@@ -64,7 +78,8 @@ impl Contender<'_> {
             Contender::Fixed(r) => &r.name,
             Contender::Seeds { name, .. }
             | Contender::Maps { name, .. }
-            | Contender::PerDraw { name, .. } => name,
+            | Contender::PerDraw { name, .. }
+            | Contender::MasksPerDraw { name, .. } => name,
         }
     }
 
@@ -73,18 +88,34 @@ impl Contender<'_> {
         match self {
             Contender::Fixed(r) => std::slice::from_ref(r),
             Contender::Seeds { runs, .. } => runs,
-            Contender::Maps { .. } | Contender::PerDraw { .. } => &[],
+            Contender::Maps { .. } | Contender::PerDraw { .. } | Contender::MasksPerDraw { .. } => {
+                &[]
+            }
         }
     }
 
-    pub(super) fn is_maps(&self) -> bool {
-        matches!(self, Contender::Maps { .. })
+    /// Whether it answers with masks.
+    pub(super) fn is_of_masks(&self) -> bool {
+        matches!(
+            self,
+            Contender::Maps { .. } | Contender::MasksPerDraw { .. }
+        )
+    }
+
+    /// Whether it learns from each draw, and answers by itself.
+    pub(super) fn learns(&self) -> bool {
+        matches!(
+            self,
+            Contender::PerDraw { .. } | Contender::MasksPerDraw { .. }
+        )
     }
 
     /// The samples that it is measured on.
     pub(crate) fn samples(&self) -> Vec<&Representation> {
         match self {
-            Contender::PerDraw { samples, .. } => vec![samples],
+            Contender::PerDraw { samples, .. } | Contender::MasksPerDraw { samples, .. } => {
+                vec![samples]
+            }
             Contender::Maps { runs, .. } => runs.iter().map(|run| &run.samples).collect(),
             _ => self.fixed().iter().collect(),
         }
@@ -99,7 +130,7 @@ impl Contender<'_> {
                 let origins: Vec<&str> = samples.iter().map(|r| r.origin.as_str()).collect();
                 origins.join(" ")
             }
-            Contender::PerDraw { origin, .. } => {
+            Contender::PerDraw { origin, .. } | Contender::MasksPerDraw { origin, .. } => {
                 format!("learned from each draw of labels, {origin}")
             }
         }
@@ -108,7 +139,10 @@ impl Contender<'_> {
     /// Each run of it with a hash of all that its answers depend on, for a journal.
     pub(super) fn sources(&self) -> Vec<(String, String)> {
         match self {
-            Contender::PerDraw { name, origin, .. } => vec![(name.clone(), origin.clone())],
+            Contender::PerDraw { name, origin, .. }
+            | Contender::MasksPerDraw { name, origin, .. } => {
+                vec![(name.clone(), origin.clone())]
+            }
             Contender::Maps { runs, .. } => {
                 let of = |run: &MapSource<'_>| (run.samples.name.clone(), run.hash.clone());
                 runs.iter().map(of).collect()
@@ -123,7 +157,7 @@ impl Contender<'_> {
     /// The names of its runs.
     pub(super) fn members(&self) -> Vec<&str> {
         match self {
-            Contender::PerDraw { name, .. } => vec![name],
+            Contender::PerDraw { name, .. } | Contender::MasksPerDraw { name, .. } => vec![name],
             _ => self.samples().iter().map(|r| r.name.as_str()).collect(),
         }
     }

@@ -10,6 +10,9 @@
 //! be more than 2²⁶ numbers (256 MiB). Of these a fit takes at most 2¹⁶ in all, as many of each image. Test images are never held: they pass once
 //! through the fitted heads of all draws.
 //!
+//! A network that learns from each draw ([`Contender::MasksPerDraw`](super::Contender::MasksPerDraw)) is asked for maps of logits, which are answered with and
+//! scored in the same way.
+//!
 //! Without two classes among its places, a draw is answered by the one class that is there.
 
 mod grid;
@@ -20,10 +23,11 @@ pub mod scores;
 mod summary;
 
 pub(super) use grid::Grid;
+pub use grid::place_classes;
 pub(super) use heads::{MaskHead, Predicting, Shown};
-pub use maps::{FeatureMaps, MapSource, UseMaps};
+pub use maps::{FeatureMaps, MapSource, MaskDraw, MaskLearner, UseMaps};
 pub(super) use sample::Places;
-pub(super) use summary::{ClassNumbers, MaskSummary, check_two_classes, summarised};
+pub(super) use summary::{ClassNumbers, MaskSummary, check_two_classes, numbers_of, summarised};
 
 use super::TaskKind;
 use super::entry::{Entry, ProbeKind};
@@ -53,6 +57,18 @@ pub struct MaskTask<'a> {
     pub read: &'a (dyn Fn(usize) -> Result<Mask> + Sync),
     /// Test images whose answers are returned with the measurements.
     pub examples: usize,
+    /// Is given what each source answers for every test image with the most labels, of the first draw and seed.
+    pub keep: Option<&'a KeepMask>,
+}
+
+/// Is called with the name of a source, a row, and the answer. Called from several threads at once.
+pub type KeepMask = dyn Fn(&str, usize, &Mask) -> Result<()> + Sync;
+
+impl MaskTask<'_> {
+    /// Whether answers are wanted whole, which are not kept with the scores.
+    pub(super) fn wants_masks(&self) -> bool {
+        self.examples > 0 || self.keep.is_some()
+    }
 }
 
 /// A test image, and what sources answer for it.

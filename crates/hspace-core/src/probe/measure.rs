@@ -1,5 +1,6 @@
 //! Contenders × probes × numbers of labels → [`Measurements`], by one protocol for all.
 
+mod learned_masks;
 mod maps;
 pub(super) mod pace;
 mod rows;
@@ -96,9 +97,9 @@ pub fn measure_within(
         1 => task.tested_by_split(column)?,
         _ => task,
     };
-    if let Some(maps) = contenders.iter().find(|c| c.is_maps()) {
+    if let Some(maps) = contenders.iter().find(|c| c.is_of_masks()) {
         return Err(Error::config(format!(
-            "{}: feature maps are measured on masks, and `{}` is no column of them",
+            "{}: feature maps and what learns from masks are measured on masks, and `{}` is no column of them",
             maps.name(),
             column.name
         )));
@@ -112,7 +113,7 @@ pub fn measure_within(
     Ok(measure_task(contenders, task, scope, options, limits, progress)?.0)
 }
 
-/// Measures every contender, each of which is [`Contender::Maps`], on the column of masks that `options.task` names, which `masks` reads; and
+/// Measures every contender, each of which is [`Contender::Maps`] or [`Contender::MasksPerDraw`], on the column of masks that `options.task` names, which `masks` reads; and
 /// returns what sources answer for some test images. Otherwise as [`measure_within`].
 ///
 /// ```
@@ -129,7 +130,7 @@ pub fn measure_within(
 /// // `Classes` implements `FeatureMaps`: its maps hold the class of each pixel of `mask`.
 /// let run = MapSource { samples, maps: Box::new(Classes), hash: String::new() };
 /// let contenders = vec![Contender::Maps { name: "runs/a".into(), runs: vec![run] }];
-/// let masks = MaskTask { read: &|row| Ok(mask(row)), examples: 2 };
+/// let masks = MaskTask { read: &|row| Ok(mask(row)), examples: 2, keep: None };
 /// let options = ProbeOptions { task: "left".into(), labels: vec![Labels::PerClass(2)], ..ProbeOptions::default() };
 /// let (found, examples) = measure_masks(contenders, masks, &options, "boxes", &mut Limits::default(), &mut |_| ())?;
 /// assert!(found.rows[0].scores[0].1.mean > 0.99);
@@ -156,7 +157,7 @@ pub fn measure_masks(
         let names = masks.map(|c| c.name.as_str());
         Error::config(unknown("column of masks", &options.task, names))
     })?;
-    if let Some(other) = contenders.iter().find(|c| !c.is_maps()) {
+    if let Some(other) = contenders.iter().find(|c| !c.is_of_masks()) {
         return Err(Error::config(format!(
             "{} has no feature maps, so it says nothing of the masks `{}`; name a network (a run, a stage of one, hf:MODEL, random:ENCODER) or \
              pixels",

@@ -137,6 +137,9 @@ impl Features {
     }
 }
 
+/// The name for all stages of a network.
+pub(crate) const ALL_STAGES: &str = "all";
+
 /// Where features leave an encoder.
 ///
 /// ```
@@ -167,6 +170,39 @@ impl Exit {
         match names().position(|own| own == name) {
             Some(place) => Ok(Exit::After(place + 1)),
             None => Err(unknown("stage", name, names())),
+        }
+    }
+
+    /// After each of the stages that `names` lists, by depth: one name, several joined by `+` in any order, or `all` of the `stages`.
+    ///
+    /// ```
+    /// use hspace::encoder::{self, Exit};
+    /// use hspace::dataset::Shape;
+    ///
+    /// let shape = Shape::Image { channels: 3, height: 32, width: 32 };
+    /// let stages = encoder::make("resnet18", Default::default())?.stages(shape);
+    /// let exits = Exit::after_each("layer3+layer1", &stages)?;
+    /// assert_eq!(exits, ["layer1", "layer3"].map(|name| Exit::after(name, &stages).unwrap()));
+    /// assert_eq!(Exit::after_each("all", &stages)?.len(), stages.len());
+    /// # Ok::<(), String>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no stage of a name, or one is named twice.
+    pub fn after_each(names: &str, stages: &[Stage]) -> Result<Vec<Exit>, String> {
+        let named = names.split('+').map(|name| Exit::after(name, stages));
+        let mut exits: Vec<Exit> = match names {
+            ALL_STAGES => (1..=stages.len()).map(Exit::After).collect(),
+            _ => named.collect::<Result<_, _>>()?,
+        };
+        let depth = |exit: &Exit| match exit {
+            Exit::After(depth) => *depth,
+            Exit::End => usize::MAX,
+        };
+        exits.sort_by_key(depth);
+        match exits.windows(2).any(|pair| pair[0] == pair[1]) {
+            true => Err(format!("`{names}` names a stage twice; name it once")),
+            false => Ok(exits),
         }
     }
 }

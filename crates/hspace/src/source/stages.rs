@@ -1,13 +1,14 @@
 //! Networks and their stages as sources. All stages of a network are embedded in one pass over the data.
 
 use super::{Source, Sources};
-use crate::embed::{Network, embed_at};
+use crate::embed::{Embedded, Network, embed_at};
 use crate::encoder::{Exit, Stage};
 use crate::error::{Error, Result};
+use crate::matrix::Matrix;
 use crate::representation::Representation;
 
 impl Source {
-    /// The network that it is, or is a stage of, and the name of that stage.
+    /// The network that it is, or is some stages of, and the names of these.
     fn network(&self) -> Option<(&Source, Option<&str>)> {
         match self {
             Source::Run(_) | Source::Hub(_) | Source::Random(_) => Some((self, None)),
@@ -115,20 +116,24 @@ impl Sources<'_> {
         let network = self.network(network)?;
         let views = network.views(self.dataset)?;
         let stages = network.encoder.stages(network.about.input.shape);
-        let exit = |(_, stage): &(&str, Option<&str>)| match stage {
-            None => network.exit(),
-            Some(stage) => Exit::after(stage, &stages).map_err(Error::config),
+        let exits = |(_, stage): &(&str, Option<&str>)| match stage {
+            None => Ok(vec![network.exit()?]),
+            Some(names) => Exit::after_each(names, &stages).map_err(Error::config),
         };
-        let exits: Vec<Exit> = wanted.iter().map(exit).collect::<Result<_>>()?;
+        let exits: Vec<Vec<Exit>> = wanted.iter().map(exits).collect::<Result<_>>()?;
         let parts = Network {
             encoder: &*network.encoder,
             weights: &network.weights,
             views: &views,
         };
         let (rows, device) = (&self.rows, &self.device);
-        let embedded = embed_at(&exits, parts, self.dataset, rows, device, progress)?;
+        let all = exits.concat();
+        let mut embedded = embed_at(&all, parts, self.dataset, rows, device, progress)?.into_iter();
         let mut made = Vec::with_capacity(wanted.len());
-        for ((name, stage), embedded) in wanted.iter().zip(embedded) {
+        for ((name, stage), exits) in wanted.iter().zip(&exits) {
+            let Some(embedded) = concatenated(embedded.by_ref().take(exits.len())) else {
+                return Err(Error::data(format!("{name}: no stage is named")));
+            };
             let hash = &network.about.hash;
             let origin = match stage {
                 None => hash.clone(),
@@ -138,6 +143,24 @@ impl Sources<'_> {
         }
         Ok(made)
     }
+}
+
+/// Features of the same samples, as one matrix with the columns of all; `None` without any.
+fn concatenated(parts: impl Iterator<Item = Embedded>) -> Option<Embedded> {
+    let parts: Vec<Embedded> = parts.collect();
+    let one = match &parts[..] {
+        [] => None,
+        [_] => return parts.into_iter().next(),
+        [first, ..] => Some(first.clone()),
+    };
+    let rows = one.as_ref().map_or(0, |one| one.features.rows);
+    let row = |i: usize| parts.iter().flat_map(move |part| part.features.row(i));
+    let data: Vec<f32> = (0..rows).flat_map(row).copied().collect();
+    let cols = parts.iter().map(|part| part.features.cols).sum();
+    one.map(|one| Embedded {
+        features: Matrix::new(rows, cols, data),
+        ..one
+    })
 }
 
 #[cfg(test)]
@@ -182,6 +205,13 @@ mod tests {
                 assert_eq!(alone.features.cols, together.features.cols, "{name}");
                 assert!(bits(&alone) == bits(together), "{name}");
             }
+            // Several stages: the columns of each.
+            let several = format!("{network}@{}", stages[..2].iter().rev().map(|s| &*s.name).collect::<Vec<_>>().join("+"));
+            let source = Source::parse(&several).unwrap();
+            let both = sources().represent(&several, &source, &mut |_| ()).unwrap();
+            let (first, second) = (&together[named.len() - 1], &together[named.len() - 2]);
+            let row: Vec<f32> = [first.features.row(7), second.features.row(7)].concat();
+            assert_eq!(both.features.row(7), row, "{several}");
             let at = |r: usize| &together[r].features;
             assert_ne!(at(1).data, at(2).data, "{network}");
         }

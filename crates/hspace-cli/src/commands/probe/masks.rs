@@ -67,6 +67,7 @@ pub(super) fn measure(
     let task = MaskTask {
         read: &|row| dataset.samples.mask(rows[row], name),
         examples: if flags.html.is_some() { EXAMPLES } else { 0 },
+        keep: None,
     };
     let mut limits = Limits::new(answers.journal(), deadline);
     let measured = measure_masks(

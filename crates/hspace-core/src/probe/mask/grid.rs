@@ -104,6 +104,31 @@ impl Grid {
     }
 }
 
+/// For each place of a map of `places`, `[h, w]`, of an input of size `input`, `[height, width]`, the class of most pixels of its cell in the mask:
+/// its place among the class `numbers`, [`IGNORED`] where no pixel has one of them.
+///
+/// ```
+/// use hspace_core::dataset::Mask;
+/// use hspace_core::probe::mask::place_classes;
+///
+/// let mask = Mask { width: 4, height: 2, classes: vec![7, 7, 255, 255, 7, 0, 255, 255] };
+/// assert_eq!(place_classes(&mask, [1, 2], [2, 4], &[0, 7]), [1, 255]);
+/// assert_eq!(place_classes(&mask, [2, 4], [2, 4], &[0, 7]), [1, 1, 255, 255, 1, 0, 255, 255]);
+/// ```
+pub fn place_classes(
+    mask: &Mask,
+    places: [usize; 2],
+    input: [usize; 2],
+    numbers: &[u8],
+) -> Vec<u8> {
+    let grid = Grid::new(places, input, [mask.height, mask.width]);
+    let classes = ClassNumbers::of_numbers(numbers);
+    let class = |place| grid.majority(mask, place, &classes);
+    let all = (0..places[0] * places[1]).map(class);
+    all.map(|class| class.map_or(IGNORED, |class| class as u8))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

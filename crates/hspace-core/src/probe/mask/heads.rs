@@ -32,12 +32,14 @@ pub struct MaskPredictions {
 /// Counts of each head on one image `[heads][classes, 2]`; where it is shown, its mask and the answer.
 type ImageAnswer = (Vec<Vec<f64>>, Option<(Mask, Mask)>);
 
-/// Which answers are returned whole.
+/// Which answers are wanted whole.
 #[derive(Clone, Copy)]
 pub struct Shown<'a> {
+    /// Name of the source.
+    pub source: &'a str,
     /// Place of the head.
     pub head: usize,
-    /// Rows of images, ascending.
+    /// Rows of images whose answers are returned, ascending.
     pub rows: &'a [usize],
 }
 
@@ -66,6 +68,18 @@ impl MaskHead {
         }
     }
 
+    /// One for features that are the logits of `classes`.
+    pub fn of_logits(classes: usize) -> MaskHead {
+        let mut weights = Matrix::zeros(classes, classes);
+        for class in 0..classes {
+            weights.data[class * classes + class] = 1.0;
+        }
+        MaskHead {
+            weights,
+            bias: vec![0.0; classes],
+        }
+    }
+
     /// The class of each pixel `[height, width]` from scaled features of the places `[h · w, d]`.
     fn answer(&self, features: &Matrix, grid: &Grid) -> Vec<u8> {
         let mut logits = features.times(&self.weights);
@@ -83,7 +97,8 @@ pub struct Predicting<'a> {
     pub classes: &'a ClassNumbers,
     /// Names of the classes, which are their numbers.
     pub names: &'a [String],
-    pub transform: &'a Transform,
+    /// What heads were fitted to; `None`: features as they are.
+    pub transform: Option<&'a Transform>,
 }
 
 impl Predicting<'_> {
@@ -134,19 +149,26 @@ impl Predicting<'_> {
         let size = [truth.height, truth.width];
         let grid = Grid::new([height, width], self.maps.input(), size);
         let mut features = Matrix::new(height * width, d, map.to_vec());
-        self.transform.apply(&mut features);
-        let is_shown = shown.filter(|shown| shown.rows.binary_search(&row).is_ok());
+        if let Some(transform) = self.transform {
+            transform.apply(&mut features);
+        }
         let mut example = None;
         let mut counts = Vec::with_capacity(heads.len());
         for (place, head) in heads.iter().enumerate() {
             let answer = head.answer(&features, &grid);
             counts.push(self.counts(&truth, &answer));
-            if is_shown.is_some_and(|shown| shown.head == place) {
+            if let Some(shown) = shown.filter(|shown| shown.head == place) {
                 let number = |&class: &u8| self.names[usize::from(class)].parse().unwrap_or(0);
-                example = Some(Mask {
+                let answer = Mask {
                     classes: answer.iter().map(number).collect(),
                     ..truth
-                });
+                };
+                if let Some(keep) = self.task.keep {
+                    keep(shown.source, row, &answer)?;
+                }
+                if shown.rows.binary_search(&row).is_ok() {
+                    example = Some(answer);
+                }
             }
         }
         Ok((counts, example.map(|answer| (truth, answer))))

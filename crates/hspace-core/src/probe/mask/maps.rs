@@ -1,6 +1,7 @@
 //! Feature maps, as a probe of masks is given them.
 
 use crate::error::Result;
+use crate::probe::Draw;
 use crate::representation::Representation;
 
 /// What is done with some rows and their maps `[rows, h, w, d]`.
@@ -52,6 +53,41 @@ pub trait FeatureMaps: Sync {
     /// # Errors
     /// When a sample cannot be read, and what `use_them` returns.
     fn each(&self, rows: &[usize], use_them: &mut UseMaps<'_>) -> Result<()>;
+}
+
+/// A draw of masks, of which those of [`Draw::labelled`] may be read.
+#[derive(Clone, Copy, Debug)]
+pub struct MaskDraw<'a> {
+    /// The rows to learn from, the rows to answer for, and the seed.
+    pub rows: Draw<'a>,
+    /// Numbers of the classes in masks, ascending.
+    pub classes: &'a [u8],
+}
+
+/// A network that learns from each draw of masks.
+///
+/// ```
+/// # mod masks { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/masks.rs")); }
+/// # use masks::Classes;
+/// use hspace_core::Result;
+/// use hspace_core::probe::mask::{FeatureMaps, MaskDraw, MaskLearner};
+///
+/// /// One that knows the answer, whatever the masks of the draw: `Classes` implements `FeatureMaps`.
+/// struct Knowing;
+///
+/// impl MaskLearner for Knowing {
+///     fn learn(&self, _: &MaskDraw<'_>) -> Result<Box<dyn FeatureMaps + '_>> {
+///         Ok(Box::new(Classes))
+///     }
+/// }
+/// ```
+pub trait MaskLearner {
+    /// Learns from the masks of a draw, and returns maps `[h, w, classes]` of finite logits. They are asked for the rows [`Draw::test`], and
+    /// interpolated to the pixels of each mask.
+    ///
+    /// # Errors
+    /// When a sample or a mask cannot be read, or the training fails.
+    fn learn(&self, draw: &MaskDraw<'_>) -> Result<Box<dyn FeatureMaps + '_>>;
 }
 
 /// A source of feature maps.

@@ -134,6 +134,7 @@ mod tests {
         let task = MaskTask {
             read: &read,
             examples: 0,
+            keep: None,
         };
         let classes = ClassNumbers::of(&["3".into(), "5".into()]);
         let of = |rows: &[usize], seed| Places::of(&Numbered, rows, task, &classes, seed).unwrap();

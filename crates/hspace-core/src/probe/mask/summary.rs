@@ -26,20 +26,29 @@ impl MaskSummary {
     }
 }
 
+/// The class numbers that `names` are.
+pub fn numbers_of(names: &[String]) -> Vec<u8> {
+    let number = |name: &String| name.parse().unwrap_or(IGNORED);
+    names.iter().map(number).collect()
+}
+
 /// The place of each class number among the names of a task.
 #[derive(Clone, Debug)]
 pub struct ClassNumbers([u8; 256]);
 
 impl ClassNumbers {
-    /// Of `names`, which are class numbers.
-    pub fn of(names: &[String]) -> ClassNumbers {
+    /// Of class `numbers`, in the order of their places.
+    pub fn of_numbers(numbers: &[u8]) -> ClassNumbers {
         let mut places = [IGNORED; 256];
-        for (place, name) in names.iter().enumerate() {
-            if let Ok(number) = name.parse::<u8>() {
-                places[usize::from(number)] = place as u8;
-            }
+        for (place, &number) in numbers.iter().enumerate() {
+            places[usize::from(number)] = place as u8;
         }
         ClassNumbers(places)
+    }
+
+    /// Of `names`, which are class numbers.
+    pub fn of(names: &[String]) -> ClassNumbers {
+        ClassNumbers::of_numbers(&numbers_of(names))
     }
 
     /// The place of the class `number`; [`IGNORED`] where it has none.

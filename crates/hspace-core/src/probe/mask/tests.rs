@@ -125,6 +125,7 @@ fn measured(
     let task = MaskTask {
         read: &mask,
         examples: 3,
+        keep: None,
     };
     let limits = &mut Limits::default();
     measure_masks(contenders, task, options, "boxes", limits, &mut |_| ())
@@ -253,7 +254,11 @@ fn runs_that_differ_in_their_seed_are_one_row() -> Result<()> {
 fn what_does_not_fit_is_refused() {
     let refused =
         |contenders, options: &ProbeOptions, read: &(dyn Fn(usize) -> Result<Mask> + Sync)| {
-            let task = MaskTask { read, examples: 0 };
+            let task = MaskTask {
+                read,
+                examples: 0,
+                keep: None,
+            };
             let limits = &mut Limits::default();
             let found = measure_masks(contenders, task, options, "boxes", limits, &mut |_| ());
             found.map_or_else(|e| e.to_string(), |_| String::new())
@@ -307,6 +312,7 @@ fn a_draw_of_one_class_answers_with_it() -> Result<()> {
     let task = MaskTask {
         read: &plain,
         examples: 0,
+        keep: None,
     };
     let options = ProbeOptions {
         labels: vec![Labels::PerClass(1)],

@@ -64,7 +64,7 @@ impl Study<'_> {
                 if work.missing(self, contender, &probes, cell).is_empty() {
                     found.insert(cell, known);
                     // What is shown is not kept with the answers.
-                    if task.examples == 0 || cell != self.shown_cell() {
+                    if !task.wants_masks() || cell != self.shown_cell() {
                         continue;
                     }
                 }
@@ -91,7 +91,7 @@ impl Study<'_> {
                 work.pace.did(Kind::Probed, weight, begun.elapsed());
             }
             work.say(&format!("{name}: answering for test images"));
-            let answers = fitting.answers(run, task, &classes, &fitted)?;
+            let answers = fitting.answers(name, run, (task, &classes), &fitted)?;
             let examples = answers.1.into_iter();
             examples.for_each(|(row, truth, answer)| work.show(name, row, truth, answer));
             for (fitted, values) in fitted.into_iter().zip(answers.0) {
@@ -107,7 +107,7 @@ impl Study<'_> {
     }
 
     /// The draw whose answers are shown: the first with the most labels, of the first run.
-    fn shown_cell(&self) -> Cell {
+    pub(super) fn shown_cell(&self) -> Cell {
         [0, self.parts[0].plans.len() - 1, 0]
     }
 
@@ -125,7 +125,7 @@ impl Study<'_> {
 
 impl Work<'_, '_> {
     /// Adds a source's answer to the example of a row.
-    fn show(&mut self, name: &str, row: usize, truth: Mask, answer: Mask) {
+    pub(super) fn show(&mut self, name: &str, row: usize, truth: Mask, answer: Mask) {
         let answer = (name.to_owned(), answer);
         match self.examples.iter_mut().find(|example| example.row == row) {
             Some(example) => example.answers.push(answer),
@@ -136,6 +136,13 @@ impl Work<'_, '_> {
             }),
         }
     }
+}
+
+/// The test rows of part number `part` whose answers are returned: of the first part, spread over all of it.
+pub(super) fn example_rows(test: &[usize], part: usize, task: MaskTask<'_>) -> Vec<usize> {
+    let count = if part == 0 { task.examples } else { 0 };
+    let places = spaced(test.len(), count);
+    places.into_iter().map(|i| test[i]).collect()
 }
 
 /// A row, its mask, and the answer to it.
@@ -236,9 +243,9 @@ impl<'a> Fitting<'a> {
     /// The counts of each draw `[draws][test images of all parts, classes, 2]`, and what is shown.
     fn answers(
         &self,
+        name: &str,
         run: &MapSource<'_>,
-        task: MaskTask<'_>,
-        classes: &ClassNumbers,
+        (task, classes): (MaskTask<'_>, &ClassNumbers),
         fitted: &[Fitted],
     ) -> Result<(Vec<Vec<f64>>, Vec<Example>)> {
         let mut counts = vec![Vec::new(); fitted.len()];
@@ -252,13 +259,14 @@ impl<'a> Fitting<'a> {
                 task,
                 classes,
                 names: &part.task.names,
-                transform: &self.transforms[place],
+                transform: Some(&self.transforms[place]),
             };
-            let rows = spaced(test.len(), task.examples);
-            let rows: Vec<usize> = rows.into_iter().map(|i| test[i]).collect();
-            let shown = head
-                .filter(|_| place == 0)
-                .map(|head| Shown { head, rows: &rows });
+            let rows = example_rows(test, place, task);
+            let shown = head.map(|head| Shown {
+                source: name,
+                head,
+                rows: &rows,
+            });
             let heads: Vec<&MaskHead> = fitted.iter().map(|f| &f.heads[place]).collect();
             let found = predicting.answers(&heads, test, shown)?;
             for (all, own) in counts.iter_mut().zip(found.counts) {

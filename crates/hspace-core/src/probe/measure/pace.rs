@@ -16,9 +16,9 @@ pub(super) enum Kind {
 
 impl Kind {
     pub(super) fn of(contender: &Contender<'_>) -> Kind {
-        match contender {
-            Contender::PerDraw { .. } => Kind::Learned,
-            Contender::Fixed(_) | Contender::Seeds { .. } | Contender::Maps { .. } => Kind::Probed,
+        match contender.learns() {
+            true => Kind::Learned,
+            false => Kind::Probed,
         }
     }
 }

@@ -119,8 +119,8 @@ impl Work<'_, '_> {
 impl Study<'_> {
     /// Names of what answers for a contender: the probes, or its own head, which is not measured where no probe is.
     pub(super) fn answered_by(&self, contender: &Contender<'_>) -> Vec<&'static str> {
-        match (contender, self.probes.is_empty()) {
-            (Contender::PerDraw { .. }, false) => vec![HEAD],
+        match (contender.learns(), self.probes.is_empty()) {
+            (true, false) => vec![HEAD],
             _ => self.probes.iter().map(|probe| probe.name).collect(),
         }
     }
@@ -128,7 +128,9 @@ impl Study<'_> {
     /// All draws of a contender, in the order in which they are measured.
     fn cells(&self, contender: &Contender<'_>) -> Vec<Cell> {
         let most = match contender {
-            Contender::PerDraw { draws, .. } => (*draws).max(1),
+            Contender::PerDraw { draws, .. } | Contender::MasksPerDraw { draws, .. } => {
+                (*draws).max(1)
+            }
             _ => usize::MAX,
         };
         let mut cells = Vec::new();
@@ -163,6 +165,9 @@ impl Study<'_> {
             Contender::PerDraw { .. } => self.ask(contender, &cells, work)?,
             Contender::Maps { name, runs } => {
                 self.probe_maps(contender, (name, runs), &cells, work)?
+            }
+            Contender::MasksPerDraw { name, learner, .. } => {
+                self.ask_masks(contender, (name, &**learner), &cells, work)?
             }
             _ => self.probe(contender, &cells, work)?,
         };
