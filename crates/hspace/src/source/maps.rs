@@ -171,7 +171,8 @@ impl<'a> MapSources<'a> {
         });
         let with_dims = |depth: usize| Some((depth, (*dims.get(depth.checked_sub(1)?)?)?));
         let depths: Vec<usize> = depths.collect();
-        let found: Vec<(usize, [usize; 3])> = depths.iter().copied().filter_map(with_dims).collect();
+        let found: Vec<(usize, [usize; 3])> =
+            depths.iter().copied().filter_map(with_dims).collect();
         if found.is_empty() || (found.len() < depths.len() && stages != Some(ALL_STAGES)) {
             return Err(Error::config(format!(
                 "{name} gives one vector a sample, which says nothing of single pixels; name a stage with feature maps, or another network"

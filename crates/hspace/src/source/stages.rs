@@ -206,7 +206,15 @@ mod tests {
                 assert!(bits(&alone) == bits(together), "{name}");
             }
             // Several stages: the columns of each.
-            let several = format!("{network}@{}", stages[..2].iter().rev().map(|s| &*s.name).collect::<Vec<_>>().join("+"));
+            let several = format!(
+                "{network}@{}",
+                stages[..2]
+                    .iter()
+                    .rev()
+                    .map(|s| &*s.name)
+                    .collect::<Vec<_>>()
+                    .join("+")
+            );
             let source = Source::parse(&several).unwrap();
             let both = sources().represent(&several, &source, &mut |_| ()).unwrap();
             let (first, second) = (&together[named.len() - 1], &together[named.len() - 2]);

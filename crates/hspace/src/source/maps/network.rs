@@ -174,7 +174,12 @@ fn interpolate(map: &[f32], from: [usize; 3], out: &mut [f32], to: [usize; 3]) {
     for (y, &(top, bottom, down)) in rows.iter().enumerate() {
         for (x, &(left, right, across)) in columns.iter().enumerate() {
             let place = &mut out[(y * to[1] + x) * to[2]..][..from[2]];
-            let corners = [at(top, left), at(top, right), at(bottom, left), at(bottom, right)];
+            let corners = [
+                at(top, left),
+                at(top, right),
+                at(bottom, left),
+                at(bottom, right),
+            ];
             for (c, value) in place.iter_mut().enumerate() {
                 let [a, b, d, e] = corners.map(|corner| corner[c]);
                 let (upper, lower) = (a + across * (b - a), d + across * (e - d));
