@@ -5,6 +5,7 @@
 //! are in [`crate::source`], since they are features of a dataset more than networks.
 
 mod cnn;
+pub(crate) mod grid;
 pub(crate) mod latent;
 mod mlp;
 mod resnet;

@@ -95,6 +95,9 @@ pub fn same_but_for_seed(names: &[String]) -> Result<Vec<Vec<usize>>> {
         let Ok(source) = Source::parse(name) else {
             continue;
         };
+        let (Source::Run(_) | Source::At(..)) = source else {
+            continue;
+        };
         let Some(path) = source.run() else {
             continue;
         };

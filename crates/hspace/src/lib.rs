@@ -133,6 +133,7 @@ pub mod run;
 pub mod source;
 pub mod study;
 pub mod training;
+pub mod unet;
 
 pub use hspace_core::{
     Error, Result, auto, columns, corruptions, dataset, density, disentangle, error, fidelity,

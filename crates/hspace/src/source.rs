@@ -7,9 +7,11 @@ mod kmeans;
 mod maps;
 mod on_features;
 mod stages;
+mod unet;
 
 pub use maps::MapSources;
 pub use on_features::OnFeatures;
+pub use unet::Unet;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -102,6 +104,8 @@ pub enum Source {
     Learner(Box<Learner>),
     /// A method that learns from each draw of labels and from the features of all training samples ([`crate::semi_supervised`]).
     OnFeatures(Box<OnFeatures>),
+    /// A U-Net that learns from each draw of masks ([`crate::unet`]). It has no features, only answers.
+    Unet(Box<Unet>),
     /// A run's own head, which learned from labels in the training: `head:RUN`. It has no features, only answers.
     Head(PathBuf),
 }
@@ -144,6 +148,9 @@ impl Source {
                 false => Err(Error::config(format!("`{text}`: there is no run {run}"))),
             };
         }
+        if let Some(source) = unet::parse(text) {
+            return source;
+        }
         if let Some(source) = on_features::parse(text) {
             return source;
         }
@@ -162,6 +169,7 @@ impl Source {
                     "kmeans:400",
                     "random:cnn",
                     "supervised:cnn",
+                    "unet:cnn",
                 ];
                 let text = unknown("source", text, names);
                 Err(Error::config(format!(
@@ -197,6 +205,7 @@ impl Source {
             Source::Learner(learner) => Err(without_features(learner)),
             Source::OnFeatures(method) => Err(only_answers(method)),
             Source::Head(run) => Err(head_only(run)),
+            Source::Unet(_) => Err(masks_only()),
             _ => Ok(()),
         }
     }
@@ -209,6 +218,7 @@ impl Source {
             Source::Learner(learner) => learner.run(),
             Source::OnFeatures(method) => method.features.run(),
             Source::Head(path) => Some(path),
+            Source::Unet(unet) => unet.of.run(),
             _ => None,
         }
     }
@@ -244,6 +254,13 @@ fn head_only(run: &Path) -> Error {
     Error::config(format!(
         "head:{run} answers and has no features of its own; here name {run}"
     ))
+}
+
+/// Why a U-Net cannot be embedded, nor measured on classes.
+fn masks_only() -> Error {
+    Error::config(
+        "unet: learns from each draw of masks, and has no features of its own: `hspace probe` and `compare` take it where --label names a column of masks",
+    )
 }
 
 /// The number of components after `prefix`; `None` where the text begins otherwise.
@@ -350,6 +367,7 @@ impl<'a> Sources<'a> {
             Source::Learner(learner) => return Err(without_features(learner)),
             Source::OnFeatures(method) => return Err(only_answers(method)),
             Source::Head(run) => return Err(head_only(run)),
+            Source::Unet(_) => return Err(masks_only()),
             Source::Pixels => self.pixels(name, self.raw)?,
             Source::Pca(dims) => {
                 let pixels = self.pixels(name, false)?;

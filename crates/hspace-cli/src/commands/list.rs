@@ -53,6 +53,11 @@ pub fn run(args: &Args) -> Result<()> {
                 "METHOD, trained on each draw of labels and answering with its own head; METHOD:RUN goes on from a run",
                 format!("METHOD: {}", methods.join(", ")),
             ));
+            rows.push((
+                "unet:ENCODER",
+                "that encoder with a decoder, trained on each draw of masks; unet:RUN and unet:hf:MODEL go on from a network; settings after colons",
+                keys(&hspace::list::defaults::<hspace::unet::Settings>()),
+            ));
             rows
         }
         What::Objectives => rows(hspace::objective::OBJECTIVES, |e| keys(&(e.defaults)())),

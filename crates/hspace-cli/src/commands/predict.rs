@@ -223,7 +223,7 @@ fn refuse_fitted_to_data(name: &str, source: &Source) -> Result<()> {
             )))
         }
         Source::At(network, _) => refuse_fitted_to_data(name, network),
-        Source::Learner(_) | Source::OnFeatures(..) | Source::Head(_) => {
+        Source::Learner(_) | Source::OnFeatures(..) | Source::Unet(_) | Source::Head(_) => {
             source.check_has_features()
         }
         _ => Ok(()),

@@ -10,6 +10,7 @@ mod measuring;
 mod network_maps;
 mod represented;
 mod set_up;
+mod saved_masks;
 
 use std::path::PathBuf;
 
@@ -30,6 +31,7 @@ pub use represented::{
     Represented, data_warnings, parsed, parsed_with_features, represent_sources,
 };
 pub use set_up::{SetUp, seed_groups};
+use saved_masks::SaveMasks;
 
 /// Measure how easy representations make a task, compared with chance, pixels, PCA and an untrained encoder.
 #[derive(clap::Args)]
@@ -45,6 +47,9 @@ pub use set_up::{SetUp, seed_groups};
   hspace probe runs/a supervised:cnn --data photos/ --labels 10,100,all  # against the labels alone
   hspace probe runs/a supervised:cnn --data photos/ --json p.json --minutes 30  # the same command goes on later
   hspace probe runs/a runs/a@layer2 pixels --data photos/ --label mask --labels 3,10,all  # masks, on feature maps
+  hspace probe runs/a@layer1+layer3 runs/a@all --data photos/ --label mask    # several stages as one, as fine as the finest
+  hspace probe unet:runs/a runs/a --data photos/ --label mask --labels 3,10,all  # fine-tuned with a decoder
+  hspace probe unet:runs/a --data photos/ --label mask --save-masks predicted/  # masks of test images as PNG
   hspace probe pixels pca:20 --data few.csv --folds 5         # every labelled sample tested once
   hspace probe fixmatch:cnn finetune:runs/a --data few/ --labels 5 --folds 5  # by methods, too
   hspace probe runs/a runs/b pixels --data photos/ --folds 5 --train-only      # to choose: no test label is read
@@ -55,7 +60,8 @@ pub use set_up::{SetUp, seed_groups};
   hspace probe pixels --data fashion/ --probe linear --set linear.c=0.01")]
 pub struct Args {
     /// Runs, feature files (.npz, .npy, .csv), models of timm on the Hugging Face Hub (hf:OWNER/NAME,
-    /// downloaded once), `pixels`, `pca:D`, `ica:D`, `kmeans:K`, `random:ENCODER`; a network up to one of its stages: runs/a@layer2;
+    /// downloaded once), `pixels`, `pca:D`, `ica:D`, `kmeans:K`, `random:ENCODER`; a network up to one of its stages, runs/a@layer2,
+    /// or to several together, runs/a@layer1+layer3, runs/a@all; `unet:RUN` and `unet:ENCODER`, which learn from each draw of masks;
     /// METHOD:ENCODER, METHOD:RUN and METHOD:SOURCE, which learn from each draw of labels and answer with their own head, such as `supervised:cnn`,
     /// `finetune:runs/a`, `label_spreading:runs/a`: see `hspace list encoders`; `head:RUN`: the own head of a run that learned from labels
     #[arg(required = true, value_name = "SOURCE")]
@@ -67,6 +73,10 @@ pub struct Args {
     /// Draw the receiver operating characteristic of the head of --save-head as a picture, of two classes
     #[arg(long, value_name = "FILE.png", requires = "save_head")]
     roc: Option<PathBuf>,
+    /// Where --label names masks: write what the one source answers for each test image, with the most masks of --labels, into this new folder: a
+    /// PNG a sample with its id as name, whose values are class numbers
+    #[arg(long, value_name = "FOLDER", conflicts_with = "save_head")]
+    save_masks: Option<PathBuf>,
     #[command(flatten)]
     pub flags: ProbeFlags,
 }
@@ -81,6 +91,10 @@ pub fn measured(args: &Args, addition: Option<&mut dyn Addition>) -> Result<Meas
 pub fn run(args: &Args) -> Result<()> {
     args.flags.check_outputs(&args.sources)?;
     let options = args.flags.options()?;
+    if let Some(folder) = &args.save_masks {
+        let mut save = SaveMasks::of(folder, &args.sources)?;
+        return measured(args, Some(&mut save)).map(|_| ());
+    }
     let Some(path) = &args.save_head else {
         return measured(args, None).map(|_| ());
     };

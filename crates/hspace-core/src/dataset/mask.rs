@@ -7,6 +7,10 @@
 //! A mask in a file is a PNG of one grey value or palette index a pixel, of 1 to 8 bits, as stored: other formats may not
 //! return the numbers that were written.
 
+mod write;
+
+pub use write::colour;
+
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;

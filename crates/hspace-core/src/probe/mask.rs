@@ -58,11 +58,11 @@ pub struct MaskTask<'a> {
     /// Test images whose answers are returned with the measurements.
     pub examples: usize,
     /// Is given what each source answers for every test image with the most labels, of the first draw and seed.
-    pub keep: Option<&'a KeepMask>,
+    pub keep: Option<&'a KeepMask<'a>>,
 }
 
 /// Is called with the name of a source, a row, and the answer. Called from several threads at once.
-pub type KeepMask = dyn Fn(&str, usize, &Mask) -> Result<()> + Sync;
+pub type KeepMask<'a> = dyn Fn(&str, usize, &Mask) -> Result<()> + Sync + 'a;
 
 impl MaskTask<'_> {
     /// Whether answers are wanted whole, which are not kept with the scores.

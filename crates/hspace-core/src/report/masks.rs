@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::Drawing;
 use super::sections::{drawing, section};
 use super::sprite::thumbnail;
-use crate::dataset::mask::IGNORED;
+use crate::dataset::mask::{IGNORED, colour};
 use crate::dataset::{Image, Mask};
 use crate::error::Result;
 use crate::picture;
@@ -17,19 +17,6 @@ use crate::probe::MaskExample;
 const TILE: u32 = 96;
 /// What lies next to an image that is no square.
 const MARGIN: Rgb<u8> = Rgb([240; 3]);
-/// A pixel that is not scored.
-const UNKNOWN: Rgb<u8> = Rgb([255; 3]);
-/// Colours of classes, repeated beyond eight, which can be distinguished without seeing red or green (Okabe & Ito 2008).
-const COLOURS: [[u8; 3]; 8] = [
-    [40, 40, 48],
-    [230, 159, 0],
-    [86, 180, 233],
-    [0, 158, 115],
-    [240, 228, 66],
-    [0, 114, 178],
-    [213, 94, 0],
-    [204, 121, 167],
-];
 
 /// A row for each example: its image, its mask, and the answer of each source. `images` are those of the examples.
 ///
@@ -78,13 +65,9 @@ pub fn mask_examples(examples: &[MaskExample], images: &[Image]) -> Result<Drawi
 
 /// A mask as large as a tile.
 fn coloured(mask: &Mask) -> RgbImage {
-    let colour = |class: u8| match class {
-        IGNORED => UNKNOWN,
-        class => Rgb(COLOURS[usize::from(class) % COLOURS.len()]),
-    };
     let (width, height) = (mask.width as u32, mask.height as u32);
     let picture = RgbImage::from_fn(width, height, |x, y| {
-        colour(mask.classes[y as usize * mask.width + x as usize])
+        Rgb(colour(mask.classes[y as usize * mask.width + x as usize]))
     });
     let longest = width.max(height).max(1);
     let [width, height] = [width, height].map(|side| (side * TILE / longest).max(1));
@@ -115,14 +98,15 @@ pub(super) fn masks(of: Option<&Drawing>, classes: &[String]) -> Markup {
         return html! {};
     };
     let lede = html! { "What the mask probe answers with the most masks, on test images that are spread over all of them, not chosen." };
-    let colour = |class: usize| {
-        let [r, g, b] = COLOURS[class % COLOURS.len()];
+    // Their names are their numbers.
+    let css = |name: &str| {
+        let [r, g, b] = colour(name.parse().unwrap_or(IGNORED));
         format!("#{r:02x}{g:02x}{b:02x}")
     };
     let legend = html! {
         ul.legend {
-            @for (class, name) in classes.iter().enumerate() {
-                li { span.dot style={ "background:" (colour(class)) } {} (name) }
+            @for name in classes {
+                li { span.dot style={ "background:" (css(name)) } {} (name) }
             }
         }
     };
@@ -165,7 +149,7 @@ mod tests {
         assert_eq!(picture.dimensions(), (3 * 100 + 4 + 8, 104));
         let at = |x: u32| picture.get_pixel(x, 52).0;
         let [mask, answer] = [112, 212];
-        assert_eq!([at(mask + 10), at(mask + 80)], [COLOURS[0], UNKNOWN.0]);
-        assert_eq!([at(answer + 10), at(answer + 80)], [COLOURS[1], COLOURS[0]]);
+        assert_eq!([at(mask + 10), at(mask + 80)], [colour(0), colour(IGNORED)]);
+        assert_eq!([at(answer + 10), at(answer + 80)], [colour(1), colour(0)]);
     }
 }

@@ -21,6 +21,7 @@ use super::{Scope, kernels};
 /// let maps = Maps::from_images(&pass.at(""), Tensor::ones([2, 3, 8, 8], &device));
 /// assert_eq!(maps.clone().max_pool().dims(), [2, 3, 4, 4]);
 /// assert_eq!(maps.clone().upsample([16, 16]).dims(), [2, 3, 16, 16]);
+/// assert_eq!(maps.clone().concat(maps.clone()).dims(), [2, 6, 8, 8]);
 /// assert_eq!(maps.clone().mean().dims(), [2, 3]);
 /// assert_eq!(maps.into_images().dims(), [2, 3, 8, 8]);
 /// ```
@@ -92,6 +93,23 @@ impl Maps {
         }
         let window = MaxPoolOptions::new([3, 3]).with_stride([2, 2]);
         Maps::first(max_pool2d(self.numbers, window.with_padding([1, 1])))
+    }
+
+    /// The maps of both, those of `other` last: as many samples, of the same size.
+    pub fn concat(self, other: Maps) -> Maps {
+        let channels = if self.on.is_some() { 3 } else { 1 };
+        let mut both = vec![self.numbers, other.numbers];
+        if both.iter().any(Tensor::is_autodiff) {
+            let tracked = both.into_iter().map(|x| match x.is_autodiff() {
+                true => x,
+                false => x.autodiff(),
+            });
+            both = tracked.collect();
+        }
+        Maps {
+            numbers: Tensor::cat(both, channels),
+            on: self.on,
+        }
     }
 
     /// Made as large as `size`, each place the nearest one's number.

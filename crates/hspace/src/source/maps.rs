@@ -1,10 +1,11 @@
 //! Sources of feature maps, for tasks of masks: networks up to a stage, and pixels.
 
 mod images;
+mod learned;
 mod network;
 mod pixels;
 
-use super::{Source, Sources, represent_rows};
+use super::{Source, Sources, Unet, represent_rows};
 use crate::data_record::contents;
 use crate::dataset::Shape;
 use crate::embed::Embedded;
@@ -12,9 +13,11 @@ use crate::encoder::{ALL_STAGES, Exit, Stage};
 use crate::error::{Error, Result};
 use crate::file;
 use crate::matrix::Matrix;
-use crate::probe::{FeatureMaps, MapSource};
+use crate::probe::{Contender, FeatureMaps, MapSource};
+use crate::representation::Representation;
 use crate::views::{InputSpec, Views, ViewsConfig};
 use images::Images;
+use learned::UnetLearner;
 use network::{NetworkMaps, dims_by_stage, last};
 use pixels::PixelMaps;
 
@@ -127,6 +130,7 @@ impl<'a> MapSources<'a> {
             | Source::Kmeans(_)
             | Source::Learner(_)
             | Source::OnFeatures(..)
+            | Source::Unet(_)
             | Source::Head(_) => {
                 return Err(Error::config(format!(
                     "{name} has no feature maps, so it says nothing of masks; name a network (a run, a stage of one, hf:MODEL, random:ENCODER) or \
@@ -134,19 +138,85 @@ impl<'a> MapSources<'a> {
                 )));
             }
         };
-        let dataset = self.sources.dataset;
+        let hash = format!("{origin} {:?} {}", maps.dims(), self.contents);
+        Ok(MapSource {
+            samples: self.samples(name, origin),
+            maps,
+            hash: file::hash_of(hash.as_bytes()),
+        })
+    }
+
+    /// A U-Net as a contender for the masks of `column`, trained on at most `draws` draws of each number of masks.
+    ///
+    /// ```
+    /// use hspace::dataset::{Dataset, OpenOptions};
+    /// use hspace::device::Device;
+    /// use hspace::probe::{Labels, Limits, MaskTask, ProbeOptions, measure_masks};
+    /// use hspace::source::{MapSources, Source, Sources};
+    ///
+    /// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
+    /// let some = (0..1600).step_by(40).collect();
+    /// let mut makers = MapSources::new(Sources::new(&shapes, Device::cpu(), 0).only(some))?;
+    /// let name = "unet:cnn:width=4:decoder_width=4:steps=2";
+    /// let Source::Unet(unet) = Source::parse(name)? else { unreachable!() };
+    /// let unet = makers.unet(name, &unet, "mask", 1)?;
+    ///
+    /// let rows = makers.rows().to_vec();
+    /// let read = |row: usize| shapes.samples.mask(rows[row], "mask");
+    /// let task = MaskTask { read: &read, examples: 0, keep: None };
+    /// let options = ProbeOptions { task: "mask".into(), labels: vec![Labels::PerClass(3)], ..ProbeOptions::default() };
+    /// let found = measure_masks(vec![unet], task, &options, "builtin:shapes", &mut Limits::default(), &mut |_| ())?.0;
+    /// assert_eq!((found.rows[0].probe.as_str(), found.rows[0].labelled), ("head", 3));
+    /// # Ok::<(), hspace::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the network cannot be read or has no maps.
+    pub fn unet(
+        &mut self,
+        name: &str,
+        unet: &Unet,
+        column: &str,
+        draws: usize,
+    ) -> Result<Contender<'a>> {
+        let network = self.sources.network(&unet.of)?;
+        let views = network.views(self.sources.dataset)?;
+        let dims = dims_by_stage(&network, &self.sources.device);
+        let depth = match network.exit()? {
+            Exit::After(depth) => last(&dims[..depth]),
+            Exit::End => last(&dims),
+        };
+        if depth == 0 {
+            return Err(Error::config(format!(
+                "{name}: the encoder gives one vector a sample, and a decoder of masks needs its feature maps; name another network"
+            )));
+        }
+        let learner = UnetLearner::new(
+            self.images(views),
+            (network, depth, unet.is_untrained()),
+            unet.settings.clone(),
+            self.sources.device.clone(),
+            column,
+        );
+        let origin = format!("{} {depth} {column} {}", learner.settings(), self.contents);
+        Ok(Contender::MasksPerDraw {
+            name: name.to_owned(),
+            samples: Box::new(self.samples(name, String::new())),
+            origin: file::hash_of(origin.as_bytes()),
+            draws,
+            learner: Box::new(learner),
+        })
+    }
+
+    /// The samples without features.
+    fn samples(&self, name: &str, origin: String) -> Representation {
         let rows = self.sources.rows.clone();
         let none = Embedded {
             features: Matrix::new(rows.len(), 0, Vec::new()),
             rows,
             bad: Vec::new(),
         };
-        let hash = format!("{origin} {:?} {}", maps.dims(), self.contents);
-        Ok(MapSource {
-            samples: represent_rows(dataset, name, none, origin),
-            maps,
-            hash: file::hash_of(hash.as_bytes()),
-        })
+        represent_rows(self.sources.dataset, name, none, origin)
     }
 
     fn network(

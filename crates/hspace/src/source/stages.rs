@@ -20,6 +20,7 @@ impl Source {
             | Source::Kmeans(_)
             | Source::Learner(_)
             | Source::OnFeatures(..)
+            | Source::Unet(_)
             | Source::Head(_) => None,
         }
     }

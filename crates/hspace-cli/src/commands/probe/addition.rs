@@ -11,12 +11,18 @@ use hspace::representation::Representation;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::saved_masks::SaveMasks;
 use crate::commands::write_json;
 
 /// A command that measures as `probe` does and says more about it.
 pub trait Addition {
     /// Refuses data and a task that it is not for, before anything is measured; `label` is the task if one is named.
     fn check(&self, dataset: &Dataset, label: Option<&str>) -> Result<()>;
+
+    /// Where the masks that a source answers with are to be kept, if they are.
+    fn masks(&self) -> Option<SaveMasks<'_>> {
+        None
+    }
 
     /// What it adds once all is measured.
     fn add(&mut self, found: &Measurements, made: &[Representation]) -> Result<Added>;

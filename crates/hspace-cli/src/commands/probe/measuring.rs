@@ -47,8 +47,14 @@ pub fn measure_and_add(
     if let Some(label) = &flags.label
         && let Some(column) = dataset.mask_column(label)
     {
-        let name = &column.name;
-        let found = masks::measure(sources, &dataset, name, flags, options, answers, spinner)?;
+        let save = addition.as_ref().and_then(|addition| addition.masks());
+        let measuring = masks::Measuring {
+            dataset: &dataset,
+            column: &column.name,
+            flags,
+            options,
+        };
+        let found = measuring.measure(sources, save, answers, spinner)?;
         return Ok((found, Vec::new()));
     }
     let set_up = SetUp::new(sources, dataset, flags, options, &spinner)?;

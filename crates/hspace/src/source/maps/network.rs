@@ -4,9 +4,9 @@ use burn_tensor::{Tensor, TensorData};
 use rayon::prelude::*;
 
 use super::images::Images;
-use crate::dataset::Shape;
 use crate::device::Device;
-use crate::encoder::{Features, Stage, axes, blank};
+use crate::encoder::grid::{places, size_after};
+use crate::encoder::{Features, axes, blank};
 use crate::error::{Error, Result};
 use crate::nn::weights::values;
 use crate::nn::{Mode, Pass, Scope, Weights};
@@ -22,7 +22,7 @@ pub(super) fn last(dims: &[Option<[usize; 3]>]) -> usize {
 }
 
 /// Height, width and features of the maps after each stage; `None` of vectors.
-pub(crate) fn dims_by_stage(network: &TrainedEncoder, device: &Device) -> Vec<Option<[usize; 3]>> {
+pub(super) fn dims_by_stage(network: &TrainedEncoder, device: &Device) -> Vec<Option<[usize; 3]>> {
     let shape = network.about.input.shape;
     let stages = network.encoder.stages(shape);
     let weights = network.weights.clone().prefixed("encoder");
@@ -41,30 +41,6 @@ pub(crate) fn dims_by_stage(network: &TrainedEncoder, device: &Device) -> Vec<Op
         }
         dims
     })
-}
-
-/// Height and width of the maps or the grid of tokens after some stages.
-pub(crate) fn size_after(shape: Shape, stages: &[Stage]) -> [usize; 2] {
-    let [_, _, height, width] = axes(1, shape);
-    let smaller = |side: usize| {
-        let strides = stages.iter().map(|stage| stage.stride);
-        strides.fold(side, |side, stride| side.div_ceil(stride))
-    };
-    [smaller(height), smaller(width)]
-}
-
-/// Maps or tokens on a grid of `size` as `[n, h, w, d]`; `None` of vectors.
-pub(crate) fn places(of: Features, [height, width]: [usize; 2]) -> Option<Tensor<4>> {
-    match of {
-        Features::Maps(maps) => Some(maps.into_images().permute([0, 2, 3, 1])),
-        Features::Tokens(tokens) => {
-            let (prefix, count) = (tokens.prefix, tokens.count - tokens.prefix);
-            let patches = tokens.by_sample().narrow(1, prefix, count);
-            let [n, _, d] = patches.dims();
-            (count == height * width).then(|| patches.reshape([n, height, width, d]))
-        }
-        Features::Samples(_) | Features::Vector(_) => None,
-    }
 }
 
 /// The maps of some stages of a network, `[h, w, d]`: h and w of the finest, d of all together, by depth.
