@@ -37,6 +37,7 @@ pub mod scores;
 mod seeds;
 pub(crate) mod table;
 mod task;
+mod task_ranks;
 mod transfer;
 
 pub use comparison::Comparison;
@@ -62,6 +63,7 @@ pub(crate) use scaling::Transform;
 pub(crate) use scores::largest;
 pub use seeds::over_seeds;
 pub(crate) use task::{Task, task_column};
+pub use task_ranks::{Place, RankedTask, Reversal, TaskRanks};
 pub use transfer::{Effect, Transfer};
 
 use serde::{Deserialize, Serialize};

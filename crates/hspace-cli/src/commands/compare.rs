@@ -1,5 +1,7 @@
 //! `hspace compare`
 
+mod tasks;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -11,15 +13,21 @@ use hspace::{Error, Result};
 use crate::commands::probe::{ProbeFlags, measure_sources, print_measurements};
 use crate::commands::write_json;
 
-/// Compare runs: what differs in their settings, and which is better. Or measurements, by their stored answers.
+/// Compare runs: what differs in their settings, and which is better; on two tasks, whether the same one is better. Or measurements, by their stored
+/// answers.
 #[derive(clap::Args)]
 #[command(after_help = "Examples:
   hspace compare runs/a runs/b --data photos/ --html compare.html
+  hspace compare runs/a runs/b pixels --data photos/ --tasks label,mask   # ranks for classes and for masks in one table
+  hspace compare classes.json masks.json   # the same of measurements of two tasks
   hspace compare a.json b.json      # written by `hspace probe --json`; nothing is measured again")]
 pub struct Args {
     /// Runs (other sources of `hspace probe` are taken too), or files of measurements (.json)
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<String>,
+    /// Measure on two columns, such as label,mask, and rank the sources on both: does the order depend on the task?
+    #[arg(long, value_name = "COLUMN,COLUMN", conflicts_with = "label")]
+    tasks: Option<String>,
     #[command(flatten)]
     flags: ProbeFlags,
 }
@@ -48,10 +56,13 @@ pub fn run(args: &Args) -> Result<()> {
             }
         }
     }
-    if args.flags.json.as_deref() != Some("-".as_ref()) {
+    if !args.flags.is_quiet() {
         print!("{}", differences(&settings));
     }
-    measure_sources(&args.runs, &args.flags, &options).map(|_| ())
+    match &args.tasks {
+        Some(tasks) => tasks::measure(args, tasks),
+        None => measure_sources(&args.runs, &args.flags, &options).map(|_| ()),
+    }
 }
 
 /// Measurements, compared by their stored answers.
@@ -69,11 +80,21 @@ fn stored(args: &Args) -> Result<()> {
             "--html: a page needs the data; compare the sources with --data instead of their measurements",
         ));
     }
+    if let [(_, first), (_, second)] = &files[..]
+        && first.task != second.task
+    {
+        return tasks::show(args, [first, second]);
+    }
+    if args.tasks.is_some() {
+        return Err(Error::config(
+            "--tasks: files say themselves what they were measured on; give two, of different tasks",
+        ));
+    }
     let joined = join(files, &args.flags.options()?.baseline)?;
     if let Some(path) = &args.flags.json {
         write_json(path, &joined)?;
     }
-    if args.flags.json.as_deref() != Some("-".as_ref()) {
+    if !args.flags.is_quiet() {
         print_measurements(&joined);
     }
     Ok(())

@@ -81,6 +81,7 @@ pub fn run(args: &Args) -> Result<()> {
         minutes: None,
         device: config.device.clone(),
         reading: DataFlags::of(&reading),
+        quiet: false,
     };
     let options = flags.options()?;
     let (measurements, made) = if has_task {

@@ -182,3 +182,116 @@ fn a_table_names_the_masks_of_a_folder() {
     let error = fails(at, probe);
     assert!(error.contains("masks/17.png"), "{error}");
 }
+
+#[test]
+fn several_stages_and_u_nets_answer_and_their_masks_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    std::fs::write(at.join("labels.csv"), boxes(at)).unwrap();
+    std::fs::rename(at.join("labels.csv"), at.join("photos/labels.csv")).unwrap();
+    ok(
+        at,
+        "train --data photos --label lesion --encoder cnn --objective simclr --set encoder.width=4 --steps 2 --batch-size 4 --out run",
+    );
+    let data = "--data photos --label lesion --draws 3";
+    let unet = "unet:run:steps=60:batch=4:decoder_width=4";
+    let text = ok(
+        at,
+        &format!("probe run@conv0+conv2 run@all {unet} {data} --labels 2,all --json m.json"),
+    );
+    for part in [
+        "run@conv0+conv2",
+        unet,
+        "unet:cnn",
+        "random:cnn",
+        "own heads",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let m = json(&at.join("m.json"));
+    let few = serde_json::json!({"per_class": 2});
+    assert_eq!(row(&m, unet, &few)["draws"].as_array().unwrap().len(), 3);
+    let iou = mean_iou(row(&m, unet, &"all".into()));
+    assert!(iou > m["chance"].as_f64().unwrap() + 0.2, "{iou}");
+    // The same network, masks kept: a file an image, of its size, of known classes.
+    let save = format!("probe {unet} {data} --no-baselines --save-masks predicted");
+    let text = ok(at, &save);
+    assert!(text.contains("masks of test images: predicted"), "{text}");
+    let files: Vec<_> = std::fs::read_dir(at.join("predicted")).unwrap().collect();
+    assert_eq!(files.len(), 35);
+    let table = std::fs::read_to_string(at.join("photos/labels.csv")).unwrap();
+    let moved = table.replace("masks/", "../predicted/");
+    let tests: Vec<&str> = moved
+        .lines()
+        .filter(|line| !line.contains("train"))
+        .collect();
+    std::fs::write(at.join("photos/labels.csv"), tests.join("\n")).unwrap();
+    // They are masks that hspace reads.
+    let text = ok(at, "probe pixels --data photos --label lesion --folds 2");
+    assert!(text.contains("task: `lesion`"), "{text}");
+    std::fs::write(at.join("photos/labels.csv"), table).unwrap();
+    for (args, why) in [
+        (save.as_str(), "predicted: exists"),
+        (
+            &format!("probe pixels run {data} --save-masks p"),
+            "name one source",
+        ),
+        (
+            "probe pixels --data builtin:shapes --save-masks p",
+            "no column of masks",
+        ),
+        (
+            "probe unet:cnn --data builtin:shapes",
+            "learns from each draw of masks",
+        ),
+        (
+            "probe unet:mlp --data photos --label lesion",
+            "feature maps",
+        ),
+        (
+            &format!("probe run@conv0+conv0 {data}"),
+            "names a stage twice",
+        ),
+    ] {
+        let error = fails(at, args);
+        assert!(error.contains(why), "{args}: {error}");
+    }
+    assert!(!at.join("p").exists());
+}
+
+#[test]
+fn two_tasks_are_ranked_in_one_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let compare = "compare random:cnn:width=4 random:cnn:width=4@conv0 pixels --data builtin:shapes --labels 5 --draws 3 --no-baselines";
+    let text = ok(at, &format!("{compare} --tasks shape,mask --json r.json"));
+    for part in [
+        "task: `shape`",
+        "task: `mask`",
+        "shape: rank",
+        "mean_iou, 5 labels",
+        "Kendall's tau",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let r = json(&at.join("r.json"));
+    assert_eq!(r["ranks"]["sources"].as_array().unwrap().len(), 3);
+    for (file, task) in [("a.json", 0), ("b.json", 1)] {
+        std::fs::write(at.join(file), r["measurements"][task].to_string()).unwrap();
+    }
+    // The same from files.
+    let again = ok(at, "compare a.json b.json");
+    let table = text.split("ranks on two tasks").nth(1).unwrap();
+    assert_eq!(again.split("ranks on two tasks").nth(1), Some(table));
+    for (args, why) in [
+        (format!("{compare} --tasks shape"), "name two columns"),
+        (format!("{compare} --tasks mask,mask"), "name two columns"),
+        (
+            format!("{compare} --tasks shape,mask --html p.html"),
+            "--html",
+        ),
+    ] {
+        let error = fails(at, &args);
+        assert!(error.contains(why), "{args}: {error}");
+    }
+}

@@ -71,7 +71,7 @@ impl Answers {
         let is_empty = remove_empty(&path);
         match without {
             Some(without) => {
-                if flags.json.as_deref() == Some("-".as_ref()) {
+                if flags.is_quiet() {
                     say::warning(without);
                 }
                 let kept = match is_empty {

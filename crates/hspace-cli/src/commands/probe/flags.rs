@@ -13,7 +13,7 @@ use crate::commands::apart;
 use crate::settings::{DataFlags, seed};
 
 /// How to probe.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct ProbeFlags {
     /// The labelled samples
     #[arg(long)]
@@ -78,9 +78,17 @@ pub struct ProbeFlags {
     /// our kernels), or a GPU this hspace was built for
     #[arg(long, env = "HSPACE_DEVICE", default_value = "cpu")]
     pub device: String,
+    /// Print no tables, whatever --json says
+    #[arg(skip)]
+    pub quiet: bool,
 }
 
 impl ProbeFlags {
+    /// Whether standard output is for something other than tables.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet || self.json.as_deref() == Some("-".as_ref())
+    }
+
     /// Where the data are.
     pub fn data(&self) -> Result<&str> {
         self.data.as_deref().ok_or_else(|| {

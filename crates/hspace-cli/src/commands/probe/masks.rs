@@ -68,7 +68,7 @@ impl Measuring<'_> {
         let Some(found) = found else {
             return Err(Error::data(format!("{source} was not measured")));
         };
-        if !self.is_quiet() {
+        if !self.flags.is_quiet() {
             let most = found.rows.iter().map(|row| row.labelled).max();
             println!(
                 "\nmasks of test images: {}, as {source} answers with {} masks",
@@ -77,10 +77,6 @@ impl Measuring<'_> {
             );
         }
         Ok(found)
-    }
-
-    fn is_quiet(&self) -> bool {
-        self.flags.json.as_deref() == Some("-".as_ref())
     }
 
     /// The measurements, and how many masks of the source in `save` were written into the folder there.
@@ -165,7 +161,7 @@ impl Measuring<'_> {
         if let Some(path) = &flags.json {
             write_json(path, &measurements)?;
         }
-        if !self.is_quiet() {
+        if !self.flags.is_quiet() {
             print_measurements(&measurements);
             if let Some(note) = one_seed(&measurements, &learned) {
                 println!("{note}");
@@ -183,7 +179,7 @@ impl Measuring<'_> {
                 ..Page::default()
             };
             hspace::file::write_whole(path, hspace::report::html(&page)?.as_bytes())?;
-            if !self.is_quiet() {
+            if !self.flags.is_quiet() {
                 println!("\npage: {}", path.display());
             }
         }

@@ -67,19 +67,57 @@ pub struct MaskDraw<'a> {
 /// A network that learns from each draw of masks.
 ///
 /// ```
+/// # mod data { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/blobs.rs")); }
+/// # use data::blobs;
 /// # mod masks { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/doc/masks.rs")); }
-/// # use masks::Classes;
+/// # use masks::{Classes, mask};
 /// use hspace_core::Result;
-/// use hspace_core::probe::mask::{FeatureMaps, MaskDraw, MaskLearner};
+/// use hspace_core::dataset::{Column, Role, Values};
+/// use hspace_core::probe::mask::{FeatureMaps, MaskDraw, MaskLearner, UseMaps};
+/// use hspace_core::probe::{Contender, HEAD, Labels, Limits, MaskTask, ProbeOptions, measure_masks};
 ///
-/// /// One that knows the answer, whatever the masks of the draw: `Classes` implements `FeatureMaps`.
+/// /// One that knows the answer, whatever the masks of the draw: the maps of `Classes` hold the class of each pixel.
 /// struct Knowing;
+/// struct Logits;
 ///
 /// impl MaskLearner for Knowing {
 ///     fn learn(&self, _: &MaskDraw<'_>) -> Result<Box<dyn FeatureMaps + '_>> {
-///         Ok(Box::new(Classes))
+///         Ok(Box::new(Logits))
 ///     }
 /// }
+///
+/// impl FeatureMaps for Logits {
+///     fn dims(&self) -> [usize; 3] {
+///         [4, 4, 2]
+///     }
+///
+///     fn input(&self) -> [usize; 2] {
+///         [4, 4]
+///     }
+///
+///     fn each(&self, rows: &[usize], use_them: &mut UseMaps<'_>) -> Result<()> {
+///         Classes.each(rows, &mut |rows, classes| {
+///             let logits: Vec<f32> = classes.iter().flat_map(|class| [1.0 - class, *class]).collect();
+///             use_them(rows, &logits)
+///         })
+///     }
+/// }
+///
+/// let mut samples = blobs("knowing", 0.2);
+/// let (names, index) = (samples.ids.clone(), (0..160).map(Some).collect());
+/// samples.columns.push(Column { name: "left".into(), role: Role::Mask, values: Values::Classes { names, index } });
+/// let contender = Contender::MasksPerDraw {
+///     name: "knowing".into(),
+///     samples: Box::new(samples),
+///     origin: "knowing".into(),
+///     draws: 3,
+///     learner: Box::new(Knowing),
+/// };
+/// let masks = MaskTask { read: &|row| Ok(mask(row)), examples: 0, keep: None };
+/// let options = ProbeOptions { task: "left".into(), labels: vec![Labels::PerClass(2)], ..ProbeOptions::default() };
+/// let (found, _) = measure_masks(vec![contender], masks, &options, "boxes", &mut Limits::default(), &mut |_| ())?;
+/// assert!(found.rows[0].probe == HEAD && found.rows[0].draws == [1.0; 3]);
+/// # Ok::<(), hspace_core::Error>(())
 /// ```
 pub trait MaskLearner {
     /// Learns from the masks of a draw, and returns maps `[h, w, classes]` of finite logits. They are asked for the rows [`Draw::test`], and

@@ -1,10 +1,15 @@
 //! The mask probe on maps whose masks are known.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
 use super::*;
 use crate::auto::Auto;
 use crate::dataset::{Column, Role, Split, Values};
 use crate::matrix::Matrix;
-use crate::probe::{Contender, Labels, Limits, Measurements, ProbeOptions, measure, measure_masks};
+use crate::probe::{
+    Contender, HEAD, Labels, Limits, Measurements, ProbeOptions, measure, measure_masks,
+};
 use crate::random::mix;
 use crate::representation::Representation;
 
@@ -229,6 +234,107 @@ fn folds_test_every_mask_once_and_groups_are_units() -> Result<()> {
     };
     let (found, _) = measured(vec![contender], &options)?;
     assert_eq!(found.rows[0].answers.as_ref().map(|a| a.units()), Some(80));
+    Ok(())
+}
+
+/// Learns nothing but how many masks it may read: the more, the less noise is in its logits.
+struct Learner;
+
+struct Logits(Noisy);
+
+impl MaskLearner for Learner {
+    fn learn(&self, draw: &MaskDraw<'_>) -> Result<Box<dyn FeatureMaps + '_>> {
+        assert_eq!(draw.classes, [0, 3]);
+        let rows = draw.rows;
+        assert!(rows.labelled.iter().all(|row| rows.train.contains(row)));
+        assert!(rows.test.iter().all(|row| !rows.train.contains(row)));
+        Ok(Box::new(Logits(Noisy(20.0 / rows.labelled.len() as f64))))
+    }
+}
+
+impl FeatureMaps for Logits {
+    fn dims(&self) -> [usize; 3] {
+        self.0.dims()
+    }
+
+    fn input(&self) -> [usize; 2] {
+        self.0.input()
+    }
+
+    fn each(&self, rows: &[usize], use_them: &mut UseMaps<'_>) -> Result<()> {
+        self.0.each(rows, &mut |rows, maps| {
+            let logits = maps.chunks_exact(2).flat_map(|m| [1.5 - m[0], m[0] - 1.5]);
+            use_them(rows, &logits.collect::<Vec<f32>>())
+        })
+    }
+}
+
+#[test]
+fn learners_are_asked_draw_by_draw_and_their_masks_kept() -> Result<()> {
+    let learner = || Contender::MasksPerDraw {
+        name: "learner".into(),
+        samples: Box::new(samples("learner")),
+        origin: "learner".into(),
+        draws: 3,
+        learner: Box::new(Learner),
+    };
+    let kept = Mutex::new(BTreeMap::new());
+    let keep = |source: &str, row: usize, mask: &Mask| -> Result<()> {
+        let before = kept
+            .lock()
+            .unwrap()
+            .insert((source.to_owned(), row), mask.clone());
+        assert_eq!(before, None);
+        Ok(())
+    };
+    let task = MaskTask {
+        read: &mask,
+        examples: 2,
+        keep: Some(&keep),
+    };
+    let limits = &mut Limits::default();
+    let contenders = vec![source("noisy", 9.0), learner()];
+    let (found, examples) =
+        measure_masks(contenders, task, &options(), "boxes", limits, &mut |_| ())?;
+    let own = |labels| {
+        let mut rows = found.rows.iter();
+        let row = rows.find(|row| row.representation == "learner" && row.labels == labels);
+        row.expect("a row")
+    };
+    let (one, all) = (own(Labels::PerClass(1)), own(Labels::All));
+    assert_eq!(
+        (one.probe.as_str(), one.draws.len(), all.draws.len()),
+        (HEAD, 3, 1)
+    );
+    assert!(one.scores[0].1.mean + 0.2 < all.scores[0].1.mean, "{one:?}");
+    assert!(
+        found
+            .comparisons
+            .iter()
+            .any(|pair| pair.a == "learner" && pair.seen)
+    );
+    // Of each source all test images, with the most masks.
+    let kept = kept.into_inner().unwrap();
+    assert_eq!(kept.len(), 2 * found.test);
+    for example in &examples {
+        let names: Vec<&str> = example
+            .answers
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        assert_eq!(names, ["noisy", "learner"]);
+        for (name, answer) in &example.answers {
+            assert_eq!(kept[&(name.clone(), example.row)], *answer);
+        }
+    }
+    // In folds every mask is tested, and kept, once.
+    let folds = ProbeOptions {
+        folds: 4,
+        labels: vec![Labels::All],
+        ..options()
+    };
+    let (found, _) = measured(vec![learner()], &folds)?;
+    assert_eq!(found.rows[0].answers.as_ref().map(|a| a.units()), Some(160));
     Ok(())
 }
 

@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn maps_are_interpolated_as_pytorch_does_without_aligned_corners() {
         // torch.nn.functional.interpolate([[0, 1, 4]], size=(1, 6), mode="bilinear").
-        let mut out = vec![9.0; 12];
+        let mut out = [9.0; 12];
         interpolate(&[0.0, 1.0, 4.0], [1, 3, 1], &mut out[1..], [1, 6, 2]);
         let found: Vec<f32> = out.iter().skip(1).step_by(2).copied().collect();
         assert_eq!(found, [0.0, 0.25, 0.75, 1.75, 3.25, 4.0]);
