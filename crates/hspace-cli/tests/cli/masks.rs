@@ -191,7 +191,7 @@ fn several_stages_and_u_nets_answer_and_their_masks_are_kept() {
     std::fs::rename(at.join("labels.csv"), at.join("photos/labels.csv")).unwrap();
     ok(
         at,
-        "train --data photos --label lesion --encoder cnn --objective simclr --set encoder.width=4 --steps 2 --batch-size 4 --out run",
+        "train --data photos --encoder cnn --objective simclr --set encoder.width=4 --steps 2 --batch-size 4 --out run",
     );
     let data = "--data photos --label lesion --draws 3";
     let unet = "unet:run:steps=60:batch=4:decoder_width=4";
