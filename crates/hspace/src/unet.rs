@@ -11,12 +11,13 @@
 //! with probabilities p and targets t in 0, 1, summed over the pixels of a batch (Milletari, Navab & Ahmadi 2016, arXiv:1606.04797, with p in place of
 //! p² below the line). Pixels that are ignored count nowhere.
 //!
-//! An encoder that was trained before is kept as it is while the decoder alone learns for `decoder_share` of the steps; then both learn, the encoder
+//! The weights of an encoder that was trained before stay as they are while the decoder alone learns for `decoder_share` of the steps; then both learn, the encoder
 //! at `encoder_rate` times the rate (LP-FT: Kumar et al. 2022, arXiv:2202.10054). An untrained one learns from the first step on. Each part has a
 //! learning rate of its own that falls to 0 on half a cosine.
 //!
 //! Deviations from Ronneberger et al.: padded convolutions with batch normalisation, nearest places in place of transposed convolutions, no weights
-//! for borders between cells; images are shifted and, where the data may be mirrored, mirrored, not deformed.
+//! for borders between cells; images are shifted and, where the data may be mirrored, mirrored, not deformed. Batch normalisation uses the batch's statistics,
+//! and moves its running ones, while the decoder learns alone too.
 
 mod batches;
 mod loss;

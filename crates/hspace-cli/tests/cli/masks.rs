@@ -220,16 +220,18 @@ fn several_stages_and_u_nets_answer_and_their_masks_are_kept() {
     let files: Vec<_> = std::fs::read_dir(at.join("predicted")).unwrap().collect();
     assert_eq!(files.len(), 35);
     let table = std::fs::read_to_string(at.join("photos/labels.csv")).unwrap();
-    let moved = table.replace("masks/", "../predicted/");
-    let tests: Vec<&str> = moved
-        .lines()
-        .filter(|line| !line.contains("train"))
-        .collect();
-    std::fs::write(at.join("photos/labels.csv"), tests.join("\n")).unwrap();
+    std::fs::rename(at.join("predicted"), at.join("photos/predicted")).unwrap();
+    let line = |line: &str| match line.contains(",test,") {
+        true => line.replace("masks/", "predicted/"),
+        false => line.to_owned(),
+    };
+    let predicted: Vec<String> = table.lines().map(line).collect();
+    std::fs::write(at.join("photos/labels.csv"), predicted.join("\n")).unwrap();
     // They are masks that hspace reads.
-    let text = ok(at, "probe pixels --data photos --label lesion --folds 2");
+    let text = ok(at, "probe pixels --data photos --label lesion");
     assert!(text.contains("task: `lesion`"), "{text}");
     std::fs::write(at.join("photos/labels.csv"), table).unwrap();
+    std::fs::rename(at.join("photos/predicted"), at.join("predicted")).unwrap();
     for (args, why) in [
         (save.as_str(), "predicted: exists"),
         (
