@@ -159,7 +159,7 @@ mod tests {
 
     fn settings() -> Settings {
         Settings {
-            steps: 30,
+            steps: 200,
             batch: 4,
             decoder_width: 4,
             decoder_share: Auto::Set(0.0),
