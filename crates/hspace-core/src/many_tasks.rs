@@ -159,7 +159,7 @@ fn of_sources(
         contenders.extend(source.seeds);
     }
     let limits = &mut Limits::default();
-    let found = measure_within(contenders, options, data_name, limits, progress)?;
+    let found = measure_within(&contenders, options, data_name, limits, progress)?;
     let mut rows = Vec::new();
     for (learned, names) in names {
         let of = |name: &String| found.rows.iter().find(|row| row.representation == *name);

@@ -9,8 +9,8 @@ mod masks;
 mod measuring;
 mod network_maps;
 mod represented;
-mod set_up;
 mod saved_masks;
+mod set_up;
 
 use std::path::PathBuf;
 
@@ -30,8 +30,8 @@ pub use measuring::{measure_and_add, measure_sources, print_measurements};
 pub use represented::{
     Represented, data_warnings, parsed, parsed_with_features, represent_sources,
 };
-pub use set_up::{SetUp, seed_groups};
 use saved_masks::SaveMasks;
+pub use set_up::{SetUp, seed_groups};
 
 /// Measure how easy representations make a task, compared with chance, pixels, PCA and an untrained encoder.
 #[derive(clap::Args)]

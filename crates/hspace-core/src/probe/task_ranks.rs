@@ -306,6 +306,7 @@ mod tests {
                 label_scores: vec![],
                 draws: answers.draw_means(),
                 chosen: vec![],
+                confidence: None,
                 needs: None,
                 answers: Some(answers),
             }

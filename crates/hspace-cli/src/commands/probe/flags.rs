@@ -114,11 +114,6 @@ impl ProbeFlags {
         apart(&outputs, &inputs)
     }
 
-    /// Whether standard output is for JSON alone.
-    pub fn is_quiet(&self) -> bool {
-        self.json.as_deref() == Some("-".as_ref())
-    }
-
     /// The options, with the linear probe alone unless others are named.
     pub fn linear_options(&self) -> Result<ProbeOptions> {
         let mut options = self.options()?;
