@@ -30,6 +30,8 @@ impl Case {
             ("simsiam", _) => goal(40, -1.0, 0.8),
             // Of the same samples twice: the kernels of a sample and itself count between domains alone.
             ("dan" | "jan", _) => goal(40, -10.0 / SAMPLES as f64, 0.2),
+            // Scale and shift alone move, and each by no more than the rate in a step.
+            ("tent", _) => goal(200, 0.0, 0.2),
             // Which of these draws are shuffled can be learned by heart.
             ("factor_vae", "discriminator") => goal(40, 0.0, 0.9),
             // Real and drawn samples are normalised each over their own batch, which leaves the four units of a
