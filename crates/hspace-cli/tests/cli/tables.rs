@@ -468,6 +468,8 @@ fn every_flag_that_a_message_names_exists() {
         "select",
         "shift",
         "robustness",
+        "tasks",
+        "start",
         "quickstart",
         "list",
     ];
