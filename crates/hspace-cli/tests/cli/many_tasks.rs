@@ -28,7 +28,7 @@ fn table(at: &Path) {
     std::fs::write(at.join("t.csv"), text).unwrap();
 }
 
-const TASKS: &str = "tasks --data t.csv --encoder mlp --set encoder.width=16 --steps 60 --batch-size 32 --out tasks";
+const TASKS: &str = "tasks --data t.csv --encoder mlp --set encoder.width=16 --steps 200 --batch-size 32 --out tasks";
 
 #[test]
 fn classes_numbers_and_labels_with_missing_values() {
@@ -73,7 +73,7 @@ fn classes_numbers_and_labels_with_missing_values() {
     ok(at, &format!("{asked} --json again.json"));
     assert_eq!(json(at, "again.json"), found);
     assert_eq!(std::fs::metadata(&run).unwrap().modified().unwrap(), before);
-    let error = fails(at, &asked.replace("--steps 60", "--steps 61"));
+    let error = fails(at, &asked.replace("--steps 200", "--steps 201"));
     assert!(error.contains("other settings") && run.exists(), "{error}");
 
     // Each network answers each of its columns.
