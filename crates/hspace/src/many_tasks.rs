@@ -32,21 +32,23 @@ const PROBED: usize = 10_000;
 
 /// What is compared.
 ///
-/// ```no_run
+/// ```
+/// # let folder = tempfile::tempdir()?;
 /// use hspace::dataset::{Dataset, OpenOptions};
 /// use hspace::many_tasks::TasksPlan;
-/// use std::{path::Path, sync::atomic::AtomicBool};
+/// use std::sync::atomic::AtomicBool;
 ///
 /// let shapes = Dataset::open("builtin:shapes", &OpenOptions::default())?;
 /// let plan = TasksPlan {
-///     settings: "encoder = {name = 'cnn', width = 8}\ntrain = {steps = 200}".parse()?,
+///     settings: "encoder = {name = 'cnn', width = 4}\ntrain = {steps = 2, batch_size = 16}".parse()?,
 ///     weightings: vec!["fixed".into(), "pcgrad".into()],
-///     seeds: 2,
+///     seeds: 1,
 ///     ..TasksPlan::default()
 /// };
 /// let stop = AtomicBool::new(false);
-/// let found = plan.run(&shapes, Path::new("tasks/shapes"), &mut |_doing, _done, _all| (), &stop)?;
+/// let found = plan.run(&shapes, folder.path(), &mut |_doing, _done, _all| (), &stop)?;
 /// println!("{}\n{}", found.table(), found.headline());
+/// assert_eq!((found.tasks.len(), found.tasks[0].together.len()), (2, 2)); // Shape and colour, two weightings.
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]

@@ -25,6 +25,6 @@ mod network;
 mod settings;
 mod train;
 
-pub(crate) use network::Network;
+pub(crate) use network::UNet;
 pub use settings::Settings;
 pub(crate) use train::{Examples, train};

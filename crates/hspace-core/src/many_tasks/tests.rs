@@ -120,7 +120,7 @@ fn tables_and_sentences_say_who_helps_whom() {
 
 #[test]
 fn a_task_held_out_is_compared_with_an_untrained_network() {
-    let value = |row: usize| if row % 2 == 0 { -1.0 } else { 1.0 };
+    let value = |row: usize| if row.is_multiple_of(2) { -1.0 } else { 1.0 };
     let noise = |row: usize| ((row * 7919 + 13) % 1009) as f32 / 1009.0 - 0.5;
     let features = |scale: f32| {
         let data = (0..N).map(|row| scale * value(row) + noise(row));
@@ -146,5 +146,5 @@ fn without_the_task_alone_nothing_is_compared() {
         vec![wrong_on("pair", 4)],
     )];
     let error = measure_task(own, vec![], &options(), "test", &mut |_| ());
-    assert!(error.err().expect("an error").to_string().contains("alone"));
+    assert!(error.expect_err("an error").to_string().contains("alone"));
 }

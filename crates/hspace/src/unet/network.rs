@@ -16,7 +16,7 @@ const WIDEST: usize = 256;
 
 /// An encoder with a decoder after it. Weights are under `encoder` and `decoder`.
 #[derive(Clone, Copy)]
-pub(crate) struct Network<'a> {
+pub(crate) struct UNet<'a> {
     /// The encoder, and the shape of its input.
     pub encoder: &'a dyn Encoder,
     pub shape: Shape,
@@ -28,7 +28,7 @@ pub(crate) struct Network<'a> {
     pub classes: usize,
 }
 
-impl Network<'_> {
+impl UNet<'_> {
     /// Height and width of the images, and of the logits.
     pub fn size(&self) -> [usize; 2] {
         let [_, _, height, width] = axes(1, self.shape);
@@ -182,7 +182,7 @@ mod tests {
                 height,
                 width,
             };
-            let network = Network {
+            let network = UNet {
                 encoder: &*encoder,
                 shape,
                 depth: encoder.stages(shape).len(),

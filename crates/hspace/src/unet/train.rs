@@ -6,7 +6,7 @@ use burn_tensor::{Tensor, TensorData};
 
 use super::batches::{View, places};
 use super::loss::{loss, one_hot};
-use super::{Network, Settings};
+use super::{Settings, UNet};
 use crate::device::Device;
 use crate::encoder::axes;
 use crate::error::{Error, Result};
@@ -28,7 +28,7 @@ pub(crate) struct Examples<'a> {
 
 /// A U-Net in training.
 struct Learning<'a> {
-    network: Network<'a>,
+    network: UNet<'a>,
     settings: &'a Settings,
     device: &'a Device,
 }
@@ -104,7 +104,7 @@ impl Problem for Learning<'_> {
 /// # Errors
 /// When an example cannot be read, or the loss is no longer finite.
 pub(crate) fn train(
-    network: Network<'_>,
+    network: UNet<'_>,
     encoder: Weights,
     settings: &Settings,
     examples: &Examples<'_>,
@@ -177,7 +177,7 @@ mod tests {
             width: 8,
         };
         let encoder = encoder::make("cnn", "width = 4".parse().unwrap()).unwrap();
-        let network = Network {
+        let network = UNet {
             encoder: &*encoder,
             shape,
             depth: 4,

@@ -13,7 +13,7 @@ use crate::nn::{Mode, Pass, Weights};
 use crate::probe::FeatureMaps;
 use crate::probe::mask::{MaskDraw, MaskLearner, UseMaps, place_classes};
 use crate::run::TrainedEncoder;
-use crate::unet::{Examples, Network, Settings, train};
+use crate::unet::{Examples, Settings, UNet, train};
 
 /// What a U-Net learns with.
 pub(super) struct UnetLearner<'a> {
@@ -58,8 +58,8 @@ impl<'a> UnetLearner<'a> {
         format!("{:?} {}", self.settings, self.network.about.hash)
     }
 
-    fn function(&self, classes: usize) -> Network<'_> {
-        Network {
+    fn function(&self, classes: usize) -> UNet<'_> {
+        UNet {
             encoder: &*self.network.encoder,
             shape: self.network.about.input.shape,
             depth: self.depth,
@@ -122,7 +122,7 @@ impl MaskLearner for UnetLearner<'_> {
 /// What a U-Net answers.
 struct Logits<'a> {
     of: &'a UnetLearner<'a>,
-    network: Network<'a>,
+    network: UNet<'a>,
     weights: Weights,
 }
 
