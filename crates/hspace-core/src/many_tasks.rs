@@ -69,6 +69,15 @@ pub struct TaskResult {
 }
 
 /// All of them.
+///
+/// ```
+/// use hspace_core::many_tasks::ManyTasks;
+///
+/// // Of nothing.
+/// let found = ManyTasks { data: "scans".into(), seeds: 3, tasks: vec![] };
+/// assert!(found.table().contains("3 trainings each"));
+/// assert!(found.headline().starts_with("No task is seen to be better or worse"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ManyTasks {
     /// Name of the data.

@@ -144,15 +144,15 @@ pub struct ShiftRow {
     pub closed: Option<Estimate>,
     /// How far its probabilities say at home whether it is right; `None` where the task is none of classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub calibration_at_home: Option<Calibration>,
+    pub calibration_at_home: Option<Reliability>,
     /// The same of test samples of the other domain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub calibration: Option<Calibration>,
+    pub calibration: Option<Reliability>,
 }
 
 /// How far the probabilities of a source's answers in one domain say whether they are right.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Calibration {
+pub struct Reliability {
     /// The calibration error, 0..=1, as of [`crate::probe::scores`].
     pub error: Estimate,
     /// The error of the surer half of the answers, and by how much the source is too sure.

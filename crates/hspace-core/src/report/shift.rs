@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::matrix::spaced;
 use crate::picture;
 use crate::probe::{Estimate, Labels};
-use crate::shift::{Calibration, Domains, Shift, ShiftRow};
+use crate::shift::{Domains, Reliability, Shift, ShiftRow};
 
 /// Samples of each domain that are shown.
 const SAMPLES: usize = 12;
@@ -163,7 +163,7 @@ fn calibration(rows: &[&ShiftRow], several: bool, looks: &Looks) -> Markup {
         return html! {};
     }
     let share = Measure::of("calibration_error");
-    let of = |c: &Option<Calibration>, number: fn(&Calibration) -> f64| match c {
+    let of = |c: &Option<Reliability>, number: fn(&Reliability) -> f64| match c {
         Some(c) => share.number(number(c)),
         None => "–".to_owned(),
     };

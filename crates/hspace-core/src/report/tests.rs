@@ -215,7 +215,7 @@ fn shifted() -> ShiftResult {
         gain: Some(estimate(0.1)),
         closed: None,
         calibration_at_home: None,
-        calibration: Some(crate::shift::Calibration {
+        calibration: Some(crate::shift::Reliability {
             error: estimate(0.2),
             confidence: crate::probe::Confidence {
                 confident_error: 0.1,

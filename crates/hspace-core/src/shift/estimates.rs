@@ -1,7 +1,7 @@
 //! From measurements between domains to drops, ceilings and gaps.
 
 use super::between::{Between, Group};
-use super::{Calibration, Pair, ShiftRow};
+use super::{Pair, Reliability, ShiftRow};
 use crate::error::Result;
 use crate::probe::{Estimate, Limits, Measurements, Row};
 use crate::stats::{ALPHA, Components, Crossed, Joint, Range};
@@ -81,10 +81,10 @@ fn same<'m>(found: &'m Measurements, like: &Row, name: &str) -> Option<&'m Row> 
 }
 
 /// How far the probabilities of a row's answers say whether they are right.
-fn calibration(row: &Row) -> Option<Calibration> {
+fn calibration(row: &Row) -> Option<Reliability> {
     let error = row.scores.iter().find(|s| s.0 == "calibration_error")?.1;
     let confidence = row.confidence?;
-    Some(Calibration { error, confidence })
+    Some(Reliability { error, confidence })
 }
 
 /// At home less away, on the test samples of two domains, which are not paired: from the intervals of both (Zou & Donner 2008, equation 2), which of

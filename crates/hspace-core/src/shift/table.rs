@@ -1,6 +1,6 @@
 //! A shift as text.
 
-use super::{Calibration, Shift, ShiftRow};
+use super::{Reliability, Shift, ShiftRow};
 use crate::dataset::Role;
 use crate::probe::{Estimate, HEAD, Labels};
 use crate::text::{aligned, cell, short};
@@ -162,7 +162,7 @@ impl Shift {
             let mut line = vec![source(row)];
             line.extend(several.then(|| labels(row)));
             let both = [&row.calibration_at_home, &row.calibration];
-            let number = |of: fn(&Calibration) -> String| {
+            let number = |of: fn(&Reliability) -> String| {
                 both.map(|c| c.as_ref().map_or("–".to_owned(), of))
             };
             line.extend(number(|c| interval(&c.error)));

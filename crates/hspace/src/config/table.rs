@@ -210,7 +210,7 @@ pub(super) fn parse<C: Default + Serialize + serde::de::DeserializeOwned>(
 /// use hspace::probe::ProbeOptions;
 ///
 /// let options: ProbeOptions = options("draws = 20\n[knn]\nk = 5".parse()?, vec![])?;
-/// assert_eq!((options.draws, *options.knn.k.get()), (20, 5));
+/// assert_eq!((*options.draws.get(), *options.knn.k.get()), (20, 5));
 /// let wrong = hspace::config::options::<ProbeOptions>("drows = 20".parse()?, vec![]);
 /// assert!(wrong.unwrap_err().to_string().contains("did you mean `draws`?"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -88,7 +88,7 @@ pub fn of_run_if_any(path: &Path, device: &Device) -> Result<Option<Head>> {
 /// use hspace::head::of_run_for;
 ///
 /// let head = of_run_for(run.path(), "colour", &Device::cpu())?;
-/// assert_eq!(head.about.names.len(), 3);
+/// assert_eq!(head.about.names, ["blue", "red"]);
 /// let error = of_run_for(run.path(), "size", &Device::cpu()).err().expect("no such column");
 /// assert!(error.to_string().contains("shape, colour"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
