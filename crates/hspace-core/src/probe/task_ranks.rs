@@ -54,7 +54,7 @@ pub struct Reversal {
 /// # use data::blobs;
 /// use hspace_core::probe::{Contender, ProbeOptions, TaskRanks, measure};
 ///
-/// let measured = |noise: [f64; 2]| {
+/// let measured = |noise: [f32; 2]| {
 ///     let contenders = vec![Contender::Fixed(blobs("a", noise[0])), Contender::Fixed(blobs("b", noise[1]))];
 ///     measure(contenders, &ProbeOptions::default(), "animals", &mut |_| ())
 /// };
