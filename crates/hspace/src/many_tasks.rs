@@ -14,7 +14,7 @@ pub use hspace_core::many_tasks::{
 use toml::{Table, Value};
 
 use crate::config::{Config, merge};
-use crate::dataset::{Dataset, Role, Split};
+use crate::dataset::{Column, Dataset, Role, Split};
 use crate::embed::{Embedded, embed};
 use crate::error::{Error, Result, unknown};
 use crate::head;
@@ -163,15 +163,12 @@ impl TasksPlan {
                 return Err(Error::config(unknown("column", name, of_data())));
             }
         }
-        let is_asked = |name: &String| self.columns.is_empty() || self.columns.contains(name);
-        let labels = dataset
-            .columns
-            .iter()
-            .filter(|c| match self.columns.is_empty() {
-                true => c.role == Role::Label,
-                false => true,
-            });
-        let found: Vec<String> = labels.map(|c| c.name.clone()).filter(is_asked).collect();
+        let is_task = |column: &&Column| match self.columns.is_empty() {
+            true => column.role == Role::Label,
+            false => self.columns.contains(&column.name),
+        };
+        let tasks = dataset.columns.iter().filter(is_task);
+        let found: Vec<String> = tasks.map(|column| column.name.clone()).collect();
         match found.len() {
             0 | 1 => Err(Error::data(format!(
                 "{} has {} label column{}, and it takes two to compare tasks; name them by --columns, and what is none by --role COLUMN=label",

@@ -268,25 +268,6 @@ pub fn sum(mut parts: Vec<Gradients>) -> Gradients {
     sum
 }
 
-/// Inner product of two gradients, over the weights that both have.
-///
-/// ```
-/// use burn_tensor::Tensor;
-/// use hspace::device::Device;
-/// use hspace::optim::{Gradients, dot};
-///
-/// let of = |name: &str, x: [f32; 2]| Gradients::from([(name.to_owned(), Tensor::<1>::from_floats(x, &Device::cpu()))]);
-/// assert_eq!(dot(&of("a", [1.0, 2.0]), &of("a", [3.0, -1.0])), 1.0);
-/// assert_eq!(dot(&of("a", [1.0, 2.0]), &of("b", [3.0, -1.0])), 0.0);
-/// ```
-pub fn dot(a: &Gradients, b: &Gradients) -> f64 {
-    let product = |(name, a): (&String, &Tensor<1>)| {
-        let sum = (a.clone() * b.get(name)?.clone()).sum();
-        Some(f64::from(sum.into_scalar::<f32>()))
-    };
-    a.iter().filter_map(product).sum()
-}
-
 /// Whether every value of every weight is a finite number.
 ///
 /// ```

@@ -17,13 +17,15 @@ use crate::optim::schedule::cosine;
 use crate::optim::{Optimizer, Rule};
 use crate::training::minimise::{Evaluated, Parameters, Place, Problem, Update, minimise};
 
+/// Inputs, and the place of each pixel's class.
+type Read = (Vec<f32>, Vec<u8>);
+
 /// Images with masks.
 pub(crate) struct Examples<'a> {
     /// How many there are: at least one.
     pub count: usize,
     /// Reads some, by their places in 0..`count`: inputs `[n, c, h, w]`, and the place of each pixel's class `[n, h, w]`.
-    #[allow(clippy::type_complexity, reason = "one function")]
-    pub read: &'a dyn Fn(&[usize]) -> Result<(Vec<f32>, Vec<u8>)>,
+    pub read: &'a dyn Fn(&[usize]) -> Result<Read>,
 }
 
 /// A U-Net in training.
